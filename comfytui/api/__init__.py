@@ -1,0 +1,1 @@
+"""ComfyControl's HTTP API, client side. Knows nothing of the dashboard."""

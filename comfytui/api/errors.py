@@ -1,0 +1,132 @@
+"""What can go wrong when the API is asked, as one tree.
+
+    ComfyControlError
+    ├── InvalidArgument          refused before a request was made
+    └── RequestError             carries method and path
+        ├── Unreachable          no connection: refused, reset, no such host, TLS
+        ├── TimedOut             no whole answer in time
+        ├── Unintelligible       an answer that is not what the API promises
+        └── StatusError          an answer that says no: carries status and the API's message
+            ├── BadRequest       400
+            ├── Unauthorized     401
+            ├── Forbidden        403
+            ├── NotFound         404
+            ├── RateLimited      429
+            ├── ServerError      5xx
+            └── UnexpectedStatus any other, redirects among them
+
+Statuses and the form of the message: the API's page api/errors. No error carries a token, a header value or a query
+string, and every text in them is clean.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "BadRequest",
+    "ComfyControlError",
+    "Forbidden",
+    "InvalidArgument",
+    "NotFound",
+    "RateLimited",
+    "RequestError",
+    "ServerError",
+    "StatusError",
+    "TimedOut",
+    "Unauthorized",
+    "UnexpectedStatus",
+    "Unintelligible",
+    "Unreachable",
+    "status_error",
+]
+
+
+class ComfyControlError(Exception):
+    """The root: everything the client raises on purpose."""
+
+
+class InvalidArgument(ComfyControlError, ValueError):
+    """An argument that the API documents as out of range; no request was made."""
+
+
+class RequestError(ComfyControlError):
+    """A request that brought no usable answer.
+
+    Attributes:
+        method: The HTTP method.
+        path: The path asked for, without host and query.
+        message: What is known of the cause, in words; never empty.
+    """
+
+    def __init__(self, method: str, path: str, message: str) -> None:
+        super().__init__(f"{method} {path}: {message}")
+        self.method = method
+        self.path = path
+        self.message = message
+
+
+class Unreachable(RequestError):
+    """No connection could be made or kept."""
+
+
+class TimedOut(RequestError):
+    """The whole answer did not arrive in time."""
+
+
+class Unintelligible(RequestError):
+    """An answer of 2xx that is HTML, cut off, no JSON, or JSON of another shape."""
+
+
+class StatusError(RequestError):
+    """An answer that says no.
+
+    Attributes:
+        status: The HTTP status code.
+        message: The API's message, or words for the status where it gave none.
+    """
+
+    def __init__(self, method: str, path: str, message: str, status: int) -> None:
+        super().__init__(method, path, message)
+        self.status = status
+
+
+class BadRequest(StatusError):
+    """400: a parameter or an id was refused."""
+
+
+class Unauthorized(StatusError):
+    """401: the token is missing, malformed, expired or revoked."""
+
+
+class Forbidden(StatusError):
+    """403: the tier or the permissions do not allow it."""
+
+
+class NotFound(StatusError):
+    """404: unknown, deleted, or someone else's."""
+
+
+class RateLimited(StatusError):
+    """429: too many requests from this address (page api/authentication)."""
+
+
+class ServerError(StatusError):
+    """5xx: the service failed."""
+
+
+class UnexpectedStatus(StatusError):
+    """Any other status that is not 2xx, redirects among them: following one would carry the token elsewhere."""
+
+
+_BY_STATUS: dict[int, type[StatusError]] = {
+    400: BadRequest,
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    429: RateLimited,
+}
+
+
+def status_error(method: str, path: str, message: str, status: int) -> StatusError:
+    """The error of the tree that stands for this HTTP status."""
+    kind = _BY_STATUS.get(status, ServerError if 500 <= status <= 599 else UnexpectedStatus)
+    return kind(method, path, message, status)

@@ -1,0 +1,169 @@
+"""What the API sends, as frozen values: tolerant of what is missing, unknown, misspelt or hostile.
+
+Only an `id` is indispensable. Any other field that is missing or null is None (or empty), a status nobody
+documented keeps its word, a time that cannot be read stays the text that was sent, fields nobody documented are
+kept in `extras`, and all text is clean (`comfytui.api.text`) from here on.
+Sources: the API's pages list-runners, get-runner and get-runner-history.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Self, TypeAlias, TypeVar
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, SecretStr, ValidationError
+
+from comfytui.api.statuses import RunnerStatus, WorkflowStatus
+from comfytui.api.text import as_shown
+
+__all__ = ["Moment", "Runner", "RunnerPage", "RunnerStatus", "Workflow", "WorkflowStatus", "read_history"]
+
+Moment: TypeAlias = datetime | str
+"""A time: aware and in UTC, or the text that was sent where that is no time."""
+
+
+def _as_id(value: object) -> str:
+    text = as_shown(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if not text:
+        raise ValueError("no usable id")
+    return text
+
+
+def _as_text(value: object) -> str | None:
+    return None if value is None else as_shown(value)
+
+
+def _as_moment(value: object) -> Moment | None:
+    if value is None:
+        return None
+    if isinstance(value, datetime):
+        return value.astimezone(UTC)
+    text = as_shown(value)
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        return text
+
+
+def _as_runner_status(value: object) -> RunnerStatus | None:
+    return None if value is None else RunnerStatus(as_shown(value))
+
+
+def _as_workflow_status(value: object) -> WorkflowStatus | None:
+    return None if value is None else WorkflowStatus(as_shown(value))
+
+
+def _as_tags(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    return tuple(as_shown(tag) for tag in (value if isinstance(value, (list, tuple)) else (value,)))
+
+
+def _as_headers(value: object) -> Mapping[str, SecretStr]:
+    if value is None:
+        return {}
+    pairs = value.items() if isinstance(value, Mapping) else [("?", value)]
+    return {as_shown(name): _as_secret(secret) for name, secret in pairs}
+
+
+def _as_secret(value: object) -> SecretStr:
+    return value if isinstance(value, SecretStr) else SecretStr(as_shown(value))
+
+
+_Id: TypeAlias = Annotated[str, PlainValidator(_as_id)]
+_Text: TypeAlias = Annotated[str | None, PlainValidator(_as_text)]
+_Time: TypeAlias = Annotated[Moment | None, PlainValidator(_as_moment)]
+_Tags: TypeAlias = Annotated[tuple[str, ...], PlainValidator(_as_tags)]
+
+
+class _Sent(BaseModel):
+    """Something the API sent."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+    id: _Id
+
+    @property
+    def extras(self) -> tuple[tuple[str, str], ...]:
+        """Fields that the API's pages do not name: (name, value as clean text), in the order they came."""
+        return tuple((as_shown(name), as_shown(value)) for name, value in (self.model_extra or {}).items())
+
+
+class Runner(_Sent):
+    """A ComfyUI instance registered with the control plane (get-runner)."""
+
+    user_id: _Text = None
+    name: _Text = None
+    status: Annotated[RunnerStatus | None, PlainValidator(_as_runner_status)] = None
+    endpoint: _Text = None
+    tags: _Tags = ()
+    headers: Annotated[Mapping[str, SecretStr], PlainValidator(_as_headers)] = {}
+    created_at: _Time = None
+    updated_at: _Time = None
+
+
+class Workflow(_Sent):
+    """One execution of a workflow on a runner (get-runner-history)."""
+
+    name: _Text = None
+    status: Annotated[WorkflowStatus | None, PlainValidator(_as_workflow_status)] = None
+    tags: _Tags = ()
+    created_at: _Time = None
+    updated_at: _Time = None
+    started_at: _Time = None
+    completed_at: _Time = None
+
+
+class RunnerPage(BaseModel):
+    """One page of List Runners (list-runners).
+
+    Attributes:
+        runners: The page's runners in the order sent, each id once.
+        total: How many runners all pages hold, None where the API did not say.
+        unreadable: How many entries of the page were no runner with an id.
+    """
+
+    model_config = ConfigDict(frozen=True, defer_build=True)
+
+    runners: tuple[Runner, ...]
+    total: int | None
+    unreadable: int = 0
+
+    @classmethod
+    def read(cls, body: object) -> Self:
+        """Read a decoded JSON body; ValueError with words where it is no page of runners."""
+        if not isinstance(body, dict) or not isinstance(body.get("runners"), list):
+            raise ValueError("expected an object with a list of runners")
+        runners, unreadable = _read_each(Runner, body["runners"])
+        total = body.get("total")
+        counted = isinstance(total, int) and not isinstance(total, bool) and total >= 0
+        return cls(runners=runners, total=total if counted else None, unreadable=unreadable)
+
+
+def read_history(body: object) -> tuple[Workflow, ...]:
+    """Read the decoded JSON body of Get Runner History; ValueError with words where it is no list.
+
+    Entries without an id are left out.
+    """
+    if not isinstance(body, list):
+        raise ValueError("expected a list of workflows")
+    return _read_each(Workflow, body)[0]
+
+
+_SentT = TypeVar("_SentT", bound=_Sent)
+
+
+def _read_each(kind: type[_SentT], entries: list[object]) -> tuple[tuple[_SentT, ...], int]:
+    """Each readable entry once by id, in order, and how many could not be read."""
+    read: dict[str, _SentT] = {}
+    unreadable = 0
+    for entry in entries:
+        try:
+            item = kind.model_validate(entry)
+        except ValidationError:
+            unreadable += 1
+        else:
+            read.setdefault(item.id, item)
+    return tuple(read.values()), unreadable

@@ -1,0 +1,49 @@
+"""The words the API uses for statuses, and how a word nobody has heard of is kept.
+
+Apart from `models` so that whoever only draws statuses does not import pydantic.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Self
+
+__all__ = ["RunnerStatus", "WorkflowStatus"]
+
+
+class _OpenStrEnum(StrEnum):
+    """An enumeration of strings that keeps a value it does not know as an unlisted member."""
+
+    @classmethod
+    def _missing_(cls, value: object) -> Self | None:
+        if not isinstance(value, str):
+            return None
+        unlisted = str.__new__(cls, value)
+        unlisted._name_ = "UNLISTED"
+        unlisted._value_ = value
+        return unlisted
+
+    @property
+    def is_known(self) -> bool:
+        """Whether the API documents this word."""
+        return self.name != "UNLISTED"
+
+
+class RunnerStatus(_OpenStrEnum):
+    """Whether a runner is given work (page get-runner), which says nothing about reachability."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+
+
+class WorkflowStatus(_OpenStrEnum):
+    """Where a workflow stands (page get-runner-history; meanings on concepts/workflows)."""
+
+    ACCEPTED = "accepted"
+    UPLOADED = "uploaded"
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    CANCELLED = "cancelled"
+    INVALID = "invalid"
+    FAILED = "failed"

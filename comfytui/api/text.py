@@ -1,0 +1,52 @@
+"""Text from elsewhere, made safe to draw: no control, no escape, no invisible or direction-changing character."""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+
+__all__ = ["as_shown", "clean"]
+
+# Printable by Unicode's classes and yet invisible, or of a width terminals disagree on: variation selectors,
+# the combining grapheme joiner, and the fillers of Hangul and Khmer.
+_INVISIBLE = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+)
+_REPLACEMENT = "\ufffd"
+_CONTROL_PICTURES = 0x2400
+
+
+def clean(text: str) -> str:
+    """The text as one line that is safe to send to a terminal.
+
+    C0 controls and DEL become their control pictures (`␛` for ESC), C1 controls and lone surrogates become U+FFFD,
+    line separators become spaces; bidirectional controls, zero-width and other invisible characters are dropped.
+    Everything else stays as it is.
+    """
+    if not text.isprintable():
+        text = "".join(char if char.isprintable() else _stand_in(char) for char in text)
+    return text if text.isascii() else _INVISIBLE.sub("", text)
+
+
+def as_shown(value: object) -> str:
+    """Any JSON value as clean text: a string as it is, anything else as the JSON it came as."""
+    if isinstance(value, str):
+        return clean(value)
+    return clean(json.dumps(value, ensure_ascii=False, default=str))
+
+
+def _stand_in(char: str) -> str:
+    match unicodedata.category(char):
+        case "Cc" if ord(char) < 0x20:
+            return chr(_CONTROL_PICTURES + ord(char))
+        case "Cc" if char == "\x7f":
+            return "\N{SYMBOL FOR DELETE}"
+        case "Cc" | "Cs":
+            return _REPLACEMENT
+        case "Zl" | "Zp" | "Zs":
+            return " "
+        case "Cf":
+            return ""
+        case _:
+            return char

@@ -1,0 +1,42 @@
+"""Time as a parameter: nothing else in the package reads a clock or sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import Protocol
+
+__all__ = ["Clock", "SystemClock"]
+
+
+class Clock(Protocol):
+    """What the package asks of time."""
+
+    def now(self) -> datetime:
+        """The wall clock: an aware datetime in UTC. It may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds from an arbitrary start that never run backwards: for ages, intervals and deadlines."""
+        ...
+
+    async def sleep(self, seconds: float) -> None:
+        """Return after that many seconds of `monotonic`, at once when they are zero or negative."""
+        ...
+
+
+class SystemClock:
+    """The machine's clocks."""
+
+    def now(self) -> datetime:
+        """The machine's wall clock in UTC."""
+        return datetime.now(UTC)
+
+    def monotonic(self) -> float:
+        """The machine's monotonic clock, in seconds."""
+        return time.monotonic()
+
+    async def sleep(self, seconds: float) -> None:
+        """Let other tasks run for that many seconds."""
+        await asyncio.sleep(max(0.0, seconds))

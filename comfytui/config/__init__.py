@@ -1,0 +1,1 @@
+"""What a person chose: flags and environment turned into settings."""

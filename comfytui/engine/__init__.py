@@ -1,0 +1,1 @@
+"""Polls, folds answers into feeds, publishes snapshots. No Textual, no httpx."""

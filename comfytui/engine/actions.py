@@ -1,0 +1,33 @@
+"""What may be wished of the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from comfytui.engine.snapshot import Attention
+
+__all__ = ["Action", "Attend", "ChangeInterval", "Refresh"]
+
+
+@dataclass(frozen=True, slots=True)
+class Attend:
+    """Look at this from now on; what it holds that was never asked is asked at once."""
+
+    attention: Attention
+
+
+@dataclass(frozen=True, slots=True)
+class Refresh:
+    """Ask everything attended again now, paused or not; what is already under way is not asked twice."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeInterval:
+    """Poll every so many seconds, 1 or more, from now on."""
+
+    seconds: float
+
+
+Action: TypeAlias = Attend | Refresh | ChangeInterval

@@ -1,0 +1,59 @@
+"""What can be asked of the API, as values: the keys of planning, of flight and of feeds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+
+__all__ = ["HistoryKey", "PageKey", "Resource", "RunnerKey", "RunnerSource"]
+
+DEFAULT_PER_PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class PageKey:
+    """One page of List Runners: `page` from 1, `per_page` 1 to 100, `status` None for all."""
+
+    page: int = 1
+    per_page: int = DEFAULT_PER_PAGE
+    status: RunnerStatus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunnerKey:
+    """Get Runner of one runner."""
+
+    runner_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryKey:
+    """Get Runner History of one runner."""
+
+    runner_id: str
+
+
+Resource: TypeAlias = PageKey | RunnerKey | HistoryKey
+
+
+class RunnerSource(Protocol):
+    """Who answers for the API; every method raises `comfytui.api.errors.ComfyControlError` when it cannot."""
+
+    async def list_runners(self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None) -> RunnerPage:
+        """One page of runners, newest created first."""
+        ...
+
+    async def get_runner(self, runner_id: str) -> Runner:
+        """One runner by id."""
+        ...
+
+    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+        """A runner's newest workflows, at most ten, newest created first."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let connections go; nothing may be asked afterwards."""
+        ...

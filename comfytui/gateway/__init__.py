@@ -1,0 +1,1 @@
+"""ComfyControl's HTTP API, server side, over whatever has the runners."""

@@ -1,0 +1,30 @@
+"""What the gateway's routes ask of whoever has the runners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+
+__all__ = ["Fleet", "UnknownRunner"]
+
+
+class UnknownRunner(LookupError):
+    """No runner of the fleet has this id."""
+
+
+class Fleet(Protocol):
+    """Runners and their workflows; arguments come in as the API documents them, already checked."""
+
+    async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
+        """One page, newest created first; beyond the end an empty one with the same total."""
+        ...
+
+    async def get_runner(self, runner_id: str) -> Runner:
+        """One runner by its lower-case id; UnknownRunner if there is none."""
+        ...
+
+    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+        """A runner's newest ten workflows, newest created first; UnknownRunner if there is none."""
+        ...

@@ -1,0 +1,1 @@
+"""What tests are made with: a clock that only moves when told, builders, servers, terminals."""
