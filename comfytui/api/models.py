@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Self, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, PlainValidator, SecretStr, ValidationError, model_validator
 
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.api.text import as_shown
@@ -38,13 +38,18 @@ def _as_moment(value: object) -> Moment | None:
     if value is None:
         return None
     if isinstance(value, datetime):
-        return value.astimezone(UTC)
+        return _in_utc(value)
     text = as_shown(value)
+    if not isinstance(value, str):
+        return text
     try:
-        moment = datetime.fromisoformat(text)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+        return _in_utc(datetime.fromisoformat(text))
     except (ValueError, OverflowError):
         return text
+
+
+def _in_utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def _as_runner_status(value: object) -> RunnerStatus | None:
@@ -83,7 +88,17 @@ class _Sent(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
+    __pydantic_extra__: dict[str, Annotated[str, PlainValidator(as_shown)]]
+
     id: _Id
+
+    @model_validator(mode="before")
+    @classmethod
+    def _with_whole_names(cls, value: object) -> object:
+        """JSON can spell half a character, which pydantic does not take for a field's name."""
+        if not isinstance(value, dict):
+            return value
+        return {name.encode("utf-8", "replace").decode(): field for name, field in value.items()}
 
     @property
     def extras(self) -> tuple[tuple[str, str], ...]:

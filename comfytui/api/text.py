@@ -8,10 +8,11 @@ import unicodedata
 
 __all__ = ["as_shown", "clean"]
 
-# Printable by Unicode's classes and yet invisible, or of a width terminals disagree on: variation selectors,
-# the combining grapheme joiner, and the fillers of Hangul and Khmer.
+# Invisible, or of a width terminals disagree on, though not a format character: variation selectors, the combining
+# grapheme joiner, the fillers of Hangul and Khmer, and what Unicode sets aside for more of the kind.
 _INVISIBLE = re.compile(
-    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef]"
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U000e0000-\U000e0fff]"
 )
 _REPLACEMENT = "\ufffd"
 _CONTROL_PICTURES = 0x2400
@@ -30,10 +31,13 @@ def clean(text: str) -> str:
 
 
 def as_shown(value: object) -> str:
-    """Any JSON value as clean text: a string as it is, anything else as the JSON it came as."""
+    """Any JSON value as clean text: a string as it is, anything else as its JSON, `…` where that has no bottom."""
     if isinstance(value, str):
         return clean(value)
-    return clean(json.dumps(value, ensure_ascii=False, default=str))
+    try:
+        return clean(json.dumps(value, ensure_ascii=False, default=str))
+    except RecursionError:
+        return "…"
 
 
 def _stand_in(char: str) -> str:

@@ -55,11 +55,30 @@ class Snapshot:
     @property
     def page(self) -> Feed[RunnerPage]:
         """The feed of the page in view."""
-        return self.pages.get(self.attention.page, Feed())
+        return self.page_at(self.attention.page)
+
+    @property
+    def total(self) -> int | None:
+        """How many runners the list in view has over all its pages, as the newest answer of any of them told."""
+        key = self.attention.page
+        asked = [feed for other, feed in self.pages.items() if other.status == key.status and feed.value is not None]
+        newest = max(asked, key=lambda feed: feed.fetched_on or 0.0, default=None)
+        return newest.value.total if newest and newest.value else None
+
+    def page_at(self, key: PageKey) -> Feed[RunnerPage]:
+        """The feed of a page, an empty one where it was never asked."""
+        return self.pages.get(key, Feed())
 
     def runner(self, runner_id: str | None) -> Feed[Runner]:
         """The feed of a runner's details, an empty one where it was never asked."""
         return self.runners.get(runner_id, Feed()) if runner_id is not None else Feed()
+
+    def find_runner(self, runner_id: str) -> Runner | None:
+        """What is known of a runner: by Get Runner, else from a page; None where nothing is."""
+        if (known := self.runner(runner_id).value) is not None:
+            return known
+        listed = (runner for feed in self.pages.values() if feed.value for runner in feed.value.runners)
+        return next((runner for runner in listed if runner.id == runner_id), None)
 
     def history(self, runner_id: str | None) -> Feed[tuple[Workflow, ...]]:
         """The feed of a runner's history, an empty one where it was never asked."""

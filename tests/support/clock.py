@@ -43,9 +43,10 @@ class FakeClock:
         await settle()
         while self._sleepers and self._sleepers[0][0] <= end:
             deadline, _, woken = heapq.heappop(self._sleepers)
+            if woken.cancelled():
+                continue
             self._pass(deadline - self._monotonic)
-            if not woken.done():
-                woken.set_result(None)
+            woken.set_result(None)
             await settle()
         self._pass(end - self._monotonic)
 

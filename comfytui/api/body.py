@@ -1,0 +1,92 @@
+"""Bodies of answers: from bytes to JSON, or to words that say why not. Knows no HTTP library."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from typing import TYPE_CHECKING
+
+from comfytui.api.text import clean
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+__all__ = ["MAX_BODY", "MAX_MESSAGE", "as_message", "message_in", "read_json", "unpack"]
+
+MAX_BODY = 16 * 1024 * 1024
+"""Bytes, before and after unpacking; the API's largest page is far below a hundredth of it."""
+
+MAX_MESSAGE = 300
+"""Characters of a message that are kept."""
+
+TOO_LARGE = f"more than {MAX_BODY // 1024**2} MiB"
+ENDED_EARLY = "the answer ended early"
+
+_GZIP = 16 + zlib.MAX_WBITS
+_MASK = "•" * 8
+
+
+def unpack(raw: bytes, coding: str) -> bytes:
+    """The body behind a Content-Encoding, which is none or gzip: nothing else is asked for.
+
+    Raises:
+        ValueError: With words, where it is another one, is damaged, or holds more than MAX_BODY.
+    """
+    if coding in ("", "identity"):
+        return raw
+    if coding != "gzip":
+        raise ValueError("the answer is compressed in a way that was not asked for")
+    # One coding, unpacked by hand: a library's chain of decoders has no limit that a few hostile bytes cannot pass.
+    unpacker = zlib.decompressobj(_GZIP)
+    try:
+        body = unpacker.decompress(raw, MAX_BODY + 1)
+    except zlib.error:
+        raise ValueError("the answer is damaged: it is not the gzip it claims to be") from None
+    if len(body) > MAX_BODY:
+        raise ValueError(TOO_LARGE)
+    if not unpacker.eof:
+        raise ValueError(ENDED_EARLY)
+    return body
+
+
+def read_json(body: bytes) -> object:
+    """Decode a JSON value from UTF-8, with or without a byte order mark.
+
+    Bytes that are no UTF-8 become U+FFFD; `NaN` and the infinities, which JSON does not know, become text.
+
+    Raises:
+        ValueError: With words for what stands there instead.
+    """
+    text = body.decode("utf-8-sig", errors="replace")
+    try:
+        value: object = json.loads(text, parse_constant=str)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(_instead_of_json(text, error)) from None
+    return value
+
+
+def message_in(value: object) -> str:
+    """The `message` of a decoded error body (page api/errors), empty where there is none."""
+    message = value.get("message") if isinstance(value, dict) else None
+    return message if isinstance(message, str) else ""
+
+
+def as_message(text: str, token: SecretStr) -> str:
+    """Someone's words as one clean line of at most MAX_MESSAGE characters without the token."""
+    line = clean(" ".join(text.split())).strip().replace(token.get_secret_value(), _MASK)
+    return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1].rstrip() + "…"
+
+
+def _instead_of_json(text: str, error: ValueError | RecursionError) -> str:
+    text = text.rstrip()
+    if not text:
+        return "an empty answer"
+    if text.lstrip().startswith("<"):
+        return "HTML instead of JSON, perhaps from a proxy or a login page"
+    if isinstance(error, RecursionError):
+        return "JSON that is nested too deeply"
+    if isinstance(error, json.JSONDecodeError) and (
+        error.pos >= len(text) or error.msg.startswith("Unterminated string")
+    ):
+        return ENDED_EARLY
+    return "the answer is not JSON"

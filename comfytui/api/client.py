@@ -1,0 +1,107 @@
+"""The API's endpoints as methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
+
+from pydantic import ValidationError
+
+from comfytui.api.errors import InvalidArgument, Unintelligible
+from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
+
+if TYPE_CHECKING:
+    from comfytui.api.session import Session
+
+__all__ = ["ComfyControlClient"]
+
+MAX_PER_PAGE = 100
+
+_RUNNERS = "/v1/runner"
+
+_T = TypeVar("_T")
+
+
+class ComfyControlClient:
+    """Asks ComfyControl. Every method raises `comfytui.api.errors.ComfyControlError` when it cannot answer."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    async def list_runners(
+        self, page: int = 1, per_page: int = 10, status: RunnerStatus | str | None = None
+    ) -> RunnerPage:
+        """One page of runners, newest created first (page list-runners).
+
+        Args:
+            page: 1 or more; beyond the last one the answer is empty.
+            per_page: 1 to 100.
+            status: "active", "disabled", or None for both.
+
+        Raises:
+            InvalidArgument: An argument is out of range; nothing was asked.
+            RequestError: The API gave no usable answer.
+        """
+        params: dict[str, str | int] = {"page": _page(page), "per_page": _per_page(per_page)}
+        if status is not None:
+            params["status"] = _status(status)
+        return await self._get(_RUNNERS, RunnerPage.read, params)
+
+    async def get_runner(self, runner_id: str) -> Runner:
+        """One runner by id (page get-runner); raises as `list_runners` does."""
+        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}", Runner.model_validate)
+
+    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+        """A runner's newest workflows, at most ten, newest created first (page get-runner-history).
+
+        Raises as `list_runners` does.
+        """
+        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}/history", read_history)
+
+    async def aclose(self) -> None:
+        """Close the session; nothing may be asked afterwards."""
+        await self._session.aclose()
+
+    async def _get(self, path: str, read: Callable[[object], _T], params: Mapping[str, str | int] | None = None) -> _T:
+        # Nothing here names the body: a runner's headers are secrets, and a traceback shows what has a name.
+        answer = _understand(path, read, await self._session.get_json(path, params))
+        if isinstance(answer, Unintelligible):
+            raise answer
+        return answer
+
+
+def _understand(path: str, read: Callable[[object], _T], body: object) -> _T | Unintelligible:
+    try:
+        return read(body)
+    except ValidationError:
+        return Unintelligible("GET", path, "expected an object with an id")
+    except ValueError as error:
+        return Unintelligible("GET", path, str(error))
+
+
+def _page(page: object) -> int:
+    if not isinstance(page, int) or isinstance(page, bool) or page < 1:
+        raise InvalidArgument("page must be a whole number, 1 or more")
+    return page
+
+
+def _per_page(per_page: object) -> int:
+    if not isinstance(per_page, int) or isinstance(per_page, bool) or not 1 <= per_page <= MAX_PER_PAGE:
+        raise InvalidArgument(f"per_page must be a whole number from 1 to {MAX_PER_PAGE}")
+    return per_page
+
+
+def _status(status: object) -> str:
+    if not isinstance(status, str) or not RunnerStatus(status).is_known:
+        raise InvalidArgument(f"status must be {' or '.join(RunnerStatus)}")
+    return str(status)
+
+
+def _segment(runner_id: object) -> str:
+    """The id as one segment of a path, whatever it holds."""
+    if not isinstance(runner_id, str) or runner_id in ("", ".", ".."):
+        raise InvalidArgument("a runner's id must be text, not empty, and neither . nor ..")
+    if any("\ud800" <= char <= "\udfff" for char in runner_id):
+        raise InvalidArgument("a runner's id must be whole characters")
+    return quote(runner_id, safe="")

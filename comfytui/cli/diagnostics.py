@@ -1,0 +1,12 @@
+"""Narration: the only writer to standard error."""
+
+from __future__ import annotations
+
+import sys
+
+__all__ = ["say"]
+
+
+def say(sentence: str) -> None:
+    """Tell the person something, on standard error."""
+    print(f"comfytui: {sentence}", file=sys.stderr, flush=True)

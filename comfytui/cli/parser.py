@@ -1,0 +1,111 @@
+"""The command line's grammar. Imports the standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+from comfytui import __version__
+from comfytui.config.settings import API_URL, API_URL_VARIABLE, DEFAULT_INTERVAL, DEFAULT_PER_PAGE, DEFAULT_RUNNERS
+
+__all__ = ["make_parser"]
+
+_EPILOG = """\
+The token is read from COMFYCONTROL_API_TOKEN. In the dashboard, ? lists the keys.
+
+exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token
+"""
+
+MAX_PER_PAGE = 100
+MAX_PORT = 65535
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of `comfytui` and its commands.
+
+    What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `url`, `interval`, `per_page`;
+    with `serve` also `host` and `port`.
+    """
+    parser = argparse.ArgumentParser(
+        prog="comfytui",
+        description="A terminal dashboard for ComfyUI fleets.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"comfytui {__version__}")
+    _add_fleet_options(parser)
+    _add_dashboard_options(parser)
+    parser.set_defaults(demo=False, runners=None, seed=None)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    _add_serve(commands.add_parser("serve", help="put a fleet on a socket", allow_abbrev=False))
+    return parser
+
+
+def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
+    """Options that stand before or after the command; without a default, so that neither place undoes the other."""
+    fleet = parser.add_argument_group("simulated fleet")
+    fleet.add_argument(
+        "--demo", action="store_true", default=argparse.SUPPRESS, help="a simulated fleet: no token, no network"
+    )
+    fleet.add_argument(
+        "--runners",
+        type=_whole(0, 1_000_000),
+        metavar="N",
+        default=argparse.SUPPRESS,
+        help=f"how many runners it has ({DEFAULT_RUNNERS})",
+    )
+    fleet.add_argument(
+        "--seed", type=int, metavar="S", default=argparse.SUPPRESS, help="another seed, another fleet (0)"
+    )
+
+
+def _add_dashboard_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--url", help=f"the API's address ({API_URL_VARIABLE}, else {API_URL})")
+    parser.add_argument(
+        "--interval",
+        type=_seconds,
+        default=DEFAULT_INTERVAL,
+        metavar="SECONDS",
+        help=f"time between polls, 1 or more ({DEFAULT_INTERVAL:g})",
+    )
+    parser.add_argument(
+        "--per-page",
+        type=_whole(1, MAX_PER_PAGE),
+        default=DEFAULT_PER_PAGE,
+        metavar="N",
+        help=f"runners on a page, 1 to {MAX_PER_PAGE} ({DEFAULT_PER_PAGE})",
+    )
+
+
+def _add_serve(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "Serve the ComfyControl API for a fleet. The token is COMFYCONTROL_API_TOKEN, or one made and printed."
+    )
+    _add_fleet_options(parser)
+    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=_whole(0, MAX_PORT), default=8787, help="the port; 0 takes a free one (8787)")
+
+
+def _whole(least: int, most: int) -> Callable[[str], int]:
+    def whole_number(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, not {text!r}")
+        return number
+
+    return whole_number
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 1):
+        raise argparse.ArgumentTypeError(f"expected seconds, 1 or more, not {text!r}")
+    return seconds

@@ -1,0 +1,154 @@
+"""The routes: parameters, defaults, limits, order of checks and errors as the API documents them.
+
+A request is judged in this order: the token (401), the route (404, 405), the parameters or the id's form (400), and
+whether there is such a runner (404). Every answer is JSON and every error has the body of the page api/errors.
+Nothing is rate-limited.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from comfytui.api.statuses import RunnerStatus
+from comfytui.gateway.fleet import UnknownRunner
+from comfytui.gateway.wire import error_body, history_body, page_body, runner_body
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+    from starlette.requests import Request
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from comfytui.gateway.fleet import Fleet
+
+__all__ = ["create_app"]
+
+DEFAULT_PER_PAGE = 10
+MAX_PER_PAGE = 100
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
+_DIGITS = re.compile(r"[0-9]+")
+# Beyond any fleet, and far below the length at which int() itself refuses a number.
+_MOST_DIGITS = 18
+
+
+def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
+    """The API over a fleet, as an ASGI application.
+
+    Routes: `GET /v1/runner` (page list-runners), `GET /v1/runner/{id}` (get-runner) and
+    `GET /v1/runner/{id}/history` (get-runner-history).
+
+    Args:
+        fleet: Who has the runners.
+        token: The one bearer token that is let in.
+
+    Raises:
+        ValueError: The token is empty.
+    """
+    if not token.get_secret_value():
+        raise ValueError("a gateway needs a token that is not empty")
+    endpoints = _Endpoints(fleet)
+    app = Starlette(
+        routes=[
+            Route("/v1/runner", endpoints.list_runners, methods=["GET"]),
+            Route("/v1/runner/{id}", endpoints.get_runner, methods=["GET"]),
+            Route("/v1/runner/{id}/history", endpoints.get_history, methods=["GET"]),
+        ],
+        middleware=[Middleware(_BearerGate, token=token)],
+        exception_handlers={HTTPException: _answer_error, UnknownRunner: _answer_error, Exception: _answer_error},
+    )
+    # A redirect to the path without its last slash would be an answer that is no JSON.
+    app.router.redirect_slashes = False
+    return app
+
+
+@dataclass(frozen=True, slots=True)
+class _Endpoints:
+    fleet: Fleet
+
+    async def list_runners(self, request: Request) -> JSONResponse:
+        page = _whole_number(request, "page", default=1, most=None)
+        per_page = _whole_number(request, "per_page", default=DEFAULT_PER_PAGE, most=MAX_PER_PAGE)
+        return JSONResponse(page_body(await self.fleet.list_runners(page, per_page, _status(request))))
+
+    async def get_runner(self, request: Request) -> JSONResponse:
+        return JSONResponse(runner_body(await self.fleet.get_runner(_runner_id(request))))
+
+    async def get_history(self, request: Request) -> JSONResponse:
+        return JSONResponse(history_body(await self.fleet.get_history(_runner_id(request))))
+
+
+class _BearerGate:
+    """Lets a request through when it carries the token; says 401 otherwise, whatever it asks for."""
+
+    def __init__(self, app: ASGIApp, token: SecretStr) -> None:
+        self._app = app
+        self._token = token.get_secret_value().encode("utf-8", "surrogateescape")
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        problem = self._problem(scope) if scope["type"] == "http" else None
+        if problem is None:
+            await self._app(scope, receive, send)
+        else:
+            await _refusal(401, problem, {"WWW-Authenticate": "Bearer"})(scope, receive, send)
+
+    def _problem(self, scope: Scope) -> str | None:
+        sent: bytes | None = dict(scope["headers"]).get(b"authorization")
+        if sent is None:
+            return "Authorization header is missing"
+        scheme, _, token = sent.partition(b" ")
+        if scheme.lower() != b"bearer":
+            return "Authorization header must be a bearer token"
+        return None if hmac.compare_digest(token.strip(b" "), self._token) else "Invalid token"
+
+
+def _whole_number(request: Request, name: str, *, default: int, most: int | None) -> int:
+    text = request.query_params.get(name)
+    if text is None:
+        return default
+    digits = text.lstrip("0")
+    number = int(digits[:_MOST_DIGITS]) if _DIGITS.fullmatch(digits) else 0
+    if number < 1 or (most is not None and (number > most or len(digits) > _MOST_DIGITS)):
+        limits = "1 or more" if most is None else f"from 1 to {most}"
+        raise HTTPException(400, f"{name} must be a whole number, {limits}")
+    return number
+
+
+def _status(request: Request) -> RunnerStatus | None:
+    word = request.query_params.get("status")
+    if word is None:
+        return None
+    status = RunnerStatus(word)
+    if not status.is_known:
+        raise HTTPException(400, f"status must be one of {', '.join(RunnerStatus)}")
+    return status
+
+
+def _runner_id(request: Request) -> str:
+    text: str = request.path_params["id"]
+    if not _UUID.fullmatch(text):
+        raise HTTPException(400, "invalid UUID format")
+    return text.lower()
+
+
+async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
+    match error:
+        case HTTPException():
+            return _refusal(error.status_code, error.detail, error.headers)
+        case UnknownRunner():
+            return _refusal(404, "requested entity not found")
+        case _:
+            return _refusal(500, "internal server error")
+
+
+def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    return JSONResponse(error_body(status, message), status, headers)

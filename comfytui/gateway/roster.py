@@ -1,0 +1,218 @@
+"""Who is in a simulated fleet: plain records, cheap enough to make ten thousand of them at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from pydantic import SecretStr
+
+from comfytui.api.statuses import RunnerStatus
+from comfytui.gateway import catalogue
+from comfytui.gateway.workload import RELAY_SECONDS, RELAY_STEPS, Dice, Lane, to_seconds
+
+if TYPE_CHECKING:
+    from comfytui.gateway.catalogue import Card, Purpose
+
+__all__ = ["USER_ID", "Record", "roster"]
+
+USER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+_HOUR = 3_600
+_DAY = 24 * _HOUR
+_SPREAD = 600 * _DAY
+_USUAL_SIZE = 120
+_PRODUCTION_CREATED = to_seconds(datetime(2024, 1, 15, 10, 30, tzinfo=UTC))
+_DEVELOPMENT_CREATED = to_seconds(datetime(2024, 1, 14, 8, 20, tzinfo=UTC))
+
+
+class _Role(Enum):
+    """How much a runner has to do."""
+
+    BUSY = auto()
+    STEADY = auto()
+    IDLE = auto()
+    UNUSED = auto()
+    DISABLED = auto()
+
+
+# Of each 24 runners: so the usual 120 hold a whole relay of busy ones, and an eighth is disabled.
+_BLOCK = {_Role.BUSY: 9, _Role.STEADY: 7, _Role.IDLE: 4, _Role.UNUSED: 1, _Role.DISABLED: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A runner as the simulation keeps it; times are whole seconds since the Unix epoch.
+
+    `lane` is None for a runner that was never given work.
+    """
+
+    id: str
+    name: str
+    status: RunnerStatus
+    endpoint: str
+    tags: tuple[str, ...]
+    headers: dict[str, SecretStr]
+    created: int
+    updated: int
+    lane: Lane | None
+
+
+def roster(runners: int, seed: int) -> Iterator[Record]:
+    """That many runners, newest created first: the two that the API's pages show, then made-up ones."""
+    numbers: Counter[str] = Counter()
+    # Not from the first: the newest runner is to be in the midst of its work when a clock strikes the hour.
+    places = itertools.islice(itertools.cycle(range(RELAY_STEPS)), RELAY_STEPS // 2, None)
+    created = _DEVELOPMENT_CREATED
+    dice = Dice(f"{seed}/roster")
+    for index, role in enumerate(itertools.islice(_roles(seed), runners)):
+        work = _Work(f"{seed}/{index}", role, next(places) if role is _Role.BUSY else None)
+        if index == 0:
+            yield _production(dice, work)
+        elif index == 1:
+            yield _development(dice, work)
+        else:
+            created -= 1 + round(dice.uniform(0.2, 1.8) * _SPREAD / max(runners, _USUAL_SIZE))
+            yield _made_up(dice, work, created, numbers)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is settled of a runner's lane before the runner is made up."""
+
+    key: str
+    role: _Role
+    place: int | None
+
+
+def _roles(seed: int) -> Iterator[_Role]:
+    """One role after another, forever; the first two are those of the documented runners."""
+    dice = Dice(f"{seed}/roles")
+    whole = [role for role, count in _BLOCK.items() for _ in range(count)]
+    rest = list(whole)
+    for role in (_Role.BUSY, _Role.STEADY):
+        rest.remove(role)
+        yield role
+    while True:
+        dice.shuffle(rest)
+        yield from rest
+        rest = list(whole)
+
+
+def _production(dice: Dice, work: _Work) -> Record:
+    """The first example of page list-runners, as page get-runner completes it."""
+    purpose, card, created = catalogue.IMAGE_GENERATION, catalogue.A100, _PRODUCTION_CREATED
+    return Record(
+        id="550e8400-e29b-41d4-a716-446655440000",
+        name="Production GPU Runner",
+        status=RunnerStatus.ACTIVE,
+        endpoint="https://my-comfy.example.com",
+        tags=("production", card.tag, purpose.tag),
+        headers={"Authorization": SecretStr("Bearer secret_token"), "X-Custom-Header": SecretStr("value")},
+        created=created,
+        updated=created,
+        lane=_lane(dice, work, purpose, card, since=created, until=None, flaky=False),
+    )
+
+
+def _development(dice: Dice, work: _Work) -> Record:
+    """The second example of page list-runners."""
+    purpose, card, created = catalogue.IMAGE_GENERATION, catalogue.CPU, _DEVELOPMENT_CREATED
+    return Record(
+        id="660e8400-e29b-41d4-a716-446655440001",
+        name="Development Runner",
+        status=RunnerStatus.ACTIVE,
+        endpoint="http://192.168.1.100:8188",
+        tags=("development", card.tag),
+        headers={},
+        created=created,
+        updated=created,
+        lane=_lane(dice, work, purpose, card, since=created, until=None, flaky=False),
+    )
+
+
+def _made_up(dice: Dice, work: _Work, created: int, numbers: Counter[str]) -> Record:
+    """A runner that was created then; `numbers` counts the names given out so far."""
+    disabled = work.role is _Role.DISABLED
+    purpose = dice.choice(catalogue.PURPOSES)
+    card = catalogue.CPU if work.role is not _Role.BUSY and dice.random() < 0.1 else dice.choice(catalogue.CARDS)
+    name = _name(dice, card, numbers)
+    age = _PRODUCTION_CREATED - created
+    updated = created + round(age * dice.uniform(0.3, 1.0)) if disabled or dice.random() < 0.6 else created
+    lane = _lane(dice, work, purpose, card, created, updated if disabled else None, flaky=dice.random() < 0.12)
+    return Record(
+        id=dice.id(),
+        name=name,
+        status=RunnerStatus.DISABLED if disabled else RunnerStatus.ACTIVE,
+        endpoint=_endpoint(dice, name),
+        tags=(dice.choice(catalogue.ENVIRONMENTS), card.tag, purpose.tag),
+        headers=_headers(dice),
+        created=created,
+        updated=updated,
+        lane=lane,
+    )
+
+
+def _lane(
+    dice: Dice, work: _Work, purpose: Purpose, card: Card, since: int, until: int | None, *, flaky: bool
+) -> Lane | None:
+    rhythm = _rhythm(dice, work.role)
+    if rhythm is None:
+        return None
+    slot, jobs, pause = rhythm
+    return Lane(
+        key=work.key,
+        since=since,
+        until=until,
+        slot=slot,
+        origin=dice.randrange(slot) if work.place is None else work.place * RELAY_SECONDS,
+        jobs=jobs,
+        pause=pause,
+        kinds=purpose.kinds,
+        speed=card.speed,
+        flaky=flaky,
+        relay=work.place,
+    )
+
+
+def _rhythm(dice: Dice, role: _Role) -> tuple[int, int, float] | None:
+    """Length of a slot, workflows in it, and the pause between them (see `Lane`); None where nothing ever comes."""
+    match role:
+        case _Role.UNUSED:
+            return None
+        case _Role.BUSY:
+            return RELAY_STEPS * RELAY_SECONDS, 13, 30.0
+        case _Role.IDLE:
+            return dice.choice((8 * _HOUR, _DAY, 3 * _DAY, 6 * _DAY)), dice.randint(2, 6), 150.0
+        case _Role.STEADY | _Role.DISABLED:
+            slot = dice.choice((1_500, 1_800, 2_100, 2_400))
+            return slot, dice.randint(3, 6), slot / 9
+
+
+def _name(dice: Dice, card: Card, numbers: Counter[str]) -> str:
+    stem = dice.choice(catalogue.STEMS).format(card=card.model)
+    numbers[stem] += 1
+    return f"{stem}-{numbers[stem]:02}"
+
+
+def _endpoint(dice: Dice, name: str) -> str:
+    match dice.randrange(3):
+        case 0:
+            return f"https://{name}.comfy.example.com"
+        case 1:
+            return f"http://10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randint(2, 254)}:8188"
+        case _:
+            return f"http://192.168.{dice.randrange(256)}.{dice.randint(2, 254)}:8188"
+
+
+def _headers(dice: Dice) -> dict[str, SecretStr]:
+    if dice.random() < 0.6:
+        return {}
+    name = dice.choice(catalogue.HEADER_NAMES)
+    secret = f"{dice.getrandbits(160):040x}"
+    return {name: SecretStr(f"Bearer {secret}" if name == "Authorization" else secret)}

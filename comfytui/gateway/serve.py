@@ -1,0 +1,144 @@
+"""The gateway on a socket: uvicorn around the same app that the dashboard asks in-process."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from comfytui.gateway.app import create_app
+
+if TYPE_CHECKING:
+    import uvicorn
+    from pydantic import SecretStr
+
+    from comfytui.gateway.fleet import Fleet
+
+__all__ = ["CannotListen", "ServeError", "ServeExtraMissing", "is_loopback", "serve"]
+
+# Dashboards ask every few seconds: a connection that idles no longer than that must not be closed under them.
+KEEP_ALIVE_SECONDS = 75
+GRACE_SECONDS = 5
+
+
+class ServeError(Exception):
+    """Serving could not begin; its text is one sentence for the person who asked for it."""
+
+
+class ServeExtraMissing(ServeError):
+    """The server's package is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("Serving needs one more package: pip install 'comfytui[serve]'")
+
+
+class CannotListen(ServeError):
+    """The address cannot be listened on: in use, forbidden, out of range, or no such host."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"Cannot listen on {_authority(host, port)}: {reason}")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach a server on that host: 127.0.0.0/8, ::1 and localhost."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def serve(fleet: Fleet, host: str, port: int, token: SecretStr, announce: Callable[[str], None]) -> None:
+    """Answer for the fleet until Ctrl+C or SIGTERM, then return.
+
+    Args:
+        fleet: Who has the runners.
+        host: A name or address of this machine; whether others may reach it is for the caller to decide.
+        port: 0 to 65535, where 0 takes any free port.
+        token: The one bearer token that is let in; never empty.
+        announce: Told one line with the URL, real port included, once connections are accepted.
+
+    Raises:
+        ServeExtraMissing: uvicorn is not installed.
+        CannotListen: The address cannot be had.
+        ValueError: The token is empty.
+    """
+    server = _server(fleet, token)
+    with _listen(host, port) as listener, _stopped_by_signals(server):
+        announce(f"Serving on http://{_authority(host, listener.getsockname()[1])}")
+        server.run(sockets=[listener])
+
+
+def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise ServeExtraMissing from error
+    config = uvicorn.Config(
+        create_app(fleet, token),
+        lifespan="off",
+        ws="none",
+        log_level="warning",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return uvicorn.Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    try:
+        family, address = _address(host)
+        return socket.create_server((address, port), family=family)
+    except OSError as error:
+        raise CannotListen(host, port, _reason(error)) from error
+    except (OverflowError, ValueError) as error:
+        raise CannotListen(host, port, str(error)) from error
+
+
+def _reason(error: OSError) -> str:
+    """The system's words alone: `create_server` adds the address to them, which is said already."""
+    known = error.errno is not None and not isinstance(error, socket.gaierror)
+    return os.strerror(error.errno or 0) if known else error.strerror or "unknown"
+
+
+def _address(host: str) -> tuple[socket.AddressFamily, str]:
+    """The host's first address, an IPv4 one where it has both: that is what people type into another terminal."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, str(address[0])
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Make SIGINT and SIGTERM a plain return for as long as this lasts.
+
+    uvicorn handles them while it runs but then raises them again, and it does not yet handle them before that.
+    Signals belong to the main thread; on any other this does nothing.
+    """
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,66 @@
+"""Models as the JSON bodies the API documents: exactly its fields, in its order.
+
+Sources: the API's pages list-runners, get-runner and get-runner-history. Header values are in the clear here and
+only here, because that is what the API answers.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Moment, Runner, RunnerPage, Workflow
+
+__all__ = ["error_body", "history_body", "page_body", "runner_body", "workflow_body"]
+
+
+def page_body(page: RunnerPage) -> dict[str, object]:
+    """One page of List Runners (page list-runners)."""
+    return {"runners": [runner_body(runner) for runner in page.runners], "total": page.total}
+
+
+def runner_body(runner: Runner) -> dict[str, object]:
+    """A runner (page get-runner); its header values are revealed."""
+    return {
+        "id": runner.id,
+        "user_id": runner.user_id,
+        "name": runner.name,
+        "status": runner.status,
+        "endpoint": runner.endpoint,
+        "tags": list(runner.tags),
+        "headers": {name: secret.get_secret_value() for name, secret in runner.headers.items()},
+        "created_at": _time(runner.created_at),
+        "updated_at": _time(runner.updated_at),
+    }
+
+
+def history_body(workflows: tuple[Workflow, ...]) -> list[dict[str, object]]:
+    """A runner's history, a bare list (page get-runner-history)."""
+    return [workflow_body(workflow) for workflow in workflows]
+
+
+def workflow_body(workflow: Workflow) -> dict[str, object]:
+    """A workflow (page get-runner-history); times that have not come yet are null."""
+    return {
+        "id": workflow.id,
+        "name": workflow.name,
+        "status": workflow.status,
+        "tags": list(workflow.tags),
+        "created_at": _time(workflow.created_at),
+        "updated_at": _time(workflow.updated_at),
+        "started_at": _time(workflow.started_at),
+        "completed_at": _time(workflow.completed_at),
+    }
+
+
+def error_body(status: int, message: str) -> dict[str, object]:
+    """The body of every answer that says no (page api/errors)."""
+    return {"status": status, "message": message}
+
+
+def _time(moment: Moment | None) -> str | None:
+    """ISO 8601 in UTC to the whole second, as all of the API's examples are."""
+    if moment is None or isinstance(moment, str):
+        return moment
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"

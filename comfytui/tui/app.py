@@ -1,0 +1,138 @@
+"""The dashboard: follows the engine, owns the snapshot, hands wishes to the engine."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.app import App
+from textual.reactive import reactive
+
+from comfytui.engine.actions import ChangeInterval, Refresh
+from comfytui.engine.snapshot import Snapshot
+from comfytui.tui.commands import COMMANDS, Where, bindings
+from comfytui.tui.messages import OpenedWorkflow, Wished
+from comfytui.tui.palette import CommandProvider
+from comfytui.tui.present.header import interval_words
+from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.screens.dashboard import DashboardScreen
+from comfytui.tui.themes import THEMES
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.binding import BindingType
+    from textual.command import Provider
+    from textual.screen import Screen
+
+    from comfytui.clock import Clock
+    from comfytui.engine.engine import Engine
+
+__all__ = ["ComfyTUI"]
+
+_INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
+
+
+class ComfyTUI(App[None]):
+    """The application.
+
+    Attributes:
+        snapshot: What the engine knows; screens watch it.
+        time_style: How times are told; screens watch it.
+    """
+
+    TITLE = "comfytui"
+    # Textual reads no stylesheet of a default screen, so the dashboard's is the app's.
+    CSS_PATH = "screens/dashboard.tcss"
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {CommandProvider}
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+
+    snapshot: reactive[Snapshot] = reactive(Snapshot(), init=False, layout=False, repaint=False)
+    time_style: reactive[TimeStyle] = reactive(TimeStyle.RELATIVE, init=False, layout=False, repaint=False)
+
+    def __init__(self, engine: Engine, clock: Clock, source: str) -> None:
+        super().__init__(watch_css=False)
+        self._engine = engine
+        self._clock = clock
+        self._source = source
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+        self.set_reactive(ComfyTUI.snapshot, engine.snapshot)
+
+    def get_default_screen(self) -> Screen[None]:
+        """The dashboard itself, so that the first frame is its frame."""
+        return DashboardScreen(self._clock, self._source, self._engine.snapshot.attention)
+
+    def on_mount(self) -> None:
+        """Ask for nothing before the first frame is drawn."""
+        self.animation_level = "none"
+        self.call_after_refresh(self._start)
+
+    def action_refresh_now(self) -> None:
+        """Ask everything in view again."""
+        self._engine.perform(Refresh())
+
+    def action_toggle_pause(self) -> None:
+        """Stop polling, or go on with it."""
+        dashboard = self.screen_stack[0]
+        if isinstance(dashboard, DashboardScreen):
+            dashboard.set_paused(paused=not self.snapshot.attention.paused)
+
+    def action_poll_faster(self) -> None:
+        """Take the next shorter interval."""
+        shorter = [each for each in _INTERVALS if each < self.snapshot.interval]
+        self._change_interval(shorter[-1] if shorter else self.snapshot.interval)
+
+    def action_poll_slower(self) -> None:
+        """Take the next longer interval."""
+        longer = [each for each in _INTERVALS if each > self.snapshot.interval]
+        self._change_interval(longer[0] if longer else self.snapshot.interval)
+
+    def action_cycle_time_style(self) -> None:
+        """Tell times in the next style."""
+        self.time_style = self.time_style.following
+
+    def action_show_help(self) -> None:
+        """Say which keys work here."""
+        from comfytui.tui.screens.help import HelpScreen
+
+        self.push_screen(HelpScreen(self._keys_that_work_here()))
+
+    def action_quit_at_once(self) -> None:
+        """Leave, from whatever screen."""
+        self.exit()
+
+    @on(Wished)
+    def _wished(self, event: Wished) -> None:
+        self._engine.perform(event.action)
+
+    @on(OpenedWorkflow)
+    def _opened(self, event: OpenedWorkflow) -> None:
+        from comfytui.tui.screens.workflow import WorkflowScreen
+
+        self.push_screen(WorkflowScreen(self._clock, self._source, event.runner_id, event.workflow_id))
+
+    def _start(self) -> None:
+        self.run_worker(self._engine.run(), name="engine")
+        self.run_worker(self._follow(), name="follow")
+
+    async def _follow(self) -> None:
+        async for snapshot in self._engine.subscribe():
+            self.snapshot = snapshot
+
+    def _change_interval(self, seconds: float) -> None:
+        self._engine.perform(ChangeInterval(seconds))
+        self.notify(interval_words(seconds), markup=False, timeout=2)
+
+    def _keys_that_work_here(self) -> dict[str, list[tuple[str, str]]]:
+        keys: dict[str, list[str]] = defaultdict(list)
+        for active in self.screen.active_bindings.values():
+            if active.binding.id:
+                keys[active.binding.id].append(self.get_key_display(active.binding))
+        sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
+        for declared in COMMANDS:
+            if declared.id in keys:
+                sections[declared.where.capitalize()].append((" ".join(keys[declared.id]), declared.help))
+        return dict(sections)

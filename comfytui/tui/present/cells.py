@@ -1,0 +1,109 @@
+"""What a line is made of: pieces of text, each with the role it plays. Colours are the theme's business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+__all__ = ["EMPTY", "Line", "Role", "Span", "beside", "cut", "line", "pad", "plain_text", "width_of", "wrap"]
+
+ELLIPSIS = "…"
+
+
+class Role(StrEnum):
+    """What a piece of text means to the reader; themes give each role its look."""
+
+    PLAIN = "plain"
+    MUTED = "muted"
+    STRONG = "strong"
+    ACCENT = "accent"
+    GOOD = "good"
+    WORKING = "working"
+    WAITING = "waiting"
+    NEUTRAL = "neutral"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    ALERT = "alert"
+
+
+class Span(NamedTuple):
+    """A piece of text in one role."""
+
+    text: str
+    role: Role = Role.PLAIN
+
+
+Line: TypeAlias = tuple[Span, ...]
+"""One line of a screen, or one cell of a table."""
+
+EMPTY: Line = ()
+
+
+def line(*pieces: Span | str) -> Line:
+    """A line of pieces; a bare string is plain text."""
+    return tuple(Span(piece) if isinstance(piece, str) else piece for piece in pieces)
+
+
+def width_of(pieces: Line) -> int:
+    """How many terminal cells the line takes."""
+    return sum(cell_len(text) for text, _ in pieces)
+
+
+def plain_text(pieces: Line) -> str:
+    """The line without its roles."""
+    return "".join(text for text, _ in pieces)
+
+
+def cut(pieces: Line, width: int) -> Line:
+    """The line in at most `width` cells, ending in an ellipsis where something was cut off."""
+    if width_of(pieces) <= width:
+        return pieces
+    kept: list[Span] = []
+    room = width - 1
+    for text, role in pieces:
+        taken = min(room, cell_len(text))
+        kept.append(Span(text if taken == cell_len(text) else set_cell_size(text, taken).rstrip(), role))
+        room -= taken
+        if room <= 0:
+            break
+    return (*kept, Span(ELLIPSIS, kept[-1].role if kept else Role.PLAIN)) if width > 0 else EMPTY
+
+
+def pad(pieces: Line, width: int, *, right: bool = False) -> Line:
+    """The line in exactly `width` cells: cut, or filled with spaces behind it (before it with `right`)."""
+    pieces = cut(pieces, width)
+    fill = Span(" " * (width - width_of(pieces)))
+    if not fill.text:
+        return pieces
+    return (fill, *pieces) if right else (*pieces, fill)
+
+
+def beside(parts: Iterable[Line], gap: Span) -> Line:
+    """The lines one after another with the gap between them; empty ones are left out."""
+    joined: list[Span] = []
+    for part in parts:
+        if part and joined:
+            joined.append(gap)
+        joined.extend(part)
+    return tuple(joined)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The text in pieces of at most `width` cells, broken at spaces where there are any near the end."""
+    pieces = list(_wrapped(text, max(2, width)))
+    return pieces or [""]
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    while cell_len(text) > width:
+        head = chop_cells(text, width)[0]
+        space = head.rfind(" ", len(head) // 2)
+        if space > 0:
+            head = head[:space]
+        yield head
+        text = text[len(head) :].lstrip(" ")
+    if text:
+        yield text

@@ -1,0 +1,61 @@
+"""The shape of each status, so that it reads without colour."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfytui.api.statuses import RunnerStatus, WorkflowStatus
+from comfytui.tui.present.cells import Line, Role, Span
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["ABSENT", "runner_glyph", "runner_status", "workflow_glyph", "workflow_role", "workflow_status"]
+
+ABSENT = "–"
+"""What stands where the API sent nothing."""
+
+_UNKNOWN = Span("?", Role.UNKNOWN)
+
+_RUNNER: Mapping[str, Span] = {
+    RunnerStatus.ACTIVE: Span("●", Role.GOOD),
+    RunnerStatus.DISABLED: Span("○", Role.NEUTRAL),
+}
+
+_WORKFLOW: Mapping[str, Span] = {
+    WorkflowStatus.ACCEPTED: Span("◌", Role.WAITING),
+    WorkflowStatus.UPLOADED: Span("◍", Role.WAITING),
+    WorkflowStatus.QUEUED: Span("◔", Role.WAITING),
+    WorkflowStatus.RUNNING: Span("▶", Role.WORKING),
+    WorkflowStatus.COMPLETED: Span("✔", Role.GOOD),
+    WorkflowStatus.CANCELLED: Span("⊘", Role.NEUTRAL),
+    WorkflowStatus.INVALID: Span("⚠", Role.BAD),
+    WorkflowStatus.FAILED: Span("✖", Role.BAD),
+}
+
+
+def runner_glyph(status: RunnerStatus | None) -> Span:
+    """The shape of a runner's status; a question mark for a word nobody knows."""
+    return _RUNNER.get(status or "", _UNKNOWN)
+
+
+def workflow_glyph(status: WorkflowStatus | None) -> Span:
+    """The shape of a workflow's status; a question mark for a word nobody knows."""
+    return _WORKFLOW.get(status or "", _UNKNOWN)
+
+
+def workflow_role(status: WorkflowStatus | None) -> Role:
+    """How a workflow's status is to be taken."""
+    return workflow_glyph(status).role
+
+
+def runner_status(status: RunnerStatus | None) -> Line:
+    """Shape and word of a runner's status, the word as it was sent."""
+    glyph = runner_glyph(status)
+    return (glyph, Span(f" {status or ABSENT}", glyph.role))
+
+
+def workflow_status(status: WorkflowStatus | None) -> Line:
+    """Shape and word of a workflow's status, the word as it was sent."""
+    glyph = workflow_glyph(status)
+    return (glyph, Span(f" {status or ABSENT}", glyph.role))

@@ -1,0 +1,55 @@
+"""The screen's first line: where the runners come from, how true the screen is, and where one is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from comfytui.tui.present.cells import Line, Role, Span, beside, cut, width_of
+
+__all__ = ["Header", "header_line", "interval_words"]
+
+_BAR = Span(" │ ", Role.MUTED)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What the header says.
+
+    Attributes:
+        source: Where the runners come from: a host, or `demo`.
+        state: How far the screen may be trusted.
+        total: How many runners there are, None where not known.
+        status: The status they were asked for, None for all.
+        interval: Seconds between polls.
+        trail: The way to where one is, from the list inwards.
+    """
+
+    source: str
+    state: Line
+    total: int | None
+    status: str | None
+    interval: float
+    trail: tuple[str, ...]
+
+
+def interval_words(seconds: float) -> str:
+    """`every 5 s`."""
+    return f"every {seconds:g} s"
+
+
+def header_line(header: Header, width: int) -> Line:
+    """The header in one line; the least telling parts go where it is narrow."""
+    runners = "runner" if header.total == 1 else "runners"
+    total = "" if header.total is None else " ".join(filter(None, (str(header.total), header.status, runners)))
+    parts = {
+        "source": (Span(header.source, Role.STRONG),),
+        "state": header.state,
+        "total": (Span(total),) if total else (),
+        "interval": (Span(interval_words(header.interval), Role.MUTED),),
+        "trail": (Span(" / ".join(header.trail), Role.ACCENT),),
+    }
+    for dropped in ("interval", "total", "source"):
+        if width_of(beside(parts.values(), _BAR)) <= width:
+            break
+        parts[dropped] = ()
+    return cut(beside(parts.values(), _BAR), width)

@@ -1,0 +1,25 @@
+"""The moment a screen is drawn for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from comfytui.tui.present.units import TimeStyle
+
+__all__ = ["Now"]
+
+
+@dataclass(frozen=True, slots=True)
+class Now:
+    """When it is, on both clocks, and how times are told.
+
+    Attributes:
+        wall: The wall clock, in UTC.
+        monotonic: The engine's monotonic clock, in seconds.
+        style: How times are told.
+    """
+
+    wall: datetime
+    monotonic: float
+    style: TimeStyle = TimeStyle.RELATIVE

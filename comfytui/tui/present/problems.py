@@ -1,0 +1,63 @@
+"""What is wrong, in words: the cause, since when, and what happens next."""
+
+from __future__ import annotations
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from comfytui.engine.feed import Freshness, ProblemKind
+from comfytui.tui.present.cells import Line, Role, Span, wrap
+from comfytui.tui.present.units import clock_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from comfytui.engine.feed import Feed, Problem
+
+__all__ = ["cause", "notice", "state"]
+
+_CAUSES: Mapping[ProblemKind, str] = {
+    ProblemKind.REFUSED: "not asked",
+    ProblemKind.UNREACHABLE: "the API cannot be reached",
+    ProblemKind.TIMED_OUT: "no answer in time",
+    ProblemKind.UNINTELLIGIBLE: "the answer makes no sense",
+    ProblemKind.UNAUTHORIZED: "the token was not accepted",
+    ProblemKind.NOT_FOUND: "no longer registered",
+    ProblemKind.RATE_LIMITED: "too many requests from this address",
+}
+
+
+def cause(problem: Problem) -> str:
+    """Why a try failed, with the API's own words where it gave some."""
+    words = _CAUSES.get(problem.kind) or f"{problem.status} from the API"
+    return f"{words}: {problem.message}" if problem.message else words
+
+
+def notice(feed: Feed[object], now: float, width: int) -> tuple[Line, ...]:
+    """The problem of a feed as lines of at most `width` cells; none for a feed without one.
+
+    `now` is the engine's monotonic clock.
+    """
+    problem = feed.problem
+    if problem is None:
+        return ()
+    what = "stale" if feed.value is not None else "not known"
+    again = max(0, ceil(problem.next_try - now))
+    text = f"{what} since {clock_time(problem.since)} — {cause(problem)}, again in {again} s"
+    return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
+
+
+def state(feed: Feed[object], now: float, interval: float, *, paused: bool) -> Line:
+    """The one word the header says of a feed; an age only where it is late."""
+    if paused:
+        return (Span(" PAUSED ", Role.ALERT),)
+    match feed.freshness(now, interval):
+        case Freshness.WAITING:
+            return (Span("◌ connecting", Role.WAITING),)
+        case Freshness.LIVE:
+            return (Span("● live", Role.GOOD),)
+        case Freshness.LATE:
+            return (Span(f"◔ late {int(now - (feed.fetched_on or now))} s", Role.WAITING),)
+        case Freshness.STALE:
+            since = f" since {clock_time(feed.problem.since)}" if feed.problem else ""
+            return (Span(f"✖ stale{since}", Role.BAD),)

@@ -1,0 +1,74 @@
+"""Runners as rows and as fields."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from comfytui.tui.present.cells import Line, Role, Span
+from comfytui.tui.present.columns import Column, Row
+from comfytui.tui.present.fields import Field, field
+from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
+from comfytui.tui.present.units import TimeStyle, moment, moment_in_full
+from comfytui.tui.present.urls import MASK, masked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from comfytui.api.models import Runner
+
+__all__ = ["RUNNER_COLUMNS", "runner_fields", "runner_name", "runner_row"]
+
+RUNNER_COLUMNS = (
+    Column("glyph", "", 1, priority=0),
+    Column("name", "name", 16, weight=4, priority=0),
+    Column("status", "status", 8, priority=1),
+    Column("tags", "tags", 14, weight=4, priority=2),
+    Column("created", "created", 11, priority=4),
+    Column("endpoint", "endpoint", 22, weight=3, priority=3),
+    Column("updated", "updated", 11, priority=5),
+)
+
+
+def runner_name(runner: Runner) -> str:
+    """The runner's name, or its id where the name is empty or missing."""
+    return runner.name if runner.name and not runner.name.isspace() else runner.id
+
+
+def runner_row(runner: Runner, style: TimeStyle, now: datetime) -> Row:
+    """A runner in the list."""
+    glyph = runner_glyph(runner.status)
+    cells: dict[str, Line] = {
+        "glyph": (glyph,),
+        "name": (Span(runner_name(runner), Role.STRONG),),
+        "status": (Span(runner.status or ABSENT, glyph.role),),
+        "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
+        "endpoint": (Span(masked(runner.endpoint or ABSENT), Role.MUTED),),
+        "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
+        "updated": (Span(moment(runner.updated_at, style, now), Role.MUTED),),
+    }
+    return Row(runner.id, cells)
+
+
+def runner_fields(runner: Runner, style: TimeStyle, now: datetime) -> tuple[Field, ...]:
+    """Everything the API says of a runner; header values are masked."""
+    return (
+        Field("Name", (Span(runner_name(runner), Role.STRONG),)),
+        Field("Schedule", runner_status(runner.status)),
+        field("Endpoint", masked(runner.endpoint) if runner.endpoint else None),
+        field("Tags", "  ".join(runner.tags), Role.ACCENT),
+        *_header_fields(runner),
+        field("Created", moment_in_full(runner.created_at, style, now)),
+        field("Updated", moment_in_full(runner.updated_at, style, now)),
+        field("Id", runner.id, Role.MUTED),
+        field("User id", runner.user_id, Role.MUTED),
+        *(field(name or ABSENT, value, Role.MUTED) for name, value in runner.extras),
+    )
+
+
+def _header_fields(runner: Runner) -> Iterator[Field]:
+    """One field a header, the label on the first only."""
+    if not runner.headers:
+        yield field("Headers", None)
+    for place, name in enumerate(runner.headers):
+        yield Field("" if place else "Headers", (Span(name or ABSENT), Span(f"  {MASK}", Role.MUTED)))

@@ -1,0 +1,100 @@
+"""Times and durations in words."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from comfytui.tui.present.glyphs import ABSENT
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Moment
+
+__all__ = ["TimeStyle", "age", "clock_time", "duration", "elapsed", "moment", "moment_in_full"]
+
+_MINUTE = 60
+_HOUR = 60 * _MINUTE
+_DAY = 24 * _HOUR
+_YEAR = 365 * _DAY
+
+
+class TimeStyle(StrEnum):
+    """How times are told: how long ago, by the person's clock, or in UTC."""
+
+    RELATIVE = "relative"
+    LOCAL = "local"
+    UTC = "UTC"
+
+    @property
+    def following(self) -> TimeStyle:
+        """The style after this one, going round."""
+        styles = list(TimeStyle)
+        return styles[(styles.index(self) + 1) % len(styles)]
+
+
+def age(seconds: float) -> str:
+    """A coarse age that seldom changes: `<1m`, `4m`, `2h`, `3d`, `2y`."""
+    if seconds < _MINUTE:
+        return "<1m"
+    for unit, name in ((_YEAR, "y"), (_DAY, "d"), (_HOUR, "h")):
+        if seconds >= unit:
+            return f"{int(seconds // unit)}{name}"
+    return f"{int(seconds // _MINUTE)}m"
+
+
+def duration(seconds: float) -> str:
+    """An exact duration: `43s`, `1m43`, `2h05`, `3d04h`."""
+    whole = max(0, int(seconds))
+    if whole < _MINUTE:
+        return f"{whole}s"
+    if whole < _HOUR:
+        return f"{whole // _MINUTE}m{whole % _MINUTE:02}"
+    if whole < _DAY:
+        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}"
+    return f"{whole // _DAY}d{whole % _DAY // _HOUR:02}h"
+
+
+def elapsed(start: Moment | None, end: Moment | None) -> float | None:
+    """Seconds from one time to another; None unless both are known."""
+    if isinstance(start, datetime) and isinstance(end, datetime):
+        return (end - start).total_seconds()
+    return None
+
+
+def clock_time(when: datetime) -> str:
+    """Hours and minutes by the person's clock."""
+    return f"{_local(when):%H:%M}"
+
+
+def moment(value: Moment | None, style: TimeStyle, now: datetime) -> str:
+    """A time in a narrow column; text that is no time stays as it was sent."""
+    if not isinstance(value, datetime):
+        return value or ABSENT
+    if style is TimeStyle.RELATIVE:
+        return age((now - value).total_seconds())
+    told, today = (value, now) if style is TimeStyle.UTC else (_local(value), _local(now))
+    if told.date() == today.date():
+        return f"{told:%H:%M}"
+    return f"{told:%m-%d %H:%M}" if told.year == today.year else f"{told:%Y-%m-%d}"
+
+
+def moment_in_full(value: Moment | None, style: TimeStyle, now: datetime) -> str:
+    """A time where there is room: to the second with its zone, and the coarse age where ages are told."""
+    if not isinstance(value, datetime):
+        return value or ABSENT
+    told = value if style is TimeStyle.UTC else _local(value)
+    text = f"{told:%Y-%m-%d %H:%M:%S} {told.tzname()}"
+    return f"{text}  {_ago(now - value)}" if style is TimeStyle.RELATIVE else text
+
+
+def _ago(past: timedelta) -> str:
+    return f"{age(past.total_seconds())} ago" if past >= timedelta() else "ahead"
+
+
+def _local(when: datetime) -> datetime:
+    """The person's time, or UTC where their zone's calendar cannot express it."""
+    try:
+        return when.astimezone()
+    except (OverflowError, ValueError, OSError):
+        return when.astimezone(UTC)

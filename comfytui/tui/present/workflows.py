@@ -1,0 +1,150 @@
+"""Workflows as rows, as fields, and on a line of time."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.api.statuses import WorkflowStatus
+from comfytui.tui.present.cells import Line, Role, Span, beside
+from comfytui.tui.present.columns import Column, Row
+from comfytui.tui.present.fields import Field, field
+from comfytui.tui.present.glyphs import ABSENT, workflow_glyph, workflow_status
+from comfytui.tui.present.units import TimeStyle, age, duration, elapsed, moment, moment_in_full
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfytui.api.models import Workflow
+
+__all__ = [
+    "HISTORY_COLUMNS",
+    "Spent",
+    "history_tally",
+    "spent",
+    "timeline",
+    "workflow_fields",
+    "workflow_name",
+    "workflow_row",
+]
+
+HISTORY_COLUMNS = (
+    Column("glyph", "", 1, priority=0),
+    Column("name", "name", 12, weight=4, priority=0),
+    Column("status", "status", 9, priority=1),
+    Column("took", "took", 6, priority=2, right=True),
+    Column("created", "created", 11, priority=3),
+    Column("waited", "waited", 6, priority=4, right=True),
+    Column("tags", "tags", 12, weight=2, priority=5),
+    Column("started", "started", 11, priority=6),
+    Column("completed", "completed", 11, priority=7),
+    Column("updated", "updated", 11, priority=8),
+)
+
+_LONGEST_BAR = 72
+
+_WAITING = {WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED}
+
+
+class Spent(NamedTuple):
+    """How long a workflow waited and ran, in seconds, and whether either still goes on; None is not known."""
+
+    waited: float | None
+    waiting: bool
+    ran: float | None
+    running: bool
+
+
+def spent(workflow: Workflow, now: datetime) -> Spent:
+    """Where a workflow's time went until now."""
+    waiting = workflow.status in _WAITING and workflow.started_at is None
+    running = workflow.status == WorkflowStatus.RUNNING
+    until = now if waiting else workflow.started_at
+    end = now if running and workflow.completed_at is None else workflow.completed_at
+    return Spent(elapsed(workflow.created_at, until), waiting, elapsed(workflow.started_at, end), running)
+
+
+def workflow_name(workflow: Workflow) -> str:
+    """The workflow's name, or its id where the name is empty or missing."""
+    return workflow.name if workflow.name and not workflow.name.isspace() else workflow.id
+
+
+def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: bool = False) -> Row:
+    """A workflow in the history; `exact` tells what still goes on to the second instead of coarsely."""
+    glyph = workflow_glyph(workflow.status)
+    time = spent(workflow, now)
+    cells: dict[str, Line] = {
+        "glyph": (glyph,),
+        "name": (Span(workflow_name(workflow)),),
+        "status": (Span(workflow.status or ABSENT, glyph.role),),
+        "took": _told(time.ran, coarse=time.running and not exact),
+        "waited": _told(time.waited, coarse=time.waiting and not exact),
+        "tags": (Span(" ".join(workflow.tags) or ABSENT, Role.ACCENT if workflow.tags else Role.MUTED),),
+    }
+    for name in ("created", "started", "completed", "updated"):
+        cells[name] = (Span(moment(getattr(workflow, f"{name}_at"), style, now), Role.MUTED),)
+    return Row(workflow.id, cells)
+
+
+def workflow_fields(workflow: Workflow, style: TimeStyle, now: datetime) -> tuple[Field, ...]:
+    """Everything the API says of a workflow, and what follows from it."""
+    time = spent(workflow, now)
+    return (
+        Field("Name", (Span(workflow_name(workflow), Role.STRONG),)),
+        Field("Status", workflow_status(workflow.status)),
+        field("Tags", "  ".join(workflow.tags), Role.ACCENT),
+        field("Created", moment_in_full(workflow.created_at, style, now)),
+        field("Started", moment_in_full(workflow.started_at, style, now)),
+        field("Completed", moment_in_full(workflow.completed_at, style, now)),
+        field("Updated", moment_in_full(workflow.updated_at, style, now)),
+        Field("Waited", _told(time.waited)),
+        Field("Took", _told(time.ran)),
+        field("Id", workflow.id, Role.MUTED),
+        *(field(name or ABSENT, value, Role.MUTED) for name, value in workflow.extras),
+    )
+
+
+def history_tally(workflows: Sequence[Workflow]) -> Line:
+    """How many of the workflows have which status: `✔8 ✖1 ▶1`, the most frequent first."""
+    counts = Counter(workflow_glyph(workflow.status) for workflow in workflows)
+    return beside(((Span(f"{glyph.text}{count}", glyph.role),) for glyph, count in counts.most_common()), Span(" "))
+
+
+def timeline(workflow: Workflow, now: datetime, width: int) -> tuple[Line, ...]:
+    """Waiting and running as a bar to scale with a legend below; nothing where no time is known."""
+    phases = _phases(workflow, now)
+    if not phases:
+        return ()
+    width = min(width, _LONGEST_BAR)
+    whole = sum(phase.seconds for phase in phases) or 1.0
+    shares = [max(1, round(width * phase.seconds / whole)) for phase in phases]
+    shares[0] = max(1, width - shares[-1]) if len(phases) > 1 else width
+    shares[-1] = width - shares[0] if len(phases) > 1 else width
+    bar = tuple(Span(phase.fill * share, phase.role) for phase, share in zip(phases, shares, strict=True))
+    legend = ((Span(f"{phase.verb} {duration(phase.seconds)}", phase.role),) for phase in phases)
+    return (bar, beside(legend, Span(" → ", Role.MUTED)))
+
+
+class _Phase(NamedTuple):
+    seconds: float
+    verb: str
+    fill: str
+    role: Role
+
+
+def _phases(workflow: Workflow, now: datetime) -> list[_Phase]:
+    time = spent(workflow, now)
+    phases: list[_Phase] = []
+    if time.waited is not None:
+        phases.append(_Phase(max(0.0, time.waited), "waiting" if time.waiting else "waited", "░", Role.WAITING))
+    if time.ran is not None:
+        role = workflow_glyph(workflow.status).role
+        phases.append(_Phase(max(0.0, time.ran), "running" if time.running else "ran", "█", role))
+    return phases
+
+
+def _told(seconds: float | None, *, coarse: bool = False) -> Line:
+    if seconds is None:
+        return (Span(ABSENT, Role.MUTED),)
+    return (Span(age(seconds) if coarse else duration(seconds)),)

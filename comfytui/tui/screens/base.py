@@ -1,0 +1,111 @@
+"""What every screen has: the header above, the footer below, and the app's state to follow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.screen import Screen
+
+from comfytui.tui.commands import Hint
+from comfytui.tui.present.header import Header, header_line
+from comfytui.tui.present.hints import hints_line
+from comfytui.tui.present.now import Now
+from comfytui.tui.present.problems import state
+from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.widgets.status_line import StatusLine
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfytui.clock import Clock
+    from comfytui.engine.snapshot import Snapshot
+
+__all__ = ["FollowingScreen"]
+
+_KEPT = (Hint("help", ("show_help",)), Hint("quit", ("quit",)))
+
+
+class FollowingScreen(Screen[None]):
+    """A screen that shows the app's snapshot, drawn anew with each one, each second, and each change of style.
+
+    A subclass yields `self.header` and `self.footer` where it composes, and implements `follow` and `trail`.
+    Drawing twice what has not changed writes nothing, so following often is cheap.
+    """
+
+    HINTS: ClassVar[Sequence[Hint]] = ()
+
+    def __init__(self, clock: Clock, source: str) -> None:
+        super().__init__()
+        self.clock = clock
+        self.source = source
+        self.snapshot: Snapshot | None = None
+        self.header = StatusLine(id="header")
+        self.footer = StatusLine(id="footer")
+        self._style = TimeStyle.RELATIVE
+
+    def follow(self, snapshot: Snapshot, now: Now) -> None:
+        """Show this snapshot at this moment."""
+        raise NotImplementedError
+
+    def trail(self) -> tuple[str, ...]:
+        """The way to where one is, for the header."""
+        raise NotImplementedError
+
+    def on_mount(self) -> None:
+        """Begin to follow the app."""
+        self.watch(self.app, "snapshot", self._take)
+        self.watch(self.app, "time_style", self._restyle)
+        self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
+        self.set_interval(1.0, self.follow_again)
+
+    def on_screen_resume(self) -> None:
+        """Show at once what was missed while another screen was in front."""
+        self.follow_again()
+
+    def on_resize(self) -> None:
+        """Fit what is shown to the new size."""
+        self.call_after_refresh(self.follow_again)
+
+    def follow_again(self) -> None:
+        """Draw the present snapshot for the present moment."""
+        if self.snapshot is None or not self.is_current:
+            return
+        now = Now(self.clock.now(), self.clock.monotonic(), self._style)
+        self.follow(self.snapshot, now)
+        self._show_header(self.snapshot, now)
+        self.show_hints()
+
+    def show_hints(self) -> None:
+        """Show in the footer the keys that work here."""
+        if self.is_current:
+            shown = [(self._keys(hint), hint.word) for hint in self.HINTS if self._keys(hint)]
+            kept = [(self._keys(hint), hint.word) for hint in _KEPT]
+            self.footer.show(hints_line(shown, kept, self.size.width - 2))
+
+    def _take(self, snapshot: Snapshot) -> None:
+        self.snapshot = snapshot
+        self.follow_again()
+
+    def _restyle(self, style: TimeStyle) -> None:
+        self._style = style
+        self.follow_again()
+
+    def _show_header(self, snapshot: Snapshot, now: Now) -> None:
+        feed = snapshot.page
+        header = Header(
+            source=self.source,
+            state=state(feed, now.monotonic, snapshot.interval, paused=snapshot.attention.paused),
+            total=snapshot.total,
+            status=snapshot.attention.page.status,
+            interval=snapshot.interval,
+            trail=self.trail(),
+        )
+        self.header.show(header_line(header, self.size.width - 2))
+
+    def _keys(self, hint: Hint) -> str:
+        """The first key of each of the hint's commands that can be given now, joined by strokes."""
+        first: dict[str, str] = {}
+        for active in self.active_bindings.values():
+            if active.binding.id in hint.commands:
+                first.setdefault(active.binding.id, self.app.get_key_display(active.binding))
+        return "/".join(first[each] for each in hint.commands if each in first)

@@ -1,0 +1,75 @@
+"""One workflow in full."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from comfytui.tui.commands import WORKFLOW_HINTS, Where, bindings
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span
+from comfytui.tui.present.problems import notice
+from comfytui.tui.present.runners import runner_name
+from comfytui.tui.present.workflows import timeline, workflow_fields, workflow_name
+from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.widgets.field_panel import FieldPanel
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from comfytui.api.models import Workflow
+    from comfytui.clock import Clock
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.tui.present.now import Now
+
+__all__ = ["WorkflowScreen"]
+
+
+class WorkflowScreen(FollowingScreen):
+    """Every field of a workflow, and where its time went; it stays as last known once the history has moved on."""
+
+    CSS_PATH = "workflow.tcss"
+    AUTO_FOCUS = "#workflow"
+    HINTS = WORKFLOW_HINTS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.WORKFLOW)]
+
+    def __init__(self, clock: Clock, source: str, runner_id: str, workflow_id: str) -> None:
+        super().__init__(clock, source)
+        self.panel = FieldPanel(id="workflow")
+        self._runner_id = runner_id
+        self._workflow_id = workflow_id
+        self._workflow: Workflow | None = None
+        self._runner_name = runner_id
+
+    def compose(self) -> ComposeResult:
+        """Header, the workflow, footer."""
+        yield self.header
+        yield self.panel
+        yield self.footer
+
+    def follow(self, snapshot: Snapshot, now: Now) -> None:
+        """Show the workflow as the newest history tells of it."""
+        feed = snapshot.history(self._runner_id)
+        found = next((each for each in feed.value or () if each.id == self._workflow_id), None)
+        self._workflow = found or self._workflow
+        if (runner := snapshot.find_runner(self._runner_id)) is not None:
+            self._runner_name = runner_name(runner)
+        if self._workflow is None:
+            return
+        gone = found is None and feed.value is not None
+        width = self.panel.body_width
+        head: list[Line] = [*notice(feed, now.monotonic, width), *(_GONE if gone else ())]
+        bar = timeline(self._workflow, now.wall, width)
+        self.panel.label((Span(workflow_name(self._workflow), Role.STRONG),))
+        self.panel.show(workflow_fields(self._workflow, now.style, now.wall), (*head, *bar, *([EMPTY] if bar else [])))
+
+    def trail(self) -> tuple[str, ...]:
+        """The list, the runner, the workflow."""
+        name = workflow_name(self._workflow) if self._workflow else self._workflow_id
+        return ("runners", self._runner_name, name)
+
+    def action_close_workflow(self) -> None:
+        """Go back to the history."""
+        self.dismiss()
+
+
+_GONE: tuple[Line, ...] = ((Span("No longer among this runner's newest workflows; as last seen.", Role.WAITING),),)

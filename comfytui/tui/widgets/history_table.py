@@ -1,0 +1,49 @@
+"""The newest workflows of a runner."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfytui.tui.present.cells import Line, Role, Span
+from comfytui.tui.present.problems import notice
+from comfytui.tui.present.workflows import HISTORY_COLUMNS, history_tally, workflow_row
+from comfytui.tui.widgets.keyed_table import KeyedTable
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Workflow
+    from comfytui.engine.feed import Feed
+    from comfytui.tui.present.now import Now
+
+__all__ = ["HistoryTable"]
+
+
+class HistoryTable(KeyedTable):
+    """A runner's history; what goes on under the cursor is told to the second."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(HISTORY_COLUMNS, id=id)
+        self.runner_id: str | None = None
+
+    def show_history(self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], at: Now) -> None:
+        """Show the history of a runner; another runner's starts at its first row."""
+        workflows = feed.value or ()
+        pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
+        rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
+        self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)))
+        said = notice(feed, at.monotonic, self.body_width)
+        self.show(rows, said or _empty(runner_id, feed.value))
+        if runner_id != self.runner_id:
+            self.runner_id = runner_id
+            self.move_to(None)
+
+
+def _tally(workflows: tuple[Workflow, ...]) -> Line:
+    return (Span("  "), *history_tally(workflows)) if workflows else ()
+
+
+def _empty(runner_id: str | None, workflows: tuple[Workflow, ...] | None) -> tuple[Line, ...]:
+    if runner_id is None or workflows:
+        return ()
+    if workflows is None:
+        return ((Span("Asking for its history …", Role.MUTED),),)
+    return ((Span("No workflows on this runner yet."),), (Span("r", Role.ACCENT), Span(" asks again.", Role.MUTED)))

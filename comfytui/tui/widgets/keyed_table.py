@@ -1,0 +1,200 @@
+"""A table whose cursor belongs to an item, not to a place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from textual.message import Message
+
+from comfytui.tui.commands import Where, bindings
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span, pad
+from comfytui.tui.present.columns import GAP, Column, Row, fit
+from comfytui.tui.widgets.pane import Pane
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+    from textual.binding import BindingType
+    from textual.strip import Strip
+
+__all__ = ["KeyedTable"]
+
+
+class KeyedTable(Pane):
+    """Rows by id under column titles; shown rows are compared with the ones before, and only differences drawn.
+
+    The cursor and the place on the screen stay with their item when rows come, go or move. When the item itself is
+    gone the cursor goes to its nearest neighbour.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
+
+    @dataclass
+    class Moved(Message):
+        """The cursor is on another item now, None when there is none left."""
+
+        table: KeyedTable
+        row_id: str | None
+
+        @property
+        def control(self) -> KeyedTable:
+            """The table it happened in."""
+            return self.table
+
+    @dataclass
+    class Opened(Message):
+        """The person wants to go into the item under the cursor."""
+
+        table: KeyedTable
+        row_id: str
+
+        @property
+        def control(self) -> KeyedTable:
+            """The table it happened in."""
+            return self.table
+
+    def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._columns = tuple(columns)
+        self._rows: tuple[Row, ...] = ()
+        self._places: dict[str, int] = {}
+        self._notice: tuple[Line, ...] = ()
+        self._cursor: int = 0
+
+    @property
+    def rows(self) -> tuple[Row, ...]:
+        """What is shown."""
+        return self._rows
+
+    @property
+    def cursor_id(self) -> str | None:
+        """The id of the item under the cursor, None in an empty table."""
+        return self._rows[self._cursor].id if self._rows else None
+
+    def show(self, rows: Sequence[Row], notice: Sequence[Line] = ()) -> None:
+        """Show these rows, and above them the notice's lines if there are any."""
+        before = self.cursor_id
+        in_view = self.top <= self._cursor < self.top + self.page_length
+        anchor = self._cursor if in_view else self.top
+        on_screen = anchor - self.top
+        from_cursor, from_anchor = self._neighbours(self._cursor), self._neighbours(anchor)
+        self._notice = tuple(notice)
+        self._rows = tuple(rows)
+        self._places = {row.id: place for place, row in enumerate(self._rows)}
+        self._cursor = self._first_place(from_cursor)
+        self.top = self._first_place(from_anchor) - on_screen
+        self._keep_in_view(cursor=in_view)
+        self.repaint()
+        if self.cursor_id != before:
+            self.post_message(self.Moved(self, self.cursor_id))
+
+    def move_to(self, row_id: str | None) -> None:
+        """Put the cursor on this item, if it is there, or on the first."""
+        self.move_cursor(self._places.get(row_id or "", 0) - self._cursor)
+
+    def move_cursor(self, by: int) -> None:
+        """Move the cursor by so many rows, as far as there are any."""
+        before = self.cursor_id
+        self._cursor = max(0, min(self._cursor + by, len(self._rows) - 1))
+        self._keep_in_view()
+        self.repaint()
+        if self.cursor_id != before:
+            self.post_message(self.Moved(self, self.cursor_id))
+
+    def action_cursor_up(self) -> None:
+        """One row up."""
+        self.move_cursor(-1)
+
+    def action_cursor_down(self) -> None:
+        """One row down."""
+        self.move_cursor(1)
+
+    def action_page_up(self) -> None:
+        """A screenful up."""
+        self.move_cursor(-self.page_length)
+
+    def action_page_down(self) -> None:
+        """A screenful down."""
+        self.move_cursor(self.page_length)
+
+    def action_first_row(self) -> None:
+        """To the first row."""
+        self.move_cursor(-len(self._rows))
+
+    def action_last_row(self) -> None:
+        """To the last row."""
+        self.move_cursor(len(self._rows))
+
+    def action_open_item(self) -> None:
+        """Go into the item under the cursor."""
+        if self.cursor_id is not None:
+            self.post_message(self.Opened(self, self.cursor_id))
+
+    @property
+    def page_length(self) -> int:
+        """How many rows fit."""
+        return max(1, self.body_height - self._heading_height)
+
+    def line_count(self) -> int:
+        """Heading and rows."""
+        return self._heading_height + len(self._rows)
+
+    def body(self, width: int, height: int) -> Sequence[Strip]:
+        """Notice, column titles, and the rows in view."""
+        columns = fit(self._columns, width)
+        heading = [self.strip(pieces, width) for pieces in self._notice]
+        if self.framed and self._rows:
+            titles = ((Span(column.title, Role.MUTED),) for column in columns)
+            heading.append(self._joined(columns, list(titles), width))
+        shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
+        return [*heading, *(self._row(columns, place, width) for place in shown)]
+
+    def on_click(self, event: events.Click) -> None:
+        """A click moves the cursor, one on the cursor's own row goes in."""
+        place = self.top + event.y - self._heading_height - (1 if self.framed else 0)
+        if not 0 <= place < len(self._rows) or event.y < self._heading_height + (1 if self.framed else 0):
+            return
+        if place == self._cursor:
+            self.action_open_item()
+        else:
+            self.move_cursor(place - self._cursor)
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Keep the cursor in view at the new size."""
+        self._keep_in_view()
+        super().on_resize(event)
+
+    @property
+    def _heading_height(self) -> int:
+        return len(self._notice) + (1 if self.framed and self._rows else 0)
+
+    def _neighbours(self, place: int) -> list[str]:
+        """The ids to look for when rows change: the place's own, the ones after it, the ones before it."""
+        after = [row.id for row in self._rows[place:]]
+        return [*after, *(row.id for row in reversed(self._rows[:place]))]
+
+    def _first_place(self, row_ids: Sequence[str]) -> int:
+        return next((self._places[row_id] for row_id in row_ids if row_id in self._places), 0)
+
+    def _keep_in_view(self, *, cursor: bool = True) -> None:
+        """Leave no room below the last row, and, where asked to, the cursor in view."""
+        if cursor:
+            self.top = max(self._cursor - self.page_length + 1, min(self.top, self._cursor))
+        self.top = max(0, min(self.top, len(self._rows) - self.page_length))
+
+    def _row(self, columns: Sequence[Column], place: int, width: int) -> Strip:
+        row = self._rows[place]
+        strip = self._joined(columns, [row.cells.get(column.key, EMPTY) for column in columns], width)
+        if place != self._cursor:
+            return strip
+        return strip.apply_style(self.look("cursor" if self.has_focus else "cursor--blurred"))
+
+    def _joined(self, columns: Sequence[Column], cells: Sequence[Line], width: int) -> Strip:
+        pieces: list[Span] = []
+        for column, cell in zip(columns, cells, strict=True):
+            if pieces:
+                pieces.append(GAP)
+            pieces.extend(pad(cell, column.width, right=column.right))
+        return self.strip(tuple(pieces), width)

@@ -1,0 +1,100 @@
+"""A framed, scrolling part of the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from textual.strip import Strip
+
+from comfytui.tui.present.cells import EMPTY, Line, cut, width_of
+from comfytui.tui.widgets.quiet import QuietView
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual import events
+
+__all__ = ["Pane"]
+
+_WHEEL_LINES = 3
+
+
+class Pane(QuietView, can_focus=True):
+    """A frame with a title above and a foot below, around lines that scroll.
+
+    The frame is drawn with the lines so that a changed title costs the terminal only the cells that differ. With
+    `framed` off only the lines are drawn, as terminals below 40×10 need it.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"pane--framed"}
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.framed = True
+        self.top = 0
+        self._title: Line = EMPTY
+        self._foot: Line = EMPTY
+
+    def label(self, title: Line, foot: Line = EMPTY) -> None:
+        """Set title and foot; the next `repaint` draws them."""
+        self._title, self._foot = title, foot
+
+    def body(self, width: int, height: int) -> Sequence[Strip]:
+        """The lines in view, from `top` on."""
+        raise NotImplementedError
+
+    def scroll_by(self, lines: int) -> None:
+        """Move the view by so many lines, as far as there are any."""
+        self.top = max(0, min(self.top + lines, self.line_count() - self.body_height))
+        self.repaint()
+
+    def line_count(self) -> int:
+        """How many lines there are to scroll over."""
+        raise NotImplementedError
+
+    @property
+    def body_width(self) -> int:
+        """Cells for the lines inside the frame."""
+        return max(0, self.size.width - 4) if self.framed else self.size.width
+
+    @property
+    def body_height(self) -> int:
+        """Lines inside the frame."""
+        return max(0, self.size.height - 2) if self.framed else self.size.height
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        """The frame and the lines in it."""
+        if not self.framed:
+            return self.body(width, height)
+        lines = [*self.body(width - 4, height - 2)][: height - 2]
+        lines.extend(Strip.blank(width - 4) for _ in range(height - 2 - len(lines)))
+        style = self.look("frame--focused" if self.has_focus else "frame")
+        left, right = Segment("│ ", style), Segment(" │", style)
+        inside = (Strip([left, *strip.adjust_cell_length(width - 4), right], width) for strip in lines)
+        return [self._edge("╭", self._title, "╮", width), *inside, self._edge("╰", self._foot, "╯", width)]
+
+    def on_focus(self) -> None:
+        """Show by the frame where the keys go."""
+        self.repaint()
+
+    def on_blur(self) -> None:
+        """Show by the frame that the keys go elsewhere."""
+        self.repaint()
+
+    def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
+        """The wheel moves the view, not the cursor."""
+        event.stop()
+        self.scroll_by(_WHEEL_LINES)
+
+    def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
+        """The wheel moves the view, not the cursor."""
+        event.stop()
+        self.scroll_by(-_WHEEL_LINES)
+
+    def _edge(self, start: str, text: Line, end: str, width: int) -> Strip:
+        style = self.look("frame--focused" if self.has_focus else "frame")
+        text = cut(text, max(0, width - 6))
+        label = [Segment(" "), *self.strip(text, width_of(text)), Segment(" ")] if text else []
+        rule = "─" * (width - 3 - (width_of(text) + 2 if text else 0))
+        return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)

@@ -1,0 +1,154 @@
+"""A widget that draws whole lines and sends the terminal only the cells that differ."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.cells import split_graphemes
+from rich.segment import Segment
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from comfytui.tui.present.cells import Line, Role, pad
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from rich.style import Style
+    from textual import events
+
+__all__ = ["QuietView", "differing_spans"]
+
+# Closer than this, two changes on a line are cheaper sent as one: moving the terminal's cursor costs as much.
+_WORTH_A_JUMP = 8
+
+
+class QuietView(Widget):
+    """Draws lines of roles; `repaint` compares with what is on screen and refreshes only what differs.
+
+    A subclass implements `draw` and calls `repaint` whenever what it shows may have changed. The same state drawn
+    twice writes nothing.
+    """
+
+    ALLOW_SELECT: ClassVar[bool] = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in Role} | {
+        "frame",
+        "frame--focused",
+        "cursor",
+        "cursor--blurred",
+    }
+    DEFAULT_CSS: ClassVar[str] = """
+    QuietView {
+        color: $foreground;
+        background: $background;
+        & > .role--muted { color: $role-muted; }
+        & > .role--strong { color: $role-strong; text-style: bold; }
+        & > .role--accent { color: $role-accent; }
+        & > .role--good { color: $role-good; }
+        & > .role--working { color: $role-working; }
+        & > .role--waiting { color: $role-waiting; }
+        & > .role--neutral { color: $role-neutral; }
+        & > .role--bad { color: $role-bad; }
+        & > .role--unknown { color: $role-unknown; }
+        & > .role--alert { color: $alert-foreground; background: $alert-background; text-style: bold; }
+        & > .frame { color: $frame; }
+        & > .frame--focused { color: $frame-focused; }
+        & > .cursor { background: $cursor-background; text-style: bold; }
+        & > .cursor--blurred { background: $cursor-blurred-background; }
+    }
+    QuietView:nocolor {
+        & > .cursor { text-style: reverse bold; }
+        & > .role--alert { text-style: reverse bold; }
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._painted: list[Strip] = []
+        self._looks: dict[str, Style] = {}
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        """The widget's lines from the top, each at most `width` cells, at most `height` of them."""
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Draw, and refresh the cells that differ from what was drawn last."""
+        if not self.is_mounted or not self.size:
+            return
+        before, self._painted = self._painted, self._drawn()
+        if len(before) != len(self._painted):
+            self.refresh()
+            return
+        regions = [
+            Region(start, y, end - start, 1)
+            for y, (old, new) in enumerate(zip(before, self._painted, strict=True))
+            if old is not new
+            for start, end in differing_spans(old, new)
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def render_line(self, y: int) -> Strip:
+        """The line Textual asks for, as last drawn."""
+        if len(self._painted) != self.size.height:
+            self._painted = self._drawn()
+        return self._painted[y] if y < len(self._painted) else Strip.blank(self.size.width)
+
+    def look(self, component: str) -> Style:
+        """The style of a component class, without the widget's own background."""
+        if component not in self._looks:
+            self._looks[component] = self.get_component_rich_style(component, partial=True)
+        return self._looks[component]
+
+    def strip(self, pieces: Line, width: int) -> Strip:
+        """A line in exactly `width` cells, as the terminal will show it."""
+        segments = [Segment(text, self.look(f"role--{role}")) for text, role in pad(pieces, width) if text]
+        return Strip(segments, width)
+
+    def notify_style_update(self) -> None:
+        """Textual says that styles changed: what was drawn is no longer what would be drawn."""
+        super().notify_style_update()
+        self._forget()
+
+    def on_resize(self, _event: events.Resize) -> None:
+        """Draw anew at the new size."""
+        self._forget()
+        self.refresh()
+
+    def _forget(self) -> None:
+        self._looks.clear()
+        self._painted = []
+
+    def _drawn(self) -> list[Strip]:
+        width, height = self.size
+        base = self.rich_style
+        lines = [strip.adjust_cell_length(width).apply_style(base) for strip in self.draw(width, height)[:height]]
+        lines.extend(Strip.blank(width, base) for _ in range(height - len(lines)))
+        return lines
+
+
+def differing_spans(old: Strip, new: Strip) -> list[tuple[int, int]]:
+    """The stretches of cells, as (start, end), in which two lines of the same width differ."""
+    if old == new:
+        return []
+    differing = [x for x, (before, after) in enumerate(zip(_cells(old), _cells(new), strict=False)) if before != after]
+    if not differing:
+        return []
+    breaks = [(a, b) for a, b in pairwise(differing) if b - a > _WORTH_A_JUMP]
+    starts = [differing[0], *(b for _, b in breaks)]
+    ends = [*(a for a, _ in breaks), differing[-1]]
+    return [(start, end + 1) for start, end in zip(starts, ends, strict=True)]
+
+
+def _cells(strip: Strip) -> Iterator[tuple[str, int, Style | None]]:
+    """Each terminal cell of a line: the character it belongs to, which cell of that character, and the style."""
+    for text, style, _ in strip:
+        if text.isascii():
+            for char in text:
+                yield (char, 0, style)
+        else:
+            for start, end, width in split_graphemes(text)[0]:
+                for cell in range(width):
+                    yield (text[start:end], cell, style)

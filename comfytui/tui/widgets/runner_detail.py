@@ -1,0 +1,33 @@
+"""Everything known of the runner under the cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfytui.tui.present.cells import Role, Span
+from comfytui.tui.present.problems import notice
+from comfytui.tui.present.runners import runner_fields, runner_name
+from comfytui.tui.widgets.field_panel import FieldPanel
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner
+    from comfytui.engine.feed import Feed
+    from comfytui.tui.present.now import Now
+
+__all__ = ["RunnerDetail"]
+
+
+class RunnerDetail(FieldPanel):
+    """The detail panel."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown_id: str | None = None
+
+    def show_runner(self, runner: Runner | None, feed: Feed[Runner], at: Now) -> None:
+        """Show a runner, as the list or as Get Runner told of it, and what is wrong with its feed."""
+        self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),))
+        said = notice(feed, at.monotonic, self.body_width)
+        shown_id = runner.id if runner else None
+        anew, self._shown_id = shown_id != self._shown_id, shown_id
+        self.show(runner_fields(runner, at.style, at.wall) if runner else (), said, anew=anew)

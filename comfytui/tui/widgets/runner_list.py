@@ -1,0 +1,52 @@
+"""The paginated list of runners."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfytui.tui.present.listing import empty_list, list_foot, list_title
+from comfytui.tui.present.problems import notice
+from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_row
+from comfytui.tui.widgets.keyed_table import KeyedTable
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage
+    from comfytui.engine.feed import Feed
+    from comfytui.engine.resources import PageKey
+    from comfytui.tui.present.now import Now
+
+__all__ = ["RunnerList"]
+
+
+class RunnerList(KeyedTable):
+    """One page of runners; while another page is on its way the old one stays."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(RUNNER_COLUMNS, id=id)
+        self._page: RunnerPage | None = None
+        self._key: PageKey | None = None
+
+    def show_page(self, key: PageKey, feed: Feed[RunnerPage], at: Now) -> None:
+        """Show the page, or the one before it until it has come."""
+        turned = feed.value is not None and key != self._key
+        same_list = self._key is None or key.status == self._key.status
+        if feed.value is not None:
+            self._page, self._key = feed.value, key
+        page = self._page if feed.value is not None or same_list else None
+        rows = [runner_row(runner, at.style, at.wall) for runner in (page.runners if page else ())]
+        self.label(list_title(key), list_foot(key, feed.value))
+        said = notice(feed, at.monotonic, self.body_width) or empty_list(key, page)
+        self.show(rows, said)
+        if turned and same_list:
+            self.move_to(None)
+
+    @property
+    def total(self) -> int | None:
+        """How many runners the list has over all pages, as far as is known."""
+        return self._page.total if self._page else None
+
+    def runner(self, runner_id: str | None) -> Runner | None:
+        """A runner of the page by its id."""
+        if self._page is None or runner_id is None:
+            return None
+        return next((runner for runner in self._page.runners if runner.id == runner_id), None)

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from comfytui.api.body import MAX_BODY, MAX_MESSAGE, as_message, message_in, read_json, unpack
+
+TOKEN = SecretStr("cfc_token0123456789")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=8,
+)
+
+
+@given(JSON)
+def test_json_is_read_as_it_was_written(value: object) -> None:
+    assert read_json(json.dumps(value).encode()) == value
+
+
+@given(st.binary())
+def test_any_bytes_are_json_or_words(data: bytes) -> None:
+    try:
+        read_json(data)
+    except ValueError as error:
+        words = str(error)
+    else:
+        words = "JSON"
+    assert words
+
+
+@pytest.mark.parametrize(
+    ("sent", "value"),
+    [
+        (b'\xef\xbb\xbf{"a": 1}', {"a": 1}),
+        (b'"\xff"', "\ufffd"),
+        (b'"\\ud800"', "\ud800"),
+        (b"[NaN, Infinity, -Infinity]", ["NaN", "Infinity", "-Infinity"]),
+    ],
+)
+def test_what_is_nearly_json_is_read(sent: bytes, value: object) -> None:
+    assert read_json(sent) == value
+
+
+@pytest.mark.parametrize(
+    ("sent", "words"),
+    [
+        (b"", "an empty answer"),
+        (b" \r\n", "an empty answer"),
+        (b"<!doctype html><p>Sign in", "HTML instead of JSON, perhaps from a proxy or a login page"),
+        (b"\n <html>", "HTML instead of JSON, perhaps from a proxy or a login page"),
+        (b'{"runners": [{"id": "5', "the answer ended early"),
+        (b'{"runners": [', "the answer ended early"),
+        (b'{"runners": 1', "the answer ended early"),
+        (b"[" * 100_000, "JSON that is nested too deeply"),
+        (b"error code: 1015", "the answer is not JSON"),
+        (b"1" * 5000, "the answer is not JSON"),
+        ('{"a": 1}'.encode("utf-16"), "the answer is not JSON"),
+    ],
+)
+def test_what_stands_there_instead_of_json(sent: bytes, words: str) -> None:
+    with pytest.raises(ValueError, match=f"^{words}$"):
+        read_json(sent)
+
+
+@pytest.mark.parametrize("coding", ["", "identity"])
+def test_a_plain_body_is_taken_as_it_is(coding: str) -> None:
+    assert unpack(b"{}", coding) == b"{}"
+
+
+def test_gzip_is_unpacked() -> None:
+    assert unpack(gzip.compress(b"{}"), "gzip") == b"{}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "coding", "words"),
+    [
+        (gzip.compress(b"{}" * 1000)[:-12], "gzip", "ended early"),
+        (b"{}", "gzip", "damaged"),
+        (gzip.compress(b" " * (MAX_BODY + 1)), "gzip", "more than 16 MiB"),
+        (zlib.compress(b"{}"), "deflate", "not asked for"),
+        (gzip.compress(gzip.compress(b"{}")), "gzip, gzip", "not asked for"),
+    ],
+)
+def test_what_cannot_be_unpacked(raw: bytes, coding: str, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        unpack(raw, coding)
+
+
+def test_the_largest_body_is_unpacked() -> None:
+    assert len(unpack(gzip.compress(b" " * MAX_BODY), "gzip")) == MAX_BODY
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"status": 401, "message": "Invalid token"}, "Invalid token"),
+        ({"message": None}, ""),
+        ({"message": ["no"]}, ""),
+        ({"error": "no"}, ""),
+        (["message"], ""),
+        (None, ""),
+    ],
+)
+def test_the_message_of_an_error_body(value: object, message: str) -> None:
+    assert message_in(value) == message
+
+
+@pytest.mark.parametrize(
+    ("sent", "shown"),
+    [
+        ("  name cannot\r\n\tbe   empty ", "name cannot be empty"),
+        ("\x1b[2Jgone\u202e", "␛[2Jgone"),
+        ("bad token cfc_token0123456789!", "bad token ••••••••!"),
+        ("bad token cfc_\u200btoken0123456789!", "bad token ••••••••!"),
+    ],
+)
+def test_a_message_is_one_clean_line_without_the_token(sent: str, shown: str) -> None:
+    assert as_message(sent, TOKEN) == shown
+
+
+def test_a_long_message_is_cut_with_an_ellipsis() -> None:
+    assert as_message("a" * MAX_MESSAGE, TOKEN) == "a" * MAX_MESSAGE
+    cut = as_message("a" * (MAX_MESSAGE + 1), TOKEN)
+    assert cut == "a" * (MAX_MESSAGE - 1) + "…"
+
+
+def test_a_cut_leaves_no_part_of_the_token() -> None:
+    cut = as_message("a" * (MAX_MESSAGE - 6) + TOKEN.get_secret_value(), TOKEN)
+    assert "cfc" not in cut

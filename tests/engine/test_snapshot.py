@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+from comfytui.api.statuses import RunnerStatus
+from comfytui.engine.feed import Feed
+from comfytui.engine.resources import PageKey
+from comfytui.engine.snapshot import Attention, Snapshot
+from tests.support.builders import make_page, make_runner, make_workflow
+from tests.support.clock import START
+
+PAGES = {PageKey(1): Feed(make_page(), START, 1.0), PageKey(2): Feed(make_page(make_runner()), START, 2.0)}
+RUNNERS = {"r1": Feed(make_runner("r1"), START, 3.0)}
+HISTORIES = {"r1": Feed((make_workflow("w1"),), START, 4.0)}
+SNAPSHOT = Snapshot(attention=Attention(page=PageKey(2)), pages=PAGES, runners=RUNNERS, histories=HISTORIES)
+
+
+def test_the_page_is_the_one_in_view() -> None:
+    assert SNAPSHOT.page is PAGES[PageKey(2)]
+
+
+def test_feeds_of_a_runner_are_found_by_its_id() -> None:
+    assert SNAPSHOT.runner("r1") is RUNNERS["r1"]
+    assert SNAPSHOT.history("r1") is HISTORIES["r1"]
+
+
+def test_what_was_never_asked_is_an_empty_feed() -> None:
+    assert Snapshot(attention=Attention(page=PageKey(9)), pages=PAGES).page == Feed()
+    for runner_id in ("r2", None):
+        assert SNAPSHOT.runner(runner_id) == Feed()
+        assert SNAPSHOT.history(runner_id) == Feed()
+
+
+def test_the_total_is_what_the_newest_page_of_the_same_list_told() -> None:
+    disabled = PageKey(status=RunnerStatus.DISABLED)
+    pages = {
+        PageKey(1): Feed(make_page(total=7), START, 3.0),
+        PageKey(2): Feed(make_page(total=8), START, 2.0),
+        disabled: Feed(make_page(total=1), START, 4.0),
+    }
+    assert Snapshot(attention=Attention(page=PageKey(9)), pages=pages).total == 7
+    assert Snapshot(attention=Attention(page=disabled), pages=pages).total == 1
+    assert Snapshot().total is None
+
+
+def test_a_runner_is_found_by_its_details_else_on_a_page() -> None:
+    listed = make_runner("r2")
+    snapshot = replace(SNAPSHOT, pages={PageKey(1): Feed(), PageKey(2): Feed(make_page(make_runner("r1"), listed))})
+    assert snapshot.find_runner("r1") is RUNNERS["r1"].value
+    assert snapshot.find_runner("r2") is listed
+    assert snapshot.find_runner("r3") is None

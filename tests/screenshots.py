@@ -1,0 +1,71 @@
+"""Pictures of the dashboard for the README: `python -m tests.screenshots [FOLDER]`.
+
+Made from the seeded demo and a clock that stands still, in UTC, so that the same code makes the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from comfytui.config.settings import Settings
+from comfytui.wiring import build_dashboard, demo_source
+from tests.support.clock import FakeClock
+from tests.support.pilot import drive
+
+FOLDER = Path(__file__).parent.parent / "screenshots"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture: its name, the terminal's size, and the keys pressed on the way to it."""
+
+    name: str
+    size: tuple[int, int]
+    keys: Sequence[str] = ()
+
+
+SCENES = (
+    Scene("dashboard", (140, 40)),
+    Scene("drill", (120, 32), ("enter", "enter")),
+    Scene("medium", (80, 24), ("enter",)),
+    Scene("narrow", (48, 20), ("enter",)),
+    Scene("help", (100, 36), ("question_mark",)),
+)
+
+
+async def picture(scene: Scene) -> str:
+    """The scene as an SVG that asks nobody for anything."""
+    clock = FakeClock()
+    app = build_dashboard(Settings("demo"), demo_source(runners=120, seed=0, clock=clock), clock)
+    async with drive(app, clock, size=scene.size) as driven:
+        await driven.press(*scene.keys)
+        return self_contained(app.export_screenshot(title="comfytui"))
+
+
+def self_contained(svg: str) -> str:
+    """The picture without the fonts that it would fetch and the page it would advertise."""
+    svg = re.sub(r"@font-face\s*{[^}]*}\s*", "", svg)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = svg.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
+
+
+def main() -> None:
+    """Make every picture."""
+    os.environ["TZ"] = "UTC"
+    time.tzset()
+    folder = Path(sys.argv[1]) if len(sys.argv) > 1 else FOLDER
+    folder.mkdir(exist_ok=True)
+    for scene in SCENES:
+        (folder / f"{scene.name}.svg").write_text(asyncio.run(picture(scene)), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,94 @@
+"""Driving the dashboard in a test: keys in, screen text out, and waiting for what the engine does."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfytui.tui.screens.dashboard import DashboardScreen
+from tests.support.clock import FakeClock
+
+if TYPE_CHECKING:
+    from textual.pilot import Pilot
+
+    from comfytui.engine.feed import Feed
+    from comfytui.tui.app import ComfyTUI
+
+PATIENCE = 15.0
+
+
+@dataclass
+class Driven:
+    """A running dashboard on a clock that moves only when told."""
+
+    app: ComfyTUI
+    pilot: Pilot[None]
+    clock: FakeClock
+
+    @property
+    def lines(self) -> list[str]:
+        """What the screen shows, a string a line, without trailing blanks."""
+        strips = self.app.screen._compositor.render_strips()
+        return [strip.text.rstrip() for strip in strips]
+
+    @property
+    def text(self) -> str:
+        """What the screen shows."""
+        return "\n".join(self.lines)
+
+    async def press(self, *keys: str) -> None:
+        """Press keys one after another, and wait until nothing is under way."""
+        for key in keys:
+            await self.pilot.press(key)
+            await self.settled()
+
+    async def settled(self) -> None:
+        """Wait until put-off wishes are granted, the engine has its answers, and the screen is drawn."""
+        await self.until(lambda: not self._busy())
+        await self.pilot.pause()
+
+    async def sees(self, *wanted: str) -> None:
+        """Wait until the screen shows all of this."""
+        await self.until(lambda: all(text in self.text for text in wanted), f"{wanted} in\n{self.text}")
+
+    async def passes(self, seconds: float) -> None:
+        """Let time pass for everything that follows the clock, then for the screen."""
+        await self.clock.advance(seconds)
+        await self.settled()
+        self.redraw()
+        await self.pilot.pause()
+
+    def redraw(self) -> None:
+        """Draw for the present moment, as the screen's own timer does each second."""
+        again = getattr(self.app.screen, "follow_again", None)
+        if again is not None:
+            again()
+
+    async def until(self, condition: Callable[[], bool], what: str = "") -> None:
+        """Wait until this is so; a test that waits in vain fails with what it waited for."""
+        async with asyncio.timeout(PATIENCE):
+            while not condition():
+                await self.pilot.pause(0.01)
+
+    def _busy(self) -> bool:
+        snapshot, dashboard = self.app.snapshot, self.app.screen_stack[0]
+        assert isinstance(dashboard, DashboardScreen)
+        attention = snapshot.attention
+        if attention != dashboard.attention or attention.runner_id != dashboard.runners.cursor_id:
+            return True
+        feeds: list[Feed[object]] = [snapshot.page]
+        if attention.runner_id is not None:
+            feeds += [snapshot.runner(attention.runner_id), snapshot.history(attention.runner_id)]
+        return any(feed.value is None and feed.problem is None for feed in feeds)
+
+
+@asynccontextmanager
+async def drive(app: ComfyTUI, clock: FakeClock, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Driven]:
+    """Run the dashboard without a terminal; it is settled when this begins."""
+    async with app.run_test(size=size, notifications=True) as pilot:
+        driven = Driven(app, pilot, clock)
+        await driven.settled()
+        yield driven

@@ -1,0 +1,104 @@
+"""A RunnerSource that answers from a script and remembers what was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
+from tests.support.builders import make_page, make_runner
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+    from comfytui.clock import Clock
+
+__all__ = ["ScriptedSource"]
+
+T = TypeVar("T")
+
+
+class ScriptedSource:
+    """Answers each resource with what was last set for it: a value, or an exception to raise.
+
+    Until something is set, pages and histories are empty and every runner exists.
+
+    Attributes:
+        pages: What List Runners answers, by page.
+        runners: What Get Runner answers, by runner id.
+        histories: What Get Runner History answers, by runner id.
+        log: Every question in order, with its moment on the monotonic clock.
+        under_way: How many questions each resource has open.
+        most_under_way: The most that any one resource ever had open.
+        cancelled: Whose questions were given up before they were answered.
+        closed: How often `aclose` was called.
+    """
+
+    def __init__(self, clock: Clock, latency: Callable[[], float] = lambda: 0.0) -> None:
+        """`latency` says, for each question anew, how many seconds its answer takes."""
+        self.pages: dict[PageKey, RunnerPage | Exception] = {}
+        self.runners: dict[str, Runner | Exception] = {}
+        self.histories: dict[str, tuple[Workflow, ...] | Exception] = {}
+        self.log: list[tuple[float, Resource]] = []
+        self.under_way: Counter[Resource] = Counter()
+        self.most_under_way = 0
+        self.cancelled: list[Resource] = []
+        self.closed = 0
+        self._clock = clock
+        self._latency = latency
+        self._held: dict[Resource, asyncio.Event] = {}
+
+    @property
+    def asked(self) -> list[Resource]:
+        """Every question in order."""
+        return [resource for _, resource in self.log]
+
+    def forget(self) -> None:
+        """Begin the log anew."""
+        self.log.clear()
+
+    def hold(self, *resources: Resource) -> None:
+        """Keep back answers to these, those under way not among them, until they are released."""
+        self._held.update((resource, asyncio.Event()) for resource in resources)
+
+    def release(self, *resources: Resource) -> None:
+        """Let go of the answers kept back, as the script has them by then."""
+        for resource in resources:
+            self._held.pop(resource).set()
+
+    async def list_runners(self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None) -> RunnerPage:
+        key = PageKey(page, per_page, status)
+        return await self._answer(key, lambda: self.pages.get(key, make_page()))
+
+    async def get_runner(self, runner_id: str) -> Runner:
+        return await self._answer(RunnerKey(runner_id), lambda: self.runners.get(runner_id) or make_runner(runner_id))
+
+    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+        return await self._answer(HistoryKey(runner_id), lambda: self.histories.get(runner_id, ()))
+
+    async def aclose(self) -> None:
+        assert not self.under_way.total(), "closed with questions open"
+        self.closed += 1
+
+    async def _answer(self, resource: Resource, script: Callable[[], T | Exception]) -> T:
+        assert not self.closed, "asked after it was closed"
+        self.log.append((self._clock.monotonic(), resource))
+        self.under_way[resource] += 1
+        self.most_under_way = max(self.most_under_way, self.under_way[resource])
+        try:
+            await self._wait(resource)
+        except asyncio.CancelledError:
+            self.cancelled.append(resource)
+            raise
+        finally:
+            self.under_way[resource] -= 1
+        answer = script()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def _wait(self, resource: Resource) -> None:
+        await self._clock.sleep(self._latency())
+        if resource in self._held:
+            await self._held[resource].wait()
