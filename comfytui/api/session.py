@@ -122,20 +122,11 @@ class Session:
     async def _ask_once(self, path: str, params: Mapping[str, str | int] | None, wire: _Wire) -> _Answer:
         extensions = {"trace": wire}
         async with self._client.stream(_METHOD, path, params=params, extensions=extensions) as response:
-            raw, flaw = (
-                (b"", "")
-                if response.has_redirect_location
-                else await _read(cast("httpx.AsyncByteStream", response.stream))
-            )
-            headers = response.headers
-            return _Answer(
-                status=response.status_code,
-                reason=response.reason_phrase,
-                location=headers["location"] if response.has_redirect_location else None,
-                coding=headers.get("content-encoding", "").strip().lower(),
-                raw=raw,
-                flaw=flaw,
-            )
+            if response.has_redirect_location:
+                return _Answer(response.status_code, location=response.headers["location"])
+            raw, flaw = await _read(cast("httpx.AsyncByteStream", response.stream))
+            coding = response.headers.get("content-encoding", "").strip().lower()
+            return _Answer(response.status_code, response.reason_phrase, coding=coding, raw=raw, flaw=flaw)
 
     async def _judge(self, path: str, answer: _Answer) -> object:
         value, flaw = await _decode(answer)
@@ -179,11 +170,11 @@ class _Answer:
     """What came back: `flaw` is why the body is not whole, `location` where a redirect leads."""
 
     status: int
-    reason: str
-    location: str | None
-    coding: str
-    raw: bytes = field(repr=False)
-    flaw: str
+    reason: str = ""
+    location: str | None = None
+    coding: str = ""
+    raw: bytes = field(default=b"", repr=False)
+    flaw: str = ""
 
 
 def _connect(

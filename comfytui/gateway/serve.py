@@ -25,6 +25,7 @@ __all__ = ["CannotListen", "ServeError", "ServeExtraMissing", "is_loopback", "se
 # Dashboards ask every few seconds: a connection that idles no longer than that must not be closed under them.
 KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 5
+MAX_PORT = 65_535
 
 
 class ServeError(Exception):
@@ -96,12 +97,14 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= MAX_PORT:
+        raise CannotListen(host, port, f"a port is a number from 0 to {MAX_PORT}")
     try:
         family, address = _address(host)
         return socket.create_server((address, port), family=family)
     except OSError as error:
         raise CannotListen(host, port, _reason(error)) from error
-    except (OverflowError, ValueError) as error:
+    except ValueError as error:
         raise CannotListen(host, port, str(error)) from error
 
 

@@ -184,7 +184,7 @@ class _Wait:
     def of(cls, dice: Dice, arrival: int, free: int, *, patient: bool) -> _Wait:
         """The wait of a workflow that arrives then, on a runner that is free from then on."""
         uploaded = arrival + (dice.randint(RELAY_SECONDS, RELAY_SECONDS + 3) if patient else dice.randint(1, 3))
-        # Whatever the first wait was, the second outlasts it by a whole step of the relay.
+        # The shortest of these two waits together end a whole step later than the longest first one alone.
         queued = uploaded + (dice.randint(RELAY_SECONDS + 3, RELAY_SECONDS + 7) if patient else dice.randint(1, 6))
         return cls(arrival, uploaded, queued, max(queued, free) + 1)
 

@@ -18,10 +18,12 @@ from comfytui.tui.present.header import interval_words
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.tui.themes import THEMES
+from comfytui.tui.wire import lean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from rich.console import RenderableType
     from textual.binding import BindingType
     from textual.command import Provider
     from textual.screen import Screen
@@ -113,6 +115,9 @@ class ComfyTUI(App[None]):
         from comfytui.tui.screens.workflow import WorkflowScreen
 
         self.push_screen(WorkflowScreen(self._clock, self._source, event.runner_id, event.workflow_id))
+
+    def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
+        super()._display(screen, lean(renderable))
 
     def _start(self) -> None:
         self.run_worker(self._engine.run(), name="engine")

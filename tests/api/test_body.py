@@ -87,6 +87,7 @@ def test_gzip_is_unpacked() -> None:
         (zlib.compress(b"{}"), "deflate", "not asked for"),
         (gzip.compress(gzip.compress(b"{}")), "gzip, gzip", "not asked for"),
     ],
+    ids=["cut", "no gzip", "a bomb", "deflate", "twice"],
 )
 def test_what_cannot_be_unpacked(raw: bytes, coding: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):

@@ -2,15 +2,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator, Iterator
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 
-from comfytui.api.client import ComfyControlClient
 from comfytui.gateway.app import create_app
 from comfytui.gateway.simulated import SimulatedFleet
 from tests.contract.gateways import TOKEN, DocumentedFleet, Gateway, in_process, on_a_socket
 from tests.support.clock import FakeClock
+
+if TYPE_CHECKING:
+    import httpx
+
+    from comfytui.api.client import ComfyControlClient
 
 
 @pytest.fixture(scope="module", params=[on_a_socket, in_process])

@@ -9,16 +9,19 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 import uvicorn
 from pydantic import SecretStr
-from starlette.applications import Starlette
 
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
 from comfytui.api.session import Session
 from comfytui.gateway.fleet import UnknownRunner
+
+if TYPE_CHECKING:
+    from starlette.applications import Starlette
 
 TOKEN = SecretStr("cfc_contract")
 
@@ -64,6 +67,8 @@ def on_a_socket(app: Starlette) -> Iterator[Gateway]:
     """The app behind a port of this machine, on a thread of its own."""
     server = uvicorn.Server(uvicorn.Config(app, lifespan="off", ws="none", log_level="warning"))
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        # asyncio does not do this for a listener it is handed, and then each answer waits 40 ms for the client's ACK.
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import contextlib
 from datetime import datetime
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-import httpx
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.client import ComfyControlClient
 from comfytui.api.errors import BadRequest, NotFound, Unauthorized
 from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
 from tests.contract.gateways import Gateway, documented
+
+if TYPE_CHECKING:
+    import httpx
+
+    from comfytui.api.client import ComfyControlClient
 
 FLEET = 120
 PRODUCTION = "550e8400-e29b-41d4-a716-446655440000"

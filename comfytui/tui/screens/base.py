@@ -15,7 +15,7 @@ from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
@@ -60,11 +60,11 @@ class FollowingScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Show at once what was missed while another screen was in front."""
-        self.follow_again()
+        self._fit()
 
     def on_resize(self) -> None:
         """Fit what is shown to the new size."""
-        self.call_after_refresh(self.follow_again)
+        self.call_after_refresh(self._fit)
 
     def follow_again(self) -> None:
         """Draw the present snapshot for the present moment."""
@@ -73,14 +73,21 @@ class FollowingScreen(Screen[None]):
         now = Now(self.clock.now(), self.clock.monotonic(), self._style)
         self.follow(self.snapshot, now)
         self._show_header(self.snapshot, now)
-        self.show_hints()
 
     def show_hints(self) -> None:
         """Show in the footer the keys that work here."""
-        if self.is_current:
-            shown = [(self._keys(hint), hint.word) for hint in self.HINTS if self._keys(hint)]
-            kept = [(self._keys(hint), hint.word) for hint in _KEPT]
-            self.footer.show(hints_line(shown, kept, self.size.width - 2))
+        if not self.is_current:
+            return
+        keys: dict[str, str] = {}
+        for active in self.active_bindings.values():
+            if active.binding.id:
+                keys.setdefault(active.binding.id, self.app.get_key_display(active.binding))
+        shown, kept = _hints(self.HINTS, keys), _hints(_KEPT, keys)
+        self.footer.show(hints_line(shown, kept, self.size.width - 2))
+
+    def _fit(self) -> None:
+        self.follow_again()
+        self.show_hints()
 
     def _take(self, snapshot: Snapshot) -> None:
         self.snapshot = snapshot
@@ -102,10 +109,8 @@ class FollowingScreen(Screen[None]):
         )
         self.header.show(header_line(header, self.size.width - 2))
 
-    def _keys(self, hint: Hint) -> str:
-        """The first key of each of the hint's commands that can be given now, joined by strokes."""
-        first: dict[str, str] = {}
-        for active in self.active_bindings.values():
-            if active.binding.id in hint.commands:
-                first.setdefault(active.binding.id, self.app.get_key_display(active.binding))
-        return "/".join(first[each] for each in hint.commands if each in first)
+
+def _hints(hints: Sequence[Hint], keys: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Keys and word of each hint any of whose commands has a key."""
+    found = (("/".join(keys[each] for each in hint.commands if each in keys), hint.word) for hint in hints)
+    return [(shown, word) for shown, word in found if shown]

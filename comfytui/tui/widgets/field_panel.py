@@ -28,6 +28,8 @@ class FieldPanel(Pane):
         super().__init__(id=id)
         self._head: tuple[Line, ...] = ()
         self._fields: tuple[Field, ...] = ()
+        self._laid_out: list[Strip] = []
+        self._laid_out_for: tuple[int, tuple[Line, ...], tuple[Field, ...]] | None = None
 
     def show(self, fields: Sequence[Field], head: Sequence[Line] = (), *, anew: bool = False) -> None:
         """Show these fields below these lines; `anew` starts at the top again, for another item."""
@@ -43,7 +45,7 @@ class FieldPanel(Pane):
 
     def body(self, width: int, height: int) -> Sequence[Strip]:
         """The lines in view."""
-        return [self.strip(pieces, width) for pieces in self._lines(width)[self.top : self.top + height]]
+        return self._lines(width)[self.top : self.top + height]
 
     def action_scroll_up(self) -> None:
         """One line up."""
@@ -69,5 +71,14 @@ class FieldPanel(Pane):
         """To the end."""
         self.scroll_by(self.line_count())
 
-    def _lines(self, width: int) -> list[Line]:
-        return [*self._head, *lay_out(self._fields, width)]
+    def _lines(self, width: int) -> list[Strip]:
+        """All lines, laid out anew only when something is different."""
+        wanted = (width, self._head, self._fields)
+        if wanted != self._laid_out_for:
+            lines = [*self._head, *lay_out(self._fields, width)]
+            self._laid_out, self._laid_out_for = [self.strip(pieces, width) for pieces in lines], wanted
+        return self._laid_out
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._laid_out_for = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.message import Message
 
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
 __all__ = ["KeyedTable"]
+
+_Drawn: TypeAlias = tuple[Row, str, "Strip"]
+"""A row, the component class under it, and what became of them."""
 
 
 class KeyedTable(Pane):
@@ -62,6 +65,9 @@ class KeyedTable(Pane):
         self._places: dict[str, int] = {}
         self._notice: tuple[Line, ...] = ()
         self._cursor: int = 0
+        self._fitted: tuple[Column, ...] = ()
+        self._fitted_for: tuple[int, bool] | None = None
+        self._drawn_rows: dict[str, _Drawn] = {}
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -143,13 +149,15 @@ class KeyedTable(Pane):
 
     def body(self, width: int, height: int) -> Sequence[Strip]:
         """Notice, column titles, and the rows in view."""
-        columns = fit(self._columns, width)
+        if (width, self.framed) != self._fitted_for:
+            self._fitted, self._fitted_for, self._drawn_rows = fit(self._columns, width), (width, self.framed), {}
         heading = [self.strip(pieces, width) for pieces in self._notice]
         if self.framed and self._rows:
-            titles = ((Span(column.title, Role.MUTED),) for column in columns)
-            heading.append(self._joined(columns, list(titles), width))
+            heading.append(self.strip(self._joined([_title(column) for column in self._fitted]), width))
         shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
-        return [*heading, *(self._row(columns, place, width) for place in shown)]
+        drawn = {self._rows[place].id: self._row(place, width) for place in shown}
+        self._drawn_rows = drawn
+        return [*heading, *(strip for _, _, strip in drawn.values())]
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, one on the cursor's own row goes in."""
@@ -184,17 +192,28 @@ class KeyedTable(Pane):
             self.top = max(self._cursor - self.page_length + 1, min(self.top, self._cursor))
         self.top = max(0, min(self.top, len(self._rows) - self.page_length))
 
-    def _row(self, columns: Sequence[Column], place: int, width: int) -> Strip:
+    def _row(self, place: int, width: int) -> _Drawn:
+        """A row and how it looks; as drawn last where neither has changed."""
         row = self._rows[place]
-        strip = self._joined(columns, [row.cells.get(column.key, EMPTY) for column in columns], width)
-        if place != self._cursor:
-            return strip
-        return strip.apply_style(self.look("cursor" if self.has_focus else "cursor--blurred"))
+        below = ("cursor" if self.has_focus else "cursor--blurred") if place == self._cursor else ""
+        made = self._drawn_rows.get(row.id)
+        if made is not None and made[1] == below and (made[0] is row or made[0] == row):
+            return made
+        cells = [row.cells.get(column.key, EMPTY) for column in self._fitted]
+        return (row, below, self.strip(self._joined(cells), width, below))
 
-    def _joined(self, columns: Sequence[Column], cells: Sequence[Line], width: int) -> Strip:
+    def _joined(self, cells: Sequence[Line]) -> Line:
         pieces: list[Span] = []
-        for column, cell in zip(columns, cells, strict=True):
+        for column, cell in zip(self._fitted, cells, strict=True):
             if pieces:
                 pieces.append(GAP)
             pieces.extend(pad(cell, column.width, right=column.right))
-        return self.strip(tuple(pieces), width)
+        return tuple(pieces)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._drawn_rows = {}
+
+
+def _title(column: Column) -> Line:
+    return (Span(column.title, Role.MUTED),)

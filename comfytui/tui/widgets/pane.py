@@ -13,6 +13,7 @@ from comfytui.tui.widgets.quiet import QuietView
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.style import Style
     from textual import events
 
 __all__ = ["Pane"]
@@ -35,6 +36,7 @@ class Pane(QuietView, can_focus=True):
         self.top = 0
         self._title: Line = EMPTY
         self._foot: Line = EMPTY
+        self._sides: dict[int, tuple[Strip, Style, Strip]] = {}
 
     def label(self, title: Line, foot: Line = EMPTY) -> None:
         """Set title and foot; the next `repaint` draws them."""
@@ -68,11 +70,19 @@ class Pane(QuietView, can_focus=True):
         if not self.framed:
             return self.body(width, height)
         lines = [*self.body(width - 4, height - 2)][: height - 2]
-        lines.extend(Strip.blank(width - 4) for _ in range(height - 2 - len(lines)))
-        style = self.look("frame--focused" if self.has_focus else "frame")
-        left, right = Segment("│ ", style), Segment(" │", style)
-        inside = (Strip([left, *strip.adjust_cell_length(width - 4), right], width) for strip in lines)
+        lines.extend([self.blank(width - 4)] * (height - 2 - len(lines)))
+        edge = self.look("frame--focused" if self.has_focus else "frame")
+        inside = [self._inside(place, strip, edge, width) for place, strip in enumerate(lines)]
         return [self._edge("╭", self._title, "╮", width), *inside, self._edge("╰", self._foot, "╯", width)]
+
+    def _inside(self, place: int, strip: Strip, edge: Style, width: int) -> Strip:
+        """A line between the frame's sides; the one made last time where the line is the same object."""
+        made = self._sides.get(place)
+        if made is None or made[0] is not strip or made[1] is not edge:
+            gap = Segment(" ", self.look("role--plain"))
+            sides = Strip([Segment("│", edge), gap, *strip, gap, Segment("│", edge)], width)
+            made = self._sides[place] = (strip, edge, sides)
+        return made[2]
 
     def on_focus(self) -> None:
         """Show by the frame where the keys go."""
@@ -95,6 +105,7 @@ class Pane(QuietView, can_focus=True):
     def _edge(self, start: str, text: Line, end: str, width: int) -> Strip:
         style = self.look("frame--focused" if self.has_focus else "frame")
         text = cut(text, max(0, width - 6))
-        label = [Segment(" "), *self.strip(text, width_of(text)), Segment(" ")] if text else []
+        gap = Segment(" ", self.look("role--plain"))
+        label = [gap, *self.strip(text, width_of(text)), gap] if text else []
         rule = "─" * (width - 3 - (width_of(text) + 2 if text else 0))
         return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)

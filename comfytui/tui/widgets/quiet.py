@@ -24,6 +24,8 @@ __all__ = ["QuietView", "differing_spans"]
 # Closer than this, two changes on a line are cheaper sent as one: moving the terminal's cursor costs as much.
 _WORTH_A_JUMP = 8
 
+_ROLES = {role: f"role--{role}" for role in Role}
+
 
 class QuietView(Widget):
     """Draws lines of roles; `repaint` compares with what is on screen and refreshes only what differs.
@@ -33,7 +35,8 @@ class QuietView(Widget):
     """
 
     ALLOW_SELECT: ClassVar[bool] = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in Role} | {
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        *_ROLES.values(),
         "frame",
         "frame--focused",
         "cursor",
@@ -67,10 +70,13 @@ class QuietView(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._painted: list[Strip] = []
-        self._looks: dict[str, Style] = {}
+        self._looks: dict[tuple[str, str], Style] = {}
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
-        """The widget's lines from the top, each at most `width` cells, at most `height` of them."""
+        """The widget's lines from the top, each of `width` cells, `height` of them or fewer.
+
+        A line that is the same object as the last time is taken to be unchanged.
+        """
         raise NotImplementedError
 
     def repaint(self) -> None:
@@ -94,18 +100,25 @@ class QuietView(Widget):
         """The line Textual asks for, as last drawn."""
         if len(self._painted) != self.size.height:
             self._painted = self._drawn()
-        return self._painted[y] if y < len(self._painted) else Strip.blank(self.size.width)
+        return self._painted[y] if y < len(self._painted) else self.blank(self.size.width)
 
-    def look(self, component: str) -> Style:
-        """The style of a component class, without the widget's own background."""
-        if component not in self._looks:
-            self._looks[component] = self.get_component_rich_style(component, partial=True)
-        return self._looks[component]
+    def look(self, component: str, below: str = "") -> Style:
+        """The style of a component class, on top of another's where one is named, on the widget's own."""
+        look = self._looks.get((component, below))
+        if look is None:
+            base = self.look(below) if below else self.rich_style
+            look = self._looks[component, below] = base + self.get_component_rich_style(component, partial=True)
+        return look
 
-    def strip(self, pieces: Line, width: int) -> Strip:
-        """A line in exactly `width` cells, as the terminal will show it."""
-        segments = [Segment(text, self.look(f"role--{role}")) for text, role in pad(pieces, width) if text]
-        return Strip(segments, width)
+    def strip(self, pieces: Line, width: int, below: str = "") -> Strip:
+        """A line in exactly `width` cells, as the terminal will show it; `below` is a component class under it all."""
+        return Strip(
+            [Segment(text, self.look(_ROLES[role], below)) for text, role in pad(pieces, width) if text], width
+        )
+
+    def blank(self, width: int) -> Strip:
+        """A line of nothing."""
+        return Strip([Segment(" " * width, self.look(_ROLES[Role.PLAIN]))] if width else [], width)
 
     def notify_style_update(self) -> None:
         """Textual says that styles changed: what was drawn is no longer what would be drawn."""
@@ -123,9 +136,8 @@ class QuietView(Widget):
 
     def _drawn(self) -> list[Strip]:
         width, height = self.size
-        base = self.rich_style
-        lines = [strip.adjust_cell_length(width).apply_style(base) for strip in self.draw(width, height)[:height]]
-        lines.extend(Strip.blank(width, base) for _ in range(height - len(lines)))
+        lines = [*self.draw(width, height)][:height]
+        lines.extend(self.blank(width) for _ in range(height - len(lines)))
         return lines
 
 

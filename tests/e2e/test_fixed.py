@@ -1,0 +1,80 @@
+"""Gateways that answer the same each time: what is sent then, and what must never be sent."""
+
+from __future__ import annotations
+
+import re
+
+from tests.contract.gateways import on_a_socket
+from tests.e2e.rig import client_environ, dashboard, says
+
+HOSTILE = [
+    "\x1b]0;pwned\x07",
+    "\x1b[31mred",
+    "\x9b31m\x9d0;pwned\x9c",
+    "user\u202egnp.exe\u2066",
+    "[/x]",
+    "[bold]b[/bold]",
+    "[@click=app.quit]quit[/]",
+    "x" * 5000,
+    "渲染节点" * 40,
+    "🎨👩‍🚀🏳️‍🌈",
+    "\x00\ud800\r\n\t",
+    "e\u0301\u0301\u0301",
+]
+
+LONG_AGO = "2024-01-15T10:30:00Z"
+
+
+def hostile_runner(place: int, text: str) -> dict[str, object]:
+    return {
+        "id": f"id-{place}",
+        "user_id": text,
+        "name": text if place % 2 else f"runner {place} {text}",
+        "status": text,
+        "endpoint": f"http://{text}/?key={text}",
+        "tags": [text, None, text],
+        "headers": {f"X-{text}": f"secret-{text}"},
+        "created_at": text,
+        "updated_at": None,
+        text: text,
+    }
+
+
+def hostile_workflow(place: int, text: str) -> dict[str, object]:
+    return {"id": f"w-{place}-{text}", "name": text, "status": text, "tags": text, "created_at": text, "extra": [text]}
+
+
+def test_hostile_text_reaches_the_terminal_as_text() -> None:
+    app = says(
+        [{"id": "first", "name": "harmless"}, *(hostile_runner(*each) for each in enumerate(HOSTILE))],
+        [None, 7, *(hostile_workflow(*each) for each in enumerate(HOSTILE))],
+    )
+    with on_a_socket(app) as gateway, dashboard(environ=client_environ(gateway.url), size=(140, 45)) as terminal:
+        terminal.wait_for("harmless", "runner 0 ␛]0;pwned␇", "[/x]", "[bold]", "13 of 13", "w-0")
+        for place in range(len(HOSTILE)):
+            terminal.press("down")
+            terminal.wait_for(f"id-{place}")
+        terminal.press("enter", "enter")
+        terminal.wait_for("w-0-␛]0;pwned␇")
+        terminal.press("q")
+        assert terminal.wait_exit() == 0
+        raw = bytes(terminal.raw)
+        assert not re.search(rb"\x1b\][0-9;]*[^\x07\x1b]*pwned", raw)
+        assert not re.search("[\x80-\x9f\u202e\u2066]", raw.decode())
+        assert b"\x00" not in raw
+        assert b"secret-" not in raw
+        assert b"Traceback" not in raw
+
+
+def test_an_unchanged_poll_writes_nothing() -> None:
+    runner = {"id": "r", "name": "still", "status": "active", "created_at": LONG_AGO, "updated_at": LONG_AGO}
+    done = {"id": "w", "name": "done", "status": "completed", "created_at": LONG_AGO, "completed_at": LONG_AGO}
+    with (
+        on_a_socket(says([runner], [done])) as gateway,
+        dashboard("--interval", "1", environ=client_environ(gateway.url)) as terminal,
+    ):
+        terminal.wait_for("still", "done", "● live")
+        terminal.listen(1.0)
+        assert terminal.listen(2.5) == b""
+        terminal.press("q")
+        assert terminal.wait_exit() == 0

@@ -1,0 +1,159 @@
+"""The gateway on a real socket of the loopback interface, in a process of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Iterator
+from ipaddress import IPv4Address
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from comfytui.gateway.serve import CannotListen, ServeError, ServeExtraMissing, is_loopback, serve
+from comfytui.gateway.simulated import SimulatedFleet
+from tests.support.clock import FakeClock
+
+TOKEN = "cfc_only_for_tests"
+
+PROGRAM = """
+import sys
+from pydantic import SecretStr
+from comfytui.clock import SystemClock
+from comfytui.gateway.serve import serve
+from comfytui.gateway.simulated import SimulatedFleet
+
+def announce(line):
+    print(line, flush=True)
+
+def main():
+    serve(SimulatedFleet(SystemClock(), 3), sys.argv[1], 0, SecretStr("cfc_only_for_tests"), announce)
+
+"""
+UNTIL_STOPPED = 'main(); print("stopped")'
+ON_A_THREAD = "import threading; threading.Thread(target=main, daemon=True).start(); sys.stdin.read()"
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    host: str = "127.0.0.1", how: str = UNTIL_STOPPED
+) -> AsyncIterator[tuple[asyncio.subprocess.Process, str]]:
+    """A serving process and the URL that it announced."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        PROGRAM + how,
+        host,
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        assert line.startswith("Serving on http://")
+        yield process, line.removeprefix("Serving on ").strip()
+    finally:
+        if process.returncode is None:
+            process.kill()
+        await process.communicate()
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port of the loopback interface that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+def serve_on(host: str, port: int) -> None:
+    def announce(line: str) -> None:
+        pytest.fail(f"{line}, though it should not")
+
+    serve(SimulatedFleet(FakeClock(), 1), host, port, SecretStr(TOKEN), announce)
+
+
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+async def test_it_answers_where_it_says_and_stops_cleanly(stop: signal.Signals) -> None:
+    async with serving() as (process, url), httpx.AsyncClient(base_url=url) as client:
+        refused = await client.get("/v1/runner")
+        assert (refused.status_code, refused.json()["status"]) == (401, 401)
+        answer = await client.get("/v1/runner", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert answer.json()["total"] == 3
+        # The client's connection is still open: stopping does not wait for it.
+        process.send_signal(stop)
+        printed, complained = await process.communicate()
+        assert (process.returncode, printed, complained) == (0, b"stopped\n", b"")
+
+
+async def test_a_signal_right_after_the_announcement_is_not_lost() -> None:
+    async with serving("localhost") as (process, url):
+        assert url.startswith("http://localhost:")
+        process.send_signal(signal.SIGINT)
+        _, complained = await process.communicate()
+        assert (process.returncode, complained) == (0, b"")
+
+
+async def test_a_connection_is_kept_for_the_next_poll() -> None:
+    async with serving() as (_, url):
+        host, port = url.removeprefix("http://").split(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        for _ in range(2):
+            writer.write(b"GET /v1/runner HTTP/1.1\r\nHost: gateway\r\n\r\n")
+            head = await reader.readuntil(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 401 ")
+            length = next(line for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:"))
+            await reader.readexactly(int(length.split(b":")[1]))
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_on_a_thread_it_serves_as_well() -> None:
+    """Only the main thread has signals; elsewhere somebody else stops the process."""
+    async with serving(how=ON_A_THREAD) as (process, url), httpx.AsyncClient(base_url=url) as client:
+        assert (await client.get("/v1/runner")).status_code == 401
+        await process.communicate(b"")
+        assert process.returncode == 0
+
+
+def test_a_port_in_use_is_one_sentence(taken: int) -> None:
+    with pytest.raises(CannotListen) as caught:
+        serve_on("127.0.0.1", taken)
+    assert str(caught.value) == f"Cannot listen on 127.0.0.1:{taken}: Address already in use"
+    assert isinstance(caught.value, ServeError)
+
+
+@pytest.mark.parametrize(
+    ("host", "port"),
+    [("127.0.0.1", 65_536), ("127.0.0.1", -1), ("192.0.2.1", 0), ("a" * 70 + ".b", 0), ("", 0)],
+)
+def test_an_address_that_cannot_be_had_is_one_sentence(host: str, port: int) -> None:
+    with pytest.raises(CannotListen) as caught:
+        serve_on(host, port)
+    assert str(caught.value).startswith("Cannot listen on ")
+    assert "\n" not in str(caught.value)
+
+
+def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    with pytest.raises(ServeExtraMissing) as caught:
+        serve_on("127.0.0.1", 0)
+    assert "pip install 'comfytui[serve]'" in str(caught.value)
+    assert isinstance(caught.value, ServeError)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LocalHost"])
+def test_loopback(host: str) -> None:
+    assert is_loopback(host)
+
+
+@pytest.mark.parametrize(
+    "host",
+    [str(IPv4Address(0)), "::", "192.168.1.100", "example.com", "127.0.0.1.example.com", "localhost.example.com", ""],
+)
+def test_not_loopback(host: str) -> None:
+    assert not is_loopback(host)

@@ -1,0 +1,193 @@
+"""A program in a pseudo terminal, and a person before it who reads the screen and presses keys.
+
+    with Terminal(["comfytui", "--demo"], size=(80, 24)) as terminal:
+        terminal.wait_for("Production GPU Runner")
+        terminal.press("enter", "q")
+        assert terminal.wait_exit() == 0
+
+Nothing here waits for time to pass: every wait reads what the program writes until it has written what is waited
+for, and fails with the screen when PATIENCE seconds were not enough. Terminal and program share no signals and no
+environment with the tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+import pyte
+
+__all__ = ["PATIENCE", "Terminal"]
+
+PATIENCE = 15.0
+"""Seconds within which anything that is waited for has to happen."""
+
+_KEYS = {
+    "enter": b"\r",
+    "escape": b"\x1b",
+    "tab": b"\t",
+    "space": b" ",
+    "up": b"\x1b[A",
+    "down": b"\x1b[B",
+    "ctrl+c": b"\x03",
+}
+
+_LEAST_ENVIRON = {
+    "PATH": os.environ.get("PATH", os.defpath),
+    "HOME": "/nonexistent",
+    "LANG": "C.UTF-8",
+    "TERM": "xterm-256color",
+    "COLORTERM": "truecolor",
+    "TZ": "UTC",
+}
+
+_SYNC_QUERY = b"\x1b[?2026$p"
+_SYNC_KNOWN = b"\x1b[?2026;2$y"
+_FRAME_BEGINS = b"\x1b[?2026h"
+_FRAME_ENDS = b"\x1b[?2026l"
+
+# The emulator knows no private parameters but `?`, and would draw what follows the others.
+_FOREIGN = re.compile(rb"\x1b\[[<=>][0-9;]*[a-zA-Z]")
+_UNFINISHED = re.compile(rb"\x1b(\[[0-?]*[ -/]*)?\Z")
+
+
+class Terminal:
+    """A running program and the terminal it draws on.
+
+    Attributes:
+        raw: Every byte the program has written so far, in order.
+        pid: The program's process id.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environ: Mapping[str, str] | None = None, size: tuple[int, int] = (120, 40)
+    ) -> None:
+        """Start the command on a terminal of so many columns and rows, its environment `environ` and little else."""
+        self.raw = bytearray()
+        self._screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self._screen)
+        self._undrawn = b""
+        self._master, slave = pty.openpty()
+        self.resize(*size, tell=False)
+        with contextlib.closing(os.fdopen(slave, "wb", buffering=0)) as end:
+            self._process = subprocess.Popen(
+                command,
+                stdin=end,
+                stdout=end,
+                stderr=end,
+                env={**_LEAST_ENVIRON, **(environ or {})},
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._process.poll() is None:
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait(PATIENCE)
+        os.close(self._master)
+
+    @property
+    def lines(self) -> list[str]:
+        """What the screen shows, whole frames only, a string a line, without trailing blanks."""
+        return [line.rstrip() for line in self._screen.display]
+
+    @property
+    def screen(self) -> str:
+        """What the screen shows."""
+        return "\n".join(self.lines)
+
+    def wait_for(self, *wanted: str) -> None:
+        """Read until the screen shows all of this at once."""
+        self.wait_until(lambda: all(text in self.screen for text in wanted), f"to see {wanted}")
+
+    def wait_gone(self, *unwanted: str) -> None:
+        """Read until the screen shows none of this."""
+        self.wait_until(lambda: not any(text in self.screen for text in unwanted), f"to see no {unwanted}")
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        """Read until this is so."""
+        deadline = time.monotonic() + PATIENCE
+        while not condition():
+            left = deadline - time.monotonic()
+            assert left > 0, f"waited {PATIENCE:g} seconds {what}:\n{self.screen}"
+            assert self._read(left) is not None, f"it ended before one could come {what}:\n{self.screen}"
+
+    def listen(self, seconds: float) -> bytes:
+        """What the program writes during that time."""
+        start, deadline = len(self.raw), time.monotonic() + seconds
+        while (left := deadline - time.monotonic()) > 0:
+            assert self._read(left) is not None, f"it ended meanwhile:\n{self.screen}"
+        return bytes(self.raw[start:])
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after another: names like `enter` and `ctrl+c`, or characters."""
+        for key in keys:
+            os.write(self._master, _KEYS.get(key) or key.encode())
+
+    def resize(self, columns: int, rows: int, *, tell: bool = True) -> None:
+        """Give the terminal another size and tell the program."""
+        termios.tcsetwinsize(self._master, (rows, columns))
+        if tell:
+            self._screen.resize(rows, columns)
+            self.signal(signal.SIGWINCH)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send the program a signal."""
+        self._process.send_signal(number)
+
+    def wait_exit(self) -> int:
+        """Read until the program has ended, and return its exit status."""
+        deadline = time.monotonic() + PATIENCE
+        while (got := self._read(deadline - time.monotonic())) is not None:
+            assert got or time.monotonic() < deadline, f"it still runs after {PATIENCE:g} seconds:\n{self.screen}"
+        return self._process.wait(max(0.0, deadline - time.monotonic()))
+
+    def _read(self, seconds: float) -> bytes | None:
+        """What comes within that time, nothing or not; None once nobody is left to write."""
+        if not select.select([self._master], [], [], max(0.0, seconds))[0]:
+            return b""
+        try:
+            data = os.read(self._master, 1 << 16)
+        except OSError:
+            return None
+        self.raw += data
+        self._answer(data)
+        self._draw(data)
+        return data or None
+
+    def _answer(self, data: bytes) -> None:
+        """Say that frames may be sent whole, as most of today's terminals do."""
+        place = self.raw.find(_SYNC_QUERY, max(0, len(self.raw) - len(data) - len(_SYNC_QUERY) + 1))
+        if place >= 0:
+            os.write(self._master, _SYNC_KNOWN)
+
+    def _draw(self, data: bytes) -> None:
+        data = self._undrawn + data
+        end = min(_end_of_whole_frames(data), _end_of_whole_sequences(data))
+        self._undrawn = data[end:]
+        self._stream.feed(_FOREIGN.sub(b"", data[:end]))
+
+
+def _end_of_whole_frames(data: bytes) -> int:
+    begun = data.rfind(_FRAME_BEGINS)
+    return begun if begun > data.rfind(_FRAME_ENDS) else len(data)
+
+
+def _end_of_whole_sequences(data: bytes) -> int:
+    found = _UNFINISHED.search(data)
+    return found.start() if found else len(data)
