@@ -14,13 +14,14 @@ if TYPE_CHECKING:
 
     from comfytui.api.client import ComfyControlClient
     from comfytui.config.settings import Settings
+    from comfytui.engine.resources import RunnerSource
     from comfytui.gateway.simulated import SimulatedFleet
     from comfytui.tui.app import ComfyTUI
 
 __all__ = ["Connect", "build_dashboard", "demo_source", "hosted_source", "made_token", "simulated_fleet"]
 
-Connect: TypeAlias = Callable[[], Awaitable["ComfyControlClient"]]
-"""Makes the client once it is needed. What it imports is heavy, so it does so behind the first frame."""
+Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
+"""Makes who answers once it is needed. What it imports is heavy, so it does so behind the first frame."""
 
 
 def hosted_source(url: str) -> Connect:
@@ -48,7 +49,9 @@ def demo_source(runners: int, seed: int, clock: Clock | None = None) -> Connect:
 
         token = made_token()
         app = create_app(simulated_fleet(runners, seed, clock), token)
-        return ComfyControlClient(Session("http://demo", token, transport=ASGITransport(app)))
+        return ComfyControlClient(
+            Session("http://demo", token, transport=ASGITransport(app, raise_app_exceptions=False))
+        )
 
     return lambda: asyncio.to_thread(connect)
 

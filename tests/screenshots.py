@@ -14,10 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comfytui.config.settings import Settings
-from comfytui.wiring import build_dashboard, demo_source
-from tests.support.clock import FakeClock
-from tests.support.pilot import drive
+from tests.support.pilot import demo
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 
@@ -33,7 +30,7 @@ class Scene:
 
 SCENES = (
     Scene("dashboard", (140, 40)),
-    Scene("drill", (120, 32), ("enter", "enter")),
+    Scene("drill", (120, 32), ("enter", *["down"] * 7, "enter")),
     Scene("medium", (80, 24), ("enter",)),
     Scene("narrow", (48, 20), ("enter",)),
     Scene("help", (100, 36), ("question_mark",)),
@@ -42,11 +39,9 @@ SCENES = (
 
 async def picture(scene: Scene) -> str:
     """The scene as an SVG that asks nobody for anything."""
-    clock = FakeClock()
-    app = build_dashboard(Settings("demo"), demo_source(runners=120, seed=0, clock=clock), clock)
-    async with drive(app, clock, size=scene.size) as driven:
+    async with demo(scene.size) as driven:
         await driven.press(*scene.keys)
-        return self_contained(app.export_screenshot(title="comfytui"))
+        return self_contained(driven.app.export_screenshot(title="comfytui"))
 
 
 def self_contained(svg: str) -> str:

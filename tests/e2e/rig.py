@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import re
 import signal
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from comfytui.config.secrets import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
 from tests.support.terminal import Terminal
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
 
 PROGRAM = str(Path(sys.executable).parent / "comfytui")
 """The console script that installing the package made."""
@@ -66,15 +70,15 @@ def served(*args: str, environ: Mapping[str, str] | None = None) -> Iterator[Ser
 def says(runners: Sequence[Mapping[str, object]], history: Sequence[object]) -> Starlette:
     """An app that answers with exactly this JSON, whoever asks: what no honest gateway would send."""
 
-    async def page(_request: Request) -> JSONResponse:
-        return JSONResponse({"runners": runners, "total": len(runners)})
+    async def page(_request: Request) -> Response:
+        return _json({"runners": runners, "total": len(runners)})
 
-    async def runner(request: Request) -> JSONResponse:
+    async def runner(request: Request) -> Response:
         wanted = request.path_params["id"]
-        return JSONResponse(next(each for each in runners if each["id"] == wanted))
+        return _json(next(each for each in runners if each["id"] == wanted))
 
-    async def workflows(_request: Request) -> JSONResponse:
-        return JSONResponse(history)
+    async def workflows(_request: Request) -> Response:
+        return _json(history)
 
     return Starlette(
         routes=[
@@ -83,3 +87,8 @@ def says(runners: Sequence[Mapping[str, object]], history: Sequence[object]) -> 
             Route("/v1/runner/{id}/history", workflows),
         ]
     )
+
+
+def _json(value: object) -> Response:
+    """In ASCII, so that half a character can be sent too."""
+    return Response(json.dumps(value), media_type="application/json")

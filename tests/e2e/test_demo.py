@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.e2e.rig import FIRST, dashboard
-from tests.support.terminal import Terminal
+
+if TYPE_CHECKING:
+    from tests.support.terminal import Terminal
 
 UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}")
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from tests.contract.gateways import on_a_socket
 from tests.e2e.rig import client_environ, dashboard, says
+
+if TYPE_CHECKING:
+    from tests.support.terminal import Terminal
 
 HOSTILE = [
     "\x1b]0;pwned\x07",
@@ -44,16 +48,23 @@ def hostile_workflow(place: int, text: str) -> dict[str, object]:
     return {"id": f"w-{place}-{text}", "name": text, "status": text, "tags": text, "created_at": text, "extra": [text]}
 
 
+def walk_down(terminal: Terminal) -> None:
+    """Point at the next runner and wait for its details, whose pane is named after it."""
+    before = terminal.lines[1]
+    terminal.press("down")
+    terminal.wait_until(lambda: terminal.lines[1] != before, "to see the next runner")
+
+
 def test_hostile_text_reaches_the_terminal_as_text() -> None:
     app = says(
         [{"id": "first", "name": "harmless"}, *(hostile_runner(*each) for each in enumerate(HOSTILE))],
         [None, 7, *(hostile_workflow(*each) for each in enumerate(HOSTILE))],
     )
     with on_a_socket(app) as gateway, dashboard(environ=client_environ(gateway.url), size=(140, 45)) as terminal:
-        terminal.wait_for("harmless", "runner 0 ␛]0;pwned␇", "[/x]", "[bold]", "13 of 13", "w-0")
-        for place in range(len(HOSTILE)):
-            terminal.press("down")
-            terminal.wait_for(f"id-{place}")
+        terminal.wait_for("harmless", "runner 0 ␛]0;pwned␇", "[/x]", "[bold]", "13 of 13", "?12")
+        for _ in HOSTILE:
+            walk_down(terminal)
+        terminal.wait_for("id-11")
         terminal.press("enter", "enter")
         terminal.wait_for("w-0-␛]0;pwned␇")
         terminal.press("q")
@@ -74,7 +85,8 @@ def test_an_unchanged_poll_writes_nothing() -> None:
         dashboard("--interval", "1", environ=client_environ(gateway.url)) as terminal,
     ):
         terminal.wait_for("still", "done", "● live")
-        terminal.listen(1.0)
+        terminal.wait_quiet(1.0)
         assert terminal.listen(2.5) == b""
+        assert "● live" in terminal.screen, "it would say late if nothing had been asked meanwhile"
         terminal.press("q")
         assert terminal.wait_exit() == 0

@@ -8,12 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from comfytui.config.settings import Settings
+from comfytui.engine.resources import PageKey
 from comfytui.tui.screens.dashboard import DashboardScreen
+from comfytui.wiring import build_dashboard, demo_source
 from tests.support.clock import FakeClock
+from tests.support.source import ScriptedSource
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
 
+    from comfytui.api.models import RunnerPage, Workflow
     from comfytui.engine.feed import Feed
     from comfytui.tui.app import ComfyTUI
 
@@ -52,7 +57,11 @@ class Driven:
 
     async def sees(self, *wanted: str) -> None:
         """Wait until the screen shows all of this."""
-        await self.until(lambda: all(text in self.text for text in wanted), f"{wanted} in\n{self.text}")
+        try:
+            await self.until(lambda: all(text in self.text for text in wanted))
+        except TimeoutError:
+            missing = [text for text in wanted if text not in self.text]
+            raise AssertionError(f"not on the screen: {missing}\n{self.text}") from None
 
     async def passes(self, seconds: float) -> None:
         """Let time pass for everything that follows the clock, then for the screen."""
@@ -67,8 +76,8 @@ class Driven:
         if again is not None:
             again()
 
-    async def until(self, condition: Callable[[], bool], what: str = "") -> None:
-        """Wait until this is so; a test that waits in vain fails with what it waited for."""
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until this is so; TimeoutError when it does not come."""
         async with asyncio.timeout(PATIENCE):
             while not condition():
                 await self.pilot.pause(0.01)
@@ -92,3 +101,30 @@ async def drive(app: ComfyTUI, clock: FakeClock, size: tuple[int, int] = (120, 4
         driven = Driven(app, pilot, clock)
         await driven.settled()
         yield driven
+
+
+@asynccontextmanager
+async def demo(size: tuple[int, int] = (120, 40), runners: int = 120, seed: int = 0) -> AsyncIterator[Driven]:
+    """The dashboard over the in-process gateway and its simulated fleet, all on one clock that stands still."""
+    clock = FakeClock()
+    app = build_dashboard(Settings("demo"), demo_source(runners, seed, clock), clock)
+    async with drive(app, clock, size) as driven:
+        yield driven
+
+
+@asynccontextmanager
+async def scripted(
+    page: RunnerPage, history: tuple[Workflow, ...] = (), size: tuple[int, int] = (120, 40)
+) -> AsyncIterator[tuple[Driven, ScriptedSource]]:
+    """The dashboard over a scripted source: its first page, and every runner's history."""
+    clock = FakeClock()
+    source = ScriptedSource(clock)
+    source.pages[PageKey()] = page
+    source.histories.update((runner.id, history) for runner in page.runners)
+    source.runners.update((runner.id, runner) for runner in page.runners)
+
+    async def connect() -> ScriptedSource:
+        return source
+
+    async with drive(build_dashboard(Settings("scripted"), connect, clock), clock, size) as driven:
+        yield driven, source

@@ -5,20 +5,18 @@
         terminal.press("enter", "q")
         assert terminal.wait_exit() == 0
 
-Nothing here waits for time to pass: every wait reads what the program writes until it has written what is waited
-for, and fails with the screen when PATIENCE seconds were not enough. Terminal and program share no signals and no
-environment with the tests.
+The terminal controls the program's session, as a real one does, so the system tells the program when its size
+changes; of the tests' own environment it gets PATH alone. Nothing here waits for time to pass: every wait reads what
+the program writes until it has written what is waited for, and fails with the screen after PATIENCE seconds.
 """
 
 from __future__ import annotations
 
-import contextlib
 import os
 import pty
 import re
 import select
 import signal
-import subprocess
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -31,6 +29,8 @@ __all__ = ["PATIENCE", "Terminal"]
 
 PATIENCE = 15.0
 """Seconds within which anything that is waited for has to happen."""
+
+_A_MOMENT = 0.05
 
 _KEYS = {
     "enter": b"\r",
@@ -78,17 +78,10 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         self._undrawn = b""
         self._master, slave = pty.openpty()
-        self.resize(*size, tell=False)
-        with contextlib.closing(os.fdopen(slave, "wb", buffering=0)) as end:
-            self._process = subprocess.Popen(
-                command,
-                stdin=end,
-                stdout=end,
-                stderr=end,
-                env={**_LEAST_ENVIRON, **(environ or {})},
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
+        self.resize(*size)
+        self.pid = _spawn(command, {**_LEAST_ENVIRON, **(environ or {})}, os.ttyname(slave))
+        self._status: int | None = None
+        os.close(slave)
 
     def __enter__(self) -> Self:
         return self
@@ -96,9 +89,9 @@ class Terminal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._process.poll() is None:
+        if not self._ended():
             os.killpg(self.pid, signal.SIGKILL)
-        self._process.wait(PATIENCE)
+            self.wait_exit()
         os.close(self._master)
 
     @property
@@ -134,28 +127,36 @@ class Terminal:
             assert self._read(left) is not None, f"it ended meanwhile:\n{self.screen}"
         return bytes(self.raw[start:])
 
+    def wait_quiet(self, seconds: float) -> None:
+        """Read until the program writes nothing for that time."""
+        self.wait_until(lambda: not self.listen(seconds), f"for {seconds:g} seconds without a byte")
+
     def press(self, *keys: str) -> None:
         """Press keys one after another: names like `enter` and `ctrl+c`, or characters."""
         for key in keys:
             os.write(self._master, _KEYS.get(key) or key.encode())
 
-    def resize(self, columns: int, rows: int, *, tell: bool = True) -> None:
-        """Give the terminal another size and tell the program."""
+    def resize(self, columns: int, rows: int) -> None:
+        """Give the terminal another size, of which the system tells the program."""
+        self._screen.resize(rows, columns)
         termios.tcsetwinsize(self._master, (rows, columns))
-        if tell:
-            self._screen.resize(rows, columns)
-            self.signal(signal.SIGWINCH)
 
     def signal(self, number: signal.Signals) -> None:
         """Send the program a signal."""
-        self._process.send_signal(number)
+        os.kill(self.pid, number)
 
     def wait_exit(self) -> int:
-        """Read until the program has ended, and return its exit status."""
+        """Read until the program has ended, and return its exit status, negative where a signal ended it."""
         deadline = time.monotonic() + PATIENCE
-        while (got := self._read(deadline - time.monotonic())) is not None:
-            assert got or time.monotonic() < deadline, f"it still runs after {PATIENCE:g} seconds:\n{self.screen}"
-        return self._process.wait(max(0.0, deadline - time.monotonic()))
+        while self._read(_A_MOMENT) or not self._ended():
+            assert time.monotonic() < deadline, f"it still runs after {PATIENCE:g} seconds:\n{self.screen}"
+        return os.waitstatus_to_exitcode(self._status or 0)
+
+    def _ended(self) -> bool:
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = status if pid else None
+        return self._status is not None
 
     def _read(self, seconds: float) -> bytes | None:
         """What comes within that time, nothing or not; None once nobody is left to write."""
@@ -181,6 +182,12 @@ class Terminal:
         end = min(_end_of_whole_frames(data), _end_of_whole_sequences(data))
         self._undrawn = data[end:]
         self._stream.feed(_FOREIGN.sub(b"", data[:end]))
+
+
+def _spawn(command: Sequence[str], environ: Mapping[str, str], terminal: str) -> int:
+    """Start a session whose terminal this is: what its first process opens first, it is led by."""
+    streams = [(os.POSIX_SPAWN_OPEN, number, terminal, os.O_RDWR, 0) for number in range(3)]
+    return os.posix_spawn(command[0], list(command), environ, file_actions=streams, setsid=True)
 
 
 def _end_of_whole_frames(data: bytes) -> int:

@@ -1,0 +1,280 @@
+"""The main screen, driven by keys against the in-process gateway."""
+
+from __future__ import annotations
+
+import pytest
+
+from comfytui.api.errors import NotFound, ServerError
+from comfytui.engine.resources import PageKey
+from comfytui.tui.screens.dashboard import DashboardScreen
+from tests.support.builders import make_page, make_runner, make_workflow
+from tests.support.pilot import Driven, demo, scripted
+
+ID = "550e8400-e29b-41d4-a716-446655440000"
+
+
+def dashboard(driven: Driven) -> DashboardScreen:
+    screen = driven.app.screen_stack[0]
+    assert isinstance(screen, DashboardScreen)
+    return screen
+
+
+async def test_three_panes_show_the_first_page_the_first_runner_and_its_history() -> None:
+    async with demo() as driven:
+        await driven.sees("page 1/5  1–25 of 120", "Production GPU Runner", "Development Runner")
+        await driven.sees("https://my-comfy.example.com", ID, "7c9e6679-7425-40de-944b-e07fc1f90ae7")
+        await driven.sees("Authorization  ••••••••", "X-Custom-Header  ••••••••", "image-generation")
+        await driven.sees("Recent workflows", "queued")
+        await driven.sees("demo │ ● live │ 120 runners │ every 5 s │ runners")
+        assert "secret_token" not in driven.text
+
+
+async def test_paging_forth_and_back_stops_at_both_ends() -> None:
+    async with demo() as driven:
+        await driven.press("p")
+        await driven.sees("page 1/5  1–25 of 120")
+        await driven.press("n")
+        await driven.sees("page 2/5  26–50 of 120")
+        assert "Development Runner" not in driven.text
+        await driven.press("right_square_bracket", "n", "n", "n")
+        await driven.sees("page 5/5  101–120 of 120")
+        await driven.press("left_square_bracket")
+        await driven.sees("page 4/5  76–100 of 120")
+
+
+async def test_a_turned_page_starts_at_its_first_runner() -> None:
+    async with demo() as driven:
+        await driven.press("j", "j", "n")
+        first = dashboard(driven).runners.rows[0].id
+        assert dashboard(driven).runners.cursor_id == first
+
+
+async def test_the_status_filter_goes_round_from_the_first_page() -> None:
+    async with demo() as driven:
+        await driven.press("n", "s")
+        await driven.sees("Runners  active", "page 1/5  1–25 of 10")
+        assert "○" not in driven.text
+        await driven.press("s")
+        await driven.sees("Runners  disabled", "page 1/1", "disabled runners")
+        await driven.press("s")
+        await driven.sees("page 1/5  1–25 of 120")
+
+
+async def test_escape_at_the_root_clears_the_filter_and_then_does_nothing() -> None:
+    async with demo() as driven:
+        await driven.press("s", "escape")
+        await driven.sees("1–25 of 120")
+        await driven.press("escape", "escape")
+        assert driven.app.is_running
+        assert dashboard(driven).runners.has_focus
+
+
+async def test_the_detail_follows_the_cursor() -> None:
+    async with demo() as driven:
+        await driven.press("j")
+        await driven.sees("660e8400-e29b-41d4-a716-446655440001", "http://192.168.1.100:8188")
+        await driven.press("k")
+        await driven.sees(ID)
+
+
+async def test_drilling_in_and_out_comes_back_to_the_same_items() -> None:
+    async with demo() as driven:
+        await driven.press("j", "j", "enter")
+        runner = dashboard(driven).runners.cursor_id
+        assert dashboard(driven).history.has_focus
+        assert dashboard(driven).history.cursor_id == dashboard(driven).history.rows[0].id
+        await driven.press("j")
+        workflow = dashboard(driven).history.cursor_id
+        await driven.press("enter")
+        await driven.sees(str(workflow), "Created", "Took", "Waited")
+        await driven.press("escape")
+        assert (dashboard(driven).history.cursor_id, dashboard(driven).history.has_focus) == (workflow, True)
+        await driven.press("escape")
+        assert (dashboard(driven).runners.cursor_id, dashboard(driven).runners.has_focus) == (runner, True)
+
+
+async def test_the_next_runner_from_inside_the_history() -> None:
+    async with demo() as driven:
+        await driven.press("enter", "J")
+        await driven.sees("runners / Development Runner", "660e8400-e29b-41d4-a716-446655440001")
+        assert dashboard(driven).history.has_focus
+        await driven.press("K")
+        await driven.sees("runners / Production GPU Runner")
+
+
+async def test_tab_goes_round_the_panes_both_ways() -> None:
+    async with demo() as driven:
+        screen = dashboard(driven)
+        for pane in (screen.detail, screen.history, screen.runners):
+            await driven.press("tab")
+            assert pane.has_focus
+        for pane in (screen.history, screen.detail, screen.runners):
+            await driven.press("shift+tab")
+            assert pane.has_focus
+        await driven.press("l")
+        assert screen.detail.has_focus
+        await driven.press("h")
+        assert screen.runners.has_focus
+
+
+async def test_pausing_is_loud_and_asks_nothing_until_told() -> None:
+    page = make_page(make_runner("a"))
+    async with scripted(page) as (driven, source):
+        await driven.press("space")
+        await driven.sees("PAUSED")
+        source.forget()
+        await driven.passes(60)
+        assert source.asked == []
+        await driven.press("r")
+        await driven.until(lambda: PageKey() in source.asked)
+        await driven.press("space")
+        await driven.sees("● live")
+
+
+async def test_refresh_asks_again_at_once() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.pages[PageKey()] = make_page(make_runner("a", name="Renamed"))
+        await driven.press("r")
+        await driven.sees("Renamed")
+
+
+async def test_polling_shows_what_changed_without_a_key() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.pages[PageKey()] = make_page(make_runner("b", name="New Runner"), make_runner("a"))
+        await driven.passes(5)
+        await driven.sees("New Runner", "1–2 of 2")
+        assert dashboard(driven).runners.cursor_id == "a"
+
+
+async def test_a_failed_poll_keeps_the_rows_and_says_what_since_when_and_what_next() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.pages[PageKey()] = ServerError("GET", "/v1/runner", "out of order", 503)
+        await driven.passes(5)
+        await driven.sees("Runner a", "stale since", "503 from the API: out of order", "again in")
+        source.pages[PageKey()] = make_page(make_runner("a"))
+        await driven.passes(6)
+        await driven.sees("● live")
+        assert "stale" not in driven.text
+
+
+async def test_a_feed_that_was_not_answered_for_long_is_late() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.hold(PageKey())
+        await driven.clock.advance(12)
+        driven.redraw()
+        await driven.sees("late 12 s")
+        source.release(PageKey())
+
+
+async def test_a_runner_that_is_gone_says_so_in_its_detail() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.runners["a"] = NotFound("GET", "/v1/runner/a", "requested entity not found", 404)
+        await driven.passes(5)
+        await driven.sees("no longer registered")
+
+
+async def test_an_empty_account_an_empty_filter_and_an_empty_history_have_their_sentences() -> None:
+    async with scripted(make_page()) as (driven, _):
+        await driven.sees("No runners yet.", "page 1/1  0 of 0")
+        await driven.press("s")
+        await driven.sees("No active runners.")
+    async with scripted(make_page(make_runner("a"))) as (driven, _):
+        await driven.sees("No workflows on this runner yet.")
+
+
+async def test_a_list_that_shrank_below_the_page_in_view_goes_to_its_last_page() -> None:
+    async with scripted(make_page(make_runner("a"), total=60)) as (driven, source):
+        source.pages[PageKey(2)] = make_page(make_runner("m"), total=60)
+        source.pages[PageKey(3)] = make_page(make_runner("z"), total=60)
+        await driven.press("n", "n")
+        await driven.sees("page 3/3")
+        source.pages[PageKey(3)] = make_page(total=30)
+        source.pages[PageKey(2)] = make_page(make_runner("m"), total=30)
+        await driven.passes(5)
+        await driven.sees("page 2/2", "Runner m")
+
+
+@pytest.mark.parametrize("size", [(200, 60), (140, 40), (120, 40), (119, 30), (80, 24), (79, 24), (48, 20), (40, 10)])
+async def test_each_size_shows_the_runner_and_drills(size: tuple[int, int]) -> None:
+    async with demo(size) as driven:
+        await driven.sees("Production", "? help", "q quit")
+        assert all(len(line) <= size[0] for line in driven.lines)
+        await driven.press("enter")
+        await driven.sees("Recent workflows")
+        await driven.press("enter")
+        await driven.sees("Name", "Status")
+        await driven.press("escape", "escape")
+        await driven.sees("Production", "Runners")
+
+
+async def test_a_tiny_terminal_shows_one_line_a_runner() -> None:
+    async with demo((30, 6)) as driven:
+        assert len(driven.lines) == 6
+        assert all(line.startswith(("●", "○")) for line in driven.lines)
+        await driven.press("enter")
+        await driven.sees("queued")
+
+
+async def test_resizing_keeps_the_item_and_the_pane() -> None:
+    async with demo((140, 40)) as driven:
+        await driven.press(*"jjj", "enter", "j")
+        before = (dashboard(driven).runners.cursor_id, dashboard(driven).history.cursor_id)
+        for size in ((100, 30), (50, 20), (30, 6), (140, 40)):
+            await driven.pilot.resize_terminal(*size)
+            await driven.settled()
+            assert (dashboard(driven).runners.cursor_id, dashboard(driven).history.cursor_id) == before
+            assert dashboard(driven).history.has_focus
+        await driven.sees("Runners", "Recent workflows")
+
+
+async def test_narrow_shows_one_pane_at_a_time() -> None:
+    async with demo((60, 20)) as driven:
+        assert "Recent workflows" not in driven.text
+        await driven.press("tab")
+        await driven.sees("Endpoint")
+        assert "page 1/5" not in driven.text
+        await driven.press("tab")
+        await driven.sees("Recent workflows")
+        await driven.press("escape")
+        await driven.sees("page 1/5")
+
+
+async def test_hostile_text_is_shown_and_never_obeyed() -> None:
+    name = "[/x] [bold] \x1b]0;pwned\x07 \u202e 日本語 🚀 {} %s"
+    runners = (make_runner("a", name=name, tags=[name], endpoint=name, status=name, headers={name: name}, more=name),)
+    workflow = make_workflow("w", name=name, status=name, tags=[name], created_at=name, started_at=5, extra=[name])
+    async with scripted(make_page(*runners), (workflow,)) as (driven, _):
+        await driven.sees("[/x] [bold] ␛]0;pwned␇", "日本語 🚀")
+        await driven.press("enter", "enter")
+        await driven.sees("[/x] [bold] ␛]0;pwned␇")
+        assert not any(ord(char) < 32 for line in driven.lines for char in line)
+
+
+async def test_rows_of_nothing_but_an_id_are_shown() -> None:
+    nothing = {"name": None, "status": None, "endpoint": None, "tags": None, "headers": None}
+    async with scripted(make_page(make_runner("only-an-id", **nothing)), (make_workflow("w-1", name=""),)) as (
+        driven,
+        _,
+    ):
+        await driven.sees("only-an-id", "–")
+        await driven.press("enter", "enter")
+        await driven.sees("w-1")
+
+
+async def test_a_long_name_is_cut_in_the_list_and_whole_in_the_detail() -> None:
+    name = "".join(f"<{number}>" for number in range(60))
+    async with scripted(make_page(make_runner("a", name=name))) as (driven, _):
+        rows = [line for line in driven.lines if "active" in line]
+        assert "…" in rows[0]
+        await driven.sees("<59>")
+
+
+async def test_holding_the_cursor_key_asks_for_the_last_runner_only() -> None:
+    page = make_page(*(make_runner(f"r{number}") for number in range(20)))
+    async with scripted(page) as (driven, source):
+        source.forget()
+        await driven.pilot.press(*["down"] * 10)
+        await driven.settled()
+        asked = {getattr(resource, "runner_id", None) for resource in source.asked}
+        assert "r10" in asked
+        assert "r5" not in asked

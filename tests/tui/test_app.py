@@ -1,0 +1,101 @@
+"""The application around its screens."""
+
+from __future__ import annotations
+
+import pytest
+
+from comfytui.tui.commands import COMMANDS, Where
+from tests.support.builders import make_page, make_runner
+from tests.support.pilot import demo, scripted
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+@pytest.mark.parametrize("before", [(), ("enter", "enter"), ("question_mark",)])
+async def test_it_quits_from_every_screen(key: str, before: tuple[str, ...]) -> None:
+    async with demo() as driven:
+        await driven.press(*before)
+        await driven.pilot.press(key)
+        assert driven.app._exit
+        assert driven.app.return_code == 0
+
+
+async def test_ctrl_c_quits_from_the_palette() -> None:
+    async with demo() as driven:
+        await driven.pilot.press("ctrl+p")
+        await driven.pilot.press("ctrl+c")
+        assert driven.app._exit
+
+
+async def test_the_frame_is_there_and_quits_before_anything_is_answered() -> None:
+    async with scripted(make_page()) as (driven, _):
+        screen = driven.app.screen
+        assert screen.is_running
+    # The panes stand before the first snapshot: the default screen is the dashboard itself.
+    assert type(driven.app.get_default_screen()).__name__ == "DashboardScreen"
+
+
+async def test_help_lists_the_keys_that_work_here() -> None:
+    async with demo((100, 60)) as driven:
+        await driven.press("question_mark")
+        await driven.sees("In a table", "In the dashboard", "Anywhere")
+        here = [each for each in COMMANDS if each.where in {Where.TABLE, Where.DASHBOARD, Where.ANYWHERE}]
+        await driven.sees(*(each.help for each in here))
+        await driven.press("question_mark")
+        await driven.sees("Production GPU Runner")
+
+
+async def test_help_scrolls_where_it_does_not_fit() -> None:
+    async with demo((80, 24)) as driven:
+        await driven.press("question_mark")
+        assert "Quit" not in driven.text
+        await driven.press("G")
+        await driven.sees("Quit")
+        await driven.press("g")
+        await driven.sees("In a table")
+
+
+@pytest.mark.parametrize("key", ["ctrl+p", "colon"])
+async def test_the_palette_runs_commands(key: str) -> None:
+    async with demo() as driven:
+        await driven.press(key)
+        await driven.sees("Next page of runners", "Status filter")
+        await driven.pilot.press(*"next page", "enter")
+        await driven.until(lambda: driven.app.snapshot.attention.page.page == 2)
+
+
+async def test_every_command_of_the_palette_can_be_given() -> None:
+    async with demo() as driven:
+        actions = {active.binding.id for active in driven.app.screen.active_bindings.values()}
+        offered = {each.id for each in COMMANDS if each.in_palette and each.where is not Where.WORKFLOW}
+        assert offered <= actions
+
+
+async def test_plus_and_minus_change_the_interval() -> None:
+    async with demo() as driven:
+        await driven.press("minus")
+        await driven.sees("every 10 s")
+        await driven.press("plus", "plus")
+        await driven.sees("every 2 s")
+        await driven.press(*["plus"] * 5)
+        await driven.sees("every 1 s")
+
+
+async def test_times_go_round_three_styles() -> None:
+    page = make_page(make_runner("a", created_at="2024-01-15T10:30:00Z"))
+    async with scripted(page) as (driven, _):
+        await driven.sees("ago")
+        await driven.press("u")
+        assert " ago" not in driven.text
+        await driven.press("u")
+        await driven.sees("2024-01-15 10:30:00 UTC")
+        await driven.press("u")
+        await driven.sees("ago")
+
+
+async def test_the_footer_shows_the_keys_of_where_one_is() -> None:
+    async with demo((140, 40)) as driven:
+        assert "⏎ in" in driven.lines[-1]
+        await driven.press("tab")
+        assert "⏎ in" not in driven.lines[-1]
+        await driven.press("tab", "enter")
+        await driven.sees("esc back")
