@@ -161,8 +161,9 @@ class KeyedTable(Pane):
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, one on the cursor's own row goes in."""
-        place = self.top + event.y - self._heading_height - (1 if self.framed else 0)
-        if not 0 <= place < len(self._rows) or event.y < self._heading_height + (1 if self.framed else 0):
+        line = event.y - self._heading_height - (1 if self.framed else 0)
+        place = self.top + line
+        if not (0 <= line < self.page_length and place < len(self._rows)):
             return
         if place == self._cursor:
             self.action_open_item()

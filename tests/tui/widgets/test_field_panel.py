@@ -1,0 +1,74 @@
+"""Labels and values that scroll."""
+
+from __future__ import annotations
+
+from textual.app import App, ComposeResult
+
+from comfytui.tui.present.cells import Span
+from comfytui.tui.present.fields import field
+from comfytui.tui.themes import THEMES
+from comfytui.tui.widgets.field_panel import FieldPanel
+
+
+class PanelApp(App[None]):
+    def __init__(self) -> None:
+        super().__init__()
+        self.panel = FieldPanel(id="panel")
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = THEMES[0].name
+
+    def compose(self) -> ComposeResult:
+        yield self.panel
+
+
+def shown(app: PanelApp) -> list[str]:
+    return [app.panel.render_line(y).text for y in range(app.size.height)]
+
+
+async def test_title_foot_and_fields_stand_in_a_frame() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(30, 5)):
+        app.panel.label((Span("Title"),), (Span("foot"),))
+        app.panel.show((field("Name", "value"), field("None", None)))
+        assert shown(app) == [
+            "╭─ Title ────────────────────╮",
+            "│ Name  value                │",
+            "│ None  –                    │",
+            "│                            │",
+            "╰─ foot ─────────────────────╯",
+        ]
+
+
+async def test_long_values_are_whole_and_scroll_by_keys() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(30, 6)) as pilot:
+        app.panel.focus()
+        app.panel.show((field("Long", " ".join(f"word{number}" for number in range(30))),))
+        assert "word0" in shown(app)[1]
+        await pilot.press("G")
+        assert any("word29" in line for line in shown(app))
+        await pilot.press("g", "j", "pagedown", "pageup", "k", "up")
+        assert "word0" in shown(app)[1]
+
+
+async def test_the_wheel_scrolls_no_further_than_the_end() -> None:
+    app = PanelApp()
+    async with app.run_test(size=(30, 6)):
+        app.panel.show(tuple(field(f"f{number}", "x") for number in range(10)))
+        app.panel.scroll_by(100)
+        assert "f9" in shown(app)[4]
+        app.panel.scroll_by(-100)
+        assert "f0" in shown(app)[1]
+
+
+async def test_another_item_starts_at_its_top_and_the_same_one_stays() -> None:
+    app = PanelApp()
+    fields = tuple(field(f"f{number}", "x") for number in range(10))
+    async with app.run_test(size=(30, 6)):
+        app.panel.show(fields)
+        app.panel.scroll_by(3)
+        app.panel.show(fields)
+        assert "f3" in shown(app)[1]
+        app.panel.show(fields, anew=True)
+        assert "f0" in shown(app)[1]
