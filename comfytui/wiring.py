@@ -2,84 +2,69 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from comfytui.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
-    from pydantic import SecretStr
-
-    from comfytui.api.client import ComfyControlClient
+    from comfytui.api.allowance import Allowance
+    from comfytui.api.request_log import RequestLog
     from comfytui.config.settings import Settings
-    from comfytui.engine.resources import RunnerSource
-    from comfytui.gateway.simulated import SimulatedFleet
+    from comfytui.sources import Connect
     from comfytui.tui.app import ComfyTUI
+    from comfytui.tui.door import Door
 
-__all__ = ["Connect", "build_dashboard", "demo_source", "hosted_source", "made_token", "simulated_fleet"]
-
-Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
-"""Makes who answers once it is needed. What it imports is heavy, so it does so behind the first frame."""
+__all__ = ["build_dashboard", "demo_dashboard", "hosted_dashboard"]
 
 
-def hosted_source(url: str) -> Connect:
-    """A client of the API at this address, with the environment's token."""
+def hosted_dashboard(settings: Settings, url: str) -> ComfyTUI:
+    """The dashboard of the API at this address, which shares its allowance with others of this user."""
+    from comfytui.api.request_log import RequestLog
+    from comfytui.api.shared_allowance import SharedAllowance
+    from comfytui.config.paths import runtime_dir, state_dir
+    from comfytui.config.settings import host_of
+    from comfytui.sources import Entrance
 
-    def connect() -> ComfyControlClient:
-        from comfytui.api.client import ComfyControlClient
-        from comfytui.api.session import Session
-        from comfytui.config.secrets import token_from
-
-        return ComfyControlClient(Session(url, token_from(os.environ)))
-
-    return lambda: asyncio.to_thread(connect)
-
-
-def demo_source(runners: int, seed: int, clock: Clock | None = None) -> Connect:
-    """A client of the gateway in this very process, over a simulated fleet: no port, no network."""
-
-    def connect() -> ComfyControlClient:
-        from httpx import ASGITransport
-
-        from comfytui.api.client import ComfyControlClient
-        from comfytui.api.session import Session
-        from comfytui.gateway.app import create_app
-
-        token = made_token()
-        app = create_app(simulated_fleet(runners, seed, clock), token)
-        return ComfyControlClient(
-            Session("http://demo", token, transport=ASGITransport(app, raise_app_exceptions=False))
-        )
-
-    return lambda: asyncio.to_thread(connect)
+    clock = SystemClock()
+    requests = RequestLog(clock, settings.log_file or state_dir() / "requests.log")
+    budget = runtime_dir(os.environ) / "allowance.sqlite"
+    allowance = SharedAllowance(clock, budget, host_of(url), log=requests)
+    entrance = Entrance(settings, url, clock, allowance, requests)
+    app = build_dashboard(settings, entrance.connect, clock, entrance, allowance, requests)
+    app.at_end(allowance.close)
+    return app
 
 
-def simulated_fleet(runners: int, seed: int, clock: Clock | None = None) -> SimulatedFleet:
-    """The believable fleet, driven by the machine's clock unless another is given."""
-    from comfytui.gateway.simulated import SimulatedFleet
+def demo_dashboard(settings: Settings, runners: int, seed: int, clock: Clock | None = None) -> ComfyTUI:
+    """The dashboard of a simulated fleet in this very process."""
+    from comfytui.api.allowance import LocalAllowance
+    from comfytui.api.request_log import RequestLog
+    from comfytui.sources import demo_source
+    from comfytui.tui.door import OpenDoor
 
-    return SimulatedFleet(clock or SystemClock(), runners=runners, seed=seed)
+    clock = clock or SystemClock()
+    requests, allowance = RequestLog(clock, settings.log_file), LocalAllowance(clock)
+    connect = demo_source(runners, seed, clock, allowance, requests)
+    return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests)
 
 
-def build_dashboard(settings: Settings, connect: Connect, clock: Clock | None = None) -> ComfyTUI:
-    """The dashboard, ready to run."""
+def build_dashboard(
+    settings: Settings,
+    connect: Connect,
+    clock: Clock,
+    door: Door,
+    allowance: Allowance,
+    requests: RequestLog,
+) -> ComfyTUI:
+    """The dashboard, ready to run; nothing has been started."""
     from comfytui.engine.engine import Engine
     from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Attention
     from comfytui.tui.app import ComfyTUI
 
-    clock = clock or SystemClock()
-    attention = Attention(page=PageKey(per_page=settings.per_page))
-    engine = Engine(connect, clock, attention=attention, interval=settings.interval)
-    return ComfyTUI(engine, clock, settings.source)
-
-
-def made_token() -> SecretStr:
-    """A token nobody else has."""
-    import secrets
-
-    from pydantic import SecretStr
-
-    return SecretStr(f"cfc_{secrets.token_urlsafe(24)}")
+    attention = Attention(page=PageKey(per_page=settings.per_page), wallboard=settings.wallboard)
+    engine = Engine(connect, clock, attention=attention, interval=settings.interval, allowance=allowance)
+    app = ComfyTUI(engine, clock, door, requests)
+    app.at_end(requests.close)
+    return app

@@ -40,6 +40,7 @@ SCENES = (
 async def picture(scene: Scene) -> str:
     """The scene as an SVG that asks nobody for anything."""
     async with demo(scene.size) as driven:
+        await driven.knows_all_in_view()
         await driven.press(*scene.keys)
         return self_contained(driven.app.export_screenshot(title="comfytui"))
 

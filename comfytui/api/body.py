@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import zlib
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from comfytui.api.text import clean
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["MAX_BODY", "MAX_MESSAGE", "as_message", "message_in", "read_json", "unpack"]
+__all__ = ["MAX_BODY", "MAX_MESSAGE", "as_message", "message_in", "read_json", "unpack", "without_token"]
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes, before and after unpacking; the API's largest page is far below a hundredth of it."""
@@ -52,14 +53,15 @@ def unpack(raw: bytes, coding: str) -> bytes:
 def read_json(body: bytes) -> object:
     """Decode a JSON value from UTF-8, with or without a byte order mark.
 
-    Bytes that are no UTF-8 become U+FFFD; `NaN` and the infinities, which JSON does not know, become text.
+    Bytes that are no UTF-8 become U+FFFD. `NaN` and the infinities, which JSON does not know, become text, and so
+    does a whole number of more digits than Python reads.
 
     Raises:
         ValueError: With words for what stands there instead.
     """
     text = body.decode("utf-8-sig", errors="replace")
     try:
-        value: object = json.loads(text, parse_constant=str)
+        value: object = json.loads(text, parse_constant=str, parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
         raise ValueError(_instead_of_json(text, error)) from None
     return value
@@ -73,8 +75,21 @@ def message_in(value: object) -> str:
 
 def as_message(text: str, token: SecretStr) -> str:
     """Someone's words as one clean line of at most MAX_MESSAGE characters without the token."""
-    line = clean(" ".join(text.split())).strip().replace(token.get_secret_value(), _MASK)
+    line = without_token(clean(" ".join(text.split())).strip(), token)
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1].rstrip() + "…"
+
+
+def without_token(text: str, token: SecretStr) -> str:
+    """The text with the token masked, as it is and as a URL would hold it."""
+    secret = token.get_secret_value()
+    return text.replace(secret, _MASK).replace(quote(secret, safe=""), _MASK)
+
+
+def _whole_number(digits: str) -> int | str:
+    try:
+        return int(digits)
+    except ValueError:
+        return digits
 
 
 def _instead_of_json(text: str, error: ValueError | RecursionError) -> str:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from pydantic import ValidationError
 
+from comfytui.api.allowance import Use
 from comfytui.api.errors import InvalidArgument, Unintelligible
 from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
 
@@ -30,7 +31,11 @@ class ComfyControlClient:
         self._session = session
 
     async def list_runners(
-        self, page: int = 1, per_page: int = 10, status: RunnerStatus | str | None = None
+        self,
+        page: int = 1,
+        per_page: int = 10,
+        status: RunnerStatus | str | None = None,
+        use: Use = Use.POLL,
     ) -> RunnerPage:
         """One page of runners, newest created first (page list-runners).
 
@@ -38,6 +43,7 @@ class ComfyControlClient:
             page: 1 or more; beyond the last one the answer is empty.
             per_page: 1 to 100.
             status: "active", "disabled", or None for both.
+            use: What for; it decides who goes first where the allowance is short.
 
         Raises:
             InvalidArgument: An argument is out of range; nothing was asked.
@@ -46,26 +52,28 @@ class ComfyControlClient:
         params: dict[str, str | int] = {"page": _page(page), "per_page": _per_page(per_page)}
         if status is not None:
             params["status"] = _status(status)
-        return await self._get(_RUNNERS, RunnerPage.read, params)
+        return await self._get(_RUNNERS, RunnerPage.read, use, params)
 
-    async def get_runner(self, runner_id: str) -> Runner:
+    async def get_runner(self, runner_id: str, use: Use = Use.POLL) -> Runner:
         """One runner by id (page get-runner); raises as `list_runners` does."""
-        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}", Runner.model_validate)
+        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}", Runner.model_validate, use)
 
-    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+    async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first (page get-runner-history).
 
         Raises as `list_runners` does.
         """
-        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}/history", read_history)
+        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}/history", read_history, use)
 
     async def aclose(self) -> None:
         """Close the session; nothing may be asked afterwards."""
         await self._session.aclose()
 
-    async def _get(self, path: str, read: Callable[[object], _T], params: Mapping[str, str | int] | None = None) -> _T:
+    async def _get(
+        self, path: str, read: Callable[[object], _T], use: Use, params: Mapping[str, str | int] | None = None
+    ) -> _T:
         # Nothing here names the body: a runner's headers are secrets, and a traceback shows what has a name.
-        answer = _understand(path, read, await self._session.get_json(path, params))
+        answer = _understand(path, read, await self._session.get_json(path, params, use))
         if isinstance(answer, Unintelligible):
             raise answer
         return answer

@@ -21,6 +21,8 @@ string, and every text in them is clean.
 
 from __future__ import annotations
 
+from comfytui.api.allowance import COOL_DOWN
+
 __all__ = [
     "BadRequest",
     "ComfyControlError",
@@ -106,7 +108,15 @@ class NotFound(StatusError):
 
 
 class RateLimited(StatusError):
-    """429: too many requests from this address (page api/authentication)."""
+    """429: too many requests from this address (page api/authentication).
+
+    Attributes:
+        retry_after: Seconds during which nothing may be asked.
+    """
+
+    def __init__(self, method: str, path: str, message: str, status: int = 429, retry_after: float = COOL_DOWN) -> None:
+        super().__init__(method, path, message, status)
+        self.retry_after = retry_after
 
 
 class ServerError(StatusError):

@@ -1,4 +1,4 @@
-"""Asking over HTTP: the only user of httpx on the client's side.
+"""Asking over HTTP, within the allowance, and keeping a record of it.
 
 One pooled connection set, one bearer token (page api/authentication), one way to ask. What goes wrong comes out as
 `comfytui.api.errors` and as nothing else. Every error is raised where no other one is being handled: an exception of
@@ -8,28 +8,31 @@ httpx holds the request, the request holds the token, and a crash screen shows w
 from __future__ import annotations
 
 import asyncio
-import ipaddress
-import re
-from collections.abc import Generator, Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from http import HTTPStatus
-from http.cookiejar import CookieJar, DefaultCookiePolicy
-from typing import TYPE_CHECKING, cast
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
 
-from comfytui import __version__
-from comfytui.api.body import ENDED_EARLY, MAX_BODY, TOO_LARGE, as_message, message_in, read_json, unpack
-from comfytui.api.causes import target_of, why_not_connected
+from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, Use
+from comfytui.api.answers import Answer, Wire, explain, is_hang_up
+from comfytui.api.body import as_message, message_in, without_token
+from comfytui.api.connection import connect
 from comfytui.api.errors import (
     ComfyControlError,
     InvalidArgument,
+    RateLimited,
     RequestError,
     TimedOut,
     Unintelligible,
-    Unreachable,
     status_error,
 )
+from comfytui.api.request_log import RequestLog, RequestRecord
+from comfytui.api.retry_after import retry_after
+from comfytui.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -39,30 +42,31 @@ __all__ = ["Session"]
 DEFAULT_TIMEOUT = 10.0
 
 _METHOD = "GET"
-_LARGE = 1024 * 1024
-_CONNECTIONS = 10
-# All three: leaving one out lifts the limit on the others.
-_LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0)
-_HEADERS = {"User-Agent": f"comfytui/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
-_HEADER_VALUE = re.compile(r"[!-~]+")
-_HOST = re.compile(r"[A-Za-z0-9._:-]+")
+_TOO_MANY_REQUESTS = 429
 
 
 class Session:
     """Connections to one API address, in the name of one token.
 
     Redirects are not followed, cookies neither kept nor sent, and nothing is tried again: only a kept-alive
-    connection that turns out to be dead is replaced, once, at once.
+    connection that turns out to be dead is replaced, once, at once. Nothing is sent that the allowance was not asked
+    for, and a 429 is told to it as soon as it arrives.
 
     Args:
         base_url: Scheme, host and perhaps port and a path prefix, with or without a slash at the end.
         token: The bearer token.
         transport: Who carries requests instead of the network.
-        timeout: Seconds within which the whole answer must have arrived, a connection within half of them.
+        timeout: Seconds within which the whole answer must have arrived, a connection within half of them; waiting
+            for the allowance does not count.
+        allowance: Who says when a request may be sent; without one this session spends alone.
+        log: Who keeps a record of each request.
+        clock: What dates those records.
+        ca_bundle: A file or directory of certificates to trust instead of the public authorities' or those that
+            SSL_CERT_FILE or SSL_CERT_DIR name.
+        insecure_http: Whether the token may travel over plain http to another machine.
 
     Raises:
-        InvalidArgument: The address, the token, or the certificates or proxies that the environment names cannot be
-            used.
+        InvalidArgument: The address, the token, or the certificates or proxies that were named cannot be used.
     """
 
     def __init__(
@@ -71,25 +75,35 @@ class Session:
         token: SecretStr,
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = DEFAULT_TIMEOUT,
+        *,
+        allowance: Allowance | None = None,
+        log: RequestLog | None = None,
+        clock: Clock | None = None,
+        ca_bundle: Path | None = None,
+        insecure_http: bool = False,
     ) -> None:
         self._token = token
         self._timeout = timeout
-        client = _connect(base_url, token, transport, timeout)
+        self._clock = clock or SystemClock()
+        self._allowance = allowance or LocalAllowance(self._clock)
+        self._log = log or RequestLog(self._clock)
+        client = connect(base_url, token, transport, timeout, ca_bundle, insecure_http)
         if isinstance(client, InvalidArgument):
             raise client
         self._client = client
 
-    async def get_json(self, path: str, params: Mapping[str, str | int] | None = None) -> object:
+    async def get_json(self, path: str, params: Mapping[str, str | int] | None = None, use: Use = Use.POLL) -> object:
         """GET a path below the address and decode the JSON that is answered.
 
         Args:
             path: It begins with one slash and is quoted already.
             params: The query.
+            use: What for; it decides who goes first where the allowance is short.
 
         Raises:
             RequestError: The leaf of the tree for what went wrong.
         """
-        outcome = await self._outcome(path, params)
+        outcome = await self._outcome(path, params, use)
         if isinstance(outcome, ComfyControlError):
             raise outcome
         return outcome
@@ -98,193 +112,119 @@ class Session:
         """Close all connections; nothing may be asked afterwards."""
         await self._client.aclose()
 
-    async def _outcome(self, path: str, params: Mapping[str, str | int] | None) -> object:
+    async def _outcome(self, path: str, params: Mapping[str, str | int] | None, use: Use) -> object:
+        patience = _Patience(self._timeout)
         try:
-            async with asyncio.timeout(self._timeout):
-                return await self._judge(path, await self._ask(path, params))
-        except TimeoutError:
-            return TimedOut(_METHOD, path, f"no whole answer within {self._timeout:g} seconds")
+            attempt = self._attempt(path, params)
+            outcome = await self._send(attempt, use, patience)
+            if not attempt.went_stale:
+                return outcome
+            return await self._send(self._attempt(path, params), use, patience)
         except httpx.InvalidURL:
             return InvalidArgument("this cannot be asked: the path is too long, or is no path")
-        except httpx.HTTPError as error:
-            kind, words = _explain(error, self._timeout)
-            return kind(_METHOD, path, as_message(words, self._token))
 
-    async def _ask(self, path: str, params: Mapping[str, str | int] | None) -> _Answer:
-        wire = _Wire()
+    def _attempt(self, path: str, params: Mapping[str, str | int] | None) -> _Attempt:
+        wire = Wire()
+        request = self._client.build_request(_METHOD, path, params=params, extensions={"trace": wire})
+        return _Attempt(without_token(path, self._token), request, wire)
+
+    async def _send(self, attempt: _Attempt, use: Use, patience: _Patience) -> object:
+        """What a request brings: a JSON value, or the error that stands for what went wrong."""
+        await self._allowance.take(use)
+        at, start = self._clock.now(), self._clock.monotonic()
+        outcome: object = RequestError(_METHOD, attempt.path, "given up before an answer came")
         try:
-            return await self._ask_once(path, params, wire)
+            outcome = await self._carry(attempt, patience)
+        finally:
+            self._record(attempt, outcome, at, round((self._clock.monotonic() - start) * 1000))
+        return outcome
+
+    async def _carry(self, attempt: _Attempt, patience: _Patience) -> object:
+        try:
+            async with patience.limit():
+                return await self._judge(attempt, await self._exchange(attempt))
+        except TimeoutError:
+            failure: RequestError = TimedOut(_METHOD, attempt.path, f"no whole answer within {self._timeout:g} seconds")
         except httpx.HTTPError as error:
-            if not (wire.went_stale and _is_hang_up(error)):
-                raise
-        return await self._ask_once(path, params, _Wire())
+            attempt.went_stale = attempt.wire.went_stale and is_hang_up(error)
+            kind, words = explain(error, self._timeout)
+            failure = kind(_METHOD, attempt.path, as_message(words, self._token))
+        # A no is a no, even where the rest of it does not come.
+        answer = attempt.answer
+        return failure if answer is None or answer.is_yes else await self._judge(attempt, answer)
 
-    async def _ask_once(self, path: str, params: Mapping[str, str | int] | None, wire: _Wire) -> _Answer:
-        extensions = {"trace": wire}
-        async with self._client.stream(_METHOD, path, params=params, extensions=extensions) as response:
-            if response.has_redirect_location:
-                return _Answer(response.status_code, location=response.headers["location"])
-            raw, flaw = await _read(cast("httpx.AsyncByteStream", response.stream))
-            coding = response.headers.get("content-encoding", "").strip().lower()
-            return _Answer(response.status_code, response.reason_phrase, coding=coding, raw=raw, flaw=flaw)
+    async def _exchange(self, attempt: _Attempt) -> Answer:
+        head = await self._client.send(attempt.request, stream=True)
+        try:
+            attempt.answer = Answer(head)
+            if head.status_code == _TOO_MANY_REQUESTS:
+                attempt.retry_after = self._stay_away(head.headers)
+            await attempt.answer.read()
+        finally:
+            await head.aclose()
+        return attempt.answer
 
-    async def _judge(self, path: str, answer: _Answer) -> object:
-        value, flaw = await _decode(answer)
-        if not 200 <= answer.status <= 299:
-            words = as_message("" if flaw else message_in(value), self._token)
-            words = words or as_message(_words_for(answer), self._token)
-            return status_error(_METHOD, path, words, answer.status)
-        return Unintelligible(_METHOD, path, flaw) if flaw else value
+    def _stay_away(self, headers: Mapping[str, str]) -> float:
+        seconds = retry_after(headers.get("retry-after", ""), headers.get("date", ""), self._clock.now())
+        self._allowance.cool_down(seconds)
+        return seconds
+
+    async def _judge(self, attempt: _Attempt, answer: Answer) -> object:
+        value = await answer.decode()
+        if answer.is_yes:
+            return Unintelligible(_METHOD, attempt.path, answer.flaw) if answer.flaw else value
+        words = as_message("" if answer.flaw else message_in(value), self._token)
+        words = words or as_message(answer.words, self._token)
+        if answer.status == _TOO_MANY_REQUESTS:
+            return RateLimited(_METHOD, attempt.path, words, answer.status, attempt.retry_after)
+        return status_error(_METHOD, attempt.path, words, answer.status)
+
+    def _record(self, attempt: _Attempt, outcome: object, at: datetime, ms: int) -> None:
+        answer = attempt.answer
+        self._log.add(
+            RequestRecord(
+                at=at,
+                method=_METHOD,
+                path=as_message(attempt.target, self._token),
+                status=answer.status if answer else None,
+                words=outcome.message if isinstance(outcome, RequestError) else "",
+                ms=ms,
+                size=len(answer.raw) if answer else 0,
+            )
+        )
 
 
-class _Bearer(httpx.Auth):
-    """Puts the token into each request as it leaves, so that no client, header set or repr holds it before."""
+@dataclass(slots=True)
+class _Attempt:
+    """One request on its way: `answer` is there once its head is."""
 
-    def __init__(self, token: SecretStr) -> None:
-        self._token = token
-
-    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
-        yield request
-
-
-class _Wire:
-    """What one request met on its way down, as told by the transport's `trace` extension."""
-
-    def __init__(self) -> None:
-        self._events: set[str] = set()
-
-    async def __call__(self, event: str, _info: Mapping[str, object]) -> None:
-        self._events.add(event)
+    path: str
+    request: httpx.Request = field(repr=False)
+    wire: Wire
+    answer: Answer | None = None
+    retry_after: float = COOL_DOWN
+    went_stale: bool = False
 
     @property
-    def went_stale(self) -> bool:
-        """Whether the request went out on a connection from before and no answer began."""
-        connected = any("connect_tcp" in event for event in self._events)
-        sent = "http11.send_request_headers.started" in self._events
-        return sent and not connected and "http11.receive_response_headers.complete" not in self._events
+    def target(self) -> str:
+        """The path asked for with its query."""
+        query = self.request.url.query.decode("ascii")
+        return f"{self.path}?{query}" if query else self.path
 
 
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    """What came back: `flaw` is why the body is not whole, `location` where a redirect leads."""
+class _Patience:
+    """The seconds that a request has, those of its repeat included."""
 
-    status: int
-    reason: str = ""
-    location: str | None = None
-    coding: str = ""
-    raw: bytes = field(default=b"", repr=False)
-    flaw: str = ""
+    def __init__(self, seconds: float) -> None:
+        self._left = seconds
 
-
-def _connect(
-    base_url: str, token: SecretStr, transport: httpx.AsyncBaseTransport | None, timeout: float
-) -> httpx.AsyncClient | InvalidArgument:
-    if not _HEADER_VALUE.fullmatch(token.get_secret_value()):
-        return InvalidArgument("the API token is empty, or holds blanks or characters that no token has")
-    address = _address(base_url)
-    if isinstance(address, InvalidArgument):
-        return address
-    try:
-        return httpx.AsyncClient(
-            base_url=address,
-            auth=_Bearer(token),
-            headers=_HEADERS,
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            timeout=httpx.Timeout(timeout, connect=timeout / 2),
-            limits=_LIMITS,
-            follow_redirects=False,
-            transport=transport,
-            trust_env=not _is_loopback(address.host),
-        )
-    except OSError:
-        return InvalidArgument("SSL_CERT_FILE or SSL_CERT_DIR names no certificates that can be read")
-    except (ImportError, ValueError, httpx.InvalidURL):
-        return InvalidArgument("HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used")
-
-
-def _address(base_url: str) -> httpx.URL | InvalidArgument:
-    """The address as a URL, or the sentence that says what is wrong, which repeats nothing: it may hold a password."""
-    try:
-        url = httpx.URL(base_url)
-        host = url.raw_host.decode("ascii")
-        is_host = bool(_HOST.fullmatch(host)) and bool(url.host and host.encode("idna"))
-    except (ValueError, httpx.InvalidURL):
-        return InvalidArgument("the API address is no URL")
-    if url.scheme not in ("http", "https"):
-        return InvalidArgument("the API address must begin with http:// or https://")
-    if not is_host or not 1 <= (url.port or 80) <= 65535 or url.port == 0:
-        return InvalidArgument("the API address must name a host, and a port from 1 to 65535 if any")
-    if url.userinfo:
-        return InvalidArgument("the API address must not hold a user name or password")
-    if "?" in base_url or "#" in base_url:
-        return InvalidArgument("the API address must end before any ? or #")
-    return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
-
-
-def _is_hang_up(error: httpx.HTTPError) -> bool:
-    if isinstance(error, httpx.RemoteProtocolError):
-        return "disconnected" in str(error)
-    return isinstance(error, (httpx.ReadError, httpx.WriteError))
-
-
-async def _read(stream: httpx.AsyncByteStream) -> tuple[bytes, str]:
-    """The bytes of a body, and why they are not all of it."""
-    body = bytearray()
-    try:
-        async for chunk in stream:
-            body += chunk
-            if len(body) > MAX_BODY:
-                return b"", TOO_LARGE
-    except (httpx.RemoteProtocolError, httpx.ReadError):
-        return b"", ENDED_EARLY
-    return bytes(body), ""
-
-
-async def _decode(answer: _Answer) -> tuple[object, str]:
-    """The JSON of an answer, and why there is none."""
-    if answer.flaw:
-        return None, answer.flaw
-    try:
-        body = unpack(answer.raw, answer.coding)
-        return await asyncio.to_thread(read_json, body) if len(body) > _LARGE else read_json(body), ""
-    except ValueError as error:
-        return None, str(error)
-
-
-def _words_for(answer: _Answer) -> str:
-    """Words for a status whose body gives none."""
-    if answer.location is not None:
-        return f"{answer.status}: redirects are not followed; this one leads to {target_of(answer.location)}"
-    try:
-        phrase = HTTPStatus(answer.status).phrase.lower()
-    except ValueError:
-        phrase = answer.reason or "unknown"
-    return f"{answer.status}: {phrase}"
-
-
-def _explain(error: httpx.HTTPError, timeout: float) -> tuple[type[RequestError], str]:
-    match error:
-        case httpx.ConnectTimeout():
-            return TimedOut, f"no connection within {timeout / 2:g} seconds"
-        case httpx.TimeoutException():
-            return TimedOut, f"no whole answer within {timeout:g} seconds"
-        case httpx.ProxyError():
-            return Unreachable, "the proxy did not let the request through"
-        case httpx.ConnectError():
-            return Unreachable, why_not_connected(error)
-        case httpx.RemoteProtocolError() if not _is_hang_up(error):
-            return Unintelligible, "an answer that is not HTTP"
-        case httpx.RemoteProtocolError():
-            return Unreachable, "the server closed the connection without an answer"
-        case httpx.NetworkError():
-            return Unreachable, "the connection was lost before an answer came"
-        case _:
-            return Unreachable, "the request could not be made"
+    @asynccontextmanager
+    async def limit(self) -> AsyncIterator[None]:
+        """Raise TimeoutError when they are spent; they are spent within this block alone."""
+        loop = asyncio.get_running_loop()
+        start = loop.time()
+        try:
+            async with asyncio.timeout(self._left):
+                yield
+        finally:
+            self._left -= loop.time() - start

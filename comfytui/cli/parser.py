@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 
 from comfytui import __version__
 from comfytui.config.settings import API_URL, API_URL_VARIABLE, DEFAULT_INTERVAL, DEFAULT_PER_PAGE, DEFAULT_RUNNERS
@@ -12,9 +13,15 @@ from comfytui.config.settings import API_URL, API_URL_VARIABLE, DEFAULT_INTERVAL
 __all__ = ["make_parser"]
 
 _EPILOG = """\
-The token is read from COMFYCONTROL_API_TOKEN. In the dashboard, ? lists the keys.
+The token is read from COMFYCONTROL_API_TOKEN, else printed by the token_command of the configuration, else read
+from the file that the dashboard saves it in when told to; without one it asks. In the dashboard, ? lists the keys.
 
-exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token
+configuration (config.toml in ~/.config/comfytui, or where the platform has such files; nothing in it is needed):
+  token_command = "pass comfycontrol"   the program that prints the token; no shell runs it
+  ca_bundle = "/etc/ssl/own-ca.pem"     certificates to trust instead of the usual ones
+  wallboard = false                     as --wallboard
+
+exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token, 129 the terminal went, 143 told to end
 """
 
 MAX_PER_PAGE = 100
@@ -24,8 +31,8 @@ MAX_PORT = 65535
 def make_parser() -> argparse.ArgumentParser:
     """The parser of `comfytui` and its commands.
 
-    What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `url`, `interval`, `per_page`;
-    with `serve` also `host` and `port`.
+    What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `url`, `interval`, `per_page`,
+    `insecure_http`, `log`, `wallboard` and `config`; with `serve` also `host` and `port`.
     """
     parser = argparse.ArgumentParser(
         prog="comfytui",
@@ -77,6 +84,16 @@ def _add_dashboard_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"runners on a page, 1 to {MAX_PER_PAGE} ({DEFAULT_PER_PAGE})",
     )
+    parser.add_argument(
+        "--wallboard", action="store_true", help="poll at full rate while the terminal is not focused, not at a quarter"
+    )
+    parser.add_argument(
+        "--log", type=_file, metavar="FILE", help="copy the request log there, not into the state directory"
+    )
+    parser.add_argument("--config", type=_file, metavar="FILE", help="the configuration to read, not the usual one")
+    parser.add_argument(
+        "--insecure-http", action="store_true", help="send the token over plain http even to another host"
+    )
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:
@@ -99,6 +116,12 @@ def _whole(least: int, most: int) -> Callable[[str], int]:
         return number
 
     return whole_number
+
+
+def _file(text: str) -> Path:
+    if not text or "\0" in text:
+        raise argparse.ArgumentTypeError("expected the path of a file")
+    return Path(text)
 
 
 def _seconds(text: str) -> float:

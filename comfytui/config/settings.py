@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from urllib.parse import urlsplit
 
 __all__ = [
@@ -41,11 +42,23 @@ class Settings:
         source: Where the runners come from, for people to read.
         interval: Seconds between polls of one thing, 1 or more.
         per_page: Runners on a page, 1 to 100.
+        insecure_http: Whether the token may travel unencrypted to another host than loopback.
+        log_file: Where the request log is copied to instead of the state directory.
+        wallboard: Whether polling goes on at full rate while the terminal is not focused.
+        ca_bundle: Certificates to trust instead of the usual ones.
+        token_command: The program that prints the token, and its arguments; empty where there is none.
+        config_file: The configuration that was read, if any.
     """
 
     source: str
     interval: float = DEFAULT_INTERVAL
     per_page: int = DEFAULT_PER_PAGE
+    insecure_http: bool = False
+    log_file: Path | None = None
+    wallboard: bool = False
+    ca_bundle: Path | None = None
+    token_command: tuple[str, ...] = ()
+    config_file: Path | None = None
 
 
 def api_url(flag: str | None, environ: Mapping[str, str]) -> str:
@@ -54,7 +67,7 @@ def api_url(flag: str | None, environ: Mapping[str, str]) -> str:
     where = "--url" if flag else API_URL_VARIABLE
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and url.isprintable()
     except ValueError:
         usable = False
     if not usable:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from comfytui.engine.snapshot import Attention
 
-__all__ = ["Action", "Attend", "ChangeInterval", "Refresh"]
+__all__ = ["Action", "Attend", "ChangeInterval", "Reconnect", "Refresh"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,10 @@ class Attend:
 
 @dataclass(frozen=True, slots=True)
 class Refresh:
-    """Ask everything attended again now, paused or not; what is already under way is not asked twice."""
+    """Ask everything attended again now, paused or not; what is already under way is not asked twice.
+
+    Wished again and again, as by a key held down, it asks no more often than the allowance bears.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +33,9 @@ class ChangeInterval:
     seconds: float
 
 
-Action: TypeAlias = Attend | Refresh | ChangeInterval
+@dataclass(frozen=True, slots=True)
+class Reconnect:
+    """Close the connections, connect anew, as with another token, and ask everything attended again."""
+
+
+Action: TypeAlias = Attend | Refresh | ChangeInterval | Reconnect

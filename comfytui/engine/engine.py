@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import math
+import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
+from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import ComfyControlError
-from comfytui.engine.actions import Attend, ChangeInterval, Refresh
-from comfytui.engine.folding import attend, fold_failure, fold_history, fold_page, fold_runner, repace
-from comfytui.engine.planner import attended, plan
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.actions import Attend, ChangeInterval, Reconnect, Refresh
+from comfytui.engine.asking import answered, ask, failed
+from comfytui.engine.departures import Seen
+from comfytui.engine.drift import Drift
+from comfytui.engine.flights import Flights
+from comfytui.engine.folding import attend, repace
+from comfytui.engine.pacing import JITTER, bearable
+from comfytui.engine.planner import Standing, attended, plan
+from comfytui.engine.recovery import aged, forget_problems, with_spending
 from comfytui.engine.snapshot import Snapshot
 from comfytui.engine.subscription import Newest
+from comfytui.engine.wishes import Wishes
 
 if TYPE_CHECKING:
+    from comfytui.api.allowance import Allowance
     from comfytui.clock import Clock
     from comfytui.engine.actions import Action
-    from comfytui.engine.planner import Plan
+    from comfytui.engine.planner import Ask, Plan
     from comfytui.engine.resources import Resource, RunnerSource
     from comfytui.engine.snapshot import Attention
 
@@ -29,16 +38,30 @@ __all__ = ["MIN_INTERVAL", "Engine"]
 
 MIN_INTERVAL = 1.0
 
+# However long nothing is due: a machine that was suspended is noticed this soon after it wakes.
+_LONGEST_REST = 5.0
+# Less than any clock's error matters, and enough that no rest is so short that it takes no time at all.
+_SHORTEST_REST = 0.001
+
+_SOME_JITTER = partial(random.SystemRandom().uniform, 1.0 - JITTER, 1.0 + JITTER)
+
 
 class Engine:
-    """Keeps what a person looks at up to date, one request in flight a resource.
+    """Keeps what a person looks at up to date, one request in flight a resource, within an allowance.
 
     Wishes come in through `perform`, whole snapshots go out through `snapshot` and `subscribe`; both work from the
     first moment, and all of it belongs to one event loop. What fails keeps its old value with the problem beside it.
     """
 
     def __init__(
-        self, connect: Callable[[], Awaitable[RunnerSource]], clock: Clock, *, attention: Attention, interval: float
+        self,
+        connect: Callable[[], Awaitable[RunnerSource]],
+        clock: Clock,
+        *,
+        attention: Attention,
+        interval: float,
+        allowance: Allowance | None = None,
+        jitter: Callable[[], float] = _SOME_JITTER,
     ) -> None:
         """Nothing happens before `run`.
 
@@ -47,16 +70,25 @@ class Engine:
             clock: Says when things are due.
             attention: What is looked at first.
             interval: Seconds between polls of one resource, at least `MIN_INTERVAL`.
+            allowance: Where the source takes leave for each request it sends; one of the engine's own without.
+            jitter: What the next wait after failures is multiplied with.
 
         Raises:
             ValueError: The interval is too short, or no number.
         """
         self._connect = connect
         self._clock = clock
-        self._newest = Newest(Snapshot(attention=attention, interval=_checked(interval)))
-        self._in_flight: set[Resource] = set()
-        self._forced: set[Resource] = set()
+        self._allowance = allowance if allowance is not None else LocalAllowance(clock)
+        self._jitter = jitter
+        self._newest = Newest(
+            Snapshot(attention=attention, interval=_checked(interval), spending=self._allowance.spending)
+        )
         self._wake = asyncio.Event()
+        self._flights = Flights(self._wake.set)
+        self._drift = Drift(clock)
+        self._wishes = Wishes()
+        self._since = self._rotated_on = -math.inf
+        self._reconnecting = False
 
     @property
     def snapshot(self) -> Snapshot:
@@ -80,10 +112,11 @@ class Engine:
             case Attend(attention):
                 self._attend(attention)
             case Refresh():
-                self._forced.update(attended(self.snapshot.attention))
-                self._forced -= self._in_flight
+                self._refresh()
             case ChangeInterval(seconds):
                 self._change_interval(_checked(seconds))
+            case Reconnect():
+                self._reconnect()
             case _:
                 assert_never(action)
         self._wake.set()
@@ -98,91 +131,135 @@ class Engine:
         Raises:
             ExceptionGroup: A request raised something that is no ComfyControlError: a bug.
         """
-        async with AsyncExitStack() as stack:
-            stack.callback(self._newest.end)
-            source = await self._connected()
-            stack.push_async_callback(source.aclose)
-            flights = await stack.enter_async_context(asyncio.TaskGroup())
+        try:
             while True:
-                step = self._plan(self.snapshot)
-                for resource in step.due:
-                    # Before the task is made: an eager one may be answered before create_task returns.
-                    self._in_flight.add(resource)
-                    self._forced.discard(resource)
-                    flights.create_task(self._ask(source, resource))
-                await self._rest(step)
+                async with AsyncExitStack() as stack:
+                    source = await self._connected()
+                    stack.push_async_callback(source.aclose)
+                    await self._serve(source)
+        finally:
+            self._newest.end()
 
     async def _connected(self) -> RunnerSource:
         while True:
+            self._reconnecting = False
+            asked_on = self._clock.monotonic()
             try:
                 return await self._connect()
             except ComfyControlError as error:
-                self._forced.clear()
-                self._fail(self.snapshot.attention.page, error)
-            while not (step := self._plan(self._page_alone())).due:
+                self._wishes.grant(self.snapshot.attention.page, asked_on)
+                self._fail(self.snapshot.attention.page, error, asked_on)
+            while not self._reconnecting and (step := self._plan_page()).ask is None:
                 await self._rest(step)
 
-    def _page_alone(self) -> Snapshot:
-        """What is known, as if no runner were looked at: the page's next try stands for that of connecting."""
-        return replace(self.snapshot, attention=replace(self.snapshot.attention, runner_id=None))
+    async def _serve(self, source: RunnerSource) -> None:
+        """Ask what there is to ask, until somebody wishes for another connection."""
+        async with asyncio.TaskGroup() as group:
+            while not self._reconnecting:
+                step = self._plan()
+                if step.ask is None:
+                    await self._rest(step)
+                    continue
+                self._launch(group, source, step.ask)
+                # It takes its place in the allowance before there is a plan for the next.
+                await asyncio.sleep(0)
+            self._flights.give_up()
 
-    def _plan(self, snapshot: Snapshot) -> Plan:
+    def _launch(self, group: asyncio.TaskGroup, source: RunnerSource, question: Ask) -> None:
+        now = self._clock.monotonic()
+        self._wishes.grant(question.resource, now)
+        if question.use is Use.ROTATION:
+            self._rotated_on = now
+        self._flights.make_room(attended(self.snapshot.attention))
+        self._flights.launch(group, question, self._ask(source, question))
+
+    def _plan_page(self) -> Plan:
+        """A plan as if no runner were looked at: the page's next try stands for that of connecting."""
+        return self._plan(replace(self.snapshot.attention, runner_id=None, visible=()))
+
+    def _plan(self, attention: Attention | None = None) -> Plan:
         # Cleared first: what happens from here on is not in the plan, so it must end the rest that follows.
         self._wake.clear()
-        return plan(snapshot, self._clock.monotonic(), self._in_flight, self._forced)
+        self._notice()
+        standing = Standing(
+            now=self._clock.monotonic(),
+            waits={use: self._allowance.wait_for(use) for use in Use},
+            in_flight=self._flights.uses,
+            wished=self._wishes.moments,
+            since=self._since,
+            rotated_on=self._rotated_on,
+        )
+        spending = self._allowance.spending
+        return plan(replace(self.snapshot, attention=attention or self.snapshot.attention, spending=spending), standing)
+
+    def _notice(self) -> None:
+        """Take in what nobody says: that the machine slept, and that another dashboard has to cool down."""
+        if jump := self._drift.jump():
+            self._since = self._clock.monotonic()
+            if jump > 0:
+                self._publish(aged(self.snapshot, jump))
+        until = self._allowance.spending.cooling_until
+        if until is not None and until != self.snapshot.spending.cooling_until:
+            self._publish(with_spending(self.snapshot, self._allowance.spending))
 
     async def _rest(self, step: Plan) -> None:
         """Wait for a wish, an answer, or the plan's time, whichever comes first."""
         if step.wake_at is None:
             await self._wake.wait()
             return
+        seconds = step.wake_at - self._clock.monotonic()
         async with asyncio.TaskGroup() as group:
-            alarm = group.create_task(self._ring(step.wake_at))
+            alarm = group.create_task(self._ring(min(max(seconds, _SHORTEST_REST), _LONGEST_REST)))
             await self._wake.wait()
             alarm.cancel()
 
-    async def _ring(self, at: float) -> None:
-        await self._clock.sleep(at - self._clock.monotonic())
+    async def _ring(self, seconds: float) -> None:
+        await self._clock.sleep(seconds)
         self._wake.set()
 
-    async def _ask(self, source: RunnerSource, resource: Resource) -> None:
+    async def _ask(self, source: RunnerSource, question: Ask) -> None:
+        asked_on = self._clock.monotonic()
         try:
-            self._publish(await self._answered(source, resource))
+            fold = await ask(source, question)
         except ComfyControlError as error:
-            self._fail(resource, error)
-        self._in_flight.discard(resource)
-        self._wake.set()
+            self._fail(question.resource, error, asked_on)
+        else:
+            self._publish(answered(self._counted(), fold, self._seen(asked_on)))
 
-    async def _answered(self, source: RunnerSource, resource: Resource) -> Snapshot:
-        """Ask for a resource; the snapshot of when the answer is there, with the answer folded in."""
-        match resource:
-            case PageKey(page, per_page, status):
-                answer = await source.list_runners(page, per_page, status)
-                return fold_page(self.snapshot, resource, answer, *self._moment())
-            case RunnerKey(runner_id):
-                runner = await source.get_runner(runner_id)
-                return fold_runner(self.snapshot, runner_id, runner, *self._moment())
-            case HistoryKey(runner_id):
-                history = await source.get_history(runner_id)
-                return fold_history(self.snapshot, runner_id, history, *self._moment())
-            case _:
-                assert_never(resource)
-
-    def _fail(self, resource: Resource, error: ComfyControlError) -> None:
-        at, on = self._moment()
-        self._publish(fold_failure(self.snapshot, resource, error, at, on + self.snapshot.interval))
+    def _fail(self, resource: Resource, error: ComfyControlError, asked_on: float) -> None:
+        self._publish(failed(self._counted(), resource, error, self._seen(asked_on), self._jitter()))
 
     def _attend(self, attention: Attention) -> None:
-        if attention != self.snapshot.attention:
-            self._forced.intersection_update(attended(attention))
-            self._publish(attend(self.snapshot, attention))
+        before = self.snapshot.attention
+        if attention == before:
+            return
+        self._wishes.keep(attended(attention))
+        if attention.focused and not before.focused:
+            self._since = self._clock.monotonic()
+        self._publish(attend(self.snapshot, attention))
+
+    def _refresh(self) -> None:
+        attention = self.snapshot.attention
+        wanted = [resource for resource in attended(attention) if resource not in self._flights.uses]
+        self._wishes.add(wanted, self._clock.monotonic(), bearable(attention, self._allowance.spending.share))
 
     def _change_interval(self, seconds: float) -> None:
         if seconds != self.snapshot.interval:
             self._publish(repace(self.snapshot, seconds, self._clock.monotonic()))
 
-    def _moment(self) -> tuple[datetime, float]:
-        return self._clock.now(), self._clock.monotonic()
+    def _reconnect(self) -> None:
+        self._reconnecting = True
+        self._flights.give_up()
+        self._wishes.clear()
+        self._wishes.add(attended(self.snapshot.attention), self._clock.monotonic(), 0.0)
+        self._publish(forget_problems(self.snapshot))
+
+    def _seen(self, asked_on: float) -> Seen:
+        return Seen(asked_on, self._clock.monotonic(), self._clock.now())
+
+    def _counted(self) -> Snapshot:
+        """What is known, with what it has cost so far."""
+        return with_spending(self.snapshot, self._allowance.spending)
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._newest.put(replace(snapshot, revision=self.snapshot.revision + 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -54,6 +55,8 @@ class Problem:
         since: When the first of the failures in a row was seen, in UTC.
         failures: How many tries in a row have failed, 1 or more.
         next_try: When it is asked next, on the engine's monotonic clock.
+        tried_on: When the last try failed, on that clock too.
+        streak: How many tries in a row have failed since anything at all last succeeded: what the back-off counts.
     """
 
     kind: ProblemKind
@@ -62,6 +65,8 @@ class Problem:
     since: datetime
     failures: int
     next_try: float
+    tried_on: float = -math.inf
+    streak: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +84,11 @@ class Feed(Generic[T_co]):
     fetched_at: datetime | None = None
     fetched_on: float | None = None
     problem: Problem | None = None
+
+    @property
+    def tried_on(self) -> float | None:
+        """When the last try ended, on the engine's monotonic clock; None before the first."""
+        return self.problem.tried_on if self.problem is not None else self.fetched_on
 
     def freshness(self, now: float, interval: float) -> Freshness:
         """Judge the value at a moment of the monotonic clock, for an interval in seconds."""

@@ -7,20 +7,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
 from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
+from comfytui.api.errors import RateLimited
+from comfytui.engine.departures import departed_since, without
 from comfytui.engine.feed import Feed
+from comfytui.engine.pacing import back_off
 from comfytui.engine.problems import problem_of
+from comfytui.engine.recovery import hurried
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
 
 if TYPE_CHECKING:
-    from comfytui.api.errors import ComfyControlError
+    from comfytui.api.errors import ComfyControlError, Unauthorized
     from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+    from comfytui.engine.departures import Seen
+    from comfytui.engine.feed import Problem
     from comfytui.engine.resources import Resource
     from comfytui.engine.snapshot import Attention, Snapshot
 
-__all__ = ["attend", "fold_failure", "fold_history", "fold_page", "fold_runner", "repace"]
+__all__ = ["attend", "fold_failure", "fold_history", "fold_page", "fold_refusal", "fold_runner", "repace"]
 
 MAX_PAGES = 64
 MAX_RUNNERS = 512
@@ -50,47 +55,45 @@ def attend(snapshot: Snapshot, attention: Attention) -> Snapshot:
 
 def repace(snapshot: Snapshot, interval: float, now: float) -> Snapshot:
     """Poll every `interval` seconds; what failed waits no longer than that from `now` for its next try."""
-    latest = now + interval
-    return replace(
-        snapshot,
-        interval=interval,
-        pages=_hurried(snapshot.pages, latest),
-        runners=_hurried(snapshot.runners, latest),
-        histories=_hurried(snapshot.histories, latest),
-    )
+    return hurried(replace(snapshot, interval=interval), now)
 
 
-def fold_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, at: datetime, on: float) -> Snapshot:
-    """Take in an answer of List Runners, seen `at` by the wall clock and `on` by the monotonic one.
+def fold_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, seen: Seen) -> Snapshot:
+    """Take in an answer of List Runners.
 
     Where the key has a status, runners of another are left out: a deployment may not know the filter and
-    ignore it (page list-runners). `total` stays as it was sent.
+    ignore it (page list-runners), and `total` stays as it was sent. Runners that departed after the page was asked for
+    are left out and not counted; one that departed before is back.
     """
     old = snapshot.pages.get(key, Feed()).value
-    return _with_page(snapshot, key, Feed(_shared_page(old, _of_status(page, key.status)), at, on))
+    page = without(_of_status(page, key.status), departed_since(snapshot, seen.asked_on))
+    return _with_page(snapshot, key, Feed(_shared_page(old, page), seen.at, seen.on))
 
 
-def fold_runner(snapshot: Snapshot, runner_id: str, runner: Runner, at: datetime, on: float) -> Snapshot:
-    """Take in an answer of Get Runner, seen `at` by the wall clock and `on` by the monotonic one."""
+def fold_runner(snapshot: Snapshot, runner_id: str, runner: Runner, seen: Seen) -> Snapshot:
+    """Take in an answer of Get Runner."""
     old = snapshot.runners.get(runner_id, Feed()).value
-    return _with_runner(snapshot, runner_id, Feed(old if old == runner else runner, at, on))
+    return _with_runner(snapshot, runner_id, Feed(old if old == runner else runner, seen.at, seen.on))
 
 
-def fold_history(
-    snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ...], at: datetime, on: float
-) -> Snapshot:
-    """Take in an answer of Get Runner History, seen `at` by the wall clock and `on` by the monotonic one."""
+def fold_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ...], seen: Seen) -> Snapshot:
+    """Take in an answer of Get Runner History."""
     old = snapshot.histories.get(runner_id, Feed()).value
-    return _with_history(snapshot, runner_id, Feed(history if old is None else _shared(old, history), at, on))
+    value = history if old is None else _shared(old, history)
+    return _with_history(snapshot, runner_id, Feed(value, seen.at, seen.on))
 
 
 def fold_failure(
-    snapshot: Snapshot, resource: Resource, error: ComfyControlError, at: datetime, next_try: float
+    snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float
 ) -> Snapshot:
-    """Put a problem beside what is known of a resource; it is asked again at `next_try`, monotonic."""
+    """Put a problem beside what is known of a resource.
+
+    It is asked again after the back-off, whose waits are multiplied with `jitter`, and never inside the cool-down that
+    the snapshot's spending knows of; what was refused for being asked too often is asked again right after that.
+    """
 
     def failed(feed: Feed[V]) -> Feed[V]:
-        return replace(feed, problem=problem_of(error, feed.problem, at, next_try))
+        return replace(feed, problem=_problem(snapshot, feed.problem, error, seen, jitter))
 
     match resource:
         case PageKey():
@@ -101,6 +104,22 @@ def fold_failure(
             return _with_history(snapshot, runner_id, failed(snapshot.history(runner_id)))
         case _:
             assert_never(resource)
+
+
+def fold_refusal(snapshot: Snapshot, error: Unauthorized, seen: Seen) -> Snapshot:
+    """The API refused the token: from here on nothing is asked until there is another."""
+    return replace(snapshot, needs_token=_problem(snapshot, snapshot.needs_token, error, seen, 1.0))
+
+
+def _problem(
+    snapshot: Snapshot, previous: Problem | None, error: ComfyControlError, seen: Seen, jitter: float
+) -> Problem:
+    streak = 1 if previous is None else previous.streak + 1
+    cooling_until = snapshot.spending.cooling_until
+    next_try = seen.on + back_off(snapshot.pace, streak, jitter)
+    if cooling_until is not None:
+        next_try = cooling_until if isinstance(error, RateLimited) else max(next_try, cooling_until)
+    return problem_of(error, previous, seen.at, next_try, tried_on=seen.on, streak=streak)
 
 
 def _with_page(snapshot: Snapshot, key: PageKey, feed: Feed[RunnerPage]) -> Snapshot:
@@ -129,15 +148,6 @@ def _moved_last(feeds: Mapping[K, Feed[V]], key: K | None) -> Mapping[K, Feed[V]
     if key is None or key not in feeds:
         return feeds
     return {**{other: feed for other, feed in feeds.items() if other != key}, key: feeds[key]}
-
-
-def _hurried(feeds: Mapping[K, Feed[V]], latest: float) -> Mapping[K, Feed[V]]:
-    sooner = {
-        key: replace(feed, problem=replace(feed.problem, next_try=latest))
-        for key, feed in feeds.items()
-        if feed.problem is not None and feed.problem.next_try > latest
-    }
-    return {**feeds, **sooner} if sooner else feeds
 
 
 def _of_status(page: RunnerPage, status: RunnerStatus | None) -> RunnerPage:

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, assert_never
 
+from comfytui.api.allowance import KEPT_FOR_WISHES, Use
+from comfytui.engine.departures import departed_since, is_gone
 from comfytui.engine.feed import Feed
+from comfytui.engine.pacing import MAX_BACK_OFF, for_rotation, room_at, rotation_spacing
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
 
 if TYPE_CHECKING:
     from comfytui.engine.resources import Resource
     from comfytui.engine.snapshot import Attention, Snapshot
 
-__all__ = ["Plan", "attended", "plan"]
+__all__ = ["Ask", "Plan", "Standing", "attended", "plan"]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A request worth sending: for what, and for whose sake."""
+
+    resource: Resource
+    use: Use
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,52 +33,149 @@ class Plan:
     """What the engine does next.
 
     Attributes:
-        due: What to ask now, in this order.
-        wake_at: When something else comes due, on the monotonic clock; None while only an answer or a wish can
-            bring more to do.
+        ask: What to ask now, None where nothing is due or the allowance has no room for it.
+        wake_at: Without that: when something comes due or may be asked, on the monotonic clock; None while only an
+            answer or a wish can bring something to do.
     """
 
-    due: tuple[Resource, ...]
-    wake_at: float | None
+    ask: Ask | None
+    wake_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How things stand, beside what the snapshot says; all moments are of the monotonic clock.
+
+    Attributes:
+        now: The present moment.
+        waits: Seconds until the allowance has room for a request, by its use.
+        in_flight: What has been asked and not been answered, with its use: never due.
+        wished: What is wanted whatever its age, paused or not, each from its moment on.
+        since: What was last tried before this moment is due, unless paused.
+        rotated_on: When the rotation last asked.
+    """
+
+    now: float
+    waits: Mapping[Use, float] = field(default_factory=dict)
+    in_flight: Mapping[Resource, Use] = field(default_factory=dict)
+    wished: Mapping[Resource, float] = field(default_factory=dict)
+    since: float = -math.inf
+    rotated_on: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """Something to ask, when it is due, and when it may be asked."""
+
+    ask: Ask
+    due_at: float
+    ready_at: float
 
 
 def attended(attention: Attention) -> tuple[Resource, ...]:
-    """What is polled for this attention, the most wanted first: the page, the runner, its history."""
+    """What is polled for this attention, the most wanted first: the page, the runner's history, the runner."""
     if attention.runner_id is None:
         return (attention.page,)
-    return (attention.page, RunnerKey(attention.runner_id), HistoryKey(attention.runner_id))
+    return (attention.page, HistoryKey(attention.runner_id), RunnerKey(attention.runner_id))
 
 
-def plan(snapshot: Snapshot, now: float, in_flight: Collection[Resource], forced: Collection[Resource]) -> Plan:
-    """Decide what of the attended is due.
+def plan(snapshot: Snapshot, standing: Standing) -> Plan:
+    """Decide what is asked next: a wish before a poll, and the rotation only where neither waits.
 
-    Args:
-        snapshot: The attention, the interval, and what is known so far.
-        now: The monotonic clock.
-        in_flight: What has been asked and not been answered: never due.
-        forced: What is wanted now whatever its age, paused or not.
+    One thing at a time: how much room the allowance has after it is seen once it has been sent.
     """
-    moments = {
-        resource: -math.inf if resource in forced else _due_at(snapshot, resource)
-        for resource in attended(snapshot.attention)
-        if resource not in in_flight
-    }
-    later = [moment for moment in moments.values() if now < moment < math.inf]
-    return Plan(
-        due=tuple(resource for resource, moment in moments.items() if moment <= now),
-        wake_at=min(later, default=None),
-    )
+    if snapshot.needs_token is not None:
+        return Plan(None)
+    candidates = list(_of_attended(snapshot, standing))
+    if all(candidate.due_at > standing.now for candidate in candidates):
+        candidates += _of_rotation(snapshot, standing)
+    ready = [candidate.ask for candidate in candidates if candidate.ready_at <= standing.now]
+    if ready:
+        return Plan(min(ready, key=lambda ask: ask.use.rank))
+    later = min((candidate.ready_at for candidate in candidates), default=math.inf)
+    return Plan(None, later if later < math.inf else None)
 
 
-def _due_at(snapshot: Snapshot, resource: Resource) -> float:
+def _of_attended(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]:
+    for resource in attended(snapshot.attention):
+        if resource in standing.in_flight or _is_gone(snapshot, resource):
+            continue
+        yield from (_of_page if isinstance(resource, PageKey) else _of_runner)(snapshot, standing, resource)
+
+
+def _of_page(snapshot: Snapshot, standing: Standing, key: Resource) -> Iterator[_Candidate]:
+    """The page by time, by wish, and as good as wished once it has been due for half an interval.
+
+    Else somebody who goes from runner to runner without pause would never again see the list change.
+    """
+    by_time = _polled_at(snapshot, standing, key)
+    yield _candidate(Ask(key, Use.POLL), by_time, standing)
+    by_wish = min(_wished_at(snapshot, standing, key), by_time + snapshot.pace / 2)
+    yield _candidate(Ask(key, Use.WISH), by_wish, standing)
+
+
+def _of_runner(snapshot: Snapshot, standing: Standing, resource: Resource) -> Iterator[_Candidate]:
+    """A runner's history or details by time, and by wish as far as something is left for the page."""
+    yield _candidate(Ask(resource, Use.POLL), _polled_at(snapshot, standing, resource), standing)
+    room = room_at(snapshot.spending.sent, max(1, snapshot.spending.share - KEPT_FOR_WISHES))
+    yield _candidate(Ask(resource, Use.WISH), _wished_at(snapshot, standing, resource), standing, room)
+
+
+def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]:
+    """The history in view that is due first, the never asked and the oldest before others; none while one is asked."""
+    attention = snapshot.attention
+    if attention.paused or Use.ROTATION in standing.in_flight.values():
+        return
+    # One that a page brings back after its departure may depart again: that must not go round and round.
+    left_out = {attention.runner_id, *departed_since(snapshot, standing.now - MAX_BACK_OFF)}
+    others = [HistoryKey(runner_id) for runner_id in attention.visible if runner_id not in left_out]
+    asked_for = [key for key in others if key not in standing.in_flight and not _is_gone(snapshot, key)]
+    if moments := {key: _due_at(snapshot, standing, key) for key in asked_for}:
+        key = min(moments, key=moments.__getitem__)
+        yield _candidate(Ask(key, Use.ROTATION), moments[key], standing, _rotates_at(snapshot, standing))
+
+
+def _rotates_at(snapshot: Snapshot, standing: Standing) -> float:
+    spending = snapshot.spending
+    spacing = rotation_spacing(snapshot.interval, snapshot.pace, spending.share)
+    return max(standing.rotated_on + spacing, room_at(spending.sent, for_rotation(spending.share)))
+
+
+def _candidate(ask: Ask, due_at: float, standing: Standing, room: float = -math.inf) -> _Candidate:
+    """It may be asked once it is due, from `room` on, when the allowance lets it."""
+    wait = standing.waits.get(ask.use, 0.0)
+    return _Candidate(ask, due_at, max(due_at, room, standing.now + wait if wait > 0 else -math.inf))
+
+
+def _polled_at(snapshot: Snapshot, standing: Standing, resource: Resource) -> float:
+    """When it is to be asked again by time: never, as long as there is no first answer."""
+    return _due_at(snapshot, standing, resource) if _is_known(snapshot, resource) else math.inf
+
+
+def _wished_at(snapshot: Snapshot, standing: Standing, resource: Resource) -> float:
+    """From when on a person waits for it; what was never answered is waited for as soon as it may be asked."""
+    by_wish = standing.wished.get(resource, math.inf)
+    return by_wish if _is_known(snapshot, resource) else min(by_wish, _due_at(snapshot, standing, resource))
+
+
+def _is_known(snapshot: Snapshot, resource: Resource) -> bool:
+    return _feed_of(snapshot, resource).fetched_on is not None
+
+
+def _due_at(snapshot: Snapshot, standing: Standing, resource: Resource) -> float:
+    """When a resource is due by its age or its problem."""
     feed = _feed_of(snapshot, resource)
-    if feed.problem is not None:
-        moment = feed.problem.next_try
-    elif feed.fetched_on is not None:
-        moment = feed.fetched_on + snapshot.interval
-    else:
+    if feed.tried_on is None:
         return -math.inf
-    return math.inf if snapshot.attention.paused else moment
+    if snapshot.attention.paused:
+        return math.inf
+    if feed.tried_on < standing.since:
+        return -math.inf
+    return feed.problem.next_try if feed.problem is not None else feed.tried_on + snapshot.pace
+
+
+def _is_gone(snapshot: Snapshot, resource: Resource) -> bool:
+    return not isinstance(resource, PageKey) and is_gone(snapshot, resource.runner_id)
 
 
 def _feed_of(snapshot: Snapshot, resource: Resource) -> Feed[object]:

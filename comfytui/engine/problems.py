@@ -26,7 +26,13 @@ _KINDS: Mapping[type, ProblemKind] = {
 
 
 def problem_of(
-    error: errors.ComfyControlError, previous: Problem | None, now_utc: datetime, next_try: float
+    error: errors.ComfyControlError,
+    previous: Problem | None,
+    now_utc: datetime,
+    next_try: float,
+    *,
+    tried_on: float,
+    streak: int,
 ) -> Problem:
     """Describe a failed try.
 
@@ -35,6 +41,8 @@ def problem_of(
         previous: The problem of the try before, None if that succeeded or there was none.
         now_utc: When the failure was seen, in UTC.
         next_try: When the thing is asked next, on the engine's monotonic clock.
+        tried_on: When the failure was seen, on that clock.
+        streak: Which failure in a row it is since anything at all last succeeded, 1 for the first.
     """
     return Problem(
         kind=next(_KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in _KINDS),
@@ -43,4 +51,6 @@ def problem_of(
         since=previous.since if previous is not None else now_utc,
         failures=previous.failures + 1 if previous is not None else 1,
         next_try=next_try,
+        tried_on=tried_on,
+        streak=streak,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
+from comfytui.api.allowance import Use
+
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
 
@@ -40,17 +42,22 @@ Resource: TypeAlias = PageKey | RunnerKey | HistoryKey
 
 
 class RunnerSource(Protocol):
-    """Who answers for the API; every method raises `comfytui.api.errors.ComfyControlError` when it cannot."""
+    """Who answers for the API; every method raises `comfytui.api.errors.ComfyControlError` when it cannot.
 
-    async def list_runners(self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None) -> RunnerPage:
+    `use` says what a question is for: it decides who goes first where the allowance is short.
+    """
+
+    async def list_runners(
+        self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None, use: Use = Use.POLL
+    ) -> RunnerPage:
         """One page of runners, newest created first."""
         ...
 
-    async def get_runner(self, runner_id: str) -> Runner:
+    async def get_runner(self, runner_id: str, use: Use = Use.POLL) -> Runner:
         """One runner by id."""
         ...
 
-    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+    async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first."""
         ...
 

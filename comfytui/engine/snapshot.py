@@ -6,30 +6,58 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from comfytui.api.allowance import Spending
 from comfytui.engine.feed import Feed
+from comfytui.engine.pacing import pace
 from comfytui.engine.resources import PageKey
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Runner, RunnerPage, Workflow
+    from datetime import datetime
 
-__all__ = ["Attention", "Snapshot"]
+    from comfytui.api.models import Runner, RunnerPage, Workflow
+    from comfytui.engine.feed import Problem
+
+__all__ = ["Attention", "Departure", "Snapshot"]
 
 DEFAULT_INTERVAL = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Attention:
-    """What the person looks at: the engine polls this and nothing else.
+    """What the person looks at: the engine polls this, and nothing that is out of sight.
 
     Attributes:
         page: The page of the list in view.
         runner_id: The runner under the cursor, None where there is none.
         paused: Whether polling is halted; what was never asked, and `Refresh`, is still asked once.
+        visible: The ids of the runners in view, top to bottom: their histories are asked in rotation.
+        focused: Whether the terminal has the focus, as far as it says so; without it polling slows down.
+        wallboard: Whether polling goes on as fast without the focus.
     """
 
     page: PageKey = field(default_factory=PageKey)
     runner_id: str | None = None
     paused: bool = False
+    visible: tuple[str, ...] = ()
+    focused: bool = True
+    wallboard: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Departure:
+    """A runner that is no longer registered: the API answered 404 for it.
+
+    Attributes:
+        runner_id: Its id.
+        name: Its name when it was last seen, its id where it had none.
+        at: When it was noticed, in UTC.
+        on: The same on the engine's monotonic clock.
+    """
+
+    runner_id: str
+    name: str
+    at: datetime
+    on: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +67,14 @@ class Snapshot:
     Attributes:
         revision: Grows with every published change.
         attention: What was being looked at.
-        interval: Seconds between polls of one resource.
+        interval: Seconds between polls of one resource, as wished; `pace` is what is in force.
         pages: Feeds of the pages asked so far.
         runners: Feeds of Get Runner by runner id.
         histories: Feeds of Get Runner History by runner id, newest created first.
+        response_time: Seconds that answers take, smoothed; 0.0 before the first.
+        spending: What was spent of the allowance, as of the newest answer.
+        needs_token: That the API refused the token: nothing is asked any more until `Reconnect`.
+        departed: Runners that turned out to be no longer registered, each once, newest last; the last few of them.
     """
 
     revision: int = 0
@@ -51,6 +83,15 @@ class Snapshot:
     pages: Mapping[PageKey, Feed[RunnerPage]] = field(default_factory=dict)
     runners: Mapping[str, Feed[Runner]] = field(default_factory=dict)
     histories: Mapping[str, Feed[tuple[Workflow, ...]]] = field(default_factory=dict)
+    response_time: float = 0.0
+    spending: Spending = field(default_factory=Spending)
+    needs_token: Problem | None = None
+    departed: tuple[Departure, ...] = ()
+
+    @property
+    def pace(self) -> float:
+        """The interval in force, in seconds: longer than `interval` where nobody looks or answers are slow."""
+        return pace(self.interval, self.attention, self.response_time, self.spending.share)
 
     @property
     def page(self) -> Feed[RunnerPage]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.app import App
 from textual.reactive import reactive
 
-from comfytui.engine.actions import ChangeInterval, Refresh
+from comfytui.engine.actions import ChangeInterval, Reconnect, Refresh
 from comfytui.engine.snapshot import Snapshot
 from comfytui.tui.commands import COMMANDS, Where, bindings
+from comfytui.tui.endings import EndingApp
 from comfytui.tui.messages import OpenedWorkflow, Wished
 from comfytui.tui.palette import CommandProvider
 from comfytui.tui.present.header import interval_words
@@ -28,20 +29,24 @@ if TYPE_CHECKING:
     from textual.command import Provider
     from textual.screen import Screen
 
+    from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
     from comfytui.engine.engine import Engine
+    from comfytui.engine.feed import Problem
+    from comfytui.tui.door import Door
 
 __all__ = ["ComfyTUI"]
 
 _INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 
 
-class ComfyTUI(App[None]):
+class ComfyTUI(EndingApp):
     """The application.
 
     Attributes:
         snapshot: What the engine knows; screens watch it.
         time_style: How times are told; screens watch it.
+        source: Where the runners come from, for people to read; screens watch it.
     """
 
     TITLE = "comfytui"
@@ -53,34 +58,59 @@ class ComfyTUI(App[None]):
     snapshot: reactive[Snapshot] = reactive(Snapshot(), init=False, layout=False, repaint=False)
     time_style: reactive[TimeStyle] = reactive(TimeStyle.RELATIVE, init=False, layout=False, repaint=False)
 
-    def __init__(self, engine: Engine, clock: Clock, source: str) -> None:
+    source: reactive[str] = reactive("", init=False, layout=False, repaint=False)
+
+    def __init__(self, engine: Engine, clock: Clock, door: Door, requests: RequestLog) -> None:
         super().__init__(watch_css=False)
         self._engine = engine
         self._clock = clock
-        self._source = source
+        self._door = door
+        self._requests = requests
+        self._at_end = ExitStack()
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = THEMES[0].name
         self.set_reactive(ComfyTUI.snapshot, engine.snapshot)
+        self.set_reactive(ComfyTUI.source, door.source)
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Have something closed once the screen is gone, the last one named first."""
+        self._at_end.callback(close)
+
+    def on_unmount(self) -> None:
+        """Close what was to be closed."""
+        self._at_end.close()
 
     def get_default_screen(self) -> Screen[None]:
         """The dashboard itself, so that the first frame is its frame."""
-        return DashboardScreen(self._clock, self._source, self._engine.snapshot.attention)
+        return DashboardScreen(self._clock, self._engine.snapshot.attention)
 
     def on_mount(self) -> None:
         """Ask for nothing before the first frame is drawn."""
         self.animation_level = "none"
         self.call_after_refresh(self._start)
+        self.app_resume_signal.subscribe(self, lambda _app: self._engine.perform(Refresh()))
 
     def action_refresh_now(self) -> None:
-        """Ask everything in view again."""
+        """Ask everything in view again; for a token first where the API takes the old one no more."""
+        if self.snapshot.needs_token is not None:
+            self._ask_for_token(self.snapshot.needs_token)
         self._engine.perform(Refresh())
 
     def action_toggle_pause(self) -> None:
         """Stop polling, or go on with it."""
-        dashboard = self.screen_stack[0]
-        if isinstance(dashboard, DashboardScreen):
+        if (dashboard := self._dashboard) is not None:
             dashboard.set_paused(paused=not self.snapshot.attention.paused)
+
+    def on_app_blur(self) -> None:
+        """The terminal is no longer in front: poll less."""
+        if (dashboard := self._dashboard) is not None:
+            dashboard.set_focused(focused=False)
+
+    def on_app_focus(self) -> None:
+        """The terminal is in front again: poll at once, and as often as before."""
+        if (dashboard := self._dashboard) is not None:
+            dashboard.set_focused(focused=True)
 
     def action_poll_faster(self) -> None:
         """Take the next shorter interval."""
@@ -102,6 +132,12 @@ class ComfyTUI(App[None]):
 
         self.push_screen(HelpScreen(self._keys_that_work_here()))
 
+    def action_show_requests(self) -> None:
+        """Show what was asked of the API, and what it answered."""
+        from comfytui.tui.screens.requests import RequestsScreen
+
+        self.push_screen(RequestsScreen(self._clock, self._requests))
+
     def action_quit_at_once(self) -> None:
         """Leave, from whatever screen."""
         self.exit()
@@ -114,7 +150,7 @@ class ComfyTUI(App[None]):
     def _opened(self, event: OpenedWorkflow) -> None:
         from comfytui.tui.screens.workflow import WorkflowScreen
 
-        self.push_screen(WorkflowScreen(self._clock, self._source, event.runner_id, event.workflow_id))
+        self.push_screen(WorkflowScreen(self._clock, event.runner_id, event.workflow_id))
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, lean(renderable))
@@ -125,7 +161,25 @@ class ComfyTUI(App[None]):
 
     async def _follow(self) -> None:
         async for snapshot in self._engine.subscribe():
-            self.snapshot = snapshot
+            asked_for, self.snapshot = self.snapshot.needs_token, snapshot
+            if snapshot.needs_token is not None and asked_for is None:
+                self._ask_for_token(snapshot.needs_token)
+
+    def _ask_for_token(self, problem: Problem) -> None:
+        from comfytui.tui.screens.token import TokenScreen
+
+        self.push_screen(TokenScreen(self._door, problem.message), self._token_given)
+
+    def _token_given(self, let_in: bool | None) -> None:
+        if let_in:
+            self.source = self._door.source
+            self._engine.perform(Reconnect())
+
+    @property
+    def _dashboard(self) -> DashboardScreen | None:
+        """The screen below all others, once there is one."""
+        bottom = self.screen_stack[0] if self.screen_stack else None
+        return bottom if isinstance(bottom, DashboardScreen) else None
 
     def _change_interval(self, seconds: float) -> None:
         self._engine.perform(ChangeInterval(seconds))

@@ -11,7 +11,7 @@ from textual.binding import Binding
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["COMMANDS", "DASHBOARD_HINTS", "WORKFLOW_HINTS", "Command", "Hint", "Where", "bindings"]
+__all__ = ["COMMANDS", "DASHBOARD_HINTS", "LOG_HINTS", "WORKFLOW_HINTS", "Command", "Hint", "Where", "bindings"]
 
 
 class Where(StrEnum):
@@ -23,6 +23,9 @@ class Where(StrEnum):
     PANEL = "in a panel"
     WORKFLOW = "on the workflow screen"
     HELP = "in the help"
+    LOG = "in the request log"
+    CHOICE = "on a choice"
+    DOOR = "where a token is asked for"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,13 +79,18 @@ COMMANDS = (
     Command("next_runner", "J", "Next runner, without leaving the history", Where.DASHBOARD),
     Command("previous_runner", "K", "Previous runner, without leaving the history", Where.DASHBOARD),
     Command("cycle_status", "s", "Status filter: all, active, disabled", Where.DASHBOARD),
+    Command("reveal_headers", "H", "Reveal header values until the selection moves", Where.DASHBOARD),
     Command("close_workflow", "escape", "Back to the history", Where.WORKFLOW, in_palette=False),
     Command("close_help", "escape,?", "Close the help", Where.HELP, in_palette=False),
+    Command("close_log", "escape,L", "Close the request log", Where.LOG, in_palette=False),
+    Command("choose", "space,enter", "Say yes or no", Where.CHOICE, in_palette=False),
+    Command("leave_token", "escape", "Go back without a token", Where.DOOR, in_palette=False),
     Command("refresh_now", "r", "Refresh now", Where.ANYWHERE),
     Command("toggle_pause", "space", "Pause or resume polling", Where.ANYWHERE),
     Command("poll_faster", "+", "Poll more often", Where.ANYWHERE),
     Command("poll_slower", "-", "Poll less often", Where.ANYWHERE),
     Command("cycle_time_style", "u", "Times: relative, local, UTC", Where.ANYWHERE),
+    Command("show_requests", "L", "Request log: the last 500 requests", Where.ANYWHERE),
     Command("show_help", "?", "Help: the keys that work here", Where.ANYWHERE),
     Command("command_palette", "ctrl+p,:", "Command palette", Where.ANYWHERE, in_palette=False),
     Command("suspend_process", "ctrl+z", "Suspend to the shell", Where.ANYWHERE),
@@ -100,6 +108,7 @@ DASHBOARD_HINTS = (
     Hint("pause", ("toggle_pause",)),
     Hint("times", ("cycle_time_style",)),
     Hint("interval", ("poll_faster", "poll_slower")),
+    Hint("requests", ("show_requests",)),
     Hint("commands", ("command_palette",)),
 )
 
@@ -110,6 +119,9 @@ WORKFLOW_HINTS = (
     Hint("times", ("cycle_time_style",)),
     Hint("commands", ("command_palette",)),
 )
+
+
+LOG_HINTS = (Hint("back", ("close_log",)), Hint("refresh", ("refresh_now",)), Hint("pause", ("toggle_pause",)))
 
 
 def bindings(*places: Where) -> list[Binding]:

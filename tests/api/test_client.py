@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
+from comfytui.api.allowance import Use
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.errors import InvalidArgument, NotFound, Unintelligible
 from comfytui.api.models import RunnerStatus
@@ -26,14 +27,17 @@ EMPTY = json_reply({"runners": [], "total": 0})
 
 
 class PathKeeper(Session):
-    """A session that asks nobody and remembers the paths."""
+    """A session that asks nobody and remembers what for, and the paths."""
 
-    def __init__(self) -> None:
+    def __init__(self, answer: object = None) -> None:
         self.paths: list[str] = []
+        self.uses: list[Use] = []
+        self._answer = answer or {"id": "r"}
 
-    async def get_json(self, path: str, params: object = None) -> object:
+    async def get_json(self, path: str, params: object = None, use: Use = Use.POLL) -> object:
         self.paths.append(path)
-        return {"id": "r"}
+        self.uses.append(use)
+        return self._answer
 
 
 @pytest.fixture
@@ -152,6 +156,21 @@ class TestIds:
         assert path.isprintable()
         assert path.count("/") == 3
         assert unquote(path.rpartition("/")[2]) == runner_id
+
+
+class TestUses:
+    async def test_the_session_hears_what_a_request_is_for(self) -> None:
+        for use in Use:
+            runners, runner, history = PathKeeper({"runners": []}), PathKeeper(), PathKeeper([{"id": "w"}])
+            await ComfyControlClient(runners).list_runners(use=use)
+            await ComfyControlClient(runner).get_runner("r", use=use)
+            await ComfyControlClient(history).get_history("r", use=use)
+            assert [*runners.uses, *runner.uses, *history.uses] == [use] * 3
+
+    async def test_without_a_word_it_is_a_poll(self) -> None:
+        keeper = PathKeeper()
+        await ComfyControlClient(keeper).get_runner("r")
+        assert keeper.uses == [Use.POLL]
 
 
 class TestWrongShapes:

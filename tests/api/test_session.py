@@ -264,26 +264,6 @@ class TestUnreachable:
         assert error.message == words
         assert len(server.requests) == 1
 
-    async def test_no_tls_where_it_is_expected(self) -> None:
-        def answer_plainly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            writer.write(response(b"", 400))
-            writer.close()
-
-        async with await asyncio.start_server(answer_plainly, "127.0.0.1") as plain:
-            host, port = plain.sockets[0].getsockname()
-            error = await failure(session_to(f"https://{host}:{port}"))
-        assert type(error) is errors.Unreachable
-        assert error.message.startswith("TLS: no secure connection")
-
-    async def test_a_proxy_that_says_no(self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTPS_PROXY", server.url)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        monkeypatch.delenv("no_proxy", raising=False)
-        error = await failure(session_to("https://api.example.com"))
-        assert type(error) is errors.Unreachable
-        assert error.message == "the proxy did not let the request through"
-        assert "authorization" not in server.requests[0].headers
-
     @pytest.mark.parametrize(
         ("raised", "cause", "words"),
         [
@@ -345,86 +325,15 @@ class TestStaleConnections:
             assert await session.get_json(PATH) == {"ok": True}
 
 
-class TestSettings:
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "",
-            "api.example.com",
-            "//api.example.com",
-            "ftp://api.example.com",
-            "http://",
-            "https:///v1",
-            "http://two words",
-            "http://.example.com",
-            f"http://{'a' * 64}.example.com",
-            "http://xn--a",
-            "http://[::1",
-            "http://host:port",
-            "http://host:0",
-            "http://host:65536",
-            "http://host\n",
-            "http://host/?page=1",
-            "http://host/#top",
-            "https://someone:hunter2@host",
-            "https://hunter2@host",
-        ],
-    )
-    def test_an_address_that_cannot_be_used(self, url: str) -> None:
-        with pytest.raises(errors.InvalidArgument, match=r"^the API address ") as caught:
-            Session(url, SecretStr(TOKEN))
-        assert "hunter2" not in str(caught.value)
-        assert_nothing_is_given_away(caught.value)
-
-    @pytest.mark.parametrize(
-        "url",
-        [
-            "https://api.example.com",
-            "HTTP://Host:8787/prefix/",
-            "http://[::1]:8787",
-            "http://my_box.",
-            "http://bücher.de",
-        ],
-    )
-    async def test_an_address_that_can_be_used(self, url: str) -> None:
-        await session_to(url).aclose()
-
-    @pytest.mark.parametrize("token", ["", " ", "two words", "cfc_x\n", "cfc_x\r\nX-Evil: 1", "cfc_ü", "cfc_\x00"])
-    def test_a_token_that_no_header_can_carry(self, token: str) -> None:
-        with pytest.raises(errors.InvalidArgument, match="API token") as caught:
-            Session("https://api.example.com", SecretStr(token))
-        assert not token.strip() or token not in str(caught.value)
-
-    def test_certificates_that_are_not_there(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent.pem")
-        with pytest.raises(errors.InvalidArgument, match=r"^SSL_CERT_FILE") as caught:
-            session_to("https://api.example.com")
-        assert_nothing_is_given_away(caught.value)
-
-    def test_a_proxy_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("HTTPS_PROXY", "gopher://someone:hunter2@proxy")
-        with pytest.raises(errors.InvalidArgument, match="HTTPS_PROXY") as caught:
-            session_to("https://api.example.com")
-        assert "hunter2" not in str(caught.value)
-        assert_nothing_is_given_away(caught.value)
-
-    @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-    async def test_this_machine_is_never_asked_through_a_proxy(
-        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, host: str
-    ) -> None:
-        async with ScriptedServer() as proxy:
-            monkeypatch.setenv("HTTP_PROXY", proxy.url)
-            monkeypatch.delenv("NO_PROXY", raising=False)
-            server.on(PATH, OK)
-            assert await ask(session_to(server.url.replace("127.0.0.1", host))) == {"ok": True}
-            assert proxy.connections == 0
-
+class TestPaths:
     async def test_a_path_that_no_url_can_hold(self) -> None:
         session = mocked(lambda request: httpx.Response(200, json={}))
         async with contextlib.aclosing(session):
             with pytest.raises(errors.InvalidArgument, match="too long"):
                 await session.get_json("/" + "a" * 70_000)
 
+
+class TestSecrecy:
     def test_the_token_is_in_no_repr(self) -> None:
         session = mocked(lambda request: httpx.Response(200, json={}))
         assert TOKEN not in f"{session!r} {vars(session)!r} {vars(vars(session)['_client'])!r}"

@@ -15,9 +15,11 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
+from comfytui.api.allowance import LocalAllowance
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
 from comfytui.api.session import Session
+from comfytui.clock import SystemClock
 from comfytui.gateway.fleet import UnknownRunner
 
 if TYPE_CHECKING:
@@ -42,7 +44,9 @@ class Gateway:
     app: Starlette | None
 
     def session(self, token: SecretStr = TOKEN) -> Session:
-        return Session(self.url, token, transport=self._transport())
+        # The limit is not the gateway's, and waiting is not what is tested.
+        allowance = LocalAllowance(SystemClock(), share=10_000)
+        return Session(self.url, token, transport=self._transport(), allowance=allowance)
 
     def client(self, token: SecretStr = TOKEN) -> ComfyControlClient:
         return ComfyControlClient(self.session(token))

@@ -64,8 +64,10 @@ def test_hostile_text_reaches_the_terminal_as_text() -> None:
         terminal.wait_for("harmless", "runner 0 ␛]0;pwned␇", "[/x]", "[bold]", "13 of 13", "?12")
         for _ in HOSTILE:
             walk_down(terminal)
-        terminal.wait_for("id-11")
-        terminal.press("enter", "enter")
+        terminal.wait_for("id-11", "?12")
+        terminal.press("enter")
+        terminal.wait_for("runners / ")
+        terminal.press("enter")
         terminal.wait_for("w-0-␛]0;pwned␇")
         terminal.press("q")
         assert terminal.wait_exit() == 0
@@ -82,11 +84,12 @@ def test_an_unchanged_poll_writes_nothing() -> None:
     done = {"id": "w", "name": "done", "status": "completed", "created_at": LONG_AGO, "completed_at": LONG_AGO}
     with (
         on_a_socket(says([runner], [done])) as gateway,
-        dashboard("--interval", "1", environ=client_environ(gateway.url)) as terminal,
+        dashboard(environ=client_environ(gateway.url)) as terminal,
     ):
-        terminal.wait_for("still", "done", "● live")
+        # The second poll takes what is said of the allowance to its next step; the third has nothing to say.
+        terminal.wait_for("still", "done", "● live", "api ≤ 10/40")
         terminal.wait_quiet(1.0)
-        assert terminal.listen(2.5) == b""
+        assert terminal.listen(6.0) == b""
         assert "● live" in terminal.screen, "it would say late if nothing had been asked meanwhile"
         terminal.press("q")
         assert terminal.wait_exit() == 0

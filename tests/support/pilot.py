@@ -8,10 +8,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from comfytui.api.allowance import LocalAllowance
+from comfytui.api.request_log import RequestLog
 from comfytui.config.settings import Settings
 from comfytui.engine.resources import PageKey
+from comfytui.tui.door import Door, OpenDoor
 from comfytui.tui.screens.dashboard import DashboardScreen
-from comfytui.wiring import build_dashboard, demo_source
+from comfytui.wiring import build_dashboard, demo_dashboard
 from tests.support.clock import FakeClock
 from tests.support.source import ScriptedSource
 
@@ -93,6 +96,12 @@ class Driven:
             feeds += [snapshot.runner(attention.runner_id), snapshot.history(attention.runner_id)]
         return any(feed.value is None and feed.problem is None for feed in feeds)
 
+    async def knows_all_in_view(self) -> None:
+        """Let time pass, a second at a time, until every runner in view has told its history."""
+        while any(each not in self.app.snapshot.histories for each in self.app.snapshot.attention.visible):
+            await self.passes(1.0)
+            await self.until(lambda: not self.app._engine._flights.uses)
+
 
 @asynccontextmanager
 async def drive(app: ComfyTUI, clock: FakeClock, size: tuple[int, int] = (120, 40)) -> AsyncIterator[Driven]:
@@ -107,24 +116,26 @@ async def drive(app: ComfyTUI, clock: FakeClock, size: tuple[int, int] = (120, 4
 async def demo(size: tuple[int, int] = (120, 40), runners: int = 120, seed: int = 0) -> AsyncIterator[Driven]:
     """The dashboard over the in-process gateway and its simulated fleet, all on one clock that stands still."""
     clock = FakeClock()
-    app = build_dashboard(Settings("demo"), demo_source(runners, seed, clock), clock)
-    async with drive(app, clock, size) as driven:
+    async with drive(demo_dashboard(Settings("demo"), runners, seed, clock), clock, size) as driven:
         yield driven
 
 
 @asynccontextmanager
 async def scripted(
-    page: RunnerPage, history: tuple[Workflow, ...] = (), size: tuple[int, int] = (120, 40)
+    page: RunnerPage, history: tuple[Workflow, ...] = (), size: tuple[int, int] = (120, 40), door: Door | None = None
 ) -> AsyncIterator[tuple[Driven, ScriptedSource]]:
     """The dashboard over a scripted source: its first page, and every runner's history."""
     clock = FakeClock()
-    source = ScriptedSource(clock)
+    allowance = LocalAllowance(clock)
+    source = ScriptedSource(clock, allowance=allowance)
     source.pages[PageKey()] = page
     source.histories.update((runner.id, history) for runner in page.runners)
     source.runners.update((runner.id, runner) for runner in page.runners)
 
     async def connect() -> ScriptedSource:
+        source.closed = 0
         return source
 
-    async with drive(build_dashboard(Settings("scripted"), connect, clock), clock, size) as driven:
+    parts = (door or OpenDoor("scripted"), allowance, RequestLog(clock))
+    async with drive(build_dashboard(Settings("scripted"), connect, clock, *parts), clock, size) as driven:
         yield driven, source

@@ -15,6 +15,7 @@ import asyncio
 import contextlib
 import json
 import socket
+import ssl
 import struct
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -127,19 +128,24 @@ def drip(data: bytes) -> Answer:
 
 
 class ScriptedServer:
-    """The server; `requests` are what it was asked, `connections` how many were made to it."""
+    """The server; `requests` are what it was asked, `connections` how many were made to it.
 
-    def __init__(self) -> None:
+    Args:
+        tls: The certificate that it shows, where it speaks https as `localhost`.
+    """
+
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
         self.connections = 0
         self._scripts: dict[str, list[Answer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._tls = tls
         self._port = 0
         self._server: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}"
+        return f"http://127.0.0.1:{self._port}" if self._tls is None else f"https://localhost:{self._port}"
 
     def on(self, path: str, *answers: Answer) -> None:
         """What to answer to requests for this quoted path from now on."""
@@ -156,7 +162,7 @@ class ScriptedServer:
 
     async def listen(self) -> None:
         """Accept connections, after `refuse` on the same port as before."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, ssl=self._tls)
         self._port = self._server.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
@@ -179,10 +185,11 @@ class ScriptedServer:
             while not writer.is_closing():
                 request = _parse(await reader.readuntil(b"\r\n\r\n"), connection)
                 self.requests.append(request)
-                await self._next(request.path)(Exchange(request, writer))
+                await self.answer_to(request)(Exchange(request, writer))
 
-    def _next(self, path: str) -> Answer:
-        answers = self._scripts.get(path) or [error_reply(404, "requested entity not found")]
+    def answer_to(self, request: Request) -> Answer:
+        """What the next request is answered, this one."""
+        answers = self._scripts.get(request.path) or [error_reply(404, "requested entity not found")]
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
 

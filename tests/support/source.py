@@ -7,10 +7,13 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
+from comfytui.api.allowance import Use
+from comfytui.api.errors import RateLimited
 from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
 from tests.support.builders import make_page, make_runner
 
 if TYPE_CHECKING:
+    from comfytui.api.allowance import Allowance
     from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
     from comfytui.clock import Clock
 
@@ -29,24 +32,33 @@ class ScriptedSource:
         runners: What Get Runner answers, by runner id.
         histories: What Get Runner History answers, by runner id.
         log: Every question in order, with its moment on the monotonic clock.
+        uses: What each question was for, in the same order.
         under_way: How many questions each resource has open.
         most_under_way: The most that any one resource ever had open.
         cancelled: Whose questions were given up before they were answered.
-        closed: How often `aclose` was called.
+        closed: How often `aclose` was called; it may be connected to again.
     """
 
-    def __init__(self, clock: Clock, latency: Callable[[], float] = lambda: 0.0) -> None:
-        """`latency` says, for each question anew, how many seconds its answer takes."""
+    def __init__(
+        self, clock: Clock, latency: Callable[[], float] = lambda: 0.0, allowance: Allowance | None = None
+    ) -> None:
+        """`latency` says, for each question anew, how many seconds its answer takes.
+
+        With an allowance, each question takes its place there before it is logged, and an answer of RateLimited
+        cools it down, as a session does.
+        """
         self.pages: dict[PageKey, RunnerPage | Exception] = {}
         self.runners: dict[str, Runner | Exception] = {}
         self.histories: dict[str, tuple[Workflow, ...] | Exception] = {}
         self.log: list[tuple[float, Resource]] = []
+        self.uses: list[Use] = []
         self.under_way: Counter[Resource] = Counter()
         self.most_under_way = 0
         self.cancelled: list[Resource] = []
         self.closed = 0
         self._clock = clock
         self._latency = latency
+        self._allowance = allowance
         self._held: dict[Resource, asyncio.Event] = {}
 
     @property
@@ -57,6 +69,7 @@ class ScriptedSource:
     def forget(self) -> None:
         """Begin the log anew."""
         self.log.clear()
+        self.uses.clear()
 
     def hold(self, *resources: Resource) -> None:
         """Keep back answers to these, those under way not among them, until they are released."""
@@ -67,23 +80,28 @@ class ScriptedSource:
         for resource in resources:
             self._held.pop(resource).set()
 
-    async def list_runners(self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None) -> RunnerPage:
+    async def list_runners(
+        self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None, use: Use = Use.POLL
+    ) -> RunnerPage:
         key = PageKey(page, per_page, status)
-        return await self._answer(key, lambda: self.pages.get(key, make_page()))
+        return await self._answer(key, use, lambda: self.pages.get(key, make_page()))
 
-    async def get_runner(self, runner_id: str) -> Runner:
-        return await self._answer(RunnerKey(runner_id), lambda: self.runners.get(runner_id) or make_runner(runner_id))
+    async def get_runner(self, runner_id: str, use: Use = Use.POLL) -> Runner:
+        key = RunnerKey(runner_id)
+        return await self._answer(key, use, lambda: self.runners.get(runner_id) or make_runner(runner_id))
 
-    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
-        return await self._answer(HistoryKey(runner_id), lambda: self.histories.get(runner_id, ()))
+    async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
+        return await self._answer(HistoryKey(runner_id), use, lambda: self.histories.get(runner_id, ()))
 
     async def aclose(self) -> None:
         assert not self.under_way.total(), "closed with questions open"
         self.closed += 1
 
-    async def _answer(self, resource: Resource, script: Callable[[], T | Exception]) -> T:
-        assert not self.closed, "asked after it was closed"
+    async def _answer(self, resource: Resource, use: Use, script: Callable[[], T | Exception]) -> T:
+        if self._allowance is not None:
+            await self._allowance.take(use)
         self.log.append((self._clock.monotonic(), resource))
+        self.uses.append(use)
         self.under_way[resource] += 1
         self.most_under_way = max(self.most_under_way, self.under_way[resource])
         try:
@@ -94,6 +112,8 @@ class ScriptedSource:
         finally:
             self.under_way[resource] -= 1
         answer = script()
+        if isinstance(answer, RateLimited) and self._allowance is not None:
+            self._allowance.cool_down(answer.retry_after)
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -6,8 +6,9 @@
         assert terminal.wait_exit() == 0
 
 The terminal controls the program's session, as a real one does, so the system tells the program when its size
-changes; of the tests' own environment it gets PATH alone. Nothing here waits for time to pass: every wait reads what
-the program writes until it has written what is waited for, and fails with the screen after PATIENCE seconds.
+changes; of the tests' own environment it gets PATH alone, and a home that is empty and gone afterwards. Nothing here
+waits for time to pass: every wait reads what the program writes until it has written what is waited for, and fails
+with the screen after PATIENCE seconds.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import pty
 import re
 import select
 import signal
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -39,17 +41,21 @@ _KEYS = {
     "space": b" ",
     "up": b"\x1b[A",
     "down": b"\x1b[B",
+    "shift+tab": b"\x1b[Z",
     "ctrl+c": b"\x03",
+    "ctrl+p": b"\x10",
 }
 
 _LEAST_ENVIRON = {
     "PATH": os.environ.get("PATH", os.defpath),
-    "HOME": "/nonexistent",
     "LANG": "C.UTF-8",
     "TERM": "xterm-256color",
     "COLORTERM": "truecolor",
     "TZ": "UTC",
 }
+
+_MODES = re.compile(rb"\x1b\[\?([0-9]+)([hl])")
+_KITTY = re.compile(rb"\x1b\[(?:>[0-9]+|<)u")
 
 _SYNC_QUERY = b"\x1b[?2026$p"
 _SYNC_KNOWN = b"\x1b[?2026;2$y"
@@ -77,9 +83,11 @@ class Terminal:
         self._screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self._screen)
         self._undrawn = b""
+        self._home = tempfile.TemporaryDirectory()
+        home = {"HOME": self._home.name, "XDG_RUNTIME_DIR": self._home.name}
         self._master, slave = pty.openpty()
         self.resize(*size)
-        self.pid = _spawn(command, {**_LEAST_ENVIRON, **(environ or {})}, os.ttyname(slave))
+        self.pid = _spawn(command, {**_LEAST_ENVIRON, **home, **(environ or {})}, os.ttyname(slave))
         self._status: int | None = None
         os.close(slave)
 
@@ -92,7 +100,8 @@ class Terminal:
         if not self._ended():
             os.killpg(self.pid, signal.SIGKILL)
             self.wait_exit()
-        os.close(self._master)
+        self.hang_up()
+        self._home.cleanup()
 
     @property
     def lines(self) -> list[str]:
@@ -103,6 +112,19 @@ class Terminal:
     def screen(self) -> str:
         """What the screen shows."""
         return "\n".join(self.lines)
+
+    @property
+    def unrestored(self) -> set[str]:
+        """What the program changed of the terminal and left so: private modes, `keys` of the Kitty protocol, `line`.
+
+        The cursor (25) and line wrapping (7) are on before, all other modes off; `line` is echo and editing by line.
+        """
+        last = {number.decode(): state for number, state in _MODES.findall(self.raw)}
+        left = {number for number, state in last.items() if (state == b"h") != (number in {"7", "25"})}
+        kitty = [change.startswith(b"\x1b[>") for change in _KITTY.findall(self.raw)]
+        left |= {"keys"} if sum(kitty) * 2 != len(kitty) else set()
+        wanted = termios.ECHO | termios.ICANON | termios.ISIG
+        return left | ({"line"} if termios.tcgetattr(self._master)[3] & wanted != wanted else set())
 
     def wait_for(self, *wanted: str) -> None:
         """Read until the screen shows all of this at once."""
@@ -129,12 +151,18 @@ class Terminal:
 
     def wait_quiet(self, seconds: float) -> None:
         """Read until the program writes nothing for that time."""
-        self.wait_until(lambda: not self.listen(seconds), f"for {seconds:g} seconds without a byte")
+        deadline = time.monotonic() + PATIENCE
+        while self.listen(seconds):
+            assert time.monotonic() < deadline, f"it wrote for {PATIENCE:g} seconds without a pause:\n{self.screen}"
 
     def press(self, *keys: str) -> None:
         """Press keys one after another: names like `enter` and `ctrl+c`, or characters."""
         for key in keys:
-            os.write(self._master, _KEYS.get(key) or key.encode())
+            self.send(_KEYS.get(key) or key.encode())
+
+    def send(self, data: bytes) -> None:
+        """Send these bytes, which need not be what any key sends."""
+        os.write(self._master, data)
 
     def resize(self, columns: int, rows: int) -> None:
         """Give the terminal another size, of which the system tells the program."""
@@ -151,6 +179,22 @@ class Terminal:
         while self._read(_A_MOMENT) or not self._ended():
             assert time.monotonic() < deadline, f"it still runs after {PATIENCE:g} seconds:\n{self.screen}"
         return os.waitstatus_to_exitcode(self._status or 0)
+
+    def ends_within(self, seconds: float, *, unread: bool = False) -> int | None:
+        """The exit status if the program ends within that time, else None; `unread`: with nobody reading meanwhile."""
+        deadline = time.monotonic() + seconds
+        while not self._ended():
+            if time.monotonic() > deadline:
+                return None
+            if unread or self._master < 0 or self._read(_A_MOMENT / 5) is None:
+                select.select([], [], [], _A_MOMENT / 5)
+        return os.waitstatus_to_exitcode(self._status or 0)
+
+    def hang_up(self) -> None:
+        """Close the terminal, whoever is still in it, as closing its window does; nothing can be read any more."""
+        if self._master >= 0:
+            os.close(self._master)
+        self._master = -1
 
     def _ended(self) -> bool:
         if self._status is None:

@@ -12,6 +12,9 @@ __all__ = ["EMPTY", "Line", "Role", "Span", "beside", "cut", "line", "pad", "pla
 
 ELLIPSIS = "…"
 
+# However long a text is, no more of it is measured than could be shown: marks beyond these are nothing one can read.
+_CHARS_A_CELL = 8
+
 
 class Role(StrEnum):
     """What a piece of text means to the reader; themes give each role its look."""
@@ -59,11 +62,13 @@ def plain_text(pieces: Line) -> str:
 
 def cut(pieces: Line, width: int) -> Line:
     """The line in at most `width` cells, ending in an ellipsis where something was cut off."""
-    if width_of(pieces) <= width:
+    longest = _CHARS_A_CELL * max(0, width)
+    measured = tuple(Span(text[:longest], role) for text, role in pieces)
+    if measured == pieces and width_of(pieces) <= width:
         return pieces
     kept: list[Span] = []
     room = width - 1
-    for text, role in pieces:
+    for text, role in measured:
         taken = min(room, cell_len(text))
         kept.append(Span(text if taken == cell_len(text) else set_cell_size(text, taken).rstrip(), role))
         room -= taken
@@ -98,12 +103,15 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def _wrapped(text: str, width: int) -> Iterator[str]:
-    while cell_len(text) > width:
-        head = chop_cells(text, width)[0]
-        space = head.rfind(" ", len(head) // 2)
-        if space > 0:
-            head = head[:space]
+    start = 0
+    while start < len(text):
+        ahead = text[start : start + _CHARS_A_CELL * width]
+        head = next(iter(chop_cells(ahead, width)), ahead)
+        following = text[start + len(head) : start + len(head) + 1]
+        if following and following != " ":
+            space = head.rfind(" ", len(head) // 2)
+            head = head[:space] if space > 0 else head
         yield head
-        text = text[len(head) :].lstrip(" ")
-    if text:
-        yield text
+        start += len(head)
+        while text.startswith(" ", start):
+            start += 1

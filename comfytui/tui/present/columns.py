@@ -45,18 +45,21 @@ class Row:
 def fit(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
     """The columns that fit, in their order, sharing the width by weight.
 
-    The widths depend on nothing that is in the cells, so a changed cell never moves its neighbours. The column of
-    the lowest priority is always there.
+    The widths depend on nothing that is in the cells, so a changed cell never moves its neighbours. Columns of the
+    lowest priority stay for as long as a cell is left for them, narrower than they ask for if need be.
     """
+    lowest = min((column.priority for column in columns), default=0)
     chosen: list[Column] = []
     taken = -len(GAP.text)
     for column in sorted(columns, key=lambda column: column.priority):
-        needed = column.width + len(GAP.text)
-        if chosen and taken + needed > width:
+        room = width - taken - len(GAP.text)
+        needed = min(column.width, room) if column.priority == lowest else column.width
+        if not 0 < needed <= room:
             break
-        chosen.append(column)
-        taken += needed
-    chosen.sort(key=columns.index)
+        chosen.append(replace(column, width=needed))
+        taken += needed + len(GAP.text)
+    places = {column.key: place for place, column in enumerate(columns)}
+    chosen.sort(key=lambda column: places[column.key])
     spare = max(0, width - taken)
     weights = sum(column.weight for column in chosen)
     return tuple(_widened(column, spare, weights, chosen) for column in chosen)

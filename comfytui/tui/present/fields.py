@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from comfytui.tui.present.cells import Line, Role, Span, pad, width_of, wrap
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span, pad, width_of, wrap
 from comfytui.tui.present.glyphs import ABSENT
 
 __all__ = ["Field", "field", "lay_out"]
@@ -43,4 +43,5 @@ def _folded(value: Line, width: int) -> list[Line]:
     """The value in lines of at most `width` cells; each span is wrapped on its own where they do not fit in one."""
     if width_of(value) <= width:
         return [value]
-    return [(Span(piece, role),) for text, role in value for piece in wrap(text.strip(), width) if piece]
+    pieces: list[Line] = [(Span(piece, role),) for text, role in value for piece in wrap(text.strip(), width) if piece]
+    return pieces or [EMPTY]

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from comfytui.api.allowance import LIMIT
 from comfytui.tui.present.cells import Line, Role, Span, beside, cut, width_of
 
-__all__ = ["Header", "header_line", "interval_words"]
+if TYPE_CHECKING:
+    from comfytui.api.allowance import Spending
 
+__all__ = ["Header", "budget_words", "header_line", "interval_words"]
 _BAR = Span(" │ ", Role.MUTED)
 
 
@@ -18,6 +22,7 @@ class Header:
     Attributes:
         source: Where the runners come from: a host, or `demo`.
         state: How far the screen may be trusted.
+        budget: How much of the API's allowance is spent.
         total: How many runners there are, None where not known.
         status: The status they were asked for, None for all.
         interval: Seconds between polls.
@@ -26,6 +31,7 @@ class Header:
 
     source: str
     state: Line
+    budget: str
     total: int | None
     status: str | None
     interval: float
@@ -37,6 +43,11 @@ def interval_words(seconds: float) -> str:
     return f"every {seconds:g} s"
 
 
+def budget_words(spending: Spending, now: float) -> str:
+    """At most how many requests any ten seconds of the last minute held: `api ≤ 15/40`."""
+    return f"api ≤ {spending.peak(now)}/{LIMIT}"
+
+
 def header_line(header: Header, width: int) -> Line:
     """The header in one line; the least telling parts go where it is narrow."""
     runners = "runner" if header.total == 1 else "runners"
@@ -44,11 +55,12 @@ def header_line(header: Header, width: int) -> Line:
     parts = {
         "source": (Span(header.source, Role.STRONG),),
         "state": header.state,
+        "budget": (Span(header.budget, Role.MUTED),),
         "total": (Span(total),) if total else (),
         "interval": (Span(interval_words(header.interval), Role.MUTED),),
         "trail": (Span(" / ".join(header.trail), Role.ACCENT),),
     }
-    for dropped in ("interval", "total", "source"):
+    for dropped in ("interval", "budget", "total", "source"):
         if width_of(beside(parts.values(), _BAR)) <= width:
             break
         parts[dropped] = ()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 from comfytui.tui.present.cells import Line, Role, Span
@@ -9,8 +11,12 @@ from comfytui.tui.present.cells import Line, Role, Span
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
     from comfytui.engine.resources import PageKey
+    from comfytui.engine.snapshot import Departure
 
-__all__ = ["empty_list", "list_foot", "list_title", "page_count"]
+__all__ = ["departed", "empty_list", "list_foot", "list_title", "page_count"]
+
+
+_SAID_FOR = 15.0
 
 
 def page_count(total: int | None, per_page: int) -> int | None:
@@ -34,6 +40,13 @@ def list_foot(key: PageKey, page: RunnerPage | None) -> Line:
     text = f"page {key.page}/{pages or '?'}  {shown} of {'?' if page.total is None else page.total}"
     unreadable = (Span(f"  {page.unreadable} unreadable", Role.BAD),) if page.unreadable else ()
     return (Span(text, Role.MUTED), *unreadable)
+
+
+def departed(departures: Sequence[Departure], now: datetime) -> Line:
+    """Who has just gone, for a while."""
+    if not departures or (now - departures[-1].at).total_seconds() > _SAID_FOR:
+        return ()
+    return (Span(f"  {departures[-1].name} is no longer registered", Role.WAITING),)
 
 
 def empty_list(key: PageKey, page: RunnerPage | None) -> tuple[Line, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -18,8 +19,10 @@ class Now:
         wall: The wall clock, in UTC.
         monotonic: The engine's monotonic clock, in seconds.
         style: How times are told.
+        pace: Seconds between polls of one thing that are in force, by which lateness is judged.
     """
 
     wall: datetime
     monotonic: float
     style: TimeStyle = TimeStyle.RELATIVE
+    pace: float = math.inf

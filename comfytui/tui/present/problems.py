@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from comfytui.engine.feed import Feed, Problem
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.tui.present.now import Now
 
-__all__ = ["cause", "notice", "state"]
+__all__ = ["cause", "lateness", "notice", "state"]
 
 _CAUSES: Mapping[ProblemKind, str] = {
     ProblemKind.REFUSED: "not asked",
@@ -29,7 +31,7 @@ _CAUSES: Mapping[ProblemKind, str] = {
 
 def cause(problem: Problem) -> str:
     """Why a try failed, with the API's own words where it gave some."""
-    words = _CAUSES.get(problem.kind) or f"{problem.status} from the API"
+    words = _CAUSES.get(problem.kind) or f"{problem.status or 'no usable answer'} from the API"
     return f"{words}: {problem.message}" if problem.message else words
 
 
@@ -47,13 +49,28 @@ def notice(feed: Feed[object], now: float, width: int) -> tuple[Line, ...]:
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
 
 
-def state(feed: Feed[object], now: float, interval: float, *, paused: bool) -> Line:
-    """The one word the header says of a feed; an age only where it is late."""
-    if paused:
+def lateness(feed: Feed[object], at: Now) -> Line:
+    """What a pane's foot says of a feed whose answer is overdue; nothing otherwise."""
+    if feed.fetched_on is None or feed.freshness(at.monotonic, at.pace) is not Freshness.LATE:
+        return ()
+    return (Span(f"◔ late {int(at.monotonic - feed.fetched_on)} s", Role.WAITING),)
+
+
+def state(snapshot: Snapshot, now: float) -> Line:
+    """How far the screen may be trusted, in a word or two; `now` is the engine's monotonic clock.
+
+    An age is told only where a value is late, so that nothing ticks on a healthy screen.
+    """
+    if snapshot.attention.paused:
         return (Span(" PAUSED ", Role.ALERT),)
-    match feed.freshness(now, interval):
+    if snapshot.needs_token is not None:
+        return (Span("✖ no token that the API takes", Role.BAD),)
+    if (cooling := ceil(snapshot.spending.cooling(now))) > 0:
+        return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
+    feed = snapshot.page
+    match feed.freshness(now, snapshot.pace):
         case Freshness.WAITING:
-            return (Span("◌ connecting", Role.WAITING),)
+            return (Span("◌ asking", Role.WAITING),)
         case Freshness.LIVE:
             return (Span("● live", Role.GOOD),)
         case Freshness.LATE:

@@ -11,22 +11,26 @@ from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
 from comfytui.tui.present.units import TimeStyle, moment, moment_in_full
 from comfytui.tui.present.urls import MASK, masked
+from comfytui.tui.present.workflows import last_workflow
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from comfytui.api.models import Runner
+    from comfytui.api.models import Runner, Workflow
+    from comfytui.engine.feed import Feed
 
 __all__ = ["RUNNER_COLUMNS", "runner_fields", "runner_name", "runner_row"]
 
 RUNNER_COLUMNS = (
     Column("glyph", "", 1, priority=0),
-    Column("name", "name", 16, weight=4, priority=0),
-    Column("status", "status", 8, priority=1),
-    Column("tags", "tags", 14, weight=4, priority=2),
-    Column("created", "created", 11, priority=4),
-    Column("endpoint", "endpoint", 22, weight=3, priority=3),
-    Column("updated", "updated", 11, priority=5),
+    Column("name", "name", 21, weight=3, priority=0),
+    Column("status", "status", 8, priority=3),
+    Column("last", "last", 7, priority=1),
+    Column("when", "when", 5, priority=1),
+    Column("tags", "tags", 9, weight=4, priority=2),
+    Column("endpoint", "endpoint", 22, weight=3, priority=4),
+    Column("created", "created", 11, priority=5),
+    Column("updated", "updated", 11, priority=6),
 )
 
 
@@ -35,13 +39,14 @@ def runner_name(runner: Runner) -> str:
     return runner.name if runner.name and not runner.name.isspace() else runner.id
 
 
-def runner_row(runner: Runner, style: TimeStyle, now: datetime) -> Row:
-    """A runner in the list."""
+def runner_row(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Row:
+    """A runner in the list, with what is known of its last workflow."""
     glyph = runner_glyph(runner.status)
     cells: dict[str, Line] = {
         "glyph": (glyph,),
         "name": (Span(runner_name(runner), Role.STRONG),),
         "status": (Span(runner.status or ABSENT, glyph.role),),
+        **last_workflow(history, style, now),
         "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
         "endpoint": (Span(masked(runner.endpoint or ABSENT), Role.MUTED),),
         "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
@@ -50,14 +55,14 @@ def runner_row(runner: Runner, style: TimeStyle, now: datetime) -> Row:
     return Row(runner.id, cells)
 
 
-def runner_fields(runner: Runner, style: TimeStyle, now: datetime) -> tuple[Field, ...]:
-    """Everything the API says of a runner; header values are masked."""
+def runner_fields(runner: Runner, style: TimeStyle, now: datetime, *, reveal: bool = False) -> tuple[Field, ...]:
+    """Everything the API says of a runner; header values are masked unless they are to be revealed."""
     return (
         Field("Name", (Span(runner_name(runner), Role.STRONG),)),
         Field("Schedule", runner_status(runner.status)),
         field("Endpoint", masked(runner.endpoint) if runner.endpoint else None),
         field("Tags", "  ".join(runner.tags), Role.ACCENT),
-        *_header_fields(runner),
+        *_header_fields(runner, reveal=reveal),
         field("Created", moment_in_full(runner.created_at, style, now)),
         field("Updated", moment_in_full(runner.updated_at, style, now)),
         field("Id", runner.id, Role.MUTED),
@@ -66,9 +71,10 @@ def runner_fields(runner: Runner, style: TimeStyle, now: datetime) -> tuple[Fiel
     )
 
 
-def _header_fields(runner: Runner) -> Iterator[Field]:
+def _header_fields(runner: Runner, *, reveal: bool) -> Iterator[Field]:
     """One field a header, the label on the first only."""
     if not runner.headers:
         yield field("Headers", None)
-    for place, name in enumerate(runner.headers):
-        yield Field("" if place else "Headers", (Span(name or ABSENT), Span(f"  {MASK}", Role.MUTED)))
+    for place, (name, value) in enumerate(runner.headers.items()):
+        shown = Span(f"  {value.get_secret_value()}", Role.BAD) if reveal else Span(f"  {MASK}", Role.MUTED)
+        yield Field("" if place else "Headers", (Span(name or ABSENT), shown))

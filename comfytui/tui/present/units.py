@@ -11,7 +11,17 @@ from comfytui.tui.present.glyphs import ABSENT
 if TYPE_CHECKING:
     from comfytui.api.models import Moment
 
-__all__ = ["TimeStyle", "age", "clock_time", "duration", "elapsed", "moment", "moment_in_full"]
+__all__ = [
+    "TimeStyle",
+    "age",
+    "clock_time",
+    "duration",
+    "elapsed",
+    "moment",
+    "moment_in_full",
+    "moment_in_short",
+    "to_the_second",
+]
 
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
@@ -34,7 +44,9 @@ class TimeStyle(StrEnum):
 
 
 def age(seconds: float) -> str:
-    """A coarse age that seldom changes: `<1m`, `4m`, `2h`, `3d`, `2y`."""
+    """A coarse age that seldom changes: `<1m`, `4m`, `2h`, `3d`, `2y`; `ahead` for what lies in the future."""
+    if seconds < -_MINUTE:
+        return "ahead"
     if seconds < _MINUTE:
         return "<1m"
     for unit, name in ((_YEAR, "y"), (_DAY, "d"), (_HOUR, "h")):
@@ -67,6 +79,11 @@ def clock_time(when: datetime) -> str:
     return f"{_local(when):%H:%M}"
 
 
+def to_the_second(when: datetime) -> str:
+    """Hours, minutes and seconds by the person's clock."""
+    return f"{_local(when):%H:%M:%S}"
+
+
 def moment(value: Moment | None, style: TimeStyle, now: datetime) -> str:
     """A time in a narrow column; text that is no time stays as it was sent."""
     if not isinstance(value, datetime):
@@ -76,7 +93,13 @@ def moment(value: Moment | None, style: TimeStyle, now: datetime) -> str:
     told, today = (value, now) if style is TimeStyle.UTC else (_local(value), _local(now))
     if told.date() == today.date():
         return f"{told:%H:%M}"
-    return f"{told:%m-%d %H:%M}" if told.year == today.year else f"{told:%Y-%m-%d}"
+    return f"{told:%m-%d %H:%M}" if told.year == today.year else f"{told.year:04}-{told:%m-%d}"
+
+
+def moment_in_short(value: Moment | None, style: TimeStyle, now: datetime) -> str:
+    """A time in five cells: an age, the hour of today, or the day of another."""
+    told = moment(value, style, now)
+    return told.split(" ", maxsplit=1)[0][-5:] if isinstance(value, datetime) else told
 
 
 def moment_in_full(value: Moment | None, style: TimeStyle, now: datetime) -> str:
@@ -84,7 +107,7 @@ def moment_in_full(value: Moment | None, style: TimeStyle, now: datetime) -> str
     if not isinstance(value, datetime):
         return value or ABSENT
     told = value if style is TimeStyle.UTC else _local(value)
-    text = f"{told:%Y-%m-%d %H:%M:%S} {told.tzname()}"
+    text = f"{told.year:04}-{told:%m-%d %H:%M:%S} {told.tzname()}"
     return f"{text}  {_ago(now - value)}" if style is TimeStyle.RELATIVE else text
 
 

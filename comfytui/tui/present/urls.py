@@ -9,7 +9,7 @@ __all__ = ["MASK", "masked"]
 MASK = "••••••••"
 """What stands for a secret."""
 
-_USER_INFO = re.compile(r"(?<=//)[^/?#]*@")
+_USER_INFO = re.compile(r"(?:^|(?<=//))[^/?#]*@")
 _PARAMETER = re.compile(r"([?&#;][^=&#;]*)=[^&#;]*")
 
 

@@ -11,17 +11,19 @@ from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, workflow_glyph, workflow_status
-from comfytui.tui.present.units import TimeStyle, age, duration, elapsed, moment, moment_in_full
+from comfytui.tui.present.units import TimeStyle, age, duration, elapsed, moment, moment_in_full, moment_in_short
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from comfytui.api.models import Workflow
+    from comfytui.engine.feed import Feed
 
 __all__ = [
     "HISTORY_COLUMNS",
     "Spent",
     "history_tally",
+    "last_workflow",
     "spent",
     "timeline",
     "workflow_fields",
@@ -43,6 +45,19 @@ HISTORY_COLUMNS = (
 )
 
 _LONGEST_BAR = 72
+
+_NOT_ASKED = "…"
+
+_SHORT: Mapping[str, str] = {
+    WorkflowStatus.ACCEPTED: "new",
+    WorkflowStatus.UPLOADED: "sent",
+    WorkflowStatus.QUEUED: "queue",
+    WorkflowStatus.RUNNING: "run",
+    WorkflowStatus.COMPLETED: "done",
+    WorkflowStatus.CANCELLED: "stop",
+    WorkflowStatus.INVALID: "inval",
+    WorkflowStatus.FAILED: "fail",
+}
 
 _WAITING = {WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED}
 
@@ -85,6 +100,26 @@ def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: 
     for name in ("created", "started", "completed", "updated"):
         cells[name] = (Span(moment(getattr(workflow, f"{name}_at"), style, now), Role.MUTED),)
     return Row(workflow.id, cells)
+
+
+def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> dict[str, Line]:
+    """The cells `last` and `when` of a runner: its newest workflow's status in short, and when it got there.
+
+    A history that was not asked yet is an ellipsis, an empty one a dash, and one that could not be asked again is
+    muted: unknown never looks like good.
+    """
+    if not history.value:
+        nothing = (Span(_NOT_ASKED if history.value is None else ABSENT, Role.MUTED),)
+        return {"last": nothing, "when": nothing}
+    newest = history.value[0]
+    glyph = workflow_glyph(newest.status)
+    role = Role.MUTED if history.problem else glyph.role
+    word = _SHORT.get(newest.status or "", newest.status or ABSENT)
+    since = newest.completed_at or newest.started_at or newest.created_at
+    return {
+        "last": (Span(f"{glyph.text} {word}", role),),
+        "when": (Span(moment_in_short(since, style, now), Role.MUTED),),
+    }
 
 
 def workflow_fields(workflow: Workflow, style: TimeStyle, now: datetime) -> tuple[Field, ...]:

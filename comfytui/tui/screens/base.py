@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from textual.screen import Screen
 
 from comfytui.tui.commands import Hint
-from comfytui.tui.present.header import Header, header_line
+from comfytui.tui.present.header import Header, budget_words, header_line
 from comfytui.tui.present.hints import hints_line
 from comfytui.tui.present.now import Now
 from comfytui.tui.present.problems import state
@@ -34,14 +34,14 @@ class FollowingScreen(Screen[None]):
 
     HINTS: ClassVar[Sequence[Hint]] = ()
 
-    def __init__(self, clock: Clock, source: str) -> None:
+    def __init__(self, clock: Clock) -> None:
         super().__init__()
         self.clock = clock
-        self.source = source
         self.snapshot: Snapshot | None = None
         self.header = StatusLine(id="header")
         self.footer = StatusLine(id="footer")
         self._style = TimeStyle.RELATIVE
+        self._source = ""
 
     def follow(self, snapshot: Snapshot, now: Now) -> None:
         """Show this snapshot at this moment."""
@@ -55,6 +55,7 @@ class FollowingScreen(Screen[None]):
         """Begin to follow the app."""
         self.watch(self.app, "snapshot", self._take)
         self.watch(self.app, "time_style", self._restyle)
+        self.watch(self.app, "source", self._name_source)
         self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
         self.set_interval(1.0, self.follow_again)
 
@@ -70,7 +71,7 @@ class FollowingScreen(Screen[None]):
         """Draw the present snapshot for the present moment."""
         if self.snapshot is None or not self.is_current:
             return
-        now = Now(self.clock.now(), self.clock.monotonic(), self._style)
+        now = Now(self.clock.now(), self.clock.monotonic(), self._style, self.snapshot.pace)
         self.follow(self.snapshot, now)
         self._show_header(self.snapshot, now)
 
@@ -97,14 +98,18 @@ class FollowingScreen(Screen[None]):
         self._style = style
         self.follow_again()
 
+    def _name_source(self, source: str) -> None:
+        self._source = source
+        self.follow_again()
+
     def _show_header(self, snapshot: Snapshot, now: Now) -> None:
-        feed = snapshot.page
         header = Header(
-            source=self.source,
-            state=state(feed, now.monotonic, snapshot.interval, paused=snapshot.attention.paused),
+            source=self._source,
+            state=state(snapshot, now.monotonic),
+            budget=budget_words(snapshot.spending, now.monotonic),
             total=snapshot.total,
             status=snapshot.attention.page.status,
-            interval=snapshot.interval,
+            interval=snapshot.pace,
             trail=self.trail(),
         )
         self.header.show(header_line(header, self.size.width - 2))

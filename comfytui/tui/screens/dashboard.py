@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["DashboardScreen"]
 
-# Long enough that holding a key down asks nothing on the way, short enough not to be noticed after one press.
-_DEBOUNCE = 0.15
+# Longer than the gap between repeats of a key held down, and not noticed after a single press.
+_DEBOUNCE = 0.09
 
 _STATUSES = (None, RunnerStatus.ACTIVE, RunnerStatus.DISABLED)
 
@@ -51,15 +51,15 @@ class DashboardScreen(FollowingScreen):
     HINTS = DASHBOARD_HINTS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD)]
 
-    def __init__(self, clock: Clock, source: str, attention: Attention) -> None:
-        super().__init__(clock, source)
+    def __init__(self, clock: Clock, attention: Attention) -> None:
+        super().__init__(clock)
         self.runners = RunnerList(id="list")
         self.detail = RunnerDetail(id="detail")
         self.history = HistoryTable(id="history")
         self.side = Container(self.detail, self.history, id="side")
         self.attention = attention
-        self._moves = Pace(self, _DEBOUNCE)
-        self._turns = Pace(self, _DEBOUNCE)
+        self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
+        self._turns = Pace(self, _DEBOUNCE, self._wish)
 
     def compose(self) -> ComposeResult:
         """Header, three panes, footer."""
@@ -79,8 +79,10 @@ class DashboardScreen(FollowingScreen):
         feed = snapshot.page_at(key)
         if feed.value is not None and self._past_the_end(key, feed.value.total):
             return
-        self.runners.show_page(key, feed, now)
+        self.runners.show_page(key, snapshot, now)
         self._show_runner(snapshot, now)
+        if self.runners.ids_in_view != self.attention.visible:
+            self._attend(replace(self.attention, visible=self.runners.ids_in_view))
 
     def trail(self) -> tuple[str, ...]:
         """The list, and the runner one has gone into."""
@@ -89,13 +91,11 @@ class DashboardScreen(FollowingScreen):
 
     @on(KeyedTable.Moved, "#list")
     def _runner_pointed_at(self) -> None:
-        if not self._moves.pending:
-            self.follow_again()
-        self._moves.soon(self._attend_runner)
+        self._moves.wish()
 
     @on(KeyedTable.Opened, "#list")
     def _runner_opened(self) -> None:
-        self._moves.now(self._attend_runner)
+        self._moves.now()
         self._go_to(self.history)
         self.history.move_to(None)
 
@@ -156,16 +156,23 @@ class DashboardScreen(FollowingScreen):
         following = _STATUSES[(_STATUSES.index(key.status) + 1) % len(_STATUSES)]
         self._turn_to(replace(key, page=1, status=following))
 
-    def set_paused(self, paused: bool) -> None:  # the app's word, since other screens pause too
+    def action_reveal_headers(self) -> None:
+        """Show the header values of the runner under the cursor, or mask them again."""
+        self.detail.revealed = not self.detail.revealed
+        self.follow_again()
+
+    def set_paused(self, *, paused: bool) -> None:
         """Attend to the same things, polled or not."""
         self._attend(replace(self.attention, paused=paused))
+
+    def set_focused(self, *, focused: bool) -> None:
+        """Attend to the same things, with the terminal in front or not."""
+        self._attend(replace(self.attention, focused=focused))
 
     def _turn_to(self, key: PageKey) -> None:
         self.attention = replace(self.attention, page=key)
         self.follow_again()
-        if not self._turns.pending:
-            self._wish()
-        self._turns.soon(self._wish)
+        self._turns.wish()
 
     def _past_the_end(self, key: PageKey, total: int | None) -> bool:
         """Go to the last page where the list has become shorter than the page in view."""
@@ -176,7 +183,6 @@ class DashboardScreen(FollowingScreen):
         return True
 
     def _attend_runner(self) -> None:
-        self._moves.forget()
         self._attend(replace(self.attention, runner_id=self.runners.cursor_id))
         self.follow_again()
 
@@ -204,7 +210,8 @@ class DashboardScreen(FollowingScreen):
     def _go_to(self, pane: Pane) -> None:
         pane.display = True
         self.side.display = True
-        pane.focus()
+        # Not pane.focus(), which waits its turn: the next key is already this pane's.
+        self.set_focus(pane)
 
     def _arrange(self) -> None:
         """Give the panes their places, all of them or the one with the keys."""

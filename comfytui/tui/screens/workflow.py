@@ -32,8 +32,8 @@ class WorkflowScreen(FollowingScreen):
     HINTS = WORKFLOW_HINTS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.WORKFLOW)]
 
-    def __init__(self, clock: Clock, source: str, runner_id: str, workflow_id: str) -> None:
-        super().__init__(clock, source)
+    def __init__(self, clock: Clock, runner_id: str, workflow_id: str) -> None:
+        super().__init__(clock)
         self.panel = FieldPanel(id="workflow")
         self._runner_id = runner_id
         self._workflow_id = workflow_id

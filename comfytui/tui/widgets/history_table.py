@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.tui.present.cells import Line, Role, Span
-from comfytui.tui.present.problems import notice
+from comfytui.tui.present.problems import lateness, notice
 from comfytui.tui.present.workflows import HISTORY_COLUMNS, history_tally, workflow_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
@@ -20,6 +20,8 @@ __all__ = ["HistoryTable"]
 class HistoryTable(KeyedTable):
     """A runner's history; what goes on under the cursor is told to the second."""
 
+    CURSOR_STAYS: ClassVar[bool] = False
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(HISTORY_COLUMNS, id=id)
         self.runner_id: str | None = None
@@ -29,7 +31,7 @@ class HistoryTable(KeyedTable):
         workflows = feed.value or ()
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
-        self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)))
+        self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)), lateness(feed, at))
         said = notice(feed, at.monotonic, self.body_width)
         self.show(rows, said or _empty(runner_id, feed.value))
         if runner_id != self.runner_id:

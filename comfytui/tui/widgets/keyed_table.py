@@ -34,6 +34,9 @@ class KeyedTable(Pane):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
 
+    CURSOR_STAYS: ClassVar[bool] = True
+    """Whether the cursor is shown while the keys go elsewhere."""
+
     @dataclass
     class Moved(Message):
         """The cursor is on another item now, None when there is none left."""
@@ -78,6 +81,11 @@ class KeyedTable(Pane):
     def cursor_id(self) -> str | None:
         """The id of the item under the cursor, None in an empty table."""
         return self._rows[self._cursor].id if self._rows else None
+
+    @property
+    def ids_in_view(self) -> tuple[str, ...]:
+        """The ids of the rows in view, from the top."""
+        return tuple(row.id for row in self._rows[self.top : self.top + self.page_length])
 
     def show(self, rows: Sequence[Row], notice: Sequence[Line] = ()) -> None:
         """Show these rows, and above them the notice's lines if there are any."""
@@ -196,12 +204,18 @@ class KeyedTable(Pane):
     def _row(self, place: int, width: int) -> _Drawn:
         """A row and how it looks; as drawn last where neither has changed."""
         row = self._rows[place]
-        below = ("cursor" if self.has_focus else "cursor--blurred") if place == self._cursor else ""
+        below = self._cursor_look() if place == self._cursor else ""
         made = self._drawn_rows.get(row.id)
         if made is not None and made[1] == below and (made[0] is row or made[0] == row):
             return made
         cells = [row.cells.get(column.key, EMPTY) for column in self._fitted]
         return (row, below, self.strip(self._joined(cells), width, below))
+
+    def _cursor_look(self) -> str:
+        """The component class of the cursor's row; none where the keys go elsewhere and the table then hides it."""
+        if self.has_focus:
+            return "cursor"
+        return "cursor--blurred" if self.CURSOR_STAYS else ""
 
     def _joined(self, cells: Sequence[Line]) -> Line:
         pieces: list[Span] = []

@@ -1,4 +1,4 @@
-"""Acting on a burst of wishes once."""
+"""Acting on a burst of wishes at its beginning and at its end."""
 
 from __future__ import annotations
 
@@ -14,35 +14,45 @@ __all__ = ["Pace"]
 
 
 class Pace:
-    """Puts off an action until wishes for it have been quiet for a while, so that a held key acts once."""
+    """Acts at once on a wish that comes alone, and once more when a burst of them has ended.
 
-    def __init__(self, owner: DOMNode, seconds: float) -> None:
+    So one key press is answered without delay, and a key held down asks for nothing on the way.
+    """
+
+    def __init__(self, owner: DOMNode, quiet: float, act: Callable[[], None]) -> None:
+        """Make a pace.
+
+        Args:
+            owner: Whose timer it is.
+            quiet: Seconds without a wish that end a burst.
+            act: What is wished.
+        """
         self._owner = owner
-        self._seconds = seconds
+        self._quiet = quiet
+        self._act = act
         self._timer: Timer | None = None
+        self._again = False
 
     @property
     def pending(self) -> bool:
-        """Whether something is put off."""
-        return self._timer is not None
+        """Whether a wish is put off until the burst has ended."""
+        return self._again
 
-    def soon(self, act: Callable[[], None]) -> None:
-        """Act when nothing more is wished for a while; an earlier wish is forgotten."""
-        self.forget()
-
-        def at_last() -> None:
-            self._timer = None
-            act()
-
-        self._timer = self._owner.set_timer(self._seconds, at_last)
-
-    def now(self, act: Callable[[], None]) -> None:
-        """Act at once, and not again for what was wished before."""
-        self.forget()
-        act()
-
-    def forget(self) -> None:
-        """Drop what was put off."""
+    def wish(self) -> None:
+        """Act now, or when the burst that this belongs to has ended."""
+        self._again = self._timer is not None
         if self._timer is not None:
             self._timer.stop()
-            self._timer = None
+        self._timer = self._owner.set_timer(self._quiet, self._burst_ended)
+        if not self._again:
+            self._act()
+
+    def now(self) -> None:
+        """Act at once, and not again for what was wished before."""
+        self._again = False
+        self._act()
+
+    def _burst_ended(self) -> None:
+        self._timer = None
+        if self._again:
+            self.now()

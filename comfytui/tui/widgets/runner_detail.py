@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from comfytui.tui.present.cells import Role, Span
-from comfytui.tui.present.problems import notice
+from comfytui.tui.present.problems import lateness, notice
 from comfytui.tui.present.runners import runner_fields, runner_name
 from comfytui.tui.widgets.field_panel import FieldPanel
 
@@ -18,16 +18,24 @@ __all__ = ["RunnerDetail"]
 
 
 class RunnerDetail(FieldPanel):
-    """The detail panel."""
+    """The detail panel.
+
+    Attributes:
+        revealed: Whether header values are shown; only ever for the runner they were revealed for.
+    """
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self.revealed = False
         self._shown_id: str | None = None
 
     def show_runner(self, runner: Runner | None, feed: Feed[Runner], at: Now) -> None:
         """Show a runner, as the list or as Get Runner told of it, and what is wrong with its feed."""
-        self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),))
+        self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),), lateness(feed, at))
         said = notice(feed, at.monotonic, self.body_width)
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
-        self.show(runner_fields(runner, at.style, at.wall) if runner else (), said, anew=anew)
+        if anew:
+            self.revealed = False
+        fields = runner_fields(runner, at.style, at.wall, reveal=self.revealed) if runner else ()
+        self.show(fields, said, anew=anew)

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfytui.tui.present.listing import empty_list, list_foot, list_title
+from comfytui.tui.present.listing import departed, empty_list, list_foot, list_title
 from comfytui.tui.present.problems import notice
 from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
-    from comfytui.engine.feed import Feed
     from comfytui.engine.resources import PageKey
+    from comfytui.engine.snapshot import Snapshot
     from comfytui.tui.present.now import Now
 
 __all__ = ["RunnerList"]
@@ -26,15 +26,17 @@ class RunnerList(KeyedTable):
         self._page: RunnerPage | None = None
         self._key: PageKey | None = None
 
-    def show_page(self, key: PageKey, feed: Feed[RunnerPage], at: Now) -> None:
+    def show_page(self, key: PageKey, snapshot: Snapshot, at: Now) -> None:
         """Show the page, or the one before it until it has come."""
+        feed = snapshot.page_at(key)
         turned = feed.value is not None and key != self._key
         same_list = self._key is None or key.status == self._key.status
         if feed.value is not None:
             self._page, self._key = feed.value, key
         page = self._page if feed.value is not None or same_list else None
-        rows = [runner_row(runner, at.style, at.wall) for runner in (page.runners if page else ())]
-        self.label(list_title(key), list_foot(key, feed.value))
+        runners = page.runners if page else ()
+        rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in runners]
+        self.label(list_title(key), (*list_foot(key, feed.value), *departed(snapshot.departed, at.wall)))
         said = notice(feed, at.monotonic, self.body_width) or empty_list(key, page)
         self.show(rows, said)
         if turned and same_list:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from textual.events import AppBlur, AppFocus
 
-from comfytui.api.errors import NotFound, ServerError
-from comfytui.engine.resources import PageKey
+from comfytui.api.errors import NotFound, RateLimited, ServerError
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
 from comfytui.tui.screens.dashboard import DashboardScreen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted
@@ -25,7 +26,7 @@ async def test_three_panes_show_the_first_page_the_first_runner_and_its_history(
         await driven.sees("https://my-comfy.example.com", ID, "7c9e6679-7425-40de-944b-e07fc1f90ae7")
         await driven.sees("Authorization  ••••••••", "X-Custom-Header  ••••••••", "image-generation")
         await driven.sees("Recent workflows", "queued")
-        await driven.sees("demo │ ● live │ 120 runners │ every 5 s │ runners")
+        await driven.sees("demo │ ● live │ api ≤ ", "/40 │ 120 runners │ every 5 s │ runners")
         assert "secret_token" not in driven.text
 
 
@@ -166,11 +167,48 @@ async def test_a_feed_that_was_not_answered_for_long_is_late() -> None:
         source.release(PageKey())
 
 
-async def test_a_runner_that_is_gone_says_so_in_its_detail() -> None:
-    async with scripted(make_page(make_runner("a"))) as (driven, source):
-        source.runners["a"] = NotFound("GET", "/v1/runner/a", "requested entity not found", 404)
+async def test_a_runner_that_is_gone_leaves_the_list_and_the_cursor_goes_to_its_neighbour() -> None:
+    page = make_page(make_runner("a"), make_runner("b"), make_runner("c"))
+    async with scripted(page) as (driven, source):
+        await driven.press("j")
+        source.runners["b"] = source.histories["b"] = NotFound("GET", "/v1/runner/b", "requested entity not found", 404)
+        source.pages[PageKey()] = make_page(make_runner("a"), make_runner("c"))
         await driven.passes(5)
-        await driven.sees("no longer registered")
+        await driven.sees("Runner b is no longer registered", "of 2")
+        assert [row.id for row in dashboard(driven).runners.rows] == ["a", "c"]
+        assert dashboard(driven).runners.cursor_id == "c"
+
+
+async def test_a_cool_down_is_counted_down_and_then_over() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.pages[PageKey()] = RateLimited("GET", "/v1/runner", "too many requests", 429)
+        await driven.clock.advance(5)
+        driven.redraw()
+        await driven.sees("Runner a", "cooling down")
+        source.pages[PageKey()] = make_page(make_runner("a"))
+        await driven.passes(12)
+        await driven.sees("● live")
+
+
+async def test_a_pane_says_for_itself_that_its_answer_is_overdue() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.hold(HistoryKey("a"))
+        await driven.clock.advance(13)
+        driven.redraw()
+        await driven.sees("● live", "╰─ ◔ late 13 s ─")
+        source.release(HistoryKey("a"))
+
+
+async def test_out_of_focus_it_polls_four_times_less() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        driven.app.post_message(AppBlur())
+        await driven.sees("every 20 s")
+        source.forget()
+        await driven.clock.advance(19)
+        assert PageKey() not in source.asked
+        driven.app.post_message(AppFocus())
+        await driven.sees("every 5 s")
+        await driven.until(lambda: PageKey() in source.asked)
 
 
 async def test_an_empty_account_an_empty_filter_and_an_empty_history_have_their_sentences() -> None:
@@ -264,8 +302,9 @@ async def test_rows_of_nothing_but_an_id_are_shown() -> None:
 async def test_a_long_name_is_cut_in_the_list_and_whole_in_the_detail() -> None:
     name = "".join(f"<{number}>" for number in range(60))
     async with scripted(make_page(make_runner("a", name=name))) as (driven, _):
-        rows = [line for line in driven.lines if "active" in line]
-        assert "…" in rows[0]
+        row = next(line for line in driven.lines if line.startswith("│ ●"))
+        assert "<0>" in row
+        assert "…" in row
         await driven.sees("<59>")
 
 
@@ -275,6 +314,28 @@ async def test_holding_the_cursor_key_asks_for_the_last_runner_only() -> None:
         source.forget()
         await driven.pilot.press(*["down"] * 10)
         await driven.settled()
-        asked = {getattr(resource, "runner_id", None) for resource in source.asked}
-        assert "r10" in asked
-        assert "r5" not in asked
+        assert RunnerKey("r10") in source.asked
+        assert RunnerKey("r5") not in source.asked
+
+
+async def test_the_list_tells_each_runners_last_workflow_as_far_as_it_is_known() -> None:
+    runners = (make_runner("a"), make_runner("b"))
+    failed = make_workflow("w", status="failed", created_at="2026-11-21T13:50:00Z", completed_at="2026-11-21T13:55:00Z")
+    async with scripted(make_page(*runners), (failed,)) as (driven, source):
+        source.histories["b"] = ()
+        await driven.sees("✖ fail   5m")
+        await driven.passes(5)
+        await driven.until(lambda: driven.app.snapshot.history("b").value == ())
+        rows = [line for line in driven.lines if "Runner b" in line]
+        assert rows[0].split("││")[0].split()[-3:] == ["–", "–", "–"]
+
+
+async def test_header_values_are_revealed_until_the_selection_moves() -> None:
+    async with demo() as driven:
+        await driven.press("H")
+        await driven.sees("Bearer secret_token")
+        await driven.press("H")
+        assert "secret_token" not in driven.text
+        await driven.press("H", "j", "k")
+        await driven.sees("Authorization  ••••••••")
+        assert "secret_token" not in driven.text

@@ -1,0 +1,128 @@
+"""What comes back from httpx, put into words: answers, and failures to get one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import cast
+
+import httpx
+
+from comfytui.api.body import ENDED_EARLY, MAX_BODY, TOO_LARGE, read_json, unpack
+from comfytui.api.causes import target_of, why_not_connected
+from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable
+
+__all__ = ["Answer", "Wire", "explain", "is_hang_up"]
+
+_LARGE = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer as it comes in: its head first, then its body.
+
+    Attributes:
+        head: Status and headers.
+        raw: The body as far as it came, compressed or not.
+        flaw: Why that is not all of it; empty where it is.
+    """
+
+    head: httpx.Response = field(repr=False)
+    raw: bytearray = field(default_factory=bytearray, repr=False)
+    flaw: str = ENDED_EARLY
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.head.status_code
+
+    @property
+    def is_yes(self) -> bool:
+        """Whether the status is one of 2xx."""
+        return 200 <= self.status <= 299
+
+    @property
+    def words(self) -> str:
+        """Words for a status whose body gives none."""
+        if self.head.has_redirect_location:
+            target = target_of(self.head.headers["location"])
+            return f"{self.status}: redirects are not followed; this one leads to {target}"
+        try:
+            phrase = HTTPStatus(self.status).phrase.lower()
+        except ValueError:
+            phrase = self.head.reason_phrase or "unknown"
+        return f"{self.status}: {phrase}"
+
+    async def read(self) -> None:
+        """Let the body come in; that of a redirect is of no use."""
+        if self.head.has_redirect_location:
+            return
+        try:
+            async for chunk in cast("httpx.AsyncByteStream", self.head.stream):
+                self.raw += chunk
+                if len(self.raw) > MAX_BODY:
+                    self.flaw = TOO_LARGE
+                    return
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            return
+        self.flaw = ""
+
+    async def decode(self) -> object:
+        """The JSON value of the body; None, and a flaw, where there is none."""
+        if self.flaw:
+            return None
+        coding = self.head.headers.get("content-encoding", "").strip().lower()
+        try:
+            body = unpack(bytes(self.raw), coding)
+            return await asyncio.to_thread(read_json, body) if len(body) > _LARGE else read_json(body)
+        except ValueError as error:
+            self.flaw = str(error)
+            return None
+
+
+class Wire:
+    """What one request met on its way down, as told by the transport's `trace` extension."""
+
+    def __init__(self) -> None:
+        self._events: set[str] = set()
+
+    async def __call__(self, event: str, _info: Mapping[str, object]) -> None:
+        """Note what happens."""
+        self._events.add(event)
+
+    @property
+    def went_stale(self) -> bool:
+        """Whether the request went out on a connection from before and no answer began."""
+        connected = any("connect_tcp" in event for event in self._events)
+        sent = "http11.send_request_headers.started" in self._events
+        return sent and not connected and "http11.receive_response_headers.complete" not in self._events
+
+
+def is_hang_up(error: httpx.HTTPError) -> bool:
+    """Whether the connection ended, for whatever reason, before an answer began."""
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "disconnected" in str(error)
+    return isinstance(error, (httpx.ReadError, httpx.WriteError))
+
+
+def explain(error: httpx.HTTPError, timeout: float) -> tuple[type[RequestError], str]:
+    """The leaf of the tree of errors for a failure, and words for it: httpx gives none to many of its own."""
+    match error:
+        case httpx.ConnectTimeout():
+            return TimedOut, f"no connection within {timeout / 2:g} seconds"
+        case httpx.TimeoutException():
+            return TimedOut, f"no whole answer within {timeout:g} seconds"
+        case httpx.ProxyError():
+            return Unreachable, "the proxy did not let the request through"
+        case httpx.ConnectError():
+            return Unreachable, why_not_connected(error)
+        case httpx.RemoteProtocolError() if not is_hang_up(error):
+            return Unintelligible, "an answer that is not HTTP"
+        case httpx.RemoteProtocolError():
+            return Unreachable, "the server closed the connection without an answer"
+        case httpx.NetworkError():
+            return Unreachable, "the connection was lost before an answer came"
+        case _:
+            return Unreachable, "the request could not be made"

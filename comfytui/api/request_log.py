@@ -1,0 +1,117 @@
+"""What was asked of the API, kept for whoever wants to know what the dashboard did."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from comfytui.api.log_file import LogFile
+from comfytui.api.text import clean
+from comfytui.api.worker import Worker
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+
+__all__ = ["MAX_ENTRIES", "Entry", "Note", "RequestLog", "RequestRecord"]
+
+MAX_ENTRIES = 500
+
+_MAX_BACKLOG = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """One request that was sent and how it ended.
+
+    Attributes:
+        at: When it was sent, in UTC.
+        method: The HTTP method.
+        path: Path and query, without host and without secrets.
+        status: The HTTP status, None where no answer came.
+        words: What went wrong, clean and without secrets; empty where nothing did.
+        ms: Milliseconds until the whole answer was there, or until it was given up.
+        size: Bytes of the body as they came, compressed or not.
+    """
+
+    at: datetime
+    method: str
+    path: str
+    status: int | None
+    words: str
+    ms: int
+    size: int
+
+    def __str__(self) -> str:
+        status = "–" if self.status is None else self.status
+        return f"{_stamp(self.at)} {self.method} {self.path} {status} {self.ms} ms {self.size} B {self.words}".rstrip()
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A sentence of the dashboard itself; `at` is in UTC."""
+
+    at: datetime
+    text: str
+
+    def __str__(self) -> str:
+        return f"{_stamp(self.at)} {self.text}"
+
+
+Entry: TypeAlias = RequestRecord | Note
+
+
+class RequestLog:
+    """The last MAX_ENTRIES entries in memory, and a bounded copy in a file where one is wanted.
+
+    The file is written by a thread. That it cannot be written is noted once and disturbs nothing else.
+
+    Args:
+        clock: Its wall clock dates the notes.
+        path: The file, None for none; see `comfytui.api.log_file`.
+    """
+
+    def __init__(self, clock: Clock, path: Path | None = None) -> None:
+        self._clock = clock
+        self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
+        self._file = None if path is None else LogFile(path)
+        self._worker = Worker("request log")
+        self._complained = False
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries, newest last."""
+        return tuple(self._entries)
+
+    def add(self, record: RequestRecord) -> None:
+        """Keep a request."""
+        self._keep(record)
+
+    def note(self, text: str) -> None:
+        """Keep a sentence, dated now."""
+        self._keep(Note(self._clock.now(), clean(text)))
+
+    def close(self) -> None:
+        """Let the file be written to its end, as far as that goes at once; nothing may be kept afterwards."""
+        self._worker.close()
+
+    def _keep(self, entry: Entry) -> None:
+        self._entries.append(entry)
+        file = self._file
+        if file is not None and self._worker.backlog < _MAX_BACKLOG:
+            self._worker.submit(lambda: self._write(file, str(entry)))
+
+    def _write(self, file: LogFile, line: str) -> None:
+        try:
+            file.append(line)
+        except OSError as error:
+            if not self._complained:
+                self._complained = True
+                words = f"the request log cannot be written to {file.path}: {error.strerror or 'no reason given'}"
+                self._entries.append(Note(self._clock.now(), clean(words)))
+
+
+def _stamp(at: datetime) -> str:
+    return at.isoformat(timespec="milliseconds")

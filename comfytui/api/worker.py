@@ -1,0 +1,58 @@
+"""A thread for what may block: files on disks that are slow, full, locked or gone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import SimpleQueue
+from typing import TypeVar
+
+__all__ = ["Worker"]
+
+_T = TypeVar("_T")
+
+
+class Worker:
+    """Runs calls one after another in a thread of its own, which starts with the first of them.
+
+    The process does not wait for it at its end: a disk that hangs must not hold a terminal.
+    """
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    @property
+    def backlog(self) -> int:
+        """How many calls have not begun."""
+        return self._calls.qsize()
+
+    def submit(self, call: Callable[[], _T]) -> Future[_T]:
+        """Run this after all that was submitted before, unless the future is cancelled first.
+
+        Args:
+            call: It raises nothing that is not a mistake of ours, for that would end the thread.
+        """
+        future: Future[_T] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                future.set_result(call())
+
+        self._calls.put(run)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        return future
+
+    def close(self, patience: float = 0.5) -> None:
+        """Finish what was submitted, within that many seconds; what is submitted afterwards never runs."""
+        self._calls.put(None)
+        if self._thread is not None:
+            self._thread.join(patience)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            call()

@@ -1,0 +1,117 @@
+"""Where files of ours are: the configuration, the state that may be lost, what lives as long as a login.
+
+The directories are those of the platform: on Linux below `$XDG_CONFIG_HOME`, `$XDG_STATE_HOME` and `$XDG_RUNTIME_DIR`.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+
+__all__ = [
+    "APP",
+    "config_dir",
+    "exists",
+    "exposure",
+    "find_config_file",
+    "make_private",
+    "runtime_dir",
+    "shown",
+    "state_dir",
+]
+
+APP = "comfytui"
+
+_PRIVATE = 0o700
+_OTHERS = 0o077
+
+
+def config_dir() -> Path:
+    """Where the configuration and the saved token are; it need not exist."""
+    from platformdirs import user_config_path
+
+    return user_config_path(APP)
+
+
+def state_dir() -> Path:
+    """Where the request log and crash reports are; it need not exist."""
+    from platformdirs import user_state_path
+
+    return user_state_path(APP)
+
+
+def find_config_file(given: Path | None) -> Path | None:
+    """The configuration file to read: the given one, there or not, else the usual one if there is one."""
+    if given is not None:
+        return given
+    usual = config_dir() / "config.toml"
+    return usual if exists(usual) else None
+
+
+def runtime_dir(environ: Mapping[str, str]) -> Path:
+    """Where this user's processes meet; it need not exist.
+
+    It is in `$XDG_RUNTIME_DIR`, and in the state directory where there is none that is this user's alone.
+    """
+    given = Path(environ.get("XDG_RUNTIME_DIR", ""))
+    return given / APP if given.is_absolute() and _is_ours_alone(given) else state_dir() / "run"
+
+
+def make_private(directory: Path) -> Path:
+    """Make the directory, and those above it that are missing, for this user alone, and return it.
+
+    Raises:
+        OSError: It cannot be made, or is another user's.
+    """
+    missing = [each for each in (directory, *directory.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=_PRIVATE, exist_ok=True)
+    if _mode(directory) != _PRIVATE:
+        directory.chmod(_PRIVATE)
+    return directory
+
+
+def exists(path: Path) -> bool:
+    """Whether there is something at this path that can be seen."""
+    try:
+        path.stat()
+    except OSError:
+        return False
+    return True
+
+
+def exposure(path: Path) -> str | None:
+    """The sentence that says that others may use this file or directory; None where they may not, or there is none."""
+    try:
+        mode = _mode(path)
+        wanted = _PRIVATE if path.is_dir() else 0o600
+    except OSError:
+        return None
+    if not mode & _OTHERS:
+        return None
+    return f"{shown(path)} is open to other users (mode {mode:04o}): chmod {wanted:o} it."
+
+
+def shown(path: Path) -> str:
+    """The path for people to read, the home directory as `~`."""
+    try:
+        home = Path.home()
+    except RuntimeError:
+        home = path
+    below = home not in (path, Path("/")) and path.is_relative_to(home)
+    text = f"~/{path.relative_to(home)}" if below else str(path)
+    return text if text.isprintable() else ascii(text)
+
+
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def _is_ours_alone(directory: Path) -> bool:
+    try:
+        about = directory.stat()
+    except OSError:
+        return False
+    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & _OTHERS

@@ -1,0 +1,86 @@
+"""Runners that turn out to be no longer registered: out of the snapshot, and back when a later page has them. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, TypeVar
+
+from comfytui.engine.snapshot import Departure
+
+if TYPE_CHECKING:
+    from comfytui.api.models import RunnerPage
+    from comfytui.engine.feed import Feed
+    from comfytui.engine.snapshot import Snapshot
+
+__all__ = ["MAX_DEPARTURES", "Seen", "depart", "departed_since", "is_gone", "without"]
+
+MAX_DEPARTURES = 16
+
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """When something was asked and answered.
+
+    Attributes:
+        asked_on: When it was asked, on the engine's monotonic clock.
+        on: When the answer was there, on that clock.
+        at: The same in UTC.
+    """
+
+    asked_on: float
+    on: float
+    at: datetime
+
+
+def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
+    """The API knows no such runner: its row leaves every page, its feeds are dropped, and its departure is told.
+
+    A second answer to the same effect, to what was asked before the first one was there, changes nothing.
+    """
+    if runner_id in departed_since(snapshot, seen.asked_on):
+        return snapshot
+    known = snapshot.find_runner(runner_id)
+    departure = Departure(runner_id, (known.name if known else None) or runner_id, seen.at, seen.on)
+    others = tuple(other for other in snapshot.departed if other.runner_id != runner_id)
+    return replace(
+        snapshot,
+        pages={key: _page_without(feed, runner_id) for key, feed in snapshot.pages.items()},
+        runners=_dropped(snapshot.runners, runner_id),
+        histories=_dropped(snapshot.histories, runner_id),
+        departed=(*others, departure)[-MAX_DEPARTURES:],
+    )
+
+
+def departed_since(snapshot: Snapshot, moment: float) -> frozenset[str]:
+    """The ids of those whose departure was noticed at that moment of the monotonic clock or later."""
+    return frozenset(departure.runner_id for departure in snapshot.departed if departure.on >= moment)
+
+
+def is_gone(snapshot: Snapshot, runner_id: str) -> bool:
+    """Whether it has departed and nothing has brought it back."""
+    has_departed = any(departure.runner_id == runner_id for departure in snapshot.departed)
+    return has_departed and snapshot.find_runner(runner_id) is None
+
+
+def without(page: RunnerPage, gone: frozenset[str]) -> RunnerPage:
+    """The page without these runners, its total less by as many; the same object where it has none of them."""
+    runners = tuple(runner for runner in page.runners if runner.id not in gone)
+    fewer = len(page.runners) - len(runners)
+    if not fewer:
+        return page
+    total = None if page.total is None else max(0, page.total - fewer)
+    return page.model_copy(update={"runners": runners, "total": total})
+
+
+def _page_without(feed: Feed[RunnerPage], runner_id: str) -> Feed[RunnerPage]:
+    if feed.value is None or (page := without(feed.value, frozenset({runner_id}))) is feed.value:
+        return feed
+    return replace(feed, value=page)
+
+
+def _dropped(feeds: Mapping[str, Feed[V]], runner_id: str) -> Mapping[str, Feed[V]]:
+    return {other: feed for other, feed in feeds.items() if other != runner_id} if runner_id in feeds else feeds

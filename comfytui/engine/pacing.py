@@ -1,0 +1,107 @@
+"""How fast to ask: the interval in force, the way back from failures, the rhythm of the rotation. Pure."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from comfytui.api.allowance import WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from comfytui.engine.snapshot import Attention
+
+__all__ = [
+    "JITTER",
+    "MAX_BACK_OFF",
+    "back_off",
+    "bearable",
+    "for_rotation",
+    "pace",
+    "room_at",
+    "rotation_spacing",
+    "smoothed",
+]
+
+MAX_BACK_OFF = 30.0
+"""Seconds that nobody waits longer for the next try, unless the interval in force is longer."""
+
+JITTER = 0.2
+"""How far a wait may be off either way, as a part of it, so that many who failed together do not return together."""
+
+UNFOCUSED_FACTOR = 4.0
+RESPONSE_FACTOR = 2.0
+
+# What polls and rotation may spend of the share; the rest is there when a key is pressed.
+_BY_TIME = 0.75
+_ROTATION = 0.5
+
+# What takes longer has waited for the allowance, not for the server.
+_LONGEST_RESPONSE = 10.0
+_NEWEST_WEIGHT = 0.3
+_MOST_DOUBLINGS = 10
+
+
+def pace(interval: float, attention: Attention, response_time: float, share: int) -> float:
+    """The interval in force: seconds from an answer to the next poll of the same thing.
+
+    It is `interval`, four times that where nobody looks, and never less than twice the response time or than what the
+    share bears. Where one of the latter two decides it is whole seconds, so that it does not flicker.
+
+    Args:
+        interval: What was asked for, in seconds.
+        attention: How much is polled, and whether anybody looks.
+        response_time: Seconds that answers take, smoothed.
+        share: Requests that may be sent within a WINDOW.
+    """
+    watched = attention.focused or attention.wallboard
+    wanted = interval * (1.0 if watched else UNFOCUSED_FACTOR)
+    least = max(RESPONSE_FACTOR * response_time, bearable(attention, share))
+    return wanted if wanted >= least else float(math.ceil(least))
+
+
+def bearable(attention: Attention, share: int) -> float:
+    """Seconds between polls of all that is attended that leave a quarter of the share to key presses."""
+    attended = 1 if attention.runner_id is None else 3
+    return attended * WINDOW / (share * _BY_TIME)
+
+
+def back_off(interval: float, streak: int, jitter: float) -> float:
+    """Seconds to wait after a failure: one interval at first, then doubling to MAX_BACK_OFF, never below an interval.
+
+    Args:
+        interval: The interval in force.
+        streak: Failures in a row, 1 or more.
+        jitter: What all waits but the first are multiplied with: 1.0, give or take JITTER.
+    """
+    if streak <= 1:
+        return interval
+    doubled = min(interval * 2.0 ** min(streak - 1, _MOST_DOUBLINGS), MAX_BACK_OFF)
+    return max(interval, min(doubled * jitter, MAX_BACK_OFF))
+
+
+def rotation_spacing(interval: float, in_force: float, share: int) -> float:
+    """Seconds from one request of the rotation to the next: half of the share, evenly, slowed down as polls are."""
+    return WINDOW / (share * _ROTATION) * max(1.0, in_force / interval)
+
+
+def room_at(sent: Sequence[float], most: int) -> float:
+    """When fewer than so many requests are within a WINDOW; minus infinity where that is so already.
+
+    Args:
+        sent: Send times of all who share, on the monotonic clock, newest last.
+        most: 1 or more.
+    """
+    return sent[-most] + WINDOW if len(sent) >= most else -math.inf
+
+
+def for_rotation(share: int) -> int:
+    """How many requests of a window the rotation adds to, at most: a quarter of the share stays for key presses."""
+    return max(1, math.floor(share * _BY_TIME))
+
+
+def smoothed(response_time: float, newest: float) -> float:
+    """The response time after one more answer; 0.0 stands for none so far."""
+    newest = min(newest, _LONGEST_RESPONSE)
+    return newest if response_time == 0.0 else response_time + _NEWEST_WEIGHT * (newest - response_time)

@@ -1,0 +1,166 @@
+"""Who answers for the API: the API itself with whichever token there is, or a simulated fleet in this process."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeAlias
+
+from comfytui.api.allowance import Use
+from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
+from comfytui.config.paths import shown
+from comfytui.config.secrets import find_token, permission_warnings, save_token, token_file
+from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError, host_of
+from comfytui.tui.door import Verdict
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from comfytui.api.allowance import Allowance
+    from comfytui.api.client import ComfyControlClient
+    from comfytui.api.request_log import RequestLog
+    from comfytui.clock import Clock
+    from comfytui.config.settings import Settings
+    from comfytui.engine.resources import RunnerSource
+    from comfytui.gateway.simulated import SimulatedFleet
+
+__all__ = ["Connect", "Entrance", "demo_source", "made_token", "simulated_fleet"]
+
+Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
+"""Makes who answers once it is needed. What it imports is heavy, so it does so behind the first frame."""
+
+_NOTHING_FOUND = "no token yet"
+
+
+def demo_source(runners: int, seed: int, clock: Clock, allowance: Allowance, requests: RequestLog) -> Connect:
+    """A client of the gateway in this very process, over a simulated fleet: no port, no network."""
+
+    def connect() -> RunnerSource:
+        from httpx import ASGITransport
+
+        from comfytui.api.client import ComfyControlClient
+        from comfytui.api.session import Session
+        from comfytui.gateway.app import create_app
+
+        token = made_token()
+        transport = ASGITransport(create_app(simulated_fleet(runners, seed, clock), token), raise_app_exceptions=False)
+        session = Session("http://demo", token, transport, allowance=allowance, log=requests, clock=clock)
+        return ComfyControlClient(session)
+
+    return lambda: asyncio.to_thread(connect)
+
+
+def simulated_fleet(runners: int, seed: int, clock: Clock) -> SimulatedFleet:
+    """The believable fleet, driven by a clock."""
+    from comfytui.gateway.simulated import SimulatedFleet
+
+    return SimulatedFleet(clock, runners=runners, seed=seed)
+
+
+def made_token() -> SecretStr:
+    """A token nobody else has."""
+    import secrets
+
+    from pydantic import SecretStr
+
+    return SecretStr(f"cfc_{secrets.token_urlsafe(24)}")
+
+
+class Entrance:
+    """Makes clients of the API with the token at hand, and takes new ones; `comfytui.tui.door.Door` for the dashboard.
+
+    Args:
+        settings: Where tokens may come from, and how to connect.
+        url: The API's address.
+        clock: Dates requests and the allowance.
+        allowance: What may be sent, whichever token is used.
+        requests: Where requests are kept.
+    """
+
+    def __init__(self, settings: Settings, url: str, clock: Clock, allowance: Allowance, requests: RequestLog) -> None:
+        self._settings = settings
+        self._url = url
+        self._clock = clock
+        self._allowance = allowance
+        self._requests = requests
+        self._token: SecretStr | None = None
+        self._demo = False
+
+    @property
+    def source(self) -> str:
+        """Where the runners come from, for people to read."""
+        return "demo" if self._demo else host_of(self._url)
+
+    @property
+    def place(self) -> str:
+        """Where a token would be saved, for people to read."""
+        return shown(token_file())
+
+    async def connect(self) -> RunnerSource:
+        """A client with the token at hand.
+
+        Raises:
+            Unauthorized: There is no token anywhere; the message says so.
+            InvalidArgument: A token or a setting cannot be used; the message says why.
+        """
+        if self._demo:
+            return await demo_source(DEFAULT_RUNNERS, 0, self._clock, self._allowance, self._requests)()
+        return await asyncio.to_thread(self._client)
+
+    async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
+        """Ask the API whether it takes this token; use and, if wished, save it then."""
+        try:
+            client = await asyncio.to_thread(self._client, token)
+        except InvalidArgument as error:
+            return Verdict(taken=False, words=str(error))
+        try:
+            await client.list_runners(per_page=1, use=Use.WISH)
+        except Unauthorized as error:
+            return Verdict(taken=False, words=f"The API does not take it: {error.message}")
+        except ComfyControlError as error:
+            return Verdict(taken=False, words=f"It could not be checked: {error}")
+        finally:
+            await client.aclose()
+        self._token, self._demo = token, False
+        return Verdict(taken=True, words=await asyncio.to_thread(_kept, token) if save else "")
+
+    def enter_demo(self) -> None:
+        """Use the simulated fleet from now on."""
+        self._demo = True
+
+    def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
+        from comfytui.api.client import ComfyControlClient
+        from comfytui.api.session import Session
+
+        return ComfyControlClient(
+            Session(
+                self._url,
+                token or self._token or self._found(),
+                allowance=self._allowance,
+                log=self._requests,
+                clock=self._clock,
+                ca_bundle=self._settings.ca_bundle,
+                insecure_http=self._settings.insecure_http,
+            )
+        )
+
+    def _found(self) -> SecretStr:
+        for warning in permission_warnings(self._settings.config_file):
+            self._requests.note(warning)
+        try:
+            found = find_token(os.environ, self._settings.token_command)
+        except SettingsError as error:
+            raise InvalidArgument(str(error)) from None
+        if found is None:
+            raise Unauthorized("GET", "/v1/runner", _NOTHING_FOUND, 401)
+        self._token = found.secret
+        return found.secret
+
+
+def _kept(token: SecretStr) -> str:
+    """Keep the token for the next start, and say what became of it."""
+    try:
+        return f"The token is kept in {shown(save_token(token))}."
+    except SettingsError as error:
+        return f"It works, but is not kept: {error}"

@@ -1,0 +1,65 @@
+"""How the dashboard gets in: what the token screen asks of whoever knows tokens and sources."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+__all__ = ["Door", "OpenDoor", "Verdict"]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a token was taken, and what there is to say of it: one sentence without the token, or nothing."""
+
+    taken: bool
+    words: str = ""
+
+
+class Door(Protocol):
+    """Tries tokens, keeps one, and switches between the API and the simulated fleet."""
+
+    @property
+    def source(self) -> str:
+        """Where the runners come from, for people to read."""
+        ...
+
+    @property
+    def place(self) -> str:
+        """Where a token would be saved, for people to read."""
+        ...
+
+    async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
+        """Ask the API whether it takes this token; if so use it from now on, and keep it if that is wished."""
+        ...
+
+    def enter_demo(self) -> None:
+        """Use the simulated fleet from now on."""
+        ...
+
+
+class OpenDoor:
+    """The door of a source that asks for no token."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+
+    @property
+    def source(self) -> str:
+        """Where the runners come from."""
+        return self._source
+
+    @property
+    def place(self) -> str:
+        """Nowhere."""
+        return ""
+
+    async def enter(self, _token: SecretStr, *, save: bool) -> Verdict:
+        """Any token will do, and none is kept."""
+        return Verdict(taken=True, words="It is not kept: none is needed here." if save else "")
+
+    def enter_demo(self) -> None:
+        """One is in already."""

@@ -1,0 +1,56 @@
+"""The last requests: what was asked, what came back, and how long it took."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from comfytui.tui.commands import LOG_HINTS, Where, bindings
+from comfytui.tui.present.cells import Role, Span
+from comfytui.tui.present.requests import REQUEST_COLUMNS, request_rows
+from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.widgets.keyed_table import KeyedTable
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from comfytui.api.request_log import RequestLog
+    from comfytui.clock import Clock
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.tui.present.now import Now
+
+__all__ = ["RequestsScreen"]
+
+
+class RequestsScreen(FollowingScreen):
+    """The request log, newest first, as it grows."""
+
+    CSS_PATH = "requests.tcss"
+    AUTO_FOCUS = "#requests"
+    HINTS = LOG_HINTS
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.LOG)]
+
+    def __init__(self, clock: Clock, requests: RequestLog) -> None:
+        super().__init__(clock)
+        self._requests = requests
+        self._table = KeyedTable(REQUEST_COLUMNS, id="requests")
+
+    def compose(self) -> ComposeResult:
+        """Header, the log, footer."""
+        yield self.header
+        yield self._table
+        yield self.footer
+
+    def follow(self, _snapshot: Snapshot, _now: Now) -> None:
+        """Show the requests up to now."""
+        entries = self._requests.entries
+        self._table.label((Span("Requests", Role.STRONG),), (Span(f"the last {len(entries)}", Role.MUTED),))
+        self._table.show(request_rows(entries))
+
+    def trail(self) -> tuple[str, ...]:
+        """The log."""
+        return ("requests",)
+
+    def action_close_log(self) -> None:
+        """Go back to where one was."""
+        self.dismiss()

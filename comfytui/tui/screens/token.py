@@ -1,0 +1,81 @@
+"""Asking for a token, at the first start and whenever the API takes the old one no more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import SecretStr
+from textual import on
+from textual.containers import VerticalScroll
+from textual.screen import Screen
+from textual.widgets import Button, Input, Static
+
+from comfytui.tui.commands import Where, bindings
+from comfytui.tui.widgets.choice import Choice
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+    from comfytui.tui.door import Door
+
+__all__ = ["TokenScreen"]
+
+WHERE = "Tokens are made in ComfyControl's web app: account settings, API Tokens. Each is shown there only once."
+
+
+class TokenScreen(Screen[bool]):
+    """Takes a token, checks it against the API, and saves it only if the person says so; or offers the demo.
+
+    Dismissed with True once there is a way in, with False when the person goes back without one.
+    """
+
+    CSS_PATH = "token.tcss"
+    AUTO_FOCUS = "#token"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DOOR)]
+
+    def __init__(self, door: Door, why: str) -> None:
+        super().__init__()
+        self._door = door
+        self._why = why
+        self._input = Input(password=True, placeholder="paste a token, then Enter", id="token")
+        self._input.cursor_blink = False
+        self._save = Choice(f"keep it in {door.place}", id="save")
+        self._said = Static("", id="said", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """What happened, what helps, and the ways in."""
+        with VerticalScroll(id="ask", can_focus=False):
+            yield Static(f"{self._door.source}: {self._why}", id="why", markup=False)
+            yield Static(WHERE, id="where", markup=False)
+            yield self._input
+            yield self._save
+            yield self._said
+            yield Button("Watch the demo instead", id="demo", compact=True)
+            yield Static("Tab moves, Enter or Space chooses, Escape goes back, Ctrl+C quits.", id="keys", markup=False)
+
+    @on(Input.Submitted, "#token")
+    def _submitted(self) -> None:
+        if self._input.value.strip():
+            self._said.update("Asking the API …", layout=False)
+            self.run_worker(self._try(), name="token", exclusive=True)
+
+    @on(Button.Pressed, "#demo")
+    def _demo(self) -> None:
+        self._door.enter_demo()
+        self.dismiss(True)
+
+    def action_leave_token(self) -> None:
+        """Go back without a token; what is known stays on screen."""
+        self.dismiss(False)
+
+    async def _try(self) -> None:
+        token = SecretStr(self._input.value.strip())
+        verdict = await self._door.enter(token, save=self._save.chosen)
+        if verdict.taken:
+            if verdict.words:
+                self.notify(verdict.words, markup=False)
+            self.dismiss(True)
+            return
+        self._input.clear()
+        self._said.update(verdict.words)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from comfytui.api.request_log import MAX_ENTRIES, Note, RequestLog, RequestRecord
+from tests.support.clock import START, FakeClock
+
+RECORD = RequestRecord(START, "GET", "/v1/runner?page=1", 200, "", 38, 1234)
+NO_ANSWER = replace(RECORD, status=None, words="no such host", ms=5, size=0)
+
+
+@pytest.mark.parametrize(
+    ("entry", "line"),
+    [
+        (RECORD, "2026-11-21T14:00:00.000+00:00 GET /v1/runner?page=1 200 38 ms 1234 B"),
+        (NO_ANSWER, "2026-11-21T14:00:00.000+00:00 GET /v1/runner?page=1 – 5 ms 0 B no such host"),
+        (Note(START, "all is well"), "2026-11-21T14:00:00.000+00:00 all is well"),
+    ],
+    ids=["request", "no answer", "note"],
+)
+def test_an_entry_is_one_line(entry: RequestRecord | Note, line: str) -> None:
+    assert str(entry) == line
+
+
+def test_entries_stand_in_order_the_newest_last() -> None:
+    clock = FakeClock()
+    log = RequestLog(clock)
+    log.add(RECORD)
+    clock.jump(3)
+    log.note("all is \x1b[31mwell")
+    assert log.entries == (RECORD, Note(clock.now(), "all is ␛[31mwell"))
+
+
+def test_only_the_last_ones_are_kept() -> None:
+    log = RequestLog(FakeClock())
+    for ms in range(MAX_ENTRIES + 7):
+        log.add(replace(RECORD, ms=ms))
+    assert [entry.ms for entry in log.entries if isinstance(entry, RequestRecord)] == list(range(7, MAX_ENTRIES + 7))
+
+
+def test_a_file_holds_what_the_memory_holds(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "requests.log"
+    log = RequestLog(FakeClock(), path)
+    log.add(RECORD)
+    log.note("all is well")
+    log.close()
+    assert path.read_text().splitlines() == [str(entry) for entry in log.entries]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_file_that_cannot_be_written_is_noted_once_and_disturbs_nothing() -> None:
+    log = RequestLog(FakeClock(), Path("/dev/full"))
+    for _ in range(5):
+        log.add(RECORD)
+    log.close()
+    assert log.entries.count(RECORD) == 5
+    assert [entry for entry in log.entries if isinstance(entry, Note)] == [
+        Note(START, "the request log cannot be written to /dev/full: No space left on device")
+    ]

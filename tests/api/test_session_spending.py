@@ -1,0 +1,322 @@
+"""The session before its allowance and its log."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from comfytui.api import errors
+from comfytui.api.allowance import LIMIT, LocalAllowance, Spending, Use
+from comfytui.api.request_log import RequestLog, RequestRecord
+from comfytui.api.session import Session
+from tests.support.clock import START, FakeClock, settle
+from tests.support.scripted import (
+    Answer,
+    Exchange,
+    ScriptedServer,
+    drip,
+    error_reply,
+    hang,
+    hang_up,
+    json_reply,
+    raw,
+    reply,
+    response,
+    truncated,
+)
+
+TOKEN = "cfc_t0ken/0123456789"
+PATH = "/v1/runner"
+OK = json_reply({"ok": True})
+SOON = 0.2
+
+
+class Gate:
+    """An allowance that lets through whom it is told to."""
+
+    def __init__(self, places: int = 100) -> None:
+        self.taken: list[Use] = []
+        self.cooled: list[float] = []
+        self._places = asyncio.Semaphore(places)
+
+    @property
+    def spending(self) -> Spending:
+        return Spending()
+
+    def wait_for(self, use: Use) -> float:
+        return 0.0
+
+    async def take(self, use: Use) -> None:
+        await self._places.acquire()
+        self.taken.append(use)
+
+    def cool_down(self, seconds: float) -> None:
+        self.cooled.append(seconds)
+
+    def let_in(self) -> None:
+        self._places.release()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedServer]:
+    async with ScriptedServer() as server:
+        yield server
+
+
+@contextlib.asynccontextmanager
+async def asking(
+    url: str, gate: Gate | LocalAllowance, log: RequestLog | None = None, seconds: float = 5.0
+) -> AsyncIterator[Session]:
+    session = Session(url, SecretStr(TOKEN), timeout=seconds, allowance=gate, log=log, clock=FakeClock())
+    async with contextlib.aclosing(session):
+        yield session
+
+
+async def failure(session: Session, path: str = PATH) -> errors.RequestError:
+    with pytest.raises(errors.RequestError) as caught:
+        await session.get_json(path)
+    assert TOKEN not in repr(vars(caught.value))
+    return caught.value
+
+
+async def arrived(server: ScriptedServer, count: int) -> None:
+    """Return once the server was asked that often."""
+    async with asyncio.timeout(5):
+        while len(server.requests) < count:
+            await settle(1)
+
+
+class TestAllowance:
+    @pytest.mark.parametrize("use", Use)
+    async def test_nothing_is_sent_before_it_is_taken(self, server: ScriptedServer, use: Use) -> None:
+        gate = Gate(places=0)
+        server.on(PATH, OK)
+        async with asking(server.url, gate) as session:
+            asked = asyncio.create_task(session.get_json(PATH, use=use))
+            await settle()
+            assert server.connections == 0
+            gate.let_in()
+            assert await asked == {"ok": True}
+        assert gate.taken == [use]
+
+    async def test_the_repeat_on_a_new_connection_is_taken_too(self, server: ScriptedServer) -> None:
+        gate = Gate(places=2)
+        server.on(PATH, OK, hang_up(), OK)
+        async with asking(server.url, gate) as session:
+            await session.get_json(PATH)
+            asked = asyncio.create_task(session.get_json(PATH, use=Use.WISH))
+            await arrived(server, 2)
+            await settle()
+            assert len(server.requests) == 2
+            gate.let_in()
+            assert await asked == {"ok": True}
+        assert gate.taken == [Use.POLL, Use.WISH, Use.WISH]
+        assert len(server.requests) == 3
+
+    async def test_waiting_is_no_part_of_the_timeout(self, server: ScriptedServer) -> None:
+        gate = Gate(places=0)
+        server.on(PATH, OK)
+        async with asking(server.url, gate, seconds=SOON) as session:
+            asked = asyncio.create_task(session.get_json(PATH))
+            await asyncio.sleep(2 * SOON)
+            gate.let_in()
+            assert await asked == {"ok": True}
+
+    async def test_a_repeat_has_what_time_the_first_one_left(self, server: ScriptedServer) -> None:
+        async def dies_late(exchange: Exchange) -> None:
+            await asyncio.sleep(0.8 * SOON)
+            exchange.writer.close()
+
+        server.on(PATH, OK, dies_late, hang())
+        async with asking(server.url, Gate(), seconds=SOON) as session:
+            await session.get_json(PATH)
+            async with asyncio.timeout(1.6 * SOON):
+                assert isinstance(await failure(session), errors.TimedOut)
+        assert len(server.requests) == 3
+
+    async def test_what_cannot_be_asked_costs_nothing(self, server: ScriptedServer) -> None:
+        gate = Gate()
+        async with asking(server.url, gate) as session:
+            with pytest.raises(errors.InvalidArgument):
+                await session.get_json("/" + "a" * 70_000)
+        assert gate.taken == []
+
+    async def test_without_one_the_session_keeps_to_half_the_limit_by_itself(self, server: ScriptedServer) -> None:
+        server.on(PATH, OK)
+        clock = FakeClock()
+        session = Session(server.url, SecretStr(TOKEN), clock=clock)
+        async with contextlib.aclosing(session):
+            asked = [asyncio.create_task(session.get_json(PATH, use=Use.WISH)) for _ in range(LIMIT)]
+            done, waiting = await asyncio.wait(asked, timeout=0.5)
+            assert (len(done), len(waiting)) == (20, 20)
+            await clock.advance(10.05)
+            await asyncio.gather(*asked)
+        assert len(server.requests) == LIMIT
+
+
+HTML = b"<!doctype html><title>Error 1015</title>"
+JSON = b'{"status": 429, "message": "slow down"}'
+IN_A_MINUTE = "Sat, 21 Nov 2026 14:01:00 GMT"
+HALF_BEFORE = "Sat, 21 Nov 2026 14:00:30 GMT"
+BY_STATUS = "429: too many requests"
+
+
+async def drips_its_body(exchange: Exchange) -> None:
+    await exchange.send(response(b"", 429, {"Retry-After": "20", "Content-Length": "9999"}))
+    await drip(JSON)(exchange)
+
+
+class TestRateLimit:
+    CASES: ClassVar[dict[str, tuple[bytes, dict[str, str], float, str]]] = {
+        "nothing said": (b"", {}, 10, BY_STATUS),
+        "HTML and seconds": (HTML, {"Content-Type": "text/html", "Retry-After": "30"}, 30, BY_STATUS),
+        "JSON and too few seconds": (JSON, {"Retry-After": "3"}, 10, "slow down"),
+        "absurd": (JSON, {"Retry-After": "86400"}, 120, "slow down"),
+        "negative": (b"", {"Retry-After": "-5"}, 10, BY_STATUS),
+        "nonsense": (b"", {"Retry-After": "soon"}, 10, BY_STATUS),
+        "a date": (b"", {"Retry-After": IN_A_MINUTE}, 60, BY_STATUS),
+        "a date and the server's": (b"", {"Retry-After": IN_A_MINUTE, "Date": HALF_BEFORE}, 30, BY_STATUS),
+    }
+
+    @pytest.mark.parametrize(("body", "headers", "seconds", "message"), CASES.values(), ids=CASES)
+    async def test_it_is_told_to_the_allowance(
+        self, server: ScriptedServer, body: bytes, headers: dict[str, str], seconds: float, message: str
+    ) -> None:
+        gate = Gate()
+        server.on(PATH, reply(body, 429, headers))
+        async with asking(server.url, gate) as session:
+            error = await failure(session)
+        assert isinstance(error, errors.RateLimited)
+        assert (error.retry_after, error.message) == (seconds, message)
+        assert gate.cooled == [seconds]
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            raw(response(b"", 429, {"Content-Length": "9", "Retry-After": "20"})),
+            drips_its_body,
+            hang_up(response(b"", 429, {"Content-Length": "9", "Retry-After": "20"})),
+        ],
+        ids=["the body never comes", "the body drips", "the body is cut"],
+    )
+    async def test_it_is_one_even_where_the_body_does_not_come(self, server: ScriptedServer, answer: Answer) -> None:
+        gate = Gate()
+        server.on(PATH, answer)
+        async with asking(server.url, gate, seconds=SOON) as session:
+            error = await failure(session)
+        assert isinstance(error, errors.RateLimited)
+        assert gate.cooled == [20]
+
+    async def test_no_other_no_cools_down(self, server: ScriptedServer) -> None:
+        gate = Gate()
+        server.on(PATH, reply(b"", 503, {"Retry-After": "30"}), error_reply(401, "Token has expired"))
+        async with asking(server.url, gate) as session:
+            await failure(session)
+            await failure(session)
+        assert gate.cooled == []
+
+
+async def recorded(server: ScriptedServer, answer: Answer, seconds: float = 5.0) -> RequestRecord:
+    """What the log holds after one request that was answered so."""
+    log = RequestLog(FakeClock())
+    server.on(PATH, answer)
+    async with asking(server.url, Gate(), log, seconds) as session:
+        with contextlib.suppress(errors.RequestError):
+            await session.get_json(PATH)
+    (entry,) = log.entries
+    assert isinstance(entry, RequestRecord)
+    return entry
+
+
+class TestLog:
+    async def test_each_request_is_kept(self, server: ScriptedServer) -> None:
+        record = await recorded(server, reply(b'{"ok": true}'))
+        assert record == RequestRecord(START, "GET", PATH, 200, "", 0, 12)
+
+    async def test_a_query_is_kept(self, server: ScriptedServer) -> None:
+        log = RequestLog(FakeClock())
+        server.on(PATH, OK)
+        async with asking(server.url, Gate(), log) as session:
+            await session.get_json(PATH, {"page": 2, "status": "a b"})
+        (entry,) = log.entries
+        assert isinstance(entry, RequestRecord)
+        assert entry.path == f"{PATH}?page=2&status=a+b"
+
+    @pytest.mark.parametrize(
+        ("answer", "status", "words", "size"),
+        [
+            (error_reply(404, "requested entity not found"), 404, "requested entity not found", 56),
+            (reply(b"<html>", 502), 502, "502: bad gateway", 6),
+            (reply(b"<html>"), 200, "HTML instead of JSON, perhaps from a proxy or a login page", 6),
+            (truncated(b"[1, 2"), 200, "the answer ended early", 5),
+            (hang_up(), None, "the server closed the connection without an answer", 0),
+            (error_reply(401, f"\x1b[2J{TOKEN}[/x]"), 401, "␛[2J••••••••[/x]", 63),
+        ],
+    )
+    async def test_how_it_ended_is_kept(
+        self, server: ScriptedServer, answer: Answer, status: int | None, words: str, size: int
+    ) -> None:
+        record = await recorded(server, answer)
+        assert (record.status, record.words, record.size) == (status, words, size)
+
+    async def test_a_timeout_is_kept(self, server: ScriptedServer) -> None:
+        record = await recorded(server, raw(response(b"[1", headers={"Content-Length": "9"})), SOON)
+        assert (record.status, record.words, record.size) == (200, "no whole answer within 0.2 seconds", 2)
+
+    async def test_who_gives_up_leaves_a_record(self, server: ScriptedServer) -> None:
+        log = RequestLog(FakeClock())
+        server.on(PATH, hang())
+        async with asking(server.url, Gate(), log) as session:
+            asked = asyncio.create_task(session.get_json(PATH))
+            await arrived(server, 1)
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+        (entry,) = log.entries
+        assert isinstance(entry, RequestRecord)
+        assert (entry.status, entry.words) == (None, "given up before an answer came")
+
+    async def test_both_requests_are_kept_when_a_connection_had_died(self, server: ScriptedServer) -> None:
+        log = RequestLog(FakeClock())
+        server.on(PATH, OK, hang_up(), OK)
+        async with asking(server.url, Gate(), log) as session:
+            await session.get_json(PATH)
+            await session.get_json(PATH)
+        assert [entry.status for entry in log.entries if isinstance(entry, RequestRecord)] == [200, None, 200]
+
+    async def test_what_was_never_sent_is_not_kept(self, server: ScriptedServer) -> None:
+        log = RequestLog(FakeClock())
+        async with asking(server.url, Gate(places=0), log) as session:
+            asked = asyncio.create_task(session.get_json(PATH))
+            await settle()
+            asked.cancel()
+            await asyncio.gather(asked, return_exceptions=True)
+        assert log.entries == ()
+
+    @pytest.mark.parametrize("path", [f"/v1/runner/{TOKEN}", "/v1/runner/cfc_t0ken%2F0123456789"])
+    async def test_a_path_never_holds_the_token(self, server: ScriptedServer, path: str) -> None:
+        log = RequestLog(FakeClock())
+        async with asking(server.url, Gate(), log) as session:
+            error = await failure(session, path)
+            await failure(session, f"{PATH}?x={TOKEN}")
+        assert error.path == "/v1/runner/••••••••"
+        assert "0123456789" not in repr(log.entries) + str(error)
+
+    async def test_the_time_it_took_is_kept(self) -> None:
+        clock, log = FakeClock(), RequestLog(FakeClock())
+
+        async def handler(_request: httpx.Request) -> httpx.Response:
+            await clock.advance(1.25)
+            return httpx.Response(200, json=[])
+
+        session = Session(
+            "http://made-up", SecretStr(TOKEN), httpx.MockTransport(handler), allowance=Gate(), log=log, clock=clock
+        )
+        async with contextlib.aclosing(session):
+            await session.get_json(PATH)
+        assert log.entries == (RequestRecord(START, "GET", PATH, 200, "", 1250, 2),)

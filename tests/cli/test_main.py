@@ -1,0 +1,259 @@
+from __future__ import annotations
+
+import asyncio
+import importlib.metadata
+import ipaddress
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from pydantic import SecretStr
+
+from comfytui import __version__
+from comfytui.cli.main import ExitStatus, settings_for
+from comfytui.cli.parser import make_parser
+from comfytui.config.paths import config_dir, make_private
+from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE, save_token
+from comfytui.config.settings import API_URL_VARIABLE, Settings
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Outcome, Run
+
+HEAVY = ("asyncio", "textual", "rich", "httpx", "pydantic", "starlette", "uvicorn")
+
+SEKRET = "http://somebody:sekret@"
+
+
+@pytest.fixture
+def taken() -> Iterator[int]:
+    """A port of the loopback interface that somebody else listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield listener.getsockname()[1]
+
+
+async def python(*args: str) -> tuple[int | None, str, str]:
+    """Exit status, standard output and standard error of a Python of its own."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *args,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, err = await process.communicate()
+    return process.returncode, out.decode(), err.decode()
+
+
+def assert_one_sentence(outcome: Outcome, status: ExitStatus, *words: str) -> None:
+    """The status, one line on standard error with these words, nothing on standard output."""
+    assert outcome.status == status
+    assert outcome.out == ""
+    line, end = outcome.err.split("\n")
+    assert line.startswith("comfytui: ")
+    assert end == ""
+    for word in words:
+        assert word in line
+
+
+def assert_usage(outcome: Outcome, *words: str) -> None:
+    """A usage error: its last line says what was wrong, nothing is on standard output."""
+    assert outcome.status == ExitStatus.USAGE
+    assert outcome.out == ""
+    assert outcome.err.startswith("usage: comfytui")
+    for word in words:
+        assert word in outcome.err.splitlines()[-1]
+
+
+def test_the_statuses_are_those_that_help_tells(run: Run) -> None:
+    assert list(ExitStatus) == [0, 1, 2, 3]
+    assert "exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token" in run("--help").out
+
+
+def test_version(run: Run) -> None:
+    assert run("--version") == (0, f"comfytui {__version__}\n", "")
+    assert importlib.metadata.version("comfytui") == __version__
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["serve", "--help"]], ids=" ".join)
+def test_help(run: Run, argv: list[str]) -> None:
+    status, out, err = run(*argv)
+    assert (status, err) == (0, "")
+    assert "--demo" in out
+    assert TOKEN_VARIABLE in out
+
+
+@pytest.mark.parametrize("token", [None, "", "  \t\n"], ids=["unset", "empty", "blank"])
+def test_no_token(run: Run, environ: pytest.MonkeyPatch, token: str | None) -> None:
+    if token is not None:
+        environ.setenv(TOKEN_VARIABLE, token)
+    assert_one_sentence(run(), ExitStatus.NO_TOKEN, MISSING_TOKEN, "API Tokens", TOKEN_VARIABLE, "--demo")
+
+
+def test_a_token_may_come_from_elsewhere(run: Run, tmp_path: Path) -> None:
+    assert run().status == ExitStatus.NO_TOKEN
+    config = tmp_path / "other.toml"
+    config.write_text("token_command = 'touch ran'")
+    assert_one_sentence(run("--config", str(config)), ExitStatus.USAGE, "needs a terminal")
+    assert not Path("ran").exists()
+    save_token(SecretStr("cfc_test"))
+    assert_one_sentence(run(), ExitStatus.USAGE, "needs a terminal")
+
+
+def test_the_usual_configuration_is_read_and_a_given_one_instead(run: Run, tmp_path: Path) -> None:
+    usual = make_private(config_dir()) / "config.toml"
+    usual.write_text("wallbord = true")
+    for argv in ([], ["--demo"]):
+        assert_one_sentence(run(*argv), ExitStatus.USAGE, "comfytui/config.toml, line 1: ", "'wallbord'")
+    given = tmp_path / "given.toml"
+    given.write_text("wallboard = true")
+    assert_one_sentence(run("--demo", "--config", str(given)), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--config", "/nowhere.toml"), ExitStatus.USAGE, "/nowhere.toml cannot be read: No such")
+
+
+def test_flags_and_configuration_become_settings(tmp_path: Path) -> None:
+    config = tmp_path / "given.toml"
+    config.write_text("token_command = ['a', 'b']\nca_bundle = '/ca.pem'\nwallboard = true")
+    flags = f"--insecure-http --log l.log --interval 2 --per-page 3 --config {config}"
+    assert settings_for(make_parser().parse_args(flags.split()), "host") == Settings(
+        "host",
+        interval=2.0,
+        per_page=3,
+        insecure_http=True,
+        log_file=Path("l.log"),
+        wallboard=True,
+        ca_bundle=Path("/ca.pem"),
+        token_command=("a", "b"),
+        config_file=config,
+    )
+    config.write_text("")
+    read = settings_for(make_parser().parse_args(["--wallboard", "--config", str(config)]), "host")
+    assert read == Settings("host", wallboard=True, config_file=config)
+    assert settings_for(make_parser().parse_args([]), "host") == Settings("host")
+
+
+@pytest.mark.parametrize("term", ["xterm-256color", "dumb", "", None])
+def test_no_terminal(run: Run, environ: pytest.MonkeyPatch, term: str | None) -> None:
+    environ.setenv(TOKEN_VARIABLE, "cfc_test")
+    environ.delenv("TERM") if term is None else environ.setenv("TERM", term)
+    assert_one_sentence(run(), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--demo"), ExitStatus.USAGE, "needs a terminal")
+
+
+@pytest.mark.parametrize("url", ["nonsense", "ftp://host", f"{SEKRET}host:port", "https://", "http://[::1", "//host"])
+def test_an_address_that_is_none(run: Run, environ: pytest.MonkeyPatch, url: str) -> None:
+    environ.setenv(TOKEN_VARIABLE, "cfc_test")
+    by_flag = run("--url", url)
+    assert_one_sentence(by_flag, ExitStatus.USAGE, "--url is no address")
+    environ.setenv(API_URL_VARIABLE, url)
+    by_environment = run()
+    assert_one_sentence(by_environment, ExitStatus.USAGE, f"{API_URL_VARIABLE} is no address")
+    assert "sekret" not in by_flag.err + by_environment.err
+    assert "somebody" not in by_flag.err + by_environment.err
+
+
+def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.MonkeyPatch) -> None:
+    for outcome in (run("--url", f"{SEKRET}host"), run("--url", f"{SEKRET}host", "--demo")):
+        assert outcome.status != ExitStatus.OK
+        assert "sekret" not in outcome.out + outcome.err
+        assert "somebody" not in outcome.out + outcome.err
+
+
+@pytest.mark.parametrize(
+    ("argv", "words"),
+    [
+        (["--interval", "0"], "--interval"),
+        (["--interval", "0.5"], "--interval"),
+        (["--interval", "0.999"], "1 or more"),
+        (["--interval", "-5"], "--interval"),
+        (["--interval", "nan"], "--interval"),
+        (["--interval", "inf"], "--interval"),
+        (["--interval", "x"], "--interval"),
+        (["--interval"], "--interval"),
+        (["--per-page", "0"], "--per-page"),
+        (["--per-page", "101"], "from 1 to 100"),
+        (["--per-page", "2.5"], "--per-page"),
+        (["--per-page", ""], "--per-page"),
+        (["--runners", "5"], "--demo"),
+        (["--runners", "0"], "--demo"),
+        (["--seed", "0"], "--demo"),
+        (["--demo", "--runners", "-1"], "--runners"),
+        (["--demo", "--runners", "1000001"], "--runners"),
+        (["--demo", "--seed", "x"], "--seed"),
+        (["--demo", "--url", "http://127.0.0.1"], "--url"),
+        (["serve"], "--demo"),
+        (["serve", "--runners", "5"], "--demo"),
+        (["serve", "--demo", "--port", "65536"], "--port"),
+        (["serve", "--demo", "--port", "-1"], "--port"),
+        (["--port", "1"], "COMMAND"),
+        (["--tok", "x"], "COMMAND"),
+        (["nonsense"], "nonsense"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else None,
+)
+def test_wrong_usage(run: Run, argv: list[str], words: str) -> None:
+    assert_usage(run(*argv), words)
+
+
+@pytest.mark.parametrize("host", [str(ipaddress.IPv4Address(0)), "::", "192.168.1.100", "comfy.example.com"])
+def test_others_are_not_served_without_a_chosen_token(run: Run, host: str) -> None:
+    assert_one_sentence(run("serve", "--demo", "--host", host), ExitStatus.NO_TOKEN, host, TOKEN_VARIABLE)
+
+
+@pytest.mark.parametrize(
+    "argv", [["--demo", "serve"], ["serve", "--demo"], ["--demo", "serve", "--demo"]], ids=" ".join
+)
+def test_a_port_in_use(run: Run, environ: pytest.MonkeyPatch, taken: int, argv: list[str]) -> None:
+    environ.setenv(TOKEN_VARIABLE, "cfc_test")
+    outcome = run(*argv, "--port", str(taken))
+    assert_one_sentence(outcome, ExitStatus.USAGE, f"Cannot listen on 127.0.0.1:{taken}", "in use")
+    assert "cfc_test" not in outcome.err
+
+
+def test_a_made_token_is_told(run: Run, taken: int) -> None:
+    told, failed = run("serve", "--demo", "--port", str(taken)).err.splitlines()
+    again, _ = run("serve", "--demo", "--port", str(taken)).err.splitlines()
+    assert told.startswith(f"comfytui: No {TOKEN_VARIABLE}, so this time the token is cfc_")
+    assert "Cannot listen" in failed
+    assert told != again
+
+
+async def test_python_m_comfytui() -> None:
+    assert await python("-m", "comfytui", "--version") == (0, f"comfytui {__version__}\n", "")
+
+
+async def test_serving_without_uvicorn() -> None:
+    code = "import sys; sys.modules['uvicorn'] = None; from comfytui.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    status, out, err = await python("-c", code, "serve", "--demo", "--port", "0")
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert err.splitlines()[-1] == "comfytui: Serving needs one more package: pip install 'comfytui[serve]'"
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("flag", ["--version", "--help", "--interval=0"])
+async def test_what_needs_no_dashboard_loads_none_of_it(flag: str) -> None:
+    code = f"""
+import sys
+from comfytui.cli.main import main
+try:
+    main(["{flag}"])
+except SystemExit:
+    print("loaded", sorted(set({HEAVY}) & set(sys.modules)))
+"""
+    status, out, _ = await python("-c", code)
+    assert status == 0
+    assert out.splitlines()[-1] == "loaded []"
+
+
+async def test_no_token_is_told_without_loading_the_dashboard() -> None:
+    code = f"""
+import os, sys
+os.environ.pop("{TOKEN_VARIABLE}", None)
+from comfytui.cli.main import main
+print(int(main([])), sorted(set({HEAVY}) & set(sys.modules)))
+"""
+    status, out, err = await python("-c", code)
+    assert (status, out) == (0, "3 []\n")
+    assert MISSING_TOKEN in err

@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import argparse
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from comfytui.cli.parser import make_parser
+
+
+def parsed(*argv: str) -> dict[str, object]:
+    return vars(make_parser().parse_args(argv))
+
+
+def test_the_dashboard_by_default() -> None:
+    assert (
+        parsed().items()
+        >= {
+            "command": None,
+            "demo": False,
+            "runners": None,
+            "seed": None,
+            "url": None,
+            "interval": 5.0,
+            "per_page": 25,
+            "wallboard": False,
+            "log": None,
+            "config": None,
+            "insecure_http": False,
+        }.items()
+    )
+
+
+def test_every_option_of_the_dashboard() -> None:
+    argv = (
+        "--demo --runners 3 --seed 7 --url http://127.0.0.1:8787 --interval 2.5 --per-page 100 "
+        "--wallboard --log a/b.log --config c.toml --insecure-http"
+    )
+    assert (
+        parsed(*argv.split()).items()
+        >= {
+            "command": None,
+            "demo": True,
+            "runners": 3,
+            "seed": 7,
+            "url": "http://127.0.0.1:8787",
+            "interval": 2.5,
+            "per_page": 100,
+            "wallboard": True,
+            "log": Path("a/b.log"),
+            "config": Path("c.toml"),
+            "insecure_http": True,
+        }.items()
+    )
+
+
+def test_serve_by_default() -> None:
+    serve = parsed("serve")
+    assert (serve["command"], serve["demo"], serve["host"], serve["port"]) == ("serve", False, "127.0.0.1", 8787)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        "--demo --runners 3 --seed 7 serve",
+        "serve --demo --runners 3 --seed 7",
+        "--demo --runners 3 serve --seed 7",
+        "--demo --runners 9 --seed 7 serve --runners 3",
+    ],
+)
+def test_the_fleet_is_told_before_or_after_the_command(argv: str) -> None:
+    options = parsed(*argv.split())
+    assert (options["command"], options["demo"], options["runners"], options["seed"]) == ("serve", True, 3, 7)
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "value"),
+    [
+        ("--interval 1", "interval", 1.0),
+        ("--interval 1e3", "interval", 1000.0),
+        ("--per-page 1", "per_page", 1),
+        ("--runners 0", "runners", 0),
+        ("--runners 1000000", "runners", 1_000_000),
+        ("--seed -1", "seed", -1),
+        ("serve --port 0", "port", 0),
+        ("serve --port 65535", "port", 65535),
+        ("serve --host ::1", "host", "::1"),
+    ],
+)
+def test_the_ends_of_what_is_allowed(argv: str, name: str, value: object) -> None:
+    assert parsed(*argv.split())[name] == value
+
+
+@pytest.mark.parametrize("option", ["--log", "--config"])
+@pytest.mark.parametrize("text", ["", "a\0b"])
+def test_what_is_no_path(option: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parsed(option, text)
+    assert capsys.readouterr().err.endswith(f"argument {option}: expected the path of a file\n")
+
+
+def test_help_tells_each_option_and_setting(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        parsed("--help")
+    told = capsys.readouterr().out
+    for option in ("--wallboard", "--log FILE", "--config FILE", "--insecure-http"):
+        assert re.search(rf"^  {option} +\w", told, re.MULTILINE)
+    for setting in ("token_command", "ca_bundle", "wallboard"):
+        assert f"\n  {setting} = " in told
+    for status in ("0 fine", "1 the dashboard failed", "2 usage", "3 no token", "129 ", "143 "):
+        assert status in told
+
+
+@pytest.mark.parametrize("argv", ["--int 5", "--dem", "serve --dem", "--per 5", "serve --po 1"])
+def test_options_are_spelled_out(argv: str) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        parsed(*argv.split())
+
+
+def test_it_is_named_comfytui_however_it_was_started() -> None:
+    parser: argparse.ArgumentParser = make_parser()
+    assert parser.prog == "comfytui"
+
+
+async def test_it_needs_the_standard_library_only() -> None:
+    code = """
+import sys
+import comfytui.cli.parser
+comfytui.cli.parser.make_parser()
+rooms = {name.partition(".")[0] for name in sys.modules}
+print(sorted(name for name in rooms - set(sys.stdlib_module_names) if not name.startswith("_")))
+"""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    assert out.decode() == "['comfytui']\n"

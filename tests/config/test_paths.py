@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from comfytui.config.paths import (
+    config_dir,
+    exists,
+    exposure,
+    find_config_file,
+    make_private,
+    runtime_dir,
+    shown,
+    state_dir,
+)
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A home of the test's own, and no other place named in the environment."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.delenv(name, raising=False)
+    return tmp_path
+
+
+def mode(path: Path) -> int:
+    return path.stat().st_mode & 0o777
+
+
+def test_the_environment_says_where_they_are(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert config_dir().is_relative_to(home)
+    assert state_dir().is_relative_to(home)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / "c"))
+    monkeypatch.setenv("XDG_STATE_HOME", str(home / "s"))
+    assert config_dir() == home / "c" / "comfytui"
+    assert state_dir() == home / "s" / "comfytui"
+    assert not config_dir().exists()
+
+
+def test_processes_meet_where_nobody_else_can_look(home: Path) -> None:
+    run = home / "run"
+    run.mkdir(mode=0o700)
+    assert runtime_dir({"XDG_RUNTIME_DIR": str(run)}) == run / "comfytui"
+    run.chmod(0o755)
+    assert runtime_dir({"XDG_RUNTIME_DIR": str(run)}) == state_dir() / "run"
+
+
+@pytest.mark.parametrize("given", [None, "", "relative", "/nowhere/at/all", "/dev/null"])
+def test_processes_meet_in_the_state_directory_otherwise(given: str | None) -> None:
+    assert runtime_dir({} if given is None else {"XDG_RUNTIME_DIR": given}) == state_dir() / "run"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_private_directory_is_ours_alone_whatever_the_umask(home: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        made = make_private(home / "a" / "b" / "c")
+    finally:
+        os.umask(before)
+    assert [mode(each) for each in (made, made.parent, made.parent.parent)] == [0o700] * 3
+
+
+def test_an_open_directory_is_closed_and_its_parents_are_left(home: Path) -> None:
+    (home / "a" / "b").mkdir(parents=True)
+    (home / "a").chmod(0o755)
+    (home / "a" / "b").chmod(0o777)
+    assert mode(make_private(home / "a" / "b")) == 0o700
+    assert mode(home / "a") == 0o755
+
+
+def test_a_private_directory_below_a_file_cannot_be(home: Path) -> None:
+    (home / "file").touch()
+    with pytest.raises(OSError, match=r"Not a directory|exists"):
+        make_private(home / "file" / "a")
+
+
+@pytest.mark.parametrize(("wanted", "wider"), [(0o600, 0o640), (0o600, 0o602), (0o400, 0o444)])
+def test_an_open_file_is_told(home: Path, wanted: int, wider: int) -> None:
+    file = home / "token"
+    file.touch()
+    file.chmod(wanted)
+    assert exposure(file) is None
+    file.chmod(wider)
+    assert exposure(file) == f"~/token is open to other users (mode {wider:04o}): chmod 600 it."
+
+
+def test_an_open_directory_is_told(home: Path) -> None:
+    home.chmod(0o700)
+    assert exposure(home) is None
+    home.chmod(0o755)
+    assert "(mode 0755): chmod 700 it." in (exposure(home) or "")
+    assert exposure(home / "missing") is None
+
+
+def test_home_is_a_tilde_and_nothing_reaches_the_terminal_raw(home: Path) -> None:
+    assert shown(home / "a" / "b") == "~/a/b"
+    assert shown(home) == str(home)
+    assert shown(Path(f"{home}er/a")) == f"{home}er/a"
+    assert shown(Path("/etc/x")) == "/etc/x"
+    assert "\x1b" not in shown(home / "\x1b]0;x\x07")
+
+
+def test_the_configuration_is_the_given_one_or_the_usual_one(home: Path) -> None:
+    assert find_config_file(None) is None
+    assert find_config_file(home / "missing") == home / "missing"
+    usual = make_private(config_dir()) / "config.toml"
+    usual.touch()
+    assert find_config_file(None) == usual
+    assert find_config_file(home / "missing") == home / "missing"
+    assert exists(usual)
+    assert not exists(usual / "below")

@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from comfytui.config.secrets import (
+    MISSING_TOKEN,
+    TOKEN_VARIABLE,
+    FoundToken,
+    child_environ,
+    end_token_command,
+    find_token,
+    has_token,
+    may_find_token,
+    permission_warnings,
+    save_token,
+    token_file,
+    token_from,
+)
+from comfytui.config.settings import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("environ", "token"),
+    [
+        ({}, ""),
+        ({TOKEN_VARIABLE: ""}, ""),
+        ({TOKEN_VARIABLE: " \t\r\n"}, ""),
+        ({TOKEN_VARIABLE.lower(): "cfc_lower"}, ""),
+        ({TOKEN_VARIABLE: "cfc_abc"}, "cfc_abc"),
+        ({TOKEN_VARIABLE: "  cfc_abc\n"}, "cfc_abc"),
+        ({TOKEN_VARIABLE: "no prefix"}, "no prefix"),
+    ],
+)
+def test_the_token_of_an_environment(environ: dict[str, str], token: str) -> None:
+    assert token_from(environ).get_secret_value() == token
+    assert has_token(environ) is bool(token)
+
+
+def test_a_token_does_not_show() -> None:
+    secret = token_from({TOKEN_VARIABLE: "cfc_abc"})
+    assert "cfc_abc" not in f"{secret} {secret!r}"
+
+
+def test_without_one_it_is_said_where_tokens_are_made_and_what_works_without() -> None:
+    assert "API Tokens" in MISSING_TOKEN
+    assert TOKEN_VARIABLE == "COMFYCONTROL_API_TOKEN"
+    assert TOKEN_VARIABLE in MISSING_TOKEN
+    assert "comfytui --demo" in MISSING_TOKEN
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Where a token is saved, in a directory that is not there yet."""
+    return tmp_path / "config" / "comfytui" / "token"
+
+
+def printing(text: str) -> list[str]:
+    """A command that prints this, and complains on standard error."""
+    return [sys.executable, "-c", f"import sys; sys.stderr.write('sekret'); sys.stdout.write({text!r})"]
+
+
+def found(environ: dict[str, str], command: Sequence[str], saved: Path) -> tuple[str, str] | None:
+    token = find_token(environ, command, saved)
+    return None if token is None else (token.secret.get_secret_value(), token.source)
+
+
+def refusal(command: Sequence[str], saved: Path, timeout: float = 10.0) -> str:
+    """The sentence that says why no token was found."""
+    with pytest.raises(SettingsError) as caught:
+        find_token({}, command, saved, timeout)
+    assert caught.value.__cause__ is None
+    assert "sekret" not in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_the_environment_comes_before_the_command_before_the_file(saved: Path) -> None:
+    command = printing("cfc_command\nsecond line\n")
+    assert not may_find_token({}, (), saved)
+    assert found({}, (), saved) is None
+    save_token(SecretStr("cfc_saved"), saved)
+    assert may_find_token({}, (), saved)
+    assert found({}, (), saved) == ("cfc_saved", str(saved))
+    assert found({}, command, saved) == ("cfc_command", "token_command")
+    assert found({TOKEN_VARIABLE: " \n"}, command, saved) == ("cfc_command", "token_command")
+    assert found({TOKEN_VARIABLE: " cfc_environ\n"}, command, saved) == ("cfc_environ", TOKEN_VARIABLE)
+    assert may_find_token({TOKEN_VARIABLE: "cfc_environ"}, (), saved)
+    assert may_find_token({}, command, saved)
+
+
+def test_a_found_token_does_not_show(saved: Path) -> None:
+    assert "cfc_abc" not in repr(find_token({TOKEN_VARIABLE: "cfc_abc"}, (), saved))
+
+
+def test_a_command_that_fails_is_not_passed_over(saved: Path) -> None:
+    save_token(SecretStr("cfc_saved"), saved)
+    fails = [sys.executable, "-c", "import sys; print('sekret'); sys.exit('sekret')"]
+    assert refusal(fails, saved) == "token_command failed with status 1."
+    killed = [sys.executable, "-c", "import os; print('sekret', flush=True); os.kill(os.getpid(), 9)"]
+    assert refusal(killed, saved) == "token_command was ended by signal 9."
+    assert refusal(["/nowhere/sekret"], saved) == "token_command cannot be run: no such file or directory."
+    assert refusal([str(saved.parent)], saved) == "token_command cannot be run: permission denied."
+
+
+@pytest.mark.parametrize("text", ["", "\n", "  \n", "\ncfc_second_line\n"])
+def test_a_command_that_prints_nothing(saved: Path, text: str) -> None:
+    assert refusal(printing(text), saved).startswith("token_command printed nothing; its first line")
+
+
+@pytest.mark.parametrize("text", ["sekret two", "sekret\ttwo", "sekrét", "sekret\x1b[0m", "sekret\x7f", "\u202esekret"])
+def test_what_no_header_takes(saved: Path, text: str) -> None:
+    assert "no HTTP header takes" in refusal(printing(text), saved)
+    save_token(SecretStr(text), saved)
+    assert f"What {saved} holds is no token" in refusal((), saved)
+    with pytest.raises(SettingsError, match=f"^What {TOKEN_VARIABLE} holds is no token") as caught:
+        find_token({TOKEN_VARIABLE: text}, (), saved)
+    assert "sekret" not in str(caught.value)
+
+
+class Pipe:
+    """A pipe that a shell command and all that it starts hold open once it runs `holds`."""
+
+    def __init__(self, path: Path) -> None:
+        os.mkfifo(path)
+        self.holds = f"exec 9>'{path}'; echo held >&9"
+        self.reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+
+    def is_held(self) -> bool:
+        return self._read() == b"held\n"
+
+    def is_let_go(self) -> bool:
+        return self._read() == b""
+
+    def _read(self) -> bytes:
+        assert select.select([self.reader], [], [], 10)[0]
+        return os.read(self.reader, 5)
+
+
+@pytest.fixture
+def pipe(tmp_path: Path) -> Iterator[Pipe]:
+    made = Pipe(tmp_path / "fifo")
+    yield made
+    os.close(made.reader)
+
+
+@pytest.mark.parametrize("then", ["wait", "exit"])
+def test_a_command_that_hangs_is_ended_with_all_it_started(saved: Path, pipe: Pipe, then: str) -> None:
+    command = ["/bin/sh", "-c", f"{pipe.holds}; sleep 60 & echo sekret; {then}"]
+    assert refusal(command, saved, timeout=0.5) == "token_command took longer than 0.5 seconds."
+    assert pipe.is_held()
+    assert pipe.is_let_go()
+
+
+def test_a_command_ends_when_it_is_told_to(saved: Path, pipe: Pipe) -> None:
+    with ThreadPoolExecutor() as pool:
+        asking = pool.submit(refusal, ["/bin/sh", "-c", f"{pipe.holds}; sleep 60"], saved)
+        assert pipe.is_held()
+        end_token_command()
+        assert asking.result() == "token_command was ended by signal 9."
+    assert pipe.is_let_go()
+    end_token_command()
+
+
+def test_a_command_has_no_terminal_no_input_and_no_token(saved: Path) -> None:
+    code = f"""
+import os, sys
+assert sys.stdin.read() == ""
+assert os.getsid(0) == os.getpid()
+print("_".join([os.environ.get("{TOKEN_VARIABLE}", "none"), os.environ["OTHER"]]))
+"""
+    environ = {TOKEN_VARIABLE: "", "OTHER": "kept"}
+    assert found(environ, [sys.executable, "-c", code], saved) == ("none_kept", "token_command")
+    assert child_environ({TOKEN_VARIABLE: "cfc_abc", "OTHER": "kept"}) == {"OTHER": "kept"}
+
+
+def test_no_shell_runs_the_command(saved: Path) -> None:
+    assert found({}, ["/bin/echo", "$(id)"], saved) == ("$(id)", "token_command")
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
+def test_a_saved_token_is_ours_alone_whatever_the_umask(saved: Path, umask: int) -> None:
+    before = os.umask(umask)
+    try:
+        assert save_token(SecretStr("cfc_first"), saved) == saved
+        saved.chmod(0o644)
+        save_token(SecretStr("cfc_second"), saved)
+    finally:
+        os.umask(before)
+    assert saved.read_text() == "cfc_second\n"
+    assert saved.stat().st_mode & 0o777 == 0o600
+    assert saved.parent.stat().st_mode & 0o777 == 0o700
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+def test_a_token_is_private_before_it_is_written(saved: Path) -> None:
+    # Whoever may open a file at any moment of its life may read it later: every file that ever was there is watched.
+    code = f"""
+import os, sys
+from pathlib import Path
+from pydantic import SecretStr
+from comfytui.config.secrets import save_token
+modes = []
+def look(event, args):
+    if event in ("open", "os.chmod", "os.rename") and "{saved.parent.name}" in str(args[0]):
+        modes.extend(each.stat().st_mode & 0o077 for each in Path("{saved.parent}").glob("*"))
+        modes.append(Path("{saved.parent}").stat().st_mode & 0o077)
+os.umask(0)
+sys.addaudithook(look)
+save_token(SecretStr("cfc_abc"), Path("{saved}"))
+print(len(modes) > 1, any(modes))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"True False\n"
+
+
+def test_what_cannot_be_saved_leaves_what_was(saved: Path) -> None:
+    save_token(SecretStr("cfc_first"), saved)
+    with pytest.raises(SettingsError, match=r"^The token cannot be saved in .*: not a directory\.$") as caught:
+        save_token(SecretStr("cfc_second"), saved / "below")
+    assert "cfc_second" not in str(caught.value)
+    (saved.parent / "taken").mkdir()
+    with pytest.raises(SettingsError, match=r": is a directory\.$"):
+        save_token(SecretStr("cfc_second"), saved.parent / "taken")
+    assert saved.read_text() == "cfc_first\n"
+    assert {each.name for each in saved.parent.iterdir()} == {"token", "taken"}
+
+
+def test_a_saved_token_that_cannot_be_read(saved: Path) -> None:
+    saved.mkdir(parents=True)
+    assert refusal((), saved) == f"{saved} cannot be read: is a directory."
+    empty = saved / "token"
+    empty.write_text(" \n")
+    assert found({}, (), empty) is None
+
+
+def test_wider_permissions_are_told(saved: Path, tmp_path: Path) -> None:
+    config = tmp_path / "config.toml"
+    config.touch(mode=0o600)
+    assert permission_warnings(config, saved) == ()
+    save_token(SecretStr("cfc_abc"), saved)
+    assert permission_warnings(config, saved) == ()
+    for each, mode in ((saved.parent, 0o750), (saved, 0o604), (config, 0o660)):
+        each.chmod(mode)
+    told = permission_warnings(config, saved)
+    assert [sentence.partition(" is open to other users (mode ")[0] for sentence in told] == [
+        str(saved.parent),
+        str(saved),
+        str(config),
+    ]
+    assert permission_warnings(None, saved) == told[:2]
+
+
+def test_a_token_is_saved_beside_the_configuration(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert token_file() == tmp_path / "comfytui" / "token"
+    save_token(SecretStr("cfc_abc"))
+    assert token_file().read_text() == "cfc_abc\n"
+    assert may_find_token({})
+    assert find_token({}) == FoundToken(SecretStr("cfc_abc"), str(token_file()))

@@ -1,0 +1,80 @@
+from __future__ import annotations
+
+import pytest
+
+from comfytui.config.settings import API_URL, API_URL_VARIABLE, Settings, SettingsError, api_url, host_of
+
+LOCAL = "http://127.0.0.1:8787"
+
+
+def test_settings_by_default() -> None:
+    assert Settings("demo") == Settings("demo", interval=5.0, per_page=25)
+
+
+@pytest.mark.parametrize(
+    ("flag", "environ", "url"),
+    [
+        (None, {}, "https://api.comfycontrol.app"),
+        (None, {API_URL_VARIABLE: ""}, API_URL),
+        (None, {API_URL_VARIABLE: "  "}, API_URL),
+        ("", {}, API_URL),
+        (None, {API_URL_VARIABLE: LOCAL}, LOCAL),
+        (None, {API_URL_VARIABLE: f" {LOCAL}\n"}, LOCAL),
+        ("https://other.example", {API_URL_VARIABLE: LOCAL}, "https://other.example"),
+        ("https://other.example", {API_URL_VARIABLE: "nonsense"}, "https://other.example"),
+        ("https://host/prefix/", {}, "https://host/prefix/"),
+        ("HTTP://HOST", {}, "HTTP://HOST"),
+        ("http://[::1]:8787", {}, "http://[::1]:8787"),
+        ("http://host:65535", {}, "http://host:65535"),
+    ],
+)
+def test_flag_before_environment_before_the_hosted_api(flag: str | None, environ: dict[str, str], url: str) -> None:
+    assert api_url(flag, environ) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense",
+        "host:8787",
+        "//host",
+        "ftp://sekret@host",
+        "file:///etc/sekret",
+        "http://",
+        "https:///path",
+        "http://sekret@",
+        "http://sekret@:8787",
+        "http://host:0",
+        "http://host:65536",
+        "http://sekret@host:port",
+        "http://[::1",
+        "http://[sekret]",
+    ],
+)
+def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^--url is no address of an API; expected http:// or https://") as by_flag:
+        api_url(url, {})
+    with pytest.raises(SettingsError, match=f"^{API_URL_VARIABLE} is no address") as by_environment:
+        api_url(None, {API_URL_VARIABLE: url})
+    assert "sekret" not in f"{by_flag.value} {by_environment.value}"
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        (API_URL, "api.comfycontrol.app"),
+        (LOCAL, "127.0.0.1:8787"),
+        (f"{LOCAL}/prefix?key=1#part", "127.0.0.1:8787"),
+        ("http://somebody:sekret@host:1", "host:1"),
+        ("http://some@body:sek@ret@host", "host"),
+        ("http://[::1]:8787", "[::1]:8787"),
+    ],
+)
+def test_host_and_port_without_user_info(url: str, host: str) -> None:
+    assert host_of(url) == host
+
+
+def test_settings_by_default_ask_for_nothing_special() -> None:
+    settings = Settings("somewhere")
+    assert (settings.insecure_http, settings.wallboard, settings.token_command) == (False, False, ())
+    assert (settings.log_file, settings.ca_bundle, settings.config_file) == (None, None, None)

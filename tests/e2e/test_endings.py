@@ -1,0 +1,160 @@
+"""The installed program, ended in every way there is: with which status, how soon, and what it leaves."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.e2e.rig import FIRST, PROGRAM, client_environ, dashboard
+from tests.support.terminal import Terminal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SOON = 1.5
+"""Seconds within which it has to be gone."""
+
+DEAF = f"""
+import os, signal
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGHUP])
+os.execv("{PROGRAM}", ["comfytui", "--demo"])
+"""
+"""A start in which no hang-up ever arrives as a signal."""
+
+ADOPTED = f"""
+import os, signal, subprocess, sys
+code = 'import subprocess, sys; subprocess.run(["{PROGRAM}", "--demo"])'
+parent = subprocess.Popen([sys.executable, "-c", code])
+print("started by", parent.pid, flush=True)
+parent.wait()
+signal.pause()
+"""
+"""A start by a parent that can be killed while the terminal stays."""
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of an API that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def assert_gone(terminal: Terminal, status: int) -> None:
+    """It ends soon with this status, and the terminal is as it was."""
+    assert terminal.ends_within(SOON) == status
+    assert terminal.wait_exit() == status
+    assert terminal.unrestored == set()
+    assert b"Traceback" not in terminal.raw
+
+
+@pytest.mark.parametrize("before", [("enter", "enter"), ("ctrl+p",)], ids="-".join)
+def test_ctrl_c_from_everywhere(before: tuple[str, ...]) -> None:
+    with dashboard("--demo") as terminal:
+        terminal.wait_for(FIRST, "● live", "Recent workflows  ")
+        terminal.press(*before, "ctrl+c")
+        assert_gone(terminal, 0)
+
+
+@pytest.mark.parametrize(
+    ("number", "status"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 0)],
+    ids=str,
+)
+def test_signals(number: signal.Signals, status: int) -> None:
+    with dashboard("--demo") as terminal:
+        terminal.wait_for(FIRST)
+        terminal.signal(number)
+        assert_gone(terminal, status)
+
+
+def test_a_hang_up_that_the_parent_ignored() -> None:
+    ignoring = ["/bin/sh", "-c", f"trap '' HUP; exec '{PROGRAM}' --demo"]
+    with Terminal(ignoring) as terminal:
+        terminal.wait_for(FIRST)
+        terminal.signal(signal.SIGHUP)
+        assert_gone(terminal, 129)
+    with Terminal(ignoring) as terminal:
+        terminal.wait_for(FIRST)
+        terminal.hang_up()
+        assert terminal.ends_within(SOON) == 129
+
+
+def test_a_terminal_that_goes() -> None:
+    with dashboard("--demo") as terminal:
+        terminal.wait_for(FIRST)
+        terminal.hang_up()
+        assert terminal.ends_within(SOON) == 129
+
+
+def test_a_terminal_that_goes_without_a_signal() -> None:
+    with Terminal([sys.executable, "-c", DEAF]) as terminal:
+        terminal.wait_for(FIRST)
+        terminal.hang_up()
+        assert terminal.ends_within(SOON) == 129
+
+
+def test_a_parent_that_is_killed_takes_it_along() -> None:
+    with Terminal([sys.executable, "-c", ADOPTED]) as terminal:
+        terminal.wait_for(FIRST)
+        (parent,) = re.findall(rb"started by (\d+)", terminal.raw)
+        os.kill(int(parent), signal.SIGKILL)
+        terminal.wait_until(lambda: b"\x1b[?1049l" in terminal.raw and not terminal.unrestored, "for it to leave")
+
+
+def test_an_api_that_does_not_answer_holds_nobody(silent: str) -> None:
+    with dashboard(environ=client_environ(silent)) as terminal:
+        terminal.wait_for("127.0.0.1")
+        terminal.press("q")
+        assert_gone(terminal, 0)
+
+
+@pytest.mark.parametrize("key", ["q", None], ids=["quit", "hang up"])
+def test_a_token_command_that_does_not_return_is_not_left_behind(tmp_path: Path, silent: str, key: str | None) -> None:
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    config = tmp_path / "config.toml"
+    config.write_text(f"""token_command = ["/bin/sh", "-c", "exec 9>'{fifo}'; sleep 60"]""")
+    with (
+        dashboard("--config", str(config), environ=client_environ(silent, "")) as terminal,
+        fifo.open("rb") as held,
+    ):
+        terminal.wait_for("127.0.0.1")
+        terminal.hang_up() if key is None else terminal.press(key)
+        assert terminal.ends_within(SOON) == (129 if key is None else 0)
+        assert held.read() == b"", "which comes once nobody holds it any more"
+
+
+@pytest.mark.parametrize("key", ["", "q"])
+def test_a_terminal_that_stops_reading_before_the_first_frame(key: str) -> None:
+    with dashboard("--demo", size=(200, 60)) as terminal:
+        terminal.wait_until(lambda: b"\x1b[?1049h" in terminal.raw, "for the first byte")
+        terminal.press(*key)
+        terminal.signal(signal.SIGTERM)
+        assert terminal.ends_within(SOON, unread=True) in {0, 143}
+        terminal.wait_exit()
+        assert terminal.unrestored == set()
+
+
+def test_unreadable_input_ends_it_with_a_report(tmp_path: Path) -> None:
+    with dashboard("--demo", environ={"XDG_STATE_HOME": str(tmp_path)}) as terminal:
+        terminal.wait_for(FIRST)
+        terminal.send(b"\xff\xff")
+        assert_gone(terminal, 1)
+        (report,) = (tmp_path / "comfytui").glob("crash-*.txt")
+        assert "UnicodeDecodeError" in report.read_text()
+        assert f"A report without secrets is in {report}" in bytes(terminal.raw).decode().replace("\r\n", "")
+
+
+@pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": ""}])
+def test_without_a_terminal_it_says_so_and_ends(environ: dict[str, str]) -> None:
+    with dashboard("--demo", environ=environ) as terminal:
+        assert terminal.wait_exit() == 2
+        assert bytes(terminal.raw).count(b"\n") == 1
+        assert b"\x1b" not in terminal.raw

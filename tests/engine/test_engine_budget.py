@@ -1,0 +1,225 @@
+"""The engine within its allowance, and when that is taken away."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from comfytui.api.allowance import SHARE, WINDOW, LocalAllowance, Use
+from comfytui.api.errors import RateLimited
+from comfytui.engine.actions import Action, Attend, Refresh
+from comfytui.engine.engine import Engine
+from comfytui.engine.feed import ProblemKind
+from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
+from comfytui.engine.snapshot import Attention
+from tests.engine.rig import (
+    ALL,
+    DOWN,
+    FULL_VIEW,
+    HISTORY,
+    INTERVAL,
+    PAGE,
+    RUNNER,
+    SECOND,
+    SOON,
+    returning,
+    rig,
+    soon,
+)
+from tests.support.clock import FakeClock
+from tests.support.source import ScriptedSource
+
+LIMITED = RateLimited("GET", "/v1/runner", "too many requests", 429, 12.0)
+AT_ONCE = 0.1
+
+
+class TestCoolDown:
+    async def test_everything_stops_and_then_goes_on(self) -> None:
+        async with rig(FULL_VIEW, latency=soon) as at:
+            await at.clock.advance(INTERVAL)
+            at.source.pages[PAGE] = LIMITED
+            await at.clock.advance(2 * SOON)
+            at.mend_everything()
+            assert at.snapshot.spending.cooling(at.clock.monotonic()) == pytest.approx(12.0)
+            await at.perform(Refresh(), Attend(replace(FULL_VIEW, page=SECOND)), Refresh())
+            assert await at.asked_within(11.9) == []
+            asked = await at.asked_within(0.2)
+            assert asked[0] == SECOND
+            assert {HISTORY, RUNNER} <= set(asked)
+
+    async def test_no_try_is_promised_inside_it(self) -> None:
+        async with rig(latency=soon) as at:
+            await at.clock.advance(1)
+            at.source.histories["r1"] = DOWN
+            at.source.pages[PAGE] = LIMITED
+            await at.refresh()
+            await at.clock.advance(SOON)
+            until = at.clock.monotonic() + 12.0
+            for feed in (at.snapshot.page, at.snapshot.history("r1")):
+                assert feed.problem is not None
+                assert feed.problem.next_try == until
+            assert at.snapshot.page.problem is not None
+            assert at.snapshot.page.problem.kind is ProblemKind.RATE_LIMITED
+
+    async def test_an_answer_that_comes_in_it_shortens_nothing(self) -> None:
+        async with rig() as at:
+            at.source.hold(HISTORY)
+            at.source.pages[PAGE] = LIMITED
+            await at.refresh()
+            await at.clock.advance(1)
+            await at.release(HISTORY)
+            assert at.snapshot.history("r1").problem is None
+            assert at.snapshot.page.problem is not None
+            assert at.snapshot.page.problem.next_try == at.clock.monotonic() + 11.0
+
+    async def test_that_of_another_dashboard_is_published_though_nothing_is_answered(self) -> None:
+        async with rig() as at:
+            at.allowance.cool_down(60.0)
+            revision = at.snapshot.revision
+            assert await at.asked_within(2 * INTERVAL) == []
+            assert at.snapshot.spending.cooling(at.clock.monotonic()) == 50.0
+            assert at.snapshot.revision == revision + 1
+
+
+class TestBudget:
+    async def test_no_window_holds_more_than_the_share_however_many_keys_are_pressed(self) -> None:
+        async with rig(FULL_VIEW) as at:
+            for number in range(600):
+                await at.attend(Attention(PageKey(number % 50 + 2), f"r{number}", visible=FULL_VIEW.visible))
+                await at.clock.advance(0.1)
+            assert at.snapshot.spending.peak(at.clock.monotonic()) == SHARE
+
+    async def test_of_pages_turned_too_fast_only_the_last_is_asked(self) -> None:
+        async with rig(Attention()) as at:
+            for number in range(SHARE + 10):
+                await at.attend(Attention(PageKey(number + 2)))
+            assert len(at.source.asked) == SHARE
+            asked = await at.asked_within(WINDOW + 1)
+            assert asked[0] == PageKey(SHARE + 11)
+            assert set(asked) == {PageKey(SHARE + 11)}
+
+    async def test_each_request_is_weighed_once_the_one_before_is_counted(self) -> None:
+        async with rig(Attention()) as at:
+            for number in range(SHARE - 4):
+                await at.attend(Attention(PageKey(number + 2)))
+            at.source.forget()
+            last = [PageKey(90), PageKey(91), PageKey(92)]
+            for page in last:
+                await at.attend(Attention(page, "x"))
+            assert at.source.asked == last
+
+    async def test_pages_turned_within_one_breath_are_one_page(self) -> None:
+        async with rig(Attention()) as at:
+            at.source.forget()
+            await at.perform(*(Attend(Attention(PageKey(number))) for number in range(2, 30)))
+            assert at.source.asked == [PageKey(29)]
+
+    @pytest.mark.parametrize("later", [0.0, 0.3, 1.7, 4.9, 5.0, 7.7, 9.2])
+    @pytest.mark.parametrize(
+        ("action", "wanted"),
+        [
+            (Attend(replace(FULL_VIEW, page=SECOND)), [SECOND]),
+            (Attend(replace(FULL_VIEW, runner_id="x")), [HistoryKey("x"), RunnerKey("x")]),
+            (Refresh(), [PAGE, HISTORY, RUNNER]),
+        ],
+        ids=["page", "cursor", "refresh"],
+    )
+    async def test_a_key_press_is_answered_at_once_while_the_rotation_is_busy(
+        self, action: Action, wanted: list[Resource], later: float
+    ) -> None:
+        async with rig(FULL_VIEW, latency=soon) as at:
+            await at.clock.advance(60 + later)
+            pressed = at.clock.monotonic()
+            await at.perform(action)
+            await at.clock.advance(AT_ONCE)
+            assert {resource for on, resource in at.source.log if on > pressed - AT_ONCE} >= set(wanted)
+
+    async def test_a_wish_goes_out_as_a_wish_and_a_poll_as_a_poll(self) -> None:
+        async with rig() as at:
+            assert at.source.uses == 3 * [Use.WISH]
+            await at.asked_within(INTERVAL)
+            assert at.source.uses == 3 * [Use.POLL]
+            at.source.forget()
+            await at.refresh()
+            assert at.source.uses == 3 * [Use.WISH]
+
+    async def test_refresh_held_down_asks_evenly_and_leaves_room_for_other_keys(self) -> None:
+        async with rig(latency=soon) as at:
+            await at.clock.advance(30)
+            at.source.forget()
+            for _ in range(600):
+                await at.refresh()
+                await at.clock.advance(0.05)
+                assert at.allowance.wait_for(Use.WISH) == 0.0
+            pages = at.moments_of(PAGE)
+            assert 14 <= len(pages) <= 16
+            await at.attend(Attention(SECOND))
+            assert at.source.asked[-1] == SECOND
+
+    async def test_going_from_runner_to_runner_without_pause_does_not_starve_the_list(self) -> None:
+        async with rig() as at:
+            start = at.clock.monotonic()
+            at.source.forget()
+            for number in range(600):
+                await at.attend(Attention(runner_id=f"x{number}"))
+                await at.clock.advance(0.1)
+            pages = [start, *at.moments_of(PAGE), at.clock.monotonic()]
+            assert max(later - earlier for earlier, later in pairwise(pages)) <= WINDOW
+
+    async def test_an_unchanged_poll_publishes_once_and_nothing_is_published_by_time(self) -> None:
+        async with rig() as at:
+            revision = at.snapshot.revision
+            await at.clock.advance(INTERVAL)
+            assert at.snapshot.revision == revision + 3
+            await at.clock.advance(INTERVAL - 0.1)
+            assert at.snapshot.revision == revision + 3
+            assert at.snapshot.spending.sent == at.allowance.spending.sent
+
+
+class TestRotation:
+    async def test_every_runner_in_view_has_its_history_in_time_and_from_the_top(self) -> None:
+        async with rig(FULL_VIEW) as at:
+            await at.clock.advance(120)
+            rotated = [asked for asked, use in zip(at.source.asked, at.source.uses, strict=True) if use is Use.ROTATION]
+            assert rotated[:24] == [HistoryKey(runner_id) for runner_id in FULL_VIEW.visible[1:]]
+            assert rotated[24:48] == rotated[:24]
+            assert at.snapshot.histories.keys() == set(FULL_VIEW.visible)
+
+    async def test_it_takes_half_of_the_share_at_most(self) -> None:
+        async with rig(replace(FULL_VIEW, runner_id=None)) as at:
+            await at.clock.advance(300)
+            moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
+            most = max(sum(0 <= on - first < WINDOW for on in moments) for first in moments)
+            assert most == SHARE // 2
+
+    async def test_one_that_hangs_holds_up_no_poll_and_no_key(self) -> None:
+        async with rig(FULL_VIEW, held=(HistoryKey("r3"),), latency=soon) as at:
+            await at.clock.advance(3)
+            asked = await at.asked_within(4 * INTERVAL)
+            assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER)] == [4, 4, 4]
+            assert Use.ROTATION not in at.source.uses
+            await at.attend(replace(FULL_VIEW, page=SECOND))
+            assert at.source.asked[-1] == SECOND
+            await at.release(HistoryKey("r3"))
+            await at.clock.advance(2)
+            assert HistoryKey("r4") in at.source.asked
+
+    async def test_none_when_paused(self) -> None:
+        async with rig(replace(FULL_VIEW, paused=True)) as at:
+            assert await at.asked_within(300) == []
+
+    async def test_it_goes_where_the_eye_goes(self) -> None:
+        async with rig(FULL_VIEW) as at:
+            await at.clock.advance(5)
+            await at.attend(replace(FULL_VIEW, visible=("a", "b")))
+            asked = await at.asked_within(20)
+            histories = {each.runner_id for each in asked if isinstance(each, HistoryKey)}
+            assert histories == {"a", "b", "r1"}
+
+
+async def test_an_engine_without_an_allowance_has_its_own() -> None:
+    clock = FakeClock()
+    engine = Engine(returning(ScriptedSource(clock)), clock, attention=ALL, interval=INTERVAL)
+    assert engine.snapshot.spending == LocalAllowance(clock).spending

@@ -1,0 +1,41 @@
+"""A door that takes one token."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfytui.tui.door import Verdict
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+__all__ = ["OneTokenDoor"]
+
+
+class OneTokenDoor:
+    """Takes `token`, refuses any other in the API's words, and remembers what was wished."""
+
+    def __init__(self, token: str = "cfc_right") -> None:
+        self._token = token
+        self.saved: list[str] = []
+        self.tried: list[str] = []
+        self.in_demo = False
+
+    @property
+    def source(self) -> str:
+        return "demo" if self.in_demo else "api.test"
+
+    @property
+    def place(self) -> str:
+        return "~/.config/comfytui/token"
+
+    async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
+        self.tried.append(token.get_secret_value())
+        if token.get_secret_value() != self._token:
+            return Verdict(taken=False, words="The API does not take it: Invalid token")
+        if save:
+            self.saved.append(token.get_secret_value())
+        return Verdict(taken=True)
+
+    def enter_demo(self) -> None:
+        self.in_demo = True

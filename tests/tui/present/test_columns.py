@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comfytui.tui.present.columns import GAP, Column, fit
+from comfytui.tui.present.runners import RUNNER_COLUMNS
+from comfytui.tui.present.workflows import HISTORY_COLUMNS
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[Column, ...]:
+    number = draw(st.integers(1, 8))
+    small = st.integers(0, 4)
+    return tuple(
+        Column(f"c{place}", "", draw(st.integers(1, 20)), draw(small), draw(small), draw(st.booleans()))
+        for place in range(number)
+    )
+
+
+def taken(columns: tuple[Column, ...]) -> int:
+    return sum(column.width for column in columns) + len(GAP.text) * (len(columns) - 1)
+
+
+def keys(columns: tuple[Column, ...]) -> list[str]:
+    return [column.key for column in columns]
+
+
+TABLE = (
+    Column("glyph", "", 1, priority=0),
+    Column("last", "", 6, priority=2),
+    Column("name", "", 10, weight=3, priority=0),
+    Column("tags", "", 8, weight=1, priority=1),
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (13, {"glyph": 1, "name": 10}),
+        (22, {"glyph": 1, "name": 19}),
+        (23, {"glyph": 1, "name": 10, "tags": 8}),
+        (30, {"glyph": 1, "name": 16, "tags": 9}),
+        (31, {"glyph": 1, "last": 6, "name": 10, "tags": 8}),
+        (33, {"glyph": 1, "last": 6, "name": 12, "tags": 8}),
+        (71, {"glyph": 1, "last": 6, "name": 40, "tags": 18}),
+    ],
+)
+def test_columns_come_by_priority_and_share_by_weight(width: int, shown: dict[str, int]) -> None:
+    assert {column.key: column.width for column in fit(TABLE, width)} == shown
+
+
+@pytest.mark.parametrize(("width", "shown"), [(12, [1, 9]), (4, [1, 1]), (3, [1]), (1, [1])])
+def test_the_first_columns_get_narrower_before_they_go(width: int, shown: list[int]) -> None:
+    assert [column.width for column in fit(TABLE, width)] == shown
+
+
+@given(tables(), st.integers(1, 200))
+def test_the_width_is_never_exceeded_and_the_order_kept(columns: tuple[Column, ...], width: int) -> None:
+    chosen = fit(columns, width)
+    assert taken(chosen) <= width
+    assert keys(chosen) == [key for key in keys(columns) if key in keys(chosen)]
+    assert chosen
+
+
+@given(tables(), st.integers(1, 200))
+def test_a_wide_enough_table_is_filled_where_anything_may_grow(columns: tuple[Column, ...], width: int) -> None:
+    chosen = fit(columns, width)
+    if any(column.weight for column in chosen):
+        assert taken(chosen) == width
+
+
+@given(tables(), st.integers(1, 200))
+def test_nothing_is_shown_while_something_more_important_is_not(columns: tuple[Column, ...], width: int) -> None:
+    shown = keys(fit(columns, width))
+    dropped = [column.priority for column in columns if column.key not in shown]
+    assert all(column.priority <= min(dropped, default=9) for column in columns if column.key in shown)
+
+
+@given(tables(), st.integers(1, 200))
+def test_a_column_changes_in_nothing_but_its_width(columns: tuple[Column, ...], width: int) -> None:
+    asked = {column.key: column for column in columns}
+    lowest = min(column.priority for column in columns)
+    for column in fit(columns, width):
+        assert replace(column, width=0) == replace(asked[column.key], width=0)
+        assert column.width >= asked[column.key].width or column.priority == lowest
+
+
+@pytest.mark.parametrize("columns", [RUNNER_COLUMNS, HISTORY_COLUMNS], ids=["runners", "history"])
+def test_real_tables(columns: tuple[Column, ...]) -> None:
+    assert keys(fit(columns, 10)) == ["glyph", "name"]
+    assert keys(fit(columns, 500)) == keys(columns)
+    assert len(set(keys(columns))) == len(columns)

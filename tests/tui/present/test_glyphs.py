@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import pytest
+
+from comfytui.api.models import RunnerStatus, WorkflowStatus
+from comfytui.tui.present.cells import Role, Span, line, plain_text, width_of
+from comfytui.tui.present.glyphs import runner_glyph, runner_status, workflow_glyph, workflow_role, workflow_status
+
+WORKFLOWS = {
+    "accepted": Span("◌", Role.WAITING),
+    "uploaded": Span("◍", Role.WAITING),
+    "queued": Span("◔", Role.WAITING),
+    "running": Span("▶", Role.WORKING),
+    "completed": Span("✔", Role.GOOD),
+    "cancelled": Span("⊘", Role.NEUTRAL),
+    "invalid": Span("⚠", Role.BAD),
+    "failed": Span("✖", Role.BAD),
+}
+
+RUNNERS = {"active": Span("●", Role.GOOD), "disabled": Span("○", Role.NEUTRAL)}
+
+UNKNOWN = Span("?", Role.UNKNOWN)
+
+
+def test_each_status_the_api_documents_has_its_glyph() -> None:
+    assert {word: workflow_glyph(WorkflowStatus(word)) for word in WorkflowStatus} == WORKFLOWS
+    assert {word: runner_glyph(RunnerStatus(word)) for word in RunnerStatus} == RUNNERS
+
+
+def test_shapes_tell_statuses_apart_without_colour_and_take_one_cell() -> None:
+    shapes = [glyph.text for glyph in (*WORKFLOWS.values(), *RUNNERS.values(), UNKNOWN)]
+    assert len(set(shapes)) == len(shapes)
+    assert {width_of(line(shape)) for shape in shapes} == {1}
+
+
+@pytest.mark.parametrize("word", sorted(WORKFLOWS))
+def test_a_workflow_s_role_is_that_of_its_glyph(word: str) -> None:
+    assert workflow_role(WorkflowStatus(word)) is WORKFLOWS[word].role
+
+
+@pytest.mark.parametrize("word", ["paused", "COMPLETED", "[red]x[/red]", "UNLISTED", "渲染"])
+def test_a_word_nobody_knows_is_shown_as_sent(word: str) -> None:
+    assert workflow_status(WorkflowStatus(word)) == (UNKNOWN, Span(f" {word}", Role.UNKNOWN))
+    assert runner_status(RunnerStatus(word)) == (UNKNOWN, Span(f" {word}", Role.UNKNOWN))
+
+
+def test_no_status_never_looks_like_one() -> None:
+    assert plain_text(workflow_status(None)) == "? –"
+    assert plain_text(runner_status(None)) == "? –"
+    assert workflow_glyph(WorkflowStatus("")) == runner_glyph(RunnerStatus("")) == UNKNOWN
+
+
+def test_shape_and_word_of_a_known_status() -> None:
+    assert workflow_status(WorkflowStatus.FAILED) == (Span("✖", Role.BAD), Span(" failed", Role.BAD))
+    assert runner_status(RunnerStatus.ACTIVE) == (Span("●", Role.GOOD), Span(" active", Role.GOOD))

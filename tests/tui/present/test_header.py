@@ -1,0 +1,70 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comfytui.tui.present.cells import Role, Span, plain_text, width_of
+from comfytui.tui.present.header import Header, header_line, interval_words
+from tests.tui.present.test_cells import TEXT
+
+HEADER = Header(
+    source="api.comfycontrol.app",
+    state=(Span("● live", Role.GOOD),),
+    budget="api ≤ 15/40",
+    total=120,
+    status=None,
+    interval=5.0,
+    trail=("runners", "gpu-07"),
+)
+
+WHOLE = "api.comfycontrol.app │ ● live │ api ≤ 15/40 │ 120 runners │ every 5 s │ runners / gpu-07"
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (200, WHOLE),
+        (len(WHOLE), WHOLE),
+        (len(WHOLE) - 1, "api.comfycontrol.app │ ● live │ api ≤ 15/40 │ 120 runners │ runners / gpu-07"),
+        (70, "api.comfycontrol.app │ ● live │ 120 runners │ runners / gpu-07"),
+        (60, "api.comfycontrol.app │ ● live │ runners / gpu-07"),
+        (40, "● live │ runners / gpu-07"),
+        (20, "● live │ runners /…"),
+        (0, ""),
+    ],
+)
+def test_the_least_telling_parts_go_where_it_is_narrow(width: int, shown: str) -> None:
+    assert plain_text(header_line(HEADER, width)) == shown
+
+
+@pytest.mark.parametrize(
+    ("total", "status", "said"),
+    [
+        (0, None, "0 runners"),
+        (1, None, "1 runner"),
+        (2, None, "2 runners"),
+        (7, "active", "7 active runners"),
+        (1, "disabled", "1 disabled runner"),
+    ],
+)
+def test_how_many_runners(total: int, status: str | None, said: str) -> None:
+    header = replace(HEADER, total=total, status=status)
+    assert plain_text(header_line(header, 200)).split(" │ ")[3] == said
+
+
+def test_a_total_nobody_knows_is_not_said() -> None:
+    assert plain_text(header_line(replace(HEADER, total=None), 200)).split(" │ ")[3] == "every 5 s"
+
+
+@pytest.mark.parametrize(("seconds", "words"), [(5.0, "every 5 s"), (2.5, "every 2.5 s"), (60.0, "every 60 s")])
+def test_the_interval_in_words(seconds: float, words: str) -> None:
+    assert interval_words(seconds) == words
+
+
+@given(TEXT, TEXT, st.integers(0, 120))
+def test_it_never_takes_more_than_the_width(source: str, name: str, width: int) -> None:
+    header = replace(HEADER, source=source, trail=("runners", name))
+    assert width_of(header_line(header, width)) <= width

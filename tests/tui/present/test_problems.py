@@ -1,0 +1,97 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comfytui.engine.feed import Feed, Problem, ProblemKind
+from comfytui.engine.resources import PageKey
+from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.tui.present.cells import Role, Span, plain_text, width_of
+from comfytui.tui.present.problems import cause, notice, state
+from tests.support.builders import make_page
+from tests.tui.present.test_cells import TEXT
+
+if TYPE_CHECKING:
+    from comfytui.api.models import RunnerPage
+    from tests.tui.present.conftest import InZone
+
+SINCE = datetime(2026, 7, 1, 12, 2, tzinfo=UTC)
+NOW = 1000.0
+DOWN = Problem(ProblemKind.SERVER, "", 503, SINCE, failures=1, next_try=NOW + 7.2)
+
+
+def feed(problem: Problem | None, fetched_on: float | None = None) -> Feed[RunnerPage]:
+    value = None if fetched_on is None else make_page()
+    return Feed(value, fetched_at=SINCE if value else None, fetched_on=fetched_on, problem=problem)
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "words"),
+    [
+        (ProblemKind.REFUSED, None, "not asked"),
+        (ProblemKind.UNREACHABLE, None, "the API cannot be reached"),
+        (ProblemKind.TIMED_OUT, None, "no answer in time"),
+        (ProblemKind.UNINTELLIGIBLE, None, "the answer makes no sense"),
+        (ProblemKind.BAD_REQUEST, 400, "400 from the API"),
+        (ProblemKind.UNAUTHORIZED, 401, "the token was not accepted"),
+        (ProblemKind.FORBIDDEN, 403, "403 from the API"),
+        (ProblemKind.NOT_FOUND, 404, "no longer registered"),
+        (ProblemKind.RATE_LIMITED, 429, "too many requests from this address"),
+        (ProblemKind.SERVER, 503, "503 from the API"),
+        (ProblemKind.UNEXPECTED, 302, "302 from the API"),
+    ],
+)
+def test_every_cause_in_words(kind: ProblemKind, status: int | None, words: str) -> None:
+    problem = replace(DOWN, kind=kind, status=status)
+    assert cause(problem) == words
+    assert cause(replace(problem, message="[b]as sent[/b]")) == f"{words}: [b]as sent[/b]"
+
+
+@pytest.mark.parametrize("kind", ProblemKind)
+def test_no_cause_says_none(kind: ProblemKind) -> None:
+    assert "None" not in cause(replace(DOWN, kind=kind, status=None, message="what is known"))
+
+
+def test_a_notice_says_since_when_why_and_what_happens_next(in_zone: InZone) -> None:
+    in_zone("Europe/Berlin")
+    assert notice(feed(DOWN, fetched_on=900.0), NOW, 80) == (
+        (Span("stale since 14:02 — 503 from the API, again in 8 s", Role.BAD),),
+    )
+    assert plain_text(notice(feed(DOWN), NOW, 80)[0]).startswith("not known since 14:02 — ")
+    assert notice(feed(None, fetched_on=900.0), NOW, 80) == ()
+
+
+def test_a_try_that_is_due_is_not_in_the_past() -> None:
+    assert plain_text(notice(feed(replace(DOWN, next_try=NOW - 3)), NOW, 80)[0]).endswith("again in 0 s")
+
+
+@given(TEXT, st.integers(2, 80))
+def test_a_notice_fits(message: str, width: int) -> None:
+    lines = notice(feed(replace(DOWN, message=message)), NOW, width)
+    assert lines
+    assert all(width_of(each) <= width for each in lines)
+
+
+@pytest.mark.parametrize(
+    ("shown", "word", "role"),
+    [
+        (feed(None), "◌ asking", Role.WAITING),
+        (feed(None, fetched_on=NOW), "● live", Role.GOOD),
+        (feed(None, fetched_on=NOW - 10.0), "● live", Role.GOOD),
+        (feed(None, fetched_on=NOW - 10.1), "◔ late 10 s", Role.WAITING),
+        (feed(None, fetched_on=NOW - 75.0), "◔ late 75 s", Role.WAITING),
+        (feed(DOWN), "✖ stale since 12:02", Role.BAD),
+        (feed(DOWN, fetched_on=NOW), "✖ stale since 12:02", Role.BAD),
+    ],
+)
+def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: str, role: Role) -> None:
+    in_zone("UTC")
+    snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
+    assert state(snapshot, NOW) == (Span(word, role),)
+    paused = replace(snapshot, attention=Attention(paused=True))
+    assert state(paused, NOW) == (Span(" PAUSED ", Role.ALERT),)

@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comfytui.api.models import Workflow, WorkflowStatus, read_history
+from comfytui.engine.feed import Feed, Problem, ProblemKind
+from comfytui.tui.present.cells import EMPTY, Role, Span, plain_text, width_of
+from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.present.workflows import (
+    HISTORY_COLUMNS,
+    Spent,
+    history_tally,
+    last_workflow,
+    spent,
+    timeline,
+    workflow_fields,
+    workflow_name,
+    workflow_row,
+)
+from tests.contract.gateways import documented
+from tests.support.builders import make_workflow
+
+if TYPE_CHECKING:
+    from comfytui.tui.present.columns import Row
+
+NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+QUEUED = make_workflow(created_at=ago(46))
+RUNNING = make_workflow(status="running", created_at=ago(300), started_at=ago(190))
+COMPLETED = make_workflow(status="completed", created_at=ago(3600), started_at=ago(3580), completed_at=ago(3450))
+INVALID = make_workflow(status="invalid", created_at=ago(60), updated_at=ago(58))
+BARE = Workflow.model_validate({"id": "bare"})
+
+
+def cells(row: Row) -> dict[str, str]:
+    return {key: plain_text(cell) for key, cell in row.cells.items()}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "time"),
+    [
+        (QUEUED, Spent(46, waiting=True, ran=None, running=False)),
+        (RUNNING, Spent(110, waiting=False, ran=190, running=True)),
+        (COMPLETED, Spent(20, waiting=False, ran=130, running=False)),
+        (INVALID, Spent(None, waiting=False, ran=None, running=False)),
+        (BARE, Spent(None, waiting=False, ran=None, running=False)),
+        (make_workflow(created_at="soon"), Spent(None, waiting=True, ran=None, running=False)),
+        (make_workflow(status="running", created_at=ago(9)), Spent(None, waiting=False, ran=None, running=True)),
+        (make_workflow(status="paused", created_at=ago(9)), Spent(None, waiting=False, ran=None, running=False)),
+    ],
+)
+def test_where_the_time_went(workflow: Workflow, time: Spent) -> None:
+    assert spent(workflow, NOW) == time
+
+
+@pytest.mark.parametrize("status", [WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED])
+def test_what_has_not_started_waits(status: WorkflowStatus) -> None:
+    assert spent(make_workflow(status=status, created_at=ago(7)), NOW).waiting
+
+
+@pytest.mark.parametrize(("name", "shown"), [("Upscale", "Upscale"), (None, "w1"), ("", "w1"), ("  ", "w1")])
+def test_a_workflow_without_a_name_goes_by_its_id(name: str | None, shown: str) -> None:
+    assert workflow_name(make_workflow("w1", name=name)) == shown
+
+
+def test_a_workflow_in_the_history() -> None:
+    row = workflow_row(COMPLETED, TimeStyle.RELATIVE, NOW)
+    assert row.id == "w1"
+    assert cells(row) == {
+        "glyph": "✔",
+        "name": "Workflow w1",
+        "status": "completed",
+        "took": "2m10",
+        "waited": "20s",
+        "tags": "–",
+        "created": "1h",
+        "started": "59m",
+        "completed": "57m",
+        "updated": "–",
+    }
+
+
+def test_every_column_of_the_history_has_its_cell() -> None:
+    keys = {column.key for column in HISTORY_COLUMNS}
+    assert set(workflow_row(COMPLETED, TimeStyle.UTC, NOW).cells) == keys
+    assert set(workflow_row(BARE, TimeStyle.UTC, NOW).cells) == keys
+
+
+def test_what_goes_on_is_told_coarsely_unless_exactly() -> None:
+    coarse, exact = (cells(workflow_row(RUNNING, TimeStyle.UTC, NOW, exact=exact)) for exact in (False, True))
+    assert (coarse["took"], exact["took"]) == ("3m", "3m10")
+    assert coarse["waited"] == exact["waited"] == "1m50"
+    assert cells(workflow_row(QUEUED, TimeStyle.UTC, NOW))["waited"] == "<1m"
+    assert cells(workflow_row(QUEUED, TimeStyle.UTC, NOW, exact=True))["waited"] == "46s"
+
+
+def test_a_row_does_not_change_while_seconds_pass() -> None:
+    for workflow in (QUEUED, RUNNING, COMPLETED):
+        now, then = (workflow_row(workflow, TimeStyle.RELATIVE, NOW + timedelta(seconds=s)) for s in (1, 9))
+        assert now == then
+
+
+def test_every_field_of_a_workflow() -> None:
+    first = read_history(documented("get-runner-history"))[0].model_copy(update={"updated_at": "about noon"})
+    told = {label: plain_text(value) for label, value in workflow_fields(first, TimeStyle.UTC, NOW)}
+    assert list(told) == [
+        "Name", "Status", "Tags", "Created", "Started", "Completed", "Updated", "Waited", "Took", "Id",
+    ]  # fmt: skip
+    assert (told["Id"], told["Name"], told["Updated"]) == (first.id, first.name, "about noon")
+    assert told["Status"].endswith(str(first.status))
+
+
+def test_a_bare_workflow_and_fields_nobody_documented() -> None:
+    fields = workflow_fields(Workflow.model_validate({"id": "w", "error_node": "[3]"}), TimeStyle.UTC, NOW)
+    told = [(label, plain_text(value)) for label, value in fields]
+    assert told[:3] == [("Name", "w"), ("Status", "? –"), ("Tags", "–")]
+    assert told[3:9] == [(label, "–") for label in ("Created", "Started", "Completed", "Updated", "Waited", "Took")]
+    assert told[9:] == [("Id", "w"), ("error_node", "[3]")]
+
+
+def test_the_tally_counts_by_glyph_the_most_frequent_first() -> None:
+    failed = make_workflow(status="failed")
+    assert plain_text(history_tally([failed, COMPLETED, RUNNING, COMPLETED])) == "✔2 ✖1 ▶1"
+    assert plain_text(history_tally([make_workflow(status="odd"), make_workflow(status="odder")])) == "?2"
+    assert history_tally([]) == EMPTY
+    assert history_tally([failed]) == (Span("✖1", Role.BAD),)
+
+
+def test_a_timeline_is_to_scale_and_says_what_it_shows() -> None:
+    bar, legend = timeline(COMPLETED, NOW, 30)
+    assert [(text, role) for text, role in bar] == [("░" * 4, Role.WAITING), ("█" * 26, Role.GOOD)]
+    assert plain_text(legend) == "waited 20s → ran 2m10"
+    assert plain_text(timeline(RUNNING, NOW, 60)[1]) == "waited 1m50 → running 3m10"
+    assert plain_text(timeline(QUEUED, NOW, 60)[1]) == "waiting 46s"
+    assert timeline(INVALID, NOW, 60) == ()
+
+
+@given(
+    st.sampled_from(WorkflowStatus),
+    st.lists(st.floats(-1e6, 1e6) | st.none(), min_size=3, max_size=3),
+    st.integers(2, 200),
+)
+def test_a_timeline_fills_its_width_whatever_the_times(
+    status: WorkflowStatus, seconds: list[float | None], width: int
+) -> None:
+    created, started, completed = (None if each is None else ago(each) for each in seconds)
+    workflow = make_workflow(status=status, created_at=created, started_at=started, completed_at=completed)
+    lines = timeline(workflow, NOW, width)
+    assert len(lines) in {0, 2}
+    for bar in lines[:1]:
+        assert width_of(bar) == min(width, 72)
+        assert all(text for text, _ in bar)
+
+
+def test_the_last_workflow_in_short() -> None:
+    words = {
+        "accepted": "◌ new",
+        "uploaded": "◍ sent",
+        "queued": "◔ queue",
+        "running": "▶ run",
+        "completed": "✔ done",
+        "cancelled": "⊘ stop",
+        "invalid": "⚠ inval",
+        "failed": "✖ fail",
+        "odd": "? odd",
+    }
+    for status, word in words.items():
+        last = last_workflow(Feed((make_workflow(status=status), COMPLETED)), TimeStyle.RELATIVE, NOW)
+        assert plain_text(last["last"]) == word
+        assert last["last"][0].role is not Role.MUTED
+    assert plain_text(last_workflow(Feed((RUNNING,)), TimeStyle.RELATIVE, NOW)["when"]) == "3m"
+
+
+def test_what_is_not_known_of_the_last_workflow_does_not_look_known() -> None:
+    problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
+    unasked = last_workflow(Feed(), TimeStyle.UTC, NOW)
+    unused = last_workflow(Feed(()), TimeStyle.UTC, NOW)
+    stale = last_workflow(Feed((COMPLETED,), problem=problem), TimeStyle.UTC, NOW)
+    assert [plain_text(each["last"]) for each in (unasked, unused, stale)] == ["…", "–", "✔ done"]
+    assert {span.role for each in (unasked, unused, stale) for span in each["last"]} == {Role.MUTED}
