@@ -53,7 +53,26 @@ _HEADER_VALUE = re.compile(r"[!-~]+")
 _MAX_FILE = 64 * 1024
 
 
-_running: set[Popen[bytes]] = set()
+class _Commands:
+    """The commands that run, and how often all of them were ended: one that began meanwhile ends too."""
+
+    def __init__(self) -> None:
+        self.running: set[Popen[bytes]] = set()
+        self.times_ended = 0
+
+    def end(self) -> None:
+        self.times_ended += 1
+        for process in tuple(self.running):
+            _end(process)
+
+    def keep(self, process: Popen[bytes], times_ended: int) -> None:
+        """From now on this one runs; it began when they had been ended so often."""
+        self.running.add(process)
+        if times_ended != self.times_ended:
+            _end(process)
+
+
+_commands = _Commands()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +167,7 @@ def permission_warnings(config_file: Path | None = None, saved: Path | None = No
 
 def end_token_command() -> None:
     """End a command that still runs, for this process ends and would leave it behind."""
-    for process in tuple(_running):
-        _end(process)
+    _commands.end()
 
 
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
@@ -182,6 +200,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
     """Exit status and output of a program that has no terminal to ask on or to draw over."""
     import subprocess
 
+    times_ended = _commands.times_ended
     try:
         process = subprocess.Popen(
             command,
@@ -194,14 +213,14 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
     except OSError as error:
         raise SettingsError(f"{TOKEN_COMMAND} cannot be run: {_cause(error)}.") from None
     with process:
-        _running.add(process)
+        _commands.keep(process, times_ended)
         try:
             output, _ = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
             _end(process)
             raise SettingsError(f"{TOKEN_COMMAND} took longer than {timeout:g} seconds.") from None
         finally:
-            _running.discard(process)
+            _commands.running.discard(process)
     return process.returncode, output
 
 

@@ -40,7 +40,7 @@ _WRITER = "textual-output"
 """The name of Textual's thread that writes to the terminal: once it has ended, all was written."""
 
 _LOOK_EVERY = 0.25
-_GRACE = 1.0
+_GRACE = 0.8
 _TRIES = 20
 _GRACE_WITHOUT_TERMINAL = 0.5
 
@@ -111,7 +111,7 @@ class Lifeline:
             ready = {number for number, _ in poll.poll(_LOOK_EVERY * 1000)}
             signals = os.read(self._woken, 64) if self._woken in ready else b""
             reasons = [_STATUSES[number] for number in signals if number in _STATUSES]
-            pass
+            reasons += [HUNG_UP] if self.is_terminal_lost else []
             if reasons:
                 self.end(reasons[0])
                 self._leave(reasons[0])
@@ -160,8 +160,8 @@ class EndingApp(App[None]):
     def run_to_end(self, say: Callable[[str], None], let_go: Callable[[], None] = lambda: None) -> int:
         """Run on this process's terminal and return the status to exit with: 0, 1 after a crash, 128 + a signal.
 
-        From its ending on the process has a second to exit in order; it is ended then. Without a terminal it is
-        ended here, for nothing can be written any more.
+        Once it has begun to end, the process has most of a second to exit in order; it is ended then. Without a
+        terminal it is ended here, for nothing can be written any more.
 
         Args:
             say: Tells the person a sentence, once the terminal is as it was.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.e2e.rig import FIRST, PROGRAM, client_environ, dashboard
-from tests.support.terminal import Terminal
+from tests.support.terminal import PATIENCE, Terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +40,15 @@ signal.pause()
 
 
 @pytest.fixture
-def silent() -> Iterator[str]:
-    """The address of an API that takes connections and never answers."""
+def silent() -> Iterator[socket.socket]:
+    """Where an API listens that never answers."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        listener.settimeout(PATIENCE)
+        yield listener
+
+
+def address_of(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 def assert_gone(terminal: Terminal, status: int) -> None:
@@ -108,21 +113,26 @@ def test_a_parent_that_is_killed_takes_it_along() -> None:
         terminal.wait_until(lambda: b"\x1b[?1049l" in terminal.raw and not terminal.unrestored, "for it to leave")
 
 
-def test_an_api_that_does_not_answer_holds_nobody(silent: str) -> None:
-    with dashboard(environ=client_environ(silent)) as terminal:
+def test_an_api_that_does_not_answer_holds_nobody(silent: socket.socket) -> None:
+    with dashboard(environ=client_environ(address_of(silent))) as terminal:
         terminal.wait_for("127.0.0.1")
-        terminal.press("q")
-        assert_gone(terminal, 0)
+        connection, _ = silent.accept()
+        with connection:
+            assert connection.recv(3) == b"GET"
+            terminal.press("q")
+            assert_gone(terminal, 0)
 
 
 @pytest.mark.parametrize("key", ["q", None], ids=["quit", "hang up"])
-def test_a_token_command_that_does_not_return_is_not_left_behind(tmp_path: Path, silent: str, key: str | None) -> None:
+def test_a_token_command_that_does_not_return_is_not_left_behind(
+    tmp_path: Path, silent: socket.socket, key: str | None
+) -> None:
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     config = tmp_path / "config.toml"
     config.write_text(f"""token_command = ["/bin/sh", "-c", "exec 9>'{fifo}'; sleep 60"]""")
     with (
-        dashboard("--config", str(config), environ=client_environ(silent, "")) as terminal,
+        dashboard("--config", str(config), environ=client_environ(address_of(silent), "")) as terminal,
         fifo.open("rb") as held,
     ):
         terminal.wait_for("127.0.0.1")

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from comfytui.api.allowance import Use
-from comfytui.api.errors import BadRequest, NotFound, Unauthorized
+from comfytui.api.errors import BadRequest, NotFound, StatusError, Unauthorized
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.asking import answered, ask, failed
 from comfytui.engine.feed import ProblemKind
@@ -63,7 +63,7 @@ def test_a_refused_token_is_both_a_problem_and_the_end_of_asking() -> None:
 
 
 @pytest.mark.parametrize("error", [DOWN, BadRequest("GET", "/v1/runner", "invalid UUID format", 400)])
-def test_any_other_failure_is_a_problem_and_no_more(error: BadRequest) -> None:
+def test_any_other_failure_is_a_problem_and_no_more(error: StatusError) -> None:
     snapshot = failed(Snapshot(), RunnerKey("r1"), error, seen(5.0), 1.0)
     assert snapshot.runner("r1").problem is not None
     assert (snapshot.departed, snapshot.needs_token) == ((), None)

@@ -91,6 +91,8 @@ class Driven:
         attention = snapshot.attention
         if attention != dashboard.attention or attention.runner_id != dashboard.runners.cursor_id:
             return True
+        if attention.visible != dashboard.runners.ids_in_view:
+            return True
         feeds: list[Feed[object]] = [snapshot.page]
         if attention.runner_id is not None:
             feeds += [snapshot.runner(attention.runner_id), snapshot.history(attention.runner_id)]
@@ -98,9 +100,13 @@ class Driven:
 
     async def knows_all_in_view(self) -> None:
         """Let time pass, a second at a time, until every runner in view has told its history."""
-        while any(each not in self.app.snapshot.histories for each in self.app.snapshot.attention.visible):
-            await self.passes(1.0)
-            await self.until(lambda: not self.app._engine._flights.uses)
+        engine = self.app._engine
+        while any(each not in engine.snapshot.histories for each in engine.snapshot.attention.visible):
+            await self.clock.advance(1.0)
+            await self.until(lambda: not engine._flights.uses)
+        await self.until(lambda: self.app.snapshot is engine.snapshot)
+        self.redraw()
+        await self.settled()
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Departure
 
-__all__ = ["departed", "empty_list", "list_foot", "list_title", "page_count"]
+__all__ = ["departed", "empty_list", "list_foot", "list_title", "missed", "page_count"]
 
 
 _SAID_FOR = 15.0
@@ -47,6 +47,13 @@ def departed(departures: Sequence[Departure], now: datetime) -> Line:
     if not departures or (now - departures[-1].at).total_seconds() > _SAID_FOR:
         return ()
     return (Span(f"  {departures[-1].name} is no longer registered", Role.WAITING),)
+
+
+def missed(last: tuple[str, float] | None, now: float) -> Line:
+    """Who was under the cursor and is no longer on the page, for a while; (name, monotonic time) or None."""
+    if last is None or now - last[1] > _SAID_FOR:
+        return ()
+    return (Span(f"  {last[0]} is no longer on this page", Role.WAITING),)
 
 
 def empty_list(key: PageKey, page: RunnerPage | None) -> tuple[Line, ...]:

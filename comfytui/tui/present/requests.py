@@ -20,11 +20,11 @@ __all__ = ["REQUEST_COLUMNS", "request_rows"]
 
 REQUEST_COLUMNS = (
     Column("time", "time", 8, priority=0),
-    Column("path", "request", 24, weight=1, priority=0),
+    Column("path", "request", 50, weight=3, priority=0),
     Column("status", "status", 6, priority=1, right=True),
     Column("ms", "ms", 6, priority=2, right=True),
     Column("bytes", "bytes", 8, priority=3, right=True),
-    Column("words", "what went wrong", 16, priority=4),
+    Column("words", "what went wrong", 16, weight=1, priority=4),
 )
 
 

@@ -37,6 +37,8 @@ __all__ = ["DashboardScreen"]
 # Longer than the gap between repeats of a key held down, and not noticed after a single press.
 _DEBOUNCE = 0.09
 
+_CURSOR_FIRST = 0.02
+
 _STATUSES = (None, RunnerStatus.ACTIVE, RunnerStatus.DISABLED)
 
 
@@ -91,7 +93,8 @@ class DashboardScreen(FollowingScreen):
 
     @on(KeyedTable.Moved, "#list")
     def _runner_pointed_at(self) -> None:
-        self._moves.wish()
+        # The cursor first, and a moment for the thread that writes to the terminal: a key press is seen at once.
+        self.set_timer(_CURSOR_FIRST, self._moves.wish)
 
     @on(KeyedTable.Opened, "#list")
     def _runner_opened(self) -> None:

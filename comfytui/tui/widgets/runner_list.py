@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfytui.tui.present.listing import departed, empty_list, list_foot, list_title
+from comfytui.tui.present.listing import departed, empty_list, list_foot, list_title, missed
 from comfytui.tui.present.problems import notice
-from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_row
+from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
@@ -25,20 +25,24 @@ class RunnerList(KeyedTable):
         super().__init__(RUNNER_COLUMNS, id=id)
         self._page: RunnerPage | None = None
         self._key: PageKey | None = None
+        self._missed: tuple[str, float] | None = None
 
     def show_page(self, key: PageKey, snapshot: Snapshot, at: Now) -> None:
         """Show the page, or the one before it until it has come."""
         feed = snapshot.page_at(key)
         turned = feed.value is not None and key != self._key
         same_list = self._key is None or key.status == self._key.status
+        pointed_at = None if turned else self.runner(self.cursor_id)
         if feed.value is not None:
             self._page, self._key = feed.value, key
         page = self._page if feed.value is not None or same_list else None
         runners = page.runners if page else ()
+        if pointed_at is not None and self.runner(pointed_at.id) is None:
+            self._missed = (runner_name(pointed_at), at.monotonic)
         rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in runners]
-        self.label(list_title(key), (*list_foot(key, feed.value), *departed(snapshot.departed, at.wall)))
-        said = notice(feed, at.monotonic, self.body_width) or empty_list(key, page)
-        self.show(rows, said)
+        gone = departed(snapshot.departed, at.wall) or missed(self._missed, at.monotonic)
+        self.label(list_title(key), (*list_foot(key, feed.value), *gone))
+        self.show(rows, notice(feed, at.monotonic, self.body_width) or empty_list(key, page))
         if turned and same_list:
             self.move_to(None)
 

@@ -179,6 +179,16 @@ async def test_a_runner_that_is_gone_leaves_the_list_and_the_cursor_goes_to_its_
         assert dashboard(driven).runners.cursor_id == "c"
 
 
+async def test_a_runner_that_left_the_page_under_the_cursor_is_named_for_a_while() -> None:
+    async with scripted(make_page(make_runner("a"), make_runner("b"))) as (driven, source):
+        source.pages[PageKey()] = make_page(make_runner("b"))
+        await driven.passes(5)
+        await driven.sees("Runner a is no longer on this page")
+        assert dashboard(driven).runners.cursor_id == "b"
+        await driven.passes(16)
+        assert "no longer" not in driven.text
+
+
 async def test_a_cool_down_is_counted_down_and_then_over() -> None:
     async with scripted(make_page(make_runner("a"))) as (driven, source):
         source.pages[PageKey()] = RateLimited("GET", "/v1/runner", "too many requests", 429)
@@ -312,7 +322,8 @@ async def test_holding_the_cursor_key_asks_for_the_last_runner_only() -> None:
     page = make_page(*(make_runner(f"r{number}") for number in range(20)))
     async with scripted(page) as (driven, source):
         source.forget()
-        await driven.pilot.press(*["down"] * 10)
+        for _ in range(10):
+            dashboard(driven).runners.action_cursor_down()
         await driven.settled()
         assert RunnerKey("r10") in source.asked
         assert RunnerKey("r5") not in source.asked
