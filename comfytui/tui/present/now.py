@@ -5,8 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from comfytui.tui.present.units import TimeStyle
+
+if TYPE_CHECKING:
+    from comfytui.engine.feed import Problem
 
 __all__ = ["Now"]
 
@@ -20,9 +24,11 @@ class Now:
         monotonic: The engine's monotonic clock, in seconds.
         style: How times are told.
         pace: Seconds between polls of one thing that are in force, by which lateness is judged.
+        said: A problem that is on the screen already: who has the same one need not say it again.
     """
 
     wall: datetime
     monotonic: float
     style: TimeStyle = TimeStyle.RELATIVE
     pace: float = math.inf
+    said: Problem | None = None

@@ -35,18 +35,19 @@ def cause(problem: Problem) -> str:
     return f"{words}: {problem.message}" if problem.message else words
 
 
-def notice(feed: Feed[object], now: float, width: int) -> tuple[Line, ...]:
-    """The problem of a feed as lines of at most `width` cells; none for a feed without one.
-
-    `now` is the engine's monotonic clock.
-    """
+def notice(feed: Feed[object], at: Now, width: int) -> tuple[Line, ...]:
+    """The problem of a feed in lines of at most `width` cells; none where there is none, or it is said already."""
     problem = feed.problem
-    if problem is None:
+    if problem is None or (feed.value is not None and _same(problem, at.said)):
         return ()
     what = "stale" if feed.value is not None else "not known"
-    again = max(0, ceil(problem.next_try - now))
+    again = max(0, ceil(problem.next_try - at.monotonic))
     text = f"{what} since {clock_time(problem.since)} — {cause(problem)}, again in {again} s"
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
+
+
+def _same(problem: Problem, said: Problem | None) -> bool:
+    return said is not None and (problem.kind, problem.message) == (said.kind, said.message)
 
 
 def lateness(feed: Feed[object], at: Now) -> Line:

@@ -198,6 +198,7 @@ class DashboardScreen(FollowingScreen):
 
     def _show_runner(self, snapshot: Snapshot, now: Now) -> None:
         runner_id = self.runners.cursor_id
+        now = replace(now, said=snapshot.page.problem if self.runners.display else None)
         feed = snapshot.runner(runner_id)
         self.detail.show_runner(feed.value or self.runners.runner(runner_id), feed, now)
         self.history.show_history(runner_id, snapshot.history(runner_id), now)

@@ -32,7 +32,7 @@ class HistoryTable(KeyedTable):
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
         self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)), lateness(feed, at))
-        said = notice(feed, at.monotonic, self.body_width)
+        said = notice(feed, at, self.body_width)
         self.show(rows, said or _empty(runner_id, feed.value))
         if runner_id != self.runner_id:
             self.runner_id = runner_id

@@ -32,7 +32,7 @@ class RunnerDetail(FieldPanel):
     def show_runner(self, runner: Runner | None, feed: Feed[Runner], at: Now) -> None:
         """Show a runner, as the list or as Get Runner told of it, and what is wrong with its feed."""
         self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),), lateness(feed, at))
-        said = notice(feed, at.monotonic, self.body_width)
+        said = notice(feed, at, self.body_width)
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
         if anew:

@@ -42,7 +42,7 @@ class RunnerList(KeyedTable):
         rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in runners]
         gone = departed(snapshot.departed, at.wall) or missed(self._missed, at.monotonic)
         self.label(list_title(key), (*list_foot(key, feed.value), *gone))
-        self.show(rows, notice(feed, at.monotonic, self.body_width) or empty_list(key, page))
+        self.show(rows, notice(feed, at, self.body_width) or empty_list(key, page))
         if turned and same_list:
             self.move_to(None)
 

@@ -12,6 +12,7 @@ from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.tui.present.cells import Role, Span, plain_text, width_of
+from comfytui.tui.present.now import Now
 from comfytui.tui.present.problems import cause, notice, state
 from tests.support.builders import make_page
 from tests.tui.present.test_cells import TEXT
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 SINCE = datetime(2026, 7, 1, 12, 2, tzinfo=UTC)
 NOW = 1000.0
+AT = Now(SINCE, NOW)
 DOWN = Problem(ProblemKind.SERVER, "", 503, SINCE, failures=1, next_try=NOW + 7.2)
 
 
@@ -59,20 +61,20 @@ def test_no_cause_says_none(kind: ProblemKind) -> None:
 
 def test_a_notice_says_since_when_why_and_what_happens_next(in_zone: InZone) -> None:
     in_zone("Europe/Berlin")
-    assert notice(feed(DOWN, fetched_on=900.0), NOW, 80) == (
+    assert notice(feed(DOWN, fetched_on=900.0), AT, 80) == (
         (Span("stale since 14:02 — 503 from the API, again in 8 s", Role.BAD),),
     )
-    assert plain_text(notice(feed(DOWN), NOW, 80)[0]).startswith("not known since 14:02 — ")
-    assert notice(feed(None, fetched_on=900.0), NOW, 80) == ()
+    assert plain_text(notice(feed(DOWN), AT, 80)[0]).startswith("not known since 14:02 — ")
+    assert notice(feed(None, fetched_on=900.0), AT, 80) == ()
 
 
 def test_a_try_that_is_due_is_not_in_the_past() -> None:
-    assert plain_text(notice(feed(replace(DOWN, next_try=NOW - 3)), NOW, 80)[0]).endswith("again in 0 s")
+    assert plain_text(notice(feed(replace(DOWN, next_try=NOW - 3)), AT, 80)[0]).endswith("again in 0 s")
 
 
 @given(TEXT, st.integers(2, 80))
 def test_a_notice_fits(message: str, width: int) -> None:
-    lines = notice(feed(replace(DOWN, message=message)), NOW, width)
+    lines = notice(feed(replace(DOWN, message=message)), AT, width)
     assert lines
     assert all(width_of(each) <= width for each in lines)
 
@@ -95,3 +97,10 @@ def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: s
     assert state(snapshot, NOW) == (Span(word, role),)
     paused = replace(snapshot, attention=Attention(paused=True))
     assert state(paused, NOW) == (Span(" PAUSED ", Role.ALERT),)
+
+
+def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> None:
+    elsewhere = replace(AT, said=replace(DOWN, failures=3))
+    assert notice(feed(DOWN, fetched_on=900.0), elsewhere, 80) == ()
+    assert notice(feed(DOWN), elsewhere, 80)
+    assert notice(feed(replace(DOWN, message="another"), fetched_on=900.0), elsewhere, 80)
