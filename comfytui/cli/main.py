@@ -125,10 +125,14 @@ def _serve(args: argparse.Namespace) -> int:
         say(f"Others can reach {args.host}: choose their token in {TOKEN_VARIABLE} first.")
         return ExitStatus.NO_TOKEN
     token = token_from(os.environ) if given else made_token()
-    if not given:
-        say(f"No {TOKEN_VARIABLE}, so this time the token is {token.get_secret_value()}")
+
+    def announce(words: str) -> None:
+        if not given:
+            say(f"No {TOKEN_VARIABLE}, so this time the token is {token.get_secret_value()}")
+        say(words)
+
     try:
-        serve(simulated_fleet(*_fleet(args), SystemClock()), args.host, args.port, token, say)
+        serve(simulated_fleet(*_fleet(args), SystemClock()), args.host, args.port, token, announce)
     except ServeError as error:
         say(str(error))
         return ExitStatus.USAGE

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 from comfytui import __version__
 from comfytui.config.settings import API_URL, API_URL_VARIABLE, DEFAULT_INTERVAL, DEFAULT_PER_PAGE, DEFAULT_RUNNERS
@@ -24,8 +26,22 @@ configuration (config.toml in ~/.config/comfytui, or where the platform has such
 exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token, 129 the terminal went, 143 told to end
 """
 
+_TYPED = re.compile(r"(invalid choice): '.*?'(?= \(choose)")
+
 MAX_PER_PAGE = 100
 MAX_PORT = 65535
+
+
+class _DiscreetParser(argparse.ArgumentParser):
+    """Says what is wrong without repeating what was typed: it may have been a token, in the wrong place."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say what is wrong and exit with status 2."""
+        kind, colon, typed = message.partition("unrecognized arguments: ")
+        if colon:
+            options = [word.partition("=")[0] for word in typed.split() if word.startswith("-")]
+            message = f"{kind}{colon}{' '.join(options) or 'none is expected there'}"
+        super().error(_TYPED.sub(r"\1", message))
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -34,7 +50,7 @@ def make_parser() -> argparse.ArgumentParser:
     What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `url`, `interval`, `per_page`,
     `insecure_http`, `log`, `wallboard` and `config`; with `serve` also `host` and `port`.
     """
-    parser = argparse.ArgumentParser(
+    parser = _DiscreetParser(
         prog="comfytui",
         description="A terminal dashboard for ComfyUI fleets.",
         epilog=_EPILOG,

@@ -189,7 +189,7 @@ def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.Monke
         (["serve", "--demo", "--port", "-1"], "--port"),
         (["--port", "1"], "COMMAND"),
         (["--tok", "x"], "COMMAND"),
-        (["nonsense"], "nonsense"),
+        (["nonsense"], "invalid choice"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
@@ -212,12 +212,15 @@ def test_a_port_in_use(run: Run, environ: pytest.MonkeyPatch, taken: int, argv: 
     assert "cfc_test" not in outcome.err
 
 
-def test_a_made_token_is_told(run: Run, taken: int) -> None:
-    told, failed = run("serve", "--demo", "--port", str(taken)).err.splitlines()
-    again, _ = run("serve", "--demo", "--port", str(taken)).err.splitlines()
-    assert told.startswith(f"comfytui: No {TOKEN_VARIABLE}, so this time the token is cfc_")
-    assert "Cannot listen" in failed
-    assert told != again
+def test_no_token_is_made_known_for_a_server_that_does_not_start(run: Run, taken: int) -> None:
+    assert_one_sentence(run("serve", "--demo", "--port", str(taken)), ExitStatus.USAGE, "Cannot listen")
+
+
+@pytest.mark.parametrize("argv", [["--token", SEKRET], [f"--token={SEKRET}"], ["serve", "--demo", "--url", SEKRET]])
+def test_what_was_typed_is_not_repeated(run: Run, argv: list[str]) -> None:
+    outcome = run(*argv)
+    assert outcome.status == ExitStatus.USAGE
+    assert SEKRET not in outcome.err
 
 
 async def test_python_m_comfytui() -> None:
