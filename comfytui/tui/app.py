@@ -89,7 +89,7 @@ class ComfyTUI(EndingApp):
         """Ask for nothing before the first frame is drawn."""
         self.animation_level = "none"
         self.call_after_refresh(self._start)
-        self.app_resume_signal.subscribe(self, lambda _app: self._engine.perform(Refresh()))
+        self.app_resume_signal.subscribe(self, self._resumed)
 
     def action_refresh_now(self) -> None:
         """Ask everything in view again; for a token first where the API takes the old one no more."""
@@ -154,6 +154,11 @@ class ComfyTUI(EndingApp):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, lean(renderable))
+
+    def _resumed(self, _app: object) -> None:
+        """Draw all of the screen that the shell wrote over, and ask for what is new since."""
+        self.screen.refresh()
+        self._engine.perform(Refresh())
 
     def _start(self) -> None:
         self.run_worker(self._engine.run(), name="engine")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from comfytui.engine.resources import PageKey
 from comfytui.tui.commands import COMMANDS, Where
 from tests.support.builders import make_page, make_runner
 from tests.support.pilot import demo, scripted
@@ -99,3 +100,15 @@ async def test_the_footer_shows_the_keys_of_where_one_is() -> None:
         assert "⏎ in" not in driven.lines[-1]
         await driven.press("tab", "enter")
         await driven.sees("esc back")
+
+
+async def test_after_a_suspension_all_is_drawn_and_asked_again() -> None:
+    async with scripted(make_page(make_runner("a"))) as (driven, source):
+        source.forget()
+        await driven.clock.advance(3)
+        driven.app.app_resume_signal.publish(driven.app)
+        await driven.until(lambda: PageKey() in source.asked)
+        screen = driven.app.screen
+        screen._repaint_regions.clear()
+        driven.app._resumed(driven.app)
+        assert screen.size.region in screen._repaint_regions
