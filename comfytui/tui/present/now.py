@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Now"]
 
+_AGE_STEP = 5.0
+
 
 @dataclass(frozen=True, slots=True)
 class Now:
@@ -32,3 +34,8 @@ class Now:
     style: TimeStyle = TimeStyle.RELATIVE
     pace: float = math.inf
     said: Problem | None = None
+
+    @property
+    def age_step(self) -> int:
+        """A number that grows every few seconds: coarse ages need not be told anew in between."""
+        return int(self.monotonic // _AGE_STEP)

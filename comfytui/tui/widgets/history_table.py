@@ -28,11 +28,14 @@ class HistoryTable(KeyedTable):
 
     def show_history(self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], at: Now) -> None:
         """Show the history of a runner; another runner's starts at its first row."""
-        workflows = feed.value or ()
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
+        said, late = notice(feed, at, self.body_width), lateness(feed, at)
+        step = int(at.monotonic) if pointed else at.age_step
+        if not self.is_news(runner_id, feed.value, pointed, said, late, at.style, step):
+            return
+        workflows = feed.value or ()
         rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
-        self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)), lateness(feed, at))
-        said = notice(feed, at, self.body_width)
+        self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)), late)
         self.show(rows, said or _empty(runner_id, feed.value))
         if runner_id != self.runner_id:
             self.runner_id = runner_id

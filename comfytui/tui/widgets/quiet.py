@@ -71,6 +71,12 @@ class QuietView(Widget):
         super().__init__(id=id, classes=classes)
         self._painted: list[Strip] = []
         self._looks: dict[tuple[str, str], Style] = {}
+        self._seen: tuple[object, ...] = ()
+
+    def is_news(self, *seen: object) -> bool:
+        """Whether this differs from what the last call was given: if not, there is nothing to make or to draw."""
+        news, self._seen = seen != self._seen, seen
+        return news
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """The widget's lines from the top, each of `width` cells, `height` of them or fewer.
@@ -131,6 +137,7 @@ class QuietView(Widget):
         self.refresh()
 
     def _forget(self) -> None:
+        self._seen = ()
         self._looks.clear()
         self._painted = []
 

@@ -31,11 +31,13 @@ class RunnerDetail(FieldPanel):
 
     def show_runner(self, runner: Runner | None, feed: Feed[Runner], at: Now) -> None:
         """Show a runner, as the list or as Get Runner told of it, and what is wrong with its feed."""
-        self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),), lateness(feed, at))
-        said = notice(feed, at, self.body_width)
+        said, late = notice(feed, at, self.body_width), lateness(feed, at)
+        if runner is None or runner.id != self._shown_id:
+            self.revealed = False
+        if not self.is_news(runner, said, late, self.revealed, at.style, at.age_step):
+            return
+        self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),), late)
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
-        if anew:
-            self.revealed = False
         fields = runner_fields(runner, at.style, at.wall, reveal=self.revealed) if runner else ()
         self.show(fields, said, anew=anew)

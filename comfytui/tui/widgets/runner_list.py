@@ -11,6 +11,7 @@ from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
+    from comfytui.engine.feed import Feed
     from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Snapshot
     from comfytui.tui.present.now import Now
@@ -30,6 +31,14 @@ class RunnerList(KeyedTable):
     def show_page(self, key: PageKey, snapshot: Snapshot, at: Now) -> None:
         """Show the page, or the one before it until it has come."""
         feed = snapshot.page_at(key)
+        shown = feed.value or self._page
+        histories = [(known.value, known.problem) for known in map(snapshot.history, _ids(shown))]
+        gone = departed(snapshot.departed, at.wall) or missed(self._missed, at.monotonic)
+        problem = notice(feed, at, self.body_width)
+        if self.is_news(key, feed.value, problem, histories, gone, at.style, at.age_step):
+            self._show(key, feed, snapshot, at)
+
+    def _show(self, key: PageKey, feed: Feed[RunnerPage], snapshot: Snapshot, at: Now) -> None:
         turned = feed.value is not None and key != self._key
         same_list = self._key is None or key.status == self._key.status
         pointed_at = None if turned else self.runner(self.cursor_id)
@@ -56,3 +65,7 @@ class RunnerList(KeyedTable):
         if self._page is None or runner_id is None:
             return None
         return next((runner for runner in self._page.runners if runner.id == runner_id), None)
+
+
+def _ids(page: RunnerPage | None) -> list[str]:
+    return [runner.id for runner in page.runners] if page else []
