@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.api.allowance import MAX_COOL_DOWN, REMEMBERED, Send, Use, ready_at
+from comfytui.private import make_directory
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -202,7 +203,7 @@ class Ledger:
             return False
 
     def _create(self) -> None:
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_directory(self._path.parent)
         # Only a new file is touched outside SQLite: to close an old one would drop the locks on it.
         with suppress(FileExistsError):
             os.close(os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))

@@ -6,6 +6,8 @@ import os
 import stat
 from pathlib import Path
 
+from comfytui.private import make_directory
+
 __all__ = ["LogFile"]
 
 MAX_BYTES = 1024 * 1024
@@ -49,7 +51,7 @@ class LogFile:
         try:
             return os.open(self.path, _APPEND | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_directory(self.path.parent)
             return os.open(self.path, _APPEND | os.O_CREAT, 0o600)
 
     def _is_full(self, descriptor: int, more: int) -> bool:

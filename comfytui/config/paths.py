@@ -10,6 +10,8 @@ import stat
 from collections.abc import Mapping
 from pathlib import Path
 
+from comfytui.private import PRIVATE, make_directory
+
 __all__ = [
     "APP",
     "config_dir",
@@ -24,7 +26,6 @@ __all__ = [
 
 APP = "comfytui"
 
-_PRIVATE = 0o700
 _OTHERS = 0o077
 
 
@@ -65,11 +66,9 @@ def make_private(directory: Path) -> Path:
     Raises:
         OSError: It cannot be made, or is another user's.
     """
-    missing = [each for each in (directory, *directory.parents) if not each.exists()]
-    for each in reversed(missing):
-        each.mkdir(mode=_PRIVATE, exist_ok=True)
-    if _mode(directory) != _PRIVATE:
-        directory.chmod(_PRIVATE)
+    make_directory(directory)
+    if _mode(directory) != PRIVATE:
+        directory.chmod(PRIVATE)
     return directory
 
 
@@ -86,7 +85,7 @@ def exposure(path: Path) -> str | None:
     """The sentence that says that others may use this file or directory; None where they may not, or there is none."""
     try:
         mode = _mode(path)
-        wanted = _PRIVATE if path.is_dir() else 0o600
+        wanted = PRIVATE if path.is_dir() else 0o600
     except OSError:
         return None
     if not mode & _OTHERS:

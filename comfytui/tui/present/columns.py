@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from comfytui.tui.present.cells import Line, Span
+from comfytui.tui.present.cells import EMPTY, Line, Span
 
 __all__ = ["GAP", "Column", "Row", "fit"]
 
@@ -36,10 +36,11 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An item of a table: its id, and its cells by column key."""
+    """An item of a table: its id, and its cells by column key, or one line over the whole width in their place."""
 
     id: str
     cells: Mapping[str, Line]
+    whole: Line = EMPTY
 
 
 def fit(columns: Sequence[Column], width: int) -> tuple[Column, ...]:

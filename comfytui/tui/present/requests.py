@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.api.request_log import Note
 from comfytui.tui.present.cells import Line, Role, Span
-from comfytui.tui.present.columns import Column, Row
+from comfytui.tui.present.columns import GAP, Column, Row
 from comfytui.tui.present.glyphs import ABSENT
 from comfytui.tui.present.units import to_the_second
 
@@ -37,7 +37,7 @@ def _row(entry: Entry) -> Row:
     row_id = str(id(entry))  # an entry has no name of its own, and lives as long as its row
     time = {"time": (Span(to_the_second(entry.at), Role.MUTED),)}
     if isinstance(entry, Note):
-        return Row(row_id, {**time, "path": (Span(entry.text, Role.WAITING),)})
+        return Row(row_id, time, whole=(*time["time"], GAP, Span(entry.text, Role.WAITING)))
     good = entry.status is not None and entry.status < HTTPStatus.BAD_REQUEST
     cells: dict[str, Line] = {
         "path": (Span(f"{entry.method} {entry.path}"),),

@@ -208,8 +208,8 @@ class KeyedTable(Pane):
         made = self._drawn_rows.get(row.id)
         if made is not None and made[1] == below and (made[0] is row or made[0] == row):
             return made
-        cells = [row.cells.get(column.key, EMPTY) for column in self._fitted]
-        return (row, below, self.strip(self._joined(cells), width, below))
+        shown = row.whole or self._joined([row.cells.get(column.key, EMPTY) for column in self._fitted])
+        return (row, below, self.strip(shown, width, below))
 
     def _cursor_look(self) -> str:
         """The component class of the cursor's row; none where the keys go elsewhere and the table then hides it."""
