@@ -255,9 +255,8 @@ def _replace(saved: Path, text: str) -> None:
             file.flush()
             os.fsync(file.fileno())
         written.replace(saved)
-    except BaseException:
-        written.unlink()
-        raise
+    finally:
+        written.unlink(missing_ok=True)
 
 
 def _cause(error: OSError) -> str:

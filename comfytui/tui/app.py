@@ -167,13 +167,15 @@ class ComfyTUI(EndingApp):
     async def _follow(self) -> None:
         async for snapshot in self._engine.subscribe():
             asked_for, self.snapshot = self.snapshot.needs_token, snapshot
-            if snapshot.needs_token is not None and asked_for is None:
+            # Another refusal may follow a new token with no snapshot in between that needs none.
+            if snapshot.needs_token is not None and snapshot.needs_token is not asked_for:
                 self._ask_for_token(snapshot.needs_token)
 
     def _ask_for_token(self, problem: Problem) -> None:
         from comfytui.tui.screens.token import TokenScreen
 
-        self.push_screen(TokenScreen(self._door, problem.message), self._token_given)
+        if not any(isinstance(screen, TokenScreen) for screen in self.screen_stack):
+            self.push_screen(TokenScreen(self._door, problem.message), self._token_given)
 
     def _token_given(self, let_in: bool | None) -> None:
         if let_in:

@@ -83,3 +83,12 @@ async def test_going_back_keeps_what_is_known_and_says_what_is_missing() -> None
         await driven.sees("Runner a", "✖ no token that the API takes")
         await driven.pilot.press("r")
         await driven.sees("paste a token")
+
+
+async def test_a_token_that_is_refused_again_is_asked_for_again() -> None:
+    async with asked(OneTokenDoor()) as (driven, source):
+        await driven.pilot.press(*"cfc_right")
+        source.pages[PageKey()] = Unauthorized("GET", "/v1/runner", "Token was revoked", 401)
+        await driven.pilot.press("enter")
+        await driven.sees("Token was revoked")
+        assert len(driven.app.screen_stack) == 2
