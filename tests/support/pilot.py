@@ -15,7 +15,7 @@ from comfytui.engine.resources import PageKey
 from comfytui.tui.door import Door, OpenDoor
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.wiring import build_dashboard, demo_dashboard
-from tests.support.clock import FakeClock
+from tests.support.clock import FakeClock, settle
 from tests.support.source import ScriptedSource
 
 if TYPE_CHECKING:
@@ -101,12 +101,20 @@ class Driven:
     async def knows_all_in_view(self) -> None:
         """Let time pass, a second at a time, until every runner in view has told its history."""
         engine = self.app._engine
+        await self._idle()
         while any(each not in engine.snapshot.histories for each in engine.snapshot.attention.visible):
             await self.clock.advance(1.0)
-            await self.until(lambda: not engine._flights.uses)
+            await self._idle()
         await self.until(lambda: self.app.snapshot is engine.snapshot)
         self.redraw()
         await self.settled()
+
+    async def _idle(self) -> None:
+        """Wait until the engine asks nothing and has nothing more to ask at this moment of the clock."""
+        engine, seen = self.app._engine, -1
+        while engine._flights.uses or engine.snapshot.revision != seen:
+            seen = engine.snapshot.revision
+            await settle(200)
 
 
 @asynccontextmanager
