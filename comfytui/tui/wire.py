@@ -8,9 +8,10 @@ that reaches into Textual's compositor.
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from rich.console import COLOR_SYSTEMS
+from rich.style import Style
 from textual._compositor import ChopsUpdate
 
 if TYPE_CHECKING:
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 
     from rich.color import ColorSystem
     from rich.console import Console, RenderableType
-    from rich.style import Style
     from textual.strip import Strip
 
 __all__ = ["lean"]
@@ -58,22 +58,45 @@ class _StretchesUpdate(ChopsUpdate):
 
 
 def _rendered(strip: Strip, colours: ColorSystem | None) -> str:
-    """The strip with a change of style only where the style changes."""
+    """The strip with a change of style only where the style changes, and of that only what changes."""
     written: list[str] = []
-    last = ""
+    last = _PLAIN
     for text, style, control in strip:
         if control:
             continue
-        start = _style_start(style, colours) if style else ""
-        if start != last:
-            written.append(f"\x1b[0;{start}m" if start else _RESET)
-            last = start
+        look = _look(style, colours) if style else _PLAIN
+        if look != last:
+            written.append(_change(last, look))
+            last = look
         written.append(text)
-    return "".join(written) + (_RESET if last else "")
+    return "".join(written) + ("" if last == _PLAIN else _RESET)
+
+
+class _Look(NamedTuple):
+    """The codes of a style, each without the escape around it; empty for none."""
+
+    attributes: str
+    foreground: str
+    background: str
+
+
+_PLAIN = _Look("", "", "")
+
+
+def _change(last: _Look, look: _Look) -> str:
+    """What turns one look into another; what has to be switched off is switched off by starting anew."""
+    if last.attributes != look.attributes or any(old and not new for old, new in zip(last, look, strict=True)):
+        return f"\x1b[{';'.join(filter(None, ('0', *look)))}m"
+    return f"\x1b[{';'.join(new for old, new in zip(last, look, strict=True) if old != new)}m"
 
 
 @lru_cache(maxsize=1024)
-def _style_start(style: Style, colours: ColorSystem | None) -> str:
-    """The codes that switch this style on, without the escape around them; empty for none."""
+def _look(style: Style, colours: ColorSystem | None) -> _Look:
+    colour, ground = Style(color=style.color), Style(bgcolor=style.bgcolor)
+    return _Look(*(_codes(part, colours) for part in (style.without_color, colour, ground)))
+
+
+def _codes(style: Style, colours: ColorSystem | None) -> str:
+    """The codes that switch a style on, as Rich would write them."""
     start = style.render(_TEXT, color_system=colours).partition(_TEXT)[0]
     return start.removeprefix("\x1b[").removesuffix("m")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pyte
+from hypothesis import given
+from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
@@ -14,6 +16,10 @@ from comfytui.tui.wire import lean
 RED, BLUE = Style(color="#ff0000", bgcolor="#101010"), Style(color="#0000ff", bgcolor="#101010", bold=True)
 
 
+GREEN = Style(color="#00ff00", bgcolor="#202020", bold=True, reverse=True)
+BARE = Style(underline=True)
+
+
 def update(*spans: tuple[int, int, int]) -> ChopsUpdate:
     left = Strip([Segment("left side ", RED), Segment("日本語", BLUE)])
     right = Strip([Segment("the right ", BLUE), Segment("side", RED)])
@@ -21,10 +27,14 @@ def update(*spans: tuple[int, int, int]) -> ChopsUpdate:
     return ChopsUpdate(chops, list(spans), [[16, 30] for _ in range(3)])
 
 
-def drawn(output: str) -> list[str]:
+def shown(output: str) -> pyte.Screen:
     screen = pyte.Screen(30, 3)
     pyte.Stream(screen).feed(output)
-    return [line.rstrip() for line in screen.display]
+    return screen
+
+
+def drawn(output: str) -> list[str]:
+    return [line.rstrip() for line in shown(output).display]
 
 
 CONSOLE = Console(force_terminal=True, color_system="truecolor")
@@ -39,6 +49,21 @@ def rendered(*spans: tuple[int, int, int]) -> str:
 def test_whole_lines_look_as_textual_draws_them() -> None:
     spans = [(0, 0, 30), (2, 0, 30)]
     assert drawn(rendered(*spans)) == drawn(update(*spans).render_segments(CONSOLE).replace("\n", ""))
+
+
+def test_colours_and_attributes_are_those_that_textual_writes() -> None:
+    ours, theirs = shown(rendered((0, 0, 30))), shown(update((0, 0, 30)).render_segments(CONSOLE).replace("\n", ""))
+    assert [ours.buffer[0][x] for x in range(30)] == [theirs.buffer[0][x] for x in range(30)]
+
+
+@given(st.lists(st.sampled_from([RED, BLUE, GREEN, BARE, Style()]), min_size=1, max_size=8))
+def test_any_run_of_styles_looks_as_textual_draws_it(styles: list[Style]) -> None:
+    strip = Strip([Segment("ab", style) for style in styles])
+    chops = ChopsUpdate([{0: strip}], [(0, 0, 2 * len(styles))], [[2 * len(styles)]])
+    ours = lean(chops)
+    assert isinstance(ours, ChopsUpdate)
+    one, other = shown(ours.render_segments(CONSOLE)), shown(chops.render_segments(CONSOLE))
+    assert [one.buffer[0][x] for x in range(16)] == [other.buffer[0][x] for x in range(16)]
 
 
 def test_a_stretch_begins_where_it_begins() -> None:
