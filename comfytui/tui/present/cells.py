@@ -8,7 +8,7 @@ from typing import NamedTuple, TypeAlias
 
 from rich.cells import cell_len, chop_cells, set_cell_size
 
-__all__ = ["EMPTY", "Line", "Role", "Span", "beside", "cut", "line", "pad", "plain_text", "width_of", "wrap"]
+__all__ = ["EMPTY", "Line", "Role", "Span", "beside", "cut", "line", "pad", "width_of", "wrap"]
 
 ELLIPSIS = "…"
 
@@ -53,11 +53,6 @@ def line(*pieces: Span | str) -> Line:
 def width_of(pieces: Line) -> int:
     """How many terminal cells the line takes."""
     return sum(cell_len(text) for text, _ in pieces)
-
-
-def plain_text(pieces: Line) -> str:
-    """The line without its roles."""
-    return "".join(text for text, _ in pieces)
 
 
 def cut(pieces: Line, width: int) -> Line:

@@ -10,7 +10,7 @@ from comfytui.tui.present.cells import Line, Role, Span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ABSENT", "runner_glyph", "runner_status", "workflow_glyph", "workflow_role", "workflow_status"]
+__all__ = ["ABSENT", "runner_glyph", "runner_status", "workflow_glyph", "workflow_status"]
 
 ABSENT = "–"
 """What stands where the API sent nothing."""
@@ -42,11 +42,6 @@ def runner_glyph(status: RunnerStatus | None) -> Span:
 def workflow_glyph(status: WorkflowStatus | None) -> Span:
     """The shape of a workflow's status; a question mark for a word nobody knows."""
     return _WORKFLOW.get(status or "", _UNKNOWN)
-
-
-def workflow_role(status: WorkflowStatus | None) -> Role:
-    """How a workflow's status is to be taken."""
-    return workflow_glyph(status).role
 
 
 def runner_status(status: RunnerStatus | None) -> Line:

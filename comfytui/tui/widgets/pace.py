@@ -33,11 +33,6 @@ class Pace:
         self._timer: Timer | None = None
         self._again = False
 
-    @property
-    def pending(self) -> bool:
-        """Whether a wish is put off until the burst has ended."""
-        return self._again
-
     def wish(self) -> None:
         """Act now, or when the burst that this belongs to has ended."""
         self._again = self._timer is not None

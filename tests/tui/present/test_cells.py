@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from comfytui.api.text import clean
-from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, cut, line, pad, plain_text, width_of, wrap
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, cut, line, pad, width_of, wrap
+from tests.support.lines import plain_text
 
 # All there is, and more often than chance would have it: wide characters, emoji, combining marks, joining letters.
 TEXT = st.text(st.sampled_from("ab  渲染ｗ🎨👩é\u0301\u0308각가กำ…") | st.characters()).map(clean)

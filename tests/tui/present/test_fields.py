@@ -3,8 +3,9 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.tui.present.cells import EMPTY, Line, Role, Span, line, plain_text, width_of
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span, line, width_of
 from comfytui.tui.present.fields import Field, field, lay_out
+from tests.support.lines import plain_text
 from tests.tui.present.test_cells import LINES, TEXT
 
 FIELDS = st.lists(st.builds(Field, TEXT, LINES), max_size=4)

@@ -3,8 +3,9 @@ from __future__ import annotations
 import pytest
 
 from comfytui.api.models import RunnerStatus, WorkflowStatus
-from comfytui.tui.present.cells import Role, Span, line, plain_text, width_of
-from comfytui.tui.present.glyphs import runner_glyph, runner_status, workflow_glyph, workflow_role, workflow_status
+from comfytui.tui.present.cells import Role, Span, line, width_of
+from comfytui.tui.present.glyphs import runner_glyph, runner_status, workflow_glyph, workflow_status
+from tests.support.lines import plain_text
 
 WORKFLOWS = {
     "accepted": Span("◌", Role.WAITING),
@@ -35,7 +36,7 @@ def test_shapes_tell_statuses_apart_without_colour_and_take_one_cell() -> None:
 
 @pytest.mark.parametrize("word", sorted(WORKFLOWS))
 def test_a_workflow_s_role_is_that_of_its_glyph(word: str) -> None:
-    assert workflow_role(WorkflowStatus(word)) is WORKFLOWS[word].role
+    assert workflow_glyph(WorkflowStatus(word)).role is WORKFLOWS[word].role
 
 
 @pytest.mark.parametrize("word", ["paused", "COMPLETED", "[red]x[/red]", "UNLISTED", "渲染"])

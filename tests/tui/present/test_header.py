@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.tui.present.cells import Role, Span, plain_text, width_of
+from comfytui.tui.present.cells import Role, Span, width_of
 from comfytui.tui.present.header import Header, header_line, interval_words
+from tests.support.lines import plain_text
 from tests.tui.present.test_cells import TEXT
 
 HEADER = Header(

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.tui.present.cells import Role, plain_text, width_of
+from comfytui.tui.present.cells import Role, width_of
 from comfytui.tui.present.hints import hints_line
+from tests.support.lines import plain_text
 
 HINTS = [("⏎", "in"), ("n/p", "page"), ("r", "refresh")]
 KEPT = [("?", "help"), ("q", "quit")]

@@ -4,9 +4,10 @@ import pytest
 
 from comfytui.api.models import RunnerStatus
 from comfytui.engine.resources import PageKey
-from comfytui.tui.present.cells import Line, Role, Span, plain_text
+from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.listing import empty_list, list_foot, list_title, page_count
 from tests.support.builders import make_page, make_runner
+from tests.support.lines import plain_text
 
 ACTIVE = PageKey(status=RunnerStatus.ACTIVE)
 RUNNERS = tuple(make_runner(f"r{number}") for number in range(25))

@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
-from comfytui.tui.present.cells import Role, Span, plain_text, width_of
+from comfytui.tui.present.cells import Role, Span, width_of
 from comfytui.tui.present.now import Now
 from comfytui.tui.present.problems import cause, notice, state
 from tests.support.builders import make_page
+from tests.support.lines import plain_text
 from tests.tui.present.test_cells import TEXT
 
 if TYPE_CHECKING:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from comfytui.api.request_log import Note, RequestRecord
-from comfytui.tui.present.cells import Role, plain_text
+from comfytui.tui.present.cells import Role
 from comfytui.tui.present.requests import request_rows
 from tests.support.clock import START
+from tests.support.lines import plain_text
 
 GOOD = RequestRecord(START, "GET", "/v1/runner?page=1", 200, "", 12, 345)
 BAD = RequestRecord(START, "GET", "/v1/runner", 503, "maintenance", 7, 20)

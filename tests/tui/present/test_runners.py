@@ -7,12 +7,13 @@ import pytest
 
 from comfytui.api.models import Runner
 from comfytui.engine.feed import Feed
-from comfytui.tui.present.cells import Role, Span, plain_text
+from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_fields, runner_name, runner_row
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.present.urls import MASK
 from tests.contract.gateways import documented
 from tests.support.builders import make_runner, make_workflow
+from tests.support.lines import plain_text
 
 if TYPE_CHECKING:
     from comfytui.api.models import Workflow

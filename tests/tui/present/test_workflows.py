@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from comfytui.api.models import Workflow, WorkflowStatus, read_history
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.tui.present.cells import EMPTY, Role, Span, plain_text, width_of
+from comfytui.tui.present.cells import EMPTY, Role, Span, width_of
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.present.workflows import (
     HISTORY_COLUMNS,
@@ -24,6 +24,7 @@ from comfytui.tui.present.workflows import (
 )
 from tests.contract.gateways import documented
 from tests.support.builders import make_workflow
+from tests.support.lines import plain_text
 
 if TYPE_CHECKING:
     from comfytui.tui.present.columns import Row
