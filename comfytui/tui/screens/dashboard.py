@@ -98,6 +98,10 @@ class DashboardScreen(FollowingScreen):
 
     @on(KeyedTable.Opened, "#list")
     def _runner_opened(self) -> None:
+        if self.focused is not self.runners:
+            # Two keys in one packet: the second was typed for where the first leads, before that had the focus.
+            self.history.action_open_item()
+            return
         self._moves.now()
         self._go_to(self.history)
         self.history.move_to(None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from textual.events import Key
 
 from comfytui.engine.resources import RunnerKey
 from comfytui.tui.screens.dashboard import DashboardScreen
@@ -90,6 +91,14 @@ async def test_drilling_in_and_out_comes_back_to_the_same_items() -> None:
         assert (dashboard(driven).history.cursor_id, dashboard(driven).history.has_focus) == (workflow, True)
         await driven.press("escape")
         assert (dashboard(driven).runners.cursor_id, dashboard(driven).runners.has_focus) == (runner, True)
+
+
+async def test_two_enters_in_one_packet_go_in_twice() -> None:
+    async with demo() as driven:
+        for _ in range(2):
+            driven.app.post_message(Key("enter", "\r"))
+        await driven.until(lambda: len(driven.app.screen_stack) == 2)
+        await driven.sees("runners / Production GPU Runner / ")
 
 
 async def test_the_next_runner_from_inside_the_history() -> None:
