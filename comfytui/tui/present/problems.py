@@ -54,7 +54,11 @@ def lateness(feed: Feed[object], at: Now) -> Line:
     """What a pane's foot says of a feed whose answer is overdue; nothing otherwise."""
     if feed.fetched_on is None or feed.freshness(at.monotonic, at.pace) is not Freshness.LATE:
         return ()
-    return (Span(f"◔ late {int(at.monotonic - feed.fetched_on)} s", Role.WAITING),)
+    return _late(feed.fetched_on, at.monotonic)
+
+
+def _late(fetched_on: float, now: float) -> Line:
+    return (Span(f"◔ late {int(now - fetched_on)} s", Role.WAITING),)
 
 
 def state(snapshot: Snapshot, now: float) -> Line:
@@ -75,7 +79,7 @@ def state(snapshot: Snapshot, now: float) -> Line:
         case Freshness.LIVE:
             return (Span("● live", Role.GOOD),)
         case Freshness.LATE:
-            return (Span(f"◔ late {int(now - (feed.fetched_on or now))} s", Role.WAITING),)
+            return _late(feed.fetched_on or now, now)
         case Freshness.STALE:
             since = f" since {clock_time(feed.problem.since)}" if feed.problem else ""
             return (Span(f"✖ stale{since}", Role.BAD),)

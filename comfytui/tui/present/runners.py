@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.columns import Column, Row
-from comfytui.tui.present.fields import Field, field
+from comfytui.tui.present.fields import Field, field, name_or_id
 from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
 from comfytui.tui.present.units import TimeStyle, moment, moment_in_full
 from comfytui.tui.present.urls import MASK, masked
@@ -36,7 +36,7 @@ RUNNER_COLUMNS = (
 
 def runner_name(runner: Runner) -> str:
     """The runner's name, or its id where the name is empty or missing."""
-    return runner.name if runner.name and not runner.name.isspace() else runner.id
+    return name_or_id(runner.name, runner.id)
 
 
 def runner_row(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Row:

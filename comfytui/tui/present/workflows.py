@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import Column, Row
-from comfytui.tui.present.fields import Field, field
+from comfytui.tui.present.fields import Field, field, name_or_id
 from comfytui.tui.present.glyphs import ABSENT, workflow_glyph, workflow_status
 from comfytui.tui.present.units import TimeStyle, age, duration, elapsed, moment, moment_in_full, moment_in_short
 
@@ -82,7 +82,7 @@ def spent(workflow: Workflow, now: datetime) -> Spent:
 
 def workflow_name(workflow: Workflow) -> str:
     """The workflow's name, or its id where the name is empty or missing."""
-    return workflow.name if workflow.name and not workflow.name.isspace() else workflow.id
+    return name_or_id(workflow.name, workflow.id)
 
 
 def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: bool = False) -> Row:
@@ -153,9 +153,10 @@ def timeline(workflow: Workflow, now: datetime, width: int) -> tuple[Line, ...]:
         return ()
     width = min(width, _LONGEST_BAR)
     whole = sum(phase.seconds for phase in phases) or 1.0
-    shares = [max(1, round(width * phase.seconds / whole)) for phase in phases]
-    shares[0] = max(1, width - shares[-1]) if len(phases) > 1 else width
-    shares[-1] = width - shares[0] if len(phases) > 1 else width
+    first = width
+    if len(phases) > 1:
+        first = max(1, width - max(1, round(width * phases[-1].seconds / whole)))
+    shares = (first, width - first)[: len(phases)]
     bar = tuple(Span(phase.fill * share, phase.role) for phase, share in zip(phases, shares, strict=True))
     legend = ((Span(f"{phase.verb} {duration(phase.seconds)}", phase.role),) for phase in phases)
     return (bar, beside(legend, Span(" → ", Role.MUTED)))

@@ -10,10 +10,12 @@ from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from comfytui.api.models import Runner, RunnerPage
-    from comfytui.engine.feed import Feed
     from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Snapshot
+    from comfytui.tui.present.cells import Line
     from comfytui.tui.present.now import Now
 
 __all__ = ["RunnerList"]
@@ -36,9 +38,10 @@ class RunnerList(KeyedTable):
         gone = departed(snapshot.departed, at.wall) or missed(self._missed, at.monotonic)
         problem = notice(feed, at, self.body_width)
         if self.is_news(key, feed.value, problem, histories, gone, at.style, at.age_step):
-            self._show(key, feed, snapshot, at)
+            self._show(key, snapshot, at, problem)
 
-    def _show(self, key: PageKey, feed: Feed[RunnerPage], snapshot: Snapshot, at: Now) -> None:
+    def _show(self, key: PageKey, snapshot: Snapshot, at: Now, problem: Sequence[Line]) -> None:
+        feed = snapshot.page_at(key)
         turned = feed.value is not None and key != self._key
         same_list = self._key is None or key.status == self._key.status
         pointed_at = None if turned else self.runner(self.cursor_id)
@@ -51,7 +54,7 @@ class RunnerList(KeyedTable):
         rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in runners]
         gone = departed(snapshot.departed, at.wall) or missed(self._missed, at.monotonic)
         self.label(list_title(key), (*list_foot(key, feed.value), *gone))
-        self.show(rows, notice(feed, at, self.body_width) or empty_list(key, page))
+        self.show(rows, problem or empty_list(key, page))
         if turned and same_list:
             self.move_to(None)
 
