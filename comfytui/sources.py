@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeAlias
 from comfytui.api.allowance import Use
 from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
 from comfytui.config.paths import shown
-from comfytui.config.secrets import find_token, permission_warnings, save_token, token_file
-from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError, host_of
+from comfytui.config.secrets import find_token, permission_warnings, save_token, saved_token
+from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError
 from comfytui.tui.door import Verdict
 
 if TYPE_CHECKING:
@@ -71,16 +71,14 @@ class Entrance:
     """Makes clients of the API with the token at hand, and takes new ones; `comfytui.tui.door.Door` for the dashboard.
 
     Args:
-        settings: Where tokens may come from, and how to connect.
-        url: The API's address.
+        settings: The API's address, where tokens may come from, and how to connect.
         clock: Dates requests and the allowance.
         allowance: What may be sent, whichever token is used.
         requests: Where requests are kept.
     """
 
-    def __init__(self, settings: Settings, url: str, clock: Clock, allowance: Allowance, requests: RequestLog) -> None:
+    def __init__(self, settings: Settings, clock: Clock, allowance: Allowance, requests: RequestLog) -> None:
         self._settings = settings
-        self._url = url
         self._clock = clock
         self._allowance = allowance
         self._requests = requests
@@ -90,12 +88,12 @@ class Entrance:
     @property
     def source(self) -> str:
         """Where the runners come from, for people to read."""
-        return "demo" if self._demo else host_of(self._url)
+        return "demo" if self._demo else self._settings.source
 
     @property
     def place(self) -> str:
         """Where a token would be saved, for people to read."""
-        return shown(token_file())
+        return shown(saved_token(self._settings.tokens))
 
     async def connect(self) -> RunnerSource:
         """A client with the token at hand.
@@ -123,7 +121,7 @@ class Entrance:
         finally:
             await client.aclose()
         self._token, self._demo = token, False
-        return Verdict(taken=True, words=await asyncio.to_thread(_kept, token) if save else "")
+        return Verdict(taken=True, words=await asyncio.to_thread(self._kept, token) if save else "")
 
     def enter_demo(self) -> None:
         """Use the simulated fleet from now on."""
@@ -135,7 +133,7 @@ class Entrance:
 
         return ComfyControlClient(
             Session(
-                self._url,
+                self._settings.url,
                 token or self._token or self._found(),
                 allowance=self._allowance,
                 log=self._requests,
@@ -146,10 +144,10 @@ class Entrance:
         )
 
     def _found(self) -> SecretStr:
-        for warning in permission_warnings(self._settings.config_file):
+        for warning in permission_warnings(self._settings.tokens, self._settings.config_file):
             self._requests.note(warning)
         try:
-            found = find_token(os.environ, self._settings.token_command)
+            found = find_token(os.environ, self._settings.tokens)
         except SettingsError as error:
             raise InvalidArgument(str(error)) from None
         if found is None:
@@ -157,10 +155,9 @@ class Entrance:
         self._token = found.secret
         return found.secret
 
-
-def _kept(token: SecretStr) -> str:
-    """Keep the token for the next start, and say what became of it."""
-    try:
-        return f"The token is kept in {shown(save_token(token))}."
-    except SettingsError as error:
-        return f"It works, but is not kept: {error}"
+    def _kept(self, token: SecretStr) -> str:
+        """Keep the token for the next start, and say what became of it."""
+        try:
+            return f"The token is kept in {shown(save_token(token, self._settings.tokens))}."
+        except SettingsError as error:
+            return f"It works, but is not kept: {error}"

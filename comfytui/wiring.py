@@ -3,50 +3,110 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comfytui.clock import Clock, SystemClock
+from comfytui.config.choices import resolve_switched
+from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
 
 if TYPE_CHECKING:
     from comfytui.api.allowance import Allowance
     from comfytui.api.request_log import RequestLog
+    from comfytui.clock import Clock
+    from comfytui.config.choices import Choices
     from comfytui.config.settings import Settings
+    from comfytui.engine.engine import Engine
     from comfytui.sources import Connect
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.door import Door
+    from comfytui.tui.fleets import OpenFleet
+    from comfytui.tui.keymap import Keymap
+    from comfytui.tui.setup import Remembers, Setup
+    from comfytui.tui.surroundings import Surroundings
 
-__all__ = ["build_dashboard", "demo_dashboard", "hosted_dashboard"]
+__all__ = [
+    "Profiles",
+    "build_dashboard",
+    "demo_dashboard",
+    "hosted_dashboard",
+    "keymap_of",
+    "setup_of",
+]
 
 
-def hosted_dashboard(settings: Settings, url: str) -> ComfyTUI:
-    """The dashboard of the API at this address, which shares its allowance with others of this user."""
+class Profiles:
+    """The fleets of the API, each with the profile it is watched by; `comfytui.tui.fleets.Fleets` for the dashboard.
+
+    Args:
+        choices: What was chosen, profiles among it.
+        clock: What all fleets go by.
+        requests: Where the requests to all of them are kept.
+        memory: Knows how each was looked at last.
+    """
+
+    def __init__(self, choices: Choices, clock: Clock, requests: RequestLog, memory: Remembers) -> None:
+        self._choices = choices
+        self._clock = clock
+        self._requests = requests
+        self._memory = memory
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        """The names that can be opened, in the order of the configuration."""
+        return self._choices.profiles
+
+    def open(self, profile: str) -> OpenFleet:
+        """The fleet of a profile, by its own settings before those of the environment.
+
+        Raises:
+            SettingsError: It cannot be used; the sentence says why.
+        """
+        return self.fleet(resolve_switched(self._choices, profile))
+
+    def fleet(self, settings: Settings) -> OpenFleet:
+        """The fleet that settings are for; it shares its host's allowance with other dashboards of this user."""
+        from comfytui.api.shared_allowance import SharedAllowance
+        from comfytui.config.paths import runtime_dir
+        from comfytui.sources import Entrance
+        from comfytui.tui.fleets import OpenFleet
+
+        budget = runtime_dir(os.environ) / "allowance.sqlite"
+        allowance = SharedAllowance(self._clock, budget, settings.source, log=self._requests)
+        entrance = Entrance(settings, self._clock, allowance, self._requests)
+        key = settings.profile or settings.source
+        engine = _engine(settings, entrance.connect, self._clock, allowance, _per_page(settings, key, self._memory))
+        return OpenFleet(key, engine, entrance, settings.profile, settings.colour, allowance.close)
+
+
+def hosted_dashboard(choices: Choices, settings: Settings, setup: Setup) -> ComfyTUI:
+    """The dashboard of the API, beginning with the fleet that the settings are for."""
     from comfytui.api.request_log import RequestLog
-    from comfytui.api.shared_allowance import SharedAllowance
-    from comfytui.config.paths import runtime_dir, state_dir
-    from comfytui.config.settings import host_of
-    from comfytui.sources import Entrance
+    from comfytui.clock import SystemClock
+    from comfytui.config.paths import state_dir
+    from comfytui.tui.app import ComfyTUI
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or state_dir() / "requests.log")
-    budget = runtime_dir(os.environ) / "allowance.sqlite"
-    allowance = SharedAllowance(clock, budget, host_of(url), log=requests)
-    entrance = Entrance(settings, url, clock, allowance, requests)
-    app = build_dashboard(settings, entrance.connect, clock, entrance, allowance, requests)
-    app.at_end(allowance.close)
+    fleets = Profiles(choices, clock, requests, setup.memory)
+    app = ComfyTUI(fleets.fleet(settings), clock, requests, replace(setup, fleets=fleets))
+    app.at_end(requests.close)
     return app
 
 
-def demo_dashboard(settings: Settings, runners: int, seed: int, clock: Clock | None = None) -> ComfyTUI:
+def demo_dashboard(
+    settings: Settings, runners: int, seed: int, clock: Clock | None = None, setup: Setup | None = None
+) -> ComfyTUI:
     """The dashboard of a simulated fleet in this very process."""
     from comfytui.api.allowance import LocalAllowance
     from comfytui.api.request_log import RequestLog
+    from comfytui.clock import SystemClock
     from comfytui.sources import demo_source
     from comfytui.tui.door import OpenDoor
 
     clock = clock or SystemClock()
     requests, allowance = RequestLog(clock, settings.log_file), LocalAllowance(clock)
     connect = demo_source(runners, seed, clock, allowance, requests)
-    return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests)
+    return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests, setup)
 
 
 def build_dashboard(
@@ -56,15 +116,71 @@ def build_dashboard(
     door: Door,
     allowance: Allowance,
     requests: RequestLog,
+    setup: Setup | None = None,
 ) -> ComfyTUI:
-    """The dashboard, ready to run; nothing has been started."""
+    """The dashboard of one fleet, ready to run; nothing has been started."""
+    from comfytui.tui.app import ComfyTUI
+    from comfytui.tui.fleets import OpenFleet
+    from comfytui.tui.setup import Setup
+
+    setup = setup or Setup()
+    per_page = _per_page(settings, settings.source, setup.memory)
+    engine = _engine(settings, connect, clock, allowance, per_page)
+    app = ComfyTUI(OpenFleet(settings.source, engine, door), clock, requests, setup)
+    app.at_end(requests.close)
+    return app
+
+
+def setup_of(settings: Settings, around: Surroundings, memory: Remembers) -> Setup:
+    """How the dashboard is set up, but for the fleets.
+
+    Raises:
+        SettingsError: What the configuration says of keys cannot be; the sentence names file and line.
+    """
+    from comfytui.config.paths import state_dir
+    from comfytui.tui.present.units import TimeStyle
+    from comfytui.tui.setup import Setup
+
+    return Setup(
+        keymap=keymap_of(settings),
+        memory=memory,
+        colours=around.colours,
+        ascii=around.ascii,
+        mouse=around.mouse,
+        time_style=TimeStyle.UTC if settings.utc else None,
+        environ=os.environ,
+        copies_in=state_dir(),
+    )
+
+
+def keymap_of(settings: Settings) -> Keymap:
+    """The keys that were wished for; imports nothing heavy.
+
+    Raises:
+        SettingsError: They cannot be; the sentence names file and line.
+    """
+    from comfytui.tui.keymap import KeymapError, resolve
+
+    keys = settings.keys
+    try:
+        return resolve(keys.preset, keys.bound)
+    except KeymapError as error:
+        name = error.command if error.command.isprintable() else ascii(error.command)
+        raise SettingsError(f"{keys.place_of(error.command)}: keys.{name}: {error}.") from None
+
+
+def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: Allowance, per_page: int) -> Engine:
     from comfytui.engine.engine import Engine
     from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Attention
-    from comfytui.tui.app import ComfyTUI
 
-    attention = Attention(page=PageKey(per_page=settings.per_page), wallboard=settings.wallboard)
-    engine = Engine(connect, clock, attention=attention, interval=settings.interval, allowance=allowance)
-    app = ComfyTUI(engine, clock, door, requests)
-    app.at_end(requests.close)
-    return app
+    attention = Attention(page=PageKey(per_page=per_page), wallboard=settings.wallboard)
+    return Engine(connect, clock, attention=attention, interval=settings.interval, allowance=allowance)
+
+
+def _per_page(settings: Settings, key: str, memory: Remembers) -> int:
+    """Runners on a page: as many as are wished for, else as last time, else the usual number."""
+    view = memory.state.views.get(key)
+    remembered = None if view is None else view.per_page
+    usable = remembered if remembered is not None and 1 <= remembered <= MAX_PER_PAGE else DEFAULT_PER_PAGE
+    return settings.per_page or usable

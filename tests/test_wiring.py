@@ -1,83 +1,164 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 from comfytui.api.allowance import LocalAllowance
 from comfytui.api.request_log import RequestLog
-from comfytui.config.secrets import TOKEN_VARIABLE
-from comfytui.config.settings import Settings
+from comfytui.config.choices import Choices, ConfigFile, Flags, Profile, resolve
+from comfytui.config.settings import Keys, Settings, SettingsError
+from comfytui.config.state import Forgetful, State, ViewState
 from comfytui.engine.resources import PageKey
-from comfytui.sources import Connect, Entrance, demo_source, made_token, simulated_fleet
+from comfytui.sources import Entrance
 from comfytui.tui.door import OpenDoor
-from comfytui.wiring import build_dashboard, demo_dashboard
+from comfytui.tui.keymap import Keymap
+from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.setup import Setup
+from comfytui.tui.surroundings import Colours, surroundings
+from comfytui.wiring import Profiles, build_dashboard, demo_dashboard, hosted_dashboard, keymap_of, setup_of
 from tests.support.clock import FakeClock
-from tests.support.scripted import ScriptedServer, json_reply
 
 if TYPE_CHECKING:
     from comfytui.engine.resources import RunnerSource
 
+CONFIG = ConfigFile(
+    profiles={
+        "prod": Profile("http://127.0.0.1:1", colour="red", interval=2, token_env="PROD_TOKEN"),
+        "test": Profile("http://127.0.0.1:2"),
+        "same": Profile(),
+    }
+)
 
-def demo(runners: int, seed: int) -> Connect:
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where the platform's directories are."""
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"):
+        monkeypatch.setenv(name, str(tmp_path))
+    return tmp_path
+
+
+def remembering(**views: ViewState) -> Forgetful:
+    memory = Forgetful()
+    memory.remember(State(views=views))
+    return memory
+
+
+def profiles(choices: Choices, memory: Forgetful | None = None) -> Profiles:
     clock = FakeClock()
-    return demo_source(runners, seed, clock, LocalAllowance(clock), RequestLog(clock))
+    return Profiles(choices, clock, RequestLog(clock), memory or Forgetful())
 
 
-async def test_the_demo_answers_in_this_process() -> None:
-    client = await demo(runners=3, seed=0)()
-    try:
-        page = await client.list_runners(page=1, per_page=2)
-        assert [runner.name for runner in page.runners] == ["Production GPU Runner", "Development Runner"]
-        assert page.total == 3
-        runner = page.runners[0]
-        assert (await client.get_runner(runner.id)).id == runner.id
-        assert len(await client.get_history(runner.id)) == 10
-    finally:
-        await client.aclose()
+async def never() -> RunnerSource:
+    pytest.fail("nothing is to be asked yet")
 
 
-async def test_the_demo_is_the_fleet_of_its_seed_and_clock() -> None:
-    client = await demo(runners=30, seed=7)()
-    try:
-        shown = await client.list_runners(page=1, per_page=100)
-    finally:
-        await client.aclose()
-    wanted, other = [await simulated_fleet(30, seed, FakeClock()).list_runners(1, 100, None) for seed in (7, 8)]
-    assert [each.id for each in shown.runners] == [each.id for each in wanted.runners]
-    assert [each.id for each in shown.runners] != [each.id for each in other.runners]
-
-
-async def test_the_api_is_asked_with_the_token_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with ScriptedServer() as server:
-        server.on("/v1/runner", json_reply({"runners": [], "total": 0}))
-        clock = FakeClock()
-        entrance = Entrance(Settings("somewhere"), server.url, clock, LocalAllowance(clock), RequestLog(clock))
-        monkeypatch.setenv(TOKEN_VARIABLE, " cfc_later\n")
-        client = await entrance.connect()
-        try:
-            assert (await client.list_runners()).total == 0
-        finally:
-            await client.aclose()
-        assert server.requests[0].headers["authorization"] == "Bearer cfc_later"
-
-
-def test_a_dashboard_starts_nothing_before_it_runs() -> None:
-    async def connect() -> RunnerSource:
-        pytest.fail("nothing is to be asked yet")
-
+def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
     clock = FakeClock()
     settings = Settings("somewhere", interval=2.5, per_page=7)
-    app = build_dashboard(settings, connect, clock, OpenDoor("somewhere"), LocalAllowance(clock), RequestLog(clock))
-    for each in (app, demo_dashboard(settings, runners=1, seed=0, clock=clock)):
-        assert not each.is_running
-        assert each.snapshot.attention.page == PageKey(page=1, per_page=7)
-        assert each.snapshot.interval == 2.5
-        assert not each.snapshot.pages
+    choices = Choices(Flags(url="http://127.0.0.1:1", interval=2.5, per_page=7))
+    for app in (
+        build_dashboard(settings, never, clock, OpenDoor("somewhere"), LocalAllowance(clock), RequestLog(clock)),
+        demo_dashboard(settings, runners=1, seed=0, clock=clock),
+        hosted_dashboard(choices, resolve(choices), Setup()),
+    ):
+        assert not app.is_running
+        assert app.snapshot.attention.page == PageKey(page=1, per_page=7)
+        assert app.snapshot.interval == 2.5
+        assert not app.snapshot.pages
+    assert list(home.iterdir()) == []
 
 
-def test_made_tokens_are_as_the_api_makes_them_and_never_the_same() -> None:
-    tokens = {made_token().get_secret_value() for _ in range(50)}
-    assert len(tokens) == 50
-    assert all(token.startswith("cfc_") and len(token) > 30 and token.isascii() for token in tokens)
-    assert "cfc_" not in repr(made_token())
+def test_a_hosted_dashboard_begins_with_the_fleet_of_its_settings_and_can_open_the_others() -> None:
+    choices = Choices(Flags(profile="prod"), config=CONFIG)
+    memory = remembering()
+    app = hosted_dashboard(choices, resolve(choices), Setup(memory=memory, ascii=True))
+    assert (app.fleet.key, app.fleet.profile, app.fleet.colour) == ("prod", "prod", "red")
+    assert app.setup.fleets.profiles == ("prod", "test", "same")
+    assert app.setup.fleets.open("test").profile == "test"
+    assert (app.setup.memory, app.setup.ascii) == (memory, True)
+
+
+def test_each_fleet_has_an_engine_and_a_door_of_its_own() -> None:
+    fleets = profiles(Choices(Flags(per_page=7), config=CONFIG))
+    prod, test, again = fleets.open("prod"), fleets.open("test"), fleets.open("prod")
+    assert [each.key for each in (prod, test, again)] == ["prod", "test", "prod"]
+    assert [each.door.source for each in (prod, test)] == ["127.0.0.1:1", "127.0.0.1:2"]
+    assert [each.door.place.rpartition("/")[2] for each in (prod, test)] == ["token-prod", "token-test"]
+    assert [each.engine.snapshot.interval for each in (prod, test)] == [2, 5]
+    assert all(isinstance(each.door, Entrance) for each in (prod, test))
+    assert len({id(each.engine) for each in (prod, test, again)}) == 3
+    for each in (prod, test, again):
+        each.close()
+
+
+def test_a_fleet_without_a_profile_is_remembered_by_its_host() -> None:
+    choices = Choices(Flags(url="http://somebody:sekret@127.0.0.1:1/prefix"), config=CONFIG)
+    fleet = profiles(choices).fleet(resolve(choices))
+    assert (fleet.key, fleet.profile, fleet.colour) == ("127.0.0.1:1", None, None)
+
+
+def test_a_profile_that_cannot_be_opened() -> None:
+    fleets = profiles(Choices(config=CONFIG))
+    with pytest.raises(SettingsError, match=r"^There is no profile of that name; there are prod, test, same\.$"):
+        fleets.open("gone")
+
+
+@pytest.mark.parametrize(
+    ("wished", "remembered", "per_page"),
+    [(None, None, 25), (None, 50, 50), (7, 50, 7), (None, 0, 25), (None, 101, 25), (None, -(10**9), 25), (7, 101, 7)],
+)
+def test_the_page_is_as_long_as_wished_else_as_last_time(
+    wished: int | None, remembered: int | None, per_page: int
+) -> None:
+    view = ViewState(per_page=remembered)
+    fleets = profiles(Choices(Flags(per_page=wished), config=CONFIG), remembering(prod=view))
+    assert fleets.open("prod").engine.snapshot.attention.page.per_page == per_page
+    assert fleets.open("test").engine.snapshot.attention.page.per_page == (wished or 25)
+    app = demo_dashboard(Settings("demo", per_page=wished), 1, 0, FakeClock(), Setup(memory=remembering(demo=view)))
+    assert app.snapshot.attention.page.per_page == per_page
+
+
+def test_how_the_dashboard_is_set_up(home: Path) -> None:
+    memory = Forgetful()
+    around = surroundings({"TERM": "linux", "SSH_CONNECTION": "a"}, only_ascii=True)
+    setup = setup_of(Settings("demo", utc=True, keys=Keys("vim", {"refresh_now": ("f5",)})), around, memory)
+    assert (setup.colours, setup.ascii, setup.mouse) == (Colours.COLOURS_16, True, False)
+    assert (setup.time_style, setup.memory, setup.copies_in) == (TimeStyle.UTC, memory, home / "comfytui")
+    assert setup.keymap.keys["refresh_now"] == ("f5",)
+    assert len(setup.keymap.keys) > 1
+    usual = setup_of(Settings("demo"), surroundings({"TERM": "xterm-kitty"}), memory)
+    assert (usual.colours, usual.ascii, usual.mouse) == (Colours.TRUECOLOR, False, True)
+    assert (usual.time_style, usual.keymap) == (None, Keymap())
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        (Keys(bound={"nonsense": ("x",)}, places={"nonsense": "c.toml, line 3"}), "c.toml, line 3: keys.nonsense: "),
+        (Keys(bound={"quit": (), "quit_at_once": ()}, file="c.toml"), "c.toml: keys.quit"),
+        (Keys(bound={"\x1b[31m": ()}, file="c.toml"), "c.toml: keys.'\\x1b[31m': "),
+    ],
+)
+def test_keys_that_cannot_be_are_told_with_their_place(keys: Keys, words: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        keymap_of(Settings("demo", keys=keys))
+    assert str(caught.value).startswith(words)
+    assert str(caught.value).endswith(".")
+    assert str(caught.value).isprintable()
+
+
+def test_looking_keys_up_loads_nothing_heavy() -> None:
+    heavy = ("asyncio", "textual", "rich", "httpx", "pydantic")
+    code = f"""
+import sys
+from comfytui.config.settings import Keys, Settings
+from comfytui.wiring import keymap_of
+keymap_of(Settings("demo", keys=Keys("emacs")))
+print(sorted(set({heavy}) & set(sys.modules)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

@@ -30,6 +30,11 @@ class ComfyControlClient:
     def __init__(self, session: Session) -> None:
         self._session = session
 
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
+        return self._session.ahead
+
     async def list_runners(
         self,
         page: int = 1,

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from datetime import datetime
 
 from comfytui.api.allowance import COOL_DOWN, MAX_COOL_DOWN
+from comfytui.api.http_date import read_http_date
 
 __all__ = ["retry_after"]
 
@@ -21,17 +21,9 @@ def retry_after(value: str, date: str, now: datetime) -> float:
     value = value.strip()
     if value.isascii() and value.isdecimal():
         return _sane(float(value))
-    until = _moment(value)
-    return COOL_DOWN if until is None else _sane((until - (_moment(date) or now)).total_seconds())
+    until = read_http_date(value)
+    return COOL_DOWN if until is None else _sane((until - (read_http_date(date) or now)).total_seconds())
 
 
 def _sane(seconds: float) -> float:
     return min(max(seconds, COOL_DOWN), MAX_COOL_DOWN)
-
-
-def _moment(value: str) -> datetime | None:
-    try:
-        moment = parsedate_to_datetime(value)
-        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    except (ValueError, TypeError, IndexError, OverflowError):
-        return None

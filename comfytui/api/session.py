@@ -32,6 +32,7 @@ from comfytui.api.errors import (
 )
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.retry_after import retry_after
+from comfytui.api.server_clock import ServerClock
 from comfytui.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -91,6 +92,12 @@ class Session:
         if isinstance(client, InvalidArgument):
             raise client
         self._client = client
+        self._server_clock = ServerClock()
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
+        return self._server_clock.ahead
 
     async def get_json(self, path: str, params: Mapping[str, str | int] | None = None, use: Use = Use.POLL) -> object:
         """GET a path below the address and decode the JSON that is answered.
@@ -154,7 +161,9 @@ class Session:
         return failure if answer is None or answer.is_yes else await self._judge(attempt, answer)
 
     async def _exchange(self, attempt: _Attempt) -> Answer:
+        start = self._clock.monotonic()
         head = await self._client.send(attempt.request, stream=True)
+        self._server_clock.learn(head.headers, self._clock.monotonic() - start, self._clock.now())
         try:
             attempt.answer = Answer(head)
             if head.status_code == _TOO_MANY_REQUESTS:

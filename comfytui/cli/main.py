@@ -4,24 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
-from dataclasses import replace
+from dataclasses import fields
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from comfytui.cli.diagnostics import say
 from comfytui.cli.parser import make_parser
+from comfytui.config.choices import Choices, ConfigFile, Flags, resolve
 from comfytui.config.paths import find_config_file
-from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE, end_token_command, has_token, may_find_token
-from comfytui.config.settings import DEFAULT_RUNNERS, Settings, SettingsError, api_url, host_of
+from comfytui.config.secrets import (
+    MISSING_TOKEN,
+    TOKEN_VARIABLE,
+    end_token_command,
+    has_token,
+    keep_from_children,
+    may_find_token,
+)
+from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError
+from comfytui.config.state import Forgetful, Memory, StateFile, state_file
 from comfytui.tui.crashes import install_excepthook
+from comfytui.tui.surroundings import surroundings
+from comfytui.wiring import demo_dashboard, hosted_dashboard, keymap_of, setup_of
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
+    from pathlib import Path
 
+    from comfytui.config.settings import Settings
     from comfytui.tui.app import ComfyTUI
 
-__all__ = ["ExitStatus", "main", "settings_for"]
+__all__ = ["ExitStatus", "choices_for", "main"]
 
 
 class ExitStatus(IntEnum):
@@ -40,8 +53,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = parser.parse_args(argv)
     if not args.demo and (args.runners is not None or args.seed is not None):
         parser.error("--runners and --seed go with --demo")
-    if args.demo and args.url:
-        parser.error("--demo and --url exclude each other")
+    for flag, given in (("--url", args.url), ("--profile", args.profile)):
+        if args.demo and given:
+            parser.error(f"--demo and {flag} exclude each other")
     if args.command == "serve":
         if not args.demo:
             parser.error("serve needs to know which fleet: --demo")
@@ -51,56 +65,53 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _show_dashboard(args: argparse.Namespace) -> int:
     try:
-        url = None if args.demo else api_url(args.url, os.environ)
-        settings = settings_for(args, "demo" if url is None else host_of(url))
+        choices = choices_for(args)
+        memory = Forgetful() if args.fresh else Memory(StateFile(state_file()))
+        settings = resolve(choices, memory.state.profile)
+        keymap_of(settings)
     except SettingsError as error:
         say(str(error))
         return ExitStatus.USAGE
     if not _is_terminal():
         # Nobody can be asked for a token there, so that is what is missing first.
-        if not args.demo and not may_find_token(os.environ, settings.token_command):
+        if not args.demo and not may_find_token(os.environ, settings.tokens):
             say(MISSING_TOKEN)
             return ExitStatus.NO_TOKEN
         say("The dashboard needs a terminal: standard input and standard error must be one, and TERM not dumb.")
         return ExitStatus.USAGE
     try:
-        return _dashboard(args, settings, url).run_to_end(say, end_token_command)
+        app = _dashboard(args, choices, settings, memory)
+        return app.run_to_end(say, end_token_command, mouse=app.setup.mouse)
     except KeyboardInterrupt:
         return ExitStatus.OK
 
 
-def _dashboard(args: argparse.Namespace, settings: Settings, url: str | None) -> ComfyTUI:
-    from comfytui.wiring import demo_dashboard, hosted_dashboard
+def _dashboard(args: argparse.Namespace, choices: Choices, settings: Settings, memory: Memory | Forgetful) -> ComfyTUI:
+    around = surroundings(os.environ, settings.color, settings.ascii, sys.stderr.encoding)
+    around.apply(os.environ)
+    setup = setup_of(settings, around, memory)
+    if args.demo:
+        return demo_dashboard(settings, *_fleet(args), setup=setup)
+    return hosted_dashboard(choices, settings, setup)
 
-    return demo_dashboard(settings, *_fleet(args)) if url is None else hosted_dashboard(settings, url)
 
-
-def settings_for(args: argparse.Namespace, source: str) -> Settings:
-    """What the flags say, and below them the configuration.
+def choices_for(args: argparse.Namespace) -> Choices:
+    """What the flags, the environment and the configuration say; tokens in the environment are kept from children.
 
     Raises:
         SettingsError: The configuration cannot be used.
     """
-    settings = Settings(
-        source,
-        args.interval,
-        args.per_page,
-        insecure_http=args.insecure_http,
-        log_file=args.log,
-        wallboard=args.wallboard,
-        config_file=find_config_file(args.config),
-    )
-    if settings.config_file is None:
-        return settings
+    flags = Flags(**{each.name: getattr(args, each.name) for each in fields(Flags)})
+    path = find_config_file(flags.config)
+    config = ConfigFile() if path is None else _read(path)
+    keep_from_children(profile.token_env for profile in config.profiles.values() if profile.token_env)
+    return Choices(flags, os.environ, config, path)
+
+
+def _read(path: Path) -> ConfigFile:
     from comfytui.config.file import read_config
 
-    config = read_config(settings.config_file)
-    return replace(
-        settings,
-        wallboard=settings.wallboard or config.wallboard,
-        ca_bundle=config.ca_bundle,
-        token_command=config.token_command,
-    )
+    return read_config(path)
 
 
 def _fleet(args: argparse.Namespace) -> tuple[int, int]:

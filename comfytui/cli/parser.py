@@ -10,25 +10,40 @@ from pathlib import Path
 from typing import NoReturn
 
 from comfytui import __version__
-from comfytui.config.settings import API_URL, API_URL_VARIABLE, DEFAULT_INTERVAL, DEFAULT_PER_PAGE, DEFAULT_RUNNERS
+from comfytui.config.settings import (
+    API_URL,
+    API_URL_VARIABLE,
+    DEFAULT_INTERVAL,
+    DEFAULT_PER_PAGE,
+    DEFAULT_RUNNERS,
+    MAX_PER_PAGE,
+)
 
 __all__ = ["make_parser"]
 
 _EPILOG = """\
-The token is read from COMFYCONTROL_API_TOKEN, else printed by the token_command of the configuration, else read
-from the file that the dashboard saves it in when told to; without one it asks. In the dashboard, ? lists the keys.
+The token is read from COMFYCONTROL_API_TOKEN, else from where the profile or the token_command of the configuration
+says, else from the file that the dashboard saves it in when told to; without one it asks. In the dashboard, ? lists
+the keys.
 
 configuration (config.toml in ~/.config/comfytui, or where the platform has such files; nothing in it is needed):
   token_command = "pass comfycontrol"   the program that prints the token; no shell runs it
   ca_bundle = "/etc/ssl/own-ca.pem"     certificates to trust instead of the usual ones
   wallboard = false                     as --wallboard
+  interval = 5                          as --interval
+  url = "https://api.example.com"       as --url
+  profile = "prod"                      the profile to use where none is named
+  [profiles.prod]                       its url, interval, ca_bundle and colour, and where its token is:
+                                        token_command, token_file or token_env
+  [keys]                                preset = "vim" (or emacs, tmux-safe); commands with a key or a list of keys
+
+What a flag says comes first, then the environment, then the profile, then the rest of the configuration.
 
 exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token, 129 the terminal went, 143 told to end
 """
 
 _TYPED = re.compile(r"(invalid choice): '.*?'(?= \(choose)")
 
-MAX_PER_PAGE = 100
 MAX_PORT = 65535
 
 
@@ -48,7 +63,8 @@ def make_parser() -> argparse.ArgumentParser:
     """The parser of `comfytui` and its commands.
 
     What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `url`, `interval`, `per_page`,
-    `insecure_http`, `log`, `wallboard` and `config`; with `serve` also `host` and `port`.
+    `insecure_http`, `log`, `wallboard`, `config`, `profile`, `fresh`, `utc`, `ascii` and `color`; with `serve` also
+    `host` and `port`.
     """
     parser = _DiscreetParser(
         prog="comfytui",
@@ -86,19 +102,18 @@ def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_dashboard_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--url", help=f"the API's address ({API_URL_VARIABLE}, else {API_URL})")
+    parser.add_argument("--profile", metavar="NAME", help="a profile of the configuration (the one used last)")
     parser.add_argument(
         "--interval",
         type=_seconds,
-        default=DEFAULT_INTERVAL,
         metavar="SECONDS",
         help=f"time between polls, 1 or more ({DEFAULT_INTERVAL:g})",
     )
     parser.add_argument(
         "--per-page",
         type=_whole(1, MAX_PER_PAGE),
-        default=DEFAULT_PER_PAGE,
         metavar="N",
-        help=f"runners on a page, 1 to {MAX_PER_PAGE} ({DEFAULT_PER_PAGE})",
+        help=f"runners on a page, 1 to {MAX_PER_PAGE} (as last time, else {DEFAULT_PER_PAGE})",
     )
     parser.add_argument(
         "--wallboard", action="store_true", help="poll at full rate while the terminal is not focused, not at a quarter"
@@ -109,6 +124,21 @@ def _add_dashboard_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=_file, metavar="FILE", help="the configuration to read, not the usual one")
     parser.add_argument(
         "--insecure-http", action="store_true", help="send the token over plain http even to another host"
+    )
+    parser.add_argument("--fresh", action="store_true", help="neither restore the view of last time nor keep this one")
+    _add_looks(parser)
+
+
+def _add_looks(parser: argparse.ArgumentParser) -> None:
+    looks = parser.add_argument_group("looks")
+    looks.add_argument("--utc", action="store_true", help="tell times in UTC at the start")
+    looks.add_argument("--ascii", action="store_true", help="draw nothing but ASCII")
+    looks.add_argument(
+        "--color",
+        choices=("auto", "truecolor", "256", "16", "none"),
+        default="auto",
+        metavar="HOW",
+        help="colours: auto (as the terminal says of itself), truecolor, 256, 16 or none",
     )
 
 

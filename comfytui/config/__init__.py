@@ -1,1 +1,1 @@
-"""What a person chose: flags and environment turned into settings."""
+"""What a person chose and left behind: flags, environment, configuration and state, turned into settings."""

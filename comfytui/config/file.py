@@ -3,67 +3,45 @@
 from __future__ import annotations
 
 import re
-import shlex
 import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ValidationError
 
+from comfytui.config.choices import ConfigFile, Profile
+from comfytui.config.lines import KeyPath, line_of, lines_of
 from comfytui.config.paths import shown
-from comfytui.config.settings import SettingsError
+from comfytui.config.sections import KeysSection, ProfileSection, TopSection
+from comfytui.config.settings import Keys, SettingsError
 
 if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
-__all__ = ["ConfigFile", "read_config"]
+__all__ = ["read_config"]
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
 
-
-def _words(value: object) -> object:
-    words = shlex.split(value) if isinstance(value, str) else value
-    return tuple(words) if isinstance(words, list) else words
+_WRONG_NAME = "[key]"
+"""How pydantic says that not the value of a table's entry is wrong, but its key."""
 
 
-def _named(command: tuple[str, ...]) -> tuple[str, ...]:
-    if not command or not command[0] or any("\0" in word for word in command):
-        raise ValueError
-    return command
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Says where in the file things are: its name, and the line of each key."""
 
+    file: str
+    lines: Mapping[KeyPath, int]
 
-def _path(value: object) -> object:
-    if not isinstance(value, str):
-        return value
-    if not value or "\0" in value:
-        raise ValueError
-    try:
-        return Path(value).expanduser()
-    except RuntimeError:
-        raise ValueError from None
-
-
-class ConfigFile(BaseModel):
-    """What `config.toml` may say, each key at the top level and none of them needed.
-
-    Attributes:
-        token_command: The program whose first line of output is the token, and its arguments; no shell runs it.
-        ca_bundle: A file of certificates to trust instead of the usual ones; a relative path starts at the file's
-            directory.
-        wallboard: Whether polling goes on at full rate while the terminal is not focused.
-    """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
-
-    token_command: Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_named)] = Field(
-        (), description="a command: one string, or a list of strings"
-    )
-    ca_bundle: Annotated[Path, BeforeValidator(_path)] | None = Field(None, description="the path of a file, in quotes")
-    wallboard: bool = Field(False, description="true or false")
+    def of(self, path: KeyPath) -> str:
+        line = line_of(path, self.lines)
+        return self.file if line is None else f"{self.file}, line {line}"
 
 
 def read_config(path: Path) -> ConfigFile:
-    """What the file says.
+    """What the file says; relative paths in it start at its directory.
 
     Raises:
         SettingsError: It cannot be read, is no TOML, or says something else than it may; the sentence names the file,
@@ -71,16 +49,24 @@ def read_config(path: Path) -> ConfigFile:
     """
     text = _text(path)
     try:
-        config = ConfigFile.model_validate(tomllib.loads(text))
+        said = tomllib.loads(text)
+        places = _Places(shown(path), lines_of(text))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(_syntax(path, str(error))) from None
-    except ValidationError as error:
-        detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        raise SettingsError(_flaw(path, text, detail)) from None
     except RecursionError:
         raise SettingsError(f"{shown(path)}: it is nested too deeply.") from None
-    bundle = config.ca_bundle
-    return config if bundle is None else config.model_copy(update={"ca_bundle": path.parent / bundle})
+    except ValueError:
+        # Python reads no number of thousands of digits.
+        raise SettingsError(f"{shown(path)}: a number in it is too long.") from None
+    try:
+        top = TopSection.model_validate(said, context=path.parent)
+    except ValidationError as error:
+        detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
+        raise SettingsError(_flaw(detail, places)) from None
+    config = _plain(top, places)
+    if flaw := _contradiction(config, places):
+        raise SettingsError(flaw)
+    return config
 
 
 def _text(path: Path) -> str:
@@ -98,18 +84,53 @@ def _syntax(path: Path, message: str) -> str:
     return f"{shown(path)}{line}: {_AT_LINE.sub('', message)}."
 
 
-def _flaw(path: Path, text: str, detail: ErrorDetails) -> str:
-    key = str(detail["loc"][0])
-    where = shown(path) + _line_of(key, text)
-    fields = ConfigFile.model_fields
-    if key in fields:
-        return f"{where}: {key}: expected {fields[key].description}."
-    return f"{where}: there is no setting named {key!r}; there are {', '.join(sorted(fields))}."
+def _plain(top: TopSection, places: _Places) -> ConfigFile:
+    """The same without pydantic, and the keys with their places."""
+    profiles = {name: Profile(**dict(iter(section))) for name, section in top.profiles.items()}
+    bound = top.keys.bound
+    entries = {name: places.of(("keys", name)) for name in ("preset", *bound)}
+    keys = Keys(top.keys.preset, bound, entries, places.file)
+    return ConfigFile(**dict(iter(top)) | {"profiles": profiles, "keys": keys})
 
 
-def _line_of(key: str, text: str) -> str:
-    """Where a top-level key stands, as words to put behind the file's name."""
-    begins = re.compile(rf"\s*\[*\s*[\"']?{re.escape(key)}[\"']?\s*[\].=]")
-    lines = (number for number, line in enumerate(text.split("\n"), 1) if begins.match(line))
-    number = next(lines, None)
-    return "" if number is None else f", line {number}"
+def _contradiction(config: ConfigFile, places: _Places) -> str | None:
+    """The sentence that says what does not go together; None where all does."""
+    if config.profile is not None and config.profile not in config.profiles:
+        there = ", ".join(config.profiles)
+        expected = f"one of {there}" if there else "the name of a profile, and there is none"
+        return f"{places.of(('profile',))}: profile: expected {expected}."
+    for name, profile in config.profiles.items():
+        if len(profile.token_sources) > 1:
+            paths = [("profiles", name, source) for source in profile.token_sources]
+            last = places.of(max(paths, key=lambda path: line_of(path, places.lines) or 0))
+            return f"{last}: profiles.{name}: expected one of {', '.join(profile.token_sources)}, not several."
+    return None
+
+
+def _flaw(detail: ErrorDetails, places: _Places) -> str:
+    """The sentence that says what is wrong with a value, or that there is no such key."""
+    path = tuple(map(str, detail["loc"]))
+    section, depth = _section_of(path)
+    fields = section.model_fields
+    name, where = ".".join(path[: depth + 1]), places.of(path)
+    if detail["type"] == "extra_forbidden":
+        return f"{where}: there is no setting named {name!r}; there are {', '.join(sorted(fields))}."
+    field = fields.get(path[depth])
+    expected = "a key, or a list of keys" if field is None else field.description
+    return f"{where}: {_shown(name)}: expected {expected}."
+
+
+def _section_of(path: KeyPath) -> tuple[type[BaseModel], int]:
+    """The table that a path of pydantic's leads into, and how many of its names lead there."""
+    match path:
+        case ("profiles", _, key, *_) if key != _WRONG_NAME:
+            return ProfileSection, 2
+        case ("keys", _, *_):
+            return KeysSection, 1
+        case _:
+            return TopSection, 0
+
+
+def _shown(name: str) -> str:
+    """The name of a key, which may be any text at all."""
+    return name if name.isprintable() else ascii(name)

@@ -6,13 +6,14 @@ import contextlib
 import os
 import re
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.config.paths import config_dir, exists, exposure, make_private, shown
-from comfytui.config.settings import SettingsError
+from comfytui.config.files import cause, replace_file
+from comfytui.config.paths import config_dir, exists, exposure, shown
+from comfytui.config.settings import SettingsError, TokenSources
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -28,15 +29,16 @@ __all__ = [
     "end_token_command",
     "find_token",
     "has_token",
+    "keep_from_children",
     "may_find_token",
     "permission_warnings",
     "save_token",
-    "token_file",
+    "saved_token",
     "token_from",
 ]
 
 TOKEN_VARIABLE = "COMFYCONTROL_API_TOKEN"
-"""The environment variable that holds the token."""
+"""The environment variable that holds the token, unless a profile names another."""
 
 TOKEN_COMMAND = "token_command"
 """The setting that names a program which prints it."""
@@ -74,6 +76,8 @@ class _Commands:
 
 _commands = _Commands()
 
+_kept_from_children = {TOKEN_VARIABLE}
+
 
 @dataclass(frozen=True, slots=True)
 class FoundToken:
@@ -95,73 +99,64 @@ def token_from(environ: Mapping[str, str]) -> SecretStr:
     return SecretStr(environ.get(TOKEN_VARIABLE, "").strip())
 
 
-def token_file() -> Path:
+def saved_token(sources: TokenSources) -> Path:
     """Where a token is saved when a person says so."""
-    return config_dir() / "token"
+    return config_dir() / sources.saved[0]
 
 
-def may_find_token(environ: Mapping[str, str], command: Sequence[str] = (), saved: Path | None = None) -> bool:
+def may_find_token(environ: Mapping[str, str], sources: TokenSources) -> bool:
     """Whether `find_token` has anywhere to look; cheap, and runs nothing."""
-    return has_token(environ) or bool(command) or exists(saved or token_file())
+    return bool(_variable(environ, sources) or sources.command) or any(map(exists, _files(sources)))
 
 
 def find_token(
-    environ: Mapping[str, str],
-    command: Sequence[str] = (),
-    saved: Path | None = None,
-    timeout: float = TOKEN_COMMAND_SECONDS,
+    environ: Mapping[str, str], sources: TokenSources, timeout: float = TOKEN_COMMAND_SECONDS
 ) -> FoundToken | None:
-    """The token of the environment, else of `token_command`, else the saved one; None where there is none of them.
+    """The token of the first source that has one; None where none has.
 
     It runs the command and may take as long as that, so it is for a thread.
 
     Args:
-        environ: The environment; the command gets it without the token.
-        command: The `token_command`, a program and its arguments; no shell runs it.
-        saved: The file to look into instead of `token_file()`.
+        environ: The environment; the command gets it as `child_environ` has it.
+        sources: Where to look.
         timeout: Seconds that the command may take.
 
     Raises:
-        SettingsError: The command or the file fails, or what they or the environment hold cannot be a token. The
+        SettingsError: The command or a file fails, or what they or the environment hold cannot be a token. The
             sentence repeats neither.
     """
-    saved = saved or token_file()
-    if has_token(environ):
-        return _found(environ[TOKEN_VARIABLE], TOKEN_VARIABLE)
-    if command:
-        return _found(_first_line(command, environ, timeout), TOKEN_COMMAND)
-    text = _saved_text(saved)
-    return _found(text, shown(saved)) if text else None
+    if variable := _variable(environ, sources):
+        return _found(environ[variable], variable)
+    if sources.command:
+        return _found(_first_line(sources.command, environ, timeout), TOKEN_COMMAND)
+    texts = ((_text_of(file), shown(file)) for file in _files(sources))
+    return next((_found(text, source) for text, source in texts if text), None)
 
 
-def save_token(secret: SecretStr, saved: Path | None = None) -> Path:
+def save_token(secret: SecretStr, sources: TokenSources) -> Path:
     """Keep the token for later starts, in a file that is this user's alone from its first byte; return the file.
-
-    Args:
-        secret: The token.
-        saved: The file to write instead of `token_file()`.
 
     Raises:
         SettingsError: It cannot be written; what was saved before is still there then.
     """
-    saved = saved or token_file()
+    saved = saved_token(sources)
     try:
-        _replace(saved, secret.get_secret_value())
+        replace_file(saved, f"{secret.get_secret_value()}\n")
     except OSError as error:
-        raise SettingsError(f"The token cannot be saved in {shown(saved)}: {_cause(error)}.") from None
+        raise SettingsError(f"The token cannot be saved in {shown(saved)}: {cause(error)}.") from None
     return saved
 
 
-def permission_warnings(config_file: Path | None = None, saved: Path | None = None) -> tuple[str, ...]:
-    """A sentence for each of our files, and the directory of the token, that other users may read or change.
+def permission_warnings(sources: TokenSources, config_file: Path | None = None) -> tuple[str, ...]:
+    """A sentence for each of our files, and the directory of saved tokens, that other users may read or change.
 
     Args:
+        sources: Where tokens may come from.
         config_file: The configuration in use, if any.
-        saved: The file of the token instead of `token_file()`.
     """
-    saved = saved or token_file()
-    private = [saved.parent, saved] if exists(saved) else []
-    private += [] if config_file is None else [config_file]
+    held = [file for file in _files(sources) if exists(file)]
+    directory = [config_dir()] if any(file.parent == config_dir() for file in held) else []
+    private = [*directory, *held, *([] if config_file is None else [config_file])]
     return tuple(sentence for sentence in map(exposure, private) if sentence)
 
 
@@ -170,9 +165,25 @@ def end_token_command() -> None:
     _commands.end()
 
 
+def keep_from_children(variables: Iterable[str]) -> None:
+    """Have `child_environ` drop these environment variables too, for they hold tokens."""
+    _kept_from_children.update(variables)
+
+
 def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a child process: all of this one but the token."""
-    return {name: value for name, value in environ.items() if name != TOKEN_VARIABLE}
+    """The environment for a child process: all of this one but tokens."""
+    return {name: value for name, value in environ.items() if name not in _kept_from_children}
+
+
+def _variable(environ: Mapping[str, str], sources: TokenSources) -> str:
+    """The name of the first variable that holds something, empty where none does."""
+    names = [TOKEN_VARIABLE] if sources.environment else []
+    return next((name for name in [*names, sources.variable] if environ.get(name, "").strip()), "")
+
+
+def _files(sources: TokenSources) -> list[Path]:
+    named = [] if sources.file is None else [sources.file]
+    return [*named, *(config_dir() / name for name in sources.saved)]
 
 
 def _found(text: str, source: str) -> FoundToken:
@@ -211,7 +222,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
             start_new_session=True,
         )
     except OSError as error:
-        raise SettingsError(f"{TOKEN_COMMAND} cannot be run: {_cause(error)}.") from None
+        raise SettingsError(f"{TOKEN_COMMAND} cannot be run: {cause(error)}.") from None
     with process:
         _commands.keep(process, times_ended)
         try:
@@ -232,32 +243,12 @@ def _end(process: Popen[bytes]) -> None:
             os.killpg(process.pid, signal.SIGKILL)
 
 
-def _saved_text(saved: Path) -> str:
+def _text_of(file: Path) -> str:
     """What the file holds; nothing where there is none."""
     try:
-        with saved.open("rb") as file:
-            return file.read(_MAX_FILE).decode("latin-1").strip()
+        with file.open("rb") as opened:
+            return opened.read(_MAX_FILE).decode("latin-1").strip()
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise SettingsError(f"{shown(saved)} cannot be read: {_cause(error)}.") from None
-
-
-def _replace(saved: Path, text: str) -> None:
-    import tempfile
-
-    make_private(saved.parent)
-    descriptor, name = tempfile.mkstemp(prefix=".token-", dir=saved.parent)
-    written = Path(name)
-    try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(f"{text}\n")
-            file.flush()
-            os.fsync(file.fileno())
-        written.replace(saved)
-    finally:
-        written.unlink(missing_ok=True)
-
-
-def _cause(error: OSError) -> str:
-    return (error.strerror or "unknown cause").lower()
+        raise SettingsError(f"{shown(file)} cannot be read: {cause(error)}.") from None

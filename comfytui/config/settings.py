@@ -1,22 +1,28 @@
-"""Flags and environment, turned into settings once."""
+"""What the dashboard is started with, once it is decided."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
 __all__ = [
     "API_URL",
     "API_URL_VARIABLE",
+    "COLOURS",
     "DEFAULT_INTERVAL",
     "DEFAULT_PER_PAGE",
     "DEFAULT_RUNNERS",
+    "MAX_PER_PAGE",
+    "PRESETS",
+    "Keys",
     "Settings",
     "SettingsError",
+    "TokenSources",
     "api_url",
     "host_of",
+    "is_api_url",
 ]
 
 API_URL = "https://api.comfycontrol.app"
@@ -29,9 +35,59 @@ DEFAULT_INTERVAL = 5.0
 DEFAULT_PER_PAGE = 25
 DEFAULT_RUNNERS = 120
 
+MAX_PER_PAGE = 100
+"""What the API gives at most on one page (page api/runners/list)."""
+
+COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
+"""What a profile's name may be coloured with."""
+
+PRESETS = ("default", "vim", "emacs", "tmux-safe")
+"""The sets of keys to begin with."""
+
 
 class SettingsError(Exception):
     """A setting that cannot be used; its text is one sentence that says which and what was expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSources:
+    """Where a token may come from: the first that has one counts, in the order of the attributes.
+
+    Attributes:
+        environment: Whether the environment variable for the token counts.
+        variable: Another environment variable, empty for none.
+        command: The program that prints it, and its arguments; empty for none.
+        file: A file that holds it.
+        saved: Names of files beside the configuration that the dashboard saves a token in when told to; it writes the
+            first.
+    """
+
+    environment: bool = True
+    variable: str = ""
+    command: tuple[str, ...] = ()
+    file: Path | None = None
+    saved: tuple[str, ...] = ("token",)
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What the configuration says of keys, as it was written: neither commands nor keys have been looked up.
+
+    Attributes:
+        preset: The keys to begin with, one of `PRESETS`.
+        bound: The keys of a command by its name, none for a command that is to have none.
+        places: File and line of each entry, `preset` among them, for people to read.
+        file: The file, for people to read; empty where nothing was read.
+    """
+
+    preset: str = "default"
+    bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Mapping[str, str] = field(default_factory=dict)
+    file: str = ""
+
+    def place_of(self, entry: str) -> str:
+        """File and line of an entry, the file alone where nothing is said of it."""
+        return self.places.get(entry, self.file)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,38 +97,58 @@ class Settings:
     Attributes:
         source: Where the runners come from, for people to read.
         interval: Seconds between polls of one thing, 1 or more.
-        per_page: Runners on a page, 1 to 100.
+        per_page: Runners on a page, 1 to 100; None for as many as last time.
         insecure_http: Whether the token may travel unencrypted to another host than loopback.
         log_file: Where the request log is copied to instead of the state directory.
         wallboard: Whether polling goes on at full rate while the terminal is not focused.
         ca_bundle: Certificates to trust instead of the usual ones.
-        token_command: The program that prints the token, and its arguments; empty where there is none.
         config_file: The configuration that was read, if any.
+        url: The API's address; empty for the simulated fleet.
+        profile: The profile that is in force, if any.
+        colour: What its name is coloured with, one of `COLOURS`; None for the usual.
+        tokens: Where a token may come from.
+        keys: What was said of keys.
+        fresh: Whether what was left behind is neither restored nor kept anew.
+        utc: Whether times are told in UTC at the start.
+        ascii: Whether nothing but ASCII is drawn.
+        color: How many colours there are: `auto`, `truecolor`, `256`, `16` or `none`.
     """
 
     source: str
     interval: float = DEFAULT_INTERVAL
-    per_page: int = DEFAULT_PER_PAGE
+    per_page: int | None = None
     insecure_http: bool = False
     log_file: Path | None = None
     wallboard: bool = False
     ca_bundle: Path | None = None
-    token_command: tuple[str, ...] = ()
     config_file: Path | None = None
+    url: str = field(default="", repr=False)
+    profile: str | None = None
+    colour: str | None = None
+    tokens: TokenSources = field(default_factory=TokenSources)
+    keys: Keys = field(default_factory=Keys)
+    fresh: bool = False
+    utc: bool = False
+    ascii: bool = False
+    color: str = "auto"
 
 
-def api_url(flag: str | None, environ: Mapping[str, str]) -> str:
-    """The API's base URL: the flag, else the environment, else the hosted API; SettingsError if it is no URL."""
-    url = flag or environ.get(API_URL_VARIABLE, "").strip() or API_URL
-    where = "--url" if flag else API_URL_VARIABLE
-    try:
-        parts = urlsplit(url)
-        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and url.isprintable()
-    except ValueError:
-        usable = False
-    if not usable:
+def api_url(flag: str | None, environ: Mapping[str, str], configured: str = API_URL) -> str:
+    """The API's base URL: the flag, else the environment, else the configured one; SettingsError if it is no URL."""
+    url = flag or environ.get(API_URL_VARIABLE, "").strip() or configured
+    if not is_api_url(url):
+        where = "--url" if flag else API_URL_VARIABLE
         raise SettingsError(f"{where} is no address of an API; expected http:// or https:// and a host.")
     return url
+
+
+def is_api_url(url: str) -> bool:
+    """Whether an API can be at this address."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and url.isprintable())
+    except ValueError:
+        return False
 
 
 def host_of(url: str) -> str:

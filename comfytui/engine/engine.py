@@ -19,11 +19,13 @@ from comfytui.engine.departures import Seen
 from comfytui.engine.drift import Drift
 from comfytui.engine.flights import Flights
 from comfytui.engine.folding import attend, repace
-from comfytui.engine.pacing import JITTER, bearable
+from comfytui.engine.pacing import JITTER, bearable, sweep
 from comfytui.engine.planner import Standing, attended, plan
 from comfytui.engine.recovery import aged, forget_problems, with_spending
+from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Snapshot
 from comfytui.engine.subscription import Newest
+from comfytui.engine.whole import front
 from comfytui.engine.wishes import Wishes
 
 if TYPE_CHECKING:
@@ -87,7 +89,7 @@ class Engine:
         self._flights = Flights(self._wake.set)
         self._drift = Drift(clock)
         self._wishes = Wishes()
-        self._since = self._rotated_on = -math.inf
+        self._since = self._rotated_on = self._listed_on = -math.inf
         self._reconnecting = False
 
     @property
@@ -147,8 +149,9 @@ class Engine:
             try:
                 return await self._connect()
             except ComfyControlError as error:
-                self._wishes.grant(self.snapshot.attention.page, asked_on)
-                self._fail(self.snapshot.attention.page, error, asked_on)
+                page = front(self.snapshot.attention)
+                self._wishes.grant(page, asked_on)
+                self._fail(page, error, asked_on)
             while not self._reconnecting and (step := self._plan_page()).ask is None:
                 await self._rest(step)
 
@@ -170,12 +173,15 @@ class Engine:
         self._wishes.grant(question.resource, now)
         if question.use is Use.ROTATION:
             self._rotated_on = now
-        self._flights.make_room(attended(self.snapshot.attention))
+        if isinstance(question.resource, PageKey):
+            self._listed_on = now
+        self._flights.make_room(attended(self.snapshot))
         self._flights.launch(group, question, self._ask(source, question))
 
     def _plan_page(self) -> Plan:
-        """A plan as if no runner were looked at: the page's next try stands for that of connecting."""
-        return self._plan(replace(self.snapshot.attention, runner_id=None, visible=()))
+        """A plan as if one page were all that is looked at: its next try stands for that of connecting."""
+        attention = self.snapshot.attention
+        return self._plan(replace(attention, page=front(attention), whole=False, runner_id=None, visible=()))
 
     def _plan(self, attention: Attention | None = None) -> Plan:
         # Cleared first: what happens from here on is not in the plan, so it must end the rest that follows.
@@ -188,6 +194,7 @@ class Engine:
             wished=self._wishes.moments,
             since=self._since,
             rotated_on=self._rotated_on,
+            listed_on=self._listed_on,
         )
         spending = self._allowance.spending
         return plan(replace(self.snapshot, attention=attention or self.snapshot.attention, spending=spending), standing)
@@ -224,7 +231,8 @@ class Engine:
         except ComfyControlError as error:
             self._fail(question.resource, error, asked_on)
         else:
-            self._publish(answered(self._counted(), fold, self._seen(asked_on)))
+            known = replace(self._counted(), ahead=source.ahead)
+            self._publish(answered(known, fold, self._seen(asked_on)))
 
     def _fail(self, resource: Resource, error: ComfyControlError, asked_on: float) -> None:
         self._publish(failed(self._counted(), resource, error, self._seen(asked_on), self._jitter()))
@@ -233,15 +241,19 @@ class Engine:
         before = self.snapshot.attention
         if attention == before:
             return
-        self._wishes.keep(attended(attention))
         if attention.focused and not before.focused:
             self._since = self._clock.monotonic()
         self._publish(attend(self.snapshot, attention))
+        self._wishes.keep(frozenset(attended(self.snapshot)))
 
     def _refresh(self) -> None:
-        attention = self.snapshot.attention
-        wanted = [resource for resource in attended(attention) if resource not in self._flights.uses]
-        self._wishes.add(wanted, self._clock.monotonic(), bearable(attention, self._allowance.spending.share))
+        now, share = self._clock.monotonic(), self._allowance.spending.share
+        wanted = [resource for resource in attended(self.snapshot) if resource not in self._flights.uses]
+        pages = [resource for resource in wanted if isinstance(resource, PageKey)]
+        others = [resource for resource in wanted if not isinstance(resource, PageKey)]
+        apart = bearable(self.snapshot.attention, share)
+        self._wishes.add(pages, now, max(apart, sweep(len(self.snapshot.page_keys), share)))
+        self._wishes.add(others, now, apart)
 
     def _change_interval(self, seconds: float) -> None:
         if seconds != self.snapshot.interval:
@@ -251,7 +263,7 @@ class Engine:
         self._reconnecting = True
         self._flights.give_up()
         self._wishes.clear()
-        self._wishes.add(attended(self.snapshot.attention), self._clock.monotonic(), 0.0)
+        self._wishes.add(attended(self.snapshot), self._clock.monotonic(), 0.0)
         self._publish(forget_problems(self.snapshot))
 
     def _seen(self, asked_on: float) -> Seen:

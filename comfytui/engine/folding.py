@@ -5,8 +5,10 @@ The revision is left as it is: it counts what is published, and publishing is th
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
+from functools import partial
+from operator import eq
 from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
 from comfytui.api.errors import RateLimited
@@ -16,6 +18,7 @@ from comfytui.engine.pacing import back_off
 from comfytui.engine.problems import problem_of
 from comfytui.engine.recovery import hurried
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.whole import WHOLE_PAGES, is_of_list
 
 if TYPE_CHECKING:
     from comfytui.api.errors import ComfyControlError, Unauthorized
@@ -27,7 +30,7 @@ if TYPE_CHECKING:
 
 __all__ = ["attend", "fold_failure", "fold_history", "fold_page", "fold_refusal", "fold_runner", "repace"]
 
-MAX_PAGES = 64
+MAX_PAGES = WHOLE_PAGES + 64
 MAX_RUNNERS = 512
 MAX_HISTORIES = 512
 
@@ -44,12 +47,14 @@ ItemT = TypeVar("ItemT", bound=_Identified)
 
 def attend(snapshot: Snapshot, attention: Attention) -> Snapshot:
     """Look elsewhere; what is looked at now is from here on the last to be dropped."""
+    pages = {key for key in snapshot.pages if is_of_list(attention, key)}
+    runners = {attention.runner_id}
     return replace(
         snapshot,
         attention=attention,
-        pages=_moved_last(snapshot.pages, attention.page),
-        runners=_moved_last(snapshot.runners, attention.runner_id),
-        histories=_moved_last(snapshot.histories, attention.runner_id),
+        pages=_moved_last(snapshot.pages, pages),
+        runners=_moved_last(snapshot.runners, runners),
+        histories=_moved_last(snapshot.histories, runners),
     )
 
 
@@ -123,31 +128,33 @@ def _problem(
 
 
 def _with_page(snapshot: Snapshot, key: PageKey, feed: Feed[RunnerPage]) -> Snapshot:
-    return replace(snapshot, pages=_with(snapshot.pages, key, feed, snapshot.attention.page, MAX_PAGES))
+    is_attended = partial(is_of_list, snapshot.attention)
+    return replace(snapshot, pages=_with(snapshot.pages, key, feed, is_attended, MAX_PAGES))
 
 
 def _with_runner(snapshot: Snapshot, runner_id: str, feed: Feed[Runner]) -> Snapshot:
-    attended = snapshot.attention.runner_id
-    return replace(snapshot, runners=_with(snapshot.runners, runner_id, feed, attended, MAX_RUNNERS))
+    is_attended = partial(eq, snapshot.attention.runner_id)
+    return replace(snapshot, runners=_with(snapshot.runners, runner_id, feed, is_attended, MAX_RUNNERS))
 
 
 def _with_history(snapshot: Snapshot, runner_id: str, feed: Feed[tuple[Workflow, ...]]) -> Snapshot:
-    attended = snapshot.attention.runner_id
-    return replace(snapshot, histories=_with(snapshot.histories, runner_id, feed, attended, MAX_HISTORIES))
+    is_attended = partial(eq, snapshot.attention.runner_id)
+    return replace(snapshot, histories=_with(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
 
 
-def _with(feeds: Mapping[K, Feed[V]], key: K, feed: Feed[V], attended: K | None, limit: int) -> Mapping[K, Feed[V]]:
+def _with(
+    feeds: Mapping[K, Feed[V]], key: K, feed: Feed[V], is_attended: Callable[[K], bool], limit: int
+) -> Mapping[K, Feed[V]]:
     """The feeds with this one; beyond the limit without the one that was attended longest ago, the first in order."""
     known = {**feeds, key: feed}
     if len(known) > limit:
-        del known[next(other for other in known if other != attended)]
+        del known[next(other for other in known if not is_attended(other))]
     return known
 
 
-def _moved_last(feeds: Mapping[K, Feed[V]], key: K | None) -> Mapping[K, Feed[V]]:
-    if key is None or key not in feeds:
-        return feeds
-    return {**{other: feed for other, feed in feeds.items() if other != key}, key: feeds[key]}
+def _moved_last(feeds: Mapping[K, Feed[V]], keys: Collection[K | None]) -> Mapping[K, Feed[V]]:
+    others = {key: feed for key, feed in feeds.items() if key not in keys}
+    return feeds if len(others) == len(feeds) else {**others, **{key: feeds[key] for key in feeds if key in keys}}
 
 
 def _of_status(page: RunnerPage, status: RunnerStatus | None) -> RunnerPage:

@@ -17,11 +17,13 @@ __all__ = [
     "MAX_BACK_OFF",
     "back_off",
     "bearable",
-    "for_rotation",
+    "by_time",
+    "list_pace",
     "pace",
     "room_at",
     "rotation_spacing",
     "smoothed",
+    "sweep",
 ]
 
 MAX_BACK_OFF = 30.0
@@ -36,6 +38,9 @@ RESPONSE_FACTOR = 2.0
 # What polls and rotation may spend of the share; the rest is there when a key is pressed.
 _BY_TIME = 0.75
 _ROTATION = 0.5
+# What the pages of a whole list may, and what is asked of the runner beside them.
+_SWEEP = 0.4
+_BESIDE_SWEEP = 0.25
 
 # What takes longer has waited for the allowance, not for the server.
 _LONGEST_RESPONSE = 10.0
@@ -62,9 +67,28 @@ def pace(interval: float, attention: Attention, response_time: float, share: int
 
 
 def bearable(attention: Attention, share: int) -> float:
-    """Seconds between polls of all that is attended that leave a quarter of the share to key presses."""
+    """Seconds between polls of all that is attended that leave a quarter of the share to key presses.
+
+    The pages of a whole list have their own pace.
+    """
+    if attention.whole and attention.runner_id is not None:
+        return 2 * WINDOW / (share * _BESIDE_SWEEP)
     attended = 1 if attention.runner_id is None else 3
     return attended * WINDOW / (share * _BY_TIME)
+
+
+def sweep(pages: int, share: int) -> float:
+    """Seconds in which each of so many pages can be asked once by the part of the share that is theirs.
+
+    None at all where there is but one, which is polled as other things are.
+    """
+    return pages * WINDOW / (share * _SWEEP) if pages > 1 else 0.0
+
+
+def list_pace(in_force: float, pages: int, share: int) -> float:
+    """Seconds in which a list of so many pages is confirmed: the interval in force, longer where that is too short."""
+    least = sweep(pages, share)
+    return in_force if in_force >= least else float(math.ceil(least))
 
 
 def back_off(interval: float, streak: int, jitter: float) -> float:
@@ -96,8 +120,8 @@ def room_at(sent: Sequence[float], most: int) -> float:
     return sent[-most] + WINDOW if len(sent) >= most else -math.inf
 
 
-def for_rotation(share: int) -> int:
-    """How many requests of a window the rotation adds to, at most: a quarter of the share stays for key presses."""
+def by_time(share: int) -> int:
+    """How many requests of a window nobody has to wait for: a quarter of the share stays for key presses."""
     return max(1, math.floor(share * _BY_TIME))
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, Use
 from comfytui.engine.departures import departed_since, is_gone
 from comfytui.engine.feed import Feed
-from comfytui.engine.pacing import MAX_BACK_OFF, for_rotation, room_at, rotation_spacing
+from comfytui.engine.pacing import MAX_BACK_OFF, by_time, room_at, rotation_spacing
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.sweeping import next_swept
 
 if TYPE_CHECKING:
     from comfytui.engine.resources import Resource
@@ -51,8 +52,9 @@ class Standing:
         waits: Seconds until the allowance has room for a request, by its use.
         in_flight: What has been asked and not been answered, with its use: never due.
         wished: What is wanted whatever its age, paused or not, each from its moment on.
-        since: What was last tried before this moment is due, unless paused.
+        since: What was last tried before this moment is due, unless paused; of a whole list the age of a page decides.
         rotated_on: When the rotation last asked.
+        listed_on: When a page of the list was last asked.
     """
 
     now: float
@@ -61,6 +63,7 @@ class Standing:
     wished: Mapping[Resource, float] = field(default_factory=dict)
     since: float = -math.inf
     rotated_on: float = -math.inf
+    listed_on: float = -math.inf
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +75,13 @@ class _Candidate:
     ready_at: float
 
 
-def attended(attention: Attention) -> tuple[Resource, ...]:
-    """What is polled for this attention, the most wanted first: the page, the runner's history, the runner."""
-    if attention.runner_id is None:
-        return (attention.page,)
-    return (attention.page, HistoryKey(attention.runner_id), RunnerKey(attention.runner_id))
+_BeforeAndAfter: TypeAlias = tuple[tuple[_Candidate, ...], tuple[_Candidate, ...]]
+"""What may be asked of the list: what goes before the runner, and what goes after."""
+
+
+def attended(snapshot: Snapshot) -> tuple[Resource, ...]:
+    """What is polled, the most wanted first: the list's page or pages, the runner's history, the runner."""
+    return (*snapshot.page_keys, *_of_cursor(snapshot.attention))
 
 
 def plan(snapshot: Snapshot, standing: Standing) -> Plan:
@@ -97,34 +102,58 @@ def plan(snapshot: Snapshot, standing: Standing) -> Plan:
 
 
 def _of_attended(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]:
-    for resource in attended(snapshot.attention):
-        if resource in standing.in_flight or _is_gone(snapshot, resource):
-            continue
-        yield from (_of_page if isinstance(resource, PageKey) else _of_runner)(snapshot, standing, resource)
+    """The list before the runner; but the runner before a whole list, of which there is much."""
+    first, last = (_of_whole if snapshot.attention.whole else _of_page)(snapshot, standing)
+    yield from first
+    for resource in _of_cursor(snapshot.attention):
+        if resource not in standing.in_flight and not _is_gone(snapshot, resource):
+            yield from _of_runner(snapshot, standing, resource)
+    yield from last
 
 
-def _of_page(snapshot: Snapshot, standing: Standing, key: Resource) -> Iterator[_Candidate]:
+def _of_cursor(attention: Attention) -> tuple[HistoryKey | RunnerKey, ...]:
+    runner_id = attention.runner_id
+    return () if runner_id is None else (HistoryKey(runner_id), RunnerKey(runner_id))
+
+
+def _of_whole(snapshot: Snapshot, standing: Standing) -> _BeforeAndAfter:
+    """The next page of a whole list, behind the runner unless it is urgent."""
+    swept = next_swept(snapshot, standing)
+    if swept is None:
+        return (), ()
+    urgent = _candidate(Ask(swept.key, Use.WISH), swept.urgent_at, standing, swept.room_at)
+    return (urgent,), (_candidate(Ask(swept.key, Use.POLL), swept.due_at, standing, swept.room_at),)
+
+
+def _of_page(snapshot: Snapshot, standing: Standing) -> _BeforeAndAfter:
     """The page by time, by wish, and as good as wished once it has been due for half an interval.
 
     Else somebody who goes from runner to runner without pause would never again see the list change.
     """
+    key = snapshot.attention.page
+    if key in standing.in_flight:
+        return (), ()
     by_time = _polled_at(snapshot, standing, key)
-    yield _candidate(Ask(key, Use.POLL), by_time, standing)
     by_wish = min(_wished_at(snapshot, standing, key), by_time + snapshot.pace / 2)
-    yield _candidate(Ask(key, Use.WISH), by_wish, standing)
+    return (_candidate(Ask(key, Use.POLL), by_time, standing), _candidate(Ask(key, Use.WISH), by_wish, standing)), ()
 
 
 def _of_runner(snapshot: Snapshot, standing: Standing, resource: Resource) -> Iterator[_Candidate]:
-    """A runner's history or details by time, and by wish as far as something is left for the page."""
+    """A runner's history or details by time, and by wish as far as something is left for the page to be turned."""
     yield _candidate(Ask(resource, Use.POLL), _polled_at(snapshot, standing, resource), standing)
-    room = room_at(snapshot.spending.sent, max(1, snapshot.spending.share - KEPT_FOR_WISHES))
+    # Pages of a whole list are turned without asking anybody.
+    kept = 0 if snapshot.attention.whole else KEPT_FOR_WISHES
+    room = room_at(snapshot.spending.sent, max(1, snapshot.spending.share - kept))
     yield _candidate(Ask(resource, Use.WISH), _wished_at(snapshot, standing, resource), standing, room)
 
 
 def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]:
-    """The history in view that is due first, the never asked and the oldest before others; none while one is asked."""
+    """The history in view that is due first, the never asked and the oldest before others.
+
+    None while one is asked, or pages of a whole list never were: those are what a person waits for.
+    """
     attention = snapshot.attention
-    if attention.paused or Use.ROTATION in standing.in_flight.values():
+    if attention.paused or Use.ROTATION in standing.in_flight.values() or _is_loading(snapshot):
         return
     # One that a page brings back after its departure may depart again: that must not go round and round.
     left_out = {attention.runner_id, *departed_since(snapshot, standing.now - MAX_BACK_OFF)}
@@ -135,10 +164,14 @@ def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]
         yield _candidate(Ask(key, Use.ROTATION), moments[key], standing, _rotates_at(snapshot, standing))
 
 
+def _is_loading(snapshot: Snapshot) -> bool:
+    return snapshot.attention.whole and any(snapshot.page_at(key).tried_on is None for key in snapshot.page_keys)
+
+
 def _rotates_at(snapshot: Snapshot, standing: Standing) -> float:
     spending = snapshot.spending
     spacing = rotation_spacing(snapshot.interval, snapshot.pace, spending.share)
-    return max(standing.rotated_on + spacing, room_at(spending.sent, for_rotation(spending.share)))
+    return max(standing.rotated_on + spacing, room_at(spending.sent, by_time(spending.share)))
 
 
 def _candidate(ask: Ask, due_at: float, standing: Standing, room: float = -math.inf) -> _Candidate:

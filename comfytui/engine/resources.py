@@ -10,9 +10,23 @@ from comfytui.api.allowance import Use
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
 
-__all__ = ["HistoryKey", "PageKey", "Resource", "RunnerKey", "RunnerSource"]
+__all__ = [
+    "MAX_WHOLE_RUNNERS",
+    "WHOLE_PER_PAGE",
+    "HistoryKey",
+    "PageKey",
+    "Resource",
+    "RunnerKey",
+    "RunnerSource",
+]
 
 DEFAULT_PER_PAGE = 25
+
+WHOLE_PER_PAGE = 100
+"""Runners a page where all pages are loaded: as many as the API gives (page list-runners)."""
+
+MAX_WHOLE_RUNNERS = 10_000
+"""Runners of a list that are loaded at most, to filter and sort them here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +60,11 @@ class RunnerSource(Protocol):
 
     `use` says what a question is for: it decides who goes first where the allowance is short.
     """
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
+        ...
 
     async def list_runners(
         self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None, use: Use = Use.POLL

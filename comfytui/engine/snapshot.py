@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfytui.api.allowance import Spending
 from comfytui.engine.feed import Feed
-from comfytui.engine.pacing import pace
+from comfytui.engine.pacing import list_pace, pace
 from comfytui.engine.resources import PageKey
+from comfytui.engine.whole import page_keys, worst
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -27,12 +29,13 @@ class Attention:
     """What the person looks at: the engine polls this, and nothing that is out of sight.
 
     Attributes:
-        page: The page of the list in view.
+        page: The page of the list in view; of a whole list only the status of it matters here.
         runner_id: The runner under the cursor, None where there is none.
         paused: Whether polling is halted; what was never asked, and `Refresh`, is still asked once.
         visible: The ids of the runners in view, top to bottom: their histories are asked in rotation.
         focused: Whether the terminal has the focus, as far as it says so; without it polling slows down.
         wallboard: Whether polling goes on as fast without the focus.
+        whole: Whether all pages are wanted, because the list is filtered or sorted here.
     """
 
     page: PageKey = field(default_factory=PageKey)
@@ -41,6 +44,7 @@ class Attention:
     visible: tuple[str, ...] = ()
     focused: bool = True
     wallboard: bool = False
+    whole: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +79,7 @@ class Snapshot:
         spending: What was spent of the allowance, as of the newest answer.
         needs_token: That the API refused the token: nothing is asked any more until `Reconnect`.
         departed: Runners that turned out to be no longer registered, each once, newest last; the last few of them.
+        ahead: Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart.
     """
 
     revision: int = 0
@@ -87,6 +92,7 @@ class Snapshot:
     spending: Spending = field(default_factory=Spending)
     needs_token: Problem | None = None
     departed: tuple[Departure, ...] = ()
+    ahead: float = 0.0
 
     @property
     def pace(self) -> float:
@@ -94,9 +100,19 @@ class Snapshot:
         return pace(self.interval, self.attention, self.response_time, self.spending.share)
 
     @property
+    def list_pace(self) -> float:
+        """Seconds in which the list in view is confirmed: `pace`, or as long as it takes to ask all of its pages."""
+        return list_pace(self.pace, len(self.page_keys), self.spending.share)
+
+    @property
+    def page_keys(self) -> tuple[PageKey, ...]:
+        """The pages that the list in view is made of, in order, as far as is known: one, or all of a whole list."""
+        return tuple(page_keys(self.attention, self.total, self.pages))
+
+    @property
     def page(self) -> Feed[RunnerPage]:
-        """The feed of the page in view."""
-        return self.page_at(self.attention.page)
+        """The feed that tells how far the list in view may be trusted: of its page, or the worst of all its pages."""
+        return worst(self.page_at(key) for key in self.page_keys)
 
     @property
     def total(self) -> int | None:
@@ -115,10 +131,11 @@ class Snapshot:
         return self.runners.get(runner_id, Feed()) if runner_id is not None else Feed()
 
     def find_runner(self, runner_id: str) -> Runner | None:
-        """What is known of a runner: by Get Runner, else from a page; None where nothing is."""
+        """What is known of a runner: by Get Runner, else from the newest page that has it; None where nothing is."""
         if (known := self.runner(runner_id).value) is not None:
             return known
-        listed = (runner for feed in self.pages.values() if feed.value for runner in feed.value.runners)
+        newest_first = sorted(self.pages.values(), key=lambda feed: feed.fetched_on or -math.inf, reverse=True)
+        listed = (runner for feed in newest_first if feed.value for runner in feed.value.runners)
         return next((runner for runner in listed if runner.id == runner_id), None)
 
     def history(self, runner_id: str | None) -> Feed[tuple[Workflow, ...]]:

@@ -2,100 +2,112 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
+from textual.command import CommandPalette
 from textual.reactive import reactive
 
-from comfytui.engine.actions import ChangeInterval, Reconnect, Refresh
-from comfytui.engine.snapshot import Snapshot
-from comfytui.tui.commands import COMMANDS, Where, bindings
-from comfytui.tui.endings import EndingApp
-from comfytui.tui.messages import OpenedWorkflow, Wished
-from comfytui.tui.palette import CommandProvider
+from comfytui.engine.actions import Attend, ChangeInterval, Refresh
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import Where
+from comfytui.tui.filters import filters_for
+from comfytui.tui.keys import shown
+from comfytui.tui.messages import Arrived, OpenedRunner, OpenedWorkflow, Wished
+from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
 from comfytui.tui.present.header import interval_words
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.screens.dashboard import DashboardScreen
-from comfytui.tui.themes import THEMES
+from comfytui.tui.terminal import Terminal
+from comfytui.tui.themes import NAMES, themes_for
+from comfytui.tui.watching import WatchingApp
 from comfytui.tui.wire import lean
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from rich.console import RenderableType
-    from textual.binding import BindingType
+    from textual.binding import Binding, BindingType
     from textual.command import Provider
+    from textual.filter import LineFilter
     from textual.screen import Screen
 
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
-    from comfytui.engine.engine import Engine
-    from comfytui.engine.feed import Problem
-    from comfytui.tui.door import Door
+    from comfytui.tui.fleets import OpenFleet
+    from comfytui.tui.setup import Setup
 
 __all__ = ["ComfyTUI"]
 
 _INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 
 
-class ComfyTUI(EndingApp):
+class ComfyTUI(WatchingApp, inherit_bindings=False):
     """The application.
 
     Attributes:
-        snapshot: What the engine knows; screens watch it.
         time_style: How times are told; screens watch it.
-        source: Where the runners come from, for people to read; screens watch it.
+
+    Args:
+        fleet: What is watched first.
+        clock: Says when things are.
+        requests: What was asked of the API, for people to read.
+        setup: How it is set up.
     """
 
     TITLE = "comfytui"
     # Textual reads no stylesheet of a default screen, so the dashboard's is the app's.
     CSS_PATH = "screens/dashboard.tcss"
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {CommandProvider}
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set(PROVIDERS)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
 
-    snapshot: reactive[Snapshot] = reactive(Snapshot(), init=False, layout=False, repaint=False)
     time_style: reactive[TimeStyle] = reactive(TimeStyle.RELATIVE, init=False, layout=False, repaint=False)
 
-    source: reactive[str] = reactive("", init=False, layout=False, repaint=False)
-
-    def __init__(self, engine: Engine, clock: Clock, door: Door, requests: RequestLog) -> None:
-        super().__init__(watch_css=False)
-        self._engine = engine
-        self._clock = clock
-        self._door = door
-        self._requests = requests
-        self._at_end = ExitStack()
-        for theme in THEMES:
+    def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
+        super().__init__(fleet, clock, requests, setup)
+        self._terminal = Terminal(self)
+        self._mouse = setup.mouse
+        for theme in themes_for(setup.colours):
             self.register_theme(theme)
-        self.theme = THEMES[0].name
-        self.set_reactive(ComfyTUI.snapshot, engine.snapshot)
-        self.set_reactive(ComfyTUI.source, door.source)
-
-    def at_end(self, close: Callable[[], None]) -> None:
-        """Have something closed once the screen is gone, the last one named first."""
-        self._at_end.callback(close)
-
-    def on_unmount(self) -> None:
-        """Close what was to be closed."""
-        self._at_end.close()
+        self.theme = self.state.theme if self.state.theme in NAMES else NAMES[0]
+        self.set_keymap(setup.keymap.textual)
+        self._own_filters = filters_for(setup.colours, only_ascii=setup.ascii)
+        self.set_reactive(ComfyTUI.time_style, setup.time_style or _style(self.state.time_style))
 
     def get_default_screen(self) -> Screen[None]:
         """The dashboard itself, so that the first frame is its frame."""
-        return DashboardScreen(self._clock, self._engine.snapshot.attention)
+        engine = self.fleet.engine
+        screen = DashboardScreen(self.clock, engine.snapshot.attention, self.view)
+        engine.perform(Attend(screen.attention))
+        return screen
+
+    def begin_anew(self) -> None:
+        """Forget on the screen what was known of the fleet before."""
+        engine = self.fleet.engine
+        if (dashboard := self._dashboard) is not None:
+            dashboard.restart(engine.snapshot.attention, self.view)
+            engine.perform(Attend(dashboard.attention))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """What every line goes through on its way to the terminal, ours first."""
+        return (*self._own_filters, *super().get_line_filters())
+
+    def get_key_display(self, binding: Binding) -> str:
+        """A key as people read it, without Textual's arrows and signs where only ASCII is drawn."""
+        return shown(binding.key) if self.setup.ascii else super().get_key_display(binding)
 
     def on_mount(self) -> None:
         """Ask for nothing before the first frame is drawn."""
         self.animation_level = "none"
-        self.call_after_refresh(self._start)
+        self.call_after_refresh(self.start)
         self.app_resume_signal.subscribe(self, self._resumed)
 
     def action_refresh_now(self) -> None:
         """Ask everything in view again; for a token first where the API takes the old one no more."""
         if self.snapshot.needs_token is not None:
-            self._ask_for_token(self.snapshot.needs_token)
-        self._engine.perform(Refresh())
+            self.ask_for_token(self.snapshot.needs_token)
+        self.fleet.engine.perform(Refresh())
 
     def action_toggle_pause(self) -> None:
         """Stop polling, or go on with it."""
@@ -125,18 +137,39 @@ class ComfyTUI(EndingApp):
     def action_cycle_time_style(self) -> None:
         """Tell times in the next style."""
         self.time_style = self.time_style.following
+        self.keep_soon(replace(self.state, time_style=self.time_style))
+
+    def action_command_palette(self) -> None:
+        """Offer every command, and every runner that is loaded."""
+        self._offer(Palette())
+
+    def action_cycle_theme(self) -> None:
+        """Have the next theme."""
+        self.theme = NAMES[(NAMES.index(self.theme) + 1) % len(NAMES)]
+        self.tell(f"Theme: {self.theme}", 2)
+        self.keep_soon(replace(self.state, theme=self.theme))
+
+    def action_toggle_mouse(self) -> None:
+        """Have the mouse reported, or leave it to the terminal, which can select text then."""
+        self._mouse = not self._mouse
+        self._terminal.set_mouse(on=self._mouse)
+        self.tell("Mouse on" if self._mouse else "Mouse off: the terminal selects text", 2)
+
+    def action_switch_profile(self) -> None:
+        """Offer the profiles."""
+        self._offer(Palette((ProfileProvider,)))
 
     def action_show_help(self) -> None:
         """Say which keys work here."""
-        from comfytui.tui.screens.help import HelpScreen
+        from comfytui.tui.screens.help import HelpScreen, help_sections
 
-        self.push_screen(HelpScreen(self._keys_that_work_here()))
+        self.push_screen(HelpScreen(help_sections(self.screen, self.setup.keymap)))
 
     def action_show_requests(self) -> None:
         """Show what was asked of the API, and what it answered."""
         from comfytui.tui.screens.requests import RequestsScreen
 
-        self.push_screen(RequestsScreen(self._clock, self._requests))
+        self.push_screen(RequestsScreen(self.clock, self.requests))
 
     def action_quit_at_once(self) -> None:
         """Leave, from whatever screen."""
@@ -144,13 +177,31 @@ class ComfyTUI(EndingApp):
 
     @on(Wished)
     def _wished(self, event: Wished) -> None:
-        self._engine.perform(event.action)
+        self.fleet.engine.perform(event.action)
 
     @on(OpenedWorkflow)
     def _opened(self, event: OpenedWorkflow) -> None:
         from comfytui.tui.screens.workflow import WorkflowScreen
 
-        self.push_screen(WorkflowScreen(self._clock, event.runner_id, event.workflow_id))
+        self.push_screen(WorkflowScreen(self.clock, event.runner_id, event.workflow_id))
+
+    @on(OpenedRunner)
+    def _runner_opened(self, event: OpenedRunner) -> None:
+        if (dashboard := self._dashboard) is not None:
+            while len(self.screen_stack) > 1:
+                self.pop_screen()
+            dashboard.go_to_runner(event.runner_id)
+
+    @on(Arrived)
+    def _arrived(self, event: Arrived) -> None:
+        self._terminal.set_title(" / ".join((self.TITLE, self.fleet.key, *event.trail)))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Have rows hold still after what a person does."""
+        is_pressed = isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded
+        if is_pressed and (dashboard := self._dashboard) is not None:
+            dashboard.pressed()
+        await super().on_event(event)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, lean(renderable))
@@ -158,29 +209,7 @@ class ComfyTUI(EndingApp):
     def _resumed(self, _app: object) -> None:
         """Draw all of the screen that the shell wrote over, and ask for what is new since."""
         self.screen.refresh()
-        self._engine.perform(Refresh())
-
-    def _start(self) -> None:
-        self.run_worker(self._engine.run(), name="engine")
-        self.run_worker(self._follow(), name="follow")
-
-    async def _follow(self) -> None:
-        async for snapshot in self._engine.subscribe():
-            asked_for, self.snapshot = self.snapshot.needs_token, snapshot
-            # Another refusal may follow a new token with no snapshot in between that needs none.
-            if snapshot.needs_token is not None and snapshot.needs_token is not asked_for:
-                self._ask_for_token(snapshot.needs_token)
-
-    def _ask_for_token(self, problem: Problem) -> None:
-        from comfytui.tui.screens.token import TokenScreen
-
-        if not any(isinstance(screen, TokenScreen) for screen in self.screen_stack):
-            self.push_screen(TokenScreen(self._door, problem.message), self._token_given)
-
-    def _token_given(self, let_in: bool | None) -> None:
-        if let_in:
-            self.source = self._door.source
-            self._engine.perform(Reconnect())
+        self.fleet.engine.perform(Refresh())
 
     @property
     def _dashboard(self) -> DashboardScreen | None:
@@ -188,17 +217,14 @@ class ComfyTUI(EndingApp):
         bottom = self.screen_stack[0] if self.screen_stack else None
         return bottom if isinstance(bottom, DashboardScreen) else None
 
-    def _change_interval(self, seconds: float) -> None:
-        self._engine.perform(ChangeInterval(seconds))
-        self.notify(interval_words(seconds), markup=False, timeout=2)
+    def _offer(self, palette: Palette) -> None:
+        if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
+            self.push_screen(palette)
 
-    def _keys_that_work_here(self) -> dict[str, list[tuple[str, str]]]:
-        keys: dict[str, list[str]] = defaultdict(list)
-        for active in self.screen.active_bindings.values():
-            if active.binding.id:
-                keys[active.binding.id].append(self.get_key_display(active.binding))
-        sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
-        for declared in COMMANDS:
-            if declared.id in keys:
-                sections[declared.where.capitalize()].append((" ".join(keys[declared.id]), declared.help))
-        return dict(sections)
+    def _change_interval(self, seconds: float) -> None:
+        self.fleet.engine.perform(ChangeInterval(seconds))
+        self.tell(interval_words(seconds), 2)
+
+
+def _style(word: str | None) -> TimeStyle:
+    return next((style for style in TimeStyle if style == word), TimeStyle.RELATIVE)

@@ -21,9 +21,11 @@ from typing import TYPE_CHECKING
 from textual.app import App
 
 from comfytui.tui.crashes import record
+from comfytui.tui.terminal import RESTORE_TITLE, TerminalDriver
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
+    from textual.driver import Driver
 
 __all__ = ["CRASHED", "HUNG_UP", "EndingApp", "Lifeline"]
 
@@ -48,7 +50,7 @@ _GRACE_WITHOUT_TERMINAL = 0.5
 _RESTORE = (
     b"\x18\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
     b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
-)
+) + RESTORE_TITLE.encode()
 
 
 class Lifeline:
@@ -157,7 +159,19 @@ class EndingApp(App[None]):
     _lifeline: Lifeline | None = None
     _running_loop: asyncio.AbstractEventLoop | None = None
 
-    def run_to_end(self, say: Callable[[str], None], let_go: Callable[[], None] = lambda: None) -> int:
+    @property
+    def driver(self) -> Driver | None:
+        """Textual's driver while the app runs."""
+        return self._driver
+
+    def get_driver_class(self) -> type[Driver]:
+        """The driver of this project in the place of Textual's usual one."""
+        usual = super().get_driver_class()
+        return TerminalDriver if issubclass(TerminalDriver, usual) else usual
+
+    def run_to_end(
+        self, say: Callable[[str], None], let_go: Callable[[], None] = lambda: None, *, mouse: bool = True
+    ) -> int:
         """Run on this process's terminal and return the status to exit with: 0, 1 after a crash, 128 + a signal.
 
         Once it has begun to end, the process has most of a second to exit in order; it is ended then. Without a
@@ -166,11 +180,12 @@ class EndingApp(App[None]):
         Args:
             say: Tells the person a sentence, once the terminal is as it was.
             let_go: Ends what would outlive this process; called from another thread once the end has begun.
+            mouse: Whether the mouse is reported at the start.
         """
         self._lifeline = lifeline = Lifeline(self._leave, let_go)
         lifeline.hold()
         try:
-            self.run()
+            self.run(mouse=mouse)
         finally:
             lifeline.end(CRASHED)
         status = CRASHED if lifeline.status is None else lifeline.status

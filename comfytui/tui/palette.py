@@ -1,43 +1,211 @@
-"""The commands in the palette: those that can be given on the screen it was opened from."""
+"""The palette: the commands that can be given where it was opened, the profiles, and every runner that is loaded."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING
+from heapq import nlargest
+from operator import itemgetter
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from textual.command import DiscoveryHit, Hit, Provider
+from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Provider, SearchIcon
+from textual.content import Content
 
-from comfytui.tui.commands import COMMANDS
+from comfytui.engine.names import name_or_id
+from comfytui.tui.bindings import bindings, live_keys
+from comfytui.tui.commands import COMMANDS, Where
+from comfytui.tui.messages import OpenedRunner, SwitchedProfile
+from comfytui.tui.present.fuzzy import Match, match
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 
-    from textual.binding import ActiveBinding
+    from textual.binding import ActiveBinding, BindingType
+    from textual.command import ProviderSource
+    from textual.style import Style
 
-__all__ = ["CommandProvider"]
+    from comfytui.api.models import Runner
+    from comfytui.engine.snapshot import Snapshot
+
+__all__ = ["PROVIDERS", "CommandProvider", "Palette", "ProfileProvider", "RunnerProvider"]
+
+_MOST_RUNNERS = 50
+
+# What is done comes before what is looked at, where both match as well.
+_COMMANDS_FIRST = 0.01
 
 
-class CommandProvider(Provider):
-    """Offers every command that works where the palette was opened, with its keys."""
+class _Fleets(Protocol):
+    @property
+    def profiles(self) -> tuple[str, ...]: ...
+
+
+class _Setup(Protocol):
+    @property
+    def fleets(self) -> _Fleets: ...
+
+
+@runtime_checkable
+class _Watching(Protocol):
+    """What the palette has to know of the app: what is loaded, and which profiles one can switch to."""
+
+    snapshot: Snapshot
+
+    @property
+    def setup(self) -> _Setup: ...
+
+
+class _Offer(NamedTuple):
+    """A line of the palette.
+
+    Attributes:
+        title: What it is found by.
+        beside: What stands behind it: keys, or an id.
+        run: What it does; a coroutine is awaited.
+    """
+
+    title: str
+    beside: str
+    run: Callable[[], object]
+
+
+class _Offering(Provider):
+    """Offers lines, all of them before anything is typed."""
+
+    @abstractmethod
+    def offers(self) -> Iterable[_Offer]:
+        """The lines, the first ones first where they match as well."""
 
     async def discover(self) -> AsyncIterator[DiscoveryHit]:
-        """All of them, before anything is typed."""
-        for title, keys, run in self._available():
-            yield DiscoveryHit(title, run, help=keys)
+        """All of them."""
+        for offer in self.offers():
+            yield DiscoveryHit(_drawn(offer), offer.run, text=offer.title)
 
     async def search(self, query: str) -> AsyncIterator[Hit]:
-        """Those that match what is typed, best first."""
-        matcher = self.matcher(query)
-        for title, keys, run in self._available():
-            if (score := matcher.match(title)) > 0:
-                yield Hit(score, matcher.highlight(title), run, help=keys)
+        """Those that match what is typed."""
+        for offer in self.offers():
+            if (found := match(query, offer.title)) is not None:
+                yield _hit(offer, found, self.match_style, _COMMANDS_FIRST)
 
-    def _available(self) -> Iterator[tuple[str, str, Callable[[], Awaitable[bool]]]]:
-        """Title, key and deed of each command, in the order of their declaration."""
+
+class ProfileProvider(_Offering):
+    """Offers the profiles one can switch to."""
+
+    def offers(self) -> Iterator[_Offer]:
+        """Each profile; none where there are no profiles."""
+        for name in self.app.setup.fleets.profiles if isinstance(self.app, _Watching) else ():
+            yield _Offer(f"Switch to profile {name}", "", partial(self.screen.post_message, SwitchedProfile(name)))
+
+
+class CommandProvider(_Offering):
+    """Offers every command that works where the palette was opened, with its keys."""
+
+    def offers(self) -> Iterator[_Offer]:
+        """The commands in the order of their declaration, the profiles in place of the one that switches to them."""
         active: dict[str | None, ActiveBinding] = {}
         for each in self.screen.active_bindings.values():
             active.setdefault(each.binding.id, each)
+        keys = live_keys(self.screen)
         for declared in COMMANDS:
-            if declared.in_palette and (found := active.get(declared.id)) is not None:
-                keys = self.app.get_key_display(found.binding)
-                yield declared.help, keys, partial(self.app.run_action, found.binding.action, found.node)
+            if declared.id == "switch_profile":
+                yield from ProfileProvider(self.screen).offers()
+            elif declared.in_palette and (found := active.get(declared.id)) is not None:
+                run = partial(self.app.run_action, found.binding.action, found.node)
+                yield _Offer(declared.help, " ".join(keys[declared.id]), run)
+
+
+class RunnerProvider(Provider):
+    """Offers every runner that is loaded, by name; none before anything is typed, as they are many."""
+
+    async def search(self, query: str) -> AsyncIterator[Hit]:
+        """The best of those that match what is typed."""
+        runners = _loaded(self.app.snapshot) if isinstance(self.app, _Watching) else ()
+        named = ((name_or_id(runner.name, runner.id), runner.id) for runner in runners)
+        matching = ((found, name, each) for name, each in named if (found := match(query, name)) is not None)
+        for found, name, each in nlargest(_MOST_RUNNERS, matching, key=itemgetter(0)):
+            offer = _Offer(name, each, partial(self.screen.post_message, OpenedRunner(each)))
+            yield _hit(offer, found, self.match_style)
+
+
+PROVIDERS = (CommandProvider, RunnerProvider)
+"""What the palette offers."""
+
+
+class Palette(CommandPalette):
+    """Textual's palette with keys from the keymap, and with nothing that moves by itself."""
+
+    # Specific enough to come before Textual's, which draws edges that not every terminal can.
+    DEFAULT_CSS: ClassVar[str] = """
+    Palette {
+        background: transparent;
+    }
+    Palette > Vertical {
+        margin-top: 0;
+        width: 80;
+        max-width: 100%;
+        background: $bar-background;
+    }
+    Palette #--input, Palette #--input.--list-visible {
+        height: 3;
+        border: round $frame-focused;
+        background: $bar-background;
+    }
+    Palette #--input SearchIcon {
+        margin: 0 0 0 1;
+        color: $role-accent;
+    }
+    Palette #--input CommandInput, Palette #--input CommandInput:focus {
+        height: 1;
+        border: none;
+        padding: 0;
+    }
+    Palette #--results CommandList, Palette #--results CommandList.--populating {
+        max-height: 70vh;
+        scrollbar-size-vertical: 0;
+        border: round $frame;
+        background: $bar-background;
+    }
+    Palette #--results CommandList > .option-list--option {
+        padding: 0 1;
+        text-style: none;
+    }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PALETTE)]
+
+    def __init__(self, providers: ProviderSource | None = None) -> None:
+        super().__init__(providers, placeholder="A command, or a runner's name")
+
+    def on_mount(self) -> None:
+        """Have the cursor stand still, and a sign that every terminal draws as wide as it is."""
+        self.query_one(CommandInput).cursor_blink = False
+        self.query_one(SearchIcon).icon = ">"
+
+    def action_palette_up(self) -> None:
+        """To the line before."""
+        self._action_command_list("cursor_up")
+
+    def action_palette_down(self) -> None:
+        """To the next line."""
+        self._action_cursor_down()
+
+    def action_close_palette(self) -> None:
+        """Close it, and do nothing."""
+        self._action_escape()
+
+
+def _loaded(snapshot: Snapshot) -> Iterable[Runner]:
+    """Every runner of the pages that were answered, once, as the newest answer has it."""
+    answered = sorted(snapshot.pages.values(), key=lambda feed: feed.fetched_on or 0.0)
+    return {runner.id: runner for feed in answered if feed.value for runner in feed.value.runners}.values()
+
+
+def _hit(offer: _Offer, found: Match, style: Style | None, bonus: float = 0.0) -> Hit:
+    return Hit(found.score + bonus, _drawn(offer, found.places, style), offer.run, text=offer.title)
+
+
+def _drawn(offer: _Offer, places: Iterable[int] = (), style: Style | None = None) -> Content:
+    """The line as text that is never read as markup."""
+    title = Content(offer.title)
+    for place in places:
+        title = title.stylize(style or "", place, place + 1)
+    return Content.assemble(title, (f"  {offer.beside}", "dim")) if offer.beside else title

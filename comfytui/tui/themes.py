@@ -1,43 +1,121 @@
-"""The one place with colours: what each role, frame and cursor looks like."""
+"""Themes as Textual wants them: what each role, frame and cursor looks like, on terminals of many colours and of few.
+
+Under one name there are colours as they are meant, for terminals with 256 of them the same before what is behind them
+there, and some for sixteen: all of them from the palette that every terminal has, with a cursor that is reversed, for
+no colour behind a row leaves all the others readable. Those are used without colours, too, and drawn without.
+"""
 
 from __future__ import annotations
 
 from textual.theme import Theme
 
-__all__ = ["DARK", "THEMES"]
+from comfytui.tui.looks import FEW, MANY, MANY_IN_256, Look
+from comfytui.tui.surroundings import Colours
 
-DARK = Theme(
-    name="comfytui-dark",
-    primary="#5fa8d3",
-    secondary="#8ecae6",
-    accent="#ffb454",
-    success="#7bd88f",
-    warning="#ffd866",
-    error="#ff7a85",
-    foreground="#d7dce2",
-    background="#0f1419",
-    surface="#0f1419",
-    panel="#1a212a",
-    boost="#1a212a",
-    dark=True,
-    variables={
-        "role-muted": "#7f8b99",
-        "role-strong": "#f2f5f8",
-        "role-accent": "#8ecae6",
-        "role-good": "#7bd88f",
-        "role-working": "#6fc3ff",
-        "role-waiting": "#ffd866",
-        "role-neutral": "#a9b2bd",
-        "role-bad": "#ff7a85",
-        "role-unknown": "#d6a0ff",
-        "alert-foreground": "#1a1005",
-        "alert-background": "#ffb454",
-        "frame": "#36424f",
-        "frame-focused": "#5fa8d3",
-        "cursor-background": "#274056",
-        "cursor-blurred-background": "#1c2732",
-        "bar-background": "#1a212a",
-    },
-)
+__all__ = ["NAMES", "theme_for", "themes_for"]
 
-THEMES = (DARK,)
+NAMES = tuple(MANY)
+"""The themes there are, the usual one first."""
+
+_LOOKS = {
+    Colours.TRUECOLOR: MANY,
+    Colours.COLOURS_256: MANY_IN_256,
+    Colours.COLOURS_16: FEW,
+    Colours.NONE: FEW,
+}
+
+
+def themes_for(colours: Colours) -> tuple[Theme, ...]:
+    """All themes, in the order of `NAMES`, as a terminal with so many colours can show them."""
+    return tuple(theme_for(name, colours) for name in NAMES)
+
+
+def theme_for(name: str, colours: Colours) -> Theme:
+    """The theme of a name, as a terminal with so many colours can show it; the usual one for a name nobody knows."""
+    looks = _LOOKS[colours]
+    name = name if name in looks else NAMES[0]
+    look, few = looks[name], looks is FEW
+    return Theme(
+        name=name,
+        primary=look.frames[1],
+        secondary=look.accent,
+        accent=look.accent,
+        success=look.good,
+        warning=look.waiting,
+        error=look.bad,
+        foreground=look.foreground,
+        background=look.background,
+        surface=look.background,
+        panel=look.bar,
+        boost=look.bar,
+        dark=look.dark,
+        variables={**_ours(look, colourless=colours is Colours.NONE), **_textuals(look, few=few)},
+    )
+
+
+def _ours(look: Look, *, colourless: bool) -> dict[str, str]:
+    """What our own widgets look like."""
+    roles = ("muted", "strong", "accent", "good", "working", "waiting", "neutral", "bad", "unknown", "changed")
+    tints = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
+    return {
+        **{f"role-{role}": str(getattr(look, role)) for role in roles},
+        **{f"tint-{tint}": colour for tint, colour in zip(tints, look.tints, strict=True)},
+        "alert-foreground": look.alert[0],
+        "alert-background": look.alert[1],
+        "alert-text-style": "bold reverse" if colourless else "bold",
+        "frame": look.frames[0],
+        "frame-focused": look.frames[1],
+        "cursor-background": look.cursor[0],
+        "cursor-text-style": look.cursor[1],
+        "cursor-blurred-background": look.blurred[0],
+        "cursor-blurred-text-style": look.blurred[1],
+        "bar-background": look.bar,
+    }
+
+
+def _textuals(look: Look, *, few: bool) -> dict[str, str]:
+    """What Textual's own widgets look like: fields, lists, buttons, notes and the palette.
+
+    The palette's list never has the focus, so its cursor is what Textual calls blurred.
+    """
+    # The line is what is left of it where colours are dropped.
+    cursor = {
+        "foreground": look.strong,
+        "background": look.chosen,
+        "text-style": "bold underline" if few else "bold",
+    }
+    # Reversed, it is the text's colour that is behind it; a style is what is left where colours are dropped.
+    caret = (look.foreground, look.background, "reverse") if few else (look.background, look.strong, "none")
+    texts = {"primary": look.accent, "secondary": look.accent, "accent": look.accent}
+    texts |= {"success": look.good, "warning": look.waiting, "error": look.bad}
+    return {
+        **{f"block-cursor-{part}": value for part, value in cursor.items()},
+        **{f"block-cursor-blurred-{part}": value for part, value in cursor.items()},
+        **{f"text-{part}": value for part, value in texts.items()},
+        "text": look.foreground,
+        "text-muted": look.muted,
+        "text-disabled": look.muted,
+        "block-hover-background": look.blurred[0],
+        "border": look.frames[1],
+        "border-blurred": look.frames[0],
+        "panel-darken-1": look.bar,
+        "panel-lighten-1": look.bar,
+        "surface-lighten-1": look.bar,
+        "surface-darken-1": look.background,
+        "input-cursor-foreground": caret[0],
+        "input-cursor-background": caret[1],
+        "input-cursor-text-style": caret[2],
+        "input-selection-foreground": look.background,
+        "input-selection-background": look.accent,
+        "screen-selection-foreground": look.background,
+        "screen-selection-background": look.accent,
+        "scrollbar": look.frames[0],
+        "scrollbar-hover": look.frames[1],
+        "scrollbar-active": look.frames[1],
+        "scrollbar-background": look.background,
+        "link-color": look.accent,
+        "link-color-hover": look.accent,
+        "link-background-hover": look.background,
+        "button-foreground": look.foreground,
+        "button-color-foreground": look.background,
+    }

@@ -13,11 +13,13 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui import __version__
-from comfytui.cli.main import ExitStatus, settings_for
+from comfytui.cli.main import ExitStatus, choices_for
 from comfytui.cli.parser import make_parser
-from comfytui.config.paths import config_dir, make_private
-from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE, save_token
-from comfytui.config.settings import API_URL_VARIABLE, Settings
+from comfytui.config.choices import ConfigFile, Flags, Profile, resolve
+from comfytui.config.paths import config_dir, make_private, state_dir
+from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE, child_environ, save_token
+from comfytui.config.settings import API_URL_VARIABLE, TokenSources
+from comfytui.config.state import State, StateFile, state_file
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Outcome, Run
@@ -98,7 +100,7 @@ def test_a_token_may_come_from_elsewhere(run: Run, tmp_path: Path) -> None:
     config.write_text("token_command = 'touch ran'")
     assert_one_sentence(run("--config", str(config)), ExitStatus.USAGE, "needs a terminal")
     assert not Path("ran").exists()
-    save_token(SecretStr("cfc_test"))
+    save_token(SecretStr("cfc_test"), TokenSources())
     assert_one_sentence(run(), ExitStatus.USAGE, "needs a terminal")
 
 
@@ -113,25 +115,90 @@ def test_the_usual_configuration_is_read_and_a_given_one_instead(run: Run, tmp_p
     assert_one_sentence(run("--config", "/nowhere.toml"), ExitStatus.USAGE, "/nowhere.toml cannot be read: No such")
 
 
-def test_flags_and_configuration_become_settings(tmp_path: Path) -> None:
+def test_flags_environment_and_configuration_become_choices(environ: pytest.MonkeyPatch, tmp_path: Path) -> None:
     config = tmp_path / "given.toml"
-    config.write_text("token_command = ['a', 'b']\nca_bundle = '/ca.pem'\nwallboard = true")
-    flags = f"--insecure-http --log l.log --interval 2 --per-page 3 --config {config}"
-    assert settings_for(make_parser().parse_args(flags.split()), "host") == Settings(
-        "host",
+    config.write_text("ca_bundle = '/ca.pem'\nwallboard = true\n[profiles.prod]\ntoken_env = 'PROD_TOKEN'")
+    environ.setenv(API_URL_VARIABLE, "https://environ.example")
+    environ.setenv("PROD_TOKEN", "cfc_prod")
+    flags = "--insecure-http --log l.log --interval 2 --per-page 3 --profile prod --fresh --utc --ascii --color none"
+    choices = choices_for(make_parser().parse_args([*flags.split(), "--config", str(config)]))
+    assert choices.flags == Flags(
+        profile="prod",
         interval=2.0,
         per_page=3,
+        log=Path("l.log"),
+        config=config,
         insecure_http=True,
-        log_file=Path("l.log"),
-        wallboard=True,
-        ca_bundle=Path("/ca.pem"),
-        token_command=("a", "b"),
-        config_file=config,
+        fresh=True,
+        utc=True,
+        ascii=True,
+        color="none",
     )
-    config.write_text("")
-    read = settings_for(make_parser().parse_args(["--wallboard", "--config", str(config)]), "host")
-    assert read == Settings("host", wallboard=True, config_file=config)
-    assert settings_for(make_parser().parse_args([]), "host") == Settings("host")
+    assert choices.config.profiles == {"prod": Profile(token_env="PROD_TOKEN")}
+    assert (choices.config.ca_bundle, choices.config.wallboard, choices.config_file) == (Path("/ca.pem"), True, config)
+    assert resolve(choices).url == "https://environ.example"
+    assert child_environ({"PROD_TOKEN": "cfc_prod", "OTHER": "kept"}) == {"OTHER": "kept"}
+    nothing = choices_for(make_parser().parse_args([]))
+    assert (nothing.flags, nothing.config, nothing.config_file) == (Flags(), ConfigFile(), None)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("preset = 'vi'", ", line 2: keys.preset: expected one of default, vim, emacs, tmux-safe, in quotes."),
+        ("\nsekret = 'x'", ", line 3: keys.sekret: there is no such command"),
+        ("refresh_now = 'q'\nquit = 'q'", ", line 3: keys.quit: "),
+        ("quit = 'q'\n\nrefresh_now = 'q'", ", line 4: keys.refresh_now: "),
+        ("refresh_now = 'hyper+sekretkey'", ", line 2: keys.refresh_now: "),
+        ("'\u2028' = 'x'", ", line 2: keys.'\\u2028': there is no such command"),
+    ],
+)
+def test_keys_that_cannot_be_are_told_with_file_and_line(run: Run, tmp_path: Path, text: str, words: str) -> None:
+    config = tmp_path / "given.toml"
+    config.write_text(f"[keys]\n{text}", encoding="utf-8")
+    outcome = run("--demo", "--config", str(config))
+    assert_one_sentence(outcome, ExitStatus.USAGE, f"given.toml{words}")
+    assert "sekretkey" not in outcome.err
+
+
+def test_keys_that_can_be(run: Run, tmp_path: Path) -> None:
+    config = tmp_path / "given.toml"
+    config.write_text("[keys]\npreset = 'emacs'\nrefresh_now = ['f5', 'R']")
+    assert_one_sentence(run("--demo", "--config", str(config)), ExitStatus.USAGE, "needs a terminal")
+
+
+def test_a_profile_brings_its_own_token(run: Run, environ: pytest.MonkeyPatch) -> None:
+    usual = make_private(config_dir()) / "config.toml"
+    usual.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:1'\n[profiles.test]\ntoken_env = 'TEST_TOKEN'")
+    save_token(SecretStr("cfc_usual"), TokenSources())
+    assert_one_sentence(run("--profile", "prod"), ExitStatus.NO_TOKEN, MISSING_TOKEN)
+    assert_one_sentence(run("--profile", "test"), ExitStatus.USAGE, "needs a terminal")
+    save_token(SecretStr("cfc_prod"), TokenSources(saved=("token-prod",)))
+    assert_one_sentence(run("--profile", "prod"), ExitStatus.USAGE, "needs a terminal")
+    unknown = run("--profile", "sekret")
+    assert_one_sentence(unknown, ExitStatus.USAGE, "--profile: there is no profile of that name; there are prod, test.")
+    assert "sekret" not in unknown.err
+
+
+def test_the_profile_of_last_time_is_gone_on_with_unless_it_is_to_be_fresh(run: Run) -> None:
+    usual = make_private(config_dir()) / "config.toml"
+    usual.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:1'")
+    save_token(SecretStr("cfc_usual"), TokenSources())
+    assert StateFile(state_file()).save(State(profile="prod")) is None
+    assert run().status == ExitStatus.NO_TOKEN
+    for argv in (["--fresh"], ["--url", "http://127.0.0.1:1"], ["--demo"]):
+        assert_one_sentence(run(*argv), ExitStatus.USAGE, "needs a terminal")
+    usual.unlink()
+    assert_one_sentence(run(), ExitStatus.USAGE, "needs a terminal")
+
+
+def test_who_wants_it_fresh_leaves_even_a_broken_state_alone(run: Run) -> None:
+    make_private(state_dir())
+    state_file().write_text("{")
+    assert_one_sentence(run("--demo", "--fresh"), ExitStatus.USAGE, "needs a terminal")
+    assert [each.name for each in state_dir().iterdir()] == ["state.json"]
+    assert_one_sentence(run("--demo"), ExitStatus.USAGE, "needs a terminal")
+    assert [each.name for each in state_dir().iterdir()] == ["state.json.broken"]
 
 
 @pytest.mark.parametrize("term", ["xterm-256color", "dumb", "", None])
@@ -183,6 +250,9 @@ def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.Monke
         (["--demo", "--runners", "1000001"], "--runners"),
         (["--demo", "--seed", "x"], "--seed"),
         (["--demo", "--url", "http://127.0.0.1"], "--url"),
+        (["--demo", "--profile", "prod"], "--profile"),
+        (["--color", "8"], "--color"),
+        (["--color", SEKRET], "invalid choice (choose"),
         (["serve"], "--demo"),
         (["serve", "--runners", "5"], "--demo"),
         (["serve", "--demo", "--port", "65536"], "--port"),

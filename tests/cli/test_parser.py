@@ -24,12 +24,17 @@ def test_the_dashboard_by_default() -> None:
             "runners": None,
             "seed": None,
             "url": None,
-            "interval": 5.0,
-            "per_page": 25,
+            "profile": None,
+            "interval": None,
+            "per_page": None,
             "wallboard": False,
             "log": None,
             "config": None,
             "insecure_http": False,
+            "fresh": False,
+            "utc": False,
+            "ascii": False,
+            "color": "auto",
         }.items()
     )
 
@@ -37,7 +42,7 @@ def test_the_dashboard_by_default() -> None:
 def test_every_option_of_the_dashboard() -> None:
     argv = (
         "--demo --runners 3 --seed 7 --url http://127.0.0.1:8787 --interval 2.5 --per-page 100 "
-        "--wallboard --log a/b.log --config c.toml --insecure-http"
+        "--wallboard --log a/b.log --config c.toml --insecure-http --profile prod --fresh --utc --ascii --color 256"
     )
     assert (
         parsed(*argv.split()).items()
@@ -53,6 +58,11 @@ def test_every_option_of_the_dashboard() -> None:
             "log": Path("a/b.log"),
             "config": Path("c.toml"),
             "insecure_http": True,
+            "profile": "prod",
+            "fresh": True,
+            "utc": True,
+            "ascii": True,
+            "color": "256",
         }.items()
     )
 
@@ -106,10 +116,14 @@ def test_help_tells_each_option_and_setting(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(SystemExit, match="0"):
         parsed("--help")
     told = capsys.readouterr().out
-    for option in ("--wallboard", "--log FILE", "--config FILE", "--insecure-http"):
+    options = ("--wallboard", "--log FILE", "--config FILE", "--insecure-http", "--profile NAME", "--fresh", "--utc")
+    for option in (*options, "--ascii", "--color HOW"):
         assert re.search(rf"^  {option} +\w", told, re.MULTILINE)
-    for setting in ("token_command", "ca_bundle", "wallboard"):
+    for setting in ("token_command", "ca_bundle", "wallboard", "interval", "url", "profile"):
         assert f"\n  {setting} = " in told
+    for table in ("[profiles.prod]", "[keys]"):
+        assert f"\n  {table} " in told
+    assert told.isascii()
     for status in ("0 fine", "1 the dashboard failed", "2 usage", "3 no token", "129 ", "143 "):
         assert status in told
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.config.file import ConfigFile, read_config
-from comfytui.config.settings import SettingsError
+from comfytui.config.choices import ConfigFile, Profile
+from comfytui.config.file import read_config
+from comfytui.config.settings import COLOURS, Keys, SettingsError
 
 
 @pytest.fixture
@@ -32,15 +33,71 @@ def refuses(file: Path, text: str | bytes) -> str:
 
 
 def test_nothing_is_needed(file: Path) -> None:
-    config = reads(file, "# nothing\n")
-    assert (config.token_command, config.ca_bundle, config.wallboard) == ((), None, False)
+    assert reads(file, "# nothing\n") == ConfigFile(keys=Keys(places={"preset": str(file)}, file=str(file)))
+
+
+EVERYTHING = """\
+token_command = "pass show 'my token'"
+ca_bundle = "/etc/ca.pem"
+wallboard = true
+url = "https://somebody:sekret@one.example"
+interval = 2
+profile = "stage-2"
+
+[profiles.prod]
+url = "http://127.0.0.1:8787/prefix"
+token_env = "PROD_TOKEN"
+colour = "red"
+interval = 2.5
+[profiles.stage-2]
+token_file = "stage.token"
+ca_bundle = "stage.pem"
+[profiles]
+none_of_it = {}
+with_command.token_command = ["op", "read"]
+
+[keys]
+preset = "tmux-safe"
+quit = "x"
+refresh = ["F5", "r"]
+suspend = []
+"""
 
 
 def test_everything_it_may_say(file: Path) -> None:
-    config = reads(file, 'token_command = "pass show \'my token\'"\nca_bundle = "/etc/ca.pem"\nwallboard = true\n')
-    assert config.token_command == ("pass", "show", "my token")
-    assert config.ca_bundle == Path("/etc/ca.pem")
-    assert config.wallboard is True
+    config = reads(file, EVERYTHING)
+    assert config == ConfigFile(
+        url="https://somebody:sekret@one.example",
+        interval=2.0,
+        token_command=("pass", "show", "my token"),
+        ca_bundle=Path("/etc/ca.pem"),
+        wallboard=True,
+        profile="stage-2",
+        profiles={
+            "prod": Profile("http://127.0.0.1:8787/prefix", token_env="PROD_TOKEN", colour="red", interval=2.5),
+            "stage-2": Profile(token_file=file.parent / "stage.token", ca_bundle=file.parent / "stage.pem"),
+            "none_of_it": Profile(),
+            "with_command": Profile(token_command=("op", "read")),
+        },
+        keys=Keys(
+            "tmux-safe",
+            {"quit": ("x",), "refresh": ("F5", "r"), "suspend": ()},
+            {name: f"{file}, line {line}" for name, line in KEY_LINES.items()},
+            str(file),
+        ),
+    )
+    assert list(config.profiles) == ["prod", "stage-2", "none_of_it", "with_command"]
+    assert "sekret" not in repr(config)
+
+
+KEY_LINES = {"preset": 21, "quit": 22, "refresh": 23, "suspend": 24}
+
+
+@pytest.mark.parametrize("key", sorted(KEY_LINES))
+def test_the_place_of_an_entry_of_keys(file: Path, key: str) -> None:
+    keys = reads(file, EVERYTHING).keys
+    assert keys.place_of(key) == f"{file}, line {KEY_LINES[key]}"
+    assert keys.place_of("another") == str(file)
 
 
 def test_a_command_in_words_is_taken_as_it_is(file: Path) -> None:
@@ -76,7 +133,91 @@ def test_what_is_neither_true_nor_false(file: Path, value: str) -> None:
 )
 def test_an_unknown_key_is_told_with_those_there_are(file: Path, text: str) -> None:
     said = refuses(file, f"# wallboard\n{text}\n")
-    assert said == ", line 2: there is no setting named 'wallbord'; there are ca_bundle, token_command, wallboard."
+    there = "ca_bundle, interval, keys, profile, profiles, token_command, url, wallboard"
+    assert said == f", line 2: there is no setting named 'wallbord'; there are {there}."
+
+
+@pytest.mark.parametrize("value", ["'api.example.com'", "'ftp://host'", "''", "'http://'", "1", "['https://host']"])
+@pytest.mark.parametrize("table", ["", "[profiles.prod]\n"])
+def test_what_is_no_address(file: Path, table: str, value: str) -> None:
+    name = "profiles.prod.url" if table else "url"
+    said = refuses(file, f"{table}url = {value}")
+    assert said == f", line {1 + bool(table)}: {name}: expected http:// or https:// and a host, in quotes."
+
+
+@pytest.mark.parametrize("value", ["0", "0.99", "-5", "'5'", "true", "nan", "inf", "[5]", "1e999", f"-1{'0' * 400}"])
+def test_what_is_no_interval(file: Path, value: str) -> None:
+    assert refuses(file, f"interval = {value}") == ", line 1: interval: expected seconds, 1 or more."
+
+
+SOURCES = "token_command, token_env, token_file"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[profiles.prod]\n\ncolr = 'red'", ", line 3: there is no setting named 'profiles.prod.colr'; there are "),
+        (
+            "[profiles.prod]\ntoken = 'sekret'",
+            f"'profiles.prod.token'; there are ca_bundle, colour, interval, {SOURCES}, url.",
+        ),
+        ("profiles.prod.wallboard = true", ", line 1: there is no setting named 'profiles.prod.wallboard'"),
+        (
+            "[profiles.prod]\ncolour = 'pink'",
+            f", line 2: profiles.prod.colour: expected one of {', '.join(COLOURS)}, in quotes.",
+        ),
+        ("[profiles.prod]\ncolour = 1", ", line 2: profiles.prod.colour: expected one of red, "),
+        ("[profiles.prod]\ninterval = 0", ", line 2: profiles.prod.interval: expected seconds, 1 or more."),
+        (
+            "[profiles.prod]\ntoken_env = 'a b'",
+            ", line 2: profiles.prod.token_env: expected the name of an environment",
+        ),
+        ("[profiles.prod]\ntoken_env = ''", ", line 2: profiles.prod.token_env: expected the name of an environment"),
+        ("[profiles.prod]\ntoken_env = 'a\\n'", ", line 2: "),
+        (
+            '[profiles.prod]\ntoken_env = "A\\n"',
+            ", line 2: profiles.prod.token_env: expected the name of an environment",
+        ),
+        (
+            "[profiles.prod]\ntoken_file = ''",
+            ", line 2: profiles.prod.token_file: expected the path of a file, in quotes.",
+        ),
+        ("[profiles.prod]\ntoken_command = []", ", line 2: profiles.prod.token_command: expected a command: "),
+        ("[profiles.prod]\n[profiles.test]\ntoken_command = [\n'a',\n1]", ", line 3: profiles.test.token_command: "),
+        ("profiles = {prod = {colour = 'red', interval = 'sekret'}}", ", line 1: profiles.prod.interval: "),
+        ("\n[profiles.'a b']", ", line 2: profiles: expected tables [profiles.NAME], each NAME of letters, digits, "),
+        ("[profiles]\n'\u00fc'.interval = 5", ", line 2: profiles: expected tables [profiles.NAME]"),
+        (f"[profiles.{'a' * 65}]", ", line 1: profiles: expected tables [profiles.NAME]"),
+        ('[profiles."a\\n"]', ", line 1: profiles: expected tables [profiles.NAME]"),
+        ("[profiles]\nprod = 'sekret'", ", line 2: profiles: expected tables [profiles.NAME]"),
+        ("profiles = 'sekret'", ", line 1: profiles: expected tables [profiles.NAME]"),
+        ("[[profiles]]", ", line 1: profiles: expected tables [profiles.NAME]"),
+        (
+            "[profiles.prod]\n\n[profiles.test]\n[keys]\nquit = 1",
+            ", line 5: keys.quit: expected a key, or a list of keys.",
+        ),
+        ("keys.quit = ['q',\n  1]", ", line 1: keys.quit: expected a key, or a list of keys."),
+        ("[keys.quit]\nkey = 'q'", ", line 1: keys.quit: expected a key, or a list of keys."),
+        ('[keys]\n"\\u001b" = 1', ", line 2: 'keys.\\x1b': expected a key, or a list of keys."),
+        (
+            "[keys]\nquit = 'q'\npreset = 'sekret'",
+            ", line 3: keys.preset: expected one of default, vim, emacs, tmux-safe,",
+        ),
+        ("keys = 'vim'", ", line 1: keys: expected a table [keys] of commands with their keys."),
+        ("profile = 1", ", line 1: profile: expected the name of a profile, in quotes."),
+        ("profile = 'sekret'", ", line 1: profile: expected the name of a profile, and there is none."),
+        ("profile = 'sekret'\n[profiles.b]\n[profiles.a]", ", line 1: profile: expected one of b, a."),
+        (
+            "[profiles.prod]\ntoken_file = 'a'\nurl = 'https://host'\ntoken_env = 'A'",
+            ", line 4: profiles.prod: expected one of token_env, token_file, not several.",
+        ),
+    ],
+    ids=range(31),
+)
+def test_what_tables_may_not_say(file: Path, text: str, words: str) -> None:
+    said = refuses(file, text)
+    assert words in said
+    assert "sekret" not in said
 
 
 def test_no_value_is_repeated(file: Path) -> None:
@@ -85,6 +226,9 @@ def test_no_value_is_repeated(file: Path) -> None:
         "ca_bundle = ['sekret']",
         "wallboard = 'sekret'",
         "other = 'sekret'",
+        "url = 'sekret'",
+        "url = 'ftp://sekret@host'",
+        "interval = 'sekret'",
     ):
         assert "sekret" not in refuses(file, text)
 
@@ -104,8 +248,10 @@ def test_hostile_keys_do_not_reach_the_terminal(file: Path) -> None:
         (b"wallboard = tr\xffue", " is no text: expected TOML in UTF-8."),
         ("\x00", ", line 1: "),
         (f"wallboard = {'[' * 100_000}", ": it is nested too deeply."),
+        (f"keys.{'a.' * 2_000}a = 1", ": it is nested too deeply."),
+        (f"interval = {'1' * 5_000}", ": a number in it is too long."),
     ],
-    ids=range(8),
+    ids=range(10),
 )
 def test_what_is_no_toml(file: Path, text: str | bytes, words: str) -> None:
     said = refuses(file, text)

@@ -2,13 +2,18 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.config.settings import API_URL, API_URL_VARIABLE, Settings, SettingsError, api_url, host_of
+from comfytui.config.settings import (
+    API_URL,
+    API_URL_VARIABLE,
+    Keys,
+    Settings,
+    SettingsError,
+    TokenSources,
+    api_url,
+    host_of,
+)
 
 LOCAL = "http://127.0.0.1:8787"
-
-
-def test_settings_by_default() -> None:
-    assert Settings("demo") == Settings("demo", interval=5.0, per_page=25)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +79,25 @@ def test_host_and_port_without_user_info(url: str, host: str) -> None:
     assert host_of(url) == host
 
 
+def test_a_configured_address_comes_last() -> None:
+    assert api_url(None, {}, "https://configured") == "https://configured"
+    assert api_url(None, {API_URL_VARIABLE: LOCAL}, "https://configured") == LOCAL
+    assert api_url("https://flag", {}, "https://configured") == "https://flag"
+
+
 def test_settings_by_default_ask_for_nothing_special() -> None:
     settings = Settings("somewhere")
-    assert (settings.insecure_http, settings.wallboard, settings.token_command) == (False, False, ())
+    assert (settings.interval, settings.per_page) == (5.0, None)
+    assert (settings.insecure_http, settings.wallboard, settings.tokens) == (False, False, TokenSources())
     assert (settings.log_file, settings.ca_bundle, settings.config_file) == (None, None, None)
+    assert (settings.fresh, settings.utc, settings.ascii, settings.color) == (False, False, False, "auto")
+
+
+def test_an_address_does_not_show() -> None:
+    assert "sekret" not in repr(Settings("host", url="http://somebody:sekret@host"))
+
+
+def test_where_an_entry_of_keys_is() -> None:
+    keys = Keys(places={"quit": "config.toml, line 3"}, file="config.toml")
+    assert keys.place_of("quit") == "config.toml, line 3"
+    assert keys.place_of("copy_id") == "config.toml"

@@ -7,6 +7,7 @@ that other users see among the arguments of processes; the file that a token is 
 from __future__ import annotations
 
 import base64
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -150,7 +151,7 @@ def test_screens_and_errors_hold_no_secret(api: Canaries, environ: dict[str, str
         watched = Watched(terminal, tmp_path)
         watched.sees("visible name", "visible.example", "X-Visible", "visible workflow", "● live")
         watched.visits("?", "In a table")
-        watched.visits("ctrl+p", "Search for commands")
+        watched.visits("ctrl+p", "A command, or a runner")
         watched.visits("L", "what went wrong", "/v1/runner?")
         terminal.press("enter")
         watched.sees("runners / visible name")
@@ -167,6 +168,40 @@ def test_screens_and_errors_hold_no_secret(api: Canaries, environ: dict[str, str
         told = watched.told()
     assert set(api.tokens) == {TOKEN}
     assert found_in(told, "visible name", "X-Visible", "visible.example", "/v1/runner?page=1")
+    assert found_in(told, *PLANTED) == set()
+
+
+def test_what_is_taken_out_holds_no_secret_although_headers_are_revealed(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    at_home = ("/bin/sh", "-c", 'cd "$HOME" && exec "$0" "$@"', PROGRAM)
+    with start(environ, tmp_path, command=at_home) as terminal:
+        terminal.wait_for("visible name", "visible workflow", "● live")
+        terminal.press("H")
+        terminal.wait_gone("X-Visible  ••••")
+        for key, words in (("y", "The id of visible name"), ("Y", "Visible name: "), ("e", "The endpoint of visible")):
+            terminal.press(key)
+            terminal.wait_for(f"{words}", "sent to the terminal")
+        for ending in ("txt", "csv", "json", "svg"):
+            terminal.press("S")
+            terminal.wait_for("Save this view in a file", "enter saves")
+            terminal.press("\x7f", "\x7f", "\x7f", *ending, "enter")
+            terminal.wait_for(f".{ending}", "Saved in comfytui-runners-")
+            terminal.wait_gone("Save this view in a file")
+            terminal.press("H")
+        terminal.press("q")
+        assert terminal.wait_exit() == 0
+        copied = [base64.b64decode(each) for each in re.findall(rb"\x1b\]52;c;([^\x07]*)\x07", terminal.raw)]
+    saved = {each.suffix: each for each in tmp_path.glob("comfytui-runners-*")}
+    assert [*sorted(saved)] == [".csv", ".json", ".svg", ".txt"]
+    assert all(each.stat().st_mode & 0o777 == 0o600 for each in saved.values())
+    told = b"\n".join([*copied, *(each.read_bytes() for each in saved.values())])
+    assert len(copied) == 3
+    assert found_in(told, "visible name", "X-Visible", "visible.example") == {
+        "visible name",
+        "X-Visible",
+        "visible.example",
+    }
     assert found_in(told, *PLANTED) == set()
 
 

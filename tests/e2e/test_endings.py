@@ -152,14 +152,14 @@ def test_a_terminal_that_stops_reading_before_the_first_frame(key: str) -> None:
         assert terminal.unrestored == set()
 
 
-def test_unreadable_input_ends_it_with_a_report(tmp_path: Path) -> None:
-    with dashboard("--demo", environ={"XDG_STATE_HOME": str(tmp_path)}) as terminal:
+def test_unreadable_input_does_nothing() -> None:
+    with dashboard("--demo") as terminal:
         terminal.wait_for(FIRST)
         terminal.send(b"\xff\xff")
-        assert_gone(terminal, 1)
-        (report,) = (tmp_path / "comfytui").glob("crash-*.txt")
-        assert "UnicodeDecodeError" in report.read_text()
-        assert f"A report without secrets is in {report}" in bytes(terminal.raw).decode().replace("\r\n", "")
+        terminal.press("enter")
+        terminal.wait_for(f"runners / {FIRST}")
+        terminal.press("q")
+        assert_gone(terminal, 0)
 
 
 @pytest.mark.parametrize("environ", [{"TERM": "dumb"}, {"TERM": ""}])

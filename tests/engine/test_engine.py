@@ -5,7 +5,7 @@ from comfytui.engine.actions import Attend, ChangeInterval, Refresh
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
 from comfytui.engine.snapshot import Attention
-from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, rig
+from tests.engine.rig import ALL, DOWN, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, rig
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 
@@ -247,3 +247,14 @@ async def test_a_new_interval_hurries_what_failed_too() -> None:
         await at.refresh()
         await at.perform(ChangeInterval(2.0))
         assert await at.asked_within(2.0) == [PAGE]
+
+
+async def test_how_far_the_servers_clock_is_ahead_is_published_with_an_answer_and_outlives_failures() -> None:
+    async with rig() as at:
+        assert at.snapshot.ahead == 0.0
+        at.source.ahead = -42.5
+        await at.refresh()
+        assert at.snapshot.ahead == -42.5
+        at.break_everything(DOWN)
+        await at.clock.advance(INTERVAL)
+        assert at.snapshot.ahead == -42.5

@@ -19,6 +19,7 @@ from comfytui.engine.folding import (
 )
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
 from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.whole import WHOLE_PAGES
 from tests.engine.rig import seen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
@@ -190,6 +191,21 @@ def test_of_too_many_the_one_attended_longest_ago_is_dropped() -> None:
     assert {"r3"}.isdisjoint([*snapshot.runners, *snapshot.histories])
     assert {PageKey(1), PageKey(2), PageKey(4), PageKey(1000)} <= set(snapshot.pages)
     assert {"r1", "r2", "r4", "new"} <= set(snapshot.runners) & set(snapshot.histories)
+
+
+def test_pages_of_a_whole_list_in_view_are_never_dropped_for_others() -> None:
+    whole = Attention(whole=True)
+    snapshot = Snapshot(attention=whole)
+    for number in range(1, WHOLE_PAGES + 1):
+        snapshot = fold_page(snapshot, PageKey(number, 100), make_page(), seen(1.0))
+    snapshot = attend(snapshot, Attention())
+    for number in range(1, 50):
+        snapshot = fold_page(snapshot, PageKey(number), make_page(), seen(1.0))
+    snapshot = attend(snapshot, whole)
+    for number in range(50, 300):
+        snapshot = fold_page(snapshot, PageKey(number), make_page(), seen(1.0))
+    assert len(snapshot.pages) == MAX_PAGES
+    assert {PageKey(number, 100) for number in range(1, WHOLE_PAGES + 1)} <= set(snapshot.pages)
 
 
 def test_what_is_attended_is_never_dropped_however_long_it_is() -> None:

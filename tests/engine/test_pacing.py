@@ -12,16 +12,19 @@ from comfytui.engine.pacing import (
     MAX_BACK_OFF,
     back_off,
     bearable,
-    for_rotation,
+    by_time,
+    list_pace,
     pace,
     room_at,
     rotation_spacing,
     smoothed,
+    sweep,
 )
 from comfytui.engine.snapshot import Attention
 
 LOOKS = Attention(runner_id="r1")
 LOOKS_AWAY = Attention(runner_id="r1", focused=False)
+WHOLE = Attention(runner_id="r1", whole=True)
 WALLBOARD = Attention(runner_id="r1", focused=False, wallboard=True)
 
 
@@ -38,6 +41,9 @@ WALLBOARD = Attention(runner_id="r1", focused=False, wallboard=True)
         pytest.param(1.0, LOOKS, 0.1, 10, 4.0, id="a smaller share bears less"),
         pytest.param(1.0, Attention(), 0.1, 20, 1.0, id="one thing a second it bears"),
         pytest.param(2.5, LOOKS, 0.1, 20, 2.5, id="what was wished is not rounded"),
+        pytest.param(1.0, WHOLE, 0.1, 20, 4.0, id="a runner beside a whole list has a quarter of the share"),
+        pytest.param(5.0, WHOLE, 0.1, 20, 5.0, id="which is enough as a rule"),
+        pytest.param(1.0, Attention(whole=True), 0.1, 20, 1.0, id="a whole list has its own pace"),
     ],
 )
 def test_the_interval_in_force(
@@ -49,6 +55,28 @@ def test_the_interval_in_force(
 @pytest.mark.parametrize("share", [10, 20, 40])
 def test_polling_as_often_as_the_share_bears_leaves_a_quarter_of_it(share: int) -> None:
     assert 3 * WINDOW / bearable(LOOKS, share) == pytest.approx(share * 3 / 4)
+
+
+@pytest.mark.parametrize(
+    ("in_force", "pages", "share", "seconds"),
+    [
+        pytest.param(5.0, 1, 20, 5.0, id="one page"),
+        pytest.param(1.0, 1, 10, 1.0, id="one page, whatever the share"),
+        pytest.param(5.0, 4, 20, 5.0, id="as many as the interval bears"),
+        pytest.param(5.0, 5, 20, 7.0, id="more, in whole seconds"),
+        pytest.param(5.0, 100, 20, 125.0, id="all there may be"),
+        pytest.param(5.0, 100, 10, 250.0, id="a smaller share bears less"),
+        pytest.param(60.0, 5, 20, 60.0, id="a long interval"),
+    ],
+)
+def test_the_pace_of_a_list(in_force: float, pages: int, share: int, seconds: float) -> None:
+    assert list_pace(in_force, pages, share) == seconds
+
+
+@pytest.mark.parametrize("share", [10, 20, 40])
+def test_a_sweep_leaves_more_than_half_of_the_share(share: int) -> None:
+    assert 7 * WINDOW / sweep(7, share) <= share / 2
+    assert sweep(1, share) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -89,7 +117,7 @@ def test_there_is_room_once_the_first_of_too_many_is_a_window_old() -> None:
     assert room_at(sent, 4) == -math.inf
     assert room_at(sent, 3) == 1.0 + WINDOW
     assert room_at(sent, 1) == 3.0 + WINDOW
-    assert (for_rotation(20), for_rotation(10), for_rotation(1)) == (15, 7, 1)
+    assert (by_time(20), by_time(10), by_time(1)) == (15, 7, 1)
 
 
 def test_the_response_time_follows_the_answers_without_jumping() -> None:

@@ -148,8 +148,8 @@ def test_pages_apart_in_any_part_of_their_key_are_different_things() -> None:
 
 
 def test_what_is_attended_is_in_the_order_it_is_wanted() -> None:
-    assert attended(LIVE) == EVERYTHING
-    assert attended(ALONE) == (PAGE,)
+    assert attended(Snapshot(attention=LIVE)) == EVERYTHING
+    assert attended(Snapshot(attention=ALONE)) == (PAGE,)
 
 
 def test_without_a_token_nothing_is_asked_whatever_is_wished() -> None:

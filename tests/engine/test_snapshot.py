@@ -49,3 +49,39 @@ def test_a_runner_is_found_by_its_details_else_on_a_page() -> None:
     assert snapshot.find_runner("r1") is RUNNERS["r1"].value
     assert snapshot.find_runner("r2") is listed
     assert snapshot.find_runner("r3") is None
+
+
+def test_of_a_runner_on_two_pages_the_newest_is_found() -> None:
+    older, newer = make_runner("r2", tags=["older"]), make_runner("r2", tags=["newer"])
+    pages = {PageKey(1): Feed(make_page(newer), START, 9.0), PageKey(2): Feed(make_page(older), START, 8.0)}
+    assert Snapshot(pages=pages).find_runner("r2") is newer
+    assert Snapshot(pages=dict(reversed(pages.items()))).find_runner("r2") is newer
+
+
+class TestWholeList:
+    """All pages of the list are looked at."""
+
+    SNAPSHOT = Snapshot(
+        attention=Attention(page=PageKey(2), whole=True),
+        pages={
+            PageKey(2): Feed(make_page(total=290), START, 1.0),
+            PageKey(1, 100): Feed(make_page(total=310), START, 3.0),
+            PageKey(2, 100): Feed(make_page(total=300), START, 2.0),
+            PageKey(9, 100): Feed(make_page(total=900), START, 0.5),
+        },
+    )
+
+    def test_its_pages_follow_from_the_newest_total(self) -> None:
+        assert self.SNAPSHOT.total == 310
+        assert self.SNAPSHOT.page_keys == tuple(PageKey(number, 100) for number in range(1, 5))
+        assert replace(self.SNAPSHOT, attention=Attention(page=PageKey(2))).page_keys == (PageKey(2),)
+
+    def test_it_is_judged_by_the_worst_of_them(self) -> None:
+        assert self.SNAPSHOT.page is self.SNAPSHOT.pages[PageKey(2, 100)]
+        assert Snapshot(attention=Attention(whole=True)).page == Feed()
+
+    def test_its_pace_is_what_its_pages_need(self) -> None:
+        assert self.SNAPSHOT.list_pace == self.SNAPSHOT.pace == 5.0
+        many = replace(self.SNAPSHOT, pages={PageKey(1, 100): Feed(make_page(total=10_000), START, 3.0)})
+        assert (many.pace, many.list_pace) == (5.0, 125.0)
+        assert replace(many, attention=Attention()).list_pace == 5.0

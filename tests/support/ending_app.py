@@ -1,4 +1,8 @@
-"""A little app in every kind of trouble, run as a program of its own: `python -m tests.support.ending_app [early]`."""
+"""A little app in every kind of trouble, run as a program of its own: `python -m tests.support.ending_app [ARGUMENT]`.
+
+With `early` a signal comes before the first frame, with `keys` it shows the keys it gets instead of acting on them,
+and with `mouseless` it is told to leave the mouse alone.
+"""
 
 from __future__ import annotations
 
@@ -14,14 +18,17 @@ from textual.widgets import Static
 from comfytui.cli.diagnostics import say
 from comfytui.tui.crashes import install_excepthook
 from comfytui.tui.endings import EndingApp
+from comfytui.tui.terminal import Terminal
 
 if TYPE_CHECKING:
+    from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 SECRET = "cfc_" + "sekret"
 HELLO = "all is well"
 BUSY = b"<busy>"
+TITLE = "runners / grün"
 
 _TROUBLES = {
     "q": "quit",
@@ -33,6 +40,10 @@ _TROUBLES = {
     "s": "start_stuck_thread",
     "l": "block_for_ever",
     "f": "flood",
+    "i": "spoil_input",
+    "n": "name_itself",
+    "m": "switch_mouse",
+    "z": "suspend_process",
 }
 
 
@@ -41,9 +52,10 @@ class TroubledApp(EndingApp):
 
     BINDINGS: ClassVar[list[BindingType]] = [(key, action, action) for key, action in _TROUBLES.items()]
 
-    def __init__(self, *, early: bool) -> None:
+    def __init__(self, *, early: bool = False) -> None:
         super().__init__()
         self._early = early
+        self._terminal = Terminal(self)
         self._tasks: list[asyncio.Task[object]] = []
 
     def compose(self) -> ComposeResult:
@@ -86,6 +98,32 @@ class TroubledApp(EndingApp):
             assert self._driver is not None
             self._driver.write("~" * 10_000)
 
+    def action_spoil_input(self) -> None:
+        vars(self._driver)["cursor_origin"] = ()
+        os.write(2, BUSY)
+
+    def action_name_itself(self) -> None:
+        self._terminal.set_title(f"{TITLE}\x1b\x07")
+        self._terminal.set_title(TITLE)
+
+    def action_switch_mouse(self) -> None:
+        self._terminal.set_mouse(on=not self._terminal.has_mouse)
+
+
+class KeysApp(EndingApp):
+    """Shows the keys it gets."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._keys: list[str] = []
+
+    def compose(self) -> ComposeResult:
+        yield Static("keys:")
+
+    def on_key(self, event: events.Key) -> None:
+        self._keys.append(event.key)
+        self.query_one(Static).update(f"keys: {' '.join(self._keys)}.")
+
 
 def _fail() -> None:
     secret = SECRET
@@ -100,7 +138,8 @@ async def _fail_later() -> None:
 def main() -> int:
     """Run it as `comfytui` runs the dashboard."""
     install_excepthook(say)
-    return TroubledApp(early="early" in sys.argv).run_to_end(say)
+    app = KeysApp() if "keys" in sys.argv else TroubledApp(early="early" in sys.argv)
+    return app.run_to_end(say, mouse="mouseless" not in sys.argv)
 
 
 if __name__ == "__main__":

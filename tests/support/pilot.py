@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage, Workflow
     from comfytui.engine.feed import Feed
     from comfytui.tui.app import ComfyTUI
+    from comfytui.tui.setup import Setup
 
 PATIENCE = 15.0
 
@@ -100,7 +101,7 @@ class Driven:
 
     async def knows_all_in_view(self) -> None:
         """Let time pass, a second at a time, until every runner in view has told its history."""
-        engine = self.app._engine
+        engine = self.app.fleet.engine
         await self._idle()
         while any(each not in engine.snapshot.histories for each in engine.snapshot.attention.visible):
             await self.clock.advance(1.0)
@@ -111,7 +112,7 @@ class Driven:
 
     async def _idle(self) -> None:
         """Wait until the engine asks nothing and has nothing more to ask at this moment of the clock."""
-        engine, seen = self.app._engine, -1
+        engine, seen = self.app.fleet.engine, -1
         while engine._flights.uses or engine.snapshot.revision != seen:
             seen = engine.snapshot.revision
             await settle(200)
@@ -127,16 +128,22 @@ async def drive(app: ComfyTUI, clock: FakeClock, size: tuple[int, int] = (120, 4
 
 
 @asynccontextmanager
-async def demo(size: tuple[int, int] = (120, 40), runners: int = 120, seed: int = 0) -> AsyncIterator[Driven]:
+async def demo(
+    size: tuple[int, int] = (120, 40), runners: int = 120, seed: int = 0, setup: Setup | None = None
+) -> AsyncIterator[Driven]:
     """The dashboard over the in-process gateway and its simulated fleet, all on one clock that stands still."""
     clock = FakeClock()
-    async with drive(demo_dashboard(Settings("demo"), runners, seed, clock), clock, size) as driven:
+    async with drive(demo_dashboard(Settings("demo"), runners, seed, clock, setup), clock, size) as driven:
         yield driven
 
 
 @asynccontextmanager
 async def scripted(
-    page: RunnerPage, history: tuple[Workflow, ...] = (), size: tuple[int, int] = (120, 40), door: Door | None = None
+    page: RunnerPage,
+    history: tuple[Workflow, ...] = (),
+    size: tuple[int, int] = (120, 40),
+    door: Door | None = None,
+    setup: Setup | None = None,
 ) -> AsyncIterator[tuple[Driven, ScriptedSource]]:
     """The dashboard over a scripted source: its first page, and every runner's history."""
     clock = FakeClock()
@@ -151,5 +158,5 @@ async def scripted(
         return source
 
     parts = (door or OpenDoor("scripted"), allowance, RequestLog(clock))
-    async with drive(build_dashboard(Settings("scripted"), connect, clock, *parts), clock, size) as driven:
+    async with drive(build_dashboard(Settings("scripted"), connect, clock, *parts, setup), clock, size) as driven:
         yield driven, source

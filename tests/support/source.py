@@ -37,6 +37,7 @@ class ScriptedSource:
         most_under_way: The most that any one resource ever had open.
         cancelled: Whose questions were given up before they were answered.
         closed: How often `aclose` was called; it may be connected to again.
+        ahead: Seconds by which its clock is ahead.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class ScriptedSource:
         self.most_under_way = 0
         self.cancelled: list[Resource] = []
         self.closed = 0
+        self.ahead = 0.0
         self._clock = clock
         self._latency = latency
         self._allowance = allowance

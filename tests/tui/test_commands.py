@@ -2,28 +2,55 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
-from comfytui.tui.commands import COMMANDS, DASHBOARD_HINTS, WORKFLOW_HINTS, Where, bindings
+import pytest
+
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import COMMANDS, DASHBOARD_HINTS, LOG_HINTS, WORKFLOW_HINTS, Where
+from comfytui.tui.keymap import Keymap, no_key
+from comfytui.tui.keys import shown
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
+ARROWS = {"up", "down", "left", "right", "home", "end", "shift+up", "shift+down"}
+
+SPELT = {
+    "space": "Space",
+    "tab": "Tab",
+    "shift+tab": "Shift+Tab",
+    "ctrl+p": "Ctrl+P",
+    "ctrl+c": "Ctrl+C",
+    "ctrl+z": "Ctrl+Z",
+    "enter": "Enter",
+    "escape": "Escape",
+    "pageup": "PgUp",
+    "pagedown": "PgDn",
+}
+
 
 def keys(where: Where) -> list[str]:
-    return [key for each in COMMANDS if each.where is where for key in each.keys.split(",")]
+    return [key for each in COMMANDS if each.where is where and each.keys for key in each.keys.split(",")]
 
 
 def test_ids_are_unique() -> None:
     assert len({each.id for each in COMMANDS}) == len(COMMANDS)
 
 
+def test_every_place_has_commands() -> None:
+    assert {each.where for each in COMMANDS} == {*Where}
+
+
 def test_no_key_means_two_things_in_one_place() -> None:
     for where in Where:
         assert len(set(keys(where))) == len(keys(where))
     for inner in (Where.TABLE, Where.PANEL):
-        assert not set(keys(inner)) & {*keys(Where.DASHBOARD), *keys(Where.ANYWHERE)}
+        assert not set(keys(inner)) & {*keys(Where.DASHBOARD), *keys(Where.WATCHING), *keys(Where.ANYWHERE)}
     for screen in (Where.DASHBOARD, Where.WORKFLOW):
-        assert not set(keys(screen)) & set(keys(Where.ANYWHERE))
+        assert not set(keys(screen)) & {*keys(Where.WATCHING), *keys(Where.ANYWHERE)}
+    assert not set(keys(Where.WATCHING)) & set(keys(Where.ANYWHERE))
 
 
 def test_bindings_carry_the_command_as_id_and_action() -> None:
@@ -34,16 +61,25 @@ def test_bindings_carry_the_command_as_id_and_action() -> None:
     assert all(binding.id == binding.action for binding in made)
 
 
+def test_a_command_without_a_key_has_a_binding_that_no_key_gives() -> None:
+    (made,) = (binding for binding in bindings(Where.ANYWHERE) if binding.id == "switch_profile")
+    assert made.key == no_key("switch_profile")
+
+
 def test_every_hint_names_commands() -> None:
     known = {each.id for each in COMMANDS}
-    assert all(each in known for hint in (*DASHBOARD_HINTS, *WORKFLOW_HINTS) for each in hint.commands)
+    hints = (*DASHBOARD_HINTS, *WORKFLOW_HINTS, *LOG_HINTS)
+    assert all(each in known for hint in hints for each in hint.commands)
 
 
-def test_the_readme_names_every_key_that_does_something() -> None:
-    spelt = {"space": "Space", "tab": "Tab", "shift+tab": "Shift+Tab", "ctrl+p": "Ctrl+P", "ctrl+c": "Ctrl+C"}
-    spelt |= {"ctrl+z": "Ctrl+Z", "enter": "Enter", "escape": "Escape", "pageup": "PgUp", "pagedown": "PgDn"}
-    arrows = {"up", "down", "left", "right", "home", "end"}
-    for each in COMMANDS:
-        for key in set(each.keys.split(",")) - arrows:
-            wanted = spelt.get(key, f"`{key}`")
-            assert wanted in README, f"{each.id}: {wanted}"
+@pytest.mark.parametrize("module", ["commands", "keymap", "keys"])
+def test_declarations_and_keymaps_are_known_without_textual(module: str) -> None:
+    code = f"import sys, comfytui.tui.{module}; sys.exit('textual' in sys.modules or 'pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("command", [each.id for each in COMMANDS if each.keys])
+def test_the_readme_names_every_key_that_does_something(command: str) -> None:
+    for key in set(Keymap().of(command)) - ARROWS:
+        wanted = SPELT.get(key, f"`{shown(key)}`")
+        assert wanted in README, f"{command}: {wanted}"

@@ -59,7 +59,7 @@ def assert_crashed(terminal: Terminal, state: Path, name: str) -> str:
 
 
 def blocks(terminal: Terminal, key: str) -> None:
-    """Press the key, and wait until its action has begun."""
+    """Press the key, and wait until its action says that it has begun."""
     terminal.press(key)
     terminal.wait_until(lambda: BUSY in terminal.raw, "for it to block")
 
@@ -159,10 +159,18 @@ def test_a_crash_in_a_group_tells_what_is_in_it(start: Start, state: Path) -> No
 
 def test_a_crash_on_what_the_terminal_sends_is_recorded(start: Start, state: Path) -> None:
     terminal = start()
-    terminal.send(b"\xff\xfe\n")
+    blocks(terminal, "i")
+    terminal.press("x")
     report = assert_crashed(terminal, state, "unknown")
-    assert "UnicodeDecodeError" in report
+    assert "ValueError" in report
     assert ":run_input_thread" in report
+
+
+def test_bytes_that_are_no_text_do_nothing(start: Start, state: Path) -> None:
+    terminal = start()
+    terminal.send(b"\xff\xfe\xe4q")
+    assert terminal.wait_exit() == 0
+    assert not state.exists()
 
 
 def test_a_task_that_fails_unseen_is_recorded_and_ends_nothing(start: Start, state: Path) -> None:

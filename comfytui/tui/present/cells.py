@@ -30,6 +30,14 @@ class Role(StrEnum):
     BAD = "bad"
     UNKNOWN = "unknown"
     ALERT = "alert"
+    CHANGED = "changed"
+    TINT_RED = "tint-red"
+    TINT_ORANGE = "tint-orange"
+    TINT_YELLOW = "tint-yellow"
+    TINT_GREEN = "tint-green"
+    TINT_CYAN = "tint-cyan"
+    TINT_BLUE = "tint-blue"
+    TINT_PURPLE = "tint-purple"
 
 
 class Span(NamedTuple):

@@ -1,16 +1,20 @@
-"""Columns of a table, and which of them fit a width."""
+"""Columns of a table: which of them a person chose, in which order, and which of those fit a width."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Self
 
 from comfytui.tui.present.cells import EMPTY, Line, Span
 
-__all__ = ["GAP", "Column", "Row", "fit"]
+__all__ = ["GAP", "KEPT", "Choosing", "Column", "Row", "arranged", "fit"]
 
 GAP = Span("  ")
 """What stands between two columns."""
+
+KEPT = "name"
+"""The key of the column that cannot be left out: without it a row cannot be told from another."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +40,78 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """An item of a table: its id, and its cells by column key, or one line over the whole width in their place."""
+    """An item of a table.
+
+    Attributes:
+        id: Whose row it is.
+        cells: What it shows, by column key.
+        whole: One line over the whole width in their place.
+        facts: What it tells of, part by part, None where not known: it has changed where one of them has. Cells tell
+            of the passing of time too, which is no change.
+    """
 
     id: str
     cells: Mapping[str, Line]
     whole: Line = EMPTY
+    facts: tuple[object, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Choosing:
+    """What a person makes of a table's columns.
+
+    Attributes:
+        order: The keys of all columns, in their order.
+        shown: The keys of those to be shown.
+        usual: Whether nothing was chosen: the columns are then as they are, as many as fit.
+    """
+
+    order: tuple[str, ...]
+    shown: frozenset[str]
+    usual: bool = False
+
+    @classmethod
+    def begin(cls, keys: Sequence[str], chosen: Sequence[str]) -> Self:
+        """Begin with a choice made before: its columns first, unknown ones ignored, then the others."""
+        known = [key for key in dict.fromkeys(chosen) if key in keys]
+        if not known:
+            return cls(tuple(keys), frozenset(keys), usual=True)
+        shown = [key for key in keys if key == KEPT and key not in known] + known
+        return cls((*shown, *(key for key in keys if key not in shown)), frozenset(shown))
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """The keys to show, in order; none for the usual ones."""
+        return () if self.usual else tuple(key for key in self.order if key in self.shown)
+
+    def toggled(self, key: str) -> Self:
+        """With this column shown, or not any more."""
+        return self if key == KEPT else replace(self, shown=self.shown ^ {key}, usual=False)
+
+    def moved(self, key: str, by: int) -> Self:
+        """With this column so many places further down, as far as there are any."""
+        here = self.order.index(key)
+        there = max(0, min(here + by, len(self.order) - 1))
+        others = [each for each in self.order if each != key]
+        order = (*others[:there], key, *others[there:])
+        return self if order == self.order else replace(self, order=order, usual=False)
+
+
+def arranged(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, ...]:
+    """The chosen columns in the order chosen, the first of them staying longest as the table gets narrow.
+
+    Columns without a title stand first as ever, and the one that cannot be left out is there, and stays longest,
+    wherever it stands. Unknown keys are ignored; where nothing is left of a choice, or none was made, the columns
+    are as they are.
+    """
+    titled = {column.key: column for column in columns if column.title}
+    chosen = Choosing.begin(tuple(titled), chosen).chosen
+    if not chosen:
+        return tuple(columns)
+    lowest = min(column.priority for column in columns)
+    places = {key: lowest if key == KEPT else lowest + place for place, key in enumerate(chosen, 1)}
+    untitled = [column for column in columns if not column.title]
+    return (*untitled, *(replace(titled[key], priority=places[key]) for key in chosen))
 
 
 def fit(columns: Sequence[Column], width: int) -> tuple[Column, ...]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span, pad, width_of, wrap
 from comfytui.tui.present.glyphs import ABSENT
 
-__all__ = ["Field", "field", "lay_out", "name_or_id"]
+__all__ = ["Field", "field", "lay_out"]
 
 _GAP = 2
 _LONGEST_LABEL = 24
@@ -19,11 +19,6 @@ class Field(NamedTuple):
 
     label: str
     value: Line
-
-
-def name_or_id(name: str | None, item_id: str) -> str:
-    """What to call an item: its name, or its id where the name is empty or missing."""
-    return name if name and not name.isspace() else item_id
 
 
 def field(label: str, text: str | None, role: Role = Role.PLAIN) -> Field:

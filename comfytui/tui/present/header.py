@@ -11,7 +11,7 @@ from comfytui.tui.present.cells import Line, Role, Span, beside, cut, width_of
 if TYPE_CHECKING:
     from comfytui.api.allowance import Spending
 
-__all__ = ["Header", "budget_words", "header_line", "interval_words"]
+__all__ = ["Header", "budget_words", "header_line", "interval_words", "source_words"]
 _BAR = Span(" │ ", Role.MUTED)
 
 
@@ -20,7 +20,7 @@ class Header:
     """What the header says.
 
     Attributes:
-        source: Where the runners come from: a host, or `demo`.
+        source: Where the runners come from: the profile if there is one, and the host; or `demo`.
         state: How far the screen may be trusted.
         budget: How much of the API's allowance is spent.
         total: How many runners there are, None where not known.
@@ -29,13 +29,21 @@ class Header:
         trail: The way to where one is, from the list inwards.
     """
 
-    source: str
+    source: Line
     state: Line
     budget: str
     total: int | None
     status: str | None
     interval: float
     trail: tuple[str, ...]
+
+
+def source_words(source: str, profile: str | None, colour: str | None) -> Line:
+    """`prod · api.example.com`, the profile in its colour; the source alone where there is no profile."""
+    if profile is None:
+        return (Span(source, Role.STRONG),)
+    tint = Role(f"tint-{colour}") if colour else Role.STRONG
+    return (Span(profile, tint), Span(f" · {source}", Role.MUTED))
 
 
 def interval_words(seconds: float) -> str:
@@ -53,7 +61,7 @@ def header_line(header: Header, width: int) -> Line:
     runners = "runner" if header.total == 1 else "runners"
     total = "" if header.total is None else " ".join(filter(None, (str(header.total), header.status, runners)))
     parts = {
-        "source": (Span(header.source, Role.STRONG),),
+        "source": header.source,
         "state": header.state,
         "budget": (Span(header.budget, Role.MUTED),),
         "total": (Span(total),) if total else (),

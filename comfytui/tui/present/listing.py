@@ -3,20 +3,57 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from comfytui.tui.present.cells import Line, Role, Span
+from comfytui.engine.query import Query
+from comfytui.engine.resources import MAX_WHOLE_RUNNERS, PageKey
+from comfytui.tui.present.cells import Line, Role, Span, beside, width_of
 
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
-    from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Departure
+    from comfytui.engine.sorting import Sort
+    from comfytui.engine.view import Searched, View
+    from comfytui.tui.present.now import Now
 
-__all__ = ["departed", "empty_list", "list_foot", "list_title", "missed", "page_count"]
-
+__all__ = [
+    "Listing",
+    "count_words",
+    "departed",
+    "empty_list",
+    "known_words",
+    "list_foot",
+    "list_title",
+    "missed",
+    "no_match",
+    "page_count",
+    "searched_words",
+    "whole_foot",
+]
 
 _SAID_FOR = 15.0
+_GAP = Span("  ")
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Which runners are to be listed, and how.
+
+    Attributes:
+        key: Which page, of how many runners, of which status.
+        query: What they are filtered by.
+        sort: What they are sorted by; None for the API's order, newest created first.
+    """
+
+    key: PageKey = field(default_factory=PageKey)
+    query: Query = field(default_factory=Query)
+    sort: Sort | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all pages are needed to tell which runners these are."""
+        return bool(self.query) or self.sort is not None
 
 
 def page_count(total: int | None, per_page: int) -> int | None:
@@ -24,50 +61,111 @@ def page_count(total: int | None, per_page: int) -> int | None:
     return None if total is None else max(1, -(-total // per_page))
 
 
-def list_title(key: PageKey) -> Line:
-    """The list's name, with the status filter that is on."""
-    status = (Span(f"  {key.status}", Role.ACCENT),) if key.status else ()
-    return (Span("Runners", Role.STRONG), *status)
+def list_title(listing: Listing, *, by_hidden: bool = False) -> Line:
+    """The list's name, with the filters that are on, and the order where no column's title tells it."""
+    parts: list[Line] = [(Span("Runners", Role.STRONG),)]
+    if listing.key.status:
+        parts.append((Span(str(listing.key.status), Role.ACCENT),))
+    if listing.query:
+        parts.append((Span(f"/{listing.query.text}", Role.ACCENT),))
+    if listing.sort is not None and by_hidden:
+        parts.append((Span(f"by {listing.sort.key} {'▼' if listing.sort.descending else '▲'}", Role.ACCENT),))
+    return beside(parts, _GAP)
 
 
 def list_foot(key: PageKey, page: RunnerPage | None) -> Line:
     """Where in the list one is: `page 1/5  1–25 of 120`; the page asked for where nothing has come yet."""
     if page is None:
         return (Span(f"page {key.page} …", Role.MUTED),)
-    pages = page_count(page.total, key.per_page)
-    first = (key.page - 1) * key.per_page + 1
-    shown = f"{first}–{first + len(page.runners) - 1}" if page.runners else "0"
-    text = f"page {key.page}/{pages or '?'}  {shown} of {'?' if page.total is None else page.total}"
+    where = _where(key, len(page.runners), page.total)
     unreadable = (Span(f"  {page.unreadable} unreadable", Role.BAD),) if page.unreadable else ()
-    return (Span(text, Role.MUTED), *unreadable)
+    return (*where, *unreadable)
 
 
-def departed(departures: Sequence[Departure], now: datetime) -> Line:
-    """Who has just gone, for a while."""
-    if not departures or (now - departures[-1].at).total_seconds() > _SAID_FOR:
+def whole_foot(key: PageKey, shown: int, view: View, width: int) -> Line:
+    """Where in a filtered or sorted list one is: `page 1/1  1–7 of 7 (120 loaded)  all pages searched`.
+
+    Where it is narrow, what is searched goes before the counts do, but never that a search is not over.
+    """
+    where = (*_where(key, shown, len(view.runners)), Span(f" ({view.searched.runners} loaded)", Role.MUTED))
+    return _fitting(where, view, width)
+
+
+def searched_words(searched: Searched) -> Line:
+    """How much of the list was searched: `all pages searched`, `3/5 pages`, or that there are too many."""
+    if searched.capped and searched.is_complete:
+        return (Span(f"only the first {MAX_WHOLE_RUNNERS:,} searched", Role.WAITING),)
+    if searched.is_complete:
+        return (Span("all pages searched", Role.MUTED),)
+    return (Span(f"{searched.pages}/{'?' if searched.of is None else searched.of} pages", Role.WAITING),)
+
+
+def known_words(view: View) -> Line:
+    """For how many runners it is known what the filter or the order asks; nothing where they ask only the list."""
+    return () if view.known is None else (Span(f"known for {view.known}", Role.WAITING),)
+
+
+def count_words(view: View, width: int) -> Line:
+    """How many match, of how many: `7 of 120  all pages searched`, or less where it is narrow."""
+    count = (Span(f"{len(view.runners)} of {view.searched.runners}", Role.STRONG),)
+    return _fitting(count, view, width)
+
+
+def departed(departures: Sequence[Departure], now: float) -> Line:
+    """Who has just gone, for a while; `now` is the engine's monotonic clock."""
+    if not departures or now - departures[-1].on > _SAID_FOR:
         return ()
-    return (Span(f"  {departures[-1].name} is no longer registered", Role.WAITING),)
+    return (Span(f"{departures[-1].name} is no longer registered", Role.WAITING),)
 
 
 def missed(last: tuple[str, float] | None, now: float) -> Line:
     """Who was under the cursor and is no longer on the page, for a while; (name, monotonic time) or None."""
     if last is None or now - last[1] > _SAID_FOR:
         return ()
-    return (Span(f"  {last[0]} is no longer on this page", Role.WAITING),)
+    return (Span(f"{last[0]} is no longer on this page", Role.WAITING),)
 
 
-def empty_list(key: PageKey, page: RunnerPage | None) -> tuple[Line, ...]:
-    """What to say where there are no rows, and the key that helps; nothing where there are some."""
+def empty_list(listing: Listing, page: RunnerPage | None, at: Now) -> tuple[Line, ...]:
+    """What to say where a page has no rows, and the key that helps; nothing where there are some."""
     if page is None:
         return ((Span("Asking for runners …", Role.MUTED),),)
     if page.runners:
         return ()
-    if key.status:
+    if listing.key.status:
         return (
-            (Span(f"No {key.status} runners."),),
-            (Span("s", Role.ACCENT), Span(" shows the others.", Role.MUTED)),
+            (Span(f"No {listing.key.status} runners."),),
+            (at.key("cycle_status"), Span(" shows the others.", Role.MUTED)),
         )
     return (
         (Span("No runners yet."),),
-        (Span("Register one in ComfyControl's web app, then ", Role.MUTED), Span("r", Role.ACCENT)),
+        (Span("Register one in ComfyControl's web app, then ", Role.MUTED), at.key("refresh_now")),
     )
+
+
+def no_match(listing: Listing, view: View, at: Now) -> tuple[Line, ...]:
+    """What to say where nothing matches, and the key that helps; nothing where something does."""
+    if view.runners:
+        return ()
+    if not view.searched.pages:
+        return ((Span("Asking for runners …", Role.MUTED),),)
+    if not view.searched.is_complete:
+        return ((Span("No match yet: ", Role.MUTED), *searched_words(view.searched)),)
+    if not listing.query:
+        return ((Span("No runners."),),)
+    helps = (at.key("filter"), Span(" changes the filter, ", Role.MUTED), at.key("back"))
+    return ((Span(f"No runner matches /{listing.query.text}"),), (*helps, Span(" clears it.", Role.MUTED)))
+
+
+def _fitting(count: Line, view: View, width: int) -> Line:
+    """The count with what is searched and known; where that is too much, with what matters most of it."""
+    searched, known = searched_words(view.searched), known_words(view)
+    shorter = ((count, known), (count,)) if view.searched.is_complete else ((count, searched), (searched, count))
+    lines = [beside(parts, _GAP) for parts in ((count, searched, known), *shorter)]
+    return next((line for line in lines if width_of(line) <= width), lines[-1])
+
+
+def _where(key: PageKey, shown: int, total: int | None) -> Line:
+    pages = page_count(total, key.per_page)
+    first = (key.page - 1) * key.per_page + 1
+    place = f"{first}–{first + shown - 1}" if shown else "0"
+    return (Span(f"page {key.page}/{pages or '?'}  {place} of {'?' if total is None else total}", Role.MUTED),)

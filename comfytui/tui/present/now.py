@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.units import TimeStyle
 
 if TYPE_CHECKING:
@@ -27,6 +29,8 @@ class Now:
         style: How times are told.
         pace: Seconds between polls of one thing that are in force, by which lateness is judged.
         said: A problem that is on the screen already: who has the same one need not say it again.
+        held: Whether a key was pressed so lately that rows keep their places.
+        keys: The first key of each command that can be given, for people to read.
     """
 
     wall: datetime
@@ -34,8 +38,14 @@ class Now:
     style: TimeStyle = TimeStyle.RELATIVE
     pace: float = math.inf
     said: Problem | None = None
+    held: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def age_step(self) -> int:
         """A number that grows every few seconds: coarse ages need not be told anew in between."""
         return int(self.monotonic // _AGE_STEP)
+
+    def key(self, command: str) -> Span:
+        """The key of a command, to name it in a sentence; its name where it has none."""
+        return Span(self.keys.get(command, command), Role.ACCENT)

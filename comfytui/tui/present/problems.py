@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.tui.present.cells import Line, Role, Span, wrap
-from comfytui.tui.present.units import clock_time
+from comfytui.tui.present.units import clock_time, duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Snapshot
     from comfytui.tui.present.now import Now
 
-__all__ = ["cause", "lateness", "notice", "state"]
+__all__ = ["cause", "lateness", "notice", "skew_words", "state"]
 
 _CAUSES: Mapping[ProblemKind, str] = {
     ProblemKind.REFUSED: "not asked",
@@ -33,6 +33,12 @@ def cause(problem: Problem) -> str:
     """Why a try failed, with the API's own words where it gave some."""
     words = _CAUSES.get(problem.kind) or f"{problem.status or 'no usable answer'} from the API"
     return f"{words}: {problem.message}" if problem.message else words
+
+
+def skew_words(ahead: float) -> str:
+    """That the API's clock and this machine's differ by so many seconds."""
+    which = "ahead of" if ahead > 0 else "behind"
+    return f"The API's clock is {duration(abs(ahead))} {which} this machine's; ages are told by the API's."
 
 
 def notice(feed: Feed[object], at: Now, width: int) -> tuple[Line, ...]:
@@ -73,7 +79,7 @@ def state(snapshot: Snapshot, now: float) -> Line:
     if (cooling := ceil(snapshot.spending.cooling(now))) > 0:
         return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
     feed = snapshot.page
-    match feed.freshness(now, snapshot.pace):
+    match feed.freshness(now, snapshot.list_pace):
         case Freshness.WAITING:
             return (Span("◌ asking", Role.WAITING),)
         case Freshness.LIVE:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from comfytui.engine.names import name_or_id
 from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.columns import Column, Row
-from comfytui.tui.present.fields import Field, field, name_or_id
+from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
 from comfytui.tui.present.units import TimeStyle, moment, moment_in_full
 from comfytui.tui.present.urls import MASK, masked
@@ -52,7 +53,19 @@ def runner_row(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeS
         "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
         "updated": (Span(moment(runner.updated_at, style, now), Role.MUTED),),
     }
-    return Row(runner.id, cells)
+    return Row(runner.id, cells, facts=(_told(runner), _newest(history)))
+
+
+def _told(runner: Runner) -> tuple[object, ...]:
+    """What a runner's row tells of it."""
+    return (runner.name, runner.status, runner.endpoint, runner.tags, runner.created_at)
+
+
+def _newest(history: Feed[tuple[Workflow, ...]]) -> tuple[object, ...] | None:
+    """What a runner's row tells of its last workflow; None where that is not known."""
+    if history.value is None:
+        return None
+    return tuple((each.id, each.status) for each in history.value[:1])
 
 
 def runner_fields(runner: Runner, style: TimeStyle, now: datetime, *, reveal: bool = False) -> tuple[Field, ...]:

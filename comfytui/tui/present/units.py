@@ -16,7 +16,6 @@ __all__ = [
     "age",
     "clock_time",
     "duration",
-    "elapsed",
     "moment",
     "moment_in_full",
     "moment_in_short",
@@ -65,13 +64,6 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}"
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02}h"
-
-
-def elapsed(start: Moment | None, end: Moment | None) -> float | None:
-    """Seconds from one time to another; None unless both are known."""
-    if isinstance(start, datetime) and isinstance(end, datetime):
-        return (end - start).total_seconds()
-    return None
 
 
 def clock_time(when: datetime) -> str:

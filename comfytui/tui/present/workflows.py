@@ -7,11 +7,13 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.statuses import WorkflowStatus
+from comfytui.engine.names import name_or_id
+from comfytui.engine.spans import spent
 from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import Column, Row
-from comfytui.tui.present.fields import Field, field, name_or_id
+from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, workflow_glyph, workflow_status
-from comfytui.tui.present.units import TimeStyle, age, duration, elapsed, moment, moment_in_full, moment_in_short
+from comfytui.tui.present.units import TimeStyle, age, duration, moment, moment_in_full, moment_in_short
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,10 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HISTORY_COLUMNS",
-    "Spent",
     "history_tally",
     "last_workflow",
-    "spent",
     "timeline",
     "workflow_fields",
     "workflow_name",
@@ -59,26 +59,6 @@ _SHORT: Mapping[str, str] = {
     WorkflowStatus.FAILED: "fail",
 }
 
-_WAITING = {WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED}
-
-
-class Spent(NamedTuple):
-    """How long a workflow waited and ran, in seconds, and whether either still goes on; None is not known."""
-
-    waited: float | None
-    waiting: bool
-    ran: float | None
-    running: bool
-
-
-def spent(workflow: Workflow, now: datetime) -> Spent:
-    """Where a workflow's time went until now."""
-    waiting = workflow.status in _WAITING and workflow.started_at is None
-    running = workflow.status == WorkflowStatus.RUNNING
-    until = now if waiting else workflow.started_at
-    end = now if running and workflow.completed_at is None else workflow.completed_at
-    return Spent(elapsed(workflow.created_at, until), waiting, elapsed(workflow.started_at, end), running)
-
 
 def workflow_name(workflow: Workflow) -> str:
     """The workflow's name, or its id where the name is empty or missing."""
@@ -99,7 +79,8 @@ def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: 
     }
     for name in ("created", "started", "completed", "updated"):
         cells[name] = (Span(moment(getattr(workflow, f"{name}_at"), style, now), Role.MUTED),)
-    return Row(workflow.id, cells)
+    facts = (workflow.name, workflow.status, workflow.tags, workflow.started_at, workflow.completed_at)
+    return Row(workflow.id, cells, facts=(facts,))
 
 
 def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> dict[str, Line]:

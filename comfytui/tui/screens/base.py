@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.screen import Screen
 
+from comfytui.tui.bindings import live_keys
 from comfytui.tui.commands import Hint
+from comfytui.tui.messages import Arrived
+from comfytui.tui.present.cells import EMPTY, Line
 from comfytui.tui.present.header import Header, budget_words, header_line
 from comfytui.tui.present.hints import hints_line
 from comfytui.tui.present.now import Now
@@ -41,7 +45,9 @@ class FollowingScreen(Screen[None]):
         self.header = StatusLine(id="header")
         self.footer = StatusLine(id="footer")
         self._style = TimeStyle.RELATIVE
-        self._source = ""
+        self._source: Line = EMPTY
+        self._keys: dict[str, str] = {}
+        self._trail: tuple[str, ...] = ()
 
     def follow(self, snapshot: Snapshot, now: Now) -> None:
         """Show this snapshot at this moment."""
@@ -50,6 +56,20 @@ class FollowingScreen(Screen[None]):
     def trail(self) -> tuple[str, ...]:
         """The way to where one is, for the header."""
         raise NotImplementedError
+
+    def exported(self) -> tuple[str, list[dict[str, object]]]:
+        """What is in view, in a word, and its items as data without secrets."""
+        raise NotImplementedError
+
+    @property
+    def lines(self) -> list[str]:
+        """What is on the screen, a string a line."""
+        return [strip.text.rstrip() for strip in self._compositor.render_strips()]
+
+    def moment(self, snapshot: Snapshot) -> Now:
+        """The present moment, ages by the server's clock."""
+        wall = self.clock.now() + timedelta(seconds=snapshot.ahead)
+        return Now(wall, self.clock.monotonic(), self._style, snapshot.pace, keys=self._keys)
 
     def on_mount(self) -> None:
         """Begin to follow the app."""
@@ -61,6 +81,7 @@ class FollowingScreen(Screen[None]):
 
     def on_screen_resume(self) -> None:
         """Show at once what was missed while another screen was in front."""
+        self._trail = ()
         self._fit()
 
     def on_resize(self) -> None:
@@ -71,7 +92,7 @@ class FollowingScreen(Screen[None]):
         """Draw the present snapshot for the present moment."""
         if self.snapshot is None or not self.is_current:
             return
-        now = Now(self.clock.now(), self.clock.monotonic(), self._style, self.snapshot.pace)
+        now = self.moment(self.snapshot)
         self.follow(self.snapshot, now)
         self._show_header(self.snapshot, now)
 
@@ -79,12 +100,13 @@ class FollowingScreen(Screen[None]):
         """Show in the footer the keys that work here."""
         if not self.is_current:
             return
-        keys: dict[str, str] = {}
-        for active in self.active_bindings.values():
-            if active.binding.id:
-                keys.setdefault(active.binding.id, self.app.get_key_display(active.binding))
+        keys = {command: found[0] for command, found in live_keys(self).items() if found}
         shown, kept = _hints(self.HINTS, keys), _hints(_KEPT, keys)
         self.footer.show(hints_line(shown, kept, self.size.width - 2))
+        # Where something is typed few commands work, but what is said elsewhere still names the keys of the others.
+        if {**self._keys, **keys} != self._keys:
+            self._keys = {**self._keys, **keys}
+            self.follow_again()
 
     def _fit(self) -> None:
         self.follow_again()
@@ -98,7 +120,7 @@ class FollowingScreen(Screen[None]):
         self._style = style
         self.follow_again()
 
-    def _name_source(self, source: str) -> None:
+    def _name_source(self, source: Line) -> None:
         self._source = source
         self.follow_again()
 
@@ -113,6 +135,9 @@ class FollowingScreen(Screen[None]):
             trail=self.trail(),
         )
         self.header.show(header_line(header, self.size.width - 2))
+        if header.trail != self._trail:
+            self._trail = header.trail
+            self.post_message(Arrived(self._trail))
 
 
 def _hints(hints: Sequence[Hint], keys: Mapping[str, str]) -> list[tuple[str, str]]:

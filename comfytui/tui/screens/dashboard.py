@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.containers import Container
 
-from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.actions import Attend
-from comfytui.tui.commands import DASHBOARD_HINTS, Where, bindings
-from comfytui.tui.messages import OpenedWorkflow, Wished
+from comfytui.engine.names import name_or_id
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import DASHBOARD_HINTS, Where
+from comfytui.tui.messages import Copied, OpenedWorkflow, Saved, Wished
+from comfytui.tui.present.holding import HOLD
 from comfytui.tui.present.layout import Layout, layout_for
-from comfytui.tui.present.listing import page_count
 from comfytui.tui.present.runners import runner_name
-from comfytui.tui.screens.base import FollowingScreen
-from comfytui.tui.widgets.history_table import HistoryTable
+from comfytui.tui.present.urls import masked
+from comfytui.tui.present.workflows import workflow_name
+from comfytui.tui.screens.listing import ListingScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
 from comfytui.tui.widgets.pace import Pace
 from comfytui.tui.widgets.runner_detail import RunnerDetail
-from comfytui.tui.widgets.runner_list import RunnerList
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from comfytui.api.models import Runner, Workflow
     from comfytui.clock import Clock
-    from comfytui.engine.resources import PageKey
+    from comfytui.config.state import ViewState
     from comfytui.engine.snapshot import Attention, Snapshot
+    from comfytui.tui.present.listing import Listing
     from comfytui.tui.present.now import Now
     from comfytui.tui.widgets.pane import Pane
 
@@ -39,10 +43,8 @@ _DEBOUNCE = 0.09
 
 _CURSOR_FIRST = 0.02
 
-_STATUSES = (None, RunnerStatus.ACTIVE, RunnerStatus.DISABLED)
 
-
-class DashboardScreen(FollowingScreen):
+class DashboardScreen(ListingScreen):
     """Composes the three panes and routes between them; what is attended is told to the app as a wish.
 
     Attributes:
@@ -51,17 +53,23 @@ class DashboardScreen(FollowingScreen):
 
     AUTO_FOCUS = "#list"
     HINTS = DASHBOARD_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD, Where.WATCHING)]
 
-    def __init__(self, clock: Clock, attention: Attention) -> None:
-        super().__init__(clock)
-        self.runners = RunnerList(id="list")
+    def __init__(self, clock: Clock, attention: Attention, view: ViewState) -> None:
+        super().__init__(clock, view, attention.page.per_page)
         self.detail = RunnerDetail(id="detail")
-        self.history = HistoryTable(id="history")
         self.side = Container(self.detail, self.history, id="side")
-        self.attention = attention
+        self.attention = _attending(attention, self.listing)
+        self._pressed_on = -math.inf
         self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
         self._turns = Pace(self, _DEBOUNCE, self._wish)
+
+    def restart(self, attention: Attention, view: ViewState) -> None:
+        """Show another fleet from now on, of which nothing is known yet."""
+        self.arrange_as(view, attention.page.per_page)
+        self.runners.forget()
+        self.attention = _attending(attention, self.listing)
+        self.enter_list()
 
     def compose(self) -> ComposeResult:
         """Header, three panes, footer."""
@@ -77,14 +85,39 @@ class DashboardScreen(FollowingScreen):
 
     def follow(self, snapshot: Snapshot, now: Now) -> None:
         """Show list, detail and history."""
-        key = self.attention.page
-        feed = snapshot.page_at(key)
-        if feed.value is not None and self._past_the_end(key, feed.value.total):
+        self.runners.show_list(self.listing, snapshot, now)
+        if self.runners.pages is not None and self.listing.key.page > self.runners.pages:
+            # The list has become shorter than the page in view.
+            self.turn_to(self.runners.pages)
             return
-        self.runners.show_page(key, snapshot, now)
         self._show_runner(snapshot, now)
+        self.say_in_prompt()
         if self.runners.ids_in_view != self.attention.visible:
             self._attend(replace(self.attention, visible=self.runners.ids_in_view))
+
+    def moment(self, snapshot: Snapshot) -> Now:
+        """The present moment; rows hold still in it where a key was pressed a moment ago."""
+        now = super().moment(snapshot)
+        return replace(now, held=now.monotonic - self._pressed_on < HOLD)
+
+    def pressed(self) -> None:
+        """A key was pressed: what it was meant for must not slide away."""
+        self._pressed_on = self.clock.monotonic()
+
+    def relist(self, listing: Listing) -> None:
+        """List these from now on; they are asked for once keys rest."""
+        super().relist(listing)
+        self.attention = _attending(self.attention, listing)
+        self.follow_again()
+        self._turns.wish()
+
+    def exported(self) -> tuple[str, list[dict[str, object]]]:
+        """The history where the keys go there, else the runners listed, on all pages where all were searched."""
+        from comfytui.tui.present.export import runner_data, workflow_data
+
+        if self.history.has_focus:
+            return "history", [workflow_data(each) for each in self._workflows()]
+        return "runners", [runner_data(each) for each in self.runners.listed]
 
     def trail(self) -> tuple[str, ...]:
         """The list, and the runner one has gone into."""
@@ -113,6 +146,8 @@ class DashboardScreen(FollowingScreen):
 
     def on_descendant_focus(self) -> None:
         """Where the keys go decides what a narrow screen shows and what the header and the footer say."""
+        if self.prompt is not None and not self.prompt.has_focus_within:
+            self.close_prompt()
         self._arrange()
         self.follow_again()
 
@@ -122,11 +157,11 @@ class DashboardScreen(FollowingScreen):
         super().on_resize()
 
     def action_back(self) -> None:
-        """Step out: to the list, and from there out of the status filter."""
-        if not self.runners.has_focus:
+        """Step out: to the list, and from there out of the filters."""
+        if self.runners.has_focus:
+            self.clear_filter()
+        else:
             self._go_to(self.runners)
-        elif self.attention.page.status is not None:
-            self._turn_to(replace(self.attention.page, page=1, status=None))
 
     def action_next_pane(self) -> None:
         """Put the keys into the next pane."""
@@ -136,19 +171,6 @@ class DashboardScreen(FollowingScreen):
         """Put the keys into the pane before."""
         self._go_round(-1)
 
-    def action_next_page(self) -> None:
-        """Turn to the next page, if there is one."""
-        key = self.attention.page
-        pages = page_count(self.runners.total, key.per_page)
-        if pages is None or key.page < pages:
-            self._turn_to(replace(key, page=key.page + 1))
-
-    def action_previous_page(self) -> None:
-        """Turn to the page before, if there is one."""
-        key = self.attention.page
-        if key.page > 1:
-            self._turn_to(replace(key, page=key.page - 1))
-
     def action_next_runner(self) -> None:
         """Point at the next runner of the page, wherever the keys go."""
         self.runners.move_cursor(1)
@@ -157,11 +179,32 @@ class DashboardScreen(FollowingScreen):
         """Point at the runner before, wherever the keys go."""
         self.runners.move_cursor(-1)
 
-    def action_cycle_status(self) -> None:
-        """Show all runners, the active ones, or the disabled ones, from the first page on."""
-        key = self.attention.page
-        following = _STATUSES[(_STATUSES.index(key.status) + 1) % len(_STATUSES)]
-        self._turn_to(replace(key, page=1, status=following))
+    def action_copy_id(self) -> None:
+        """Copy the id of the workflow or the runner under the cursor."""
+        if (item := self._workflow() if self.history.has_focus else self._runner()) is not None:
+            self.post_message(Copied(item.id, f"the id of {name_or_id(item.name, item.id)}"))
+
+    def action_copy_json(self) -> None:
+        """Copy all that is known of the workflow or the runner under the cursor."""
+        from comfytui.tui.present.export import runner_json, workflow_json
+
+        if self.history.has_focus:
+            if (workflow := self._workflow()) is not None:
+                self.post_message(Copied(workflow_json(workflow), workflow_name(workflow)))
+        elif (runner := self._runner()) is not None:
+            self.post_message(Copied(runner_json(runner), runner_name(runner)))
+
+    def action_copy_endpoint(self) -> None:
+        """Copy the address of the runner under the cursor, without the secrets in it."""
+        runner = self._runner()
+        if runner is not None and runner.endpoint:
+            self.post_message(Copied(masked(runner.endpoint), f"the endpoint of {runner_name(runner)}"))
+
+    def action_save_view(self) -> None:
+        """Keep what is in view, without header values that were revealed."""
+        self.detail.revealed = False
+        self.follow_again()
+        self.post_message(Saved())
 
     def action_reveal_headers(self) -> None:
         """Show the header values of the runner under the cursor, or mask them again."""
@@ -176,18 +219,9 @@ class DashboardScreen(FollowingScreen):
         """Attend to the same things, with the terminal in front or not."""
         self._attend(replace(self.attention, focused=focused))
 
-    def _turn_to(self, key: PageKey) -> None:
-        self.attention = replace(self.attention, page=key)
-        self.follow_again()
-        self._turns.wish()
-
-    def _past_the_end(self, key: PageKey, total: int | None) -> bool:
-        """Go to the last page where the list has become shorter than the page in view."""
-        pages = page_count(total, key.per_page)
-        if pages is None or key.page <= pages:
-            return False
-        self._turn_to(replace(key, page=pages))
-        return True
+    def enter_list(self) -> None:
+        """Put the keys into the list."""
+        self._go_to(self.runners)
 
     def _attend_runner(self) -> None:
         self._attend(replace(self.attention, runner_id=self.runners.cursor_id))
@@ -207,6 +241,20 @@ class DashboardScreen(FollowingScreen):
         self.detail.show_runner(feed.value or self.runners.runner(runner_id), feed, now)
         self.history.show_history(runner_id, snapshot.history(runner_id), now)
 
+    def _runner(self) -> Runner | None:
+        runner_id = self.runners.cursor_id
+        known = self.snapshot.find_runner(runner_id) if self.snapshot and runner_id else None
+        return known or self.runners.runner(runner_id)
+
+    def _workflows(self) -> tuple[Workflow, ...]:
+        """The workflows of the history, as they are listed."""
+        known = (self.snapshot.history(self.history.runner_id).value if self.snapshot else None) or ()
+        by_id = {workflow.id: workflow for workflow in known}
+        return tuple(by_id[row.id] for row in self.history.rows if row.id in by_id)
+
+    def _workflow(self) -> Workflow | None:
+        return next((each for each in self._workflows() if each.id == self.history.cursor_id), None)
+
     def _panes(self) -> tuple[Pane, ...]:
         return (self.runners, self.detail, self.history)
 
@@ -216,6 +264,7 @@ class DashboardScreen(FollowingScreen):
         self._go_to(panes[(current + by) % len(panes)])
 
     def _go_to(self, pane: Pane) -> None:
+        self.close_prompt()
         pane.display = True
         self.side.display = True
         # Not pane.focus(), which waits its turn: the next key is already this pane's.
@@ -232,4 +281,9 @@ class DashboardScreen(FollowingScreen):
             pane.display = not alone or pane is current
             pane.framed = layout is not Layout.TINY
         self.side.display = not alone or current is not self.runners
-        self.header.display = self.footer.display = layout is not Layout.TINY
+        self.header.display = layout is not Layout.TINY
+        self.footer.display = layout is not Layout.TINY and self.prompt is None
+
+
+def _attending(attention: Attention, listing: Listing) -> Attention:
+    return replace(attention, page=listing.key, whole=listing.whole)

@@ -1,14 +1,17 @@
-"""The keys that work where help was asked for, from the live keymap."""
+"""The keys that work where help was asked for, from the live keymap, and what the shapes mean."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from collections import defaultdict
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from textual.binding import Binding
 from textual.screen import Screen
 
-from comfytui.tui.commands import Where, bindings
-from comfytui.tui.present.cells import EMPTY, Role, Span
-from comfytui.tui.present.fields import Field
+from comfytui.tui.bindings import bindings, live_keys
+from comfytui.tui.commands import COMMANDS, Where
+from comfytui.tui.present.cells import Role, Span
+from comfytui.tui.present.help import help_lines
 from comfytui.tui.widgets.field_panel import FieldPanel
 
 if TYPE_CHECKING:
@@ -17,11 +20,39 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-__all__ = ["HelpScreen"]
+    from comfytui.tui.keymap import Keymap
+
+__all__ = ["HelpScreen", "help_sections"]
+
+_BOXES: Mapping[Where, tuple[Where, ...]] = {
+    Where.DASHBOARD: (Where.PROMPT, Where.FILTER, Where.CHOOSER),
+    Where.WATCHING: (Where.PROMPT,),
+    Where.ANYWHERE: (Where.PALETTE, Where.HELP, Where.PANEL),
+}
+"""What one can get into from a place, where help cannot be asked for."""
+
+_ONLY_THERE = "palette"
+
+
+def help_sections(screen: Screen[Any], keymap: Keymap) -> dict[str, list[tuple[str, str]]]:
+    """Keys and what they do on this screen, then in the boxes that open over it, by the title of the place."""
+    app, live = screen.app, live_keys(screen)
+    here = {declared.where for declared in COMMANDS if declared.id in live}
+    boxes = {box for place in here for box in _BOXES.get(place, ())} - here
+    sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
+    for declared in COMMANDS:
+        if declared.id in live:
+            keys = " ".join(live[declared.id]) or _ONLY_THERE
+            sections[declared.where.capitalize()].append((keys, declared.help))
+    for declared in COMMANDS:
+        if declared.where in boxes:
+            keys = " ".join(app.get_key_display(Binding(key, declared.id)) for key in keymap.of(declared.id))
+            sections[declared.where.capitalize()].append((keys or _ONLY_THERE, declared.help))
+    return dict(sections)
 
 
 class HelpScreen(Screen[None]):
-    """Keys and what they do, a section for each place."""
+    """Keys and what they do, a section for each place, and what the shapes mean."""
 
     CSS_PATH = "help.tcss"
     AUTO_FOCUS = "#help"
@@ -37,14 +68,17 @@ class HelpScreen(Screen[None]):
         yield self.panel
 
     def on_mount(self) -> None:
-        """Fill the panel."""
-        fields: list[Field] = []
-        for title, keys in self._sections.items():
-            fields.extend((Field("", EMPTY), Field(title, EMPTY)))
-            fields.extend(Field(f"  {key}", (Span(what),)) for key, what in keys)
-        self.panel.label((Span("Help", Role.STRONG),), (Span("escape closes", Role.MUTED),))
-        self.panel.show(fields[1:])
+        """Say what closes it."""
+        closing = "".join(live_keys(self).get("close_help", ())[:1])
+        self.panel.label((Span("Help", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
+
+    def on_resize(self) -> None:
+        """Lay it out for the new width."""
+        self.call_after_refresh(self._lay_out)
 
     def action_close_help(self) -> None:
         """Go back to where one was."""
         self.dismiss()
+
+    def _lay_out(self) -> None:
+        self.panel.show((), help_lines(self._sections, self.panel.body_width))

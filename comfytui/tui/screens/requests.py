@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from comfytui.tui.commands import LOG_HINTS, Where, bindings
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import LOG_HINTS, Where
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.requests import REQUEST_COLUMNS, request_rows
 from comfytui.tui.screens.base import FollowingScreen

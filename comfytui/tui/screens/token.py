@@ -10,7 +10,8 @@ from textual.containers import VerticalScroll
 from textual.screen import Screen
 from textual.widgets import Button, Input, Static
 
-from comfytui.tui.commands import Where, bindings
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import Where
 from comfytui.tui.widgets.choice import Choice
 
 if TYPE_CHECKING:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from comfytui.tui.commands import WORKFLOW_HINTS, Where, bindings
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import WORKFLOW_HINTS, Where
+from comfytui.tui.messages import Copied, Saved
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span
 from comfytui.tui.present.problems import notice
 from comfytui.tui.present.runners import runner_name
@@ -30,7 +32,7 @@ class WorkflowScreen(FollowingScreen):
     CSS_PATH = "workflow.tcss"
     AUTO_FOCUS = "#workflow"
     HINTS = WORKFLOW_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.WORKFLOW)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.WORKFLOW, Where.WATCHING)]
 
     def __init__(self, clock: Clock, runner_id: str, workflow_id: str) -> None:
         super().__init__(clock)
@@ -66,6 +68,27 @@ class WorkflowScreen(FollowingScreen):
         """The list, the runner, the workflow."""
         name = workflow_name(self._workflow) if self._workflow else self._workflow_id
         return ("runners", self._runner_name, name)
+
+    def exported(self) -> tuple[str, list[dict[str, object]]]:
+        """The workflow."""
+        from comfytui.tui.present.export import workflow_data
+
+        return "workflow", [workflow_data(self._workflow)] if self._workflow else []
+
+    def action_copy_id(self) -> None:
+        """Copy the workflow's id."""
+        self.post_message(Copied(self._workflow_id, f"the id of {self.trail()[-1]}"))
+
+    def action_copy_json(self) -> None:
+        """Copy all that is known of the workflow."""
+        from comfytui.tui.present.export import workflow_json
+
+        if self._workflow is not None:
+            self.post_message(Copied(workflow_json(self._workflow), workflow_name(self._workflow)))
+
+    def action_save_view(self) -> None:
+        """Keep what is in view."""
+        self.post_message(Saved())
 
     def action_close_workflow(self) -> None:
         """Go back to the history."""

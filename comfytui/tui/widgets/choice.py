@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.widgets import Static
 
-from comfytui.tui.commands import Where, bindings
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import Where
 
 if TYPE_CHECKING:
     from textual.binding import BindingType

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from comfytui.tui.commands import Where, bindings
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import Where
 from comfytui.tui.present.fields import Field, lay_out
 from comfytui.tui.widgets.pane import Pane
 

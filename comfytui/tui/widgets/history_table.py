@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from comfytui.engine.sorting import sort_workflows
 from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.problems import lateness, notice
 from comfytui.tui.present.workflows import HISTORY_COLUMNS, history_tally, workflow_row
@@ -12,31 +13,48 @@ from comfytui.tui.widgets.keyed_table import KeyedTable
 if TYPE_CHECKING:
     from comfytui.api.models import Workflow
     from comfytui.engine.feed import Feed
+    from comfytui.engine.sorting import Sort
     from comfytui.tui.present.now import Now
 
 __all__ = ["HistoryTable"]
 
 
 class HistoryTable(KeyedTable):
-    """A runner's history; what goes on under the cursor is told to the second."""
+    """A runner's history; what goes on under the cursor is told to the second.
+
+    Attributes:
+        runner_id: Whose history it is.
+        sort: What the workflows are sorted by; None for the API's order, newest created first.
+    """
 
     CURSOR_STAYS: ClassVar[bool] = False
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(HISTORY_COLUMNS, id=id)
         self.runner_id: str | None = None
+        self.sort: Sort | None = None
+        self._sorted_by: Sort | None = None
 
     def show_history(self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], at: Now) -> None:
         """Show the history of a runner; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         said, late = notice(feed, at, self.body_width), lateness(feed, at)
         step = int(at.monotonic) if pointed else at.age_step
-        if not self.is_news(runner_id, feed.value, pointed, said, late, at.style, step):
-            return
-        workflows = feed.value or ()
+        if self.is_news(runner_id, feed.value, pointed, said, late, at.style, step, self.sort, at.keys):
+            self._show(runner_id, feed.value, at, said, late)
+        self.elapse(at)
+
+    def _show(
+        self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now, said: tuple[Line, ...], late: Line
+    ) -> None:
+        pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
+        workflows = known or ()
+        if self.sort is not None:
+            workflows = tuple(sort_workflows(workflows, self.sort, at.wall))
+        anew, self._sorted_by = (runner_id, self.sort) != (self.runner_id, self._sorted_by), self.sort
         rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
         self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)), late)
-        self.show(rows, said or _empty(runner_id, feed.value))
+        self.show(rows, said or _empty(runner_id, known, at), at, anew=anew)
         if runner_id != self.runner_id:
             self.runner_id = runner_id
             self.move_to(None)
@@ -46,9 +64,9 @@ def _tally(workflows: tuple[Workflow, ...]) -> Line:
     return (Span("  "), *history_tally(workflows)) if workflows else ()
 
 
-def _empty(runner_id: str | None, workflows: tuple[Workflow, ...] | None) -> tuple[Line, ...]:
+def _empty(runner_id: str | None, workflows: tuple[Workflow, ...] | None, at: Now) -> tuple[Line, ...]:
     if runner_id is None or workflows:
         return ()
     if workflows is None:
         return ((Span("Asking for its history …", Role.MUTED),),)
-    return ((Span("No workflows on this runner yet."),), (Span("r", Role.ACCENT), Span(" asks again.", Role.MUTED)))
+    return ((Span("No workflows on this runner yet."),), (at.key("refresh_now"), Span(" asks again.", Role.MUTED)))

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.message import Message
 
-from comfytui.tui.commands import Where, bindings
-from comfytui.tui.present.cells import EMPTY, Line, Role, Span, pad
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import Where
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, pad
 from comfytui.tui.present.columns import GAP, Column, Row, fit
+from comfytui.tui.present.holding import changed, held, held_words, moves
 from comfytui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -19,17 +21,25 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.strip import Strip
 
+    from comfytui.engine.sorting import Sort
+    from comfytui.tui.present.now import Now
+
 __all__ = ["KeyedTable"]
 
-_Drawn: TypeAlias = tuple[Row, str, "Strip"]
-"""A row, the component class under it, and what became of them."""
+_Drawn: TypeAlias = tuple[Row, str, bool, "Strip"]
+"""A row, the component class under it, whether it is marked, and what became of them."""
+
+_MARK = Span("∆", Role.CHANGED)
+
+_LONGEST_TICK = 5.0
 
 
 class KeyedTable(Pane):
     """Rows by id under column titles; shown rows are compared with the ones before, and only differences drawn.
 
     The cursor and the place on the screen stay with their item when rows come, go or move. When the item itself is
-    gone the cursor goes to its nearest neighbour.
+    gone the cursor goes to its nearest neighbour. For a while after a key press rows keep their places, and what waits
+    is counted in the foot; a row that has changed bears a mark for one tick.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
@@ -65,6 +75,10 @@ class KeyedTable(Pane):
         super().__init__(id=id)
         self._columns = tuple(columns)
         self._rows: tuple[Row, ...] = ()
+        self._wanted: tuple[Row, ...] = ()
+        self._waiting = 0
+        self._marks: dict[str, float] = {}
+        self._sort: Sort | None = None
         self._places: dict[str, int] = {}
         self._notice: tuple[Line, ...] = ()
         self._cursor: int = 0
@@ -83,20 +97,65 @@ class KeyedTable(Pane):
         return self._rows[self._cursor].id if self._rows else None
 
     @property
+    def held(self) -> Line:
+        """How much waits for a while after a key press, in words; nothing where nothing does."""
+        return held_words(self._waiting)
+
+    @property
     def ids_in_view(self) -> tuple[str, ...]:
         """The ids of the rows in view, from the top."""
         return tuple(row.id for row in self._rows[self.top : self.top + self.page_length])
 
-    def show(self, rows: Sequence[Row], notice: Sequence[Line] = ()) -> None:
-        """Show these rows, and above them the notice's lines if there are any."""
+    @property
+    def sorts_by_hidden(self) -> bool:
+        """Whether the order is by a column that is not on the screen."""
+        return self._sort is not None and all(column.key != self._sort.key for column in self._fitted)
+
+    def have_columns(self, columns: Sequence[Column], sort: Sort | None) -> None:
+        """Have these columns from now on, and say in their titles how the rows are sorted."""
+        if (tuple(columns), sort) != (self._columns, self._sort):
+            self._columns, self._sort = tuple(columns), sort
+            self._fitted_for = None
+            self.repaint()
+
+    def show(
+        self, rows: Sequence[Row], notice: Sequence[Line] = (), at: Now | None = None, *, anew: bool = False
+    ) -> None:
+        """Show these rows, and above them the notice's lines if there are any.
+
+        Args:
+            rows: All rows, in order.
+            notice: What stands above them.
+            at: The moment; without one nothing is marked and nothing held.
+            anew: Whether the person asked for other rows or another order: nothing is held then.
+        """
+        self._notice = tuple(notice)
+        if at is not None:
+            known = {row.id: row for row in self._wanted}
+            tick = at.monotonic + min(at.pace, _LONGEST_TICK)
+            self._marks.update((row_id, tick) for row_id in changed(known, rows))
+        self._wanted = tuple(rows)
+        self._place(self._wanted if anew or at is None or not at.held else held(self._rows, rows))
+
+    def elapse(self, at: Now) -> None:
+        """Time has passed: marks go, and rows that were held go where they belong."""
+        due = [row_id for row_id, until in self._marks.items() if until <= at.monotonic]
+        for row_id in due:
+            del self._marks[row_id]
+        if self._waiting and not at.held:
+            self._place(self._wanted)
+        elif due:
+            self.repaint()
+
+    def _place(self, rows: tuple[Row, ...]) -> None:
+        """Put these rows on the screen, cursor and view staying with their items."""
         before = self.cursor_id
         in_view = self.top <= self._cursor < self.top + self.page_length
         anchor = self._cursor if in_view else self.top
         on_screen = anchor - self.top
         from_cursor, from_anchor = self._neighbours(self._cursor), self._neighbours(anchor)
-        self._notice = tuple(notice)
-        self._rows = tuple(rows)
-        self._places = {row.id: place for place, row in enumerate(self._rows)}
+        self._rows, self._waiting = rows, 0 if rows is self._wanted else moves(rows, self._wanted)
+        self._places = {row.id: place for place, row in enumerate(rows)}
         self._cursor = self._first_place(from_cursor)
         self.top = self._first_place(from_anchor) - on_screen
         self._keep_in_view(cursor=in_view)
@@ -161,11 +220,16 @@ class KeyedTable(Pane):
             self._fitted, self._fitted_for, self._drawn_rows = fit(self._columns, width), (width, self.framed), {}
         heading = [self.strip(pieces, width) for pieces in self._notice]
         if self.framed and self._rows:
-            heading.append(self.strip(self._joined([_title(column) for column in self._fitted]), width))
+            titles = [_title(column, self._sort) for column in self._fitted]
+            heading.append(self.strip(self._joined(titles), width))
         shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
         drawn = {self._rows[place].id: self._row(place, width) for place in shown}
         self._drawn_rows = drawn
-        return [*heading, *(strip for _, _, strip in drawn.values())]
+        return [*heading, *(strip for *_, strip in drawn.values())]
+
+    def foot(self) -> Line:
+        """How much waits, and what was given as the foot."""
+        return beside((self.held, super().foot()), GAP)
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, one on the cursor's own row goes in."""
@@ -205,11 +269,12 @@ class KeyedTable(Pane):
         """A row and how it looks; as drawn last where neither has changed."""
         row = self._rows[place]
         below = self._cursor_look() if place == self._cursor else ""
+        marked = row.id in self._marks
         made = self._drawn_rows.get(row.id)
-        if made is not None and made[1] == below and (made[0] is row or made[0] == row):
+        if made is not None and made[1:3] == (below, marked) and (made[0] is row or made[0] == row):
             return made
-        shown = row.whole or self._joined([row.cells.get(column.key, EMPTY) for column in self._fitted])
-        return (row, below, self.strip(shown, width, below))
+        shown = row.whole or self._joined([row.cells.get(column.key, EMPTY) for column in self._fitted], marked=marked)
+        return (row, below, marked, self.strip(shown, width, below))
 
     def _cursor_look(self) -> str:
         """The component class of the cursor's row; none where the keys go elsewhere and the table then hides it."""
@@ -217,11 +282,13 @@ class KeyedTable(Pane):
             return "cursor"
         return "cursor--blurred" if self.CURSOR_STAYS else ""
 
-    def _joined(self, cells: Sequence[Line]) -> Line:
+    def _joined(self, cells: Sequence[Line], *, marked: bool = False) -> Line:
         pieces: list[Span] = []
+        gap = (_MARK, Span(GAP.text[1:])) if marked else (GAP,)
         for column, cell in zip(self._fitted, cells, strict=True):
             if pieces:
-                pieces.append(GAP)
+                pieces.extend(gap)
+                gap = (GAP,)
             pieces.extend(pad(cell, column.width, right=column.right))
         return tuple(pieces)
 
@@ -230,5 +297,7 @@ class KeyedTable(Pane):
         self._drawn_rows = {}
 
 
-def _title(column: Column) -> Line:
-    return (Span(column.title, Role.MUTED),)
+def _title(column: Column, sort: Sort | None) -> Line:
+    if sort is None or column.key != sort.key:
+        return (Span(column.title, Role.MUTED),)
+    return (Span(column.title[: column.width - 1], Role.MUTED), Span("▼" if sort.descending else "▲", Role.ACCENT))

@@ -42,6 +42,10 @@ class Pane(QuietView, can_focus=True):
         """Set title and foot; the next `repaint` draws them."""
         self._title, self._foot = title, foot
 
+    def foot(self) -> Line:
+        """What stands in the frame below the lines."""
+        return self._foot
+
     def body(self, width: int, height: int) -> Sequence[Strip]:
         """The lines in view, from `top` on."""
         raise NotImplementedError
@@ -73,7 +77,7 @@ class Pane(QuietView, can_focus=True):
         lines.extend([self.blank(width - 4)] * (height - 2 - len(lines)))
         edge = self.look("frame--focused" if self.has_focus else "frame")
         inside = [self._inside(place, strip, edge, width) for place, strip in enumerate(lines)]
-        return [self._edge("╭", self._title, "╮", width), *inside, self._edge("╰", self._foot, "╯", width)]
+        return [self._edge("╭", self._title, "╮", width), *inside, self._edge("╰", self.foot(), "╯", width)]
 
     def _inside(self, place: int, strip: Strip, edge: Style, width: int) -> Strip:
         """A line between the frame's sides; the one made last time where the line is the same object."""

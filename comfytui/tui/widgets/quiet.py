@@ -55,15 +55,23 @@ class QuietView(Widget):
         & > .role--neutral { color: $role-neutral; }
         & > .role--bad { color: $role-bad; }
         & > .role--unknown { color: $role-unknown; }
-        & > .role--alert { color: $alert-foreground; background: $alert-background; text-style: bold; }
+        & > .role--changed { color: $role-changed; text-style: bold; }
+        & > .role--tint-red { color: $tint-red; text-style: bold; }
+        & > .role--tint-orange { color: $tint-orange; text-style: bold; }
+        & > .role--tint-yellow { color: $tint-yellow; text-style: bold; }
+        & > .role--tint-green { color: $tint-green; text-style: bold; }
+        & > .role--tint-cyan { color: $tint-cyan; text-style: bold; }
+        & > .role--tint-blue { color: $tint-blue; text-style: bold; }
+        & > .role--tint-purple { color: $tint-purple; text-style: bold; }
+        & > .role--alert {
+            color: $alert-foreground;
+            background: $alert-background;
+            text-style: $alert-text-style;
+        }
         & > .frame { color: $frame; }
         & > .frame--focused { color: $frame-focused; }
-        & > .cursor { background: $cursor-background; text-style: bold; }
-        & > .cursor--blurred { background: $cursor-blurred-background; }
-    }
-    QuietView:nocolor {
-        & > .cursor { text-style: reverse bold; }
-        & > .role--alert { text-style: reverse bold; }
+        & > .cursor { background: $cursor-background; text-style: $cursor-text-style; }
+        & > .cursor--blurred { background: $cursor-blurred-background; text-style: $cursor-blurred-text-style; }
     }
     """
 

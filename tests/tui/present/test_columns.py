@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.tui.present.columns import GAP, Column, fit
+from comfytui.tui.present.columns import GAP, Choosing, Column, arranged, fit
 from comfytui.tui.present.runners import RUNNER_COLUMNS
 from comfytui.tui.present.workflows import HISTORY_COLUMNS
 
@@ -94,3 +94,76 @@ def test_real_tables(columns: tuple[Column, ...]) -> None:
     assert keys(fit(columns, 10)) == ["glyph", "name"]
     assert keys(fit(columns, 500)) == keys(columns)
     assert len(set(keys(columns))) == len(columns)
+
+
+TITLED = tuple(replace(column, title=column.key.removeprefix("glyph")) for column in TABLE)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "shown"),
+    [
+        ((), ["glyph", "last", "name", "tags"]),
+        (("tags", "name"), ["glyph", "tags", "name"]),
+        (("tags",), ["glyph", "name", "tags"]),
+        (("name",), ["glyph", "name"]),
+        (("tags", "nonsense", "tags", "last", "glyph", "name"), ["glyph", "tags", "last", "name"]),
+        (("nonsense", "glyph"), ["glyph", "last", "name", "tags"]),
+    ],
+)
+def test_a_choice_is_shown_in_its_order(chosen: tuple[str, ...], shown: list[str]) -> None:
+    assert keys(arranged(TITLED, chosen)) == shown
+
+
+def test_no_choice_leaves_the_columns_as_they_are() -> None:
+    assert arranged(TITLED, ()) == TITLED
+
+
+@given(st.permutations([column.key for column in RUNNER_COLUMNS]), st.integers(0, 9), st.integers(1, 300))
+def test_of_a_choice_the_last_go_first_and_the_name_never(order: list[str], number: int, width: int) -> None:
+    chosen = arranged(RUNNER_COLUMNS, order[:number])
+    if chosen == RUNNER_COLUMNS:
+        return
+    shown = keys(fit(chosen, width))
+    others = [key for key in keys(chosen) if key not in ("glyph", "name")]
+    assert [key for key in shown if key not in ("glyph", "name")] == others[: len([*{*shown} & {*others}])]
+    assert "name" in shown or width < 4
+
+
+BEGUN = Choosing.begin(("name", "last", "tags"), ())
+
+
+@pytest.mark.parametrize(
+    ("chosen", "order", "shown"),
+    [
+        ((), "name last tags", "name last tags"),
+        (("nonsense",), "name last tags", "name last tags"),
+        (("tags", "name"), "tags name last", "tags name"),
+        (("tags", "nonsense", "tags"), "name tags last", "name tags"),
+    ],
+)
+def test_choosing_begins_with_what_was_chosen(chosen: tuple[str, ...], order: str, shown: str) -> None:
+    begun = Choosing.begin(("name", "last", "tags"), chosen)
+    assert begun.order == tuple(order.split())
+    assert begun.shown == set(shown.split())
+    assert begun.chosen == (() if begun.usual else tuple(shown.split()))
+    assert begun.usual is (chosen in ((), ("nonsense",)))
+
+
+@pytest.mark.parametrize(
+    ("made", "chosen"),
+    [
+        (BEGUN, ""),
+        (BEGUN.toggled("name"), ""),
+        (BEGUN.moved("name", -1), ""),
+        (BEGUN.moved("tags", 1), ""),
+        (BEGUN.toggled("last"), "name tags"),
+        (BEGUN.toggled("last").toggled("last"), "name last tags"),
+        (BEGUN.moved("name", 1), "last name tags"),
+        (BEGUN.moved("tags", -1), "name tags last"),
+        (BEGUN.moved("name", 9), "last tags name"),
+        (BEGUN.toggled("last").moved("tags", -1), "name tags"),
+        (BEGUN.toggled("last").toggled("tags"), "name"),
+    ],
+)
+def test_columns_come_go_and_move(made: Choosing, chosen: str) -> None:
+    assert made.chosen == tuple(chosen.split())

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comfytui.config.settings import COLOURS
 from comfytui.tui.present.cells import Role, Span, width_of
-from comfytui.tui.present.header import Header, header_line, interval_words
+from comfytui.tui.present.header import Header, header_line, interval_words, source_words
 from tests.support.lines import plain_text
 from tests.tui.present.test_cells import TEXT
 
 HEADER = Header(
-    source="api.comfycontrol.app",
+    source=source_words("api.comfycontrol.app", None, None),
     state=(Span("● live", Role.GOOD),),
     budget="api ≤ 15/40",
     total=120,
@@ -67,5 +68,17 @@ def test_the_interval_in_words(seconds: float, words: str) -> None:
 
 @given(TEXT, TEXT, st.integers(0, 120))
 def test_it_never_takes_more_than_the_width(source: str, name: str, width: int) -> None:
-    header = replace(HEADER, source=source, trail=("runners", name))
+    header = replace(HEADER, source=(Span(source),), trail=("runners", name))
     assert width_of(header_line(header, width)) <= width
+
+
+def test_a_profile_is_named_in_its_colour_before_the_host() -> None:
+    assert source_words("demo", None, None) == (Span("demo", Role.STRONG),)
+    prod = source_words("api.example.com", "prod", "red")
+    assert plain_text(prod) == "prod · api.example.com"
+    assert prod[0].role is Role.TINT_RED
+    assert source_words("api.example.com", "prod", None)[0].role is Role.STRONG
+
+
+def test_every_colour_of_the_configuration_is_a_role() -> None:
+    assert all(source_words("host", "p", colour)[0].role == f"tint-{colour}" for colour in COLOURS)

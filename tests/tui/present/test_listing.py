@@ -1,15 +1,34 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
 from comfytui.api.models import RunnerStatus
+from comfytui.engine.query import parse
 from comfytui.engine.resources import PageKey
+from comfytui.engine.snapshot import Departure
+from comfytui.engine.sorting import Sort
+from comfytui.engine.view import Searched, View
 from comfytui.tui.present.cells import Line, Role, Span
-from comfytui.tui.present.listing import empty_list, list_foot, list_title, page_count
+from comfytui.tui.present.listing import (
+    Listing,
+    count_words,
+    departed,
+    empty_list,
+    list_foot,
+    list_title,
+    missed,
+    no_match,
+    page_count,
+    whole_foot,
+)
+from comfytui.tui.present.now import Now
 from tests.support.builders import make_page, make_runner
 from tests.support.lines import plain_text
 
 ACTIVE = PageKey(status=RunnerStatus.ACTIVE)
+NOW = Now(datetime(2026, 1, 31, tzinfo=UTC), 100.0, keys={"cycle_status": "s", "refresh_now": "r"})
 RUNNERS = tuple(make_runner(f"r{number}") for number in range(25))
 
 
@@ -26,8 +45,17 @@ def test_page_count(total: int | None, per_page: int, pages: int | None) -> None
 
 
 def test_the_title_says_which_filter_is_on() -> None:
-    assert plain_text(list_title(PageKey())) == "Runners"
-    assert list_title(ACTIVE) == (Span("Runners", Role.STRONG), Span("  active", Role.ACCENT))
+    assert plain_text(list_title(Listing())) == "Runners"
+    assert plain_text(list_title(Listing(ACTIVE))) == "Runners  active"
+    assert list_title(Listing(ACTIVE))[-1] == Span("active", Role.ACCENT)
+    assert plain_text(list_title(Listing(ACTIVE, parse("gpu !tag:x")))) == "Runners  active  /gpu !tag:x"
+
+
+def test_the_title_tells_an_order_that_no_column_tells() -> None:
+    listing = Listing(sort=Sort("created", descending=True))
+    assert plain_text(list_title(listing)) == "Runners"
+    assert plain_text(list_title(listing, by_hidden=True)) == "Runners  by created ▼"
+    assert plain_text(list_title(Listing(sort=Sort("name")), by_hidden=True)) == "Runners  by name ▲"
 
 
 def test_the_foot_says_where_one_is() -> None:
@@ -51,7 +79,60 @@ def test_entries_that_could_not_be_read_are_counted() -> None:
 
 
 def test_each_kind_of_nothing_has_its_own_sentence() -> None:
-    assert text_of(empty_list(PageKey(), None)) == "Asking for runners …"
-    assert text_of(empty_list(ACTIVE, make_page())) == "No active runners. / s shows the others."
-    assert text_of(empty_list(PageKey(), make_page())).startswith("No runners yet. / Register one")
-    assert empty_list(PageKey(), make_page(RUNNERS[0])) == empty_list(ACTIVE, make_page(RUNNERS[0])) == ()
+    assert text_of(empty_list(Listing(), None, NOW)) == "Asking for runners …"
+    assert text_of(empty_list(Listing(ACTIVE), make_page(), NOW)) == "No active runners. / s shows the others."
+    assert text_of(empty_list(Listing(), make_page(), NOW)).startswith("No runners yet. / Register one")
+    assert empty_list(Listing(), make_page(RUNNERS[0]), NOW) == ()
+
+
+def view(matching: int, loaded: int = 120, pages: int = 2, known: int | None = None, *, capped: bool = False) -> View:
+    return View(RUNNERS[:matching], Searched(pages, 2, loaded, 120, capped), known)
+
+
+def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
+    assert not Listing(ACTIVE).whole
+    assert Listing(query=parse("gpu")).whole
+    assert Listing(sort=Sort("name")).whole
+
+
+@pytest.mark.parametrize(
+    ("found", "width", "words"),
+    [
+        (view(7), 60, "page 1/1  1–7 of 7 (120 loaded)  all pages searched"),
+        (view(7), 40, "page 1/1  1–7 of 7 (120 loaded)"),
+        (view(7, 100, 1), 60, "page 1/1  1–7 of 7 (100 loaded)  1/2 pages"),
+        (view(7, 100, 1), 35, "1/2 pages  page 1/1  1–7 of 7 (100 loaded)"),
+        (view(7, known=25), 75, "page 1/1  1–7 of 7 (120 loaded)  all pages searched  known for 25"),
+        (view(7, known=25), 50, "page 1/1  1–7 of 7 (120 loaded)  known for 25"),
+        (view(7, capped=True), 70, "page 1/1  1–7 of 7 (120 loaded)  only the first 10,000 searched"),
+        (view(0), 60, "page 1/1  0 of 0 (120 loaded)  all pages searched"),
+    ],
+)
+def test_the_foot_says_what_was_searched(found: View, width: int, words: str) -> None:
+    assert plain_text(whole_foot(PageKey(), len(found.runners), found, width)) == words
+
+
+def test_the_count_for_the_box() -> None:
+    assert plain_text(count_words(view(7), 40)) == "7 of 120  all pages searched"
+    assert plain_text(count_words(view(7, 100, 1, known=3), 40)) == "7 of 100  1/2 pages  known for 3"
+
+    assert plain_text(count_words(view(7), 20)) == "7 of 120"
+    assert plain_text(count_words(view(7, 100, 1, known=3), 20)) == "7 of 100  1/2 pages"
+
+
+def test_no_match_says_whether_all_were_searched_and_which_key_helps() -> None:
+    at = Now(NOW.wall, 0.0, keys={"filter": "F", "back": "Esc"})
+    listing = Listing(query=parse("nope"))
+    assert text_of(no_match(listing, view(0), at)) == "No runner matches /nope / F changes the filter, Esc clears it."
+    assert text_of(no_match(listing, view(0, 100, 1), at)) == "No match yet: 1/2 pages"
+    assert text_of(no_match(listing, view(0, 0, 0), at)) == "Asking for runners …"
+    assert text_of(no_match(Listing(sort=Sort("name")), view(0), at)) == "No runners."
+    assert no_match(listing, view(1), at) == ()
+
+
+def test_who_is_gone_is_said_for_a_while() -> None:
+    gone = (Departure("r1", "gpu-07", NOW.wall, 90.0),)
+    assert plain_text(departed(gone, 100.0)) == "gpu-07 is no longer registered"
+    assert departed(gone, 106.0) == departed((), 100.0) == ()
+    assert plain_text(missed(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"
+    assert missed(("gpu-07", 90.0), 106.0) == missed(None, 100.0) == ()

@@ -12,7 +12,6 @@ from comfytui.tui.present.units import (
     age,
     clock_time,
     duration,
-    elapsed,
     moment,
     moment_in_full,
     moment_in_short,
@@ -82,13 +81,6 @@ def test_ages_fit_their_columns(seconds: float, more: float) -> None:
     assert len(age(seconds)) <= 4
     assert len(duration(min(seconds, 99 * DAY))) <= 6
     assert len(duration(more)) <= 5
-
-
-def test_elapsed_needs_two_times() -> None:
-    assert elapsed(NOW, NOW + timedelta(minutes=2)) == 120.0
-    assert elapsed(NOW, NOW - timedelta(seconds=1)) == -1.0
-    for start, end in ((None, NOW), (NOW, None), ("soon", NOW), (NOW, "later"), (None, None)):
-        assert elapsed(start, end) is None
 
 
 @pytest.mark.parametrize("style", TimeStyle)

@@ -13,10 +13,8 @@ from comfytui.tui.present.cells import EMPTY, Role, Span, width_of
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.present.workflows import (
     HISTORY_COLUMNS,
-    Spent,
     history_tally,
     last_workflow,
-    spent,
     timeline,
     workflow_fields,
     workflow_name,
@@ -45,28 +43,6 @@ BARE = Workflow.model_validate({"id": "bare"})
 
 def cells(row: Row) -> dict[str, str]:
     return {key: plain_text(cell) for key, cell in row.cells.items()}
-
-
-@pytest.mark.parametrize(
-    ("workflow", "time"),
-    [
-        (QUEUED, Spent(46, waiting=True, ran=None, running=False)),
-        (RUNNING, Spent(110, waiting=False, ran=190, running=True)),
-        (COMPLETED, Spent(20, waiting=False, ran=130, running=False)),
-        (INVALID, Spent(None, waiting=False, ran=None, running=False)),
-        (BARE, Spent(None, waiting=False, ran=None, running=False)),
-        (make_workflow(created_at="soon"), Spent(None, waiting=True, ran=None, running=False)),
-        (make_workflow(status="running", created_at=ago(9)), Spent(None, waiting=False, ran=None, running=True)),
-        (make_workflow(status="paused", created_at=ago(9)), Spent(None, waiting=False, ran=None, running=False)),
-    ],
-)
-def test_where_the_time_went(workflow: Workflow, time: Spent) -> None:
-    assert spent(workflow, NOW) == time
-
-
-@pytest.mark.parametrize("status", [WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED])
-def test_what_has_not_started_waits(status: WorkflowStatus) -> None:
-    assert spent(make_workflow(status=status, created_at=ago(7)), NOW).waiting
 
 
 @pytest.mark.parametrize(("name", "shown"), [("Upscale", "Upscale"), (None, "w1"), ("", "w1"), ("  ", "w1")])

@@ -6,7 +6,8 @@ from textual.app import App, ComposeResult
 
 from comfytui.tui.present.cells import Span
 from comfytui.tui.present.fields import field
-from comfytui.tui.themes import THEMES
+from comfytui.tui.surroundings import Colours
+from comfytui.tui.themes import NAMES, themes_for
 from comfytui.tui.widgets.field_panel import FieldPanel
 
 
@@ -14,9 +15,9 @@ class PanelApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.panel = FieldPanel(id="panel")
-        for theme in THEMES:
+        for theme in themes_for(Colours.TRUECOLOR):
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.theme = NAMES[0]
 
     def compose(self) -> ComposeResult:
         yield self.panel

@@ -14,7 +14,8 @@ from textual.app import App, ComposeResult
 
 from comfytui.tui.present.cells import Span
 from comfytui.tui.present.columns import Column, Row
-from comfytui.tui.themes import THEMES
+from comfytui.tui.surroundings import Colours
+from comfytui.tui.themes import NAMES, themes_for
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ class TableApp(App[None]):
         super().__init__()
         self.table = KeyedTable(COLUMNS, id="table")
         self.told: list[object] = []
-        for theme in THEMES:
+        for theme in themes_for(Colours.TRUECOLOR):
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.theme = NAMES[0]
 
     def compose(self) -> ComposeResult:
         yield self.table

@@ -11,7 +11,8 @@ from textual.geometry import Region
 from textual.strip import Strip
 
 from comfytui.tui.present.cells import Role, Span
-from comfytui.tui.themes import THEMES
+from comfytui.tui.surroundings import Colours
+from comfytui.tui.themes import NAMES, themes_for
 from comfytui.tui.widgets.quiet import QuietView, differing_spans
 
 PLAIN, RED = Style(), Style(color="red")
@@ -77,9 +78,9 @@ class LinesApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.lines = Lines()
-        for theme in THEMES:
+        for theme in themes_for(Colours.TRUECOLOR):
             self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.theme = NAMES[0]
 
     def compose(self) -> ComposeResult:
         yield self.lines

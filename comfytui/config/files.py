@@ -1,0 +1,36 @@
+"""Small files of ours, written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from comfytui.config.paths import make_private
+
+__all__ = ["cause", "replace_file"]
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put this text in place of what the file holds; both it and its directory are this user's alone from the start.
+
+    Raises:
+        OSError: It cannot be written; what was there before is still there then.
+    """
+    import tempfile
+
+    make_private(path.parent)
+    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
+    written = Path(name)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        written.replace(path)
+    finally:
+        written.unlink(missing_ok=True)
+
+
+def cause(error: OSError) -> str:
+    """Why it cannot be read or written, to put behind a colon."""
+    return (error.strerror or "unknown cause").lower()

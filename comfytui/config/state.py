@@ -1,0 +1,253 @@
+"""What a person left behind: the view of each fleet and the looks, kept from one start to the next.
+
+It is read before the first frame, so it is cheap to import. Values are checked for their shape; whoever uses one
+checks whether it still means something.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import NamedTuple
+
+from comfytui.config.files import cause, replace_file
+from comfytui.config.paths import shown, state_dir
+
+__all__ = ["MAX_VIEWS", "Forgetful", "Loaded", "Memory", "State", "StateFile", "ViewState", "state_file"]
+
+MAX_VIEWS = 32
+"""Of so many fleets the view is kept."""
+
+MAX_BYTES = 64 * 1024
+
+# A terminal acts on control characters, and nothing can write half of a surrogate pair.
+_UNSHOWN = {"Cc", "Cs"}
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """How one fleet was looked at.
+
+    Attributes:
+        filter: The filter's text.
+        status: The status that was asked for, None for all.
+        sort: The column that the runners were sorted by, None for the API's order.
+        descending: Whether from the greatest to the least.
+        columns: The chosen columns of the list in their order; none for the usual ones.
+        history_sort: As `sort`, of the history.
+        history_descending: As `descending`, of the history.
+        history_columns: As `columns`, of the history.
+        per_page: Runners on a page, None for the usual number.
+    """
+
+    filter: str = ""
+    status: str | None = None
+    sort: str | None = None
+    descending: bool = False
+    columns: tuple[str, ...] = ()
+    history_sort: str | None = None
+    history_descending: bool = False
+    history_columns: tuple[str, ...] = ()
+    per_page: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """All that is kept.
+
+    Attributes:
+        profile: The profile that was watched last, None for none.
+        time_style: How times were told.
+        theme: The theme's name.
+        views: How each fleet was looked at, by its key, the one used last at the end.
+    """
+
+    profile: str | None = None
+    time_style: str | None = None
+    theme: str | None = None
+    views: Mapping[str, ViewState] = field(default_factory=dict)
+
+    def with_view(self, key: str, view: ViewState) -> State:
+        """The same with this view of a fleet as the one used last; of too many, those used longest ago go."""
+        others = [(other, kept) for other, kept in self.views.items() if other != key]
+        return replace(self, views=dict([*others, (key, view)][-MAX_VIEWS:]))
+
+
+class Loaded(NamedTuple):
+    """What was read, and what there is to tell of it: one sentence, or None."""
+
+    state: State
+    note: str | None
+
+
+class StateFile:
+    """The file that the state is kept in, for this user alone.
+
+    Args:
+        path: Where.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def load(self) -> Loaded:
+        """What is kept; a file that cannot be used is set aside under another name, which the note says."""
+        try:
+            data = _start_of(self._path)
+        except FileNotFoundError:
+            return Loaded(State(), None)
+        except OSError as error:
+            return Loaded(State(), f"The last view cannot be restored from {shown(self._path)}: {cause(error)}.")
+        try:
+            return Loaded(_decoded(data), None)
+        except (ValueError, RecursionError):
+            return Loaded(State(), self._set_aside())
+
+    def save(self, state: State) -> str | None:
+        """Keep this instead; the sentence that says why it cannot be kept, else None."""
+        try:
+            replace_file(self._path, _encoded(state))
+        except OSError as error:
+            return f"This view cannot be kept in {shown(self._path)}: {cause(error)}."
+        return None
+
+    def _set_aside(self) -> str:
+        aside = self._path.with_name(f"{self._path.name}.broken")
+        words = f"The last view cannot be restored: {shown(self._path)} is broken"
+        try:
+            self._path.replace(aside)
+        except OSError as error:
+            return f"{words}, and it cannot be set aside: {cause(error)}."
+        return f"{words}; it was set aside as {aside.name}."
+
+
+class Memory:
+    """The state in use, and the file behind it.
+
+    Attributes:
+        state: What is remembered now.
+        note: What to tell the person about it: that it could not be restored, or since then not be kept.
+
+    Args:
+        file: Where it is kept.
+    """
+
+    def __init__(self, file: StateFile) -> None:
+        self._file = file
+        self.state, self.note = file.load()
+        self._kept = self.state
+
+    def remember(self, state: State) -> None:
+        """Remember this; it is written where it is not what is in the file already. It may wait for the disk."""
+        self.state = state
+        if _encoded(state) == _encoded(self._kept):
+            return
+        self.note = self._file.save(state)
+        if self.note is None:
+            self._kept = state
+
+
+class Forgetful:
+    """Remembers as long as it lasts, and neither reads nor writes a file; attributes as of `Memory`."""
+
+    def __init__(self) -> None:
+        self.state = State()
+        self.note: str | None = None
+
+    def remember(self, state: State) -> None:
+        """Remember this until the end."""
+        self.state = state
+
+
+def state_file() -> Path:
+    """Where the state is kept unless a person wants to start afresh; it need not exist."""
+    return state_dir() / "state.json"
+
+
+def _start_of(path: Path) -> bytes:
+    """The file's first bytes, one more than it may have; none where it is no file at all, but a directory or pipe."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        return os.read(descriptor, MAX_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
+    finally:
+        os.close(descriptor)
+
+
+def _encoded(state: State) -> str:
+    """The state as text that can be read back, without the views used longest ago where they are too much."""
+    views = [(key, asdict(view)) for key, view in state.views.items()][-MAX_VIEWS:]
+    looks = {"profile": state.profile, "time_style": state.time_style, "theme": state.theme}
+    while True:
+        text = json.dumps({**looks, "views": dict(views)}, indent=1) + "\n"
+        if len(text) <= MAX_BYTES or not views:
+            return text
+        del views[0]
+
+
+def _decoded(data: bytes) -> State:
+    """What the bytes say; ValueError or RecursionError where they do not say a state."""
+    if len(data) > MAX_BYTES:
+        raise ValueError("too big")
+    said = _object(json.loads(data.decode("utf-8")))
+    views = _object(said.get("views", {}))
+    return State(
+        profile=_text(said.get("profile")),
+        time_style=_text(said.get("time_style")),
+        theme=_text(said.get("theme")),
+        views={_shown(key): _view(_object(view)) for key, view in [*views.items()][-MAX_VIEWS:]},
+    )
+
+
+def _view(said: Mapping[str, object]) -> ViewState:
+    return ViewState(
+        filter=_text(said.get("filter")) or "",
+        status=_text(said.get("status")),
+        sort=_text(said.get("sort")),
+        descending=_flag(said.get("descending", False)),
+        columns=_texts(said.get("columns", [])),
+        history_sort=_text(said.get("history_sort")),
+        history_descending=_flag(said.get("history_descending", False)),
+        history_columns=_texts(said.get("history_columns", [])),
+        per_page=_whole(said.get("per_page")),
+    )
+
+
+def _object(value: object) -> Mapping[str, object]:
+    if not isinstance(value, dict):
+        raise ValueError("no object")
+    return value
+
+
+def _text(value: object) -> str | None:
+    if value is None:
+        return None
+    if not isinstance(value, str):
+        raise ValueError("no text")
+    return _shown(value)
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+        raise ValueError("no list of texts")
+    return tuple(map(_shown, value))
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("neither true nor false")
+    return value
+
+
+def _whole(value: object) -> int | None:
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
+        raise ValueError("no whole number")
+    return value
+
+
+def _shown(text: str) -> str:
+    return "".join(each for each in text if unicodedata.category(each) not in _UNSHOWN)

@@ -1,0 +1,169 @@
+"""The runners that a person looks for, in the order they wish for: out of all pages that are loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from operator import is_
+from typing import TYPE_CHECKING, TypeAlias
+
+from comfytui.engine.query import Facts, Need, Query, is_known
+from comfytui.engine.resources import MAX_WHOLE_RUNNERS
+from comfytui.engine.sorting import needs, sort_runners
+from comfytui.engine.whole import last_page, whole_keys
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage, Workflow
+    from comfytui.engine.feed import Feed
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.engine.sorting import Sort
+
+__all__ = ["Searched", "View", "Viewer"]
+
+_Histories: TypeAlias = "Mapping[str, Feed[tuple[Workflow, ...]]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Searched:
+    """How much of the list was looked through.
+
+    Attributes:
+        pages: How many pages are loaded.
+        of: How many pages are to be loaded; None where that is not known.
+        runners: How many runners are loaded.
+        total: How many runners the list has; None where the API did not tell.
+        capped: Whether it has more than are ever loaded, `MAX_WHOLE_RUNNERS`.
+    """
+
+    pages: int = 0
+    of: int | None = None
+    runners: int = 0
+    total: int | None = None
+    capped: bool = False
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every page that is to be loaded is; there may be more where it is capped."""
+        return self.pages == self.of
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What was found.
+
+    Attributes:
+        runners: Those that match, in order.
+        searched: Among what.
+        known: Of how many of the runners loaded all is known that filter and order look at; None where they look at
+            nothing but the list.
+    """
+
+    runners: tuple[Runner, ...] = ()
+    searched: Searched = Searched()
+    known: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Basis:
+    """What filtering and sorting start from."""
+
+    listed: tuple[Runner, ...]
+    query: Query
+    sort: Sort | None
+    histories: _Histories
+
+    def is_as(self, other: _Basis) -> bool:
+        """Whether the same comes of both."""
+        if self.listed is not other.listed or self.query != other.query or self.sort != other.sort:
+            return False
+        known, before = self.histories, other.histories
+        return known is before or (
+            len(known) == len(before)
+            and all(key in before and before[key].value is feed.value for key, feed in known.items())
+        )
+
+
+class Viewer:
+    """Makes views of snapshots, one after another, and the same one again while nothing that matters has changed.
+
+    Cheap then, however many runners there are: what the engine found unchanged it leaves the same object.
+    """
+
+    def __init__(self) -> None:
+        self._view = View()
+        self._pages: tuple[RunnerPage, ...] = ()
+        self._overlap = False
+        self._basis = _Basis((), Query(), None, {})
+
+    def view(self, snapshot: Snapshot, query: Query, sort: Sort | None) -> View:
+        """The runners of the list in view that match, out of the pages of the whole list that are loaded.
+
+        Without a sort they are in the API's order. A runner that is on two pages, for pages shift while they are
+        loaded, counts once, as the newer answer has it.
+        """
+        total = snapshot.total
+        keys = whole_keys(snapshot.attention.page.status, total, snapshot.pages)
+        self._find(self._list([snapshot.page_at(key) for key in keys]), query, sort, snapshot)
+        searched = Searched(
+            pages=len(self._pages),
+            of=last_page(keys, total, snapshot.pages),
+            runners=len(self._basis.listed),
+            total=total,
+            capped=total is not None and total > MAX_WHOLE_RUNNERS,
+        )
+        if searched != self._view.searched:
+            self._view = replace(self._view, searched=searched)
+        return self._view
+
+    def _list(self, feeds: Iterable[Feed[RunnerPage]]) -> tuple[Runner, ...]:
+        """The runners of these pages; where some are on two of them, it matters too which of the pages is newer."""
+        aged = [(feed.value, feed.fetched_on or 0.0) for feed in feeds if feed.value is not None]
+        pages = tuple(page for page, _ in aged)
+        if not self._overlap and _are_same(pages, self._pages):
+            return self._basis.listed
+        listed = _merged(aged)
+        self._overlap = len(listed) < sum(len(page.runners) for page in pages)
+        self._pages = pages
+        return _kept(self._basis.listed, listed)
+
+    def _find(self, listed: tuple[Runner, ...], query: Query, sort: Sort | None, snapshot: Snapshot) -> None:
+        asked = query.needs | (needs(sort) if sort is not None else frozenset())
+        basis = _Basis(listed, query, sort, snapshot.histories if Need.HISTORY in asked else {})
+        if basis.is_as(self._basis):
+            return
+        self._basis = basis
+        facts = [Facts(runner, _history_of(runner, basis.histories)) for runner in listed]
+        known = sum(is_known(asked, each) for each in facts) if asked else None
+        found = _kept(self._view.runners, _found(facts, query, sort))
+        if found is not self._view.runners or known != self._view.known:
+            self._view = replace(self._view, runners=found, known=known)
+
+
+def _found(facts: Sequence[Facts], query: Query, sort: Sort | None) -> tuple[Runner, ...]:
+    """The runners that match, in order."""
+    matching = [each for each in facts if query.matches(each)] if query else facts
+    return tuple(each.runner for each in (matching if sort is None else sort_runners(matching, sort)))
+
+
+def _history_of(runner: Runner, histories: _Histories) -> tuple[Workflow, ...] | None:
+    feed = histories.get(runner.id)
+    return None if feed is None else feed.value
+
+
+def _merged(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:
+    """The runners of pages of these ages, each once: where the newest page that has it has it."""
+    place_of: dict[str, int] = {}
+    for place in sorted(range(len(pages)), key=lambda place: pages[place][1], reverse=True):
+        for runner in pages[place][0].runners:
+            place_of.setdefault(runner.id, place)
+    placed = ((place, runner) for place, (page, _) in enumerate(pages) for runner in page.runners)
+    return tuple(runner for place, runner in placed if place_of[runner.id] == place)
+
+
+def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:
+    """Whether these are the very same objects; whether they are equal would take long to tell."""
+    return len(some) == len(others) and all(map(is_, some, others))
+
+
+def _kept(old: tuple[Runner, ...], new: tuple[Runner, ...]) -> tuple[Runner, ...]:
+    return old if _are_same(old, new) else new

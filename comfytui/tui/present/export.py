@@ -1,0 +1,144 @@
+"""Runners and workflows as they leave the dashboard: JSON, CSV, text; whole, exact, and without a secret."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, TypeAlias
+
+from comfytui.tui.present.urls import MASK, masked
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Moment, Runner, Workflow
+
+__all__ = [
+    "Item",
+    "runner_data",
+    "runner_json",
+    "to_csv",
+    "to_json",
+    "to_text",
+    "workflow_data",
+    "workflow_json",
+]
+
+Item: TypeAlias = Mapping[str, object]
+"""A runner or a workflow as data without secrets, by field: text, a list of tags, headers by name, None for null."""
+
+_WORD = re.compile(r'[^\s"]+')
+_LIKE_A_URL = re.compile(r"//|[?&#;][^=]*=|:[^@]*@")
+_FORMULA = ("=", "+", "-", "@", "\t")
+
+
+def runner_data(runner: Runner) -> dict[str, object]:
+    """A runner's fields by the API's names, in the order of page get-runner; those it does not name come last.
+
+    Times are ISO 8601 in UTC, or the text that was sent where that is no time. Header values and whatever of a URL
+    may be a secret are masked.
+    """
+    known: dict[str, object] = {
+        "id": runner.id,
+        "user_id": runner.user_id,
+        "name": runner.name,
+        "status": _word(runner.status),
+        "endpoint": None if runner.endpoint is None else masked(runner.endpoint),
+        "tags": list(runner.tags),
+        "headers": dict.fromkeys(runner.headers, MASK),
+        "created_at": _time(runner.created_at),
+        "updated_at": _time(runner.updated_at),
+    }
+    return _with_extras(known, runner.extras)
+
+
+def workflow_data(workflow: Workflow) -> dict[str, object]:
+    """A workflow's fields in the order of page get-runner-history, as `runner_data` gives a runner's."""
+    known: dict[str, object] = {
+        "id": workflow.id,
+        "name": workflow.name,
+        "status": _word(workflow.status),
+        "tags": list(workflow.tags),
+        "created_at": _time(workflow.created_at),
+        "updated_at": _time(workflow.updated_at),
+        "started_at": _time(workflow.started_at),
+        "completed_at": _time(workflow.completed_at),
+    }
+    return _with_extras(known, workflow.extras)
+
+
+def runner_json(runner: Runner) -> str:
+    """A runner as one JSON object over several lines, without a line break at its end."""
+    return _json(runner_data(runner))
+
+
+def workflow_json(workflow: Workflow) -> str:
+    """A workflow as one JSON object over several lines, without a line break at its end."""
+    return _json(workflow_data(workflow))
+
+
+def to_json(items: Iterable[Item]) -> str:
+    """The items as a JSON array, for a file."""
+    return f"{_json([*items])}\n"
+
+
+def to_csv(items: Sequence[Item]) -> str:
+    """The items as CSV below a line with the names of all fields that any of them has; nothing where there are none.
+
+    Null is an empty cell, tags are joined by blanks, headers are `name=••••••••`. A cell that a spreadsheet would
+    take for a formula begins with an apostrophe.
+    """
+    if not items:
+        return ""
+    header = list(dict.fromkeys(name for item in items for name in item))
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    writer.writerow(map(_cell, header))
+    writer.writerows([_cell(item.get(name)) for name in header] for item in items)
+    return written.getvalue()
+
+
+def to_text(lines: Iterable[str]) -> str:
+    """The lines of a screen without the blanks behind them, for a file."""
+    return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _with_extras(known: dict[str, object], extras: Iterable[tuple[str, str]]) -> dict[str, object]:
+    """Known fields first; one that only looks like a known one, now that its name is clean, is not let in."""
+    return known | {name: _without_secrets(value) for name, value in extras if name not in known}
+
+
+def _without_secrets(text: str) -> str:
+    """The text with what looks like a URL masked, wherever it stands in it."""
+    return _WORD.sub(lambda word: masked(word[0]) if _LIKE_A_URL.search(word[0]) else word[0], text)
+
+
+def _word(status: str | None) -> str | None:
+    return None if status is None else str(status)
+
+
+def _time(value: Moment | None) -> str | None:
+    return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
+
+
+def _json(data: object) -> str:
+    return json.dumps(data, indent=2, ensure_ascii=False)
+
+
+def _cell(value: object) -> str:
+    text = _flat(value)
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _flat(value: object) -> str:
+    match value:
+        case None:
+            return ""
+        case Mapping():
+            return " ".join(f"{name}={_flat(each)}" for name, each in value.items())
+        case list():
+            return " ".join(map(_flat, value))
+        case _:
+            return str(value)

@@ -1,0 +1,61 @@
+"""Rows that hold still after a key press, and rows that have changed. Pure."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from comfytui.tui.present.cells import Line, Role, Span
+
+if TYPE_CHECKING:
+    from comfytui.tui.present.columns import Row
+
+__all__ = ["HOLD", "changed", "held", "held_words", "moves"]
+
+HOLD = 3.0
+"""Seconds after a key press for which rows keep their places."""
+
+
+def held(shown: Sequence[Row], wanted: Sequence[Row]) -> tuple[Row, ...]:
+    """The wanted rows in the places they have now.
+
+    Rows that are gone stay, as last known; new ones appear only behind all others, where they push nothing away.
+    """
+    by_id = {row.id: row for row in wanted}
+    places = {row.id for row in shown}
+    behind = next((place for place in range(len(wanted), 0, -1) if wanted[place - 1].id in places), 0)
+    return (*(by_id.get(row.id, row) for row in shown), *wanted[behind:])
+
+
+def moves(shown: Sequence[Row], wanted: Sequence[Row]) -> int:
+    """How many rows come, go or change places from the one order to the other."""
+    places = {row.id: place for place, row in enumerate(shown)}
+    kept = [places[row.id] for row in wanted if row.id in places]
+    return (len(shown) - len(kept)) + (len(wanted) - len(kept)) + (len(kept) - _longest_rise(kept))
+
+
+def held_words(count: int) -> Line:
+    """`2 moves held`, where there are any."""
+    return (Span(f"{count} {'move' if count == 1 else 'moves'} held", Role.WAITING),) if count else ()
+
+
+def changed(before: Mapping[str, Row], rows: Iterable[Row]) -> list[str]:
+    """The ids of the rows that were there before and tell of something else now.
+
+    What was not known before, or is not known any more, is no change.
+    """
+    return [row.id for row in rows if row.id in before and _differ(before[row.id].facts, row.facts)]
+
+
+def _differ(before: tuple[object, ...], after: tuple[object, ...]) -> bool:
+    return any(old is not None and new is not None and old != new for old, new in zip(before, after, strict=False))
+
+
+def _longest_rise(numbers: Sequence[int]) -> int:
+    """How many of the numbers can stay where they are while the others move between them."""
+    ends: list[int] = []
+    for number in numbers:
+        place = bisect_left(ends, number)
+        ends[place : place + 1] = [number]
+    return len(ends)

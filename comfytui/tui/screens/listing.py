@@ -1,0 +1,248 @@
+"""Finding runners: pages, filters, orders and columns of the list, and of the history beside it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on
+
+from comfytui.engine.query import Query, QueryError, parse
+from comfytui.engine.sorting import RUNNER_KEYS, WORKFLOW_KEYS
+from comfytui.tui.messages import Rearranged
+from comfytui.tui.present.cells import Role, Span
+from comfytui.tui.present.columns import arranged
+from comfytui.tui.present.finding import (
+    API_ORDER,
+    STATUSES,
+    following_sort,
+    history_sort_of,
+    listing_of,
+    listing_with,
+    view_of,
+)
+from comfytui.tui.present.listing import Listing, count_words
+from comfytui.tui.present.runners import RUNNER_COLUMNS
+from comfytui.tui.present.workflows import HISTORY_COLUMNS
+from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.widgets.history_table import HistoryTable
+from comfytui.tui.widgets.prompt import FilterBox, PageBox, Prompt, Puzzled
+from comfytui.tui.widgets.runner_list import RunnerList
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.config.state import ViewState
+    from comfytui.engine.sorting import Sort
+
+__all__ = ["ListingScreen"]
+
+
+class ListingScreen(FollowingScreen):
+    """What lists runners and the history of one, in a way the person arranges.
+
+    Attributes:
+        listing: Which runners are listed, and how.
+        prompt: What is typed into, None while nothing is.
+    """
+
+    def __init__(self, clock: Clock, view: ViewState, per_page: int) -> None:
+        super().__init__(clock)
+        self.runners = RunnerList(id="list")
+        self.history = HistoryTable(id="history")
+        self.prompt: Prompt | None = None
+        self._flaw = ""
+        self.arrange_as(view, per_page)
+
+    def arrange_as(self, view: ViewState, per_page: int) -> None:
+        """List runners and history as they were once."""
+        self.listing = self._listing_before = listing_of(view, per_page)
+        self.history.sort = history_sort_of(view)
+        self._columns, self._history_columns = view.columns, view.history_columns
+        self._arrange_columns()
+
+    def relist(self, listing: Listing) -> None:
+        """List these from now on."""
+        self.listing = listing
+        self._remember()
+
+    def enter_list(self) -> None:
+        """Put the keys into the list."""
+        raise NotImplementedError
+
+    def go_to_runner(self, runner_id: str) -> None:
+        """Point at this runner, on whatever page it is, as far as that is known."""
+        if self.snapshot is None or (listing := self._listing_with(runner_id)) is None:
+            return
+        if self.runners.runner(runner_id) is not None:
+            self.runners.move_to(runner_id)
+        else:
+            self.runners.seek(runner_id)
+            self.relist(listing)
+        self.enter_list()
+
+    def action_next_page(self) -> None:
+        """Turn to the next page, if there is one."""
+        if self.runners.pages is None or self.listing.key.page < self.runners.pages:
+            self.turn_to(self.listing.key.page + 1)
+
+    def action_previous_page(self) -> None:
+        """Turn to the page before, if there is one."""
+        if self.listing.key.page > 1:
+            self.turn_to(self.listing.key.page - 1)
+
+    def action_go_to_page(self) -> None:
+        """Ask for the number of a page."""
+        self._open(PageBox())
+
+    def action_filter(self) -> None:
+        """Ask for a filter."""
+        self._listing_before = self.listing
+        self._open(FilterBox(self.listing.query.text))
+
+    def action_cycle_status(self) -> None:
+        """List all runners, the active ones, or the disabled ones, from the first page on."""
+        key = self.listing.key
+        following = STATUSES[(STATUSES.index(key.status) + 1) % len(STATUSES)]
+        self.relist(replace(self.listing, key=replace(key, page=1, status=following)))
+
+    def action_sort_column(self) -> None:
+        """Sort by the next column: the history where the keys go there, else the list."""
+        if self.history.has_focus:
+            self.history.sort = following_sort(WORKFLOW_KEYS, self.history.sort)
+            self._rearranged()
+        else:
+            self._sort(following_sort(RUNNER_KEYS, self.listing.sort))
+
+    def action_sort_direction(self) -> None:
+        """Sort the other way round."""
+        if self.history.has_focus:
+            self.history.sort = (self.history.sort or API_ORDER).flipped
+            self._rearranged()
+        else:
+            self._sort((self.listing.sort or API_ORDER).flipped)
+
+    def action_choose_columns(self) -> None:
+        """Choose the columns of the history where the keys go there, else of the list."""
+        from comfytui.tui.screens.columns import ColumnsScreen
+
+        if self.history.has_focus:
+            self.app.push_screen(ColumnsScreen(HISTORY_COLUMNS, self._history_columns), self._history_columns_chosen)
+        else:
+            self.app.push_screen(ColumnsScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
+
+    def clear_filter(self) -> None:
+        """List without the filter, and without that of the status once there is no other."""
+        key = replace(self.listing.key, page=1)
+        if self.listing.query:
+            self.relist(replace(self.listing, key=key, query=parse("")))
+        elif key.status is not None:
+            self.relist(replace(self.listing, key=replace(key, status=None)))
+
+    def turn_to(self, page: int) -> None:
+        """List the runners of this page."""
+        self.relist(replace(self.listing, key=replace(self.listing.key, page=page)))
+
+    def close_prompt(self) -> None:
+        """Take away what is typed into; what it did stays."""
+        if self.prompt is not None:
+            self.prompt.remove()
+            self.prompt = None
+            self.footer.display = True
+            self.show_hints()
+
+    def say_in_prompt(self) -> None:
+        """Say beside what is typed what it finds."""
+        if self.prompt is not None and self._flaw:
+            self.prompt.say((Span(self._flaw, Role.BAD),))
+        elif isinstance(self.prompt, FilterBox):
+            self.prompt.say(count_words(self.runners.view, self.prompt.room) if self.runners.view else ())
+        elif isinstance(self.prompt, PageBox):
+            self.prompt.say((Span(f"of {self.runners.pages or '?'}", Role.MUTED),))
+
+    @on(Prompt.Edited)
+    def _typed(self, event: Prompt.Edited) -> None:
+        self._flaw = ""
+        if event.prompt is not self.prompt or not isinstance(event.prompt, FilterBox):
+            return
+        query = self._understood(event.text)
+        if query is not None and query.text != self.listing.query.text:
+            self.relist(replace(self.listing, key=replace(self.listing.key, page=1), query=query))
+        self.say_in_prompt()
+
+    @on(Prompt.Given)
+    def _given(self, event: Prompt.Given) -> None:
+        if event.prompt is not self.prompt:
+            return
+        if isinstance(event.prompt, FilterBox):
+            self._understood(event.text)
+        elif event.text and not self._turned(int(event.text)):
+            self._flaw = f"there are pages 1 to {self.runners.pages or '?'}"
+        if self._flaw:
+            self.say_in_prompt()
+        else:
+            self.enter_list()
+
+    @on(Puzzled)
+    def _explain(self) -> None:
+        from comfytui.tui.screens.grammar import GrammarScreen
+
+        self.app.push_screen(GrammarScreen())
+
+    @on(Prompt.Dropped)
+    def _dropped(self, event: Prompt.Dropped) -> None:
+        if event.prompt is self.prompt and isinstance(event.prompt, FilterBox):
+            self.relist(self._listing_before)
+        self.enter_list()
+
+    def _open(self, prompt: Prompt) -> None:
+        self.close_prompt()
+        self.prompt, self._flaw = prompt, ""
+        self.mount(prompt, before=self.footer)
+        self.footer.display = False
+        self.say_in_prompt()
+
+    def _understood(self, text: str) -> Query | None:
+        """The filter that was typed; None where it makes no sense, which is said beside it."""
+        try:
+            return parse(text)
+        except QueryError as error:
+            self._flaw = str(error)
+            return None
+
+    def _turned(self, page: int) -> bool:
+        """Turn to a page, if there may be one of this number."""
+        exists = page >= 1 and (self.runners.pages is None or page <= self.runners.pages)
+        if exists:
+            self.turn_to(page)
+        return exists
+
+    def _sort(self, sort: Sort | None) -> None:
+        self.listing = replace(self.listing, sort=sort)
+        self._arrange_columns()
+        self.relist(self.listing)
+
+    def _columns_chosen(self, chosen: tuple[str, ...] | None) -> None:
+        if chosen is not None:
+            self._columns = chosen
+            self._rearranged()
+
+    def _history_columns_chosen(self, chosen: tuple[str, ...] | None) -> None:
+        if chosen is not None:
+            self._history_columns = chosen
+            self._rearranged()
+
+    def _rearranged(self) -> None:
+        self._arrange_columns()
+        self._remember()
+
+    def _arrange_columns(self) -> None:
+        self.runners.have_columns(arranged(RUNNER_COLUMNS, self._columns), self.listing.sort)
+        self.history.have_columns(arranged(HISTORY_COLUMNS, self._history_columns), self.history.sort)
+        self.follow_again()
+
+    def _listing_with(self, runner_id: str) -> Listing | None:
+        return listing_with(self.snapshot, self.listing, self.runners.view, runner_id) if self.snapshot else None
+
+    def _remember(self) -> None:
+        arranged_so = (self.listing, self._columns, self.history.sort, self._history_columns)
+        self.post_message(Rearranged(view_of(*arranged_so)))

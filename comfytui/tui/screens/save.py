@@ -1,0 +1,77 @@
+"""Asking what a file is to be called."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from comfytui.tui.bindings import bindings, live_keys
+from comfytui.tui.commands import Where
+from comfytui.tui.present.saving import Format, check_name
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+
+__all__ = ["SaveScreen"]
+
+_KINDS = {Format.TEXT: "text", Format.CSV: "table", Format.JSON: "data", Format.SVG: "picture"}
+
+ENDINGS = "  ".join(f".{kind} {word}" for kind, word in _KINDS.items())
+"""The endings a name can have, and what each makes of the file."""
+
+
+class SaveScreen(ModalScreen[str | None]):
+    """A box to name a file in; what is wrong with the name is said as it is typed.
+
+    Dismissed with a name that `check_name` finds nothing wrong with, or with None when the person goes back.
+
+    Args:
+        name: The name offered.
+    """
+
+    CSS_PATH = "save.tcss"
+    AUTO_FOCUS = "#file"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PROMPT)]
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        # The ending is what one changes most, so the cursor stands behind it, and nothing is typed away at once.
+        self._input = Input(name, select_on_focus=False, id="file")
+        self._input.cursor_blink = False
+        self._said = Static(check_name(name) or "", id="wrong", markup=False)
+
+    def compose(self) -> ComposeResult:
+        """The name, what it may end in, and what is wrong with it."""
+        with VerticalScroll(id="save", can_focus=False) as box:
+            box.border_title = "Save this view in a file"
+            yield self._input
+            yield Static(ENDINGS, id="endings", markup=False)
+            yield self._said
+
+    def on_mount(self) -> None:
+        """Say which keys work, whenever others do."""
+        self.bindings_updated_signal.subscribe(self, lambda _screen: self._say_keys())
+
+    @on(Input.Changed, "#file")
+    def _changed(self) -> None:
+        self._said.update(check_name(self._input.value) or "")
+
+    @on(Input.Submitted, "#file")
+    def _submitted(self) -> None:
+        if check_name(self._input.value) is None:
+            self.dismiss(self._input.value)
+
+    def action_close_prompt(self) -> None:
+        """Go back, and save nothing."""
+        self.dismiss(None)
+
+    def _say_keys(self) -> None:
+        back = " ".join(live_keys(self.screen).get("close_prompt", [])[:1])
+        # As content, for a key may be a bracket, and text would be read as markup.
+        self.query_one("#save").border_subtitle = Content(f"enter saves  {back} goes back" if back else "enter saves")

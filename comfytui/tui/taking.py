@@ -1,0 +1,91 @@
+"""Taking things out of the dashboard: to the clipboard, or into a file."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from textual import on
+
+from comfytui.tui.endings import EndingApp
+from comfytui.tui.messages import Copied, Saved
+from comfytui.tui.screens.base import FollowingScreen
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.tui.setup import Setup
+
+__all__ = ["TakingApp"]
+
+_TOAST = 4.0
+
+
+class TakingApp(EndingApp):
+    """An app out of whose screens ids, items and whole views can be taken.
+
+    Args:
+        clock: Dates files.
+        setup: Says where things go.
+    """
+
+    def __init__(self, clock: Clock, setup: Setup) -> None:
+        super().__init__(watch_css=False)
+        self.clock = clock
+        self.setup = setup
+
+    def tell(self, sentence: str, seconds: float = _TOAST) -> None:
+        """Say something for a while, in a corner; it may be text of the API's."""
+        self.notify(sentence, markup=False, timeout=seconds)
+
+    @on(Copied)
+    def _copied(self, event: Copied) -> None:
+        self.run_worker(self._copy(event.text, event.what), name="copy", exclusive=True, group="copy")
+
+    @on(Saved)
+    def _saved(self) -> None:
+        from comfytui.tui.present.saving import Format, default_name
+        from comfytui.tui.screens.save import SaveScreen
+
+        screen = self.screen
+        if isinstance(screen, FollowingScreen):
+            what, _ = screen.exported()
+            offered = default_name(what, self.clock.now().astimezone(), Format.TEXT)
+            self.push_screen(SaveScreen(offered), lambda name: self._named(screen, name))
+
+    def _named(self, screen: FollowingScreen, name: str | None) -> None:
+        if name is not None:
+            # The picture is taken once the box is gone from it.
+            self.call_after_refresh(self._save, screen, name)
+
+    async def _save(self, screen: FollowingScreen, name: str) -> None:
+        from comfytui.tui.present.saving import save_file
+
+        text = self._content(screen, name)
+        wrong = await asyncio.to_thread(save_file, self.setup.saves_in, name, text)
+        self.tell(wrong or f"Saved in {name}")
+
+    def _content(self, screen: FollowingScreen, name: str) -> str:
+        from comfytui.tui.present.export import to_csv, to_json, to_text
+        from comfytui.tui.present.saving import Format, format_of
+
+        _, items = screen.exported()
+        match format_of(name):
+            case Format.JSON:
+                return to_json(items)
+            case Format.CSV:
+                return to_csv(items)
+            case Format.SVG:
+                return self.export_screenshot(title=self.title)
+            case _:
+                return to_text(screen.lines)
+
+    async def _copy(self, text: str, what: str) -> None:
+        from comfytui.tui.clipboard import copy
+
+        copied = await copy(text, self.setup.environ, self.write_to_terminal, self.setup.copies_in)
+        self.tell(f"{what[:1].upper()}{what[1:]}: {copied.words}")
+
+    def write_to_terminal(self, text: str) -> None:
+        """Write to the terminal beside what is drawn; to nothing where there is none."""
+        if self._driver is not None:
+            self._driver.write(text)

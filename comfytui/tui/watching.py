@@ -1,0 +1,178 @@
+"""Watching a fleet: follows its engine, asks for its token, remembers its view, and goes over to another one."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from textual import on
+from textual.reactive import reactive
+
+from comfytui.config.settings import SettingsError
+from comfytui.config.state import ViewState
+from comfytui.engine.actions import Reconnect
+from comfytui.engine.snapshot import Snapshot
+from comfytui.tui.messages import Rearranged, SwitchedProfile
+from comfytui.tui.present.cells import EMPTY, Line
+from comfytui.tui.present.header import source_words
+from comfytui.tui.present.problems import skew_words
+from comfytui.tui.taking import TakingApp
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.timer import Timer
+    from textual.worker import Worker
+
+    from comfytui.api.request_log import RequestLog
+    from comfytui.clock import Clock
+    from comfytui.config.state import State
+    from comfytui.engine.feed import Problem
+    from comfytui.tui.fleets import OpenFleet
+    from comfytui.tui.setup import Setup
+
+__all__ = ["WatchingApp"]
+
+_KEEP_AFTER = 1.0
+
+
+class WatchingApp(TakingApp):
+    """An app that watches one fleet at a time.
+
+    Attributes:
+        fleet: What is watched.
+        requests: What was asked of the API, for people to read.
+        state: What will be remembered.
+        snapshot: What the engine knows; screens watch it.
+        source: Where the runners come from, for people to read; screens watch it.
+
+    Args:
+        fleet: What is watched first.
+        clock: Says when things are.
+        requests: What was asked of the API.
+        setup: How the app is set up.
+    """
+
+    snapshot: reactive[Snapshot] = reactive(Snapshot(), init=False, layout=False, repaint=False)
+    source: reactive[Line] = reactive(EMPTY, init=False, layout=False, repaint=False)
+
+    def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
+        super().__init__(clock, setup)
+        self.fleet = fleet
+        self.requests = requests
+        self.state = setup.memory.state
+        self._at_end = ExitStack()
+        self._polling: tuple[Worker[None], ...] = ()
+        self._keeping: Timer | None = None
+        self._skew_told = False
+        self._memory_told: str | None = None
+        self.set_reactive(WatchingApp.snapshot, fleet.engine.snapshot)
+        self.set_reactive(WatchingApp.source, _source_of(fleet))
+
+    def at_end(self, close: Callable[[], None]) -> None:
+        """Have something closed once the screen is gone, the last one named first."""
+        self._at_end.callback(close)
+
+    def on_unmount(self) -> None:
+        """Keep the view, and close what was to be closed."""
+        self._keep()
+        self.fleet.close()
+        self._at_end.close()
+
+    def start(self) -> None:
+        """Begin to poll the fleet."""
+        engine = self.fleet.engine
+        if self.fleet.profile is not None:
+            self.keep_soon(replace(self.state, profile=self.fleet.profile))
+        self._polling = (self.run_worker(engine.run(), name="engine"), self.run_worker(self._follow(), name="follow"))
+        self._tell_of_memory()
+
+    async def _follow(self) -> None:
+        async for snapshot in self.fleet.engine.subscribe():
+            asked_for, self.snapshot = self.snapshot.needs_token, snapshot
+            # Another refusal may follow a new token with no snapshot in between that needs none.
+            if snapshot.needs_token is not None and snapshot.needs_token is not asked_for:
+                self.ask_for_token(snapshot.needs_token)
+            if snapshot.ahead and not self._skew_told:
+                self._tell_of_skew(snapshot.ahead)
+
+    def _tell_of_skew(self, ahead: float) -> None:
+        self._skew_told = True
+        words = skew_words(ahead)
+        self.requests.note(words)
+        self.tell(words, 10)
+
+    async def _switch(self, profile: str) -> None:
+        """Watch another fleet from now on, from scratch."""
+        try:
+            fleet = self.setup.fleets.open(profile)
+        except SettingsError as error:
+            self.tell(str(error))
+            return
+        for worker in self._polling:
+            worker.cancel()
+        await asyncio.gather(*(worker.wait() for worker in self._polling), return_exceptions=True)
+        self.fleet.close()
+        self.fleet, self._skew_told = fleet, False
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        self.begin_anew()
+        self.snapshot, self.source = fleet.engine.snapshot, _source_of(fleet)
+        self.start()
+
+    def begin_anew(self) -> None:
+        """Forget on the screen what was known of the fleet before."""
+        raise NotImplementedError
+
+    def ask_for_token(self, problem: Problem) -> None:
+        """Ask the person for a token, unless that is being done."""
+        from comfytui.tui.screens.token import TokenScreen
+
+        if not any(isinstance(screen, TokenScreen) for screen in self.screen_stack):
+            self.push_screen(TokenScreen(self.fleet.door, problem.message), self._token_given)
+
+    def _token_given(self, let_in: bool | None) -> None:
+        if let_in:
+            self.source = _source_of(self.fleet)
+            self.fleet.engine.perform(Reconnect())
+
+    @property
+    def view(self) -> ViewState:
+        """How the fleet was looked at last."""
+        return self.state.views.get(self.fleet.key, ViewState())
+
+    def keep_soon(self, state: State) -> None:
+        """Keep this once keys rest."""
+        self.state = state
+        if self._keeping is None:
+            self._keeping = self.set_timer(_KEEP_AFTER, self._keep_now)
+
+    async def _keep_now(self) -> None:
+        self._keeping = None
+        await asyncio.to_thread(self._keep)
+        self._tell_of_memory()
+
+    def _keep(self) -> None:
+        self.setup.memory.remember(self.state)
+
+    def _tell_of_memory(self) -> None:
+        """Tell once what there is to tell of what is kept."""
+        note = self.setup.memory.note
+        if note is not None and note != self._memory_told:
+            self.requests.note(note)
+            self.tell(note)
+        self._memory_told = note
+
+    @on(Rearranged)
+    def _rearranged(self, event: Rearranged) -> None:
+        self.keep_soon(self.state.with_view(self.fleet.key, event.view))
+
+    @on(SwitchedProfile)
+    def _profile_switched(self, event: SwitchedProfile) -> None:
+        self.run_worker(self._switch(event.name), name="switch", exclusive=True, group="switch")
+
+
+def _source_of(fleet: OpenFleet) -> Line:
+    return source_words(fleet.door.source, fleet.profile, fleet.colour)

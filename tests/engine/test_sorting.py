@@ -1,0 +1,172 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from typing import TypeAlias
+
+import pytest
+
+from comfytui.engine.query import Facts, Need
+from comfytui.engine.sorting import (
+    RUNNER_KEYS,
+    WORKFLOW_KEYS,
+    Sort,
+    knows,
+    natural,
+    needs,
+    sort_runners,
+    sort_workflows,
+)
+from tests.support.builders import make_runner, make_workflow
+
+Told: TypeAlias = tuple[str, dict[str, object]]
+
+NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+
+
+def ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
+
+
+def ran(status: str | None = "completed", **fields: object) -> tuple[object, ...]:
+    return (make_workflow("w", status=status, **fields),)
+
+
+def facts(runner_id: str, history: object = None, **fields: object) -> Facts:
+    known = history if isinstance(history, tuple) else None
+    return Facts(make_runner(runner_id, **fields), known)
+
+
+# Of each key: runners in ascending order, and those that come last either way.
+RUNNERS: dict[str, tuple[list[Facts], list[Facts]]] = {
+    "name": ([facts("z", name="alpha"), facts("beta", name=None), facts("y", name="Gamma")], []),
+    "status": (
+        [
+            facts("z", status="active"),
+            facts("y", status="disabled"),
+            facts("x", status="Drained"),
+            facts("w", status="zombie"),
+        ],
+        [facts("a", status=None)],
+    ),
+    "last": (
+        [
+            facts(f"z{rank}", ran(status), name=f"{9 - rank}")
+            for rank, status in enumerate(
+                ["failed", "invalid", "running", "queued", "uploaded", "accepted", "completed", "cancelled", "paused"]
+            )
+        ],
+        [facts("c", ()), facts("d", ran(None)), facts("a"), facts("b")],
+    ),
+    "when": (
+        [
+            facts("z", ran(completed_at=ago(9), created_at=ago(1))),
+            facts("y", ran(started_at=ago(8), created_at=ago(20))),
+            facts("x", ran(created_at=ago(7))),
+        ],
+        [facts("c", ()), facts("d", ran(created_at="noonish")), facts("e", ran()), facts("a"), facts("b")],
+    ),
+    "tags": ([facts("z", tags=["A", "b"]), facts("y", tags=["a", "c"]), facts("x", tags=["B"])], [facts("a")]),
+    "endpoint": (
+        [facts("z", endpoint="http://a"), facts("y", endpoint="HTTP://b")],
+        [facts("a", endpoint=None), facts("b", endpoint="")],
+    ),
+    "created": (
+        [facts("z", created_at=ago(9)), facts("y", created_at=ago(1))],
+        [facts("a", created_at="2026-13-45"), facts("b", created_at=None)],
+    ),
+    "updated": (
+        [facts("z", updated_at=ago(9)), facts("y", updated_at=ago(1))],
+        [facts("a", updated_at="soon"), facts("b", updated_at=None)],
+    ),
+}
+
+
+@pytest.mark.parametrize("key", RUNNER_KEYS)
+def test_runners_in_order_either_way_with_what_is_unknown_last(key: str) -> None:
+    known, unknown = RUNNERS[key]
+    jumbled = [*unknown[::-1], *known[1::2], *known[::2]]
+    assert sort_runners(jumbled, Sort(key)) == [*known, *unknown]
+    assert sort_runners(jumbled, Sort(key, descending=True)) == [*known[::-1], *unknown]
+
+
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("key", RUNNER_KEYS[1:])
+def test_ties_go_by_name_then_id_upwards_either_way(key: str, descending: bool) -> None:
+    same: dict[str, object] = {"tags": ["x"], "endpoint": "http://x", "created_at": NOW, "updated_at": NOW}
+    history = ran(created_at=NOW)
+    tied = [facts(i, history, name=name, **same) for i, name in [("9", "a"), ("1", "B"), ("2", "b"), ("3", "c")]]
+    for jumbled in permutations(tied):
+        assert sort_runners(jumbled, Sort(key, descending)) == tied
+
+
+def test_those_without_workflows_come_after_all_others_and_before_those_not_known() -> None:
+    runners = [facts("a"), facts("b", ()), facts("c", ran("cancelled"))]
+    for descending in (False, True):
+        assert [each.runner.id for each in sort_runners(runners, Sort("last", descending))] == ["c", "b", "a"]
+
+
+# The same of workflows: (id, fields).
+WORKFLOWS: dict[str, tuple[list[Told], list[Told]]] = {
+    "name": ([("z", {"name": "a"}), ("b", {"name": None}), ("y", {"name": "C"})], []),
+    "status": ([("z", {"status": "failed"}), ("y", {"status": "running"})], [("a", {"status": None})]),
+    "took": (
+        [
+            ("z", {"started_at": ago(100), "completed_at": ago(90)}),
+            ("y", {"status": "running", "started_at": ago(50)}),
+            ("x", {"started_at": ago(100), "completed_at": ago(10)}),
+        ],
+        [("a", {}), ("b", {"started_at": "?", "completed_at": NOW})],
+    ),
+    "waited": (
+        [
+            ("z", {"created_at": ago(100), "started_at": ago(90)}),
+            ("y", {"status": "queued", "created_at": ago(50)}),
+        ],
+        [("a", {"created_at": None})],
+    ),
+    "tags": ([("z", {"tags": ["a"]}), ("y", {"tags": ["b"]})], [("a", {})]),
+    **{
+        name: ([("z", {f"{name}_at": ago(9)}), ("y", {f"{name}_at": ago(1)})], [("a", {f"{name}_at": "soon"})])
+        for name in ("created", "started", "completed", "updated")
+    },
+}
+
+
+@pytest.mark.parametrize("key", WORKFLOW_KEYS)
+def test_workflows_in_order_either_way_with_what_is_unknown_last(key: str) -> None:
+    known, unknown = ([make_workflow(workflow_id, **fields) for workflow_id, fields in part] for part in WORKFLOWS[key])
+    jumbled = [*unknown[::-1], *known[1::2], *known[::2]]
+    assert sort_workflows(jumbled, Sort(key), NOW) == [*known, *unknown]
+    assert sort_workflows(jumbled, Sort(key, descending=True), NOW) == [*known[::-1], *unknown]
+
+
+def test_what_goes_on_grows_while_time_passes() -> None:
+    long = make_workflow("a", started_at=ago(100), completed_at=ago(40))
+    going = make_workflow("b", status="running", started_at=ago(50))
+    assert sort_workflows([long, going], Sort("took"), NOW) == [going, long]
+    assert sort_workflows([long, going], Sort("took"), NOW + timedelta(seconds=20)) == [long, going]
+
+
+def test_moments_and_durations_are_expected_newest_and_longest_first() -> None:
+    downwards = {key for key in {*RUNNER_KEYS, *WORKFLOW_KEYS} if natural(key).descending}
+    assert downwards == {"when", "took", "waited", "created", "started", "completed", "updated"}
+    assert natural("name") == Sort("name")
+    assert Sort("name").flipped == Sort("name", descending=True)
+    assert Sort("name").flipped.flipped == Sort("name")
+
+
+def test_what_it_needs_to_know() -> None:
+    asking = {key for key in RUNNER_KEYS if needs(Sort(key))}
+    assert asking == {"last", "when"}
+    assert needs(Sort("last")) == {Need.HISTORY}
+    assert knows(Sort("name"), facts("a"))
+    assert not knows(Sort("last"), facts("a"))
+    assert knows(Sort("last"), facts("a", ()))
+
+
+def test_another_key_is_no_key() -> None:
+    with pytest.raises(KeyError):
+        sort_runners([], Sort("took"))
+    with pytest.raises(KeyError):
+        sort_workflows([], Sort("endpoint"), NOW)

@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.api.statuses import RunnerStatus
+from comfytui.engine.departures import depart
+from comfytui.engine.feed import Feed
+from comfytui.engine.folding import fold_history, fold_page
+from comfytui.engine.query import Query, parse
+from comfytui.engine.resources import MAX_WHOLE_RUNNERS, PageKey
+from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.sorting import Sort
+from comfytui.engine.view import Searched, View, Viewer
+from tests.engine.rig import seen
+from tests.support.builders import make_page, make_runner, make_workflow
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage, Workflow
+
+WHOLE = Attention(whole=True)
+ALL = Query()
+
+
+def runners(first: int, last: int) -> list[Runner]:
+    return [make_runner(f"r{number:03}") for number in range(first, last + 1)]
+
+
+def loaded(*pages: list[Runner], total: int = 250, attention: Attention = WHOLE) -> Snapshot:
+    """These pages, answered one after another."""
+    snapshot = Snapshot(attention=attention)
+    for number, page in enumerate(pages, 1):
+        snapshot = answered(snapshot, number, make_page(*page, total=total), float(number))
+    return snapshot
+
+
+def answered(snapshot: Snapshot, number: int, page: RunnerPage, on: float) -> Snapshot:
+    return fold_page(snapshot, PageKey(number, 100, snapshot.attention.page.status), page, seen(on))
+
+
+def ids(view: View) -> list[str]:
+    return [runner.id for runner in view.runners]
+
+
+def failed() -> tuple[Workflow, ...]:
+    return (make_workflow(status="failed"),)
+
+
+THREE = loaded(runners(1, 100), runners(101, 200), runners(201, 250))
+
+
+def test_without_anything_all_runners_in_the_order_of_the_api() -> None:
+    view = Viewer().view(THREE, ALL, None)
+    assert ids(view) == [f"r{number:03}" for number in range(1, 251)]
+    assert view.searched == Searched(pages=3, of=3, runners=250, total=250)
+    assert view.searched.is_complete
+    assert view.known is None
+
+
+def test_what_matches_in_the_order_wished_for() -> None:
+    view = Viewer().view(THREE, parse("r04 !r044"), Sort("name", descending=True))
+    assert ids(view) == ["r049", "r048", "r047", "r046", "r045", "r043", "r042", "r041", "r040"]
+    assert view.searched.runners == 250
+
+
+def test_what_was_searched_while_pages_are_missing() -> None:
+    viewer = Viewer()
+    assert viewer.view(Snapshot(attention=WHOLE), ALL, None) == View()
+    assert not View().searched.is_complete
+    some = answered(loaded(runners(1, 100)), 3, make_page(*runners(201, 250), total=250), 5.0)
+    view = viewer.view(some, ALL, None)
+    assert view.searched == Searched(pages=2, of=3, runners=150, total=250)
+    assert not view.searched.is_complete
+
+
+def test_a_total_told_by_a_page_of_the_same_list_counts_before_anything_is_loaded() -> None:
+    snapshot = fold_page(Snapshot(attention=WHOLE), PageKey(), make_page(*runners(1, 25), total=250), seen(1.0))
+    assert Viewer().view(snapshot, ALL, None).searched == Searched(pages=0, of=3, runners=0, total=250)
+
+
+def test_more_than_is_ever_loaded_is_said() -> None:
+    view = Viewer().view(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS + 1), ALL, None)
+    assert view.searched == Searched(1, 100, 100, MAX_WHOLE_RUNNERS + 1, capped=True)
+    assert not Viewer().view(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS), ALL, None).searched.capped
+
+
+def test_pages_beyond_the_end_of_a_list_that_has_shrunk_count_for_nothing() -> None:
+    shrunk = answered(THREE, 1, make_page(*runners(1, 100), total=200), 9.0)
+    view = Viewer().view(shrunk, ALL, None)
+    assert (len(view.runners), view.searched.of, view.searched.pages) == (200, 2, 2)
+
+
+def test_pages_of_another_status_count_for_nothing() -> None:
+    active = Attention(page=PageKey(status=RunnerStatus.ACTIVE), whole=True)
+    snapshot = replace(THREE, attention=active)
+    assert Viewer().view(snapshot, ALL, None) == View()
+
+
+class TestTwice:
+    """Runners that are on two pages, for the list moved while it was loaded."""
+
+    def test_each_counts_once_where_the_newer_page_has_it(self) -> None:
+        moved = make_runner("r100", tags=["newer"])
+        snapshot = loaded(runners(1, 100), [moved, *runners(101, 199)], total=199)
+        view = Viewer().view(snapshot, ALL, None)
+        assert view.searched.runners == 199
+        assert view.runners[99] is moved
+        again = answered(snapshot, 1, make_page(*runners(1, 100), total=199), 9.0)
+        assert Viewer().view(again, ALL, None).runners[99].tags == ()
+
+    def test_that_a_page_was_confirmed_matters(self) -> None:
+        viewer, moved = Viewer(), make_runner("r100", tags=["newer"])
+        snapshot = loaded(runners(1, 100), [moved, *runners(101, 199)], total=199)
+        assert viewer.view(snapshot, ALL, None).runners[99] is moved
+        page = snapshot.page_at(PageKey(1, 100)).value
+        assert page is not None
+        confirmed = answered(snapshot, 1, page, 9.0)
+        view = viewer.view(confirmed, ALL, None)
+        assert view.runners[99].tags == ()
+        assert viewer.view(confirmed, ALL, None) is view
+
+
+class TestTheSameObject:
+    """As long as nothing changed that it depends on."""
+
+    @pytest.mark.parametrize("text", ["", "r0", "last:failed"])
+    @pytest.mark.parametrize("sort", [None, Sort("name"), Sort("when")])
+    def test_after_an_unchanged_poll(self, text: str, sort: Sort | None) -> None:
+        viewer, known = Viewer(), fold_history(THREE, "r001", failed(), seen(1.0))
+        view = viewer.view(known, parse(text), sort)
+        page = make_page(*runners(101, 200), total=250)
+        polled = answered(fold_history(known, "r001", failed(), seen(8.0)), 2, page, 9.0)
+        assert polled.pages is not known.pages
+        assert polled.histories is not known.histories
+        assert viewer.view(polled, parse(text), sort) is view
+
+    def test_whatever_happens_to_what_it_does_not_look_at(self) -> None:
+        viewer = Viewer()
+        view = viewer.view(THREE, parse("r0"), Sort("name"))
+        other = fold_history(THREE, "r001", failed(), seen(1.0))
+        other = replace(other, attention=replace(WHOLE, runner_id="r002"), revision=7)
+        other = fold_page(other, PageKey(2, 25), make_page(make_runner("x"), total=250), seen(9.0))
+        assert viewer.view(other, parse("r0"), Sort("name")) is view
+
+    def test_but_not_where_a_runner_changed(self) -> None:
+        viewer = Viewer()
+        view = viewer.view(THREE, parse("r1"), None)
+        page = [*runners(101, 199), make_runner("r200", tags=["r1"])]
+        changed = viewer.view(answered(THREE, 2, make_page(*page, total=250), 9.0), parse("r1"), None)
+        assert ids(changed) == [*ids(view), "r200"]
+        assert changed.runners[0] is view.runners[0]
+
+    def test_what_changed_elsewhere_leaves_the_runners_alone(self) -> None:
+        viewer = Viewer()
+        view = viewer.view(THREE, parse("r001"), None)
+        more = answered(THREE, 3, make_page(*runners(201, 251), total=251), 9.0)
+        changed = viewer.view(more, parse("r001"), None)
+        assert changed.searched.runners == 251
+        assert changed.runners is view.runners
+
+    def test_nor_where_one_is_gone(self) -> None:
+        viewer = Viewer()
+        viewer.view(THREE, ALL, None)
+        view = viewer.view(depart(THREE, "r002", seen(9.0)), ALL, None)
+        assert ids(view)[:2] == ["r001", "r003"]
+        assert view.searched.runners == 249
+
+
+class TestKnown:
+    """Of how many runners the histories are known."""
+
+    def test_what_is_not_known_is_not_found_and_counted(self) -> None:
+        viewer = Viewer()
+        snapshot = fold_history(fold_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
+        view = viewer.view(snapshot, parse("last:failed"), None)
+        assert (ids(view), view.known) == (["r150"], 2)
+        more = viewer.view(fold_history(snapshot, "r020", failed(), seen(2.0)), parse("last:failed"), None)
+        assert (ids(more), more.known) == (["r020", "r150"], 3)
+
+    def test_it_grows_though_the_same_match(self) -> None:
+        viewer = Viewer()
+        view = viewer.view(THREE, parse("last:failed"), None)
+        more = viewer.view(fold_history(THREE, "r020", (), seen(2.0)), parse("last:failed"), None)
+        assert (view.known, more.known) == (0, 1)
+        assert more.runners is view.runners
+
+    def test_an_order_asks_too(self) -> None:
+        snapshot = fold_history(fold_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
+        view = Viewer().view(snapshot, ALL, Sort("last"))
+        assert view.known == 2
+        assert ids(view)[:3] == ["r150", "r001", "r002"]
+        assert Viewer().view(snapshot, parse("r"), Sort("created")).known is None
+
+    def test_a_history_that_was_asked_in_vain_is_not_known(self) -> None:
+        snapshot = replace(THREE, histories={"r001": Feed()})
+        assert Viewer().view(snapshot, parse("last:none"), None).known == 0
+
+    def test_reachability_is_known_of_nobody(self) -> None:
+        view = Viewer().view(THREE, parse("!is:unreachable"), None)
+        assert (view.runners, view.known) == ((), 0)
+
+
+def test_a_query_that_is_taken_back_leaves_everything() -> None:
+    viewer = Viewer()
+    everything = viewer.view(THREE, ALL, None)
+    assert len(viewer.view(THREE, parse("r00"), None).runners) == 9
+    assert viewer.view(THREE, ALL, None) == everything

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.api.statuses import RunnerStatus
+from comfytui.engine.feed import Feed, Problem, ProblemKind
+from comfytui.engine.resources import MAX_WHOLE_RUNNERS, PageKey
+from comfytui.engine.snapshot import Attention
+from comfytui.engine.whole import WHOLE_PAGES, front, is_of_list, last_page, page_keys, whole_keys, worst
+from tests.support.builders import make_page, make_runner
+from tests.support.clock import START
+
+if TYPE_CHECKING:
+    from comfytui.api.models import RunnerPage
+
+ACTIVE = RunnerStatus.ACTIVE
+SOME = make_page(make_runner())
+DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, 5.0)
+
+
+def whole(status: RunnerStatus | None = None) -> Attention:
+    return Attention(page=PageKey(3, 25, status), whole=True)
+
+
+def hundred(page: int, status: RunnerStatus | None = None) -> PageKey:
+    return PageKey(page, 100, status)
+
+
+def test_a_list_is_its_page_or_all_pages_of_its_status() -> None:
+    assert page_keys(Attention(page=PageKey(3)), 120, {}) == [PageKey(3)]
+    assert page_keys(whole(ACTIVE), 120, {}) == [hundred(1, ACTIVE), hundred(2, ACTIVE)]
+
+
+@pytest.mark.parametrize(
+    ("total", "pages"),
+    [(0, 1), (1, 1), (100, 1), (101, 2), (9_999, 100), (MAX_WHOLE_RUNNERS, 100), (MAX_WHOLE_RUNNERS + 1, 100)],
+)
+def test_how_many_pages_there_are(total: int, pages: int) -> None:
+    keys = whole_keys(None, total, {})
+    assert keys == [hundred(page) for page in range(1, pages + 1)]
+    assert last_page(keys, total, {}) == pages
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted", "last"),
+    [
+        ([], 1, None),
+        ([SOME], 2, None),
+        ([SOME, SOME], 3, None),
+        ([SOME, make_page()], 2, 2),
+        ([make_page(unreadable=3)], 2, None),
+        ([SOME, make_page(), SOME], 2, 2),
+        ([SOME] * WHOLE_PAGES, WHOLE_PAGES, WHOLE_PAGES),
+    ],
+)
+def test_where_no_total_is_told_the_first_empty_page_is_the_last(
+    answers: list[RunnerPage], wanted: int, last: int | None
+) -> None:
+    pages = {hundred(number): Feed(page, START, 1.0) for number, page in enumerate(answers, 1)}
+    keys = whole_keys(None, None, pages)
+    assert len(keys) == wanted
+    assert last_page(keys, None, pages) == last
+
+
+def test_the_front_stands_for_the_list() -> None:
+    assert front(Attention(page=PageKey(3))) == PageKey(3)
+    assert front(whole(ACTIVE)) == hundred(1, ACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_of_whole"),
+    [
+        (hundred(1, ACTIVE), True),
+        (hundred(100, ACTIVE), True),
+        (hundred(101, ACTIVE), False),
+        (hundred(1), False),
+        (PageKey(3, 25, ACTIVE), False),
+    ],
+)
+def test_what_a_list_may_be_made_of(key: PageKey, is_of_whole: bool) -> None:
+    assert is_of_list(whole(ACTIVE), key) is is_of_whole
+    assert is_of_list(replace(whole(ACTIVE), whole=False), key) is (key == PageKey(3, 25, ACTIVE))
+
+
+def test_the_worst_is_what_failed_for_longest_else_what_was_answered_longest_ago() -> None:
+    never: Feed[RunnerPage] = Feed()
+    old, new = Feed(SOME, START, 1.0), Feed(SOME, START, 2.0)
+    failed = Feed(SOME, START, 3.0, replace(DOWN, since=START.replace(hour=20)))
+    failed_for_longer: Feed[RunnerPage] = Feed(problem=DOWN)
+    assert worst([]) == worst([never, never]) == never
+    assert worst([never, new, old]) is old
+    assert worst([old, failed, never]) is failed
+    assert worst([old, failed, failed_for_longer, failed]) is failed_for_longer

@@ -1,0 +1,67 @@
+"""An engine that has all pages to load, and how far it is."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from comfytui.engine.resources import PageKey
+from comfytui.engine.snapshot import Attention
+from tests.engine.rig import Rig, rig, soon
+from tests.support.builders import make_page, make_runner
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner
+    from tests.support.source import ScriptedSource
+
+EVERYBODY = [make_runner(f"r{number}") for number in range(10_000)]
+PLAIN = Attention(runner_id="r1", visible=tuple(f"r{number}" for number in range(25)))
+WHOLE = replace(PLAIN, whole=True)
+QUIET = Attention(whole=True)
+LONG = 150.0
+USUAL_PAGES = 70
+
+
+def page(number: int) -> PageKey:
+    return PageKey(number, 100)
+
+
+def fill(source: ScriptedSource, runners: list[Runner]) -> None:
+    """Let this be the list."""
+    source.pages.clear()
+    usual = [PageKey(number) for number in range(1, USUAL_PAGES + 1)]
+    for key in (*usual, *(page(number) for number in range(1, len(runners) // 100 + 2))):
+        start = (key.page - 1) * key.per_page
+        source.pages[key] = make_page(*runners[start : start + key.per_page], total=len(runners))
+
+
+@asynccontextmanager
+async def whole_rig(
+    runners: int, attention: Attention = WHOLE, latency: Callable[[], float] = soon, waits: float = 0.0
+) -> AsyncIterator[Rig]:
+    """An engine that was looking at a page of so many runners for a while, and now needs all of them."""
+    async with rig(replace(attention, whole=False), latency=latency) as at:
+        fill(at.source, EVERYBODY[:runners])
+        await at.clock.advance(waits)
+        at.source.forget()
+        await at.attend(attention)
+        yield at
+
+
+async def load(at: Rig, most: float = LONG) -> float:
+    """Let time pass until all is loaded; the seconds that took."""
+    began = at.clock.monotonic()
+    while any(at.snapshot.page_at(key).value is None for key in at.snapshot.page_keys):
+        assert at.clock.monotonic() - began < most
+        await at.clock.advance(0.25)
+    return at.clock.monotonic() - began
+
+
+def loaded(at: Rig) -> list[int]:
+    return [key.page for key, feed in at.snapshot.pages.items() if key.per_page == 100 and feed.value is not None]
+
+
+def pages_asked(at: Rig) -> list[int]:
+    return [key.page for key in at.source.asked if isinstance(key, PageKey)]

@@ -1,0 +1,200 @@
+"""The palette: every command, every profile, every loaded runner."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from textual import on
+from textual.app import App
+from textual.command import CommandList
+from textual.screen import Screen
+
+from comfytui.engine.feed import Feed
+from comfytui.engine.resources import PageKey
+from comfytui.engine.snapshot import Snapshot
+from comfytui.tui.bindings import bindings
+from comfytui.tui.commands import COMMANDS, Where
+from comfytui.tui.fleets import OneFleet
+from comfytui.tui.keymap import Keymap, resolve
+from comfytui.tui.messages import OpenedRunner, SwitchedProfile
+from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
+from comfytui.tui.setup import Setup
+from comfytui.tui.themes import NAMES, themes_for
+from tests.support.builders import make_page, make_runner
+
+if TYPE_CHECKING:
+    from textual.binding import BindingType
+    from textual.command import Provider
+    from textual.pilot import Pilot
+
+    from comfytui.api.models import RunnerPage
+
+HERE = {Where.DASHBOARD, Where.WATCHING, Where.ANYWHERE}
+
+
+class Profiles(OneFleet):
+    """Two profiles that are never opened."""
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        return ("prod", "[b]lab[/b]")
+
+
+class Place(Screen[None]):
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD, Where.WATCHING)]
+
+
+class PaletteApp(App[None]):
+    """Says what was asked of it."""
+
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set(PROVIDERS)
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+
+    def __init__(self, snapshot: Snapshot, setup: Setup) -> None:
+        super().__init__()
+        for theme in themes_for(setup.colours):
+            self.register_theme(theme)
+        self.theme = NAMES[0]
+        self.set_keymap(setup.keymap.textual)
+        self.snapshot = snapshot
+        self.setup = setup
+        self.given: list[str] = []
+
+    def get_default_screen(self) -> Place:
+        return Place()
+
+    def action_command_palette(self) -> None:
+        self.push_screen(Palette())
+
+    def action_toggle_mouse(self) -> None:
+        self.given.append("toggle_mouse")
+
+    @on(OpenedRunner)
+    def _opened(self, event: OpenedRunner) -> None:
+        self.given.append(event.runner_id)
+
+    @on(SwitchedProfile)
+    def _switched(self, event: SwitchedProfile) -> None:
+        self.given.append(event.name)
+
+
+def loaded(*pages: RunnerPage) -> Snapshot:
+    """Pages fetched one after another."""
+    feeds = {PageKey(page=at): Feed(page, fetched_on=float(at)) for at, page in enumerate(pages, 1)}
+    return Snapshot(pages=feeds)
+
+
+@asynccontextmanager
+async def opened(
+    *pages: RunnerPage, keys: Mapping[str, tuple[str, ...]] | None = None, size: tuple[int, int] = (80, 60)
+) -> AsyncIterator[tuple[PaletteApp, Pilot[None]]]:
+    keymap = resolve("default", keys) if keys else Keymap()
+    app = PaletteApp(loaded(*pages), Setup(fleets=Profiles(), keymap=keymap))
+    async with app.run_test(size=size) as pilot:
+        await pilot.press("colon")
+        await offered(app, pilot, "")
+        yield app, pilot
+
+
+async def offered(app: PaletteApp, pilot: Pilot[None], typed: str) -> list[str]:
+    """The palette's lines once it has searched for what is typed."""
+    await pilot.press(*typed)
+    async with asyncio.timeout(15):
+        while any(not worker.is_finished for worker in app.workers if worker.name == "_gather_commands"):
+            await pilot.pause()
+    await pilot.pause()
+    commands = app.screen.query_one(CommandList)
+    return [str(commands.get_option_at_index(at).prompt) for at in range(commands.option_count)]
+
+
+def text(app: PaletteApp) -> str:
+    return "\n".join(strip.text.rstrip() for strip in app.screen._compositor.render_strips())
+
+
+async def test_every_command_is_there_with_its_keys_and_no_runner_before_anything_is_typed() -> None:
+    keys: Mapping[str, tuple[str, ...]] = {"toggle_mouse": (), "filter": ("[",), "previous_page": ("f5", "p")}
+    async with opened(make_page(make_runner("a")), keys=keys) as (app, pilot):
+        lines = await offered(app, pilot, "")
+        titles = [each.help for each in COMMANDS if each.in_palette and each.where in HERE]
+        titles[titles.index("Switch to another profile")] = "Switch to profile prod"
+        titles.insert(titles.index("Switch to profile prod") + 1, "Switch to profile [b]lab[/b]")
+        assert [line.split("  ")[0] for line in lines] == titles
+        assert {"Next page of runners  n ]", "Previous page of runners  f5 p", "Mouse on or off"} <= set(lines)
+        assert "Filter while typing  [" in lines
+        assert "Next page of runners  n ]" in text(app)
+
+
+async def test_a_command_that_has_no_key_is_given() -> None:
+    async with opened(keys={"toggle_mouse": ()}) as (app, pilot):
+        assert (await offered(app, pilot, "mouse"))[0] == "Mouse on or off"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.given == ["toggle_mouse"]
+
+
+async def test_a_runner_is_found_by_some_letters_and_gone_to() -> None:
+    page = make_page(make_runner("r-1", name="Production GPU"), make_runner("r-2", name="Lab"))
+    async with opened(page) as (app, pilot):
+        assert (await offered(app, pilot, "prgpu"))[0] == "Production GPU  r-1"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.given == ["r-1"]
+
+
+async def test_a_runner_on_two_pages_is_there_once_as_the_newest_answer_has_it() -> None:
+    older = make_page(make_runner("r-1", name="wombat old"))
+    newer = make_page(make_runner("r-1", name="wombat new"), make_runner("wombat-2", name=" "))
+    async with opened(older, newer) as (app, pilot):
+        assert sorted(await offered(app, pilot, "wombat")) == ["wombat new  r-1", "wombat-2  wombat-2"]
+
+
+async def test_no_more_than_fifty_runners_are_shown_the_best_of_them_first() -> None:
+    runners = [make_runner(f"r{at}", name=f"worker zz {at}") for at in range(200)]
+    async with opened(make_page(*runners, make_runner("it", name="zz"))) as (app, pilot):
+        lines = await offered(app, pilot, "zz")
+        assert (len(lines), lines[0]) == (50, "zz  it")
+
+
+@pytest.mark.parametrize("name", ["[b]bold[/b] name", "[@click=app.quit]name", "name [", "na\\[me name", "日本 name"])
+async def test_names_are_text_and_never_markup(name: str) -> None:
+    async with opened(make_page(make_runner("r-1", name=name))) as (app, pilot):
+        assert f"{name}  r-1" in await offered(app, pilot, "name")
+        assert name in text(app)
+
+
+async def test_a_profile_is_switched_to_whatever_its_name() -> None:
+    async with opened() as (app, pilot):
+        assert (await offered(app, pilot, "lab"))[0] == "Switch to profile [b]lab[/b]"
+        await pilot.press("enter")
+        await pilot.pause()
+        assert app.given == ["[b]lab[/b]"]
+
+
+async def test_profiles_alone_can_be_offered() -> None:
+    app = PaletteApp(loaded(), Setup(fleets=Profiles()))
+    async with app.run_test(size=(40, 10)) as pilot:
+        app.push_screen(Palette((ProfileProvider,)))
+        await pilot.pause()
+        assert await offered(app, pilot, "") == ["Switch to profile prod", "Switch to profile [b]lab[/b]"]
+
+
+@pytest.mark.parametrize(("down", "up", "close"), [("down", "up", "escape"), ("ctrl+n", "ctrl+p", "ctrl+g")])
+async def test_its_own_keys_are_those_of_the_keymap(down: str, up: str, close: str) -> None:
+    keys = {"palette_down": (down,), "palette_up": (up,), "close_palette": (close,), "command_palette": (":",)}
+    async with opened(keys=keys) as (app, pilot):
+        commands = app.screen.query_one(CommandList)
+        await pilot.press(down, down, up)
+        assert commands.highlighted == 1
+        await pilot.press(close)
+        assert isinstance(app.screen, Place)
+
+
+@pytest.mark.parametrize("size", [(40, 10), (200, 60)])
+async def test_it_fits_small_terminals_and_large_ones(size: tuple[int, int]) -> None:
+    async with opened(size=size) as (app, _):
+        assert "Next page" in text(app)
+        assert "🔎" not in text(app)

@@ -1,0 +1,153 @@
+"""The terminal's title and mouse: what is written, and that nothing of it stays behind."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from comfytui.tui.terminal import MAX_TITLE, Terminal, clean_title
+from tests.support.ending_app import BUSY, HELLO, TITLE, TroubledApp
+from tests.support.terminal import Terminal as PseudoTerminal
+
+ROOT = Path(__file__).parents[2]
+
+SAVED, PUT_BACK = b"\x1b[22;0t", b"\x1b[23;0t"
+NAMED = f"\x1b]2;{TITLE}\x07".encode()
+MOUSE = {"1000", "1003", "1006", "1015"}
+
+Start = Callable[..., PseudoTerminal]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Start the little app and wait until it shows itself."""
+    started: list[PseudoTerminal] = []
+
+    def begin(*args: str, **environ: str) -> PseudoTerminal:
+        environ = {"XDG_STATE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT), **environ}
+        terminal = PseudoTerminal([sys.executable, "-m", "tests.support.ending_app", *args], environ, (100, 10))
+        started.append(terminal.__enter__())
+        terminal.wait_for(HELLO)
+        return terminal
+
+    yield begin
+    for each in started:
+        each.__exit__(None, None, None)
+
+
+def wait_for_bytes(terminal: PseudoTerminal, wanted: bytes, times: int = 1) -> None:
+    """Read until the app has written this so often."""
+    terminal.wait_until(lambda: terminal.raw.count(wanted) >= times, f"to see {wanted!r} {times} times")
+
+
+def assert_put_back(terminal: PseudoTerminal) -> None:
+    """The title was put back as often as it was kept, and the last thing done to it."""
+    raw = bytes(terminal.raw)
+    assert raw.count(PUT_BACK) == raw.count(SAVED) > 0
+    assert raw.rfind(PUT_BACK) > raw.rfind(b"\x1b]2;")
+
+
+def test_a_title_has_no_control_characters_and_an_end() -> None:
+    assert clean_title("runners / gpu-07") == "runners / gpu-07"
+    assert clean_title("a\x1b]0;b\x07c\x9dd\n\x7fe\u202ef") == "a]0;bcdef"
+    assert clean_title("名" * 300) == "名" * MAX_TITLE
+
+
+def test_the_title_is_written_once_and_put_back(start: Start) -> None:
+    terminal = start()
+    terminal.press("n", "n", "q")
+    assert terminal.wait_exit() == 0
+    assert terminal.raw.count(NAMED) == 1
+    assert_put_back(terminal)
+
+
+@pytest.mark.parametrize("key", ["h", "w"])
+def test_the_title_is_put_back_after_a_crash(start: Start, key: str) -> None:
+    terminal = start()
+    terminal.press("n", key)
+    assert terminal.wait_exit() == 1
+    assert_put_back(terminal)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_the_title_is_put_back_after_a_signal(start: Start, number: signal.Signals) -> None:
+    terminal = start()
+    terminal.press("n")
+    wait_for_bytes(terminal, NAMED)
+    terminal.signal(number)
+    terminal.wait_exit()
+    assert_put_back(terminal)
+
+
+def test_the_title_is_put_back_by_the_lifeline(start: Start) -> None:
+    terminal = start()
+    terminal.press("n", "l")
+    wait_for_bytes(terminal, BUSY)
+    terminal.signal(signal.SIGTERM)
+    assert terminal.wait_exit() == 143
+    assert_put_back(terminal)
+
+
+def test_the_shell_has_its_title_while_we_are_suspended(start: Start) -> None:
+    terminal = start()
+    terminal.press("n")
+    wait_for_bytes(terminal, NAMED)
+    terminal.press("z")
+    wait_for_bytes(terminal, PUT_BACK)
+    os.waitid(os.P_PID, terminal.pid, os.WSTOPPED)
+    assert_put_back(terminal)
+    terminal.signal(signal.SIGCONT)
+    wait_for_bytes(terminal, NAMED, 2)
+    assert terminal.raw.count(SAVED) == 2
+    terminal.press("q")
+    assert terminal.wait_exit() == 0
+    assert_put_back(terminal)
+
+
+def test_a_console_without_titles_is_sent_none(start: Start) -> None:
+    terminal = start(TERM="linux")
+    terminal.press("n", "q")
+    assert terminal.wait_exit() == 0
+    assert b"\x1b]2;" not in terminal.raw
+
+
+def test_the_mouse_is_switched(start: Start) -> None:
+    terminal = start("mouseless")
+    terminal.wait_quiet(0.1)
+    assert not terminal.unrestored & MOUSE
+    terminal.press("m")
+    wait_for_bytes(terminal, b"\x1b[?1006h")
+    assert terminal.unrestored >= MOUSE
+    terminal.press("m")
+    wait_for_bytes(terminal, b"\x1b[?1006l")
+    assert not terminal.unrestored & MOUSE
+    terminal.press("q")
+    assert terminal.wait_exit() == 0
+    assert terminal.unrestored == set()
+
+
+def test_a_mouse_counted_in_pixels_leaves_no_mode_behind(start: Start) -> None:
+    terminal = start("mouseless")
+    terminal.send(b"\x1b[?2048;2$y")
+    wait_for_bytes(terminal, b"\x1b[?2048h")
+    assert "1016" not in terminal.unrestored
+    terminal.press("m")
+    wait_for_bytes(terminal, b"\x1b[?1016h")
+    terminal.press("q")
+    assert terminal.wait_exit() == 0
+    assert terminal.unrestored == set()
+
+
+async def test_without_a_terminal_nothing_happens() -> None:
+    app = TroubledApp()
+    terminal = Terminal(app)
+    terminal.set_title("before")
+    async with app.run_test():
+        terminal.set_title("while")
+        terminal.set_mouse(on=True)
+        assert not terminal.has_mouse
