@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from comfytui.tui.bindings import bindings, live_keys
 from comfytui.tui.commands import Where
 from comfytui.tui.present.saving import Format, check_name
+from comfytui.tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -42,8 +43,7 @@ class SaveScreen(ModalScreen[str | None]):
     def __init__(self, name: str) -> None:
         super().__init__()
         # The ending is what one changes most, so the cursor stands behind it, and nothing is typed away at once.
-        self._input = Input(name, select_on_focus=False, id="file")
-        self._input.cursor_blink = False
+        self._input = Entry(name, id="file")
         self._said = Static(check_name(name) or "", id="wrong", markup=False)
 
     def compose(self) -> ComposeResult:

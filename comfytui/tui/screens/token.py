@@ -13,6 +13,7 @@ from textual.widgets import Button, Input, Static
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import Where
 from comfytui.tui.widgets.choice import Choice
+from comfytui.tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -39,8 +40,7 @@ class TokenScreen(Screen[bool]):
         super().__init__()
         self._door = door
         self._why = why
-        self._input = Input(password=True, placeholder="paste a token, then Enter", id="token")
-        self._input.cursor_blink = False
+        self._input = Entry(password=True, placeholder="paste a token, then Enter", id="token")
         self._save = Choice(f"keep it in {door.place}", id="save")
         self._said = Static("", id="said", markup=False)
 

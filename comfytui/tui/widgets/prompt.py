@@ -12,6 +12,7 @@ from textual.widgets import Input, Static
 
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import Where
+from comfytui.tui.widgets.entry import Entry
 from comfytui.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -73,11 +74,10 @@ class Prompt(Horizontal):
 
         prompt: Prompt
 
-    def __init__(self, label: str, entry: Input) -> None:
+    def __init__(self, label: str, entry: Entry) -> None:
         super().__init__()
         self._label = label
         self._input = entry
-        self._input.cursor_blink = False
         self._said = StatusLine()
 
     def compose(self) -> ComposeResult:
@@ -118,21 +118,21 @@ class FilterBox(Prompt):
     """Takes a filter."""
 
     def __init__(self, text: str) -> None:
-        super().__init__("/", _FilterInput(text, placeholder="words, tag:x, last:failed, !not", select_on_focus=False))
+        super().__init__("/", _FilterEntry(text, placeholder="words, tag:x, last:failed, !not"))
 
 
 class PageBox(Prompt):
     """Takes a page's number."""
 
     def __init__(self) -> None:
-        super().__init__("page", Input(restrict=r"[0-9]{0,5}"))
+        super().__init__("page", Entry(restrict=r"[0-9]{0,5}"))
 
 
 class Puzzled(Message):
     """What can be typed into a filter?"""
 
 
-class _FilterInput(Input):
+class _FilterEntry(Entry):
     """A line that explains itself: Textual asks nobody above it for a key that it could type."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.FILTER)]
