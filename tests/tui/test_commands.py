@@ -83,3 +83,16 @@ def test_the_readme_names_every_key_that_does_something(command: str) -> None:
     for key in set(Keymap().of(command)) - ARROWS:
         wanted = SPELT.get(key, f"`{shown(key)}`")
         assert wanted in README, f"{command}: {wanted}"
+
+
+def command_table() -> str:
+    """The table of all commands, as the README has it."""
+    named = (
+        f"| `{each.id}` | {' '.join(f'`{shown(key)}`' for key in Keymap().of(each.id))} | {each.where} | {each.help} |"
+        for each in COMMANDS
+    )
+    return "\n".join(("| command | keys | where | what it does |", "|---|---|---|---|", *named))
+
+
+def test_the_readme_lists_every_command_by_the_name_it_is_rebound_with() -> None:
+    assert command_table() in README

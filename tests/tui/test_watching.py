@@ -1,0 +1,157 @@
+"""One fleet at a time: its view is kept, its clock believed, and another one begins from scratch."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.api.allowance import LocalAllowance
+from comfytui.config.settings import SettingsError
+from comfytui.config.state import Forgetful, State, ViewState
+from comfytui.engine.engine import Engine
+from comfytui.engine.resources import PageKey
+from comfytui.engine.snapshot import Attention
+from comfytui.tui.door import OpenDoor
+from comfytui.tui.fleets import OpenFleet
+from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.setup import Setup
+from tests.support.builders import make_page, make_runner
+from tests.support.clock import FakeClock
+from tests.support.pilot import demo, scripted
+from tests.support.source import ScriptedSource
+
+if TYPE_CHECKING:
+    from tests.support.pilot import Driven
+
+
+def remembering(state: State) -> Setup:
+    memory = Forgetful()
+    memory.remember(state)
+    return Setup(memory=memory)
+
+
+class Other:
+    """Has one fleet more, and one that cannot be opened."""
+
+    def __init__(self) -> None:
+        self.closed = 0
+        self.source = ScriptedSource(FakeClock())
+        self.source.pages[PageKey()] = make_page(make_runner("o1", name="other runner"))
+
+    @property
+    def profiles(self) -> tuple[str, ...]:
+        return ("staging", "broken")
+
+    def open(self, profile: str) -> OpenFleet:
+        if profile == "broken":
+            raise SettingsError("The profile [broken] is.")
+        clock = FakeClock()
+
+        async def connect() -> ScriptedSource:
+            return self.source
+
+        engine = Engine(connect, clock, attention=Attention(), interval=5.0, allowance=LocalAllowance(clock))
+        return OpenFleet(profile, engine, OpenDoor("staging.test"), profile, "red", self._close)
+
+    def _close(self) -> None:
+        self.closed += 1
+
+
+async def choose(driven: Driven, words: str) -> None:
+    """Choose something in the palette."""
+    await driven.press("ctrl+p")
+    for char in words:
+        await driven.pilot.press("space" if char == " " else char)
+    await driven.sees(f"> {words}")
+    await driven.pilot.pause(0.2)
+    await driven.pilot.press("enter")
+
+
+async def test_another_fleet_begins_from_scratch() -> None:
+    fleets = Other()
+    page = make_page(make_runner("r1", name="first runner"))
+    async with scripted(page, setup=Setup(fleets=fleets)) as (driven, source):
+        await driven.press("enter", "H")
+        await choose(driven, "profile staging")
+        await driven.sees("staging · staging.test", "other runner", "No workflows on this runner yet")
+        assert "first runner" not in driven.text
+        assert source.closed == 1
+        assert driven.app.state.profile == "staging"
+        await driven.settled()
+        assert driven.app.snapshot.attention.runner_id == "o1"
+        assert driven.app.screen.focused is not None
+        assert driven.app.screen.focused.id == "list"
+    assert fleets.closed == 1
+
+
+async def test_a_fleet_that_cannot_be_opened_is_said_and_the_old_one_goes_on() -> None:
+    page = make_page(make_runner("r1", name="first runner"))
+    async with scripted(page, setup=Setup(fleets=Other())) as (driven, source):
+        await choose(driven, "profile broken")
+        await driven.sees("The profile [broken] is.", "first runner")
+        assert source.closed == 0
+
+
+async def test_the_view_is_kept_and_found_again() -> None:
+    setup = Setup()
+    async with demo(setup=setup) as driven:
+        await driven.press("s", "o", "O", "slash", *"gpu", "enter", "u", "t")
+        await driven.press("c", "down", "down", "space", "escape", "enter", "o", "escape")
+    kept = setup.memory.state
+    assert kept.views["demo"] == ViewState(
+        filter="gpu",
+        status="active",
+        sort="name",
+        descending=True,
+        columns=("name", "last", "when", "tags", "endpoint", "created", "updated"),
+        history_sort="name",
+        per_page=25,
+    )
+    assert (kept.time_style, kept.theme) == ("local", "light")
+    async with demo(setup=setup) as driven:
+        await driven.sees("Runners  active  /gpu", "name▼", "all pages searched")
+        assert driven.app.theme == "light"
+        assert driven.app.time_style is TimeStyle.LOCAL
+
+
+async def test_what_was_kept_and_makes_no_sense_is_left_out() -> None:
+    view = ViewState(filter='"', status="gone", sort="mood", columns=("mood",), history_sort="mood", per_page=-1)
+    state = State(time_style="sundial", theme="beige", views={"scripted": view})
+    async with scripted(make_page(make_runner("r1")), setup=remembering(state)) as (driven, _):
+        await driven.sees("Runner r1", "page 1/1")
+        assert driven.app.theme == "dark"
+        assert driven.app.time_style is TimeStyle.RELATIVE
+
+
+async def test_times_begin_in_the_style_that_was_asked_for() -> None:
+    setup = Setup(memory=remembering(State(time_style="local")).memory, time_style=TimeStyle.UTC)
+    async with demo(setup=setup) as driven:
+        assert driven.app.time_style is TimeStyle.UTC
+
+
+async def test_a_note_about_what_was_kept_is_told() -> None:
+    memory = Forgetful()
+    memory.note = "The last view cannot be restored: [it] is broken."
+    async with demo(setup=Setup(memory=memory)) as driven:
+        await driven.sees("The last view cannot be restored: [it] is broken.")
+
+
+@pytest.mark.parametrize(
+    ("ahead", "words"),
+    [(3720.0, "The API's clock is 1h02 ahead of this machine's"), (-75.0, "The API's clock is 1m15 behind")],
+)
+async def test_a_clock_that_is_off_is_told_once_and_believed(ahead: float, words: str) -> None:
+    runner = make_runner("r1", created_at="2026-11-21T13:00:00Z")
+    async with scripted(make_page(runner)) as (driven, source):
+        await driven.sees("1h ago")
+        source.ahead = ahead
+        await driven.press("r")
+        await driven.passes(5.0)
+        await driven.sees(words)
+        await driven.sees("2h ago" if ahead > 0 else "58m ago")
+        told = [entry for entry in driven.app.requests.entries if "clock" in getattr(entry, "text", "")]
+        await driven.press("r")
+        await driven.passes(5.0)
+        again = [entry for entry in driven.app.requests.entries if "clock" in getattr(entry, "text", "")]
+        assert len(told) == len(again) == 1
