@@ -31,6 +31,8 @@ class Scene:
 SCENES = (
     Scene("dashboard", (140, 40)),
     Scene("drill", (120, 32), ("enter", *["down"] * 7, "enter")),
+    Scene("filter", (120, 24), ("slash", *"a100", "space", "exclamation_mark", *"staging")),
+    Scene("light", (120, 32), ("t", "o", "O")),
     Scene("medium", (80, 24), ("enter",)),
     Scene("narrow", (48, 20), ("enter",)),
     Scene("help", (100, 36), ("question_mark",)),
@@ -41,7 +43,10 @@ async def picture(scene: Scene) -> str:
     """The scene as an SVG that asks nobody for anything."""
     async with demo(scene.size) as driven:
         await driven.knows_all_in_view()
-        await driven.press(*scene.keys)
+        await driven.pilot.press(*scene.keys)
+        # Who goes from runner to runner asks more than may be asked at once.
+        await driven.clock.advance(10.0)
+        await driven.settled()
         return self_contained(driven.app.export_screenshot(title="comfytui"))
 
 

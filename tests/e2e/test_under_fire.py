@@ -110,7 +110,7 @@ def test_too_many_requests_are_waited_out_with_a_countdown() -> None:
 def test_a_runner_that_vanishes_leaves_the_list() -> None:
     with watching() as (terminal, server):
         server.vanish(server.fleet[0]["id"])
-        terminal.wait_for("of 11", "no longer")
+        terminal.wait_for("11 runners", "no longer")
         leaves(terminal, server)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.engine.query import Query
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS, PageKey
@@ -73,22 +73,37 @@ def list_title(listing: Listing, *, by_hidden: bool = False) -> Line:
     return beside(parts, _GAP)
 
 
-def list_foot(key: PageKey, page: RunnerPage | None) -> Line:
-    """Where in the list one is: `page 1/5  1–25 of 120`; the page asked for where nothing has come yet."""
+def list_foot(key: PageKey, page: RunnerPage | None, gone: Line, width: int) -> Line:
+    """Where in the list one is: `page 1/5  1–25 of 120`; the page asked for where nothing has come yet.
+
+    Who is `gone` comes behind it, and before it where it is narrow.
+    """
     if page is None:
-        return (Span(f"page {key.page} …", Role.MUTED),)
-    where = _where(key, len(page.runners), page.total)
-    unreadable = (Span(f"  {page.unreadable} unreadable", Role.BAD),) if page.unreadable else ()
-    return (*where, *unreadable)
+        return beside(((Span(f"page {key.page} …", Role.MUTED),), gone), _GAP)
+    place = _Place(key, len(page.runners), page.total)
+    unreadable = (Span(f"{page.unreadable} unreadable", Role.BAD),) if page.unreadable else ()
+    return _first_fitting([(place.whole, unreadable, gone), (place.brief, gone), (gone or place.whole,)], width)
 
 
-def whole_foot(key: PageKey, shown: int, view: View, width: int) -> Line:
+def whole_foot(key: PageKey, shown: int, view: View, gone: Line, width: int) -> Line:
     """Where in a filtered or sorted list one is: `page 1/1  1–7 of 7 (120 loaded)  all pages searched`.
 
-    Where it is narrow, what is searched goes before the counts do, but never that a search is not over.
+    Who is `gone` comes behind it. Where it is narrow, that stays longest, and that a search is not over.
     """
-    where = (*_where(key, shown, len(view.runners)), Span(f" ({view.searched.runners} loaded)", Role.MUTED))
-    return _fitting(where, view, width)
+    place = _Place(key, shown, len(view.runners))
+    loaded = (*place.whole, Span(f" ({view.searched.runners} loaded)", Role.MUTED))
+    searched, known = searched_words(view.searched), known_words(view)
+    going_on = () if view.searched.is_complete else searched
+    return _first_fitting(
+        [
+            (loaded, searched, known, gone),
+            (loaded, going_on, known, gone),
+            (loaded, going_on, gone),
+            (place.brief, going_on, gone),
+            (going_on, place.brief) if going_on else (gone or loaded,),
+        ],
+        width,
+    )
 
 
 def searched_words(searched: Searched) -> Line:
@@ -108,7 +123,11 @@ def known_words(view: View) -> Line:
 def count_words(view: View, width: int) -> Line:
     """How many match, of how many: `7 of 120  all pages searched`, or less where it is narrow."""
     count = (Span(f"{len(view.runners)} of {view.searched.runners}", Role.STRONG),)
-    return _fitting(count, view, width)
+    searched, known = searched_words(view.searched), known_words(view)
+    going_on = () if view.searched.is_complete else searched
+    return _first_fitting(
+        [(count, searched, known), (count, going_on, known), (count, going_on), (going_on, count)], width
+    )
 
 
 def departed(departures: Sequence[Departure], now: float) -> Line:
@@ -156,16 +175,27 @@ def no_match(listing: Listing, view: View, at: Now) -> tuple[Line, ...]:
     return ((Span(f"No runner matches /{listing.query.text}"),), (*helps, Span(" clears it.", Role.MUTED)))
 
 
-def _fitting(count: Line, view: View, width: int) -> Line:
-    """The count with what is searched and known; where that is too much, with what matters most of it."""
-    searched, known = searched_words(view.searched), known_words(view)
-    shorter = ((count, known), (count,)) if view.searched.is_complete else ((count, searched), (searched, count))
-    lines = [beside(parts, _GAP) for parts in ((count, searched, known), *shorter)]
+class _Place(NamedTuple):
+    """Where in a list one is."""
+
+    key: PageKey
+    shown: int
+    total: int | None
+
+    @property
+    def whole(self) -> Line:
+        """`page 1/5  1–25 of 120`."""
+        first = (self.key.page - 1) * self.key.per_page + 1
+        place = f"{first}–{first + self.shown - 1}" if self.shown else "0"
+        return (*self.brief, Span(f"  {place} of {'?' if self.total is None else self.total}", Role.MUTED))
+
+    @property
+    def brief(self) -> Line:
+        """`page 1/5`."""
+        return (Span(f"page {self.key.page}/{page_count(self.total, self.key.per_page) or '?'}", Role.MUTED),)
+
+
+def _first_fitting(variants: Sequence[Sequence[Line]], width: int) -> Line:
+    """The first of the variants that fits, else the last."""
+    lines = [beside(parts, _GAP) for parts in variants]
     return next((line for line in lines if width_of(line) <= width), lines[-1])
-
-
-def _where(key: PageKey, shown: int, total: int | None) -> Line:
-    pages = page_count(total, key.per_page)
-    first = (key.page - 1) * key.per_page + 1
-    place = f"{first}–{first + shown - 1}" if shown else "0"
-    return (Span(f"page {key.page}/{pages or '?'}  {place} of {'?' if total is None else total}", Role.MUTED),)

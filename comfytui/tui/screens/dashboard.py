@@ -85,6 +85,7 @@ class DashboardScreen(ListingScreen):
 
     def follow(self, snapshot: Snapshot, now: Now) -> None:
         """Show list, detail and history."""
+        self.stay_with_runner(snapshot)
         self.runners.show_list(self.listing, snapshot, now)
         if self.runners.pages is not None and self.listing.key.page > self.runners.pages:
             # The list has become shorter than the page in view.
@@ -102,13 +103,14 @@ class DashboardScreen(ListingScreen):
 
     def pressed(self) -> None:
         """A key was pressed: what it was meant for must not slide away."""
+        super().pressed()
         self._pressed_on = self.clock.monotonic()
 
     def relist(self, listing: Listing) -> None:
         """List these from now on; they are asked for once keys rest."""
         super().relist(listing)
-        self.attention = _attending(self.attention, listing)
         self.follow_again()
+        self.attention = _attending(self.attention, self.listing)
         self._turns.wish()
 
     def exported(self) -> tuple[str, list[dict[str, object]]]:

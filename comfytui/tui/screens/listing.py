@@ -32,6 +32,7 @@ from comfytui.tui.widgets.runner_list import RunnerList
 if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.config.state import ViewState
+    from comfytui.engine.snapshot import Snapshot
     from comfytui.engine.sorting import Sort
 
 __all__ = ["ListingScreen"]
@@ -51,6 +52,7 @@ class ListingScreen(FollowingScreen):
         self.history = HistoryTable(id="history")
         self.prompt: Prompt | None = None
         self._flaw = ""
+        self._kept_id: str | None = None
         self.arrange_as(view, per_page)
 
     def arrange_as(self, view: ViewState, per_page: int) -> None:
@@ -61,9 +63,27 @@ class ListingScreen(FollowingScreen):
         self._arrange_columns()
 
     def relist(self, listing: Listing) -> None:
-        """List these from now on."""
+        """List these from now on; another order or filter stays with the runner under the cursor."""
+        is_same = (listing.query, listing.sort) == (self.listing.query, self.listing.sort)
+        self._kept_id = None if is_same else self.runners.cursor_id
         self.listing = listing
         self._remember()
+
+    def stay_with_runner(self, snapshot: Snapshot) -> None:
+        """Turn to the page that has the runner to stay with, until all pages are searched for it."""
+        if self._kept_id is None:
+            return
+        view = self.runners.find(self.listing, snapshot)
+        found = listing_with(snapshot, self.listing, view, self._kept_id)
+        if found is not None and found.whole == self.listing.whole and found.key != self.listing.key:
+            self.runners.seek(self._kept_id)
+            self.listing = replace(self.listing, key=found.key)
+        if view is None or view.searched.is_complete:
+            self._kept_id = None
+
+    def pressed(self) -> None:
+        """A key was pressed, which may lead elsewhere."""
+        self._kept_id = None
 
     def enter_list(self) -> None:
         """Put the keys into the list."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from comfytui.engine.view import Viewer
-from comfytui.tui.present.cells import beside, width_of
-from comfytui.tui.present.columns import GAP
+from comfytui.tui.present.cells import width_of
 from comfytui.tui.present.listing import (
     Listing,
     departed,
@@ -57,9 +57,9 @@ class RunnerList(KeyedTable):
 
     def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
         """Show what is to be listed, as far as it is known."""
-        self.view = self._viewer.view(snapshot, listing.query, listing.sort) if listing.whole else None
+        self.view = self.find(listing, snapshot)
         feed = snapshot.page if listing.whole else snapshot.page_at(listing.key)
-        gone = departed(snapshot.departed, at.monotonic) or missed(self._missed, at.monotonic)
+        gone = self._gone(snapshot, at)
         problem = notice(feed, at, self.body_width)
         histories = [(known.value, known.problem) for known in map(snapshot.history, self._ids(listing, snapshot))]
         if self.is_news(listing, self.view, feed.value, problem, histories, gone, at.style, at.age_step, at.keys):
@@ -75,6 +75,10 @@ class RunnerList(KeyedTable):
         self._page, self._listing, self._runners = None, None, {}
         self._missed = self._sought = None
         self.show(())
+
+    def find(self, listing: Listing, snapshot: Snapshot) -> View | None:
+        """What such a listing has on all its pages; None where it is made of the API's own pages."""
+        return self._viewer.view(snapshot, listing.query, listing.sort) if listing.whole else None
 
     def seek(self, runner_id: str | None) -> None:
         """Put the cursor on this runner as soon as another page is shown."""
@@ -98,11 +102,13 @@ class RunnerList(KeyedTable):
     def _show_view(self, listing: Listing, view: View, snapshot: Snapshot, at: Now, problem: Sequence[Line]) -> None:
         self.pages = page_count(len(view.runners), listing.key.per_page)
         runners = _slice(view.runners, listing)
-        if not view.searched.pages and self._runners:
+        is_old = not view.searched.pages and bool(self._runners)
+        if is_old:
             # Nothing was searched yet: what is on the screen is better than nothing.
             runners = tuple(self._runners.values())
-        foot = whole_foot(listing.key, len(runners), view, self.body_width - 2 - width_of(self.held))
-        self._put(_Content(listing, runners, problem or no_match(listing, view, at), foot), snapshot, at)
+        foot = partial(whole_foot, listing.key, len(runners), view)
+        said = () if is_old else problem or no_match(listing, view, at)
+        self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
     def _show_page(self, listing: Listing, snapshot: Snapshot, at: Now, problem: Sequence[Line]) -> None:
         feed, before = snapshot.page_at(listing.key), self._listing
@@ -110,19 +116,28 @@ class RunnerList(KeyedTable):
         self._page = feed.value or self._page
         page = self._page if feed.value is not None or same_list else None
         self.pages = page_count(self._page.total, listing.key.per_page) if self._page else None
-        shown = before if feed.value is None and page is not None and before is not None else listing
-        said = problem or empty_list(shown, page, at)
-        runners = page.runners if page else ()
-        self._put(_Content(shown, runners, said, list_foot(listing.key, feed.value)), snapshot, at)
+        is_old = feed.value is None and page is not None and before is not None
+        said = problem or empty_list(listing, page, at)
+        runners, foot = page.runners if page else (), partial(list_foot, listing.key, feed.value)
+        self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
+
+    @property
+    def _foot_width(self) -> int:
+        """Cells for what is said below, beside what waits."""
+        return self.body_width - 2 - (width_of(self.held) + 2 if self.held else 0)
+
+    def _gone(self, snapshot: Snapshot, at: Now) -> Line:
+        return departed(snapshot.departed, at.monotonic) or missed(self._missed, at.monotonic)
 
     def _put(self, content: _Content, snapshot: Snapshot, at: Now) -> None:
         """Show these runners; at the top where another page of the same list was turned to."""
-        listing, before, pointed_at = content.listing, self._listing, self.runner(self.cursor_id)
+        before, pointed_at = self._listing, self.runner(self.cursor_id)
+        listing = before if content.is_old and before is not None else content.listing
         self._listing, self._runners = listing, {runner.id: runner for runner in content.runners}
         if pointed_at is not None and pointed_at.id not in self._runners and listing == before:
             self._missed = (runner_name(pointed_at), at.monotonic)
-        gone = departed(snapshot.departed, at.monotonic) or missed(self._missed, at.monotonic)
-        self.label(list_title(listing, by_hidden=self.sorts_by_hidden), beside((content.foot, gone), GAP))
+        foot = content.foot(self._gone(snapshot, at), self._foot_width)
+        self.label(list_title(content.listing, by_hidden=self.sorts_by_hidden), foot)
         rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in content.runners]
         self.show(rows, content.said, at, anew=listing != before)
         if _is_turned(before, listing) or self._sought in self._runners:
@@ -132,12 +147,21 @@ class RunnerList(KeyedTable):
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """Runners to show, as what, and what is said above and below them."""
+    """What is shown.
+
+    Attributes:
+        listing: As what.
+        runners: The runners.
+        said: What is said above them.
+        foot: Makes what is said below of who is gone and of how many cells there are.
+        is_old: Whether the runners are those from before, until what is to be listed has come.
+    """
 
     listing: Listing
     runners: Sequence[Runner]
     said: Sequence[Line]
-    foot: Line
+    foot: Callable[[Line, int], Line]
+    is_old: bool = False
 
 
 def _slice(runners: Sequence[Runner], listing: Listing) -> tuple[Runner, ...]:

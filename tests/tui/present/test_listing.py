@@ -59,23 +59,27 @@ def test_the_title_tells_an_order_that_no_column_tells() -> None:
 
 
 def test_the_foot_says_where_one_is() -> None:
-    assert plain_text(list_foot(PageKey(), make_page(*RUNNERS, total=120))) == "page 1/5  1–25 of 120"
-    assert plain_text(list_foot(PageKey(page=5), make_page(*RUNNERS[:20], total=120))) == "page 5/5  101–120 of 120"
+    assert plain_text(list_foot(PageKey(), make_page(*RUNNERS, total=120), (), 80)) == "page 1/5  1–25 of 120"
     assert (
-        plain_text(list_foot(PageKey(page=3, per_page=7), make_page(RUNNERS[0], total=15))) == "page 3/3  15–15 of 15"
+        plain_text(list_foot(PageKey(page=5), make_page(*RUNNERS[:20], total=120), (), 80))
+        == "page 5/5  101–120 of 120"
+    )
+    assert (
+        plain_text(list_foot(PageKey(page=3, per_page=7), make_page(RUNNERS[0], total=15), (), 80))
+        == "page 3/3  15–15 of 15"
     )
 
 
 def test_the_foot_of_a_page_without_runners_or_total() -> None:
-    assert plain_text(list_foot(PageKey(page=2), None)) == "page 2 …"
-    assert plain_text(list_foot(PageKey(), make_page())) == "page 1/1  0 of 0"
+    assert plain_text(list_foot(PageKey(page=2), None, (), 80)) == "page 2 …"
+    assert plain_text(list_foot(PageKey(), make_page(), (), 80)) == "page 1/1  0 of 0"
     unknown = make_page(*RUNNERS[:2]).model_copy(update={"total": None})
-    assert plain_text(list_foot(PageKey(), unknown)) == "page 1/?  1–2 of ?"
+    assert plain_text(list_foot(PageKey(), unknown, (), 80)) == "page 1/?  1–2 of ?"
 
 
 def test_entries_that_could_not_be_read_are_counted() -> None:
-    foot = list_foot(PageKey(), make_page(RUNNERS[0], unreadable=3))
-    assert foot[-1] == Span("  3 unreadable", Role.BAD)
+    foot = list_foot(PageKey(), make_page(RUNNERS[0], unreadable=3), (), 80)
+    assert foot[-1] == Span("3 unreadable", Role.BAD)
 
 
 def test_each_kind_of_nothing_has_its_own_sentence() -> None:
@@ -101,7 +105,8 @@ def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
         (view(7), 60, "page 1/1  1–7 of 7 (120 loaded)  all pages searched"),
         (view(7), 40, "page 1/1  1–7 of 7 (120 loaded)"),
         (view(7, 100, 1), 60, "page 1/1  1–7 of 7 (100 loaded)  1/2 pages"),
-        (view(7, 100, 1), 35, "1/2 pages  page 1/1  1–7 of 7 (100 loaded)"),
+        (view(7, 100, 1), 35, "page 1/1  1/2 pages"),
+        (view(7, 100, 1), 12, "1/2 pages  page 1/1"),
         (view(7, known=25), 75, "page 1/1  1–7 of 7 (120 loaded)  all pages searched  known for 25"),
         (view(7, known=25), 50, "page 1/1  1–7 of 7 (120 loaded)  known for 25"),
         (view(7, capped=True), 70, "page 1/1  1–7 of 7 (120 loaded)  only the first 10,000 searched"),
@@ -109,7 +114,7 @@ def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
     ],
 )
 def test_the_foot_says_what_was_searched(found: View, width: int, words: str) -> None:
-    assert plain_text(whole_foot(PageKey(), len(found.runners), found, width)) == words
+    assert plain_text(whole_foot(PageKey(), len(found.runners), found, (), width)) == words
 
 
 def test_the_count_for_the_box() -> None:
@@ -136,3 +141,22 @@ def test_who_is_gone_is_said_for_a_while() -> None:
     assert departed(gone, 106.0) == departed((), 100.0) == ()
     assert plain_text(missed(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"
     assert missed(("gpu-07", 90.0), 106.0) == missed(None, 100.0) == ()
+
+
+def test_who_is_gone_is_said_however_narrow_it_is() -> None:
+    gone = (Span("gpu-07 is no longer on this page"),)
+    page = make_page(*RUNNERS, total=120)
+    words = [plain_text(list_foot(PageKey(), page, gone, width)) for width in (60, 50, 40, 20)]
+    assert words == [
+        "page 1/5  1–25 of 120  gpu-07 is no longer on this page",
+        "page 1/5  gpu-07 is no longer on this page",
+        "gpu-07 is no longer on this page",
+        "gpu-07 is no longer on this page",
+    ]
+    whole = [plain_text(whole_foot(PageKey(), 7, view(7), gone, width)) for width in (120, 70, 50, 40)]
+    assert whole == [
+        "page 1/1  1–7 of 7 (120 loaded)  all pages searched  gpu-07 is no longer on this page",
+        "page 1/1  1–7 of 7 (120 loaded)  gpu-07 is no longer on this page",
+        "page 1/1  gpu-07 is no longer on this page",
+        "gpu-07 is no longer on this page",
+    ]
