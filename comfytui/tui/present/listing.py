@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.engine.query import Query
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS, PageKey
-from comfytui.tui.present.cells import Line, Role, Span, beside, width_of
+from comfytui.tui.present.cells import Line, Role, Span, beside, cut, width_of
 
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
@@ -34,6 +34,7 @@ __all__ = [
 
 _SAID_FOR = 15.0
 _GAP = Span("  ")
+_LEAST_QUERY = 6
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,21 @@ def page_count(total: int | None, per_page: int) -> int | None:
     return None if total is None else max(1, -(-total // per_page))
 
 
-def list_title(listing: Listing, *, by_hidden: bool = False) -> Line:
-    """The list's name, with the filters that are on, and the order where no column's title tells it."""
-    parts: list[Line] = [(Span("Runners", Role.STRONG),)]
-    if listing.key.status:
-        parts.append((Span(str(listing.key.status), Role.ACCENT),))
-    if listing.query:
-        parts.append((Span(f"/{listing.query.text}", Role.ACCENT),))
-    if listing.sort is not None and by_hidden:
-        parts.append((Span(f"by {listing.sort.key} {'▼' if listing.sort.descending else '▲'}", Role.ACCENT),))
-    return beside(parts, _GAP)
+def list_title(listing: Listing, view: View | None, width: int, *, by_hidden: bool = False) -> Line:
+    """The list's name, the filters that are on, and how much was searched: `Runners  active  /gpu  3/5 pages`.
+
+    The order is told, too, where no column's title tells it. Where it is narrow, of a long filter only the beginning.
+    """
+    status = (Span(str(listing.key.status), Role.ACCENT),) if listing.key.status else ()
+    sort = listing.sort if by_hidden else None
+    order = (Span(f"by {sort.key} {'▼' if sort.descending else '▲'}", Role.ACCENT),) if sort else ()
+    tail = beside((order, searched_words(view.searched), known_words(view)), _GAP) if view else order
+    head = beside(((Span("Runners", Role.STRONG),), status), _GAP)
+    if not listing.query:
+        return beside((head, tail), _GAP)
+    room = width - width_of(head) - width_of(tail) - 2 * len(_GAP.text)
+    query = cut((Span(f"/{listing.query.text}", Role.ACCENT),), max(_LEAST_QUERY, room))
+    return beside((head, query, tail), _GAP)
 
 
 def list_foot(key: PageKey, page: RunnerPage | None, gone: Line, width: int) -> Line:
@@ -86,24 +92,10 @@ def list_foot(key: PageKey, page: RunnerPage | None, gone: Line, width: int) -> 
 
 
 def whole_foot(key: PageKey, shown: int, view: View, gone: Line, width: int) -> Line:
-    """Where in a filtered or sorted list one is: `page 1/1  1–7 of 7 (120 loaded)  all pages searched`.
-
-    Who is `gone` comes behind it. Where it is narrow, that stays longest, and that a search is not over.
-    """
+    """Where in a filtered or sorted list one is: `page 1/1  1–7 of 7 (120 loaded)`; `gone` as of `list_foot`."""
     place = _Place(key, shown, len(view.runners))
     loaded = (*place.whole, Span(f" ({view.searched.runners} loaded)", Role.MUTED))
-    searched, known = searched_words(view.searched), known_words(view)
-    going_on = () if view.searched.is_complete else searched
-    return _first_fitting(
-        [
-            (loaded, searched, known, gone),
-            (loaded, going_on, known, gone),
-            (loaded, going_on, gone),
-            (place.brief, going_on, gone),
-            (going_on, place.brief) if going_on else (gone or loaded,),
-        ],
-        width,
-    )
+    return _first_fitting([(loaded, gone), (place.whole, gone), (place.brief, gone), (gone or loaded,)], width)
 
 
 def searched_words(searched: Searched) -> Line:

@@ -60,7 +60,7 @@ class ListingScreen(FollowingScreen):
         self.listing = self._listing_before = listing_of(view, per_page)
         self.history.sort = history_sort_of(view)
         self._columns, self._history_columns = view.columns, view.history_columns
-        self._arrange_columns()
+        self._arrange_columns(self.listing.sort)
 
     def relist(self, listing: Listing) -> None:
         """List these from now on; another order or filter stays with the runner under the cursor."""
@@ -237,9 +237,8 @@ class ListingScreen(FollowingScreen):
         return exists
 
     def _sort(self, sort: Sort | None) -> None:
-        self.listing = replace(self.listing, sort=sort)
-        self._arrange_columns()
-        self.relist(self.listing)
+        self._arrange_columns(sort)
+        self.relist(replace(self.listing, sort=sort))
 
     def _columns_chosen(self, chosen: tuple[str, ...] | None) -> None:
         if chosen is not None:
@@ -252,11 +251,11 @@ class ListingScreen(FollowingScreen):
             self._rearranged()
 
     def _rearranged(self) -> None:
-        self._arrange_columns()
+        self._arrange_columns(self.listing.sort)
         self._remember()
 
-    def _arrange_columns(self) -> None:
-        self.runners.have_columns(arranged(RUNNER_COLUMNS, self._columns), self.listing.sort)
+    def _arrange_columns(self, sort: Sort | None) -> None:
+        self.runners.have_columns(arranged(RUNNER_COLUMNS, self._columns), sort)
         self.history.have_columns(arranged(HISTORY_COLUMNS, self._history_columns), self.history.sort)
         self.follow_again()
 

@@ -137,7 +137,8 @@ class RunnerList(KeyedTable):
         if pointed_at is not None and pointed_at.id not in self._runners and listing == before:
             self._missed = (runner_name(pointed_at), at.monotonic)
         foot = content.foot(self._gone(snapshot, at), self._foot_width)
-        self.label(list_title(content.listing, by_hidden=self.sorts_by_hidden), foot)
+        width = self.body_width - 2
+        self.label(list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot)
         rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in content.runners]
         self.show(rows, content.said, at, anew=listing != before)
         if _is_turned(before, listing) or self._sought in self._runners:

@@ -36,6 +36,10 @@ def text_of(lines: tuple[Line, ...]) -> str:
     return " / ".join(plain_text(each) for each in lines)
 
 
+def view(matching: int, loaded: int = 120, pages: int = 2, known: int | None = None, *, capped: bool = False) -> View:
+    return View(RUNNERS[:matching], Searched(pages, 2, loaded, 120, capped), known)
+
+
 @pytest.mark.parametrize(
     ("total", "per_page", "pages"),
     [(None, 25, None), (0, 25, 1), (1, 25, 1), (25, 25, 1), (26, 25, 2), (120, 25, 5), (120, 1, 120)],
@@ -45,17 +49,31 @@ def test_page_count(total: int | None, per_page: int, pages: int | None) -> None
 
 
 def test_the_title_says_which_filter_is_on() -> None:
-    assert plain_text(list_title(Listing())) == "Runners"
-    assert plain_text(list_title(Listing(ACTIVE))) == "Runners  active"
-    assert list_title(Listing(ACTIVE))[-1] == Span("active", Role.ACCENT)
-    assert plain_text(list_title(Listing(ACTIVE, parse("gpu !tag:x")))) == "Runners  active  /gpu !tag:x"
+    assert plain_text(list_title(Listing(), None, 54)) == "Runners"
+    assert plain_text(list_title(Listing(ACTIVE), None, 54)) == "Runners  active"
+    assert list_title(Listing(ACTIVE), None, 54)[-1] == Span("active", Role.ACCENT)
+    assert plain_text(list_title(Listing(ACTIVE, parse("gpu !tag:x")), None, 54)) == "Runners  active  /gpu !tag:x"
+
+
+@pytest.mark.parametrize(
+    ("listing", "searched", "width", "title"),
+    [
+        (Listing(query=parse("gpu")), (120, 2), 54, "Runners  /gpu  all pages searched"),
+        (Listing(ACTIVE, parse("gpu")), (100, 1), 54, "Runners  active  /gpu  1/2 pages"),
+        (Listing(sort=Sort("name")), (120, 2), 54, "Runners  all pages searched"),
+        (Listing(query=parse("a very long filter")), (120, 2), 40, "Runners  /a very lo…  all pages searched"),
+        (Listing(query=parse("a very long filter")), (120, 2), 30, "Runners  /a ve…  all pages searched"),
+    ],
+)
+def test_the_title_says_what_was_searched(listing: Listing, searched: tuple[int, int], width: int, title: str) -> None:
+    assert plain_text(list_title(listing, view(7, *searched), width)) == title
 
 
 def test_the_title_tells_an_order_that_no_column_tells() -> None:
     listing = Listing(sort=Sort("created", descending=True))
-    assert plain_text(list_title(listing)) == "Runners"
-    assert plain_text(list_title(listing, by_hidden=True)) == "Runners  by created ▼"
-    assert plain_text(list_title(Listing(sort=Sort("name")), by_hidden=True)) == "Runners  by name ▲"
+    assert plain_text(list_title(listing, None, 54)) == "Runners"
+    assert plain_text(list_title(listing, None, 54, by_hidden=True)) == "Runners  by created ▼"
+    assert plain_text(list_title(Listing(sort=Sort("name")), None, 54, by_hidden=True)) == "Runners  by name ▲"
 
 
 def test_the_foot_says_where_one_is() -> None:
@@ -89,10 +107,6 @@ def test_each_kind_of_nothing_has_its_own_sentence() -> None:
     assert empty_list(Listing(), make_page(RUNNERS[0]), NOW) == ()
 
 
-def view(matching: int, loaded: int = 120, pages: int = 2, known: int | None = None, *, capped: bool = False) -> View:
-    return View(RUNNERS[:matching], Searched(pages, 2, loaded, 120, capped), known)
-
-
 def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
     assert not Listing(ACTIVE).whole
     assert Listing(query=parse("gpu")).whole
@@ -100,21 +114,22 @@ def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "width", "words"),
+    ("found", "words"),
     [
-        (view(7), 60, "page 1/1  1–7 of 7 (120 loaded)  all pages searched"),
-        (view(7), 40, "page 1/1  1–7 of 7 (120 loaded)"),
-        (view(7, 100, 1), 60, "page 1/1  1–7 of 7 (100 loaded)  1/2 pages"),
-        (view(7, 100, 1), 35, "page 1/1  1/2 pages"),
-        (view(7, 100, 1), 12, "1/2 pages  page 1/1"),
-        (view(7, known=25), 75, "page 1/1  1–7 of 7 (120 loaded)  all pages searched  known for 25"),
-        (view(7, known=25), 50, "page 1/1  1–7 of 7 (120 loaded)  known for 25"),
-        (view(7, capped=True), 70, "page 1/1  1–7 of 7 (120 loaded)  only the first 10,000 searched"),
-        (view(0), 60, "page 1/1  0 of 0 (120 loaded)  all pages searched"),
+        (view(7), "all pages searched"),
+        (view(7, 100, 1), "1/2 pages"),
+        (view(7, known=25), "all pages searched  known for 25"),
+        (view(7, capped=True), "only the first 10,000 searched"),
     ],
 )
-def test_the_foot_says_what_was_searched(found: View, width: int, words: str) -> None:
-    assert plain_text(whole_foot(PageKey(), len(found.runners), found, (), width)) == words
+def test_how_much_was_searched_is_said(found: View, words: str) -> None:
+    assert plain_text(list_title(Listing(sort=Sort("name")), found, 80)) == f"Runners  {words}"
+
+
+def test_the_foot_says_how_many_match_of_how_many() -> None:
+    assert plain_text(whole_foot(PageKey(), 7, view(7), (), 54)) == "page 1/1  1–7 of 7 (120 loaded)"
+    assert plain_text(whole_foot(PageKey(), 7, view(7), (), 20)) == "page 1/1  1–7 of 7"
+    assert plain_text(whole_foot(PageKey(), 0, view(0), (), 54)) == "page 1/1  0 of 0 (120 loaded)"
 
 
 def test_the_count_for_the_box() -> None:
@@ -153,10 +168,10 @@ def test_who_is_gone_is_said_however_narrow_it_is() -> None:
         "gpu-07 is no longer on this page",
         "gpu-07 is no longer on this page",
     ]
-    whole = [plain_text(whole_foot(PageKey(), 7, view(7), gone, width)) for width in (120, 70, 50, 40)]
+    whole = [plain_text(whole_foot(PageKey(), 7, view(7), gone, width)) for width in (70, 55, 45, 40)]
     assert whole == [
-        "page 1/1  1–7 of 7 (120 loaded)  all pages searched  gpu-07 is no longer on this page",
         "page 1/1  1–7 of 7 (120 loaded)  gpu-07 is no longer on this page",
+        "page 1/1  1–7 of 7  gpu-07 is no longer on this page",
         "page 1/1  gpu-07 is no longer on this page",
         "gpu-07 is no longer on this page",
     ]
