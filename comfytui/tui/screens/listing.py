@@ -123,6 +123,7 @@ class ListingScreen(FollowingScreen):
         """List all runners, the active ones, or the disabled ones, from the first page on."""
         key = self.listing.key
         following = STATUSES[(STATUSES.index(key.status) + 1) % len(STATUSES)]
+        self.runners.seek(self.runners.cursor_id)
         self.relist(replace(self.listing, key=replace(key, page=1, status=following)))
 
     def action_sort_column(self) -> None:
@@ -156,6 +157,7 @@ class ListingScreen(FollowingScreen):
         if self.listing.query:
             self.relist(replace(self.listing, key=key, query=parse("")))
         elif key.status is not None:
+            self.runners.seek(self.runners.cursor_id)
             self.relist(replace(self.listing, key=replace(key, status=None)))
 
     def turn_to(self, page: int) -> None:

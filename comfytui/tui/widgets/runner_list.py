@@ -81,7 +81,7 @@ class RunnerList(KeyedTable):
         return self._viewer.view(snapshot, listing.query, listing.sort) if listing.whole else None
 
     def seek(self, runner_id: str | None) -> None:
-        """Put the cursor on this runner as soon as another page is shown."""
+        """Put the cursor on this runner once other runners are shown, if it is among them."""
         self._sought = runner_id
 
     def runner(self, runner_id: str | None) -> Runner | None:
@@ -143,6 +143,7 @@ class RunnerList(KeyedTable):
         self.show(rows, content.said, at, anew=listing != before)
         if _is_turned(before, listing) or self._sought in self._runners:
             self.move_to(self._sought)
+        if content.runners and not content.is_old:
             self._sought = None
 
 
