@@ -147,7 +147,8 @@ class Memory:
         self.state = state
         if _encoded(state) == _encoded(self._kept):
             return
-        self.note = self._file.save(state)
+        # Another dashboard may have kept something meanwhile, of another fleet say.
+        self.note = self._file.save(_merged(self._file.load().state, self._kept, state))
         if self.note is None:
             self._kept = state
 
@@ -167,6 +168,21 @@ class Forgetful:
 def state_file() -> Path:
     """Where the state is kept unless a person wants to start afresh; it need not exist."""
     return state_dir() / "state.json"
+
+
+def _merged(others: State, before: State, after: State) -> State:
+    """What others have kept, with what is another now than it was before."""
+    merged = replace(
+        others,
+        profile=others.profile if after.profile == before.profile else after.profile,
+        time_style=others.time_style if after.time_style == before.time_style else after.time_style,
+        theme=others.theme if after.theme == before.theme else after.theme,
+    )
+    used_last = [*after.views][-1:]
+    for key, view in after.views.items():
+        if key in used_last or view != before.views.get(key):
+            merged = merged.with_view(key, view)
+    return merged
 
 
 def _start_of(path: Path) -> bytes:

@@ -153,9 +153,9 @@ def _term(typed: str, place: int) -> Term:
     field, typed_value = _split(word, place)
     value = typed_value.replace('"', "").casefold()
     if not value:
-        raise QueryError(f"{field}: is followed by what to look for: {_EXAMPLES[field]}" if field else _NOTHING, place)
+        raise QueryError(f"{field}: is followed by a value: {_EXAMPLES[field]}" if field else _NOTHING, place)
     if field == _IS and value not in _STATES:
-        raise QueryError(f"is: is followed by one of {', '.join(_STATES)}", place)
+        raise QueryError(f"is: can be {', '.join(_STATES)}", place)
     return Term(field, value, negated)
 
 
@@ -169,7 +169,7 @@ def _split(word: str, place: int) -> tuple[str, str]:
         return field, value
     if value[:1].isdecimal():
         return "", word
-    raise QueryError(f'one of tag:, status:, last: and is: is expected, or quotes: "{word[:_CLIP]}"', place)
+    raise QueryError(f'there are tag: status: last: is: or quotes "{word[:_CLIP]}"', place)
 
 
 def _contains(facts: Facts, value: str) -> bool:

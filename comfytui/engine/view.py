@@ -56,11 +56,13 @@ class View:
         searched: Among what.
         known: Of how many of the runners loaded all is known that filter and order look at; None where they look at
             nothing but the list.
+        loaded: All that are loaded, in the API's order.
     """
 
     runners: tuple[Runner, ...] = ()
     searched: Searched = Searched()
     known: int | None = None
+    loaded: tuple[Runner, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +137,9 @@ class Viewer:
         facts = [Facts(runner, _history_of(runner, basis.histories)) for runner in listed]
         known = sum(is_known(asked, each) for each in facts) if asked else None
         found = _kept(self._view.runners, _found(facts, query, sort))
-        if found is not self._view.runners or known != self._view.known:
-            self._view = replace(self._view, runners=found, known=known)
+        before = self._view
+        if found is not before.runners or known != before.known or listed is not before.loaded:
+            self._view = replace(before, runners=found, known=known, loaded=listed)
 
 
 def _found(facts: Sequence[Facts], query: Query, sort: Sort | None) -> tuple[Runner, ...]:

@@ -196,6 +196,18 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     def _arrived(self, event: Arrived) -> None:
         self._terminal.set_title(" / ".join((self.TITLE, self.fleet.key, *event.trail)))
 
+    @property
+    def is_opening(self) -> bool:
+        """Whether a box or a screen was opened that does not have the keys yet."""
+        if self.screen is not self._dashboard:
+            return self.screen.focused is None
+        prompt = self._dashboard.prompt
+        return prompt is not None and not prompt.has_focus_within
+
+    def goes_first(self, key: str) -> bool:
+        """Whether this key waits for nothing: the one that quits whatever happens."""
+        return key in self.setup.keymap.of("quit_at_once")
+
     async def on_event(self, event: events.Event) -> None:
         """Have rows hold still after what a person does."""
         is_pressed = isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded

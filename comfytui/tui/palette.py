@@ -134,7 +134,8 @@ PROVIDERS = (CommandProvider, RunnerProvider)
 class Palette(CommandPalette):
     """Textual's palette with keys from the keymap, and with nothing that moves by itself."""
 
-    # Specific enough to come before Textual's, which draws edges that not every terminal can.
+    # Specific enough to come before Textual's, which draws edges that not every terminal can; without colours it
+    # would have the line under the cursor reversed, which its lists cannot draw.
     DEFAULT_CSS: ClassVar[str] = """
     Palette {
         background: transparent;
@@ -168,6 +169,12 @@ class Palette(CommandPalette):
     Palette #--results CommandList > .option-list--option {
         padding: 0 1;
         text-style: none;
+    }
+    Palette #--results CommandList > .option-list--option-highlighted {
+        text-style: bold;
+    }
+    Palette #--results CommandList:nocolor > .option-list--option-highlighted {
+        text-style: bold underline;
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PALETTE)]

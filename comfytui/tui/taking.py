@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from textual import on
 
-from comfytui.tui.endings import EndingApp
 from comfytui.tui.messages import Copied, Saved
 from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.typed import TypedAheadApp
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -20,7 +20,7 @@ __all__ = ["TakingApp"]
 _TOAST = 4.0
 
 
-class TakingApp(EndingApp):
+class TakingApp(TypedAheadApp):
     """An app out of whose screens ids, items and whole views can be taken.
 
     Args:
@@ -29,7 +29,7 @@ class TakingApp(EndingApp):
     """
 
     def __init__(self, clock: Clock, setup: Setup) -> None:
-        super().__init__(watch_css=False)
+        super().__init__()
         self.clock = clock
         self.setup = setup
 

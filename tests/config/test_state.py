@@ -203,6 +203,15 @@ def test_a_memory_writes_only_what_differs(path: Path) -> None:
     assert list(Memory(StateFile(path)).state.views) == ["host:8787", "prod"]
 
 
+def test_two_that_remember_side_by_side_keep_what_each_has_changed(path: Path) -> None:
+    one, other = Memory(StateFile(path)), Memory(StateFile(path))
+    one.remember(State(theme="light").with_view("a", FULL))
+    other.remember(State(time_style="UTC").with_view("b", ViewState(filter="gpu")))
+    kept = Memory(StateFile(path)).state
+    assert (kept.theme, kept.time_style) == ("light", "UTC")
+    assert kept.views == {"a": FULL, "b": ViewState(filter="gpu")}
+
+
 def test_a_memory_that_cannot_be_kept_says_so_remembers_and_tries_again(path: Path) -> None:
     written(path.parent, "in the way")
     memory = Memory(StateFile(path))

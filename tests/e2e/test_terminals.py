@@ -150,3 +150,33 @@ def test_the_title_says_where_one_is_and_is_put_back() -> None:
     assert [each.decode() for each in titles] == ["comfytui / demo / runners", f"comfytui / demo / runners / {FIRST}"]
     assert raw.index(b"\x1b[22;0t") < raw.index(b"\x1b]2;")
     assert raw.rindex(b"\x1b[23;0t") > raw.rindex(b"\x1b]2;")
+
+
+@pytest.mark.parametrize(
+    ("packet", "wanted"),
+    [
+        (b"/h100\r", ("Runners  /h100", "? help")),
+        (b"/gpx\x7fu", (" /gpu ",)),
+        (b":request", ("Request log",)),
+        (b"P3\r", ("page 3/5",)),
+        (b"\t\t", (f"runners / {FIRST}",)),
+    ],
+)
+def test_keys_that_come_in_one_packet_go_where_those_before_them_lead(packet: bytes, wanted: tuple[str, ...]) -> None:
+    with dashboard("--demo") as terminal:
+        terminal.wait_for(FIRST, "● live", "Recent workflows  ")
+        terminal.send(packet)
+        terminal.wait_for(*wanted)
+        terminal.press("ctrl+c")
+        assert terminal.wait_exit() == 0
+
+
+def test_the_line_under_the_cursor_of_the_palette_is_seen_without_colours() -> None:
+    with dashboard("--demo", environ={"NO_COLOR": "1"}) as terminal:
+        terminal.wait_for(FIRST, "● live")
+        before = len(terminal.raw)
+        terminal.press(":")
+        terminal.wait_for("Next page of runners")
+        assert any({"1", "4"} <= {*code.decode().split(";")} for code in _SGR.findall(terminal.raw[before:]))
+        terminal.press("ctrl+c")
+        assert terminal.wait_exit() == 0

@@ -92,7 +92,8 @@ class Driven:
         attention = snapshot.attention
         if attention != dashboard.attention or attention.runner_id != dashboard.runners.cursor_id:
             return True
-        if attention.visible != dashboard.runners.ids_in_view:
+        in_view = dashboard.runners.ids_in_view
+        if attention.visible[: len(in_view)] != in_view:
             return True
         feeds: list[Feed[object]] = [snapshot.page]
         if attention.runner_id is not None:

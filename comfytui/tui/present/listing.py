@@ -29,6 +29,7 @@ __all__ = [
     "no_match",
     "page_count",
     "searched_words",
+    "sort_words",
     "whole_foot",
 ]
 
@@ -68,8 +69,7 @@ def list_title(listing: Listing, view: View | None, width: int, *, by_hidden: bo
     The order is told, too, where no column's title tells it. Where it is narrow, of a long filter only the beginning.
     """
     status = (Span(str(listing.key.status), Role.ACCENT),) if listing.key.status else ()
-    sort = listing.sort if by_hidden else None
-    order = (Span(f"by {sort.key} {'▼' if sort.descending else '▲'}", Role.ACCENT),) if sort else ()
+    order = sort_words(listing.sort) if by_hidden else ()
     tail = beside((order, searched_words(view.searched), known_words(view)), _GAP) if view else order
     head = beside(((Span("Runners", Role.STRONG),), status), _GAP)
     if not listing.query:
@@ -77,6 +77,11 @@ def list_title(listing: Listing, view: View | None, width: int, *, by_hidden: bo
     room = width - width_of(head) - width_of(tail) - 2 * len(_GAP.text)
     query = cut((Span(f"/{listing.query.text}", Role.ACCENT),), max(_LEAST_QUERY, room))
     return beside((head, query, tail), _GAP)
+
+
+def sort_words(sort: Sort | None) -> Line:
+    """What something is sorted by: `by created ▼`; nothing where it is as the API has it."""
+    return (Span(f"by {sort.key} {'▼' if sort.descending else '▲'}", Role.ACCENT),) if sort else ()
 
 
 def list_foot(key: PageKey, page: RunnerPage | None, gone: Line, width: int) -> Line:
@@ -163,6 +168,9 @@ def no_match(listing: Listing, view: View, at: Now) -> tuple[Line, ...]:
         return ((Span("No match yet: ", Role.MUTED), *searched_words(view.searched)),)
     if not listing.query:
         return ((Span("No runners."),),)
+    if view.known is not None and view.known < view.searched.runners:
+        known = f"is known of {view.known} of {view.searched.runners} runners."
+        return ((Span(f"No match yet: what /{listing.query.text} asks"),), (Span(known, Role.WAITING),))
     helps = (at.key("filter"), Span(" changes the filter, ", Role.MUTED), at.key("back"))
     return ((Span(f"No runner matches /{listing.query.text}"),), (*helps, Span(" clears it.", Role.MUTED)))
 

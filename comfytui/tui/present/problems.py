@@ -32,7 +32,7 @@ _CAUSES: Mapping[ProblemKind, str] = {
 def cause(problem: Problem) -> str:
     """Why a try failed, with the API's own words where it gave some."""
     words = _CAUSES.get(problem.kind) or f"{problem.status or 'no usable answer'} from the API"
-    return f"{words}: {problem.message}" if problem.message else words
+    return f"{words}: {problem.message.removesuffix('.')}" if problem.message else words
 
 
 def skew_words(ahead: float) -> str:

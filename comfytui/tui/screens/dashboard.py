@@ -93,8 +93,9 @@ class DashboardScreen(ListingScreen):
             return
         self._show_runner(snapshot, now)
         self.say_in_prompt()
-        if self.runners.ids_in_view != self.attention.visible:
-            self._attend(replace(self.attention, visible=self.runners.ids_in_view))
+        visible = (*self.runners.ids_in_view, *self.unknown_ids(snapshot))
+        if visible != self.attention.visible:
+            self._attend(replace(self.attention, visible=visible))
 
     def moment(self, snapshot: Snapshot) -> Now:
         """The present moment; rows hold still in it where a key was pressed a moment ago."""
@@ -127,7 +128,10 @@ class DashboardScreen(ListingScreen):
         return ("runners", runner_name(runner)) if runner and self.history.has_focus else ("runners",)
 
     @on(KeyedTable.Moved, "#list")
-    def _runner_pointed_at(self) -> None:
+    def _runner_pointed_at(self, event: KeyedTable.Moved) -> None:
+        if not event.by_hand and self.focused in {self.detail, self.history}:
+            # What one was in is gone: its neighbour must not slide into its place.
+            self.enter_list()
         # The cursor first, and a moment for the thread that writes to the terminal: a key press is seen at once.
         self.set_timer(_CURSOR_FIRST, self._moves.wish)
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from textual import on
 
-from comfytui.engine.query import Query, QueryError, parse
-from comfytui.engine.sorting import RUNNER_KEYS, WORKFLOW_KEYS
+from comfytui.engine.query import Need, Query, QueryError, parse
+from comfytui.engine.sorting import RUNNER_KEYS, WORKFLOW_KEYS, needs
 from comfytui.tui.messages import Rearranged
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.columns import arranged
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from comfytui.engine.sorting import Sort
 
 __all__ = ["ListingScreen"]
+
+_LEARNED_AT_ONCE = 4
 
 
 class ListingScreen(FollowingScreen):
@@ -80,6 +83,15 @@ class ListingScreen(FollowingScreen):
             self.listing = replace(self.listing, key=found.key)
         if view is None or view.searched.is_complete:
             self._kept_id = None
+
+    def unknown_ids(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """The next runners whose unknown history filter or order ask for: they are asked as if in view."""
+        needed = self.listing.query.needs | (needs(self.listing.sort) if self.listing.sort else frozenset())
+        if Need.HISTORY not in needed:
+            return ()
+        in_view = set(self.runners.ids_in_view)
+        unknown = (each for each in self.runners.searched if each not in in_view and each not in snapshot.histories)
+        return tuple(islice(unknown, _LEARNED_AT_ONCE))
 
     def pressed(self) -> None:
         """A key was pressed, which may lead elsewhere."""

@@ -42,6 +42,11 @@ class Entry(Input):
             "right": self.action_cursor_right,
             "home": self.action_home,
             "end": self.action_end,
+            "ctrl+a": self.action_home,
+            "ctrl+e": self.action_end,
+            "ctrl+u": self.action_delete_left_all,
+            "ctrl+k": self.action_delete_right_all,
+            "ctrl+w": self.action_delete_left_word,
         }
         if (edit := edits.get(event.key)) is not None:
             event.stop()

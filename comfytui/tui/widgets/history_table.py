@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.engine.sorting import sort_workflows
-from comfytui.tui.present.cells import Line, Role, Span
+from comfytui.tui.present.cells import Line, Role, Span, beside
+from comfytui.tui.present.columns import GAP
+from comfytui.tui.present.listing import sort_words
 from comfytui.tui.present.problems import lateness, notice
 from comfytui.tui.present.workflows import HISTORY_COLUMNS, history_tally, workflow_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
@@ -53,7 +55,8 @@ class HistoryTable(KeyedTable):
             workflows = tuple(sort_workflows(workflows, self.sort, at.wall))
         anew, self._sorted_by = (runner_id, self.sort) != (self.runner_id, self._sorted_by), self.sort
         rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
-        self.label((Span("Recent workflows", Role.STRONG), *_tally(workflows)), late)
+        title = (Span("Recent workflows", Role.STRONG), *_tally(workflows))
+        self.label(beside((title, sort_words(self.sort) if self.sorts_by_hidden else ()), GAP), late)
         self.show(rows, said or _empty(runner_id, known, at), at, anew=anew)
         if runner_id != self.runner_id:
             self.runner_id = runner_id

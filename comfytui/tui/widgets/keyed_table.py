@@ -49,10 +49,11 @@ class KeyedTable(Pane):
 
     @dataclass
     class Moved(Message):
-        """The cursor is on another item now, None when there is none left."""
+        """The cursor is on another item now, None when there is none left; `by_hand` where a person moved it."""
 
         table: KeyedTable
         row_id: str | None
+        by_hand: bool = False
 
         @property
         def control(self) -> KeyedTable:
@@ -174,7 +175,7 @@ class KeyedTable(Pane):
         self._keep_in_view()
         self.repaint()
         if self.cursor_id != before:
-            self.post_message(self.Moved(self, self.cursor_id))
+            self.post_message(self.Moved(self, self.cursor_id, by_hand=True))
 
     def action_cursor_up(self) -> None:
         """One row up."""

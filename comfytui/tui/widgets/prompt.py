@@ -125,7 +125,7 @@ class PageBox(Prompt):
     """Takes a page's number."""
 
     def __init__(self) -> None:
-        super().__init__("page", Entry(restrict=r"[0-9]{0,5}"))
+        super().__init__("page ", Entry(restrict=r"[0-9]{0,5}"))
 
 
 class Puzzled(Message):

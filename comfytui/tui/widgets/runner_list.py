@@ -54,6 +54,7 @@ class RunnerList(KeyedTable):
         self._runners: dict[str, Runner] = {}
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
+        self._is_found = False
 
     def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
         """Show what is to be listed, as far as it is known."""
@@ -92,6 +93,11 @@ class RunnerList(KeyedTable):
     def listed(self) -> tuple[Runner, ...]:
         """All runners that are listed: of this page, or all that match where all pages were searched."""
         return self.view.runners if self.view is not None else tuple(self._runners.values())
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """The ids of all that were looked through; none where nothing is looked for."""
+        return tuple(runner.id for runner in self.view.loaded) if self.view is not None else ()
 
     def _ids(self, listing: Listing, snapshot: Snapshot) -> list[str]:
         if self.view is not None:
@@ -140,7 +146,10 @@ class RunnerList(KeyedTable):
         width = self.body_width - 2
         self.label(list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot)
         rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in content.runners]
-        self.show(rows, content.said, at, anew=listing != before)
+        anew = listing != before or not self._is_found
+        # What a search still brings is what the person asked for: it waits for nothing.
+        self._is_found = self.view is None or self.view.searched.is_complete
+        self.show(rows, content.said, at, anew=anew)
         if _is_turned(before, listing) or self._sought in self._runners:
             self.move_to(self._sought)
         if content.runners and not content.is_old:

@@ -220,3 +220,23 @@ async def test_the_palette_goes_to_a_runner_on_another_page() -> None:
         runner = driven.app.snapshot.find_runner(driven.app.snapshot.attention.runner_id or "")
         assert runner is not None
         assert runner.name == name
+
+
+async def test_a_filter_by_the_last_workflow_learns_of_more_and_more_runners() -> None:
+    async with scripted(make_page(*RUNNERS)) as (driven, source):
+        source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
+        source.histories["r3"] = (make_workflow("w1", status="failed"),)
+        await driven.press("slash")
+        await type_in(driven, "last:fail")
+        await driven.until(lambda: "No match yet: what /last:fail asks" in driven.text)
+        await driven.press("enter")
+        for _ in range(6):
+            await driven.passes(2.0)
+        await driven.sees("known for 3", "1–1 of 1 (3 loaded)", "gamma")
+
+
+async def test_the_history_says_by_what_hidden_column_it_is_sorted() -> None:
+    history = (make_workflow("w1"), make_workflow("w2"))
+    async with scripted(make_page(RUNNERS[0]), history) as (driven, _):
+        await driven.press("enter", *"oooooo")
+        await driven.sees("by tags ▲")

@@ -161,3 +161,13 @@ async def test_a_changed_runner_is_marked_for_one_tick() -> None:
         await driven.passes(5.0)
         await driven.passes(0.5)
         assert "∆" not in driven.text
+
+
+async def test_a_runner_that_goes_while_one_is_in_its_history_leads_back_to_the_list() -> None:
+    async with scripted(make_page(runner(1, "gpu"), runner(2, "gpu")), size=(60, 20)) as (driven, source):
+        await driven.press("enter")
+        assert dashboard(driven).history.has_focus
+        serve(source, [(2, "gpu")])
+        await driven.passes(10.0)
+        assert dashboard(driven).runners.has_focus
+        await driven.sees("runner-1 is no longer on this page", "runner-2")
