@@ -22,7 +22,7 @@ from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.tui.terminal import Terminal
 from comfytui.tui.themes import NAMES, themes_for
 from comfytui.tui.watching import WatchingApp
-from comfytui.tui.wire import lean
+from comfytui.tui.wire import Wire
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,6 +67,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
         super().__init__(fleet, clock, requests, setup)
         self._terminal = Terminal(self)
+        self._wire = Wire()
         self._mouse = setup.mouse
         for theme in themes_for(setup.colours):
             self.register_theme(theme)
@@ -149,6 +150,11 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         self.tell(f"Theme: {self.theme}", 2)
         self.keep_soon(replace(self.state, theme=self.theme))
 
+    def action_redraw(self) -> None:
+        """Draw the whole screen, whatever another program has written over it."""
+        self._wire.forget()
+        self.screen.refresh(layout=True)
+
     def action_toggle_mouse(self) -> None:
         """Have the mouse reported, or leave it to the terminal, which can select text then."""
         self._mouse = not self._mouse
@@ -209,18 +215,20 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         return key in self.setup.keymap.of("quit_at_once")
 
     async def on_event(self, event: events.Event) -> None:
-        """Have rows hold still after what a person does."""
+        """Have rows hold still after what a person does, and trust nothing of a terminal that changes its size."""
+        if isinstance(event, events.Resize):
+            self._wire.forget()
         is_pressed = isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded
         if is_pressed and (dashboard := self._dashboard) is not None:
             dashboard.pressed()
         await super().on_event(event)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        super()._display(screen, lean(renderable))
+        super()._display(screen, self._wire.lean(renderable))
 
     def _resumed(self, _app: object) -> None:
         """Draw all of the screen that the shell wrote over, and ask for what is new since."""
-        self.screen.refresh()
+        self.action_redraw()
         self.fleet.engine.perform(Refresh())
 
     @property

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import select
 import signal
+import sys
 import termios
 import threading
 from collections.abc import Callable, Sequence
@@ -44,6 +46,7 @@ _WRITER = "textual-output"
 _LOOK_EVERY = 0.25
 _GRACE = 0.8
 _TRIES = 20
+_LOOKS_AT_QUEUE = 30
 _GRACE_WITHOUT_TERMINAL = 0.5
 
 # In the order of Textual's own: the Kitty keys belong to the alternate screen. CAN ends what was cut off before it.
@@ -132,6 +135,21 @@ class Lifeline:
                 _silence_others()
                 termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
             _force(terminal, words if restored else _RESTORE + words)
+            _wait_until_read(terminal)
+
+
+def _wait_until_written() -> None:
+    """Return once the terminal has taken all that was written: what waits is lost where its first process ends."""
+    with contextlib.suppress(OSError, termios.error):
+        termios.tcdrain(_TERMINALS[1])
+
+
+def _wait_until_read(terminal: int) -> None:
+    """Give the terminal a moment to take what waits for it."""
+    for _ in range(_LOOKS_AT_QUEUE):
+        if not int.from_bytes(fcntl.ioctl(terminal, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
+            return
+        threading.Event().wait(0.01)
 
 
 def _silence_others() -> None:
@@ -188,6 +206,7 @@ class EndingApp(App[None]):
             self.run(mouse=mouse)
         finally:
             lifeline.end(CRASHED)
+            _wait_until_written()
         status = CRASHED if lifeline.status is None else lifeline.status
         if lifeline.is_terminal_lost:
             os._exit(status)

@@ -25,10 +25,10 @@ _STATUSES = {"●": "*", "○": "o", "◌": ".", "◍": "u", "◔": "q", "▶": 
 _MARKS = {"…": "~", "–": "-", "—": "-", "−": "-", "•": "*", "·": ".", "∆": "#", "×": "x", "≤": "<", "≥": ">", "»": ">"}
 _ARROWS = {"▲": "^", "▼": "v", "↑": "^", "↓": "v", "→": ">", "←": "<", "›": ">", "‹": "<", "«": "<", "⏎": "<", "⌫": "<"}
 _QUOTES = {"‘": "'", "’": "'", "“": '"', "”": '"'}
-_BARS = dict.fromkeys("▰█", "#") | dict.fromkeys("▱░▒▓", ".")
+_BARS = dict.fromkeys("▰▅▆▇█", "#") | dict.fromkeys("▱░▒▓", ".")
 _FRAMES = dict.fromkeys("─━═╌╴╶", "-") | dict.fromkeys("│┃║╎", "|") | dict.fromkeys("╭╮╰╯├┤┬┴┼┌┐└┘", "+")
 # What Textual draws the edges of boxes with.
-_EDGES = dict.fromkeys("▁▂▔▄▀", "-") | dict.fromkeys("▊▎▏▕▌▐", "|") | dict.fromkeys("▗▖▘▝", "+")
+_EDGES = dict.fromkeys("▁▂▃▄▔▀", "-") | dict.fromkeys("▊▎▏▕▌▐", "|") | dict.fromkeys("▗▖▘▝", "+")
 
 _TABLE = _STATUSES | _MARKS | _ARROWS | _QUOTES | _BARS | _FRAMES | _EDGES
 

@@ -72,6 +72,7 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
     },
     "tmux-safe": {
         "command_palette": (":",),
+        "redraw": (),
         "suspend_process": (),
         "back": ("escape", "backspace"),
         "close_workflow": ("escape", "backspace"),

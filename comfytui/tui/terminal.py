@@ -10,7 +10,8 @@ from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
 from textual import constants, events
-from textual._xterm_parser import XTermParser
+from textual._keyboard_protocol import FUNCTIONAL_KEYS
+from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser, _re_extended_key
 from textual.drivers.linux_driver import LinuxDriver
 
 from comfytui.tui.keyguard import ESCAPE, KeyGuard
@@ -18,7 +19,7 @@ from comfytui.tui.keyguard import ESCAPE, KeyGuard
 if TYPE_CHECKING:
     from textual.driver import Driver
 
-__all__ = ["MAX_TITLE", "RESTORE_TITLE", "Terminal", "TerminalDriver", "clean_title"]
+__all__ = ["MAX_TITLE", "RESTORE_TITLE", "Terminal", "TerminalDriver", "clean_title", "is_understood"]
 
 MAX_TITLE = 200
 """Characters."""
@@ -127,7 +128,7 @@ class TerminalDriver(LinuxDriver):
         """
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
-        guard = KeyGuard(constants.ESCAPE_DELAY)
+        guard = KeyGuard(constants.ESCAPE_DELAY, is_understood)
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             while not self.exit_event.is_set():
@@ -139,12 +140,12 @@ class TerminalDriver(LinuxDriver):
                     self.process_message(message)
 
     def _take(self, parser: XTermParser, text: str) -> None:
-        if text == ESCAPE:
+        if before := text.removesuffix(ESCAPE):
+            for message in parser.feed(before):
+                self.process_message(message)
+        if before != text:
             # The guard has waited as long as the parser would.
             self.process_message(events.Key("escape", ESCAPE))
-        elif text:
-            for message in parser.feed(text):
-                self.process_message(message)
 
     @property
     def _is_writing(self) -> bool:
@@ -173,3 +174,31 @@ class TerminalDriver(LinuxDriver):
 def clean_title(text: str) -> str:
     """The text without what could end a title or be a sequence of its own, at most `MAX_TITLE` characters of it."""
     return "".join(char for char in text if char.isprintable())[:MAX_TITLE]
+
+
+def is_understood(sequence: str) -> bool:
+    """Whether Textual's parser makes of a whole control sequence what the terminal means, or nothing at all.
+
+    What it cannot read it hands on as if it had been typed, character by character.
+    """
+    parser = XTermParser()
+    try:
+        made = list(parser.feed(sequence))
+    except (ValueError, OverflowError):
+        # A key's number that no character has.
+        return False
+    # What is still being read at the next ESC is handed on.
+    if len(sequence) > _MAX_SEQUENCE_SEARCH_THRESHOLD or list(parser.feed(ESCAPE)):
+        return False
+    return not (any(isinstance(each, events.Key) for each in made) and _is_mistaken(sequence))
+
+
+def _is_mistaken(sequence: str) -> bool:
+    # The parser takes the number of a key it does not know for the key's character: F18, `32~`, for a space.
+    # That is right for what ends in `u`, and for xterm's `27;modifiers;character~` (modifyOtherKeys).
+    if constants.DISABLE_KITTY_KEY or (match := _re_extended_key.fullmatch(sequence)) is None:
+        return False
+    codes, final = match.groups()
+    code, _, character = [*codes.split(";"), "", ""][:3]
+    is_other_key = f"{code}{final}" == "27~" and bool(character)
+    return final != "u" and not is_other_key and f"{code or 1}{final}" not in FUNCTIONAL_KEYS

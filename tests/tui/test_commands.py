@@ -24,6 +24,7 @@ SPELT = {
     "ctrl+p": "Ctrl+P",
     "ctrl+c": "Ctrl+C",
     "ctrl+z": "Ctrl+Z",
+    "ctrl+l": "Ctrl+L",
     "enter": "Enter",
     "escape": "Escape",
     "pageup": "PgUp",

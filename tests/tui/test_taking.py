@@ -52,6 +52,7 @@ async def test_ids_endpoints_and_items_are_copied_without_secrets(tmp_path: Path
         await driven.press("enter")
         assert await copied(driven, tmp_path, "y") == "w1"
         await driven.sees("The id of [Upscale]")
+        assert await copied(driven, tmp_path, "e") == "https://••••••••@gpu.test/x?key=••••••••"
         assert json.loads(await copied(driven, tmp_path, "Y"))["status"] == "queued"
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.tui.terminal import MAX_TITLE, Terminal, clean_title
+from comfytui.tui.terminal import MAX_TITLE, Terminal, clean_title, is_understood
 from tests.support.ending_app import BUSY, HELLO, TITLE, TroubledApp
 from tests.support.terminal import Terminal as PseudoTerminal
 
@@ -141,6 +141,21 @@ def test_a_mouse_counted_in_pixels_leaves_no_mode_behind(start: Start) -> None:
     terminal.press("q")
     assert terminal.wait_exit() == 0
     assert terminal.unrestored == set()
+
+
+@pytest.mark.parametrize(
+    "sequence",
+    ["\x1b[B", "\x1b[1;9A", "\x1b[97;5u", "\x1b[27;5;113~", "\x1b[24;80R", "\x1b[I", "\x1b[?2026;2$y", "\x1b[201~"],
+)
+def test_what_the_parser_understands(sequence: str) -> None:
+    assert is_understood(sequence)
+
+
+@pytest.mark.parametrize(
+    "sequence", ["\x1b[q", "\x1b[113~", "\x1b[32~", "\x1b[1114112u", "\x1b[97;1:3u", f"\x1b[97;1;{'9' * 40}u"]
+)
+def test_what_it_does_not_or_takes_for_something_else(sequence: str) -> None:
+    assert not is_understood(sequence)
 
 
 async def test_without_a_terminal_nothing_happens() -> None:

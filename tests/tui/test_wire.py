@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
-from comfytui.tui.wire import lean
+from comfytui.tui.wire import LeanUpdate, Wire
 
 RED, BLUE = Style(color="#ff0000", bgcolor="#101010"), Style(color="#0000ff", bgcolor="#101010", bold=True)
 
@@ -41,8 +42,8 @@ CONSOLE = Console(force_terminal=True, color_system="truecolor")
 
 
 def rendered(*spans: tuple[int, int, int]) -> str:
-    made = lean(update(*spans))
-    assert isinstance(made, ChopsUpdate)
+    made = Wire().lean(update(*spans))
+    assert isinstance(made, LeanUpdate)
     return made.render_segments(CONSOLE)
 
 
@@ -60,8 +61,8 @@ def test_colours_and_attributes_are_those_that_textual_writes() -> None:
 def test_any_run_of_styles_looks_as_textual_draws_it(styles: list[Style]) -> None:
     strip = Strip([Segment("ab", style) for style in styles])
     chops = ChopsUpdate([{0: strip}], [(0, 0, 2 * len(styles))], [[2 * len(styles)]])
-    ours = lean(chops)
-    assert isinstance(ours, ChopsUpdate)
+    ours = Wire().lean(chops)
+    assert isinstance(ours, LeanUpdate)
     one, other = shown(ours.render_segments(CONSOLE)), shown(chops.render_segments(CONSOLE))
     assert [one.buffer[0][x] for x in range(16)] == [other.buffer[0][x] for x in range(16)]
 
@@ -84,5 +85,62 @@ def test_one_touched_cell_is_cheap() -> None:
 
 
 def test_other_updates_are_left_alone() -> None:
-    assert lean(None) is None
-    assert lean("text") == "text"
+    assert Wire().lean(None) is None
+    assert Wire().lean("text") == "text"
+
+
+WIDTH, HEIGHT = 12, 3
+LINES = st.lists(
+    st.lists(st.tuples(st.sampled_from(["ab", "c", "日本", " "]), st.sampled_from([RED, BLUE, GREEN])), max_size=5),
+    min_size=HEIGHT,
+    max_size=HEIGHT,
+)
+
+
+def screenful(lines: list[list[tuple[str, Style]]], width: int = WIDTH) -> LayoutUpdate:
+    strips = [Strip([Segment(text, style) for text, style in line]).adjust_cell_length(width, RED) for line in lines]
+    return LayoutUpdate([[strip] for strip in strips], Region(0, 0, width, len(strips)))
+
+
+def written(wire: Wire, whole: LayoutUpdate | ChopsUpdate) -> str:
+    made = wire.lean(whole)
+    assert isinstance(made, LeanUpdate)
+    return made.render_segments(CONSOLE)
+
+
+@given(st.lists(LINES, min_size=2, max_size=5), st.data())
+def test_whatever_is_drawn_over_whatever_the_terminal_shows_the_last(
+    screens: list[list[list[tuple[str, Style]]]], data: st.DataObject
+) -> None:
+    wire, ours, theirs = Wire(), pyte.Screen(WIDTH, HEIGHT), pyte.Screen(WIDTH, HEIGHT)
+    for lines in screens:
+        whole = screenful(lines)
+        if data.draw(st.booleans()):
+            y = data.draw(st.integers(0, HEIGHT - 1))
+            (strip,) = whole.strips[y]
+            part = ChopsUpdate([{0: each} for (each,) in whole.strips], [(y, 0, WIDTH)], [[WIDTH]] * HEIGHT)
+            assert strip.cell_length == WIDTH
+            pyte.Stream(ours).feed(written(wire, part))
+            pyte.Stream(theirs).feed(part.render_segments(CONSOLE).replace("\n", ""))
+        else:
+            pyte.Stream(ours).feed(written(wire, whole))
+            pyte.Stream(theirs).feed(whole.render_segments(CONSOLE).replace("\n", ""))
+        assert ours.display == theirs.display
+        for y in range(HEIGHT):
+            assert [ours.buffer[y][x] for x in range(WIDTH)] == [theirs.buffer[y][x] for x in range(WIDTH)]
+
+
+def test_a_whole_screen_drawn_again_writes_nothing_and_what_was_forgotten_all() -> None:
+    wire, whole = Wire(), screenful([[("ab", RED)], [("c", BLUE)], []])
+    first = written(wire, whole)
+    assert written(wire, whole) == ""
+    wire.forget()
+    assert written(wire, whole) == first
+
+
+def test_a_screen_of_another_size_is_written_as_a_whole() -> None:
+    wire = Wire()
+    written(wire, screenful([[("ab", RED)], [], []]))
+    assert written(wire, screenful([[("ab", RED)], [], []], WIDTH + 1)) == written(
+        Wire(), screenful([[("ab", RED)], [], []], WIDTH + 1)
+    )

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from comfytui.tui.present.cells import EMPTY, Line, Span
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span
 
-__all__ = ["GAP", "KEPT", "Choosing", "Column", "Row", "arranged", "fit"]
+if TYPE_CHECKING:
+    from comfytui.engine.sorting import Sort
+
+__all__ = ["GAP", "KEPT", "Choosing", "Column", "Row", "arranged", "fit", "title_of"]
 
 GAP = Span("  ")
 """What stands between two columns."""
@@ -112,6 +115,13 @@ def arranged(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, 
     places = {key: lowest if key == KEPT else lowest + place for place, key in enumerate(chosen, 1)}
     untitled = [column for column in columns if not column.title]
     return (*untitled, *(replace(titled[key], priority=places[key]) for key in chosen))
+
+
+def title_of(column: Column, sort: Sort | None) -> Line:
+    """What stands above a column: its title, and which way it is sorted if the table is sorted by it."""
+    if sort is None or column.key != sort.key:
+        return (Span(column.title, Role.MUTED),)
+    return (Span(column.title[: column.width - 1], Role.MUTED), Span("▼" if sort.descending else "▲", Role.ACCENT))
 
 
 def fit(columns: Sequence[Column], width: int) -> tuple[Column, ...]:

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["cause", "lateness", "notice", "skew_words", "state"]
 
+_MINUTE = 60
+_EXACT = 10 * _MINUTE
+
 _CAUSES: Mapping[ProblemKind, str] = {
     ProblemKind.REFUSED: "not asked",
     ProblemKind.UNREACHABLE: "the API cannot be reached",
@@ -38,7 +41,9 @@ def cause(problem: Problem) -> str:
 def skew_words(ahead: float) -> str:
     """That the API's clock and this machine's differ by so many seconds."""
     which = "ahead of" if ahead > 0 else "behind"
-    return f"The API's clock is {duration(abs(ahead))} {which} this machine's; ages are told by the API's."
+    # It is known to the second at best, and moves with how long answers take.
+    apart = abs(ahead) if abs(ahead) < _EXACT else round(abs(ahead) / _MINUTE) * _MINUTE
+    return f"The API's clock is {duration(apart)} {which} this machine's; ages are told by the API's."
 
 
 def notice(feed: Feed[object], at: Now, width: int) -> tuple[Line, ...]:

@@ -10,7 +10,7 @@ from textual.message import Message
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import Where
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, pad
-from comfytui.tui.present.columns import GAP, Column, Row, fit
+from comfytui.tui.present.columns import GAP, Column, Row, fit, title_of
 from comfytui.tui.present.holding import changed, held, held_words, moves
 from comfytui.tui.widgets.pane import Pane
 
@@ -221,7 +221,7 @@ class KeyedTable(Pane):
             self._fitted, self._fitted_for, self._drawn_rows = fit(self._columns, width), (width, self.framed), {}
         heading = [self.strip(pieces, width) for pieces in self._notice]
         if self.framed and self._rows:
-            titles = [_title(column, self._sort) for column in self._fitted]
+            titles = [title_of(column, self._sort) for column in self._fitted]
             heading.append(self.strip(self._joined(titles), width))
         shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
         drawn = {self._rows[place].id: self._row(place, width) for place in shown}
@@ -296,9 +296,3 @@ class KeyedTable(Pane):
     def _forget(self) -> None:
         super()._forget()
         self._drawn_rows = {}
-
-
-def _title(column: Column, sort: Sort | None) -> Line:
-    if sort is None or column.key != sort.key:
-        return (Span(column.title, Role.MUTED),)
-    return (Span(column.title[: column.width - 1], Role.MUTED), Span("▼" if sort.descending else "▲", Role.ACCENT))

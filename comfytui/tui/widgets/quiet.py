@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, ClassVar
 
-from rich.cells import split_graphemes
 from rich.segment import Segment
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
 
 from comfytui.tui.present.cells import Line, Role, pad
+from comfytui.tui.wire import differing_spans
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from rich.style import Style
     from textual import events
 
-__all__ = ["QuietView", "differing_spans"]
-
-# Closer than this, two changes on a line are cheaper sent as one: moving the terminal's cursor costs as much.
-_WORTH_A_JUMP = 8
+__all__ = ["QuietView"]
 
 _ROLES = {role: f"role--{role}" for role in Role}
 
@@ -154,28 +150,3 @@ class QuietView(Widget):
         lines = [*self.draw(width, height)][:height]
         lines.extend(self.blank(width) for _ in range(height - len(lines)))
         return lines
-
-
-def differing_spans(old: Strip, new: Strip) -> list[tuple[int, int]]:
-    """The stretches of cells, as (start, end), in which two lines of the same width differ."""
-    if old == new:
-        return []
-    differing = [x for x, (before, after) in enumerate(zip(_cells(old), _cells(new), strict=False)) if before != after]
-    if not differing:
-        return []
-    breaks = [(a, b) for a, b in pairwise(differing) if b - a > _WORTH_A_JUMP]
-    starts = [differing[0], *(b for _, b in breaks)]
-    ends = [*(a for a, _ in breaks), differing[-1]]
-    return [(start, end + 1) for start, end in zip(starts, ends, strict=True)]
-
-
-def _cells(strip: Strip) -> Iterator[tuple[str, int, Style | None]]:
-    """Each terminal cell of a line: the character it belongs to, which cell of that character, and the style."""
-    for text, style, _ in strip:
-        if text.isascii():
-            for char in text:
-                yield (char, 0, style)
-        else:
-            for start, end, width in split_graphemes(text)[0]:
-                for cell in range(width):
-                    yield (text[start:end], cell, style)

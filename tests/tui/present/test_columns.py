@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.tui.present.columns import GAP, Choosing, Column, arranged, fit
+from comfytui.engine.sorting import Sort
+from comfytui.tui.present.columns import GAP, Choosing, Column, arranged, fit, title_of
 from comfytui.tui.present.runners import RUNNER_COLUMNS
 from comfytui.tui.present.workflows import HISTORY_COLUMNS
+from tests.support.lines import plain_text
 
 
 @st.composite
@@ -167,3 +169,10 @@ def test_choosing_begins_with_what_was_chosen(chosen: tuple[str, ...], order: st
 )
 def test_columns_come_go_and_move(made: Choosing, chosen: str) -> None:
     assert made.chosen == tuple(chosen.split())
+
+
+def test_the_heading_says_which_way_a_column_is_sorted() -> None:
+    column = Column("completed", "completed", 9)
+    assert plain_text(title_of(column, None)) == plain_text(title_of(column, Sort("name"))) == "completed"
+    assert plain_text(title_of(column, Sort("completed"))) == "complete▲"
+    assert plain_text(title_of(column, Sort("completed", descending=True))) == "complete▼"

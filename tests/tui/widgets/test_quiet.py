@@ -13,7 +13,8 @@ from textual.strip import Strip
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.surroundings import Colours
 from comfytui.tui.themes import NAMES, themes_for
-from comfytui.tui.widgets.quiet import QuietView, differing_spans
+from comfytui.tui.widgets.quiet import QuietView
+from comfytui.tui.wire import differing_spans
 
 PLAIN, RED = Style(), Style(color="red")
 
