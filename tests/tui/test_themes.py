@@ -20,7 +20,7 @@ from comfytui.tui.filters import filters_for
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.surroundings import Colours
 from comfytui.tui.themes import NAMES, theme_for, themes_for
-from comfytui.tui.widgets.quiet import QuietView
+from comfytui.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -195,10 +195,10 @@ def test_with_many_colours_the_cursor_differs_from_what_is_around_it(name: str, 
     assert len({cursor, blurred, plain}) == 3
 
 
-class Gallery(QuietView):
+class Gallery(StatusLine):
     """Every role, plain and under both cursors."""
 
-    DEFAULT_CSS = "Gallery { height: 3; }"
+    DEFAULT_CSS = "Gallery { height: 3; background: $background; }"
 
     def draw(self, width: int, height: int) -> list[Strip]:
         pieces = tuple(Span("x", role) for role in Role)

@@ -22,6 +22,9 @@ __all__ = ["QuietView"]
 
 _ROLES = {role: f"role--{role}" for role in Role}
 
+_TINT = "tint-"
+"""How the roles begin that only a `StatusLine` has: each one more costs every widget time at the start."""
+
 
 class QuietView(Widget):
     """Draws lines of roles; `repaint` compares with what is on screen and refreshes only what differs.
@@ -32,7 +35,7 @@ class QuietView(Widget):
 
     ALLOW_SELECT: ClassVar[bool] = False
     COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *_ROLES.values(),
+        *(name for role, name in _ROLES.items() if not role.startswith(_TINT)),
         "frame",
         "frame--focused",
         "cursor",
@@ -52,13 +55,6 @@ class QuietView(Widget):
         & > .role--bad { color: $role-bad; }
         & > .role--unknown { color: $role-unknown; }
         & > .role--changed { color: $role-changed; text-style: bold; }
-        & > .role--tint-red { color: $tint-red; text-style: bold; }
-        & > .role--tint-orange { color: $tint-orange; text-style: bold; }
-        & > .role--tint-yellow { color: $tint-yellow; text-style: bold; }
-        & > .role--tint-green { color: $tint-green; text-style: bold; }
-        & > .role--tint-cyan { color: $tint-cyan; text-style: bold; }
-        & > .role--tint-blue { color: $tint-blue; text-style: bold; }
-        & > .role--tint-purple { color: $tint-purple; text-style: bold; }
         & > .role--alert {
             color: $alert-foreground;
             background: $alert-background;
