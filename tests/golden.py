@@ -45,7 +45,7 @@ WALK: Mapping[str, Sequence[str]] = {
 }
 """The screens, and the keys from each to the next."""
 
-RUNNERS = 12
+RUNNERS = 6
 _LETTERS = [*string.ascii_letters, *("".join(pair) for pair in itertools.product(string.ascii_letters, repeat=2))]
 
 

@@ -88,7 +88,7 @@ def expected(screen: DashboardScreen, fleet: Fleet) -> list[str]:
     return [f"r{number}" for number, _ in by_name]
 
 
-@settings(max_examples=6, deadline=None, phases=[Phase.generate])
+@settings(max_examples=4, deadline=None, phases=[Phase.generate])
 @given(FLEETS, STEPS)
 async def test_the_cursor_is_on_its_runner_whatever_the_server_does(
     first: Fleet, steps: list[Fleet | str | Resized]

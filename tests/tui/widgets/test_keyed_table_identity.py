@@ -85,7 +85,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(STEPS)
 async def test_rows_are_as_the_model_has_them(steps: list[State | float | str | tuple[int, int]]) -> None:
     async with table_of(()) as (app, pilot):
