@@ -194,8 +194,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     @on(OpenedRunner)
     def _runner_opened(self, event: OpenedRunner) -> None:
         if (dashboard := self._dashboard) is not None:
-            while len(self.screen_stack) > 1:
-                self.pop_screen()
+            self.leave_all_boxes()
             dashboard.go_to_runner(event.runner_id)
 
     @on(Arrived)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import os
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Callable, Mapping
@@ -13,7 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from comfytui.config.paths import make_private, shown
+from comfytui.config.files import cause, replace_file
+from comfytui.config.paths import shown
 from comfytui.config.secrets import child_environ
 
 __all__ = ["MAX_ENCODED", "Copied", "Route", "copy", "routes"]
@@ -114,12 +114,7 @@ def _save(data: bytes, directory: Path) -> Copied:
     """Put it into a file that is this user's alone from its first byte."""
     path = directory / _FILE
     try:
-        make_private(directory)
-        path.unlink(missing_ok=True)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
+        replace_file(path, data.decode())
     except OSError as error:
-        cause = (error.strerror or "unknown cause").lower()
-        return Copied(None, f"not copied: {shown(path)} cannot be written: {cause}")
+        return Copied(None, f"not copied: {shown(path)} cannot be written: {cause(error)}")
     return Copied(Route.FILE, f"saved in {shown(path)}")

@@ -17,6 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from comfytui import __version__
+from comfytui.config.files import cause
 from comfytui.config.paths import make_private, shown, state_dir
 
 __all__ = ["REPORTS_KEPT", "describe", "install_excepthook", "record", "write_report"]
@@ -81,8 +82,7 @@ def record(error: BaseException | None, size: tuple[int, int] | None = None, see
     try:
         path = write_report(describe(error, now, size, seen), state_dir(), now)
     except OSError as failure:
-        cause = (failure.strerror or "unknown cause").lower()
-        return f"Crashed ({name}), and no report could be written: {cause}."
+        return f"Crashed ({name}), and no report could be written: {cause(failure)}."
     return f"Crashed ({name}). A report without secrets is in {shown(path)}"
 
 

@@ -116,11 +116,15 @@ class WatchingApp(TakingApp):
         await asyncio.gather(*(worker.wait() for worker in self._polling), return_exceptions=True)
         self.fleet.close()
         self.fleet, self._skew_told = fleet, False
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
+        self.leave_all_boxes()
         self.begin_anew()
         self.snapshot, self.source = fleet.engine.snapshot, _source_of(fleet)
         self.start()
+
+    def leave_all_boxes(self) -> None:
+        """Go back to the screen below all others."""
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
 
     def begin_anew(self) -> None:
         """Forget on the screen what was known of the fleet before."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 
+from comfytui.config.files import cause
 from comfytui.config.paths import shown
 
 __all__ = ["Format", "check_name", "default_name", "format_of", "save_file"]
@@ -87,4 +88,4 @@ def save_file(directory: Path, name: str, text: str) -> str | None:
 
 
 def _failed(path: Path, error: OSError) -> str:
-    return f"{shown(path)} cannot be written: {(error.strerror or 'unknown cause').lower()}."
+    return f"{shown(path)} cannot be written: {cause(error)}."

@@ -9,18 +9,22 @@ from textual.screen import Screen
 
 from comfytui.tui.bindings import live_keys
 from comfytui.tui.commands import Hint
-from comfytui.tui.messages import Arrived
+from comfytui.tui.messages import Arrived, Copied
 from comfytui.tui.present.cells import EMPTY, Line
 from comfytui.tui.present.header import Header, budget_words, header_line
 from comfytui.tui.present.hints import hints_line
 from comfytui.tui.present.now import Now
 from comfytui.tui.present.problems import state
+from comfytui.tui.present.runners import runner_name
 from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.present.urls import masked
+from comfytui.tui.present.workflows import workflow_name
 from comfytui.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from comfytui.api.models import Runner, Workflow
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
 
@@ -60,6 +64,18 @@ class FollowingScreen(Screen[None]):
     def exported(self) -> tuple[str, list[dict[str, object]]]:
         """What is in view, in a word, and its items as data without secrets."""
         raise NotImplementedError
+
+    def copy_endpoint(self, runner: Runner | None) -> None:
+        """Copy the address of a runner, if it is known, without the secrets in it."""
+        if runner is not None and runner.endpoint:
+            self.post_message(Copied(masked(runner.endpoint), f"the endpoint of {runner_name(runner)}"))
+
+    def copy_workflow(self, workflow: Workflow | None) -> None:
+        """Copy all that is known of a workflow, if there is one."""
+        from comfytui.tui.present.export import workflow_json
+
+        if workflow is not None:
+            self.post_message(Copied(workflow_json(workflow), workflow_name(workflow)))
 
     @property
     def lines(self) -> list[str]:

@@ -17,8 +17,6 @@ from comfytui.tui.messages import Copied, OpenedWorkflow, Saved, Wished
 from comfytui.tui.present.holding import HOLD
 from comfytui.tui.present.layout import Layout, layout_for
 from comfytui.tui.present.runners import runner_name
-from comfytui.tui.present.urls import masked
-from comfytui.tui.present.workflows import workflow_name
 from comfytui.tui.screens.listing import ListingScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
 from comfytui.tui.widgets.pace import Pace
@@ -192,19 +190,16 @@ class DashboardScreen(ListingScreen):
 
     def action_copy_json(self) -> None:
         """Copy all that is known of the workflow or the runner under the cursor."""
-        from comfytui.tui.present.export import runner_json, workflow_json
+        from comfytui.tui.present.export import runner_json
 
         if self.history.has_focus:
-            if (workflow := self._workflow()) is not None:
-                self.post_message(Copied(workflow_json(workflow), workflow_name(workflow)))
+            self.copy_workflow(self._workflow())
         elif (runner := self._runner()) is not None:
             self.post_message(Copied(runner_json(runner), runner_name(runner)))
 
     def action_copy_endpoint(self) -> None:
         """Copy the address of the runner under the cursor, without the secrets in it."""
-        runner = self._runner()
-        if runner is not None and runner.endpoint:
-            self.post_message(Copied(masked(runner.endpoint), f"the endpoint of {runner_name(runner)}"))
+        self.copy_endpoint(self._runner())
 
     def action_save_view(self) -> None:
         """Keep what is in view, without header values that were revealed."""

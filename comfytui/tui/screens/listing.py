@@ -90,7 +90,8 @@ class ListingScreen(FollowingScreen):
         if Need.HISTORY not in needed:
             return ()
         in_view = set(self.runners.ids_in_view)
-        unknown = (each for each in self.runners.searched if each not in in_view and each not in snapshot.histories)
+        ids = (runner.id for runner in self.runners.searched)
+        unknown = (each for each in ids if each not in in_view and each not in snapshot.histories)
         return tuple(islice(unknown, _LEARNED_AT_ONCE))
 
     def pressed(self) -> None:
@@ -103,7 +104,10 @@ class ListingScreen(FollowingScreen):
 
     def go_to_runner(self, runner_id: str) -> None:
         """Point at this runner, on whatever page it is, as far as that is known."""
-        if self.snapshot is None or (listing := self._listing_with(runner_id)) is None:
+        if self.snapshot is None:
+            return
+        listing = listing_with(self.snapshot, self.listing, self.runners.view, runner_id)
+        if listing is None:
             return
         if self.runners.runner(runner_id) is not None:
             self.runners.move_to(runner_id)
@@ -266,15 +270,12 @@ class ListingScreen(FollowingScreen):
 
     def _rearranged(self) -> None:
         self._arrange_columns(self.listing.sort)
+        self.follow_again()
         self._remember()
 
     def _arrange_columns(self, sort: Sort | None) -> None:
         self.runners.have_columns(arranged(RUNNER_COLUMNS, self._columns), sort)
         self.history.have_columns(arranged(HISTORY_COLUMNS, self._history_columns), self.history.sort)
-        self.follow_again()
-
-    def _listing_with(self, runner_id: str) -> Listing | None:
-        return listing_with(self.snapshot, self.listing, self.runners.view, runner_id) if self.snapshot else None
 
     def _remember(self) -> None:
         arranged_so = (self.listing, self._columns, self.history.sort, self._history_columns)

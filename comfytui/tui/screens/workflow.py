@@ -10,7 +10,6 @@ from comfytui.tui.messages import Copied, Saved
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span
 from comfytui.tui.present.problems import notice
 from comfytui.tui.present.runners import runner_name
-from comfytui.tui.present.urls import masked
 from comfytui.tui.present.workflows import timeline, workflow_fields, workflow_name
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.widgets.field_panel import FieldPanel
@@ -82,16 +81,11 @@ class WorkflowScreen(FollowingScreen):
 
     def action_copy_json(self) -> None:
         """Copy all that is known of the workflow."""
-        from comfytui.tui.present.export import workflow_json
-
-        if self._workflow is not None:
-            self.post_message(Copied(workflow_json(self._workflow), workflow_name(self._workflow)))
+        self.copy_workflow(self._workflow)
 
     def action_copy_endpoint(self) -> None:
         """Copy the address of its runner, without the secrets in it."""
-        runner = self.snapshot.find_runner(self._runner_id) if self.snapshot else None
-        if runner is not None and runner.endpoint:
-            self.post_message(Copied(masked(runner.endpoint), f"the endpoint of {runner_name(runner)}"))
+        self.copy_endpoint(self.snapshot.find_runner(self._runner_id) if self.snapshot else None)
 
     def action_save_view(self) -> None:
         """Keep what is in view."""

@@ -95,9 +95,9 @@ class RunnerList(KeyedTable):
         return self.view.runners if self.view is not None else tuple(self._runners.values())
 
     @property
-    def searched(self) -> tuple[str, ...]:
-        """The ids of all that were looked through; none where nothing is looked for."""
-        return tuple(runner.id for runner in self.view.loaded) if self.view is not None else ()
+    def searched(self) -> tuple[Runner, ...]:
+        """All that were looked through; none where nothing is looked for."""
+        return self.view.loaded if self.view is not None else ()
 
     def _ids(self, listing: Listing, snapshot: Snapshot) -> list[str]:
         if self.view is not None:

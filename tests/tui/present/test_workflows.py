@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,23 +21,13 @@ from comfytui.tui.present.workflows import (
     workflow_row,
 )
 from tests.contract.gateways import documented
+from tests.engine.test_spans import COMPLETED, INVALID, NOW, QUEUED, RUNNING, ago
 from tests.support.builders import make_workflow
 from tests.support.lines import plain_text
 
 if TYPE_CHECKING:
     from comfytui.tui.present.columns import Row
 
-NOW = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
-
-
-def ago(seconds: float) -> datetime:
-    return NOW - timedelta(seconds=seconds)
-
-
-QUEUED = make_workflow(created_at=ago(46))
-RUNNING = make_workflow(status="running", created_at=ago(300), started_at=ago(190))
-COMPLETED = make_workflow(status="completed", created_at=ago(3600), started_at=ago(3580), completed_at=ago(3450))
-INVALID = make_workflow(status="invalid", created_at=ago(60), updated_at=ago(58))
 BARE = Workflow.model_validate({"id": "bare"})
 
 
