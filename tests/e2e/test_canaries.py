@@ -171,6 +171,12 @@ def test_screens_and_errors_hold_no_secret(api: Canaries, environ: dict[str, str
     assert found_in(told, *PLANTED) == set()
 
 
+def wait_for_file(terminal: Terminal, ending: str) -> None:
+    """Wait until it is said that the view was saved as this."""
+    said = re.compile(rf"Saved in comfytui-runners-[0-9-]+\.{ending}")
+    terminal.wait_until(lambda: said.search(terminal.screen) is not None, f"for the .{ending} file")
+
+
 def test_what_is_taken_out_holds_no_secret_although_headers_are_revealed(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
@@ -186,7 +192,7 @@ def test_what_is_taken_out_holds_no_secret_although_headers_are_revealed(
             terminal.press("S")
             terminal.wait_for("Save this view in a file", "enter saves")
             terminal.press("\x7f", "\x7f", "\x7f", *ending, "enter")
-            terminal.wait_for(f".{ending}", "Saved in comfytui-runners-")
+            wait_for_file(terminal, ending)
             terminal.wait_gone("Save this view in a file")
             terminal.press("H")
         terminal.press("q")
