@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import os
 import select
 import signal
-import sys
 import termios
 import threading
 from collections.abc import Callable, Sequence
@@ -46,7 +44,6 @@ _WRITER = "textual-output"
 _LOOK_EVERY = 0.25
 _GRACE = 0.8
 _TRIES = 20
-_LOOKS_AT_QUEUE = 30
 _GRACE_WITHOUT_TERMINAL = 0.5
 
 # In the order of Textual's own: the Kitty keys belong to the alternate screen. CAN ends what was cut off before it.
@@ -75,6 +72,7 @@ class Lifeline:
         self._let_go = let_go
         self._parent = os.getppid()
         self._attributes = termios.tcgetattr(_TERMINALS[0])
+        self._giving_back = threading.Lock()
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
 
@@ -97,14 +95,20 @@ class Lifeline:
             self.status = status
             os.write(self._waker, b"\0")
 
+    def let_finish(self) -> None:
+        """Return unless this process is being ended already: the terminal is its own again only once that is done."""
+        with self._giving_back:
+            pass
+
     def _watch(self) -> None:
         # Else the system would stop a background process that gives its terminal back.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
         self._wait_for_the_end()
         self._let_go()
         threading.Event().wait(_GRACE_WITHOUT_TERMINAL if self.is_terminal_lost else _GRACE)
-        self._give_terminal_back()
-        os._exit(CRASHED if self.status is None else self.status)
+        with self._giving_back:
+            self._give_terminal_back()
+            os._exit(CRASHED if self.status is None else self.status)
 
     def _wait_for_the_end(self) -> None:
         """Return once it has begun, having asked to leave in order."""
@@ -135,21 +139,6 @@ class Lifeline:
                 _silence_others()
                 termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
             _force(terminal, words if restored else _RESTORE + words)
-            _wait_until_read(terminal)
-
-
-def _wait_until_written() -> None:
-    """Return once the terminal has taken all that was written: what waits is lost where its first process ends."""
-    with contextlib.suppress(OSError, termios.error):
-        termios.tcdrain(_TERMINALS[1])
-
-
-def _wait_until_read(terminal: int) -> None:
-    """Give the terminal a moment to take what waits for it."""
-    for _ in range(_LOOKS_AT_QUEUE):
-        if not int.from_bytes(fcntl.ioctl(terminal, termios.TIOCOUTQ, bytes(4)), sys.byteorder):
-            return
-        threading.Event().wait(0.01)
 
 
 def _silence_others() -> None:
@@ -206,7 +195,7 @@ class EndingApp(App[None]):
             self.run(mouse=mouse)
         finally:
             lifeline.end(CRASHED)
-            _wait_until_written()
+            lifeline.let_finish()
         status = CRASHED if lifeline.status is None else lifeline.status
         if lifeline.is_terminal_lost:
             os._exit(status)

@@ -264,7 +264,8 @@ class TestAlone:
             assert allowance.wait_for(Use.WISH) == 30
             await clock.advance(10)
             asking = asyncio.create_task(allowance.take(Use.WISH))
-            while not await asyncio.to_thread(path.exists):
+            # Not as soon as the file is there: the others cannot use it while it is being made.
+            while "again" not in notes(log)[-1]:
                 await settle()
             await asyncio.wait_for(until_cooling(other, clock), 5)
             asking.cancel()
