@@ -1,31 +1,44 @@
-"""Who answers for the API: the API itself with whichever token there is, or a simulated fleet in this process."""
+"""Who answers for the API: the API itself with whichever token there is, or a gateway in this process."""
 
 from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.api.allowance import Use
 from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
 from comfytui.config.paths import shown
 from comfytui.config.secrets import find_token, permission_warnings, save_token, saved_token
+from comfytui.config.servers import LOCAL_SERVER, servers_of
 from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError
 from comfytui.tui.door import Verdict
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pydantic import SecretStr
 
     from comfytui.api.allowance import Allowance
     from comfytui.api.client import ComfyControlClient
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
+    from comfytui.config.servers import Server
     from comfytui.config.settings import Settings
     from comfytui.engine.resources import RunnerSource
-    from comfytui.gateway.simulated import SimulatedFleet
+    from comfytui.gateway.fleet import Fleet
 
-__all__ = ["Connect", "Entrance", "demo_source", "made_token", "simulated_fleet"]
+__all__ = [
+    "Connect",
+    "Entrance",
+    "UnusableTokenError",
+    "comfyui_fleet",
+    "comfyui_source",
+    "demo_source",
+    "made_token",
+    "simulated_fleet",
+]
 
 Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
 """Makes who answers once it is needed. What it imports is heavy, so it does so behind the first frame."""
@@ -33,29 +46,50 @@ Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
 _NOTHING_FOUND = "no token yet"
 
 
+class UnusableTokenError(InvalidArgument):
+    """What should give the token fails, or what it gives is none; the message says which."""
+
+
 def demo_source(runners: int, seed: int, clock: Clock, allowance: Allowance, requests: RequestLog) -> Connect:
     """A client of the gateway in this very process, over a simulated fleet: no port, no network."""
-
-    def connect() -> RunnerSource:
-        from httpx import ASGITransport
-
-        from comfytui.api.client import ComfyControlClient
-        from comfytui.api.session import Session
-        from comfytui.gateway.app import create_app
-
-        token = made_token()
-        transport = ASGITransport(create_app(simulated_fleet(runners, seed, clock), token), raise_app_exceptions=False)
-        session = Session("http://demo", token, transport, allowance=allowance, log=requests, clock=clock)
-        return ComfyControlClient(session)
-
-    return lambda: asyncio.to_thread(connect)
+    return _gateway_source(lambda: simulated_fleet(runners, seed, clock), "demo", clock, allowance, requests)
 
 
-def simulated_fleet(runners: int, seed: int, clock: Clock) -> SimulatedFleet:
+def comfyui_source(
+    servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, allowance: Allowance, requests: RequestLog
+) -> Connect:
+    """A client of the gateway in this very process, over plain ComfyUI servers."""
+    return _gateway_source(lambda: comfyui_fleet(servers, ca_bundle, clock), "comfyui", clock, allowance, requests)
+
+
+def simulated_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
     """The believable fleet, driven by a clock."""
     from comfytui.gateway.simulated import SimulatedFleet
 
     return SimulatedFleet(clock, runners=runners, seed=seed)
+
+
+def comfyui_fleet(servers: Sequence[Server], ca_bundle: Path | None, clock: Clock) -> Fleet:
+    """Plain ComfyUI servers as a fleet; nothing is asked of them before somebody asks it."""
+    from comfytui.gateway.comfyui.fleet import ComfyUIFleet
+
+    return ComfyUIFleet(servers, clock, ca_bundle=ca_bundle)
+
+
+def _gateway_source(
+    make_fleet: Callable[[], Fleet], name: str, clock: Clock, allowance: Allowance, requests: RequestLog
+) -> Connect:
+    def connect() -> RunnerSource:
+        from comfytui.api.client import ComfyControlClient
+        from comfytui.api.session import Session
+        from comfytui.gateway.transport import GatewayTransport
+
+        token = made_token()
+        transport = GatewayTransport(make_fleet(), token)
+        session = Session(f"http://{name}", token, transport, allowance=allowance, log=requests, clock=clock)
+        return ComfyControlClient(session)
+
+    return lambda: asyncio.to_thread(connect)
 
 
 def made_token() -> SecretStr:
@@ -83,12 +117,12 @@ class Entrance:
         self._allowance = allowance
         self._requests = requests
         self._token: SecretStr | None = None
-        self._demo = False
+        self._instead: tuple[str, Connect] | None = None
 
     @property
     def source(self) -> str:
         """Where the runners come from, for people to read."""
-        return "demo" if self._demo else self._settings.source
+        return self._settings.source if self._instead is None else self._instead[0]
 
     @property
     def place(self) -> str:
@@ -102,8 +136,8 @@ class Entrance:
             Unauthorized: There is no token anywhere; the message says so.
             InvalidArgument: A token or a setting cannot be used; the message says why.
         """
-        if self._demo:
-            return await demo_source(DEFAULT_RUNNERS, 0, self._clock, self._allowance, self._requests)()
+        if self._instead is not None:
+            return await self._instead[1]()
         return await asyncio.to_thread(self._client)
 
     async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
@@ -120,12 +154,25 @@ class Entrance:
             return Verdict(taken=False, words=f"It could not be checked: {error}")
         finally:
             await client.aclose()
-        self._token, self._demo = token, False
+        self._token, self._instead = token, None
         return Verdict(taken=True, words=await asyncio.to_thread(self._kept, token) if save else "")
 
     def enter_demo(self) -> None:
         """Use the simulated fleet from now on."""
-        self._demo = True
+        self._instead = "demo", demo_source(DEFAULT_RUNNERS, 0, self._clock, self._allowance, self._requests)
+
+    async def find_comfyui(self) -> str:
+        """Where on this machine a ComfyUI answers, for people to read; empty where none does."""
+        from comfytui.gateway.comfyui.client import is_comfyui
+
+        (server,) = servers_of([LOCAL_SERVER])
+        return server.name if await is_comfyui(server) else ""
+
+    def enter_comfyui(self) -> None:
+        """Watch the ComfyUI on this machine from now on."""
+        (server,) = servers_of([LOCAL_SERVER])
+        source = comfyui_source([server], None, self._clock, self._allowance, self._requests)
+        self._instead = server.name, source
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
         from comfytui.api.client import ComfyControlClient
@@ -149,7 +196,7 @@ class Entrance:
         try:
             found = find_token(os.environ, self._settings.tokens)
         except SettingsError as error:
-            raise InvalidArgument(str(error)) from None
+            raise UnusableTokenError(str(error)) from None
         if found is None:
             raise Unauthorized("GET", "/v1/runner", _NOTHING_FOUND, 401)
         self._token = found.secret

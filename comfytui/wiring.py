@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Profiles",
     "build_dashboard",
+    "comfyui_dashboard",
     "demo_dashboard",
     "hosted_dashboard",
     "keymap_of",
@@ -109,6 +110,22 @@ def demo_dashboard(
     return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests, setup)
 
 
+def comfyui_dashboard(settings: Settings, setup: Setup) -> ComfyTUI:
+    """The dashboard of plain ComfyUI servers, by a gateway in this very process."""
+    from comfytui.api.allowance import LocalAllowance
+    from comfytui.api.request_log import RequestLog
+    from comfytui.clock import SystemClock
+    from comfytui.config.paths import state_dir
+    from comfytui.sources import comfyui_source
+    from comfytui.tui.door import OpenDoor
+
+    clock = SystemClock()
+    requests = RequestLog(clock, settings.log_file or state_dir() / "requests.log")
+    allowance = LocalAllowance(clock)
+    connect = comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests)
+    return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests, setup)
+
+
 def build_dashboard(
     settings: Settings,
     connect: Connect,
@@ -124,9 +141,9 @@ def build_dashboard(
     from comfytui.tui.setup import Setup
 
     setup = setup or Setup()
-    per_page = _per_page(settings, settings.source, setup.memory)
-    engine = _engine(settings, connect, clock, allowance, per_page)
-    app = ComfyTUI(OpenFleet(settings.source, engine, door), clock, requests, setup)
+    key = " ".join(server.url for server in settings.servers) or settings.source
+    engine = _engine(settings, connect, clock, allowance, _per_page(settings, key, setup.memory))
+    app = ComfyTUI(OpenFleet(key, engine, door), clock, requests, setup)
     app.at_end(requests.close)
     return app
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from comfytui.api.allowance import Use
 from comfytui.api.errors import InvalidArgument, Unintelligible
-from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow, read_history, read_stats
 
 if TYPE_CHECKING:
     from comfytui.api.session import Session
@@ -69,6 +69,15 @@ class ComfyControlClient:
         Raises as `list_runners` does.
         """
         return await self._get(f"{_RUNNERS}/{_segment(runner_id)}/history", read_history, use)
+
+    async def get_stats(self, runner_id: str, use: Use = Use.POLL) -> RunnerStats:
+        """What a runner's machine says of itself right now (page get-runner-stats).
+
+        The API asks the runner before it answers, so this takes as long as that is slow. A ServerError of status 500
+        is how it says that the runner does not answer.
+        Raises as `list_runners` does.
+        """
+        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}/stats", read_stats, use)
 
     async def aclose(self) -> None:
         """Close the session; nothing may be asked afterwards."""

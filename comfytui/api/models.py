@@ -3,7 +3,7 @@
 Only an `id` is indispensable. Any other field that is missing or null is None (or empty), a status nobody
 documented keeps its word, a time that cannot be read stays the text that was sent, fields nobody documented are
 kept in `extras`, and all text is clean (`comfytui.api.text`) from here on.
-Sources: the API's pages list-runners, get-runner and get-runner-history.
+Sources: the API's pages list-runners, get-runner and get-runner-history; those of get-runner-stats are in `stats`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,23 @@ from typing import Annotated, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, SecretStr, ValidationError, model_validator
 
+from comfytui.api.stats import Device, RunnerStats, SystemStats, read_stats
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.api.text import as_shown
 
-__all__ = ["Moment", "Runner", "RunnerPage", "RunnerStatus", "Workflow", "WorkflowStatus", "read_history"]
+__all__ = [
+    "Device",
+    "Moment",
+    "Runner",
+    "RunnerPage",
+    "RunnerStats",
+    "RunnerStatus",
+    "SystemStats",
+    "Workflow",
+    "WorkflowStatus",
+    "read_history",
+    "read_stats",
+]
 
 Moment: TypeAlias = datetime | str
 """A time: aware and in UTC, or the text that was sent where that is no time."""

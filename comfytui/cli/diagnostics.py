@@ -2,12 +2,74 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TYPE_CHECKING, Self
 
-__all__ = ["say"]
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from comfytui.clock import Clock
+
+__all__ = ["Progress", "say"]
+
+_LONG = 1.0
+_EVERY = 5.0
 
 
 def say(sentence: str) -> None:
     """Tell the person something, on standard error; nothing where that is closed, for print would take the other."""
     if sys.stderr is not None:
         print(f"comfytui: {sentence}", file=sys.stderr, flush=True)
+
+
+class Progress:
+    """What goes on, told once it takes longer than a second: on a terminal in one line, elsewhere in a few.
+
+    Leaving it takes that one line away.
+
+    Args:
+        clock: Says what takes long.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._began = clock.monotonic()
+        self._told_on: float | None = None
+        self._shown = False
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._clear()
+
+    def tell(self, words: str, ahead: float = 0.0) -> None:
+        """Tell what goes on now, and that it will for so many seconds at least."""
+        now = self._clock.monotonic()
+        if now + ahead - self._began < _LONG:
+            return
+        if _has_terminal():
+            self._show(words)
+        elif self._told_on is None or now - self._told_on >= _EVERY:
+            self._told_on = now
+            say(words)
+
+    def say(self, sentence: str) -> None:
+        """Tell something that is to stay."""
+        self._clear()
+        say(sentence)
+
+    def _show(self, words: str) -> None:
+        width = max(1, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
+        self._shown = True
+        print(f"\r{f'comfytui: {words}'[:width]}\x1b[K", end="", file=sys.stderr, flush=True)
+
+    def _clear(self) -> None:
+        if self._shown:
+            self._shown = False
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+
+
+def _has_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from collections.abc import Callable
-from pathlib import Path
 from typing import NoReturn
 
 from comfytui import __version__
-from comfytui.config.settings import (
-    API_URL,
-    API_URL_VARIABLE,
-    DEFAULT_INTERVAL,
-    DEFAULT_PER_PAGE,
-    DEFAULT_RUNNERS,
-    MAX_PER_PAGE,
+from comfytui.cli.options import (
+    MAX_PORT,
+    add_fleet_options,
+    add_format_options,
+    add_interval_option,
+    add_ordering_options,
+    add_page_options,
+    add_source_options,
+    add_waiting_option,
+    whole_number,
 )
+from comfytui.config.settings import DEFAULT_PER_PAGE
 
 __all__ = ["make_parser"]
 
@@ -37,14 +39,25 @@ configuration (config.toml in ~/.config/comfytui, or where the platform has such
                                         token_command, token_file or token_env
   [keys]                                preset = "vim" (or emacs, tmux-safe); commands with a key or a list of keys
 
+  [comfyui.NAME]                        url and headers of a ComfyUI server; --comfyui takes the NAME, too
+
 What a flag says comes first, then the environment, then the profile, then the rest of the configuration.
 
-exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token, 129 the terminal went, 143 told to end
+exit status: 0 fine, 1 the API said no or the dashboard failed, 2 usage, 3 token missing, wrong or expired,
+  4 unreachable or timed out, 5 cooling down and --no-wait, 129 the terminal went, 130 interrupted, 143 told to end
 """
 
-_TYPED = re.compile(r"(invalid choice): '.*?'(?= \(choose)")
+_STATUSES = """\
+exit status: 0 fine, 1 the API said no, 2 usage, 3 token missing, wrong or expired, 4 unreachable or timed out,
+  5 cooling down and --no-wait, 130 interrupted
+"""
 
-MAX_PORT = 65535
+_RUNNER_KEYS = "name, status, reach, last, when, queue, tags, endpoint, created or updated"
+_RUNNER_COLUMNS = "id, name, status, reach, last, when, queue (running+waiting), tags, endpoint, created, updated"
+_WORKFLOW_KEYS = "name, status, took, created, waited, tags, started, completed or updated"
+_WORKFLOW_COLUMNS = "id, name, status, took, created, waited, tags, started, completed, updated"
+
+_TYPED = re.compile(r"(invalid choice): '.*?'(?= \(choose)")
 
 
 class _DiscreetParser(argparse.ArgumentParser):
@@ -62,74 +75,50 @@ class _DiscreetParser(argparse.ArgumentParser):
 def make_parser() -> argparse.ArgumentParser:
     """The parser of `comfytui` and its commands.
 
-    What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `url`, `interval`, `per_page`,
-    `insecure_http`, `log`, `wallboard`, `config`, `profile`, `fresh`, `utc`, `ascii` and `color`; with `serve` also
-    `host` and `port`.
+    What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `comfyui` (None or a list, and
+    `comfyui_after` where that stood after the command: see `comfytui.cli.options.named_servers`), `config`, `url`,
+    `profile`, `interval`, `per_page`, `insecure_http`, `log`, `wallboard`, `fresh`, `utc`, `ascii` and `color`; and
+    with a command what its own options say: `format` (json, ndjson, csv or None), `id`, `status`, `page`, `filter`,
+    `sort`, `columns`, `watch`, `no_wait`, `host`, `port`, `json`, `action` and `shell`.
     """
     parser = _DiscreetParser(
         prog="comfytui",
-        description="A terminal dashboard for ComfyUI fleets.",
+        description="A terminal dashboard for ComfyUI fleets, and its answers for scripts.",
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"comfytui {__version__}")
-    _add_fleet_options(parser)
     _add_dashboard_options(parser)
-    parser.set_defaults(demo=False, runners=None, seed=None)
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
-    _add_serve(commands.add_parser("serve", help="put a fleet on a socket", allow_abbrev=False))
+    add_source_options(parser, after=False)
+    parser.set_defaults(
+        **dict.fromkeys(("runners", "seed", "comfyui", "config", "url", "profile", "log", "interval", "per_page")),
+        demo=False,
+        insecure_http=False,
+    )
+    commands = parser.add_subparsers(
+        dest="command", metavar="COMMAND", title="commands", description="Without one: the dashboard."
+    )
+    for name, (words, add, epilog) in _COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=words,
+            description=f"{words[0].upper()}{words[1:]}.",
+            epilog=epilog,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add(command)
     return parser
 
 
-def _add_fleet_options(parser: argparse.ArgumentParser) -> None:
-    """Options that stand before or after the command; without a default, so that neither place undoes the other."""
-    fleet = parser.add_argument_group("simulated fleet")
-    fleet.add_argument(
-        "--demo", action="store_true", default=argparse.SUPPRESS, help="a simulated fleet: no token, no network"
-    )
-    fleet.add_argument(
-        "--runners",
-        type=_whole(0, 1_000_000),
-        metavar="N",
-        default=argparse.SUPPRESS,
-        help=f"how many runners it has ({DEFAULT_RUNNERS})",
-    )
-    fleet.add_argument(
-        "--seed", type=int, metavar="S", default=argparse.SUPPRESS, help="another seed, another fleet (0)"
-    )
-
-
 def _add_dashboard_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--url", help=f"the API's address ({API_URL_VARIABLE}, else {API_URL})")
-    parser.add_argument("--profile", metavar="NAME", help="a profile of the configuration (the one used last)")
-    parser.add_argument(
-        "--interval",
-        type=_seconds,
-        metavar="SECONDS",
-        help=f"time between polls, 1 or more ({DEFAULT_INTERVAL:g})",
-    )
-    parser.add_argument(
-        "--per-page",
-        type=_whole(1, MAX_PER_PAGE),
-        metavar="N",
-        help=f"runners on a page, 1 to {MAX_PER_PAGE} (as last time, else {DEFAULT_PER_PAGE})",
-    )
+    add_interval_option(parser, "polls")
+    add_page_options(parser, f"as last time, else {DEFAULT_PER_PAGE}")
     parser.add_argument(
         "--wallboard", action="store_true", help="poll at full rate while the terminal is not focused, not at a quarter"
     )
-    parser.add_argument(
-        "--log", type=_file, metavar="FILE", help="copy the request log there, not into the state directory"
-    )
-    parser.add_argument("--config", type=_file, metavar="FILE", help="the configuration to read, not the usual one")
-    parser.add_argument(
-        "--insecure-http", action="store_true", help="send the token over plain http even to another host"
-    )
     parser.add_argument("--fresh", action="store_true", help="neither restore the view of last time nor keep this one")
-    _add_looks(parser)
-
-
-def _add_looks(parser: argparse.ArgumentParser) -> None:
     looks = parser.add_argument_group("looks")
     looks.add_argument("--utc", action="store_true", help="tell times in UTC at the start")
     looks.add_argument("--ascii", action="store_true", help="draw nothing but ASCII")
@@ -142,39 +131,135 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _add_runners(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--status", choices=("active", "disabled"), help="only those with this status")
+    parser.add_argument("--filter", metavar="TEXT", help="only those that the dashboard's / would find")
+    parser.add_argument(
+        "--page",
+        type=whole_number(1, 1_000_000),
+        metavar="N",
+        help="that page alone, 1 or more (all of them); of what is found, with --filter or --sort",
+    )
+    add_page_options(parser, f"all there may be, with --page {DEFAULT_PER_PAGE}")
+    add_ordering_options(parser, _RUNNER_KEYS, _RUNNER_COLUMNS)
+    parser.add_argument("--watch", action="store_true", help="go on, and print each change as a line of JSON")
+    add_interval_option(parser, "looks with --watch")
+    add_waiting_option(parser)
+    add_format_options(parser)
+    add_source_options(parser, after=True)
+
+
+def _add_runner(parser: argparse.ArgumentParser) -> None:
+    _add_id(parser)
+    add_waiting_option(parser)
+    add_format_options(parser)
+    add_source_options(parser, after=True)
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    _add_id(parser)
+    add_ordering_options(parser, _WORKFLOW_KEYS, _WORKFLOW_COLUMNS)
+    add_waiting_option(parser)
+    add_format_options(parser)
+    add_source_options(parser, after=True)
+
+
+def _add_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("id", metavar="ID", help="the runner's id, the beginning of it, or the runner's exact name")
+
+
 def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.description = (
-        "Serve the ComfyControl API for a fleet. The token is COMFYCONTROL_API_TOKEN, or one made and printed."
+        "Serve the ComfyControl API for a simulated fleet, or for ComfyUI servers: each is then asked by this process\n"
+        "alone, however many watch. The token is COMFYCONTROL_API_TOKEN, or one made and printed."
     )
-    _add_fleet_options(parser)
+    add_fleet_options(parser, after=True)
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=_whole(0, MAX_PORT), default=8787, help="the port; 0 takes a free one (8787)")
+    parser.add_argument(
+        "--port", type=whole_number(0, MAX_PORT), default=8787, help="the port; 0 takes a free one (8787)"
+    )
 
 
-def _whole(least: int, most: int) -> Callable[[str], int]:
-    def whole_number(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, not {text!r}")
-        return number
-
-    return whole_number
+def _add_doctor(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add_source_options(parser, after=True)
 
 
-def _file(text: str) -> Path:
-    if not text or "\0" in text:
-        raise argparse.ArgumentTypeError("expected the path of a file")
-    return Path(text)
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.description = (
+        "path: where the configuration is, or would be read from. print: every setting, and where it comes from.\n"
+        "check: whether it can be used. init: write one that explains itself; nothing is overwritten."
+    )
+    parser.add_argument("action", choices=("path", "print", "check", "init"), help="what to do with it")
+    parser.add_argument("--json", action="store_true", help="print: one JSON document")
+    add_source_options(parser, after=True)
 
 
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = math.nan
-    if not (math.isfinite(seconds) and seconds >= 1):
-        raise argparse.ArgumentTypeError(f"expected seconds, 1 or more, not {text!r}")
-    return seconds
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"), help="for which shell")
+
+
+def _examples(*lines: str, statuses: str = _STATUSES) -> str:
+    return "\n".join(("examples:", *(f"  {line}" for line in lines), "", statuses))
+
+
+_COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]] = {
+    "runners": (
+        "list runners, all of them or a page",
+        _add_runners,
+        _examples(
+            "comfytui runners --json --page 1",
+            "comfytui runners --status active --filter 'tag:a100 !last:failed' --sort when:desc",
+            "comfytui runners --columns name,endpoint --csv > runners.csv",
+            "comfytui runners --watch --filter is:unreachable",
+        ),
+    ),
+    "runner": (
+        "tell everything about one runner",
+        _add_runner,
+        _examples("comfytui runner studio-1", "comfytui runner 7b2e --json"),
+    ),
+    "history": (
+        "list the newest workflows of a runner",
+        _add_history,
+        _examples("comfytui history studio-1 --sort took", "comfytui history 7b2e --ndjson"),
+    ),
+    "stats": (
+        "ask a runner's machine what it is and has left",
+        _add_runner,
+        _examples("comfytui stats studio-1", "comfytui stats 7b2e --json"),
+    ),
+    "serve": (
+        "put a fleet on a socket",
+        _add_serve,
+        _examples(
+            "comfytui serve --demo --port 8788",
+            "comfytui serve --comfyui gpu1,gpu2",
+            statuses="exit status: 0 fine, 2 usage, 3 others could reach it and no token was chosen",
+        ),
+    ),
+    "doctor": (
+        "find out why it does not connect",
+        _add_doctor,
+        _examples(
+            "comfytui doctor",
+            "comfytui doctor --profile prod --json",
+            statuses="exit status: 0 nothing failed, 1 a check failed, 2 usage, 3 the token, 4 the API is unreachable",
+        ),
+    ),
+    "config": (
+        "show, check or begin the configuration",
+        _add_config,
+        _examples(
+            "comfytui config init", "comfytui config print --profile prod", statuses="exit status: 0 fine, 2 usage"
+        ),
+    ),
+    "completion": (
+        "print the completion script of a shell",
+        _add_completion,
+        _examples(
+            "comfytui completion bash > ~/.local/share/bash-completion/completions/comfytui",
+            statuses="exit status: 0 fine, 2 usage",
+        ),
+    ),
+}

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from comfytui.config.servers import Server, servers_of, split_addresses
 from comfytui.config.settings import (
     API_URL,
     API_URL_VARIABLE,
@@ -29,6 +30,7 @@ class Flags:
     """What the command line says of the dashboard, each as its parser has it; None where nothing is said."""
 
     demo: bool = False
+    comfyui: tuple[str, ...] = field(default=(), repr=False)
     url: str | None = field(default=None, repr=False)
     profile: str | None = None
     interval: float | None = None
@@ -84,6 +86,7 @@ class ConfigFile:
         wallboard: Whether polling goes on at full rate while the terminal is not focused.
         profile: The profile to use where none is named.
         profiles: The profiles by name, in the order of the file.
+        comfyui: Names and headers of ComfyUI servers.
         keys: What it says of keys.
     """
 
@@ -94,6 +97,7 @@ class ConfigFile:
     wallboard: bool = False
     profile: str | None = None
     profiles: Mapping[str, Profile] = field(default_factory=dict)
+    comfyui: tuple[Server, ...] = ()
     keys: Keys = field(default_factory=Keys)
 
 
@@ -123,8 +127,8 @@ def resolve(choices: Choices, remembered: str | None = None) -> Settings:
     """What to start with: flags before the environment, before the profile, before the top of the configuration.
 
     The profile is the one that is named, else the remembered one, else the one that the configuration prefers; none
-    where an address or the demo was asked for instead. A remembered one that the configuration does not prefer is
-    gone on with as after switching to it: the environment did not mean it.
+    where an address, ComfyUI servers or the demo were asked for instead. A remembered one that the configuration does
+    not prefer is gone on with as after switching to it: the environment did not mean it.
 
     Args:
         choices: What was chosen.
@@ -154,7 +158,7 @@ def resolve_switched(choices: Choices, profile: str) -> Settings:
 def _profile_at_start(choices: Choices, remembered: str | None) -> tuple[str | None, bool]:
     """The profile's name, None for none, and whether the person came to it by switching."""
     flags, preferred = choices.flags, choices.config.profile
-    if flags.demo:
+    if flags.demo or flags.comfyui:
         return None, False
     if flags.profile is not None:
         if flags.profile not in choices.config.profiles:
@@ -174,9 +178,10 @@ def _others(choices: Choices) -> str:
 def _resolved(choices: Choices, name: str | None, *, switched: bool) -> Settings:
     flags, config = choices.flags, choices.config
     profile = config.profiles[name] if name is not None else Profile()
-    url = "" if flags.demo else _url(choices, profile, switched=switched)
+    servers = servers_of(split_addresses(flags.comfyui), config.comfyui)
+    url = "" if flags.demo or servers else _url(choices, profile, switched=switched)
     return Settings(
-        source=host_of(url) or "demo",
+        source=host_of(url) or _source_of(servers),
         interval=_first(flags.interval, profile.interval, config.interval) or DEFAULT_INTERVAL,
         per_page=flags.per_page,
         insecure_http=flags.insecure_http,
@@ -185,6 +190,7 @@ def _resolved(choices: Choices, name: str | None, *, switched: bool) -> Settings
         ca_bundle=_first(profile.ca_bundle, config.ca_bundle),
         config_file=choices.config_file,
         url=url,
+        servers=servers,
         profile=name,
         colour=profile.colour,
         tokens=_tokens(config, profile, name, switched=switched),
@@ -194,6 +200,16 @@ def _resolved(choices: Choices, name: str | None, *, switched: bool) -> Settings
         ascii=flags.ascii,
         color=flags.color,
     )
+
+
+def _source_of(servers: tuple[Server, ...]) -> str:
+    match servers:
+        case ():
+            return "demo"
+        case (server,):
+            return server.name
+        case _:
+            return f"{len(servers)} ComfyUI servers"
 
 
 def _url(choices: Choices, profile: Profile, *, switched: bool) -> str:

@@ -14,7 +14,8 @@ from pydantic import BaseModel, ValidationError
 from comfytui.config.choices import ConfigFile, Profile
 from comfytui.config.lines import KeyPath, line_of, lines_of
 from comfytui.config.paths import shown
-from comfytui.config.sections import KeysSection, ProfileSection, TopSection
+from comfytui.config.sections import KeysSection, ProfileSection, ServerSection, TopSection
+from comfytui.config.servers import Server
 from comfytui.config.settings import Keys, SettingsError
 
 if TYPE_CHECKING:
@@ -90,7 +91,8 @@ def _plain(top: TopSection, places: _Places) -> ConfigFile:
     bound = top.keys.bound
     entries = {name: places.of(("keys", name)) for name in ("preset", *bound)}
     keys = Keys(top.keys.preset, bound, entries, places.file)
-    return ConfigFile(**dict(iter(top)) | {"profiles": profiles, "keys": keys})
+    servers = tuple(Server(section.url, name, section.headers) for name, section in top.comfyui.items())
+    return ConfigFile(**dict(iter(top)) | {"profiles": profiles, "comfyui": servers, "keys": keys})
 
 
 def _contradiction(config: ConfigFile, places: _Places) -> str | None:
@@ -104,6 +106,11 @@ def _contradiction(config: ConfigFile, places: _Places) -> str | None:
             paths = [("profiles", name, source) for source in profile.token_sources]
             last = places.of(max(paths, key=lambda path: line_of(path, places.lines) or 0))
             return f"{last}: profiles.{name}: expected one of {', '.join(profile.token_sources)}, not several."
+    named: dict[str, str] = {}
+    for server in config.comfyui:
+        if (other := named.setdefault(server.url, server.name)) != server.name:
+            place = places.of(("comfyui", server.name, "url"))
+            return f"{place}: comfyui.{server.name}: expected another url than that of {other}."
     return None
 
 
@@ -125,6 +132,8 @@ def _section_of(path: KeyPath) -> tuple[type[BaseModel], int]:
     match path:
         case ("profiles", _, key, *_) if key != _WRONG_NAME:
             return ProfileSection, 2
+        case ("comfyui", _, key, *_) if key != _WRONG_NAME:
+            return ServerSection, 2
         case ("keys", _, *_):
             return KeysSection, 1
         case _:

@@ -6,11 +6,21 @@ import shlex
 from pathlib import Path
 from typing import Annotated, TypeAlias
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StringConstraints,
+    ValidationInfo,
+)
 
-from comfytui.config.settings import COLOURS, PRESETS, is_api_url
+from comfytui.config.servers import address_of
+from comfytui.config.settings import COLOURS, PRESETS, SettingsError, is_api_url
 
-__all__ = ["KeysSection", "ProfileSection", "TopSection"]
+__all__ = ["KeysSection", "ProfileSection", "ServerSection", "TopSection"]
 
 
 def _words(value: object) -> object:
@@ -42,6 +52,25 @@ def _address(value: str) -> str:
     return value
 
 
+def _server_address(value: str) -> str:
+    try:
+        return address_of(value)
+    except SettingsError:
+        raise ValueError from None
+
+
+def _server_name(value: str) -> str:
+    if not 0 < len(value.strip()) <= _LONGEST_NAME or not value.isprintable() or "," in value:
+        raise ValueError
+    return value
+
+
+def _header_value(value: object) -> object:
+    if not isinstance(value, str) or not value or not value.isascii() or not value.isprintable():
+        raise ValueError
+    return SecretStr(value)
+
+
 def _colour(value: str) -> str:
     if value not in COLOURS:
         raise ValueError
@@ -64,6 +93,11 @@ _Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 _Seconds: TypeAlias = Annotated[float, Field(ge=1, allow_inf_nan=False)]
 _Variable: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z_][A-Za-z0-9_]*\z")]
 _Name: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[A-Za-z0-9_-]{1,64}\z")]
+_ServerName: TypeAlias = Annotated[str, AfterValidator(_server_name)]
+_HeaderName: TypeAlias = Annotated[str, StringConstraints(pattern=r"\A[!#$%&'*+.^_`|~0-9A-Za-z-]{1,100}\z")]
+_HeaderValue: TypeAlias = Annotated[SecretStr, BeforeValidator(_header_value)]
+
+_LONGEST_NAME = 100
 
 _COMMAND_WORDS = "a command: one string, or a list of strings"
 _FILE_WORDS = "the path of a file, in quotes"
@@ -89,6 +123,15 @@ class ProfileSection(_Section):
         None, description=f"one of {', '.join(COLOURS)}, in quotes"
     )
     interval: _Seconds | None = Field(None, description=_SECONDS_WORDS)
+
+
+class ServerSection(_Section):
+    """`[comfyui.NAME]`: a ComfyUI server that is to have this name, and what is sent along to it."""
+
+    url: Annotated[str, AfterValidator(_server_address)] = Field(
+        description="the server's address in quotes, http:// or https:// and a host, without a query"
+    )
+    headers: dict[_HeaderName, _HeaderValue] = Field({}, description="a table of HTTP headers, each a text in quotes")
 
 
 class KeysSection(_Section):
@@ -118,6 +161,9 @@ class TopSection(_Section):
     profile: str | None = Field(None, description="the name of a profile, in quotes")
     profiles: dict[_Name, ProfileSection] = Field(
         {}, description="tables [profiles.NAME], each NAME of letters, digits, - and _"
+    )
+    comfyui: dict[_ServerName, ServerSection] = Field(
+        {}, description="tables [comfyui.NAME], each with a url; a NAME without commas, of 100 characters at most"
     )
     keys: KeysSection = Field(
         default_factory=lambda: KeysSection.model_validate({}), description="a table [keys] of commands with their keys"

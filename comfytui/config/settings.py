@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
+
+if TYPE_CHECKING:
+    from comfytui.config.servers import Server
 
 __all__ = [
     "API_URL",
@@ -103,7 +107,8 @@ class Settings:
         wallboard: Whether polling goes on at full rate while the terminal is not focused.
         ca_bundle: Certificates to trust instead of the usual ones.
         config_file: The configuration that was read, if any.
-        url: The API's address; empty for the simulated fleet.
+        url: The API's address; empty for the simulated fleet and for ComfyUI servers.
+        servers: The ComfyUI servers to watch instead of what an API has.
         profile: The profile that is in force, if any.
         colour: What its name is coloured with, one of `COLOURS`; None for the usual.
         tokens: Where a token may come from.
@@ -123,6 +128,7 @@ class Settings:
     ca_bundle: Path | None = None
     config_file: Path | None = None
     url: str = field(default="", repr=False)
+    servers: tuple[Server, ...] = ()
     profile: str | None = None
     colour: str | None = None
     tokens: TokenSources = field(default_factory=TokenSources)

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from comfytui.api.errors import NotFound, Unauthorized
+from comfytui.api.errors import NotFound, ServerError, Unauthorized
 from comfytui.engine.departures import Seen, depart
-from comfytui.engine.folding import fold_failure, fold_history, fold_page, fold_refusal, fold_runner
+from comfytui.engine.feed import ProblemKind
+from comfytui.engine.folding import (
+    fold_failure,
+    fold_history,
+    fold_page,
+    fold_refusal,
+    fold_runner,
+    fold_silence,
+    fold_stats,
+)
 from comfytui.engine.recovery import recovered
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Snapshot
 
 if TYPE_CHECKING:
@@ -21,6 +30,8 @@ __all__ = ["Fold", "answered", "ask", "failed"]
 
 Fold: TypeAlias = Callable[[Snapshot, Seen], Snapshot]
 """What an answer makes of the snapshot of when it is there."""
+
+_SILENT = 500
 
 
 async def ask(source: RunnerSource, question: Ask) -> Fold:
@@ -35,19 +46,35 @@ async def ask(source: RunnerSource, question: Ask) -> Fold:
         case HistoryKey(runner_id):
             history = await source.get_history(runner_id, use=question.use)
             return lambda snapshot, seen: fold_history(snapshot, runner_id, history, seen)
+        case StatsKey(runner_id):
+            stats = await source.get_stats(runner_id, use=question.use)
+            return lambda snapshot, seen: fold_stats(snapshot, runner_id, stats, seen)
         case _:
             assert_never(question.resource)
 
 
-def answered(snapshot: Snapshot, fold: Fold, seen: Seen) -> Snapshot:
-    """Take in an answer, and what it means for everything that failed."""
-    return recovered(fold(snapshot, seen), seen.on - seen.asked_on)
+def answered(snapshot: Snapshot, resource: Resource, fold: Fold, seen: Seen) -> Snapshot:
+    """Take in an answer, and what it means for everything that failed.
+
+    How long stats took says how far away the runner is, and nothing of the API.
+    """
+    took = None if isinstance(resource, StatsKey) else seen.on - seen.asked_on
+    return recovered(fold(snapshot, seen), took)
 
 
 def failed(snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float) -> Snapshot:
-    """Take in a failure: a problem, a runner that is gone, a token that is none."""
-    if isinstance(error, NotFound) and not isinstance(resource, PageKey):
+    """Take in a failure: a problem, a runner that is gone or does not answer, a token that is none."""
+    # Not by its stats: a deployment may not have them, and what has departed is found out by its history as well.
+    if isinstance(error, NotFound) and isinstance(resource, HistoryKey | RunnerKey):
         return depart(snapshot, resource.runner_id, seen)
+    if isinstance(resource, StatsKey) and isinstance(error, ServerError) and _is_of_runner(snapshot, error):
+        return fold_silence(snapshot, resource.runner_id, error.message, seen)
     if isinstance(error, Unauthorized):
         snapshot = fold_refusal(snapshot, error, seen)
     return fold_failure(snapshot, resource, error, seen, jitter)
+
+
+def _is_of_runner(snapshot: Snapshot, error: ServerError) -> bool:
+    """Whether the API says so that a runner does not answer (page get-runner-stats), and does not fail itself."""
+    problem = snapshot.page.problem
+    return error.status == _SILENT and (problem is None or problem.kind is not ProblemKind.SERVER)

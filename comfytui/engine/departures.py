@@ -51,6 +51,7 @@ def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
         pages={key: _page_without(feed, runner_id) for key, feed in snapshot.pages.items()},
         runners=_dropped(snapshot.runners, runner_id),
         histories=_dropped(snapshot.histories, runner_id),
+        stats=_dropped(snapshot.stats, runner_id),
         departed=(*others, departure)[-MAX_DEPARTURES:],
     )
 

@@ -181,7 +181,8 @@ class Engine:
     def _plan_page(self) -> Plan:
         """A plan as if one page were all that is looked at: its next try stands for that of connecting."""
         attention = self.snapshot.attention
-        return self._plan(replace(attention, page=front(attention), whole=False, runner_id=None, visible=()))
+        alone = replace(attention, runner_id=None, visible=(), unchecked=())
+        return self._plan(replace(alone, page=front(attention), whole=False))
 
     def _plan(self, attention: Attention | None = None) -> Plan:
         # Cleared first: what happens from here on is not in the plan, so it must end the rest that follows.
@@ -232,7 +233,7 @@ class Engine:
             self._fail(question.resource, error, asked_on)
         else:
             known = replace(self._counted(), ahead=source.ahead)
-            self._publish(answered(known, fold, self._seen(asked_on)))
+            self._publish(answered(known, question.resource, fold, self._seen(asked_on)))
 
     def _fail(self, resource: Resource, error: ComfyControlError, asked_on: float) -> None:
         self._publish(failed(self._counted(), resource, error, self._seen(asked_on), self._jitter()))

@@ -12,27 +12,40 @@ from operator import eq
 from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
 from comfytui.api.errors import RateLimited
+from comfytui.engine.checkup import answering, unreachable
 from comfytui.engine.departures import departed_since, without
 from comfytui.engine.feed import Feed
 from comfytui.engine.pacing import back_off
 from comfytui.engine.problems import problem_of
 from comfytui.engine.recovery import hurried
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.whole import WHOLE_PAGES, is_of_list
 
 if TYPE_CHECKING:
     from comfytui.api.errors import ComfyControlError, Unauthorized
-    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.departures import Seen
     from comfytui.engine.feed import Problem
     from comfytui.engine.resources import Resource
     from comfytui.engine.snapshot import Attention, Snapshot
 
-__all__ = ["attend", "fold_failure", "fold_history", "fold_page", "fold_refusal", "fold_runner", "repace"]
+__all__ = [
+    "attend",
+    "fold_failure",
+    "fold_history",
+    "fold_page",
+    "fold_refusal",
+    "fold_runner",
+    "fold_silence",
+    "fold_stats",
+    "repace",
+]
 
 MAX_PAGES = WHOLE_PAGES + 64
 MAX_RUNNERS = 512
 MAX_HISTORIES = 512
+MAX_STATS = 512
 
 
 class _Identified(Protocol):
@@ -55,6 +68,7 @@ def attend(snapshot: Snapshot, attention: Attention) -> Snapshot:
         pages=_moved_last(snapshot.pages, pages),
         runners=_moved_last(snapshot.runners, runners),
         histories=_moved_last(snapshot.histories, runners),
+        stats=_moved_last(snapshot.stats, runners),
     )
 
 
@@ -88,6 +102,18 @@ def fold_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ..
     return _with_history(snapshot, runner_id, Feed(value, seen.at, seen.on))
 
 
+def fold_stats(snapshot: Snapshot, runner_id: str, stats: RunnerStats, seen: Seen) -> Snapshot:
+    """Take in an answer of Get Runner Stats: the runner is reachable."""
+    checkup = answering(snapshot.checkup(runner_id).value, stats, seen.on - seen.asked_on)
+    return _with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
+
+
+def fold_silence(snapshot: Snapshot, runner_id: str, words: str, seen: Seen) -> Snapshot:
+    """Take in that the API could not reach a runner, which is an answer as well; what it last said stays."""
+    checkup = unreachable(snapshot.checkup(runner_id).value, words, seen.at)
+    return _with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
+
+
 def fold_failure(
     snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float
 ) -> Snapshot:
@@ -107,6 +133,8 @@ def fold_failure(
             return _with_runner(snapshot, runner_id, failed(snapshot.runner(runner_id)))
         case HistoryKey(runner_id):
             return _with_history(snapshot, runner_id, failed(snapshot.history(runner_id)))
+        case StatsKey(runner_id):
+            return _with_stats(snapshot, runner_id, failed(snapshot.checkup(runner_id)))
         case _:
             assert_never(resource)
 
@@ -140,6 +168,11 @@ def _with_runner(snapshot: Snapshot, runner_id: str, feed: Feed[Runner]) -> Snap
 def _with_history(snapshot: Snapshot, runner_id: str, feed: Feed[tuple[Workflow, ...]]) -> Snapshot:
     is_attended = partial(eq, snapshot.attention.runner_id)
     return replace(snapshot, histories=_with(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
+
+
+def _with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[Checkup]) -> Snapshot:
+    is_attended = partial(eq, snapshot.attention.runner_id)
+    return replace(snapshot, stats=_with(snapshot.stats, runner_id, feed, is_attended, MAX_STATS))
 
 
 def _with(

@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Attention
 
 __all__ = [
+    "CHECK_EVERY",
     "JITTER",
     "MAX_BACK_OFF",
+    "STATS_EVERY",
     "back_off",
     "bearable",
     "by_time",
@@ -23,6 +25,7 @@ __all__ = [
     "room_at",
     "rotation_spacing",
     "smoothed",
+    "stats_pace",
     "sweep",
 ]
 
@@ -31,6 +34,12 @@ MAX_BACK_OFF = 30.0
 
 JITTER = 0.2
 """How far a wait may be off either way, as a part of it, so that many who failed together do not return together."""
+
+STATS_EVERY = 15.0
+"""Seconds between requests for a runner's stats, however much they are wished for: each asks the runner itself."""
+
+CHECK_EVERY = 60.0
+"""The same for runners that are not under the cursor."""
 
 UNFOCUSED_FACTOR = 4.0
 RESPONSE_FACTOR = 2.0
@@ -89,6 +98,11 @@ def list_pace(in_force: float, pages: int, share: int) -> float:
     """Seconds in which a list of so many pages is confirmed: the interval in force, longer where that is too short."""
     least = sweep(pages, share)
     return in_force if in_force >= least else float(math.ceil(least))
+
+
+def stats_pace(in_force: float) -> float:
+    """Seconds between checks of the runner under the cursor."""
+    return max(STATS_EVERY, in_force)
 
 
 def back_off(interval: float, streak: int, jitter: float) -> float:

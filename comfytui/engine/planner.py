@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, Use
 from comfytui.engine.departures import departed_since, is_gone
 from comfytui.engine.feed import Feed
-from comfytui.engine.pacing import MAX_BACK_OFF, by_time, room_at, rotation_spacing
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.pacing import CHECK_EVERY, MAX_BACK_OFF, STATS_EVERY, by_time, room_at, rotation_spacing
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.sweeping import next_swept
 
 if TYPE_CHECKING:
@@ -78,9 +78,16 @@ class _Candidate:
 _BeforeAndAfter: TypeAlias = tuple[tuple[_Candidate, ...], tuple[_Candidate, ...]]
 """What may be asked of the list: what goes before the runner, and what goes after."""
 
+_Rotated: TypeAlias = HistoryKey | StatsKey
+
+# Of the rotation, each so many-th request at most is a check that nothing but the view asks for.
+_CHECKS_APART = 4
+# Seconds by which such a check, once it is its turn, goes before histories that are due.
+_AHEAD = 600.0
+
 
 def attended(snapshot: Snapshot) -> tuple[Resource, ...]:
-    """What is polled, the most wanted first: the list's page or pages, the runner's history, the runner."""
+    """What is polled, the most wanted first: the list's page or pages, the runner's history, the runner, its stats."""
     return (*snapshot.page_keys, *_of_cursor(snapshot.attention))
 
 
@@ -106,14 +113,18 @@ def _of_attended(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]
     first, last = (_of_whole if snapshot.attention.whole else _of_page)(snapshot, standing)
     yield from first
     for resource in _of_cursor(snapshot.attention):
-        if resource not in standing.in_flight and not _is_gone(snapshot, resource):
+        if resource in standing.in_flight or _is_gone(snapshot, resource):
+            continue
+        if isinstance(resource, StatsKey):
+            yield from _of_check(snapshot, standing, resource)
+        else:
             yield from _of_runner(snapshot, standing, resource)
     yield from last
 
 
-def _of_cursor(attention: Attention) -> tuple[HistoryKey | RunnerKey, ...]:
+def _of_cursor(attention: Attention) -> tuple[HistoryKey | RunnerKey | StatsKey, ...]:
     runner_id = attention.runner_id
-    return () if runner_id is None else (HistoryKey(runner_id), RunnerKey(runner_id))
+    return () if runner_id is None else (HistoryKey(runner_id), RunnerKey(runner_id), StatsKey(runner_id))
 
 
 def _of_whole(snapshot: Snapshot, standing: Standing) -> _BeforeAndAfter:
@@ -147,21 +158,78 @@ def _of_runner(snapshot: Snapshot, standing: Standing, resource: Resource) -> It
     yield _candidate(Ask(resource, Use.WISH), _wished_at(snapshot, standing, resource), standing, room)
 
 
-def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]:
-    """The history in view that is due first, the never asked and the oldest before others.
+def _of_check(snapshot: Snapshot, standing: Standing, resource: StatsKey) -> Iterator[_Candidate]:
+    """A runner's stats once its history was tried: live and slow, so never for a wish alone, and never in haste."""
+    if snapshot.history(resource.runner_id).tried_on is None:
+        return
+    tried_on = snapshot.checkup(resource.runner_id).tried_on
+    due_at = _checked_at(snapshot, standing, resource, STATS_EVERY)
+    if tried_on is not None:
+        by_wish = max(standing.wished.get(resource, math.inf), tried_on + snapshot.stats_pace)
+        due_at = by_wish if snapshot.attention.paused else min(due_at, by_wish)
+    yield _candidate(Ask(resource, Use.POLL), due_at, standing, _room_by_time(snapshot))
 
-    None while one is asked, or pages of a whole list never were: those are what a person waits for.
+
+def _checked_at(snapshot: Snapshot, standing: Standing, key: StatsKey, least: float) -> float:
+    """When a runner is to be checked by time: at least so many seconds after the last try, however that ended."""
+    feed = snapshot.checkup(key.runner_id)
+    if feed.tried_on is None:
+        return -math.inf
+    if feed.tried_on < standing.since:
+        return feed.tried_on + least
+    next_try = feed.problem.next_try if feed.problem is not None else -math.inf
+    return max(feed.tried_on + max(least, snapshot.pace), next_try)
+
+
+def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]:
+    """What is due first of the histories in view and of the checks, the never asked and the oldest before others.
+
+    None of a kind while one of it is asked, and none at all while pages of a whole list never were: those are what a
+    person waits for.
     """
     attention = snapshot.attention
-    if attention.paused or Use.ROTATION in standing.in_flight.values() or _is_loading(snapshot):
+    if attention.paused or _is_loading(snapshot):
         return
-    # One that a page brings back after its departure may depart again: that must not go round and round.
-    left_out = {attention.runner_id, *departed_since(snapshot, standing.now - MAX_BACK_OFF)}
-    others = [HistoryKey(runner_id) for runner_id in attention.visible if runner_id not in left_out]
-    asked_for = [key for key in others if key not in standing.in_flight and not _is_gone(snapshot, key)]
-    if moments := {key: _due_at(snapshot, standing, key) for key in asked_for}:
+    histories = _moments(snapshot, standing, map(HistoryKey, attention.visible))
+    wanted = _moments(snapshot, standing, map(StatsKey, attention.unchecked))
+    checks = wanted if attention.unchecked else _checks_in_view(snapshot, standing, histories)
+    under_way = {type(resource) for resource, use in standing.in_flight.items() if use is Use.ROTATION}
+    moments = {key: due_at for key, due_at in (histories | checks).items() if type(key) not in under_way}
+    if moments:
         key = min(moments, key=moments.__getitem__)
         yield _candidate(Ask(key, Use.ROTATION), moments[key], standing, _rotates_at(snapshot, standing))
+
+
+def _checks_in_view(
+    snapshot: Snapshot, standing: Standing, histories: Mapping[_Rotated, float]
+) -> dict[_Rotated, float]:
+    """When each runner in view is to be checked: once all histories were asked, and each fourth time at most.
+
+    Once that is so a check goes before histories that have been due for long, as in a full view they all are.
+    """
+    moments = _moments(snapshot, standing, map(StatsKey, snapshot.attention.visible))
+    if any(due_at == -math.inf for due_at in histories.values()):
+        return {}
+    tried = (snapshot.checkup(key.runner_id).tried_on for key in moments)
+    apart = _CHECKS_APART * rotation_spacing(snapshot.interval, snapshot.pace, snapshot.spending.share)
+    from_then_on = max((on for on in tried if on is not None), default=-math.inf) + apart
+    if from_then_on > standing.now:
+        return {key: max(due_at, from_then_on) for key, due_at in moments.items()}
+    return {key: due_at - _AHEAD if due_at <= standing.now else due_at for key, due_at in moments.items()}
+
+
+def _moments(snapshot: Snapshot, standing: Standing, keys: Iterable[_Rotated]) -> dict[_Rotated, float]:
+    """When each of these is due, as far as the rotation may ask it."""
+    # One that a page brings back after its departure may depart again: that must not go round and round.
+    left_out = {snapshot.attention.runner_id, *departed_since(snapshot, standing.now - MAX_BACK_OFF)}
+    asked_for = (key for key in keys if key.runner_id not in left_out and key not in standing.in_flight)
+    return {key: _rotated_at(snapshot, standing, key) for key in asked_for if not _is_gone(snapshot, key)}
+
+
+def _rotated_at(snapshot: Snapshot, standing: Standing, key: _Rotated) -> float:
+    if isinstance(key, StatsKey):
+        return _checked_at(snapshot, standing, key, CHECK_EVERY)
+    return _due_at(snapshot, standing, key)
 
 
 def _is_loading(snapshot: Snapshot) -> bool:
@@ -169,9 +237,13 @@ def _is_loading(snapshot: Snapshot) -> bool:
 
 
 def _rotates_at(snapshot: Snapshot, standing: Standing) -> float:
-    spending = snapshot.spending
-    spacing = rotation_spacing(snapshot.interval, snapshot.pace, spending.share)
-    return max(standing.rotated_on + spacing, room_at(spending.sent, by_time(spending.share)))
+    spacing = rotation_spacing(snapshot.interval, snapshot.pace, snapshot.spending.share)
+    return max(standing.rotated_on + spacing, _room_by_time(snapshot))
+
+
+def _room_by_time(snapshot: Snapshot) -> float:
+    """When there is room for what nobody waits for."""
+    return room_at(snapshot.spending.sent, by_time(snapshot.spending.share))
 
 
 def _candidate(ask: Ask, due_at: float, standing: Standing, room: float = -math.inf) -> _Candidate:
@@ -219,5 +291,7 @@ def _feed_of(snapshot: Snapshot, resource: Resource) -> Feed[object]:
             return snapshot.runner(runner_id)
         case HistoryKey(runner_id):
             return snapshot.history(runner_id)
+        case StatsKey(runner_id):
+            return snapshot.checkup(runner_id)
         case _:
             assert_never(resource)

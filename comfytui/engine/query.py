@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from comfytui.api.statuses import WorkflowStatus
 from comfytui.engine.names import name_or_id
-from comfytui.engine.spans import WAITING
+from comfytui.engine.spans import UNDER_WAY
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, Workflow
@@ -52,7 +51,7 @@ class Facts:
     Attributes:
         runner: What the list says.
         history: Its newest workflows, newest first; None where not known.
-        reachable: Whether it answers; None where not checked.
+        reachable: Whether it answered when it was last checked; None where it never was.
     """
 
     runner: Runner
@@ -200,12 +199,11 @@ def _is_so(facts: Facts, value: str) -> bool | None:
         return None if facts.reachable is None else facts.reachable is (value == "reachable")
     if facts.history is None:
         return None
-    return any(workflow.status in _UNDER_WAY for workflow in facts.history) is (value == "busy")
+    return any(workflow.status in UNDER_WAY for workflow in facts.history) is (value == "busy")
 
 
 _LAST, _IS = "last", "is"
 _NO_WORKFLOWS = "none"
-_UNDER_WAY = WAITING | {WorkflowStatus.RUNNING}
 _STATES: Mapping[str, Need] = {
     "reachable": Need.REACHABILITY,
     "unreachable": Need.REACHABILITY,

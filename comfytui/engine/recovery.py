@@ -23,12 +23,14 @@ class _Change(Protocol):
     def __call__(self, feed: Feed[V]) -> Feed[V]: ...
 
 
-def recovered(snapshot: Snapshot, took: float) -> Snapshot:
-    """Something was answered after `took` seconds: whatever failed waits no longer than an interval after its last try.
+def recovered(snapshot: Snapshot, took: float | None) -> Snapshot:
+    """Something was answered: whatever failed waits no longer than an interval after its last try.
 
-    A cool-down is waited out all the same.
+    A cool-down is waited out all the same. `took` is how many seconds the API needed, None where that says nothing of
+    its own speed.
     """
-    snapshot = replace(snapshot, response_time=smoothed(snapshot.response_time, took))
+    if took is not None:
+        snapshot = replace(snapshot, response_time=smoothed(snapshot.response_time, took))
     in_force, earliest = snapshot.pace, _cooling_until(snapshot.spending)
 
     def soon(problem: Problem) -> Problem:
@@ -84,6 +86,7 @@ def _with_feeds(snapshot: Snapshot, change: _Change) -> Snapshot:
         pages=_changed(snapshot.pages, change),
         runners=_changed(snapshot.runners, change),
         histories=_changed(snapshot.histories, change),
+        stats=_changed(snapshot.stats, change),
     )
 
 

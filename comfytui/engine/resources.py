@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from comfytui.api.allowance import Use
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
 
 __all__ = [
     "MAX_WHOLE_RUNNERS",
@@ -18,6 +18,7 @@ __all__ = [
     "Resource",
     "RunnerKey",
     "RunnerSource",
+    "StatsKey",
 ]
 
 DEFAULT_PER_PAGE = 25
@@ -52,7 +53,14 @@ class HistoryKey:
     runner_id: str
 
 
-Resource: TypeAlias = PageKey | RunnerKey | HistoryKey
+@dataclass(frozen=True, slots=True)
+class StatsKey:
+    """Get Runner Stats of one runner: the API asks the runner itself."""
+
+    runner_id: str
+
+
+Resource: TypeAlias = PageKey | RunnerKey | HistoryKey | StatsKey
 
 
 class RunnerSource(Protocol):
@@ -78,6 +86,10 @@ class RunnerSource(Protocol):
 
     async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first."""
+        ...
+
+    async def get_stats(self, runner_id: str, use: Use = Use.POLL) -> RunnerStats:
+        """What a runner's machine says of itself right now; a ServerError of status 500 where it does not answer."""
         ...
 
     async def aclose(self) -> None:

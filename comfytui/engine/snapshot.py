@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.api.allowance import Spending
 from comfytui.engine.feed import Feed
-from comfytui.engine.pacing import list_pace, pace
+from comfytui.engine.pacing import list_pace, pace, stats_pace
 from comfytui.engine.resources import PageKey
 from comfytui.engine.whole import page_keys, worst
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from comfytui.api.models import Runner, RunnerPage, Workflow
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Problem
 
 __all__ = ["Attention", "Departure", "Snapshot"]
@@ -32,7 +33,10 @@ class Attention:
         page: The page of the list in view; of a whole list only the status of it matters here.
         runner_id: The runner under the cursor, None where there is none.
         paused: Whether polling is halted; what was never asked, and `Refresh`, is still asked once.
-        visible: The ids of the runners in view, top to bottom: their histories are asked in rotation.
+        visible: The ids of the runners in view, top to bottom: their histories are asked in rotation, and where none of
+            those is due they are checked.
+        unchecked: The ids of runners whose reachability filter or order ask for, in view or not: they are checked in
+            turn with those histories.
         focused: Whether the terminal has the focus, as far as it says so; without it polling slows down.
         wallboard: Whether polling goes on as fast without the focus.
         whole: Whether all pages are wanted, because the list is filtered or sorted here.
@@ -42,6 +46,7 @@ class Attention:
     runner_id: str | None = None
     paused: bool = False
     visible: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
     focused: bool = True
     wallboard: bool = False
     whole: bool = False
@@ -75,7 +80,8 @@ class Snapshot:
         pages: Feeds of the pages asked so far.
         runners: Feeds of Get Runner by runner id.
         histories: Feeds of Get Runner History by runner id, newest created first.
-        response_time: Seconds that answers take, smoothed; 0.0 before the first.
+        stats: Feeds of Get Runner Stats by runner id: whether it answers, and what it says of its machine.
+        response_time: Seconds that answers take, smoothed, those of stats apart; 0.0 before the first.
         spending: What was spent of the allowance, as of the newest answer.
         needs_token: That the API refused the token: nothing is asked any more until `Reconnect`.
         departed: Runners that turned out to be no longer registered, each once, newest last; the last few of them.
@@ -88,6 +94,7 @@ class Snapshot:
     pages: Mapping[PageKey, Feed[RunnerPage]] = field(default_factory=dict)
     runners: Mapping[str, Feed[Runner]] = field(default_factory=dict)
     histories: Mapping[str, Feed[tuple[Workflow, ...]]] = field(default_factory=dict)
+    stats: Mapping[str, Feed[Checkup]] = field(default_factory=dict)
     response_time: float = 0.0
     spending: Spending = field(default_factory=Spending)
     needs_token: Problem | None = None
@@ -98,6 +105,11 @@ class Snapshot:
     def pace(self) -> float:
         """The interval in force, in seconds: longer than `interval` where nobody looks or answers are slow."""
         return pace(self.interval, self.attention, self.response_time, self.spending.share)
+
+    @property
+    def stats_pace(self) -> float:
+        """Seconds from one check of the runner under the cursor to the next: `pace`, but not so short."""
+        return stats_pace(self.pace)
 
     @property
     def list_pace(self) -> float:
@@ -141,3 +153,7 @@ class Snapshot:
     def history(self, runner_id: str | None) -> Feed[tuple[Workflow, ...]]:
         """The feed of a runner's history, an empty one where it was never asked."""
         return self.histories.get(runner_id, Feed()) if runner_id is not None else Feed()
+
+    def checkup(self, runner_id: str | None) -> Feed[Checkup]:
+        """The feed of a runner's checks, an empty one where it was never checked."""
+        return self.stats.get(runner_id, Feed()) if runner_id is not None else Feed()

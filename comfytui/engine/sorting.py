@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.engine.names import name_or_id
 from comfytui.engine.query import Need, is_known
-from comfytui.engine.spans import spent
+from comfytui.engine.spans import UNDER_WAY, spent
 
 if TYPE_CHECKING:
     from comfytui.api.models import Moment, Runner, Workflow
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 __all__ = ["RUNNER_KEYS", "WORKFLOW_KEYS", "Sort", "knows", "natural", "needs", "sort_runners", "sort_workflows"]
 
-RUNNER_KEYS = ("name", "status", "last", "when", "tags", "endpoint", "created", "updated")
+RUNNER_KEYS = ("name", "status", "reach", "last", "when", "queue", "tags", "endpoint", "created", "updated")
 """What runners can be sorted by."""
 
 WORKFLOW_KEYS = ("name", "status", "took", "created", "waited", "tags", "started", "completed", "updated")
 """What workflows can be sorted by."""
 
-_OF_HISTORY = frozenset({"last", "when"})
-_NEWEST_OR_LONGEST_FIRST = frozenset({"when", "took", "waited", "created", "started", "completed", "updated"})
+_OF_HISTORY = frozenset({"last", "when", "queue"})
+_NEEDS = dict.fromkeys(_OF_HISTORY, frozenset({Need.HISTORY})) | {"reach": frozenset({Need.REACHABILITY})}
+_GREATEST_FIRST = frozenset({"when", "queue", "took", "waited", "created", "started", "completed", "updated"})
 
 _RUNNER_RANKS = {status: rank for rank, status in enumerate((RunnerStatus.ACTIVE, RunnerStatus.DISABLED))}
 # What a person has to look at first.
@@ -71,13 +72,13 @@ class Sort:
 
 
 def natural(key: str) -> Sort:
-    """By this key the way one expects it: the newest and the longest first, all else upwards."""
-    return Sort(key, descending=key in _NEWEST_OR_LONGEST_FIRST)
+    """By this key the way one expects it: the newest, the longest and the most first, all else upwards."""
+    return Sort(key, descending=key in _GREATEST_FIRST)
 
 
 def needs(sort: Sort) -> frozenset[Need]:
     """What must be known of runners beyond the list to sort them so."""
-    return frozenset({Need.HISTORY}) if sort.key in _OF_HISTORY else frozenset()
+    return _NEEDS.get(sort.key, frozenset())
 
 
 def knows(sort: Sort, facts: Facts) -> bool:
@@ -162,11 +163,23 @@ def _of_when(facts: Facts) -> _Value | None:
     return _of_moment(newest.completed_at or newest.started_at or newest.created_at)
 
 
+def _of_reach(facts: Facts) -> _Value | None:
+    return None if facts.reachable is None else (0.0 if facts.reachable else 1.0, "")
+
+
+def _of_queue(facts: Facts) -> _Value | None:
+    if facts.history is None:
+        return None
+    return float(sum(workflow.status in UNDER_WAY for workflow in facts.history)), ""
+
+
 _RUNNER_VALUES: Mapping[str, Callable[[Facts], _Value | None]] = {
     "name": lambda facts: _of_name(facts.runner),
     "status": lambda facts: _of_runner_status(facts.runner),
+    "reach": _of_reach,
     "last": _of_last,
     "when": _of_when,
+    "queue": _of_queue,
     "tags": lambda facts: _of_tags(facts.runner.tags),
     "endpoint": lambda facts: _of_text(facts.runner.endpoint),
     "created": lambda facts: _of_moment(facts.runner.created_at),

@@ -10,10 +10,13 @@ from comfytui.api.statuses import WorkflowStatus
 if TYPE_CHECKING:
     from comfytui.api.models import Moment, Workflow
 
-__all__ = ["WAITING", "Spent", "elapsed", "spent"]
+__all__ = ["UNDER_WAY", "WAITING", "Spent", "elapsed", "spent"]
 
 WAITING = frozenset({WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED})
 """The statuses of what has yet to run (page get-runner-history; meanings on concepts/workflows)."""
+
+UNDER_WAY = WAITING | {WorkflowStatus.RUNNING}
+"""The statuses of what has yet to end."""
 
 
 class Spent(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import is_
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from comfytui.engine.query import Facts, Need, Query, is_known
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS
@@ -14,13 +14,17 @@ from comfytui.engine.whole import last_page, whole_keys
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, Workflow
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
     from comfytui.engine.snapshot import Snapshot
     from comfytui.engine.sorting import Sort
 
 __all__ = ["Searched", "View", "Viewer"]
 
+V = TypeVar("V")
+
 _Histories: TypeAlias = "Mapping[str, Feed[tuple[Workflow, ...]]]"
+_Checkups: TypeAlias = "Mapping[str, Feed[Checkup]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +77,32 @@ class _Basis:
     query: Query
     sort: Sort | None
     histories: _Histories
+    checkups: _Checkups
 
     def is_as(self, other: _Basis) -> bool:
         """Whether the same comes of both."""
         if self.listed is not other.listed or self.query != other.query or self.sort != other.sort:
             return False
+        return self._knows_as(other) and self._reaches_as(other)
+
+    def facts(self) -> list[Facts]:
+        """What is known of each runner, of what is looked at."""
+        return [
+            Facts(each, _value(each.id, self.histories), _reachable(each.id, self.checkups)) for each in self.listed
+        ]
+
+    def _knows_as(self, other: _Basis) -> bool:
         known, before = self.histories, other.histories
         return known is before or (
             len(known) == len(before)
             and all(key in before and before[key].value is feed.value for key, feed in known.items())
+        )
+
+    def _reaches_as(self, other: _Basis) -> bool:
+        """Whether the same are reachable: how fast, and how much memory they have, is nothing to look for."""
+        known, before = self.checkups, other.checkups
+        return known is before or (
+            known.keys() == before.keys() and all(_reachable(key, known) is _reachable(key, before) for key in known)
         )
 
 
@@ -95,7 +116,7 @@ class Viewer:
         self._view = View()
         self._pages: tuple[RunnerPage, ...] = ()
         self._overlap = False
-        self._basis = _Basis((), Query(), None, {})
+        self._basis = _Basis((), Query(), None, {}, {})
 
     def view(self, snapshot: Snapshot, query: Query, sort: Sort | None) -> View:
         """The runners of the list in view that match, out of the pages of the whole list that are loaded.
@@ -130,11 +151,12 @@ class Viewer:
 
     def _find(self, listed: tuple[Runner, ...], query: Query, sort: Sort | None, snapshot: Snapshot) -> None:
         asked = query.needs | (needs(sort) if sort is not None else frozenset())
-        basis = _Basis(listed, query, sort, snapshot.histories if Need.HISTORY in asked else {})
+        histories = snapshot.histories if Need.HISTORY in asked else {}
+        basis = _Basis(listed, query, sort, histories, snapshot.stats if Need.REACHABILITY in asked else {})
         if basis.is_as(self._basis):
             return
         self._basis = basis
-        facts = [Facts(runner, _history_of(runner, basis.histories)) for runner in listed]
+        facts = basis.facts()
         known = sum(is_known(asked, each) for each in facts) if asked else None
         found = _kept(self._view.runners, _found(facts, query, sort))
         before = self._view
@@ -148,9 +170,14 @@ def _found(facts: Sequence[Facts], query: Query, sort: Sort | None) -> tuple[Run
     return tuple(each.runner for each in (matching if sort is None else sort_runners(matching, sort)))
 
 
-def _history_of(runner: Runner, histories: _Histories) -> tuple[Workflow, ...] | None:
-    feed = histories.get(runner.id)
+def _value(runner_id: str, feeds: Mapping[str, Feed[V]]) -> V | None:
+    feed = feeds.get(runner_id)
     return None if feed is None else feed.value
+
+
+def _reachable(runner_id: str, checkups: _Checkups) -> bool | None:
+    checkup = _value(runner_id, checkups)
+    return None if checkup is None else checkup.reachable
 
 
 def _merged(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:

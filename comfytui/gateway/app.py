@@ -1,15 +1,17 @@
 """The routes: parameters, defaults, limits, order of checks and errors as the API documents them.
 
 A request is judged in this order: the token (401), the route (404, 405), the parameters or the id's form (400), and
-whether there is such a runner (404). Every answer is JSON and every error has the body of the page api/errors.
-Nothing is rate-limited.
+whether there is such a runner (404). A runner whose machine does not answer is a 500 where the machine itself is
+asked (page get-runner-stats), and a 503 where nobody else knows the workflows. Every answer is JSON and every error
+has the body of the page api/errors. Nothing is rate-limited.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -20,8 +22,8 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from comfytui.api.statuses import RunnerStatus
-from comfytui.gateway.fleet import UnknownRunner
-from comfytui.gateway.wire import error_body, history_body, page_body, runner_body
+from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
+from comfytui.gateway.wire import error_body, history_body, page_body, runner_body, stats_body
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -44,8 +46,9 @@ _MOST_DIGITS = 18
 def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
     """The API over a fleet, as an ASGI application.
 
-    Routes: `GET /v1/runner` (page list-runners), `GET /v1/runner/{id}` (get-runner) and
-    `GET /v1/runner/{id}/history` (get-runner-history).
+    Routes: `GET /v1/runner` (page list-runners), `GET /v1/runner/{id}` (get-runner), `GET /v1/runner/{id}/history`
+    (get-runner-history) and `GET /v1/runner/{id}/stats` (get-runner-stats). The fleet is closed when a server that
+    speaks ASGI's lifespan shuts down.
 
     Args:
         fleet: Who has the runners.
@@ -62,7 +65,9 @@ def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
             Route("/v1/runner", endpoints.list_runners, methods=["GET"]),
             Route("/v1/runner/{id}", endpoints.get_runner, methods=["GET"]),
             Route("/v1/runner/{id}/history", endpoints.get_history, methods=["GET"]),
+            Route("/v1/runner/{id}/stats", endpoints.get_stats, methods=["GET"]),
         ],
+        lifespan=endpoints.lifespan,
         middleware=[Middleware(_BearerGate, token=token)],
         exception_handlers={HTTPException: _answer_error, UnknownRunner: _answer_error, Exception: _answer_error},
     )
@@ -84,7 +89,17 @@ class _Endpoints:
         return JSONResponse(runner_body(await self.fleet.get_runner(_runner_id(request))))
 
     async def get_history(self, request: Request) -> JSONResponse:
-        return JSONResponse(history_body(await self.fleet.get_history(_runner_id(request))))
+        with _unreachable_is(503):
+            return JSONResponse(history_body(await self.fleet.get_history(_runner_id(request))))
+
+    async def get_stats(self, request: Request) -> JSONResponse:
+        with _unreachable_is(500):
+            return JSONResponse(stats_body(await self.fleet.get_stats(_runner_id(request))))
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:
+        async with contextlib.aclosing(self.fleet):
+            yield
 
 
 class _BearerGate:
@@ -138,6 +153,14 @@ def _runner_id(request: Request) -> str:
     if not _UUID.fullmatch(text):
         raise HTTPException(400, "invalid UUID format")
     return text.lower()
+
+
+@contextlib.contextmanager
+def _unreachable_is(status: int) -> Iterator[None]:
+    try:
+        yield
+    except RunnerUnreachable as problem:
+        raise HTTPException(status, str(problem)) from problem
 
 
 async def _answer_error(_request: Request, error: Exception) -> JSONResponse:

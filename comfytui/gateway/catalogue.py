@@ -26,10 +26,14 @@ class Card:
     Attributes:
         model: Its short name, as it stands in tags and runner names.
         speed: How many times as fast as an A100.
+        device: What ComfyUI calls it.
+        memory: Its own memory in GiB; 0 where it shares that of its machine.
     """
 
     model: str
     speed: float
+    device: str
+    memory: int
 
     @property
     def tag(self) -> str:
@@ -63,16 +67,16 @@ class Purpose:
     kinds: tuple[Kind, ...]
 
 
-CPU = Card("cpu", 0.08)
-A100 = Card("a100", 1.0)
+CPU = Card("cpu", 0.08, "cpu", 0)
+A100 = Card("a100", 1.0, "NVIDIA A100-SXM4-80GB", 80)
 
 CARDS = (
-    Card("a10g", 0.5),
-    Card("rtx3090", 0.55),
-    Card("rtx4090", 0.9),
-    Card("l40s", 0.95),
+    Card("a10g", 0.5, "NVIDIA A10G", 24),
+    Card("rtx3090", 0.55, "NVIDIA GeForce RTX 3090", 24),
+    Card("rtx4090", 0.9, "NVIDIA GeForce RTX 4090", 24),
+    Card("l40s", 0.95, "NVIDIA L40S", 48),
     A100,
-    Card("h100", 1.8),
+    Card("h100", 1.8, "NVIDIA H100 80GB HBM3", 80),
 )
 
 IMAGE_GENERATION = Purpose(

@@ -5,13 +5,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
 
-__all__ = ["Fleet", "UnknownRunner"]
+__all__ = ["Fleet", "RunnerUnreachable", "UnknownRunner"]
 
 
 class UnknownRunner(LookupError):
     """No runner of the fleet has this id."""
+
+
+class RunnerUnreachable(Exception):
+    """A runner's machine gave no usable answer; the text is a sentence for people and begins with the runner's name."""
 
 
 class Fleet(Protocol):
@@ -26,5 +30,23 @@ class Fleet(Protocol):
         ...
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
-        """A runner's newest ten workflows, newest created first; UnknownRunner if there is none."""
+        """A runner's newest ten workflows, newest created first.
+
+        Raises:
+            UnknownRunner: There is no such runner.
+            RunnerUnreachable: What it does can only be learnt from the machine itself, and that does not tell.
+        """
+        ...
+
+    async def get_stats(self, runner_id: str) -> RunnerStats:
+        """What the runner's machine says of itself now.
+
+        Raises:
+            UnknownRunner: There is no such runner.
+            RunnerUnreachable: It does not say anything.
+        """
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of everything that is held open; nothing is asked of the fleet afterwards."""
         ...

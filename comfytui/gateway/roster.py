@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum, auto
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import SecretStr
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.gateway import catalogue
+from comfytui.gateway.vitals import Machine
 from comfytui.gateway.workload import RELAY_SECONDS, RELAY_STEPS, Dice, Lane, to_seconds
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ _BLOCK = {_Role.BUSY: 9, _Role.STEADY: 7, _Role.IDLE: 4, _Role.UNUSED: 1, _Role.
 class Record:
     """A runner as the simulation keeps it; times are whole seconds since the Unix epoch.
 
-    `lane` is None for a runner that was never given work.
+    `lane` is None for a runner that was never given work; `is_on` tells whether its machine can be reached.
     """
 
     id: str
@@ -61,6 +62,8 @@ class Record:
     created: int
     updated: int
     lane: Lane | None
+    machine: Machine
+    is_on: bool
 
 
 def roster(runners: int, seed: int) -> Iterator[Record]:
@@ -68,6 +71,7 @@ def roster(runners: int, seed: int) -> Iterator[Record]:
     numbers: Counter[str] = Counter()
     # Not from the first: the newest runner is to be in the midst of its work when a clock strikes the hour.
     places = itertools.islice(itertools.cycle(range(RELAY_STEPS)), RELAY_STEPS // 2, None)
+    switches = _Switches(seed)
     created = _DEVELOPMENT_CREATED
     dice = Dice(f"{seed}/roster")
     for index, role in enumerate(itertools.islice(_roles(seed), runners)):
@@ -78,7 +82,21 @@ def roster(runners: int, seed: int) -> Iterator[Record]:
             yield _development(dice, work)
         else:
             created -= 1 + round(dice.uniform(0.2, 1.8) * _SPREAD / max(runners, _USUAL_SIZE))
-            yield _made_up(dice, work, created, numbers)
+            yield _made_up(dice, work, created, numbers, is_on=switches.is_on(role))
+
+
+class _Switches:
+    """Which machines are switched off: some of those with the least to do, never one that is at work."""
+
+    _EVERY: ClassVar[Mapping[_Role, int]] = {_Role.IDLE: 3, _Role.UNUSED: 3, _Role.DISABLED: 2}
+
+    def __init__(self, seed: int) -> None:
+        self._counted = Counter(dict.fromkeys(_Role, seed))
+
+    def is_on(self, role: _Role) -> bool:
+        """Whether the next machine of a runner with that role can be reached."""
+        self._counted[role] += 1
+        return role not in self._EVERY or self._counted[role] % self._EVERY[role] > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +135,8 @@ def _production(dice: Dice, work: _Work) -> Record:
         created=created,
         updated=created,
         lane=_lane(dice, work, purpose, card, since=created, until=None, flaky=False),
+        machine=Machine(work.key, card),
+        is_on=True,
     )
 
 
@@ -133,10 +153,12 @@ def _development(dice: Dice, work: _Work) -> Record:
         created=created,
         updated=created,
         lane=_lane(dice, work, purpose, card, since=created, until=None, flaky=False),
+        machine=Machine(work.key, card),
+        is_on=True,
     )
 
 
-def _made_up(dice: Dice, work: _Work, created: int, numbers: Counter[str]) -> Record:
+def _made_up(dice: Dice, work: _Work, created: int, numbers: Counter[str], *, is_on: bool) -> Record:
     """A runner that was created then; `numbers` counts the names given out so far."""
     disabled = work.role is _Role.DISABLED
     purpose = dice.choice(catalogue.PURPOSES)
@@ -155,6 +177,8 @@ def _made_up(dice: Dice, work: _Work, created: int, numbers: Counter[str]) -> Re
         created=created,
         updated=updated,
         lane=lane,
+        machine=Machine(work.key, card),
+        is_on=is_on,
     )
 
 

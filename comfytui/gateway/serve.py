@@ -57,7 +57,7 @@ def is_loopback(host: str) -> bool:
 
 
 def serve(fleet: Fleet, host: str, port: int, token: SecretStr, announce: Callable[[str], None]) -> None:
-    """Answer for the fleet until Ctrl+C or SIGTERM, then return.
+    """Answer for the fleet until Ctrl+C or SIGTERM, then close it and return.
 
     Args:
         fleet: Who has the runners.
@@ -84,7 +84,7 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
         raise ServeExtraMissing from error
     config = uvicorn.Config(
         create_app(fleet, token),
-        lifespan="off",
+        lifespan="on",
         ws="none",
         log_level="warning",
         access_log=False,

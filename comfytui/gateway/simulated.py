@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfytui.api.models import Runner, RunnerPage, Workflow
-from comfytui.gateway.fleet import UnknownRunner
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+from comfytui.api.statuses import WorkflowStatus
+from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
 from comfytui.gateway.roster import USER_ID, Record, roster
+from comfytui.gateway.vitals import stats_of
 from comfytui.gateway.workload import from_seconds, newest_workflows, to_seconds
 
 if TYPE_CHECKING:
@@ -57,6 +59,23 @@ class SimulatedFleet:
         lane = self._record(runner_id).lane
         now = to_seconds(self._clock.now())
         return () if lane is None else newest_workflows(lane, now, HISTORY_LENGTH)
+
+    async def get_stats(self, runner_id: str) -> RunnerStats:
+        """What a runner's machine says of itself now.
+
+        Raises:
+            UnknownRunner: There is no such runner.
+            RunnerUnreachable: The machine is one of those that are switched off, which never changes.
+        """
+        record = self._record(runner_id)
+        if not record.is_on:
+            raise RunnerUnreachable(f"{record.name} does not answer: no connection within 5 s")
+        workflows = await self.get_history(runner_id)
+        busy = any(workflow.status is WorkflowStatus.RUNNING for workflow in workflows)
+        return stats_of(record.machine, to_seconds(self._clock.now()), busy=busy)
+
+    async def aclose(self) -> None:
+        """Nothing is held open."""
 
     def _record(self, runner_id: str) -> Record:
         try:

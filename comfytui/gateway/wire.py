@@ -1,7 +1,7 @@
 """Models as the JSON bodies the API documents: exactly its fields, in its order.
 
-Sources: the API's pages list-runners, get-runner and get-runner-history. Header values are in the clear here and
-only here, because that is what the API answers.
+Sources: the API's pages list-runners, get-runner, get-runner-history and get-runner-stats. Header values are in
+the clear here and only here, because that is what the API answers.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Moment, Runner, RunnerPage, Workflow
+    from comfytui.api.models import Device, Moment, Runner, RunnerPage, RunnerStats, Workflow
 
-__all__ = ["error_body", "history_body", "page_body", "runner_body", "workflow_body"]
+__all__ = ["error_body", "history_body", "page_body", "runner_body", "stats_body", "workflow_body"]
 
 
 def page_body(page: RunnerPage) -> dict[str, object]:
@@ -51,6 +51,31 @@ def workflow_body(workflow: Workflow) -> dict[str, object]:
         "updated_at": _time(workflow.updated_at),
         "started_at": _time(workflow.started_at),
         "completed_at": _time(workflow.completed_at),
+    }
+
+
+def stats_body(stats: RunnerStats) -> dict[str, object]:
+    """What a runner's machine says of itself (page get-runner-stats); sizes are in bytes, what is not known is null."""
+    return {
+        "system": {
+            "os": stats.system.os,
+            "ram_free": stats.system.ram_free,
+            "ram_total": stats.system.ram_total,
+            "comfyui_version": stats.system.comfyui_version,
+            "python_version": stats.system.python_version,
+        },
+        "devices": [_device_body(device) for device in stats.devices],
+        "dev_mode": stats.dev_mode,
+        "extensions": list(stats.extensions),
+    }
+
+
+def _device_body(device: Device) -> dict[str, object]:
+    return {
+        "name": device.name,
+        "type": device.type,
+        "vram_total": device.vram_total,
+        "vram_free": device.vram_free,
     }
 
 

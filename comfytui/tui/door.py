@@ -20,7 +20,7 @@ class Verdict:
 
 
 class Door(Protocol):
-    """Tries tokens, keeps one, and switches between the API and the simulated fleet."""
+    """Tries tokens, keeps one, and switches between the API, a ComfyUI of this machine, and the simulated fleet."""
 
     @property
     def source(self) -> str:
@@ -34,6 +34,14 @@ class Door(Protocol):
 
     async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
         """Ask the API whether it takes this token; if so use it from now on, and keep it if that is wished."""
+        ...
+
+    async def find_comfyui(self) -> str:
+        """The address of a ComfyUI on this machine that answers, for people to read; empty where none does."""
+        ...
+
+    def enter_comfyui(self) -> None:
+        """Watch that ComfyUI from now on."""
         ...
 
     def enter_demo(self) -> None:
@@ -60,6 +68,13 @@ class OpenDoor:
     async def enter(self, _token: SecretStr, *, save: bool) -> Verdict:
         """Any token will do, and none is kept."""
         return Verdict(taken=True, words="It is not kept: none is needed here." if save else "")
+
+    async def find_comfyui(self) -> str:
+        """None is looked for."""
+        return ""
+
+    def enter_comfyui(self) -> None:
+        """None was found."""
 
     def enter_demo(self) -> None:
         """One is in already."""

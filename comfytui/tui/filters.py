@@ -25,7 +25,7 @@ _STATUSES = {"●": "*", "○": "o", "◌": ".", "◍": "u", "◔": "q", "▶": 
 _MARKS = {"…": "~", "–": "-", "—": "-", "−": "-", "•": "*", "·": ".", "∆": "#", "×": "x", "≤": "<", "≥": ">", "»": ">"}
 _ARROWS = {"▲": "^", "▼": "v", "↑": "^", "↓": "v", "→": ">", "←": "<", "›": ">", "‹": "<", "«": "<", "⏎": "<", "⌫": "<"}
 _QUOTES = {"‘": "'", "’": "'", "“": '"', "”": '"'}
-_BARS = dict.fromkeys("▰▅▆▇█", "#") | dict.fromkeys("▱░▒▓", ".")
+_BARS = dict.fromkeys("▰▅▆▇█", "#") | dict.fromkeys("░▒▓", ".") | {"▱": "-"}
 _FRAMES = dict.fromkeys("─━═╌╴╶", "-") | dict.fromkeys("│┃║╎", "|") | dict.fromkeys("╭╮╰╯├┤┬┴┼┌┐└┘", "+")
 # What Textual draws the edges of boxes with.
 _EDGES = dict.fromkeys("▁▂▃▄▔▀", "-") | dict.fromkeys("▊▎▏▕▌▐", "|") | dict.fromkeys("▗▖▘▝", "+")

@@ -15,14 +15,15 @@ from pydantic import SecretStr
 
 from comfytui.api.allowance import Use
 from comfytui.api.client import ComfyControlClient
-from comfytui.api.errors import InvalidArgument, NotFound, Unintelligible
+from comfytui.api.errors import InvalidArgument, NotFound, ServerError, Unintelligible
 from comfytui.api.models import RunnerStatus
 from comfytui.api.session import Session
-from tests.support.scripted import ScriptedServer, json_reply
+from tests.support.scripted import ScriptedServer, error_reply, json_reply
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RUNNER = "/v1/runner/r1"
 HISTORY = "/v1/runner/r1/history"
+STATS = "/v1/runner/r1/stats"
 EMPTY = json_reply({"runners": [], "total": 0})
 
 
@@ -87,6 +88,20 @@ class TestAnswers:
             "ControlNet Test",
         ]
 
+    async def test_get_stats(self, server: ScriptedServer, client: ComfyControlClient) -> None:
+        server.on(STATS, json_reply(fixture("get-runner-stats")))
+        stats = await client.get_stats("r1")
+        assert (stats.system.comfyui_version, len(stats.devices)) == ("0.3.77", 1)
+        assert server.requests[0].query == {}
+
+    async def test_stats_of_a_runner_that_does_not_answer(
+        self, server: ScriptedServer, client: ComfyControlClient
+    ) -> None:
+        server.on(STATS, error_reply(500, "could not connect to the runner"))
+        with pytest.raises(ServerError) as caught:
+            await client.get_stats("r1")
+        assert (caught.value.status, caught.value.message) == (500, "could not connect to the runner")
+
     async def test_errors_of_the_session_come_through(self, client: ComfyControlClient) -> None:
         with pytest.raises(NotFound, match=r"^GET /v1/runner/r1/history: requested entity not found$"):
             await client.get_history("r1")
@@ -117,6 +132,8 @@ class TestRefusals:
             await client.get_runner(runner_id)
         with pytest.raises(InvalidArgument, match=r"^a runner's id must be"):
             await client.get_history(runner_id)
+        with pytest.raises(InvalidArgument, match=r"^a runner's id must be"):
+            await client.get_stats(runner_id)
         assert server.connections == 0
 
     @pytest.mark.parametrize("per_page", [1, 100])
@@ -162,10 +179,12 @@ class TestUses:
     async def test_the_session_hears_what_a_request_is_for(self) -> None:
         for use in Use:
             runners, runner, history = PathKeeper({"runners": []}), PathKeeper(), PathKeeper([{"id": "w"}])
+            stats = PathKeeper()
             await ComfyControlClient(runners).list_runners(use=use)
             await ComfyControlClient(runner).get_runner("r", use=use)
             await ComfyControlClient(history).get_history("r", use=use)
-            assert [*runners.uses, *runner.uses, *history.uses] == [use] * 3
+            await ComfyControlClient(stats).get_stats("r", use=use)
+            assert [*runners.uses, *runner.uses, *history.uses, *stats.uses] == [use] * 4
 
     async def test_without_a_word_it_is_a_poll(self) -> None:
         keeper = PathKeeper()
@@ -191,6 +210,12 @@ class TestWrongShapes:
         server.on(HISTORY, json_reply(body))
         with pytest.raises(Unintelligible, match=r"^GET /v1/runner/r1/history: expected a list of workflows$"):
             await client.get_history("r1")
+
+    @pytest.mark.parametrize("body", [None, [], "r1", 7])
+    async def test_get_stats(self, server: ScriptedServer, client: ComfyControlClient, body: object) -> None:
+        server.on(STATS, json_reply(body))
+        with pytest.raises(Unintelligible, match=r"^GET /v1/runner/r1/stats: expected an object with system and"):
+            await client.get_stats("r1")
 
     async def test_a_body_stays_out_of_tracebacks(self, server: ScriptedServer, client: ComfyControlClient) -> None:
         server.on(RUNNER, json_reply({"headers": {"Authorization": "hunter2"}}))

@@ -162,6 +162,7 @@ async def test_hostile_values_hide_no_runner_and_are_clean(server: MisbehavingSe
             assert len(workflows) == 10
             assert soiled(await client.get_runner(runner.id)) == []
             assert [text for workflow in workflows for text in soiled(workflow)] == []
+            assert [text for text in (await client.get_stats(runner.id)).extensions if text != clean(text)] == []
 
 
 def soiled(item: Runner | Workflow) -> list[str]:

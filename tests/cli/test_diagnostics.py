@@ -1,11 +1,37 @@
 from __future__ import annotations
 
+import os
+import pty
+import termios
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from comfytui.cli.diagnostics import say
+from comfytui.cli.diagnostics import Progress, say
+from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     import pytest
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Standard error is a terminal of 40 columns; what is read from this descriptor is what it is sent."""
+    master, slave = pty.openpty()
+    os.set_blocking(master, False)
+    termios.tcsetwinsize(slave, (24, 40))
+    with os.fdopen(slave, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr("sys.stderr", stream)
+        yield master
+    os.close(master)
+
+
+def sent(screen: int) -> str:
+    try:
+        return os.read(screen, 4096).decode()
+    except BlockingIOError:
+        return ""
 
 
 def test_it_speaks_on_standard_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
@@ -18,4 +44,54 @@ def test_it_is_silent_where_there_is_no_standard_error(
 ) -> None:
     monkeypatch.setattr("sys.stderr", None)
     say("Nobody hears this.")
+    with Progress(FakeClock()) as progress:
+        progress.tell("Nor this.", 5.0)
     assert capfd.readouterr() == ("", "")
+
+
+async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    with Progress(clock) as progress:
+        progress.tell("page 1")
+        await clock.advance(0.9)
+        progress.tell("page 2")
+        progress.tell("waiting", 0.05)
+    assert capsys.readouterr().err == ""
+
+
+async def test_what_takes_long_is_told_in_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    with Progress(clock) as progress:
+        progress.tell("waiting 3 s", 3.0)
+        await clock.advance(4.9)
+        progress.tell("page 2")
+        await clock.advance(0.1)
+        progress.tell("page 3")
+        progress.say("Something happened.")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == ["comfytui: waiting 3 s", "comfytui: page 3", "comfytui: Something happened."]
+
+
+async def test_a_terminal_has_one_line_that_changes_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    with terminal(monkeypatch) as screen:
+        with Progress(clock) as progress:
+            progress.tell("page 1")
+            assert sent(screen) == ""
+            await clock.advance(1.0)
+            progress.tell("page 2")
+            progress.tell("a sentence that is longer than the terminal is wide")
+            assert sent(screen) == "\rcomfytui: page 2\x1b[K\rcomfytui: a sentence that is longer tha\x1b[K"
+            progress.say("It stays.")
+            assert sent(screen) == "\r\x1b[Kcomfytui: It stays.\r\n"
+            progress.tell("page 3")
+            assert sent(screen) == "\rcomfytui: page 3\x1b[K"
+        assert sent(screen) == "\r\x1b[K"
+
+
+async def test_a_dumb_terminal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with terminal(monkeypatch) as screen, Progress(FakeClock()) as progress:
+        progress.tell("waiting", 2.0)
+        progress.tell("still")
+        assert sent(screen) == "comfytui: waiting\r\n"

@@ -13,11 +13,9 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui import __version__
-from comfytui.cli.main import ExitStatus, choices_for
-from comfytui.cli.parser import make_parser
-from comfytui.config.choices import ConfigFile, Flags, Profile, resolve
+from comfytui.cli.status import ExitStatus
 from comfytui.config.paths import config_dir, make_private, state_dir
-from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE, child_environ, save_token
+from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE, save_token
 from comfytui.config.settings import API_URL_VARIABLE, TokenSources
 from comfytui.config.state import State, StateFile, state_file
 
@@ -70,8 +68,18 @@ def assert_usage(outcome: Outcome, *words: str) -> None:
 
 
 def test_the_statuses_are_those_that_help_tells(run: Run) -> None:
-    assert list(ExitStatus) == [0, 1, 2, 3]
-    assert "exit status: 0 fine, 1 the dashboard failed, 2 usage, 3 no token" in run("--help").out
+    assert list(ExitStatus) == [0, 1, 2, 3, 4, 5, 130]
+    told = run("--help").out
+    for words in (
+        "0 fine",
+        "1 the API said no or the dashboard failed",
+        "2 usage",
+        "3 token",
+        "4 unreach",
+        "5 cooling",
+    ):
+        assert words in told
+    assert "129 the terminal went, 130 interrupted, 143 told to end" in told
 
 
 def test_version(run: Run) -> None:
@@ -85,6 +93,17 @@ def test_help(run: Run, argv: list[str]) -> None:
     assert (status, err) == (0, "")
     assert "--demo" in out
     assert TOKEN_VARIABLE in out
+
+
+@pytest.mark.parametrize(
+    "command", ["runners", "runner", "history", "stats", "serve", "doctor", "config", "completion"]
+)
+def test_help_of_each_command(run: Run, command: str) -> None:
+    status, out, err = run(command, "--help")
+    assert (status, err) == (0, "")
+    assert "\nexamples:\n  comfytui " in out
+    assert "\nexit status: 0 " in out
+    assert f"\n    {command} " in run("--help").out
 
 
 @pytest.mark.parametrize("token", [None, "", "  \t\n"], ids=["unset", "empty", "blank"])
@@ -113,33 +132,6 @@ def test_the_usual_configuration_is_read_and_a_given_one_instead(run: Run, tmp_p
     given.write_text("wallboard = true")
     assert_one_sentence(run("--demo", "--config", str(given)), ExitStatus.USAGE, "needs a terminal")
     assert_one_sentence(run("--config", "/nowhere.toml"), ExitStatus.USAGE, "/nowhere.toml cannot be read: No such")
-
-
-def test_flags_environment_and_configuration_become_choices(environ: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    config = tmp_path / "given.toml"
-    config.write_text("ca_bundle = '/ca.pem'\nwallboard = true\n[profiles.prod]\ntoken_env = 'PROD_TOKEN'")
-    environ.setenv(API_URL_VARIABLE, "https://environ.example")
-    environ.setenv("PROD_TOKEN", "cfc_prod")
-    flags = "--insecure-http --log l.log --interval 2 --per-page 3 --profile prod --fresh --utc --ascii --color none"
-    choices = choices_for(make_parser().parse_args([*flags.split(), "--config", str(config)]))
-    assert choices.flags == Flags(
-        profile="prod",
-        interval=2.0,
-        per_page=3,
-        log=Path("l.log"),
-        config=config,
-        insecure_http=True,
-        fresh=True,
-        utc=True,
-        ascii=True,
-        color="none",
-    )
-    assert choices.config.profiles == {"prod": Profile(token_env="PROD_TOKEN")}
-    assert (choices.config.ca_bundle, choices.config.wallboard, choices.config_file) == (Path("/ca.pem"), True, config)
-    assert resolve(choices).url == "https://environ.example"
-    assert child_environ({"PROD_TOKEN": "cfc_prod", "OTHER": "kept"}) == {"OTHER": "kept"}
-    nothing = choices_for(make_parser().parse_args([]))
-    assert (nothing.flags, nothing.config, nothing.config_file) == (Flags(), ConfigFile(), None)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +213,23 @@ def test_an_address_that_is_none(run: Run, environ: pytest.MonkeyPatch, url: str
     assert "somebody" not in by_flag.err + by_environment.err
 
 
+@pytest.mark.parametrize("argv", [["--comfyui", f"{SEKRET}"], ["serve", "--comfyui", "gpu2,ftp://sekret"]])
+def test_servers_that_are_none(run: Run, argv: list[str]) -> None:
+    outcome = run(*argv)
+    assert_one_sentence(outcome, ExitStatus.USAGE, "--comfyui: expected http:// or https:// and a host")
+    assert "sekret" not in outcome.err
+
+
+def test_servers_need_no_token(run: Run) -> None:
+    assert_one_sentence(run("--comfyui", "http://127.0.0.1:1, gpu2"), ExitStatus.USAGE, "needs a terminal")
+
+
+def test_servers_are_served_to_others_with_a_chosen_token_only(run: Run) -> None:
+    host = str(ipaddress.IPv4Address(0))
+    outcome = run("serve", "--comfyui", "gpu2", "--host", host)
+    assert_one_sentence(outcome, ExitStatus.NO_TOKEN, host, TOKEN_VARIABLE)
+
+
 def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.MonkeyPatch) -> None:
     for outcome in (run("--url", f"{SEKRET}host"), run("--url", f"{SEKRET}host", "--demo")):
         assert outcome.status != ExitStatus.OK
@@ -251,6 +260,11 @@ def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.Monke
         (["--demo", "--seed", "x"], "--seed"),
         (["--demo", "--url", "http://127.0.0.1"], "--url"),
         (["--demo", "--profile", "prod"], "--profile"),
+        (["--demo", "--comfyui", "gpu2"], "--comfyui"),
+        (["--comfyui", "gpu2", "--url", "http://127.0.0.1"], "--url"),
+        (["--comfyui", "gpu2", "--profile", "prod"], "--profile"),
+        (["--comfyui", "gpu2", "--runners", "5"], "--demo"),
+        (["serve", "--comfyui", "gpu2", "--demo"], "exclude"),
         (["--color", "8"], "--color"),
         (["--color", SEKRET], "invalid choice (choose"),
         (["serve"], "--demo"),
@@ -260,6 +274,25 @@ def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.Monke
         (["--port", "1"], "COMMAND"),
         (["--tok", "x"], "COMMAND"),
         (["nonsense"], "invalid choice"),
+        (["runners", "--json", "--csv"], "--json"),
+        (["runners", "--status", "busy"], "--status"),
+        (["runners", "--page", "0"], "--page"),
+        (["runners", "--interval", "5"], "--interval goes with --watch"),
+        (["--interval", "5", "runners"], "--interval goes with --watch"),
+        (["runners", "--watch", "--json"], "--watch and --json"),
+        (["runners", "--watch", "--csv"], "--watch and --csv"),
+        (["runners", "--watch", "--page", "1"], "--watch and --page"),
+        (["--per-page", "9", "runners", "--watch"], "--watch and --per-page"),
+        (["runners", "--watch", "--sort", "name"], "--watch and --sort"),
+        (["runners", "--watch", "--columns", "id"], "--watch and --columns"),
+        (["runners", "--watch", "--no-wait"], "--watch and --no-wait"),
+        (["runner"], "ID"),
+        (["history", "a", "b"], "none is expected there"),
+        (["stats", "a", "--demo", "--url", "http://127.0.0.1"], "exclude"),
+        (["--demo", "stats", "a", "--url", "http://127.0.0.1"], "exclude"),
+        (["config", "show"], "invalid choice"),
+        (["config", "check", "--json"], "--json goes with config print"),
+        (["completion", "cmd"], "invalid choice"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )

@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from comfytui.cli.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS
+from comfytui.cli.options import named_servers
 from comfytui.cli.parser import make_parser
+from comfytui.engine.sorting import RUNNER_KEYS, WORKFLOW_KEYS
 
 
 def parsed(*argv: str) -> dict[str, object]:
@@ -87,6 +90,105 @@ def test_the_fleet_is_told_before_or_after_the_command(argv: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "argv",
+    [
+        "--comfyui a,b --comfyui c",
+        "serve --comfyui a,b --comfyui c",
+        "--comfyui=a,b --comfyui c serve",
+        "--comfyui a,b stats --comfyui c ID",
+    ],
+)
+def test_servers_may_be_named_several_times(argv: str) -> None:
+    assert named_servers(make_parser().parse_args(argv.split())) == ("a,b", "c")
+
+
+_ASKING = ("runners", "runner ID", "history ID", "stats ID", "doctor", "config print")
+
+
+@pytest.mark.parametrize("command", _ASKING)
+@pytest.mark.parametrize(
+    ("option", "name", "value"),
+    [
+        ("--demo", "demo", True),
+        ("--runners 3", "runners", 3),
+        ("--seed 7", "seed", 7),
+        ("--profile prod", "profile", "prod"),
+        ("--url http://127.0.0.1", "url", "http://127.0.0.1"),
+        ("--config c.toml", "config", Path("c.toml")),
+        ("--log l.log", "log", Path("l.log")),
+        ("--insecure-http", "insecure_http", True),
+    ],
+)
+def test_who_is_asked_is_told_before_or_after_the_command(command: str, option: str, name: str, value: object) -> None:
+    before, after = parsed(*option.split(), *command.split()), parsed(*command.split(), *option.split())
+    assert before == after
+    assert before[name] == value
+    assert before["command"] == command.split(maxsplit=1)[0]
+
+
+def test_the_runners_by_default() -> None:
+    nothing: dict[str, object] = dict.fromkeys(("status", "filter", "page", "per_page", "sort", "columns", "format"))
+    assert parsed("runners").items() >= (nothing | {"watch": False, "no_wait": False, "interval": None}).items()
+
+
+def test_every_option_of_the_runners() -> None:
+    argv = (
+        "runners --status active --filter gpu --page 2 --per-page 50 --sort name:desc --columns id,name --no-wait --csv"
+    )
+    assert (
+        parsed(*argv.split()).items()
+        >= {
+            "command": "runners",
+            "status": "active",
+            "filter": "gpu",
+            "page": 2,
+            "per_page": 50,
+            "sort": "name:desc",
+            "columns": "id,name",
+            "no_wait": True,
+            "format": "csv",
+        }.items()
+    )
+    assert (
+        parsed("runners", "--watch", "--interval", "2", "--ndjson").items() >= {"watch": True, "interval": 2.0}.items()
+    )
+
+
+@pytest.mark.parametrize("argv", ["--per-page 50 runners --page 1", "runners --per-page 50 --page 1"])
+def test_the_size_of_a_page_is_told_before_or_after_the_command(argv: str) -> None:
+    assert parsed(*argv.split())["per_page"] == 50
+
+
+@pytest.mark.parametrize(
+    ("argv", "name", "value"),
+    [
+        ("runner 7b --json", "format", "json"),
+        ("runner 7b", "id", "7b"),
+        ("history 7b --sort took --ndjson", "sort", "took"),
+        ("stats 7b --csv --no-wait", "no_wait", True),
+        ("doctor --json", "json", True),
+        ("config init", "action", "init"),
+        ("config print --json", "json", True),
+        ("completion fish", "shell", "fish"),
+    ],
+)
+def test_the_other_commands(argv: str, name: str, value: object) -> None:
+    assert parsed(*argv.split())[name] == value
+
+
+def test_help_names_the_keys_and_columns_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, keys, columns in (
+        ("runners", RUNNER_KEYS, RUNNER_COLUMNS),
+        ("history", WORKFLOW_KEYS, WORKFLOW_COLUMNS),
+    ):
+        with pytest.raises(SystemExit, match="0"):
+            parsed(command, "--help")
+        told = re.sub(r"\s+", " ", capsys.readouterr().out)
+        assert f"what decides the order: {', '.join(keys[:-1])} or {keys[-1]}" in told
+        assert f"in which order: {', '.join(columns)}; JSON stays whole" in told.replace(" (running+waiting)", "")
+
+
+@pytest.mark.parametrize(
     ("argv", "name", "value"),
     [
         ("--interval 1", "interval", 1.0),
@@ -118,13 +220,13 @@ def test_help_tells_each_option_and_setting(capsys: pytest.CaptureFixture[str]) 
     told = capsys.readouterr().out
     options = ("--wallboard", "--log FILE", "--config FILE", "--insecure-http", "--profile NAME", "--fresh", "--utc")
     for option in (*options, "--ascii", "--color HOW"):
-        assert re.search(rf"^  {option} +\w", told, re.MULTILINE)
+        assert re.search(rf"^  {option}\s+\w", told, re.MULTILINE)
     for setting in ("token_command", "ca_bundle", "wallboard", "interval", "url", "profile"):
         assert f"\n  {setting} = " in told
-    for table in ("[profiles.prod]", "[keys]"):
+    for table in ("[profiles.prod]", "[keys]", "[comfyui.NAME]"):
         assert f"\n  {table} " in told
     assert told.isascii()
-    for status in ("0 fine", "1 the dashboard failed", "2 usage", "3 no token", "129 ", "143 "):
+    for status in ("0 fine", "1 the API said no or the dashboard failed", "2 usage", "129 ", "143 "):
         assert status in told
 
 

@@ -4,11 +4,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from comfytui.config.choices import Choices, ConfigFile, Flags, Profile, resolve, resolve_switched
+from comfytui.config.servers import Server
 from comfytui.config.settings import API_URL, API_URL_VARIABLE, Keys, Settings, SettingsError, TokenSources
 
 FLAG, ENVIRON, OWN, TOP = (f"https://{name}.example" for name in ("flag", "environ", "own", "top"))
+
+GPU2 = Server("http://gpu2:8188", "gpu2:8188")
+BIG = Server("http://big:1", "big box", {"X-Key": SecretStr("sekret")})
 
 CONFIG = ConfigFile(
     url=TOP,
@@ -23,6 +28,7 @@ CONFIG = ConfigFile(
         "command": Profile(token_command=("own",)),
         "empty": Profile(),
     },
+    comfyui=(BIG,),
     keys=Keys("vim"),
 )
 
@@ -46,6 +52,10 @@ FULL = replace(
 
 def at(settings: Settings, url: str) -> Settings:
     return replace(settings, url=url, source=url.removeprefix("https://"))
+
+
+def watching(*servers: Server, source: str) -> Settings:
+    return replace(TOP_ONLY, url="", servers=servers, source=source)
 
 
 def chosen(flags: Flags | None = None, url: str | None = None, config: ConfigFile = CONFIG) -> Choices:
@@ -97,8 +107,12 @@ PREFERRED = replace(CONFIG, profile="full")
         (chosen(Flags(url=FLAG)), "full", at(TOP_ONLY, FLAG)),
         (chosen(Flags(demo=True)), "full", replace(TOP_ONLY, url="", source="demo")),
         (chosen(Flags(demo=True), ENVIRON, PREFERRED), None, replace(TOP_ONLY, url="", source="demo")),
+        # Plain servers instead of an API.
+        (chosen(Flags(comfyui=("gpu2",)), ENVIRON, PREFERRED), "full", watching(GPU2, source="gpu2:8188")),
+        (chosen(Flags(comfyui=("big box",))), None, watching(BIG, source="big box")),
+        (chosen(Flags(comfyui=("gpu2,http://big:1", "gpu2"))), None, watching(GPU2, BIG, source="2 ComfyUI servers")),
     ],
-    ids=range(27),
+    ids=range(30),
 )
 def test_what_to_start_with(choices: Choices, remembered: str | None, settings: Settings) -> None:
     assert resolve(choices, remembered) == settings
@@ -168,6 +182,8 @@ def test_an_address_that_is_none() -> None:
 def test_choices_show_no_secret() -> None:
     config = ConfigFile(url="https://a:sekret@b", profiles={"a": Profile("https://a:sekret@b")})
     assert "sekret" not in repr(chosen(Flags(url="https://a:sekret@b"), "https://a:sekret@b", config))
+    assert "sekret" not in repr(resolve(chosen(Flags(comfyui=("a:sekret@gpu2", "big box")))))
+    assert "sekret" not in repr(Flags(comfyui=("a:sekret@gpu2",)))
 
 
 def test_the_profiles_in_the_order_of_the_configuration() -> None:

@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
 from comfytui.config.choices import ConfigFile, Profile
 from comfytui.config.file import read_config
+from comfytui.config.servers import Server
 from comfytui.config.settings import COLOURS, Keys, SettingsError
 
 
@@ -56,6 +58,12 @@ ca_bundle = "stage.pem"
 none_of_it = {}
 with_command.token_command = ["op", "read"]
 
+[comfyui.studio]
+url = "GPU2"
+[comfyui."big box"]
+url = "https://gpu3/comfy/"
+headers = { X-Key = "sekret" }
+
 [keys]
 preset = "tmux-safe"
 quit = "x"
@@ -79,6 +87,10 @@ def test_everything_it_may_say(file: Path) -> None:
             "none_of_it": Profile(),
             "with_command": Profile(token_command=("op", "read")),
         },
+        comfyui=(
+            Server("http://gpu2:8188", "studio"),
+            Server("https://gpu3/comfy", "big box", {"X-Key": SecretStr("sekret")}),
+        ),
         keys=Keys(
             "tmux-safe",
             {"quit": ("x",), "refresh": ("F5", "r"), "suspend": ()},
@@ -90,7 +102,7 @@ def test_everything_it_may_say(file: Path) -> None:
     assert "sekret" not in repr(config)
 
 
-KEY_LINES = {"preset": 21, "quit": 22, "refresh": 23, "suspend": 24}
+KEY_LINES = {"preset": 27, "quit": 28, "refresh": 29, "suspend": 30}
 
 
 @pytest.mark.parametrize("key", sorted(KEY_LINES))
@@ -133,7 +145,7 @@ def test_what_is_neither_true_nor_false(file: Path, value: str) -> None:
 )
 def test_an_unknown_key_is_told_with_those_there_are(file: Path, text: str) -> None:
     said = refuses(file, f"# wallboard\n{text}\n")
-    there = "ca_bundle, interval, keys, profile, profiles, token_command, url, wallboard"
+    there = "ca_bundle, comfyui, interval, keys, profile, profiles, token_command, url, wallboard"
     assert said == f", line 2: there is no setting named 'wallbord'; there are {there}."
 
 
@@ -203,6 +215,21 @@ SOURCES = "token_command, token_env, token_file"
             "[keys]\nquit = 'q'\npreset = 'sekret'",
             ", line 3: keys.preset: expected one of default, vim, emacs, tmux-safe,",
         ),
+        ("[comfyui.a]", ", line 1: comfyui.a.url: expected the server's address in quotes"),
+        ("[comfyui.a]\nurl = 'ftp://sekret'", ", line 2: comfyui.a.url: expected the server's address in quotes"),
+        ("[comfyui.a]\nurl = 'a'\nname = 'sekret'", ", line 3: there is no setting named 'comfyui.a.name'"),
+        ("comfyui = 'sekret'", ", line 1: comfyui: expected tables [comfyui.NAME], each with a url"),
+        ("[comfyui]\n'a,b' = {url = 'a'}", ", line 2: comfyui: expected tables [comfyui.NAME], each with a url"),
+        ("[comfyui.a]\nurl = 'a'\nheaders = 'sekret'", ", line 3: comfyui.a.headers: expected a table of HTTP headers"),
+        (
+            "[comfyui.a]\nurl = 'a'\n[comfyui.a.headers]\nX-Key = \"sekret\\n\"",
+            ", line 4: comfyui.a.headers: expected a table of HTTP headers",
+        ),
+        ("[comfyui.a]\nurl = 'a'\nheaders = {'a b' = 'x'}", ", line 3: comfyui.a.headers: expected a table of HTTP"),
+        (
+            "[comfyui.a]\nurl = 'g'\n[comfyui.b]\nurl = 'G:8188'",
+            ", line 4: comfyui.b: expected another url than that of a.",
+        ),
         ("keys = 'vim'", ", line 1: keys: expected a table [keys] of commands with their keys."),
         ("profile = 1", ", line 1: profile: expected the name of a profile, in quotes."),
         ("profile = 'sekret'", ", line 1: profile: expected the name of a profile, and there is none."),
@@ -212,7 +239,7 @@ SOURCES = "token_command, token_env, token_file"
             ", line 4: profiles.prod: expected one of token_env, token_file, not several.",
         ),
     ],
-    ids=range(31),
+    ids=range(40),
 )
 def test_what_tables_may_not_say(file: Path, text: str, words: str) -> None:
     said = refuses(file, text)

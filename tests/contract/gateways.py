@@ -17,8 +17,9 @@ from pydantic import SecretStr
 
 from comfytui.api.allowance import LocalAllowance
 from comfytui.api.client import ComfyControlClient
-from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow, read_history
 from comfytui.api.session import Session
+from comfytui.api.stats import read_stats
 from comfytui.clock import SystemClock
 from comfytui.gateway.fleet import UnknownRunner
 
@@ -97,3 +98,10 @@ class DocumentedFleet:
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
         await self.get_runner(runner_id)
         return read_history(documented("get-runner-history"))
+
+    async def get_stats(self, runner_id: str) -> RunnerStats:
+        await self.get_runner(runner_id)
+        return read_stats(documented("get-runner-stats"))
+
+    async def aclose(self) -> None:
+        pass

@@ -1,4 +1,4 @@
-"""What the API's three pages promise, asked of the gateway through the client, over a socket and in-process alike."""
+"""What the API's pages promise, asked of the gateway through the client, over a socket and in-process alike."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.errors import BadRequest, NotFound, Unauthorized
+from comfytui.api.errors import BadRequest, NotFound, ServerError, Unauthorized
 from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
+from comfytui.api.stats import read_stats
 from tests.contract.gateways import Gateway, documented
 
 if TYPE_CHECKING:
@@ -136,6 +137,41 @@ class TestGetRunnerHistory:
         assert len(ids) == len(set(ids))
 
 
+class TestGetRunnerStats:
+    async def test_it_has_the_documented_fields(self, http: httpx.AsyncClient) -> None:
+        answer = await http.get(f"/v1/runner/{PRODUCTION}/stats")
+        assert answer.status_code == 200
+        stats, page = answer.json(), documented("get-runner-stats")
+        assert isinstance(page, dict)
+        assert list(stats) == list(page)
+        assert list(stats["system"]) == list(page["system"])
+        assert {tuple(device) for device in stats["devices"]} == {tuple(page["devices"][0])}
+        assert isinstance(stats["dev_mode"], bool)
+        assert isinstance(stats["extensions"], list)
+
+    async def test_sizes_are_believable(self, client: ComfyControlClient) -> None:
+        stats = await client.get_stats(PRODUCTION)
+        assert 0 < (stats.system.ram_free or 0) < (stats.system.ram_total or 0)
+        assert [device.type for device in stats.devices] == ["cuda"]
+        assert all(0 < (device.vram_free or 0) < (device.vram_total or 0) for device in stats.devices)
+
+    async def test_what_does_not_answer_is_a_500_with_words(self, client: ComfyControlClient) -> None:
+        runners = await all_runners(client)
+        problems = [await self.problem(client, runner) for runner in runners]
+        assert problems[:2] == [None, None]
+        assert {problem.status for problem in problems if problem} == {500}
+        for runner, problem in zip(runners, problems, strict=True):
+            assert problem is None or problem.message.startswith(f"{runner.name} does not answer")
+
+    async def problem(self, client: ComfyControlClient, runner: Runner) -> ServerError | None:
+        """What the API says instead of stats; None where it gives them."""
+        try:
+            await client.get_stats(runner.id)
+        except ServerError as error:
+            return error
+        return None
+
+
 class TestErrors:
     @pytest.mark.parametrize(("name", "value"), BAD_PARAMETERS)
     async def test_bad_parameters(self, gateway: Gateway, http: httpx.AsyncClient, name: str, value: str) -> None:
@@ -152,12 +188,16 @@ class TestErrors:
             await client.get_runner(runner_id)
         with pytest.raises(BadRequest, match="UUID"):
             await client.get_history(runner_id)
+        with pytest.raises(BadRequest, match="UUID"):
+            await client.get_stats(runner_id)
 
     async def test_an_unknown_runner(self, client: ComfyControlClient) -> None:
         with pytest.raises(NotFound, match="requested entity not found"):
             await client.get_runner(NOBODY)
         with pytest.raises(NotFound, match="requested entity not found"):
             await client.get_history(NOBODY)
+        with pytest.raises(NotFound, match="requested entity not found"):
+            await client.get_stats(NOBODY)
 
     async def test_a_wrong_token(self, gateway: Gateway) -> None:
         async with contextlib.aclosing(gateway.client(SecretStr("cfc_wrong"))) as client:
@@ -167,6 +207,8 @@ class TestErrors:
                 await client.get_runner(PRODUCTION)
             with pytest.raises(Unauthorized):
                 await client.get_history(PRODUCTION)
+            with pytest.raises(Unauthorized):
+                await client.get_stats(PRODUCTION)
 
     @pytest.mark.parametrize(
         "authorization", [None, "", "Bearer", "Bearer cfc_wrong", "Basic Y2ZjOng=", "cfc_contract"]
@@ -194,6 +236,7 @@ class TestDocumentedExamples:
         ("list-runners", "/v1/runner"),
         ("get-runner", f"/v1/runner/{PRODUCTION}"),
         ("get-runner-history", f"/v1/runner/{PRODUCTION}/history"),
+        ("get-runner-stats", f"/v1/runner/{PRODUCTION}/stats"),
     )
 
     @pytest.mark.parametrize(("name", "path"), PATHS)
@@ -208,3 +251,4 @@ class TestDocumentedExamples:
             assert await client.list_runners() == RunnerPage.read(documented("list-runners"))
             assert await client.get_runner(PRODUCTION) == Runner.model_validate(documented("get-runner"))
             assert await client.get_history(PRODUCTION) == read_history(documented("get-runner-history"))
+            assert await client.get_stats(PRODUCTION) == read_stats(documented("get-runner-stats"))

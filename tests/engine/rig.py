@@ -12,7 +12,7 @@ from comfytui.api.errors import ServerError
 from comfytui.engine.actions import Action, Attend, Refresh
 from comfytui.engine.departures import Seen
 from comfytui.engine.engine import Engine
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
+from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from tests.support.clock import START, FakeClock, settle
 from tests.support.source import ScriptedSource
@@ -21,6 +21,7 @@ INTERVAL = 5.0
 PAGE = PageKey()
 RUNNER = RunnerKey("r1")
 HISTORY = HistoryKey("r1")
+STATS = StatsKey("r1")
 ALL = Attention(runner_id="r1")
 PAUSED = Attention(runner_id="r1", paused=True)
 
@@ -49,12 +50,13 @@ class Rig:
         return [on for on, asked in self.source.log if asked == resource]
 
     def break_everything(self, error: Exception) -> None:
-        """The first page, the first runner and its history fail from now on."""
+        """The first page, and all that is asked of the first runner, fail from now on."""
         self.source.pages[PAGE] = self.source.runners["r1"] = self.source.histories["r1"] = error
+        self.source.stats["r1"] = error
 
     def mend_everything(self) -> None:
         """Nothing fails from now on."""
-        for answers in (self.source.pages, self.source.runners, self.source.histories):
+        for answers in (self.source.pages, self.source.runners, self.source.histories, self.source.stats):
             answers.clear()
 
     async def perform(self, *actions: Action) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.departures import MAX_DEPARTURES, depart, departed_since, is_gone, without
 from comfytui.engine.feed import Feed
 from comfytui.engine.resources import PageKey
@@ -20,6 +21,7 @@ KNOWN = Snapshot(
     },
     runners={"r1": Feed(R1, START, 1.0), "r2": Feed(R2, START, 1.0)},
     histories={"r1": Feed((), START, 1.0)},
+    stats={"r1": Feed(Checkup(reachable=False), START, 1.0)},
 )
 
 
@@ -35,6 +37,7 @@ def test_its_feeds_are_dropped_and_no_others() -> None:
     snapshot = depart(KNOWN, "r1", seen(5.0))
     assert snapshot.runners == {"r2": KNOWN.runners["r2"]}
     assert snapshot.histories == {}
+    assert snapshot.stats == {}
     assert depart(KNOWN, "r2", seen(5.0)).histories is KNOWN.histories
 
 

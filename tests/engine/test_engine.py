@@ -3,9 +3,9 @@ from __future__ import annotations
 from comfytui.api.errors import ServerError, Unreachable
 from comfytui.engine.actions import Attend, ChangeInterval, Refresh
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Attention
-from tests.engine.rig import ALL, DOWN, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, rig
+from tests.engine.rig import ALL, DOWN, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, rig
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 
@@ -14,7 +14,7 @@ NO = Unreachable("GET", "/v1/runner", "connection refused")
 
 async def test_what_is_attended_is_asked_at_once_in_order_and_published() -> None:
     async with rig() as at:
-        assert at.source.asked == [PAGE, HISTORY, RUNNER]
+        assert at.source.asked == [PAGE, HISTORY, RUNNER, STATS]
         assert at.snapshot.page.value == make_page()
         assert at.snapshot.runner("r1").value == make_runner("r1")
         assert at.snapshot.history("r1").value == ()
@@ -38,7 +38,7 @@ async def test_everything_is_asked_again_an_interval_after_its_answer() -> None:
     async with rig() as at:
         assert await at.asked_within(INTERVAL - 0.1) == []
         assert await at.asked_within(0.1) == [PAGE, HISTORY, RUNNER]
-        assert await at.asked_within(3 * INTERVAL) == 3 * [PAGE, HISTORY, RUNNER]
+        assert await at.asked_within(2 * INTERVAL) == [*2 * [PAGE, HISTORY, RUNNER], STATS]
 
 
 async def test_the_interval_counts_from_the_answer_not_from_the_question() -> None:
@@ -50,7 +50,8 @@ async def test_the_interval_counts_from_the_answer_not_from_the_question() -> No
 
 async def test_a_question_that_hangs_is_not_repeated_and_starves_nothing_else() -> None:
     async with rig(held=(PAGE,)) as at:
-        assert await at.asked_within(10 * INTERVAL) == 10 * [HISTORY, RUNNER]
+        asked = await at.asked_within(10 * INTERVAL)
+        assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER, STATS)] == [0, 10, 10, 3]
         await at.release(PAGE)
         assert at.snapshot.page.value is not None
         assert PAGE in await at.asked_within(at.snapshot.pace)
@@ -147,7 +148,7 @@ async def test_paused_a_failure_is_not_tried_again_by_time() -> None:
         at.source.pages[PAGE] = NO
         await at.perform(Refresh(), Attend(PAUSED))
         assert at.snapshot.page.problem is not None
-        assert await at.asked_within(100 * INTERVAL) == []
+        assert PAGE not in await at.asked_within(100 * INTERVAL)
 
 
 async def test_paused_a_refresh_still_asks_once() -> None:
@@ -155,14 +156,14 @@ async def test_paused_a_refresh_still_asks_once() -> None:
         at.source.forget()
         await at.refresh()
         assert at.source.asked == [PAGE, HISTORY, RUNNER]
-        assert await at.asked_within(100 * INTERVAL) == []
+        assert await at.asked_within(100 * INTERVAL) == [STATS]
 
 
 async def test_paused_what_was_never_asked_is_asked() -> None:
     async with rig(PAUSED) as at:
         at.source.forget()
         await at.attend(Attention(page=PageKey(page=2), runner_id="r2", paused=True))
-        assert at.source.asked == [PageKey(page=2), HistoryKey("r2"), RunnerKey("r2")]
+        assert at.source.asked == [PageKey(page=2), HistoryKey("r2"), RunnerKey("r2"), StatsKey("r2")]
 
 
 async def test_after_a_pause_what_is_due_is_asked_at_once() -> None:

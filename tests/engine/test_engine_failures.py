@@ -22,6 +22,7 @@ from tests.engine.rig import (
     PAGE,
     RUNNER,
     SECOND,
+    STATS,
     at_work,
     returning,
     rig,
@@ -193,7 +194,7 @@ class TestToken:
             await settle()
             assert (meanwhile.needs_token, meanwhile.page.problem) == (None, None)
             assert (old.closed, old.cancelled) == (1, [HISTORY])
-            assert new.asked == [PAGE, HISTORY, RUNNER]
+            assert new.asked == [PAGE, HISTORY, RUNNER, STATS]
             assert engine.snapshot.page.value is not None
 
     async def test_a_late_answer_to_the_old_token_is_not_taken_for_one_to_the_new(self) -> None:
@@ -208,7 +209,7 @@ class TestToken:
             await settle()
             assert engine.snapshot.needs_token is None
             await clock.advance(INTERVAL)
-            assert new.asked == 2 * [PAGE, HISTORY, RUNNER]
+            assert new.asked == [PAGE, HISTORY, RUNNER, STATS, PAGE, HISTORY, RUNNER]
 
     async def test_one_that_is_refused_while_connecting_waits_for_another(self) -> None:
         clock, source, tries = FakeClock(), ScriptedSource(FakeClock()), 0
@@ -227,7 +228,7 @@ class TestToken:
             assert tries == 1
             engine.perform(Reconnect())
             await settle()
-            assert source.asked == [PAGE, HISTORY, RUNNER]
+            assert source.asked == [PAGE, HISTORY, RUNNER, STATS]
 
     async def test_what_was_known_stays_in_view_meanwhile(self) -> None:
         async with rig() as at:

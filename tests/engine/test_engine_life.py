@@ -13,7 +13,7 @@ from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.resources import PageKey, RunnerSource
 from comfytui.engine.snapshot import Attention, Snapshot
-from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, RUNNER, at_work, rig, without_jitter
+from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, RUNNER, STATS, at_work, rig, without_jitter
 from tests.support.clock import FakeClock, settle
 from tests.support.source import ScriptedSource
 
@@ -55,7 +55,7 @@ async def test_a_failure_to_connect_is_the_problem_of_the_page_and_tried_again()
         assert source.asked == []
         await clock.advance(2 * INTERVAL)
         assert door.tries == 3
-        assert source.asked == [PAGE, HISTORY, RUNNER]
+        assert source.asked == [PAGE, HISTORY, RUNNER, STATS]
         assert engine.snapshot.page.problem is None
 
 
@@ -95,12 +95,12 @@ async def test_wishes_are_taken_before_it_runs() -> None:
 
 async def test_the_revision_grows_by_one_with_each_change() -> None:
     async with rig() as at:
-        assert at.snapshot.revision == 3
+        assert at.snapshot.revision == 4
         at.source.runners["r1"] = Unreachable("GET", "/v1/runner/r1", "reset")
         await at.clock.advance(INTERVAL)
-        assert at.snapshot.revision == 6
-        at.engine.perform(Attend(Attention()))
         assert at.snapshot.revision == 7
+        at.engine.perform(Attend(Attention()))
+        assert at.snapshot.revision == 8
 
 
 async def test_wishing_for_what_is_publishes_nothing() -> None:
@@ -158,11 +158,11 @@ async def test_cancelling_while_it_connects_ends_subscriptions() -> None:
 async def test_a_bug_in_the_source_surfaces_and_the_source_is_closed() -> None:
     source = ScriptedSource(FakeClock())
     source.runners["r1"] = ZeroDivisionError("a bug")
-    source.hold(PAGE)
+    source.hold(PAGE, STATS)
     engine = behind(FlakyDoor(source, failures=0), FakeClock())
     with pytest.RaisesGroup(pytest.RaisesExc(ZeroDivisionError, match="a bug")):
         await engine.run()
-    assert source.cancelled == [PAGE]
+    assert set(source.cancelled) == {PAGE, STATS}
     assert source.closed == 1
     assert await _all_of(engine) == [engine.snapshot.revision]
 
@@ -191,7 +191,7 @@ async def test_a_slow_subscriber_sees_only_the_newest() -> None:
         await anext(slow)
         await at.clock.advance(10 * INTERVAL)
         assert await anext(slow) is at.snapshot
-        assert at.snapshot.revision == 33
+        assert at.snapshot.revision == 37
 
 
 async def test_subscriptions_end_with_the_engine_after_the_newest() -> None:

@@ -17,6 +17,7 @@ from tests.engine.rig import (
     INTERVAL,
     PAGE,
     RUNNER,
+    STATS,
     rig,
 )
 
@@ -73,7 +74,7 @@ class TestSleepAndSlowness:
             at.clock.jump(jump)
             at.source.forget()
             await at.clock.advance(5)
-            assert at.source.asked == [PAGE, HISTORY, RUNNER]
+            assert at.source.asked == [PAGE, HISTORY, RUNNER, STATS]
             assert await at.asked_within(599) == []
 
     async def test_after_a_sleep_nothing_old_is_called_live(self) -> None:

@@ -3,25 +3,29 @@ from __future__ import annotations
 from comfytui.api.allowance import Spending
 from comfytui.api.errors import RateLimited, ServerError, Unauthorized
 from comfytui.api.statuses import RunnerStatus
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.departures import depart
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.folding import (
     MAX_HISTORIES,
     MAX_PAGES,
     MAX_RUNNERS,
+    MAX_STATS,
     attend,
     fold_failure,
     fold_history,
     fold_page,
     fold_refusal,
     fold_runner,
+    fold_silence,
+    fold_stats,
     repace,
 )
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.engine.whole import WHOLE_PAGES
 from tests.engine.rig import seen
-from tests.support.builders import make_page, make_runner, make_workflow
+from tests.support.builders import make_page, make_runner, make_stats, make_workflow
 from tests.support.clock import START
 
 PAGE = PageKey()
@@ -214,3 +218,40 @@ def test_what_is_attended_is_never_dropped_however_long_it_is() -> None:
         snapshot = fold_page(snapshot, PageKey(number), make_page(), seen(1.0))
     assert PAGE in snapshot.pages
     assert len(snapshot.pages) == MAX_PAGES
+
+
+class TestStats:
+    def test_an_answer_says_that_it_is_reachable_and_how_fast(self) -> None:
+        snapshot = fold_stats(Snapshot(), "r1", make_stats(), seen(7.0, asked_on=6.5))
+        assert snapshot.stats == {"r1": Feed(Checkup(reachable=True, latency=0.5, stats=make_stats()), START, 7.0)}
+
+    def test_an_unchanged_answer_is_confirmed_with_the_same_value(self) -> None:
+        before = fold_stats(Snapshot(), "r1", make_stats(), seen(7.0, asked_on=6.5))
+        after = fold_stats(before, "r1", make_stats(), seen(22.0, asked_on=21.3))
+        assert after.checkup("r1").value is before.checkup("r1").value
+        assert after.checkup("r1").fetched_on == 22.0
+
+    def test_silence_is_an_answer_and_keeps_what_was_said(self) -> None:
+        snapshot = fold_stats(Snapshot(), "r1", make_stats(), seen(7.0))
+        snapshot = fold_failure(snapshot, StatsKey("r1"), DOWN, seen(22.0), 1.0)
+        snapshot = fold_silence(snapshot, "r1", "no route to host", seen(37.0))
+        checkup = Checkup(reachable=False, stats=make_stats(), words="no route to host", since=START)
+        assert snapshot.checkup("r1") == Feed(checkup, START, 37.0)
+
+    def test_a_check_that_failed_is_a_problem_beside_what_was_found(self) -> None:
+        known = fold_stats(Snapshot(), "r1", make_stats(), seen(7.0)).checkup("r1")
+        snapshot = fold_failure(Snapshot(stats={"r1": known}), StatsKey("r1"), DOWN, seen(22.0), 1.0)
+        feed = snapshot.checkup("r1")
+        assert (feed.value, feed.fetched_on) == (known.value, 7.0)
+        assert feed.problem is not None
+        assert feed.problem.status == 503
+
+    def test_too_many_lose_the_one_looked_at_longest_ago(self) -> None:
+        snapshot = fold_stats(Snapshot(), "first", make_stats(), seen(1.0))
+        snapshot = fold_stats(snapshot, "second", make_stats(), seen(1.0))
+        snapshot = attend(snapshot, Attention(runner_id="first"))
+        for number in range(MAX_STATS - 1):
+            snapshot = fold_stats(snapshot, f"r{number}", make_stats(), seen(2.0))
+        assert len(snapshot.stats) == MAX_STATS
+        assert "first" in snapshot.stats
+        assert "second" not in snapshot.stats

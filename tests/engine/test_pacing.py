@@ -18,6 +18,7 @@ from comfytui.engine.pacing import (
     room_at,
     rotation_spacing,
     smoothed,
+    stats_pace,
     sweep,
 )
 from comfytui.engine.snapshot import Attention
@@ -71,6 +72,13 @@ def test_polling_as_often_as_the_share_bears_leaves_a_quarter_of_it(share: int) 
 )
 def test_the_pace_of_a_list(in_force: float, pages: int, share: int, seconds: float) -> None:
     assert list_pace(in_force, pages, share) == seconds
+
+
+@pytest.mark.parametrize(("in_force", "seconds"), [(1.0, 15.0), (15.0, 15.0), (20.0, 20.0)])
+def test_checks_are_as_far_apart_as_polls_but_never_closer_than_a_quarter_of_a_minute(
+    in_force: float, seconds: float
+) -> None:
+    assert stats_pace(in_force) == seconds
 
 
 @pytest.mark.parametrize("share", [10, 20, 40])

@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.allowance import Spending, Use
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.departures import Seen, depart
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.planner import Ask, Plan, Standing, attended, plan
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
+from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Workflow
 
 NOW = 100.0
-PAGE, RUNNER, HISTORY = PageKey(), RunnerKey("r1"), HistoryKey("r1")
+PAGE, RUNNER, HISTORY, STATS = PageKey(), RunnerKey("r1"), HistoryKey("r1"), StatsKey("r1")
 EVERYTHING = (PAGE, HISTORY, RUNNER)
 NOTHING: tuple[Resource, ...] = ()
 
@@ -32,13 +33,14 @@ DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, next_try=NOW, tried_on
 
 
 def known(attention: Attention, page: float, runner: float, history: float) -> Snapshot:
-    """All three answered, at these moments, polled every 5 seconds."""
+    """All three answered, at these moments, polled every 5 seconds; all runners checked just now."""
     return Snapshot(
         attention=attention,
         interval=5.0,
         pages={PAGE: Feed(make_page(make_runner("r1")), START, page)},
         runners={"r1": Feed(make_runner("r1"), START, runner)},
         histories={"r1": Feed((), START, history)},
+        stats={runner_id: Feed(Checkup(reachable=True), START, NOW) for runner_id in IN_VIEW.visible},
     )
 
 
@@ -82,12 +84,12 @@ def wished(*resources: Resource, at: float = NOW) -> Mapping[Resource, float]:
         pytest.param(known(LIVE, 99, 98, 97), (HISTORY,), NOTHING, (), 103.0, id="does not wake for the one in flight"),
         pytest.param(known(LIVE, 95, 98, 99), NOTHING, NOTHING, (PAGE,), 103.0, id="due on the dot"),
         pytest.param(known(LIVE, 96, 95, 1), NOTHING, NOTHING, (HISTORY, RUNNER), 101.0, id="two due, one later"),
-        pytest.param(known(LIVE, 95, 2, 3), NOTHING, NOTHING, EVERYTHING, None, id="order is not that of age"),
-        pytest.param(known(LIVE, 1, 2, 3), EVERYTHING, NOTHING, (), None, id="due but in flight"),
+        pytest.param(known(LIVE, 95, 2, 3), NOTHING, NOTHING, EVERYTHING, 115.0, id="order is not that of age"),
+        pytest.param(known(LIVE, 1, 2, 3), EVERYTHING, NOTHING, (), 115.0, id="due but in flight"),
         pytest.param(known(PAUSED, 1, 2, 3), NOTHING, NOTHING, (), None, id="paused: old is not due"),
-        pytest.param(known(LIVE, 99, 98, 99), NOTHING, EVERYTHING, EVERYTHING, None, id="forced"),
+        pytest.param(known(LIVE, 99, 98, 99), NOTHING, EVERYTHING, EVERYTHING, 115.0, id="forced"),
         pytest.param(known(PAUSED, 99, 98, 99), NOTHING, EVERYTHING, EVERYTHING, None, id="forced, paused"),
-        pytest.param(known(LIVE, 99, 98, 99), (RUNNER,), EVERYTHING, (PAGE, HISTORY), None, id="forced, in flight"),
+        pytest.param(known(LIVE, 99, 98, 99), (RUNNER,), EVERYTHING, (PAGE, HISTORY), 115.0, id="forced, in flight"),
         pytest.param(known(ALONE, 99, 98, 99), NOTHING, EVERYTHING, (PAGE,), None, id="forced, not attended"),
         pytest.param(known(LIVE, 99, 98, 97), NOTHING, (PAGE,), (PAGE,), 102.0, id="one forced, the rest by time"),
         pytest.param(known(LIVE, 95, 98, 97), NOTHING, (RUNNER,), (RUNNER, PAGE), 102.0, id="wishes before polls"),
@@ -148,7 +150,7 @@ def test_pages_apart_in_any_part_of_their_key_are_different_things() -> None:
 
 
 def test_what_is_attended_is_in_the_order_it_is_wanted() -> None:
-    assert attended(Snapshot(attention=LIVE)) == EVERYTHING
+    assert attended(Snapshot(attention=LIVE)) == (*EVERYTHING, STATS)
     assert attended(Snapshot(attention=ALONE)) == (PAGE,)
 
 
@@ -231,7 +233,7 @@ class TestRotation:
     def test_half_of_the_share_at_most(self, share: int) -> None:
         snapshot, now = replace(FRESH, spending=Spending(share=share)), NOW
         asked = [NOW - 1000]
-        under_way: Mapping[Resource, Use] = {PAGE: Use.POLL, HISTORY: Use.POLL, RUNNER: Use.POLL}
+        under_way: Mapping[Resource, Use] = {PAGE: Use.POLL, HISTORY: Use.POLL, RUNNER: Use.POLL, STATS: Use.POLL}
         while now < NOW + 60:
             step = plan(snapshot, Standing(now, in_flight=under_way, rotated_on=asked[-1]))
             if step.ask is not None:

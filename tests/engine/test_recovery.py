@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from comfytui.api.allowance import Spending
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.recovery import aged, forget_problems, hurried, recovered, with_spending
 from comfytui.engine.resources import PageKey
@@ -17,11 +18,12 @@ KNOWN = Snapshot(
     pages={PageKey(): Feed(make_page(), START, 80.0, DOWN)},
     runners={"r1": Feed(problem=DOWN), "r2": SOUND},
     histories={"r2": Feed((), START, 90.0)},
+    stats={"r1": Feed(Checkup(reachable=True), START, 90.0, DOWN)},
 )
 
 
 def tries(snapshot: Snapshot) -> set[float]:
-    feeds = [snapshot.page, snapshot.runner("r1")]
+    feeds = [snapshot.page, snapshot.runner("r1"), snapshot.checkup("r1")]
     return {feed.problem.next_try for feed in feeds if feed.problem is not None}
 
 
@@ -55,6 +57,11 @@ def test_an_answers_time_counts_for_the_interval_in_force() -> None:
     assert tries(snapshot) == {116.0}
 
 
+def test_an_answer_that_says_nothing_of_the_apis_speed_leaves_it_as_it_was() -> None:
+    snapshot = recovered(replace(KNOWN, response_time=0.3), None)
+    assert (snapshot.response_time, tries(snapshot)) == (0.3, {105.0})
+
+
 def test_in_a_cool_down_no_try_is_promised_before_its_end() -> None:
     assert tries(with_spending(KNOWN, Spending(cooling_until=140.0))) == {140.0}
     assert tries(with_spending(KNOWN, Spending(cooling_until=110.0))) == {130.0}
@@ -72,10 +79,12 @@ def test_with_a_new_connection_values_stay_and_problems_go() -> None:
     assert snapshot.needs_token is None
     assert snapshot.page == Feed(make_page(), START, 80.0)
     assert snapshot.runner("r1") == Feed()
+    assert snapshot.checkup("r1") == Feed(Checkup(reachable=True), START, 90.0)
 
 
 def test_what_is_known_can_be_older_than_the_monotonic_clock_has_it() -> None:
     snapshot = aged(KNOWN, 3600.0)
     assert snapshot.page.fetched_on == 80.0 - 3600.0
+    assert snapshot.checkup("r1").fetched_on == 90.0 - 3600.0
     assert snapshot.page.fetched_at == START
     assert snapshot.runner("r1") == KNOWN.runner("r1")

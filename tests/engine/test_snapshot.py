@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from comfytui.api.statuses import RunnerStatus
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
@@ -12,7 +13,10 @@ from tests.support.clock import START
 PAGES = {PageKey(1): Feed(make_page(), START, 1.0), PageKey(2): Feed(make_page(make_runner()), START, 2.0)}
 RUNNERS = {"r1": Feed(make_runner("r1"), START, 3.0)}
 HISTORIES = {"r1": Feed((make_workflow("w1"),), START, 4.0)}
-SNAPSHOT = Snapshot(attention=Attention(page=PageKey(2)), pages=PAGES, runners=RUNNERS, histories=HISTORIES)
+STATS = {"r1": Feed(Checkup(reachable=True), START, 5.0)}
+SNAPSHOT = Snapshot(
+    attention=Attention(page=PageKey(2)), pages=PAGES, runners=RUNNERS, histories=HISTORIES, stats=STATS
+)
 
 
 def test_the_page_is_the_one_in_view() -> None:
@@ -22,6 +26,7 @@ def test_the_page_is_the_one_in_view() -> None:
 def test_feeds_of_a_runner_are_found_by_its_id() -> None:
     assert SNAPSHOT.runner("r1") is RUNNERS["r1"]
     assert SNAPSHOT.history("r1") is HISTORIES["r1"]
+    assert SNAPSHOT.checkup("r1") is STATS["r1"]
 
 
 def test_what_was_never_asked_is_an_empty_feed() -> None:
@@ -29,6 +34,12 @@ def test_what_was_never_asked_is_an_empty_feed() -> None:
     for runner_id in ("r2", None):
         assert SNAPSHOT.runner(runner_id) == Feed()
         assert SNAPSHOT.history(runner_id) == Feed()
+        assert SNAPSHOT.checkup(runner_id) == Feed()
+
+
+def test_a_runner_is_checked_as_it_is_polled_but_not_so_fast() -> None:
+    assert (SNAPSHOT.pace, SNAPSHOT.stats_pace) == (5.0, 15.0)
+    assert replace(SNAPSHOT, interval=60.0).stats_pace == 60.0
 
 
 def test_the_total_is_what_the_newest_page_of_the_same_list_told() -> None:

@@ -32,9 +32,13 @@ def ran(status: str | None = "completed", **fields: object) -> tuple[object, ...
     return (make_workflow("w", status=status, **fields),)
 
 
-def facts(runner_id: str, history: object = None, **fields: object) -> Facts:
+def facts(runner_id: str, history: object = None, *, reachable: bool | None = None, **fields: object) -> Facts:
     known = history if isinstance(history, tuple) else None
-    return Facts(make_runner(runner_id, **fields), known)
+    return Facts(make_runner(runner_id, **fields), known, reachable)
+
+
+def queue(*statuses: str) -> tuple[object, ...]:
+    return tuple(make_workflow(f"w{number}", status=status) for number, status in enumerate(statuses))
 
 
 # Of each key: runners in ascending order, and those that come last either way.
@@ -49,6 +53,7 @@ RUNNERS: dict[str, tuple[list[Facts], list[Facts]]] = {
         ],
         [facts("a", status=None)],
     ),
+    "reach": ([facts("z", reachable=True), facts("y", reachable=False)], [facts("a"), facts("b", ())]),
     "last": (
         [
             facts(f"z{rank}", ran(status), name=f"{9 - rank}")
@@ -65,6 +70,15 @@ RUNNERS: dict[str, tuple[list[Facts], list[Facts]]] = {
             facts("x", ran(created_at=ago(7))),
         ],
         [facts("c", ()), facts("d", ran(created_at="noonish")), facts("e", ran()), facts("a"), facts("b")],
+    ),
+    "queue": (
+        [
+            facts("z", ()),
+            facts("y", queue("completed", "running", "failed")),
+            facts("x", queue("queued", "accepted", "uploaded", "cancelled")),
+            facts("w", queue("queued", "running", "queued", "queued")),
+        ],
+        [facts("a"), facts("b", reachable=True)],
     ),
     "tags": ([facts("z", tags=["A", "b"]), facts("y", tags=["a", "c"]), facts("x", tags=["B"])], [facts("a")]),
     "endpoint": (
@@ -95,7 +109,8 @@ def test_runners_in_order_either_way_with_what_is_unknown_last(key: str) -> None
 def test_ties_go_by_name_then_id_upwards_either_way(key: str, descending: bool) -> None:
     same: dict[str, object] = {"tags": ["x"], "endpoint": "http://x", "created_at": NOW, "updated_at": NOW}
     history = ran(created_at=NOW)
-    tied = [facts(i, history, name=name, **same) for i, name in [("9", "a"), ("1", "B"), ("2", "b"), ("3", "c")]]
+    names = [("9", "a"), ("1", "B"), ("2", "b"), ("3", "c")]
+    tied = [facts(runner_id, history, reachable=True, name=name, **same) for runner_id, name in names]
     for jumbled in permutations(tied):
         assert sort_runners(jumbled, Sort(key, descending)) == tied
 
@@ -148,21 +163,23 @@ def test_what_goes_on_grows_while_time_passes() -> None:
     assert sort_workflows([long, going], Sort("took"), NOW + timedelta(seconds=20)) == [long, going]
 
 
-def test_moments_and_durations_are_expected_newest_and_longest_first() -> None:
+def test_moments_durations_and_counts_are_expected_the_greatest_first() -> None:
     downwards = {key for key in {*RUNNER_KEYS, *WORKFLOW_KEYS} if natural(key).descending}
-    assert downwards == {"when", "took", "waited", "created", "started", "completed", "updated"}
+    assert downwards == {"when", "queue", "took", "waited", "created", "started", "completed", "updated"}
     assert natural("name") == Sort("name")
     assert Sort("name").flipped == Sort("name", descending=True)
     assert Sort("name").flipped.flipped == Sort("name")
 
 
 def test_what_it_needs_to_know() -> None:
-    asking = {key for key in RUNNER_KEYS if needs(Sort(key))}
-    assert asking == {"last", "when"}
-    assert needs(Sort("last")) == {Need.HISTORY}
+    asking = {key: needs(Sort(key)) for key in RUNNER_KEYS if needs(Sort(key))}
+    history = {Need.HISTORY}
+    assert asking == {"last": history, "when": history, "queue": history, "reach": {Need.REACHABILITY}}
     assert knows(Sort("name"), facts("a"))
     assert not knows(Sort("last"), facts("a"))
     assert knows(Sort("last"), facts("a", ()))
+    assert knows(Sort("reach"), facts("a", reachable=False))
+    assert not knows(Sort("reach"), facts("a", ()))
 
 
 def test_another_key_is_no_key() -> None:

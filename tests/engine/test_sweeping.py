@@ -10,7 +10,7 @@ import pytest
 from comfytui.api.allowance import Spending, Use
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.planner import Ask, Plan, Standing, attended, plan
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
+from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.engine.sweeping import MAX_SWEPT, next_swept
 from tests.support.builders import make_page, make_runner
@@ -116,7 +116,7 @@ class TestRhythm:
         snapshot = known(*[None] * 20)
         standing = Standing(NOW, in_flight=flying(*(page(number) for number in range(1, MAX_SWEPT))))
         assert self.room(snapshot, standing) == -math.inf
-        others = flying(page(900), PageKey(), HistoryKey("r1"), RunnerKey("r1"))
+        others = flying(page(900), PageKey(), HistoryKey("r1"), RunnerKey("r1"), StatsKey("r1"))
         assert self.room(snapshot, replace(standing, in_flight={**standing.in_flight, **others})) == -math.inf
         more = {**standing.in_flight, **flying(page(MAX_SWEPT))}
         assert self.room(snapshot, replace(standing, in_flight=more)) == math.inf
@@ -135,7 +135,7 @@ class TestPlan:
 
     def test_all_its_pages_are_attended(self) -> None:
         snapshot = known(1, None, 2, attention=WITH_RUNNER)
-        assert attended(snapshot) == (page(1), page(2), page(3), HistoryKey("r1"), RunnerKey("r1"))
+        assert attended(snapshot) == (page(1), page(2), page(3), HistoryKey("r1"), RunnerKey("r1"), StatsKey("r1"))
 
     def test_the_first_page_is_waited_for_and_the_others_leave_what_is_kept_for_key_presses(self) -> None:
         assert plan(Snapshot(attention=WHOLE), Standing(NOW)).ask == Ask(page(1), Use.WISH)

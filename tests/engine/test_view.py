@@ -8,14 +8,14 @@ import pytest
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.departures import depart
 from comfytui.engine.feed import Feed
-from comfytui.engine.folding import fold_history, fold_page
+from comfytui.engine.folding import fold_history, fold_page, fold_silence, fold_stats
 from comfytui.engine.query import Query, parse
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS, PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.engine.sorting import Sort
 from comfytui.engine.view import Searched, View, Viewer
 from tests.engine.rig import seen
-from tests.support.builders import make_page, make_runner, make_workflow
+from tests.support.builders import make_page, make_runner, make_stats, make_workflow
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, Workflow
@@ -49,6 +49,7 @@ def failed() -> tuple[Workflow, ...]:
 
 
 THREE = loaded(runners(1, 100), runners(101, 200), runners(201, 250))
+CHECKED = fold_silence(fold_stats(THREE, "r150", make_stats(), seen(1.0)), "r002", "no route to host", seen(1.0))
 
 
 def test_without_anything_all_runners_in_the_order_of_the_api() -> None:
@@ -141,10 +142,27 @@ class TestTheSameObject:
         view = viewer.view(THREE, parse("r0"), Sort("name"))
         other = fold_history(THREE, "r001", failed(), seen(1.0))
         other = replace(other, attention=replace(WHOLE, runner_id="r002"), revision=7)
+        other = fold_stats(other, "r001", make_stats(), seen(1.0))
         other = fold_page(other, PageKey(2, 25), make_page(make_runner("x"), total=250), seen(9.0))
         assert viewer.view(other, parse("r0"), Sort("name")) is view
 
-    def test_but_not_where_a_runner_changed(self) -> None:
+    @pytest.mark.parametrize("text", ["", "last:failed", "is:reachable", "is:unreachable"])
+    def test_after_a_check_that_finds_the_same_runners_reachable(self, text: str) -> None:
+        viewer = Viewer()
+        view = viewer.view(CHECKED, parse(text), None)
+        other = fold_stats(CHECKED, "r150", make_stats(dev_mode=True), seen(90.0, asked_on=80.0))
+        other = fold_silence(other, "r002", "other words", seen(91.0))
+        assert viewer.view(other, parse(text), None) is view
+
+    def test_but_not_where_one_is_reachable_again(self) -> None:
+        viewer = Viewer()
+        assert ids(viewer.view(CHECKED, parse("is:reachable"), None)) == ["r150"]
+        back = fold_stats(CHECKED, "r002", make_stats(), seen(90.0))
+        assert ids(viewer.view(back, parse("is:reachable"), None)) == ["r002", "r150"]
+        first = fold_stats(back, "r001", make_stats(), seen(91.0))
+        assert ids(viewer.view(first, parse("is:reachable"), None)) == ["r001", "r002", "r150"]
+
+    def test_nor_where_a_runner_changed(self) -> None:
         viewer = Viewer()
         view = viewer.view(THREE, parse("r1"), None)
         page = [*runners(101, 199), make_runner("r200", tags=["r1"])]
@@ -197,9 +215,22 @@ class TestKnown:
         snapshot = replace(THREE, histories={"r001": Feed()})
         assert Viewer().view(snapshot, parse("last:none"), None).known == 0
 
-    def test_reachability_is_known_of_nobody(self) -> None:
-        view = Viewer().view(THREE, parse("!is:unreachable"), None)
+    def test_reachability_is_known_of_those_that_were_checked(self) -> None:
+        viewer = Viewer()
+        view = viewer.view(THREE, parse("!is:unreachable"), None)
         assert (view.runners, view.known) == ((), 0)
+        view = viewer.view(CHECKED, parse("!is:unreachable"), None)
+        assert (ids(view), view.known) == (["r150"], 2)
+        view = viewer.view(CHECKED, parse("is:unreachable"), Sort("reach"))
+        assert (ids(view), view.known) == (["r002"], 2)
+
+    def test_by_reachability_the_unknown_come_last(self) -> None:
+        view = Viewer().view(CHECKED, ALL, Sort("reach"))
+        assert (ids(view)[:3], view.known) == (["r150", "r002", "r001"], 2)
+
+    def test_a_check_that_failed_says_nothing(self) -> None:
+        snapshot = replace(THREE, stats={"r001": Feed()})
+        assert Viewer().view(snapshot, parse("is:unreachable"), None).known == 0
 
 
 def test_a_query_that_is_taken_back_leaves_everything() -> None:

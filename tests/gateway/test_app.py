@@ -12,17 +12,19 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.gateway.app import create_app
+from comfytui.gateway.fleet import RunnerUnreachable
 from comfytui.gateway.simulated import SimulatedFleet
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
     from comfytui.gateway.fleet import Fleet
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 TOKEN = "cfc_only_for_tests"
 RUNNERS = 34
 PRODUCTION = "550e8400-e29b-41d4-a716-446655440000"
+SUFFIXES = ("", "/history", "/stats")
 UNKNOWN = "00000000-0000-0000-0000-000000000000"
 
 
@@ -155,7 +157,7 @@ async def test_a_history_is_a_bare_list(client: httpx.AsyncClient) -> None:
     assert {tuple(workflow) for workflow in workflows} == {tuple(documented[0])}
 
 
-@pytest.mark.parametrize("suffix", ["", "/history"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
     "runner_id",
     [
@@ -176,7 +178,7 @@ async def test_what_is_no_uuid_is_refused(client: httpx.AsyncClient, runner_id: 
     assert_refused(await client.get(f"/v1/runner/{runner_id}{suffix}"), 400, "UUID")
 
 
-@pytest.mark.parametrize("suffix", ["", "/history"])
+@pytest.mark.parametrize("suffix", SUFFIXES)
 @pytest.mark.parametrize(
     "runner_id", [UNKNOWN, "a1b2c3d4-e5f6-7890-abcd-ef1234567890", "f" * 8 + "-ffff" * 3 + "-ffffffffffff"]
 )
@@ -195,7 +197,7 @@ async def test_an_unknown_id_is_not_found(client: httpx.AsyncClient, runner_id: 
         "/docs",
         "/openapi.json",
         f"/v1/runner/{PRODUCTION}/",
-        f"/v1/runner/{PRODUCTION}/stats",
+        f"/v1/runner/{PRODUCTION}/statistics",
         f"/v1/runner/{PRODUCTION}%2Fhistories",
     ],
 )
@@ -204,7 +206,7 @@ async def test_an_unknown_route_is_not_found(client: httpx.AsyncClient, path: st
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
-@pytest.mark.parametrize("path", ["/v1/runner", f"/v1/runner/{PRODUCTION}", f"/v1/runner/{PRODUCTION}/history"])
+@pytest.mark.parametrize("path", ["/v1/runner", *(f"/v1/runner/{PRODUCTION}{suffix}" for suffix in SUFFIXES)])
 async def test_another_method_is_not_allowed(client: httpx.AsyncClient, method: str, path: str) -> None:
     response = await client.request(method, path)
     assert_refused(response, 405)
@@ -265,13 +267,40 @@ class _BrokenFleet:
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
         raise ZeroDivisionError
 
+    async def get_stats(self, runner_id: str) -> RunnerStats:
+        raise OSError(runner_id)
 
-@pytest.mark.parametrize("path", ["/v1/runner", f"/v1/runner/{PRODUCTION}", f"/v1/runner/{PRODUCTION}/history"])
+    async def aclose(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("path", ["/v1/runner", *(f"/v1/runner/{PRODUCTION}{suffix}" for suffix in SUFFIXES)])
 async def test_a_fault_of_the_fleet_is_a_500_that_tells_nothing(path: str) -> None:
     async with client_of(_BrokenFleet(), headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         response = await client.get(path)
     assert_refused(response, 500)
     assert "secret" not in response.text
+
+
+class _SilentFleet(_BrokenFleet):
+    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+        raise RunnerUnreachable("gpu2:8188 asks for a password")
+
+    async def get_stats(self, runner_id: str) -> RunnerStats:
+        raise RunnerUnreachable("gpu2:8188 accepts connections and does not answer")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "status", "words"),
+    [
+        ("/history", 503, "gpu2:8188 asks for a password"),
+        ("/stats", 500, "gpu2:8188 accepts connections and does not answer"),
+    ],
+)
+async def test_a_machine_that_tells_nothing_is_said_in_its_words(suffix: str, status: int, words: str) -> None:
+    async with client_of(_SilentFleet(), headers={"Authorization": f"Bearer {TOKEN}"}) as client:
+        response = await client.get(f"/v1/runner/{PRODUCTION}{suffix}")
+    assert (response.status_code, response.json()) == (status, {"status": status, "message": words})
 
 
 async def test_there_is_no_rate_limit(client: httpx.AsyncClient) -> None:

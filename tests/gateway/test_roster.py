@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from comfytui.gateway.fleet import RunnerUnreachable
 from comfytui.gateway.simulated import SimulatedFleet
 from tests.gateway.worlds import DEVELOPMENT, PRODUCTION, everyone, fleet_at, moment
 from tests.support.clock import START, FakeClock
@@ -59,3 +60,21 @@ async def test_the_set_of_runners_stays() -> None:
     before = await everyone(fleet)
     clock.jump(10**8)
     assert await everyone(fleet) == before
+
+
+@pytest.mark.parametrize("seed", [0, 1, 20_261_121])
+async def test_some_machines_are_off_but_none_that_has_much_to_do(seed: int) -> None:
+    fleet = fleet_at(START, seed=seed)
+    runners = await everyone(fleet)
+    off = [runner for runner in runners if not await answers(fleet, runner.id)]
+    statuses = Counter(str(runner.status) for runner in off)
+    assert not {PRODUCTION, DEVELOPMENT} & {runner.id for runner in off}
+    assert 7 <= statuses["active"] <= 10
+    assert 7 <= statuses["disabled"] <= 8
+
+
+async def answers(fleet: SimulatedFleet, runner_id: str) -> bool:
+    try:
+        return bool((await fleet.get_stats(runner_id)).devices)
+    except RunnerUnreachable:
+        return False

@@ -27,11 +27,15 @@ from comfytui.clock import SystemClock
 from comfytui.gateway.serve import serve
 from comfytui.gateway.simulated import SimulatedFleet
 
+class Fleet(SimulatedFleet):
+    async def aclose(self):
+        print("closed", flush=True)
+
 def announce(line):
     print(line, flush=True)
 
 def main():
-    serve(SimulatedFleet(SystemClock(), 3), sys.argv[1], 0, SecretStr("cfc_only_for_tests"), announce)
+    serve(Fleet(SystemClock(), 3), sys.argv[1], 0, SecretStr("cfc_only_for_tests"), announce)
 
 """
 UNTIL_STOPPED = 'main(); print("stopped")'
@@ -78,7 +82,7 @@ def serve_on(host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-async def test_it_answers_where_it_says_and_stops_cleanly(stop: signal.Signals) -> None:
+async def test_it_answers_where_it_says_and_closes_the_fleet_at_the_end(stop: signal.Signals) -> None:
     async with serving() as (process, url), httpx.AsyncClient(base_url=url) as client:
         refused = await client.get("/v1/runner")
         assert (refused.status_code, refused.json()["status"]) == (401, 401)
@@ -87,7 +91,7 @@ async def test_it_answers_where_it_says_and_stops_cleanly(stop: signal.Signals) 
         # The client's connection is still open: stopping does not wait for it.
         process.send_signal(stop)
         printed, complained = await process.communicate()
-        assert (process.returncode, printed, complained) == (0, b"stopped\n", b"")
+        assert (process.returncode, printed, complained) == (0, b"closed\nstopped\n", b"")
 
 
 async def test_a_signal_right_after_the_announcement_is_not_lost() -> None:

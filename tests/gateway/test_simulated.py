@@ -16,7 +16,7 @@ import pytest
 
 from comfytui.gateway.fleet import UnknownRunner
 from comfytui.gateway.simulated import SimulatedFleet
-from tests.gateway.worlds import DEVELOPMENT, everyone, fleet_at, world
+from tests.gateway.worlds import DEVELOPMENT, PRODUCTION, everyone, fleet_at, world
 from tests.support.clock import START, FakeClock
 
 
@@ -64,6 +64,22 @@ async def test_an_unknown_runner() -> None:
         await fleet.get_runner(DEVELOPMENT)
     with pytest.raises(UnknownRunner):
         await fleet.get_history(DEVELOPMENT)
+    with pytest.raises(UnknownRunner):
+        await fleet.get_stats(DEVELOPMENT)
+
+
+async def test_stats_say_whether_it_is_at_work() -> None:
+    """The production runner always is, and the numbers are of that second."""
+    clock = FakeClock()
+    fleet = SimulatedFleet(clock, runners=1)
+    (device,) = (await fleet.get_stats(PRODUCTION)).devices
+    assert device.vram_total == 80 * 1024**3
+    assert device.vram_free is not None
+    assert device.vram_free < device.vram_total / 2
+    before = await fleet.get_stats(PRODUCTION)
+    clock.jump(7 * 86_400)
+    assert await fleet.get_stats(PRODUCTION) != before
+    await fleet.aclose()
 
 
 async def test_ten_thousand_runners_cost_little() -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from comfytui.api.models import Runner, RunnerPage, Workflow, read_history
-from comfytui.gateway.wire import error_body, history_body, page_body, runner_body, workflow_body
+from comfytui.api.stats import Device, RunnerStats, read_stats
+from comfytui.gateway.wire import error_body, history_body, page_body, runner_body, stats_body, workflow_body
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -37,6 +38,22 @@ def test_the_example_of_get_runner() -> None:
 def test_the_example_of_get_runner_history() -> None:
     body = documented("get-runner-history")
     assert as_json(history_body(read_history(body))) == as_json(body)
+
+
+def test_the_example_of_get_runner_stats() -> None:
+    body = documented("get-runner-stats")
+    assert as_json(stats_body(read_stats(body))) == as_json(body)
+
+
+def test_what_a_machine_does_not_say_is_null_or_empty() -> None:
+    nothing = {"os": None, "ram_free": None, "ram_total": None, "comfyui_version": None, "python_version": None}
+    device = {"name": None, "type": None, "vram_total": None, "vram_free": None}
+    assert stats_body(RunnerStats(devices=(Device(),))) == {
+        "system": nothing,
+        "devices": [device],
+        "dev_mode": None,
+        "extensions": [],
+    }
 
 
 def test_only_documented_fields_are_sent() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from comfytui.api.models import Runner, RunnerPage, Workflow
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, read_stats
 
-__all__ = ["make_page", "make_runner", "make_workflow"]
+__all__ = ["make_page", "make_runner", "make_stats", "make_workflow"]
+
+_GB = 1024**3
 
 
 def make_runner(runner_id: str = "r1", **fields: object) -> Runner:
@@ -20,3 +22,16 @@ def make_workflow(workflow_id: str = "w1", **fields: object) -> Workflow:
 def make_page(*runners: Runner, total: int | None = None, unreadable: int = 0) -> RunnerPage:
     """A page of these runners, which are all there are unless `total` says otherwise."""
     return RunnerPage(runners=runners, total=len(runners) if total is None else total, unreadable=unreadable)
+
+
+def make_stats(**fields: object) -> RunnerStats:
+    """A machine with one card, half of whose memory is free, unless `fields` say otherwise."""
+    card = {"name": "cuda:0 NVIDIA GeForce RTX 4090", "type": "cuda", "vram_total": 24 * _GB, "vram_free": 12 * _GB}
+    system = {
+        "os": "posix",
+        "ram_total": 64 * _GB,
+        "ram_free": 48 * _GB,
+        "comfyui_version": "0.33.0",
+        "python_version": "3.12.12 (main, Oct 15 2025, 00:00:00) [GCC 13.3.0]",
+    }
+    return read_stats({"system": system, "devices": [card], "dev_mode": False, "extensions": [], **fields})

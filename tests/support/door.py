@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from comfytui.tui.door import Verdict
@@ -13,16 +14,25 @@ __all__ = ["OneTokenDoor"]
 
 
 class OneTokenDoor:
-    """Takes `token`, refuses any other in the API's words, and remembers what was wished."""
+    """Takes `token`, refuses any other in the API's words, and remembers what was wished.
+
+    Attributes:
+        comfyui: Where a ComfyUI answers, once it is `found`; none at first.
+        found: Set once the search for one is over.
+    """
 
     def __init__(self, token: str = "cfc_right") -> None:
         self._token = token
         self.saved: list[str] = []
         self.tried: list[str] = []
-        self.in_demo = False
+        self.in_demo = self.in_comfyui = False
+        self.comfyui = ""
+        self.found = asyncio.Event()
 
     @property
     def source(self) -> str:
+        if self.in_comfyui:
+            return self.comfyui
         return "demo" if self.in_demo else "api.test"
 
     @property
@@ -36,6 +46,13 @@ class OneTokenDoor:
         if save:
             self.saved.append(token.get_secret_value())
         return Verdict(taken=True)
+
+    async def find_comfyui(self) -> str:
+        await self.found.wait()
+        return self.comfyui
+
+    def enter_comfyui(self) -> None:
+        self.in_comfyui = True
 
     def enter_demo(self) -> None:
         self.in_demo = True

@@ -6,7 +6,16 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 from uuid import UUID
 
-__all__ = ["HOSTILE_TEXTS", "HOSTILE_VALUES", "Json", "decent_history", "decent_runner", "hostile_copy"]
+__all__ = [
+    "HOSTILE_TEXTS",
+    "HOSTILE_VALUES",
+    "Json",
+    "decent_history",
+    "decent_runner",
+    "decent_stats",
+    "hostile_copy",
+    "hostile_stats",
+]
 
 Json: TypeAlias = dict[str, Any]
 
@@ -59,6 +68,31 @@ def decent_history(runner: Json, count: int = 10) -> list[Json]:
     """A runner's newest workflows as page get-runner-history shows them; the newest is running."""
     seed = UUID(str(runner["id"])).int
     return [_decent_workflow(seed, number) for number in range(count)]
+
+
+def decent_stats() -> Json:
+    """What a runner's machine says of itself, as page get-runner-stats shows it."""
+    memory = {"ram_free": 239499096064, "ram_total": 253344550912}
+    return {
+        "system": {"os": "posix", **memory, "comfyui_version": "0.3.77", "python_version": "3.12.12 (main)"},
+        "devices": [{"name": "cuda:0", "type": "cuda", "vram_total": 25757220864, "vram_free": 25326780416}],
+        "dev_mode": False,
+        "extensions": ["ComfyUI-Manager"],
+    }
+
+
+def hostile_stats(number: int) -> Json:
+    """The same with hostile values in every field, others for each number, down to those of the devices."""
+    stats = decent_stats()
+    system, device = stats["system"], stats["devices"][0]
+    deep = {**stats, "system": _spoilt(system, number), "devices": [_spoilt(device, number), *HOSTILE_VALUES]}
+    return _spoilt(stats, number) if number % 2 else {**deep, "extensions": list(HOSTILE_VALUES)}
+
+
+def _spoilt(values: Json, number: int) -> Json:
+    return {
+        name: HOSTILE_VALUES[(number + place * 5) % len(HOSTILE_VALUES)] for place, name in enumerate([*values, "more"])
+    }
 
 
 def hostile_copy(entry: Json, number: int) -> Json:

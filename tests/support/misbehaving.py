@@ -42,7 +42,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any, Self, TypeAlias, TypeVar
 
-from tests.support.hostile import Json, decent_history, decent_runner, hostile_copy
+from tests.support.hostile import Json, decent_history, decent_runner, decent_stats, hostile_copy, hostile_stats
 from tests.support.scripted import (
     Answer,
     Exchange,
@@ -198,6 +198,7 @@ class MisbehavingServer(ScriptedServer):
         self.mood: Mood | None = None
         self.fleet: list[Any] = [decent_runner(number) for number in range(runners)]
         self.histories: dict[str, list[Any]] = {runner["id"]: decent_history(runner) for runner in self.fleet}
+        self.stats: dict[str, Any] = {runner["id"]: decent_stats() for runner in self.fleet}
         self._loop: asyncio.AbstractEventLoop | None = None
         self._expires_in: int | None = None
 
@@ -247,6 +248,7 @@ class MisbehavingServer(ScriptedServer):
         for runner_id, history in self.histories.items():
             workflows = [hostile_copy(workflow, number) for number, workflow in enumerate(history)]
             self.histories[runner_id] = [*workflows, None, "workflow", {"id": None}]
+        self.stats = {runner_id: hostile_stats(number) for number, runner_id in enumerate(self.stats)}
         hostile = [hostile_copy(runner, number) for number, runner in enumerate(self.fleet)]
         self.fleet = [*hostile[:2], None, *hostile[2:], {"name": "no id"}, {"id": ""}, {"id": ["r"]}, 7]
 
@@ -267,10 +269,11 @@ class MisbehavingServer(ScriptedServer):
         match request.path.split("/"):
             case ["", "v1", "runner"]:
                 return _json(self._page(request))
-            case ["", "v1", "runner", runner_id, *rest] if rest in ([], ["history"]):
+            case ["", "v1", "runner", runner_id, *rest] if rest in ([], ["history"], ["stats"]):
                 runner = next((runner for runner in self.fleet if _id_of(runner) == runner_id), None)
                 if runner is not None:
-                    return _json(self.histories[runner_id] if rest else runner)
+                    known = {"history": self.histories, "stats": self.stats}
+                    return _json(known[rest[0]][runner_id] if rest else runner)
         return _error(404, "requested entity not found")
 
     def _page(self, request: Request) -> Json:

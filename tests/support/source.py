@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.allowance import Use
 from comfytui.api.errors import RateLimited
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
-from tests.support.builders import make_page, make_runner
+from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from tests.support.builders import make_page, make_runner, make_stats
 
 if TYPE_CHECKING:
     from comfytui.api.allowance import Allowance
-    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
     from comfytui.clock import Clock
 
 __all__ = ["ScriptedSource"]
@@ -25,12 +25,13 @@ T = TypeVar("T")
 class ScriptedSource:
     """Answers each resource with what was last set for it: a value, or an exception to raise.
 
-    Until something is set, pages and histories are empty and every runner exists.
+    Until something is set, pages and histories are empty, and every runner exists and answers.
 
     Attributes:
         pages: What List Runners answers, by page.
         runners: What Get Runner answers, by runner id.
         histories: What Get Runner History answers, by runner id.
+        stats: What Get Runner Stats answers, by runner id.
         log: Every question in order, with its moment on the monotonic clock.
         uses: What each question was for, in the same order.
         under_way: How many questions each resource has open.
@@ -51,6 +52,7 @@ class ScriptedSource:
         self.pages: dict[PageKey, RunnerPage | Exception] = {}
         self.runners: dict[str, Runner | Exception] = {}
         self.histories: dict[str, tuple[Workflow, ...] | Exception] = {}
+        self.stats: dict[str, RunnerStats | Exception] = {}
         self.log: list[tuple[float, Resource]] = []
         self.uses: list[Use] = []
         self.under_way: Counter[Resource] = Counter()
@@ -94,6 +96,9 @@ class ScriptedSource:
 
     async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
         return await self._answer(HistoryKey(runner_id), use, lambda: self.histories.get(runner_id, ()))
+
+    async def get_stats(self, runner_id: str, use: Use = Use.POLL) -> RunnerStats:
+        return await self._answer(StatsKey(runner_id), use, lambda: self.stats.get(runner_id) or make_stats())
 
     async def aclose(self) -> None:
         assert not self.under_way.total(), "closed with questions open"

@@ -31,7 +31,7 @@ TUI = Path(filters.__file__).parent
         ("│ a │├─┤╰╯", "| a |+-+++"),
         ("api ≤ 15/40 · a — b – c…", "api < 15/40 . a - b - c~"),
         ("••••", "****"),
-        ("▰▰▱ ███░", "##. ###."),
+        ("▰▰▱ ███░", "##- ###."),
         ("name ▲ last ▼ → ∆ 2×", "name ^ last v > # 2x"),
         ("Zürich, ÉCOLE, Łódź", "Zurich, ECOLE, ?odz"),
         ("e\u0301te\u0301 a\ufe0f b\u200bc", "ete a bc"),

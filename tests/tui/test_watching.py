@@ -104,7 +104,7 @@ async def test_the_view_is_kept_and_found_again() -> None:
         status="active",
         sort="name",
         descending=True,
-        columns=("name", "last", "when", "tags", "endpoint", "created", "updated"),
+        columns=("name", "reach", "last", "when", "queue", "tags", "endpoint", "created", "updated"),
         history_sort="name",
         per_page=25,
     )

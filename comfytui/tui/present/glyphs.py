@@ -10,16 +10,25 @@ from comfytui.tui.present.cells import Line, Role, Span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ABSENT", "runner_glyph", "runner_status", "workflow_glyph", "workflow_status"]
+__all__ = ["ABSENT", "NOT_ASKED", "reach_glyph", "runner_glyph", "runner_status", "workflow_glyph", "workflow_status"]
 
 ABSENT = "–"
 """What stands where the API sent nothing."""
+
+NOT_ASKED = "…"
+"""What stands where the API was not asked yet."""
 
 _UNKNOWN = Span("?", Role.UNKNOWN)
 
 _RUNNER: Mapping[str, Span] = {
     RunnerStatus.ACTIVE: Span("●", Role.GOOD),
     RunnerStatus.DISABLED: Span("○", Role.NEUTRAL),
+}
+
+_REACH: Mapping[bool | None, Span] = {
+    True: Span("✔", Role.GOOD),
+    False: Span("✖", Role.BAD),
+    None: Span("?", Role.MUTED),
 }
 
 _WORKFLOW: Mapping[str, Span] = {
@@ -37,6 +46,11 @@ _WORKFLOW: Mapping[str, Span] = {
 def runner_glyph(status: RunnerStatus | None) -> Span:
     """The shape of a runner's status; a question mark for a word nobody knows."""
     return _RUNNER.get(status or "", _UNKNOWN)
+
+
+def reach_glyph(reachable: bool | None) -> Span:
+    """The shape of whether a runner answers, None where that is not known."""
+    return _REACH[reachable]
 
 
 def workflow_glyph(status: WorkflowStatus | None) -> Span:

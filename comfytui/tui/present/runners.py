@@ -10,14 +10,16 @@ from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
+from comfytui.tui.present.stats import reach
 from comfytui.tui.present.units import TimeStyle, moment, moment_in_full
 from comfytui.tui.present.urls import MASK, masked
-from comfytui.tui.present.workflows import last_workflow
+from comfytui.tui.present.workflows import last_workflow, queue, queue_cell
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from comfytui.api.models import Runner, Workflow
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
 
 __all__ = ["RUNNER_COLUMNS", "runner_fields", "runner_name", "runner_row"]
@@ -25,13 +27,15 @@ __all__ = ["RUNNER_COLUMNS", "runner_fields", "runner_name", "runner_row"]
 RUNNER_COLUMNS = (
     Column("glyph", "", 1, priority=0),
     Column("name", "name", 21, weight=3, priority=0),
-    Column("status", "status", 8, priority=3),
+    Column("status", "status", 8, priority=5),
+    Column("reach", "reach", 6, priority=3),
     Column("last", "last", 7, priority=1),
     Column("when", "when", 5, priority=1),
+    Column("queue", "queue", 5, priority=4),
     Column("tags", "tags", 9, weight=4, priority=2),
-    Column("endpoint", "endpoint", 22, weight=3, priority=4),
-    Column("created", "created", 11, priority=5),
-    Column("updated", "updated", 11, priority=6),
+    Column("endpoint", "endpoint", 22, weight=3, priority=6),
+    Column("created", "created", 11, priority=7),
+    Column("updated", "updated", 11, priority=8),
 )
 
 
@@ -40,20 +44,25 @@ def runner_name(runner: Runner) -> str:
     return name_or_id(runner.name, runner.id)
 
 
-def runner_row(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Row:
-    """A runner in the list, with what is known of its last workflow."""
+def runner_row(
+    runner: Runner, history: Feed[tuple[Workflow, ...]], checkup: Feed[Checkup], style: TimeStyle, now: datetime
+) -> Row:
+    """A runner in the list, with what is known of its workflows and of whether it answers."""
     glyph = runner_glyph(runner.status)
     cells: dict[str, Line] = {
         "glyph": (glyph,),
         "name": (Span(runner_name(runner), Role.STRONG),),
         "status": (Span(runner.status or ABSENT, glyph.role),),
+        "reach": reach(checkup),
         **last_workflow(history, style, now),
+        "queue": queue_cell(history),
         "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
         "endpoint": (Span(masked(runner.endpoint or ABSENT), Role.MUTED),),
         "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
         "updated": (Span(moment(runner.updated_at, style, now), Role.MUTED),),
     }
-    return Row(runner.id, cells, facts=(_told(runner), _newest(history)))
+    reachable = checkup.value.reachable if checkup.value else None
+    return Row(runner.id, cells, facts=(_told(runner), _newest(history), reachable, queue(history)))
 
 
 def _told(runner: Runner) -> tuple[object, ...]:
@@ -68,14 +77,27 @@ def _newest(history: Feed[tuple[Workflow, ...]]) -> tuple[object, ...] | None:
     return tuple((each.id, each.status) for each in history.value[:1])
 
 
-def runner_fields(runner: Runner, style: TimeStyle, now: datetime, *, reveal: bool = False) -> tuple[Field, ...]:
-    """Everything the API says of a runner; header values are masked unless they are to be revealed."""
+def runner_fields(
+    runner: Runner,
+    style: TimeStyle,
+    now: datetime,
+    health: Sequence[Field] = (),
+    machine: Sequence[Field] = (),
+    *,
+    reveal: bool = False,
+) -> tuple[Field, ...]:
+    """Everything the API says of a runner, and where they belong the fields of its health and of its machine.
+
+    Header values are masked unless they are to be revealed.
+    """
     return (
         Field("Name", (Span(runner_name(runner), Role.STRONG),)),
         Field("Schedule", runner_status(runner.status)),
+        *health,
         field("Endpoint", masked(runner.endpoint) if runner.endpoint else None),
         field("Tags", "  ".join(runner.tags), Role.ACCENT),
         *_header_fields(runner, reveal=reveal),
+        *machine,
         field("Created", moment_in_full(runner.created_at, style, now)),
         field("Updated", moment_in_full(runner.updated_at, style, now)),
         field("Id", runner.id, Role.MUTED),

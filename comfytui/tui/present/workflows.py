@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.engine.names import name_or_id
-from comfytui.engine.spans import spent
+from comfytui.engine.spans import WAITING, spent
 from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
-from comfytui.tui.present.glyphs import ABSENT, workflow_glyph, workflow_status
+from comfytui.tui.present.glyphs import ABSENT, NOT_ASKED, workflow_glyph, workflow_status
 from comfytui.tui.present.units import TimeStyle, age, duration, moment, moment_in_full, moment_in_short
 
 if TYPE_CHECKING:
@@ -25,6 +25,8 @@ __all__ = [
     "HISTORY_COLUMNS",
     "history_tally",
     "last_workflow",
+    "queue",
+    "queue_cell",
     "timeline",
     "workflow_fields",
     "workflow_name",
@@ -45,8 +47,6 @@ HISTORY_COLUMNS = (
 )
 
 _LONGEST_BAR = 72
-
-_NOT_ASKED = "…"
 
 _SHORT: Mapping[str, str] = {
     WorkflowStatus.ACCEPTED: "new",
@@ -90,7 +90,7 @@ def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: da
     muted: unknown never looks like good.
     """
     if not history.value:
-        nothing = (Span(_NOT_ASKED if history.value is None else ABSENT, Role.MUTED),)
+        nothing = (Span(NOT_ASKED if history.value is None else ABSENT, Role.MUTED),)
         return {"last": nothing, "when": nothing}
     newest = history.value[0]
     glyph = workflow_glyph(newest.status)
@@ -101,6 +101,27 @@ def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: da
         "last": (Span(f"{glyph.text} {word}", role),),
         "when": (Span(moment_in_short(since, style, now), Role.MUTED),),
     }
+
+
+def queue(history: Feed[tuple[Workflow, ...]]) -> tuple[int, int] | None:
+    """How many workflows of a runner run, and how many wait; None where its history is not known."""
+    if history.value is None:
+        return None
+    statuses = [workflow.status for workflow in history.value]
+    return statuses.count(WorkflowStatus.RUNNING), sum(status in WAITING for status in statuses)
+
+
+def queue_cell(history: Feed[tuple[Workflow, ...]]) -> Line:
+    """The cell `queue` of a runner: `▶1 ◔3`, a dash where nothing is under way; unknown and old as `last_workflow`."""
+    known = queue(history)
+    if known is None or not any(known):
+        return (Span(NOT_ASKED if known is None else ABSENT, Role.MUTED),)
+    glyphs = map(workflow_glyph, (WorkflowStatus.RUNNING, WorkflowStatus.QUEUED))
+    told = zip(glyphs, known, strict=True)
+    shown = (
+        (Span(f"{glyph.text}{count}", Role.MUTED if history.problem else glyph.role),) for glyph, count in told if count
+    )
+    return beside(shown, Span(" "))
 
 
 def workflow_fields(workflow: Workflow, style: TimeStyle, now: datetime) -> tuple[Field, ...]:

@@ -92,8 +92,9 @@ class DashboardScreen(ListingScreen):
         self._show_runner(snapshot, now)
         self.say_in_prompt()
         visible = (*self.runners.ids_in_view, *self.unknown_ids(snapshot))
-        if visible != self.attention.visible:
-            self._attend(replace(self.attention, visible=visible))
+        attention = replace(self.attention, visible=visible, unchecked=self.unchecked_ids(snapshot))
+        if attention != self.attention:
+            self._attend(attention)
 
     def moment(self, snapshot: Snapshot) -> Now:
         """The present moment; rows hold still in it where a key was pressed a moment ago."""
@@ -239,7 +240,8 @@ class DashboardScreen(ListingScreen):
         runner_id = self.runners.cursor_id
         now = replace(now, said=snapshot.page.problem if self.runners.display else None)
         feed = snapshot.runner(runner_id)
-        self.detail.show_runner(feed.value or self.runners.runner(runner_id), feed, now)
+        runner = feed.value or self.runners.runner(runner_id)
+        self.detail.show_runner(runner, feed, snapshot.checkup(runner_id), now)
         self.history.show_history(runner_id, snapshot.history(runner_id), now)
 
     def _runner(self) -> Runner | None:

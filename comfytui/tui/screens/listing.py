@@ -31,6 +31,8 @@ from comfytui.tui.widgets.prompt import FilterBox, PageBox, Prompt, Puzzled
 from comfytui.tui.widgets.runner_list import RunnerList
 
 if TYPE_CHECKING:
+    from collections.abc import Container, Iterable
+
     from comfytui.clock import Clock
     from comfytui.config.state import ViewState
     from comfytui.engine.snapshot import Snapshot
@@ -86,13 +88,11 @@ class ListingScreen(FollowingScreen):
 
     def unknown_ids(self, snapshot: Snapshot) -> tuple[str, ...]:
         """The next runners whose unknown history filter or order ask for: they are asked as if in view."""
-        needed = self.listing.query.needs | (needs(self.listing.sort) if self.listing.sort else frozenset())
-        if Need.HISTORY not in needed:
-            return ()
-        in_view = set(self.runners.ids_in_view)
-        ids = (runner.id for runner in self.runners.searched)
-        unknown = (each for each in ids if each not in in_view and each not in snapshot.histories)
-        return tuple(islice(unknown, _LEARNED_AT_ONCE))
+        return self._unknown(Need.HISTORY, snapshot.histories, self.runners.ids_in_view)
+
+    def unchecked_ids(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """The next runners of which filter or order ask whether they answer, and nobody knows."""
+        return self._unknown(Need.REACHABILITY, snapshot.stats, ())
 
     def pressed(self) -> None:
         """A key was pressed, which may lead elsewhere."""
@@ -231,6 +231,15 @@ class ListingScreen(FollowingScreen):
         if event.prompt is self.prompt and isinstance(event.prompt, FilterBox):
             self.relist(self._listing_before)
         self.enter_list()
+
+    def _unknown(self, need: Need, known: Container[str], asked: Iterable[str]) -> tuple[str, ...]:
+        """The first few of the runners searched that are neither among the known nor among those asked anyway."""
+        needed = self.listing.query.needs | (needs(self.listing.sort) if self.listing.sort else frozenset())
+        if need not in needed:
+            return ()
+        left_out = set(asked)
+        ids = (runner.id for runner in self.runners.searched)
+        return tuple(islice((each for each in ids if each not in left_out and each not in known), _LEARNED_AT_ONCE))
 
     def _open(self, prompt: Prompt) -> None:
         self.close_prompt()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from pydantic import SecretStr
 from textual import on
 from textual.containers import VerticalScroll
+from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, Input, Static
 
@@ -29,6 +30,7 @@ WHERE = "Tokens are made in ComfyControl's web app: account settings, API Tokens
 class TokenScreen(Screen[bool]):
     """Takes a token, checks it against the API, and saves it only if the person says so; or offers the demo.
 
+    Where a ComfyUI of this machine answers meanwhile, it is offered too.
     Dismissed with True once there is a way in, with False when the person goes back without one.
     """
 
@@ -43,6 +45,8 @@ class TokenScreen(Screen[bool]):
         self._input = Entry(password=True, placeholder="paste a token, then Enter", id="token")
         self._save = Choice(f"keep it in {door.place}", id="save")
         self._said = Static("", id="said", markup=False)
+        self._comfyui = Button("", id="comfyui", compact=True)
+        self._comfyui.display = False
 
     def compose(self) -> ComposeResult:
         """What happened, what helps, and the ways in."""
@@ -52,14 +56,24 @@ class TokenScreen(Screen[bool]):
             yield self._input
             yield self._save
             yield self._said
+            yield self._comfyui
             yield Button("Watch the demo instead", id="demo", compact=True)
             yield Static("Tab moves, Enter or Space chooses, Escape goes back, Ctrl+C quits.", id="keys", markup=False)
+
+    def on_mount(self) -> None:
+        """Look for a ComfyUI while the person reads or types."""
+        self.run_worker(self._look(), name="comfyui", group="comfyui")
 
     @on(Input.Submitted, "#token")
     def _submitted(self) -> None:
         if self._input.value.strip():
             self._said.update("Asking the API …", layout=False)
             self.run_worker(self._try(), name="token", exclusive=True)
+
+    @on(Button.Pressed, "#comfyui")
+    def _local(self) -> None:
+        self._door.enter_comfyui()
+        self.dismiss(True)
 
     @on(Button.Pressed, "#demo")
     def _demo(self) -> None:
@@ -69,6 +83,11 @@ class TokenScreen(Screen[bool]):
     def action_leave_token(self) -> None:
         """Go back without a token; what is known stays on screen."""
         self.dismiss(False)
+
+    async def _look(self) -> None:
+        if address := await self._door.find_comfyui():
+            self._comfyui.label = Content(f"Watch the ComfyUI on {address} instead")
+            self._comfyui.display = True
 
     async def _try(self) -> None:
         token = SecretStr(self._input.value.strip())

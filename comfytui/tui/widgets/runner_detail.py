@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.problems import lateness, notice
 from comfytui.tui.present.runners import runner_fields, runner_name
+from comfytui.tui.present.stats import health_fields, machine_fields
 from comfytui.tui.widgets.field_panel import FieldPanel
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
     from comfytui.tui.present.now import Now
 
@@ -29,15 +31,16 @@ class RunnerDetail(FieldPanel):
         self.revealed = False
         self._shown_id: str | None = None
 
-    def show_runner(self, runner: Runner | None, feed: Feed[Runner], at: Now) -> None:
-        """Show a runner, as the list or as Get Runner told of it, and what is wrong with its feed."""
+    def show_runner(self, runner: Runner | None, feed: Feed[Runner], checkup: Feed[Checkup], at: Now) -> None:
+        """Show a runner, as the list or as Get Runner told of it, what is wrong with its feed, and how it is."""
         said, late = notice(feed, at, self.body_width), lateness(feed, at)
         if runner is None or runner.id != self._shown_id:
             self.revealed = False
-        if not self.is_news(runner, said, late, self.revealed, at.style, at.age_step):
+        health, machine = health_fields(checkup, at, self.body_width), machine_fields(checkup)
+        if not self.is_news(runner, said, late, health, machine, self.revealed, at.style, at.age_step):
             return
         self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),), late)
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
-        fields = runner_fields(runner, at.style, at.wall, reveal=self.revealed) if runner else ()
-        self.show(fields, said, anew=anew)
+        known = runner_fields(runner, at.style, at.wall, health, machine, reveal=self.revealed) if runner else ()
+        self.show(known, said, anew=anew)

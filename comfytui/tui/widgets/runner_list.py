@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Snapshot
     from comfytui.engine.view import View
     from comfytui.tui.present.cells import Line
+    from comfytui.tui.present.columns import Row
     from comfytui.tui.present.now import Now
 
 __all__ = ["RunnerList"]
@@ -62,8 +63,8 @@ class RunnerList(KeyedTable):
         feed = snapshot.page if listing.whole else snapshot.page_at(listing.key)
         gone = self._gone(snapshot, at)
         problem = notice(feed, at, self.body_width)
-        histories = [(known.value, known.problem) for known in map(snapshot.history, self._ids(listing, snapshot))]
-        if self.is_news(listing, self.view, feed.value, problem, histories, gone, at.style, at.age_step, at.keys):
+        known = [_known(snapshot, runner_id) for runner_id in self._ids(listing, snapshot)]
+        if self.is_news(listing, self.view, feed.value, problem, known, gone, at.style, at.age_step, at.keys):
             if self.view is not None:
                 self._show_view(listing, self.view, snapshot, at, problem)
             else:
@@ -145,7 +146,7 @@ class RunnerList(KeyedTable):
         foot = content.foot(self._gone(snapshot, at), self._foot_width)
         width = self.body_width - 2
         self.label(list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot)
-        rows = [runner_row(runner, snapshot.history(runner.id), at.style, at.wall) for runner in content.runners]
+        rows = [_row(runner, snapshot, at) for runner in content.runners]
         anew = listing != before or not self._is_found
         # What a search still brings is what the person asked for: it waits for nothing.
         self._is_found = self.view is None or self.view.searched.is_complete
@@ -173,6 +174,16 @@ class _Content:
     said: Sequence[Line]
     foot: Callable[[Line, int], Line]
     is_old: bool = False
+
+
+def _known(snapshot: Snapshot, runner_id: str) -> tuple[object, ...]:
+    """What a row tells beside what the list says."""
+    history, checkup = snapshot.history(runner_id), snapshot.checkup(runner_id)
+    return (history.value, history.problem, checkup.value, checkup.problem)
+
+
+def _row(runner: Runner, snapshot: Snapshot, at: Now) -> Row:
+    return runner_row(runner, snapshot.history(runner.id), snapshot.checkup(runner.id), at.style, at.wall)
 
 
 def _slice(runners: Sequence[Runner], listing: Listing) -> tuple[Runner, ...]:

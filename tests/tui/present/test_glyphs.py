@@ -4,7 +4,7 @@ import pytest
 
 from comfytui.api.models import RunnerStatus, WorkflowStatus
 from comfytui.tui.present.cells import Role, Span, line, width_of
-from comfytui.tui.present.glyphs import runner_glyph, runner_status, workflow_glyph, workflow_status
+from comfytui.tui.present.glyphs import reach_glyph, runner_glyph, runner_status, workflow_glyph, workflow_status
 from tests.support.lines import plain_text
 
 WORKFLOWS = {
@@ -54,3 +54,8 @@ def test_no_status_never_looks_like_one() -> None:
 def test_shape_and_word_of_a_known_status() -> None:
     assert workflow_status(WorkflowStatus.FAILED) == (Span("✖", Role.BAD), Span(" failed", Role.BAD))
     assert runner_status(RunnerStatus.ACTIVE) == (Span("●", Role.GOOD), Span(" active", Role.GOOD))
+
+
+def test_whether_a_runner_answers_has_its_shape_and_not_known_looks_like_neither() -> None:
+    assert [reach_glyph(each) for each in (True, False)] == [Span("✔", Role.GOOD), Span("✖", Role.BAD)]
+    assert reach_glyph(None) == Span("?", Role.MUTED)

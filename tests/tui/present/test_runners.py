@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.models import Runner
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed
 from comfytui.tui.present.cells import Role, Span
+from comfytui.tui.present.columns import fit
+from comfytui.tui.present.fields import field
+from comfytui.tui.present.holding import changed
 from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_fields, runner_name, runner_row
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.present.urls import MASK
@@ -26,10 +30,11 @@ DOCUMENTED = Runner.model_validate(documented("get-runner"))
 BARE = Runner.model_validate({"id": "bare"})
 
 UNASKED: Feed[tuple[Workflow, ...]] = Feed()
+UNCHECKED: Feed[Checkup] = Feed()
 
 
-def row(runner: Runner, history: Feed[tuple[Workflow, ...]] = UNASKED) -> Row:
-    return runner_row(runner, history, TimeStyle.RELATIVE, NOW)
+def row(runner: Runner, history: Feed[tuple[Workflow, ...]] = UNASKED, checkup: Feed[Checkup] = UNCHECKED) -> Row:
+    return runner_row(runner, history, checkup, TimeStyle.RELATIVE, NOW)
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -80,6 +85,50 @@ def test_the_last_workflow_is_told_where_it_is_known() -> None:
     assert cells(row(DOCUMENTED, Feed((done, make_workflow())))).items() >= {"last": "✔ done", "when": "10m"}.items()
     unknown, none = cells(row(DOCUMENTED, UNASKED)), cells(row(DOCUMENTED, Feed(())))
     assert unknown["last"] != none["last"] == "–"
+
+
+def test_reachability_and_the_queue_are_told_where_they_are_known() -> None:
+    busy = (make_workflow(status="queued"), make_workflow(status="running"), make_workflow(status="completed"))
+    told = cells(row(DOCUMENTED, Feed(busy), Feed(Checkup(reachable=False, words="no route"))))
+    assert told.items() >= {"reach": "✖ no", "queue": "▶1 ◔1"}.items()
+    assert cells(row(DOCUMENTED)).items() >= {"reach": "…", "queue": "…"}.items()
+
+
+@pytest.mark.parametrize(
+    ("history", "checkup", "is_change"),
+    [
+        (Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=True, latency=0.02)), False),
+        (Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=False)), True),
+        (Feed((make_workflow(status="running"), make_workflow("w2"))), Feed(Checkup(reachable=True)), True),
+        (UNASKED, UNCHECKED, False),
+    ],
+    ids=["only faster", "unreachable", "one more waits", "not known any more"],
+)
+def test_a_row_has_changed_where_reachability_or_the_queue_has(
+    history: Feed[tuple[Workflow, ...]], checkup: Feed[Checkup], is_change: bool
+) -> None:
+    before = row(DOCUMENTED, Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=True, latency=0.04)))
+    after = row(DOCUMENTED, history, checkup)
+    assert changed({before.id: before}, [after]) == ([DOCUMENTED.id] if is_change else [])
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (56, "name last when tags"),
+        (66, "name reach last when queue tags"),
+        (76, "name status reach last when queue tags"),
+    ],
+    ids=["120 columns", "140 columns", "80 columns, stacked"],
+)
+def test_reachability_and_the_queue_come_as_the_list_widens(width: int, shown: str) -> None:
+    assert [column.key for column in fit(RUNNER_COLUMNS, width)] == ["glyph", *shown.split()]
+
+
+def test_health_stands_below_the_schedule_and_the_machine_below_the_headers() -> None:
+    fields = runner_fields(BARE, TimeStyle.UTC, NOW, [field("Reachable", "✔ 43 ms")], [field("ComfyUI", "0.33.0")])
+    labels = " ".join(label for label, _ in fields)
+    assert labels == "Name Schedule Reachable Endpoint Tags Headers ComfyUI Created Updated Id User id"
 
 
 def test_every_field_the_api_documents_is_in_the_detail() -> None:

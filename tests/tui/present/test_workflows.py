@@ -15,6 +15,8 @@ from comfytui.tui.present.workflows import (
     HISTORY_COLUMNS,
     history_tally,
     last_workflow,
+    queue,
+    queue_cell,
     timeline,
     workflow_fields,
     workflow_name,
@@ -146,6 +148,22 @@ def test_the_last_workflow_in_short() -> None:
         assert plain_text(last["last"]) == word
         assert last["last"][0].role is not Role.MUTED
     assert plain_text(last_workflow(Feed((RUNNING,)), TimeStyle.RELATIVE, NOW)["when"]) == "3m"
+
+
+def test_the_queue_counts_what_runs_and_what_waits() -> None:
+    statuses = ("queued", "running", "accepted", "uploaded", "completed", "failed", "odd", None)
+    busy = Feed(tuple(make_workflow(status=status) for status in statuses))
+    assert queue(busy) == (1, 3)
+    assert queue_cell(busy) == (Span("▶1", Role.WORKING), Span(" "), Span("◔3", Role.WAITING))
+    assert plain_text(queue_cell(Feed((QUEUED, QUEUED)))) == "◔2"
+    assert plain_text(queue_cell(Feed((RUNNING,)))) == "▶1"
+
+
+def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:
+    problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
+    shown = [queue_cell(each) for each in (Feed(), Feed(()), Feed((COMPLETED,)), Feed((RUNNING,), problem=problem))]
+    assert [plain_text(each) for each in shown] == ["…", "–", "–", "▶1"]
+    assert {span.role for each in shown for span in each} == {Role.MUTED}
 
 
 def test_what_is_not_known_of_the_last_workflow_does_not_look_known() -> None:

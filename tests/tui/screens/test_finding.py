@@ -131,8 +131,10 @@ async def test_sorting_goes_through_the_columns_and_round_again() -> None:
         await driven.sees("by status ▲")
         assert listed(driven) == ["alpha", "gamma", "beta"]
         await driven.press("o")
+        await driven.sees("by reach ▲", "known for")
+        await driven.press("o")
         await driven.sees("last▲", "known for")
-        await driven.press(*"ooooo")
+        await driven.press(*"oooooo")
         await driven.sees("by updated ▼")
         await driven.press("o")
         assert listed(driven) == ["alpha", "beta", "gamma"]
@@ -198,9 +200,9 @@ async def test_columns_are_chosen_and_ordered() -> None:
     async with scripted(make_page(*RUNNERS)) as (driven, _):
         await driven.press("c")
         await driven.sees("[x] the usual ones", "[x] name  always", "[x] endpoint")
-        await driven.press("down", "down", "space", "down", "space", "down", "J", "escape")
+        await driven.press("down", *("down", "space") * 3, "down", "J", "J", "escape")
         titles = driven.lines[2].split("││")[0].split()
-        assert titles == ["│", "name", "tags", "when"]
+        assert titles == ["│", "name", "queue", "tags", "when"]
 
 
 async def test_the_palette_goes_to_a_runner_on_another_page() -> None:

@@ -92,3 +92,39 @@ async def test_a_token_that_is_refused_again_is_asked_for_again() -> None:
         await driven.pilot.press("enter")
         await driven.sees("Token was revoked")
         assert len(driven.app.screen_stack) == 2
+
+
+async def test_a_comfyui_of_this_machine_is_offered_once_it_has_answered_and_nothing_typed_is_lost() -> None:
+    door = OneTokenDoor()
+    door.comfyui = "[::1]:8188"
+    async with asked(door) as (driven, _):
+        await driven.pilot.press(*"cfc_ri")
+        assert "Watch the ComfyUI" not in driven.text
+        door.found.set()
+        await driven.sees("Watch the ComfyUI on [::1]:8188 instead")
+        await driven.pilot.press(*"ght", "enter")
+        await driven.until(lambda: bool(door.tried))
+        assert (door.tried, door.in_comfyui) == (["cfc_right"], False)
+
+
+async def test_the_comfyui_of_this_machine_is_one_of_the_ways_in() -> None:
+    door = OneTokenDoor()
+    door.comfyui = "127.0.0.1:8188"
+    door.found.set()
+    async with asked(door) as (driven, source):
+        await driven.sees("Watch the ComfyUI on 127.0.0.1:8188 instead", "Watch the demo instead")
+        source.pages[PageKey()] = make_page(make_runner("a"))
+        await driven.pilot.press("tab", "tab", "enter")
+        await driven.sees("127.0.0.1:8188 │ ● live")
+        assert (door.in_comfyui, door.in_demo) == (True, False)
+
+
+async def test_without_a_comfyui_there_is_nothing_to_choose() -> None:
+    door = OneTokenDoor()
+    door.found.set()
+    async with asked(door) as (driven, source):
+        await driven.pilot.pause()
+        assert "ComfyUI" not in driven.text
+        source.pages[PageKey()] = make_page(make_runner("a"))
+        await driven.pilot.press("tab", "tab", "enter")
+        await driven.sees("demo │ ● live")

@@ -1,0 +1,202 @@
+"""Asking once, for a script: patient, but not for ever; and what the process ends with where no answer comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from functools import partial
+from types import ModuleType
+from typing import TYPE_CHECKING, TypeVar
+
+from comfytui.api.allowance import Use
+from comfytui.api.errors import (
+    ComfyControlError,
+    InvalidArgument,
+    RateLimited,
+    RequestError,
+    ServerError,
+    TimedOut,
+    Unauthorized,
+    Unreachable,
+)
+from comfytui.cli.diagnostics import Progress
+from comfytui.cli.opening import opened
+from comfytui.cli.patience import CoolingDownError, within
+from comfytui.cli.status import ExitStatus
+from comfytui.cli.threads import LooseThreads
+from comfytui.clock import SystemClock
+from comfytui.config.secrets import MISSING_TOKEN, end_token_command, may_find_token
+from comfytui.sources import UnusableTokenError
+
+if TYPE_CHECKING:
+    import argparse
+    from datetime import datetime
+
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
+    from comfytui.cli.opening import Opened
+    from comfytui.clock import Clock
+    from comfytui.engine.resources import RunnerSource
+
+__all__ = ["Asker", "NotFoundHereError", "ask", "ended_by", "is_silence", "perform"]
+
+SECONDS = 8.5
+"""What an answer may take, repeats included: with what a start takes, a command ends within ten on a dead API."""
+
+_PAUSES = (0.5, 1.0)
+"""Seconds before each repeat."""
+
+_MOST_RATE_LIMITS = 3
+_RUNNER_IS_SILENT = 500
+
+_T = TypeVar("_T")
+
+
+class NotFoundHereError(Exception):
+    """What was asked for is not there, as far as can be told from what the API says; the message is a sentence."""
+
+
+class Asker:
+    """Asks for one thing after another, each again where that may help.
+
+    What is unreachable, late or failing is asked twice more, what was too early (429) once it may be; a no is a no.
+
+    Args:
+        source: Who answers.
+        clock: What pauses go by.
+        progress: Is told what goes on.
+        no_wait: Whether CoolingDownError is raised where the API wants to be left alone.
+        seconds: What an answer may take, repeats included; what the allowance makes it wait does not count.
+    """
+
+    def __init__(
+        self, source: RunnerSource, clock: Clock, progress: Progress, *, no_wait: bool = False, seconds: float = SECONDS
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._no_wait = no_wait
+        self._seconds = seconds
+        self.progress = progress
+
+    def now(self) -> datetime:
+        """What time it is where the answers come from."""
+        from datetime import timedelta
+
+        return self._clock.now() + timedelta(seconds=self._source.ahead)
+
+    async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
+        """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
+        use = Use.WISH if page == 1 else Use.POLL
+        return await self._ask(lambda: self._source.list_runners(page, per_page, status, use))
+
+    async def runner(self, runner_id: str) -> Runner:
+        """One runner."""
+        return await self._ask(lambda: self._source.get_runner(runner_id, Use.WISH))
+
+    async def history(self, runner_id: str, use: Use = Use.WISH) -> tuple[Workflow, ...]:
+        """A runner's newest workflows."""
+        return await self._ask(lambda: self._source.get_history(runner_id, use))
+
+    async def stats(self, runner_id: str, use: Use = Use.WISH) -> RunnerStats:
+        """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
+        return await self._ask(lambda: self._source.get_stats(runner_id, use), is_answer=is_silence)
+
+    async def _ask(
+        self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool] = lambda _: False
+    ) -> _T:
+        try:
+            async with within(self._seconds):
+                return await self._repeated(ask, is_answer)
+        except TimeoutError:
+            raise TimedOut("GET", "/v1/runner", f"no answer within {self._seconds:g} seconds") from None
+
+    async def _repeated(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
+        pauses = iter(_PAUSES)
+        limited = 0
+        while True:
+            try:
+                return await ask()
+            except RateLimited as error:
+                limited += 1
+                if self._no_wait or limited > _MOST_RATE_LIMITS:
+                    raise CoolingDownError(error.retry_after) from None
+            except (Unreachable, TimedOut, ServerError) as error:
+                pause = next(pauses, None)
+                if pause is None or (isinstance(error, ServerError) and is_answer(error)):
+                    raise
+                self.progress.tell(f"{error.message}; asking again", pause)
+                await self._clock.sleep(pause)
+
+
+def is_silence(error: ServerError) -> bool:
+    """Whether the API says of a runner that it does not answer (page get-runner-stats): asking again is no use."""
+    return error.status == _RUNNER_IS_SILENT
+
+
+def ask(args: argparse.Namespace, work: Callable[[Asker], Awaitable[None]]) -> int:
+    """Ask whoever answers what this work needs; raises as `perform` does."""
+
+    async def asked(source: Opened, progress: Progress) -> ExitStatus:
+        client = await source.connect()
+        try:
+            await work(Asker(client, source.clock, progress, no_wait=args.no_wait))
+        finally:
+            await client.aclose()
+        return ExitStatus.OK
+
+    return perform(args, asked)
+
+
+def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitable[ExitStatus]]) -> int:
+    """Open who answers, do this work, and return what the process is to end with.
+
+    Raises:
+        SettingsError: A setting cannot be used.
+        PipeClosedError: Nobody reads what is written any more.
+        KeyboardInterrupt: Ctrl+C.
+    """
+    clock = SystemClock()
+    with Progress(clock) as progress, opened(args, clock, progress, no_wait=args.no_wait) as source:
+        if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
+            progress.say(MISSING_TOKEN)
+            return ExitStatus.NO_TOKEN
+        _spare_httpx_its_own_command()
+        return asyncio.run(_performed(partial(work, source, progress), progress))
+
+
+def _spare_httpx_its_own_command() -> None:
+    """Where click and rich are installed, httpx loads them for the command it has itself: a third of a start."""
+    if "httpx" not in sys.modules:
+        sys.modules["httpx._main"] = ModuleType("httpx._main")
+
+
+async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress) -> ExitStatus:
+    asyncio.get_running_loop().set_default_executor(LooseThreads())
+    try:
+        return await work()
+    except (ComfyControlError, CoolingDownError, NotFoundHereError) as error:
+        status, words = ended_by(error)
+        progress.say(words)
+        return status
+    finally:
+        end_token_command()
+
+
+def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) -> tuple[ExitStatus, str]:
+    """What the process ends with where this stood against an answer, and what to say."""
+    match error:
+        case CoolingDownError():
+            return ExitStatus.COOLING_DOWN, str(error)
+        case UnusableTokenError():
+            return ExitStatus.NO_TOKEN, str(error)
+        case InvalidArgument():
+            return ExitStatus.USAGE, str(error)
+        case Unauthorized():
+            return ExitStatus.NO_TOKEN, error.message
+        case Unreachable() | TimedOut():
+            return ExitStatus.UNREACHABLE, error.message
+        case RequestError():
+            return ExitStatus.FAILED, error.message
+        case _:
+            return ExitStatus.FAILED, str(error)

@@ -1,0 +1,123 @@
+"""The API itself, by one request, and what that tells of clocks and of the budget."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.api.allowance import Use
+from comfytui.api.errors import (
+    ComfyControlError,
+    Forbidden,
+    InvalidArgument,
+    RateLimited,
+    RequestError,
+    ServerError,
+    StatusError,
+    TimedOut,
+    Unauthorized,
+    Unintelligible,
+    Unreachable,
+)
+from comfytui.cli.checks.check import Check, fail, ok, warn
+from comfytui.cli.status import ExitStatus
+from comfytui.tui.present.units import duration
+
+if TYPE_CHECKING:
+    from comfytui.api.allowance import Allowance
+    from comfytui.api.client import ComfyControlClient
+    from comfytui.api.models import RunnerPage
+    from comfytui.clock import Clock
+
+__all__ = ["Asked", "ask", "clock_skew", "verdict"]
+
+_ELSEWHERE = "is this the address of a ComfyControl API? see --url and comfytui config print"
+_REMEDIES: dict[type[ComfyControlError], str] = {
+    Unauthorized: "make another token in ComfyControl's web app (account settings, API Tokens)",
+    Forbidden: "the account's tier or permissions do not allow it: ask whoever owns it",
+    Unreachable: "look at dns, proxy and tls above",
+    TimedOut: "look at dns, proxy and tls above; is a firewall in between?",
+    ServerError: "the API itself is in trouble: try again later",
+}
+
+
+class Asked(NamedTuple):
+    """What one request came to, and how far the API's clock is ahead; None where it did not answer."""
+
+    check: Check
+    ahead: float | None = None
+
+
+async def ask(client: ComfyControlClient, allowance: Allowance, clock: Clock, seconds: float) -> Asked:
+    """Ask for one runner, within so many seconds, waiting for the allowance included."""
+    start = clock.monotonic()
+    outcome: RunnerPage | ComfyControlError
+    try:
+        async with asyncio.timeout(seconds):
+            outcome = await client.list_runners(per_page=1, use=Use.WISH)
+    except TimeoutError:
+        if allowance.wait_for(Use.WISH) > 0:
+            return Asked(_held_back(allowance.spending.cooling(clock.monotonic())))
+        outcome = TimedOut("GET", "/v1/runner", f"no whole answer within {seconds:g} seconds")
+    except ComfyControlError as error:
+        outcome = error
+    answered = not isinstance(outcome, InvalidArgument | Unreachable | TimedOut)
+    took = (clock.monotonic() - start) * 1000
+    return Asked(verdict(outcome, took), client.ahead if answered else None)
+
+
+def verdict(outcome: RunnerPage | ComfyControlError, ms: float) -> Check:
+    """What an answer, or none, means.
+
+    Args:
+        outcome: The page, or what went wrong.
+        ms: Milliseconds that it took.
+    """
+    if not isinstance(outcome, ComfyControlError):
+        return ok("api", f"answered in {ms:.0f} ms and took the token; {_count(outcome.total)}")
+    match outcome:
+        case RateLimited():
+            return warn("api", _words(outcome), "ask less often: everybody behind this address shares its limit")
+        case InvalidArgument():
+            return fail("api", f"not asked: {outcome}")
+        case Unauthorized():
+            return fail("api", _words(outcome), _REMEDIES[Unauthorized], ExitStatus.NO_TOKEN)
+        case Unreachable() | TimedOut():
+            return fail("api", _words(outcome), _REMEDIES[type(outcome)], ExitStatus.UNREACHABLE)
+        case _:
+            return fail("api", _words(outcome), _REMEDIES.get(type(outcome), _ELSEWHERE))
+
+
+def clock_skew(ahead: float | None) -> Check:
+    """Whether the clocks agree; None where the API did not answer."""
+    match ahead:
+        case None:
+            return warn("clock", "nothing to compare it with: the API did not answer")
+        case 0.0:
+            return ok("clock", "the API's and this machine's agree, as far as its answer tells")
+        case _:
+            way = "ahead of" if ahead > 0 else "behind"
+            return warn("clock", f"the API's is {duration(abs(ahead))} {way} this machine's", "set it, best by NTP")
+
+
+def _words(error: ComfyControlError) -> str:
+    match error:
+        case StatusError():
+            return f"answered {error.status}: {error.message}"
+        case Unintelligible():
+            return f"answered something else than the API does: {error.message}"
+        case RequestError():
+            return error.message
+        case _:
+            return str(error)
+
+
+def _count(total: int | None) -> str:
+    """How many runners there are; the API may not say."""
+    return f"{'an unknown number of' if total is None else total} runner{'' if total == 1 else 's'}"
+
+
+def _held_back(cooling: float) -> Check:
+    if cooling > 0:
+        return warn("api", f"not asked: it wants to be left alone for another {duration(cooling)}", "wait that long")
+    return warn("api", "not asked: the request budget did not allow it in time", "end other dashboards of this API")

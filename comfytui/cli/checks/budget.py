@@ -1,0 +1,64 @@
+"""Whether this person's processes share one budget of requests, and how it stands."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.api.allowance import LIMIT, REMEMBERED, SHARE, WINDOW
+from comfytui.api.ledger import Ledger, Trouble
+from comfytui.api.worker import Worker
+from comfytui.cli.checks.check import Check, ok, warn
+from comfytui.config.paths import shown
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+
+__all__ = ["look_at_budget"]
+
+_REMEDY = "make it a file and a directory that are yours alone, or remove it"
+_LATELY = "SELECT count(DISTINCT process), count(CASE WHEN at >= ? THEN 1 END) FROM sends WHERE host = ? AND at >= ?"
+
+
+async def look_at_budget(path: Path, host: str, clock: Clock, seconds: float) -> Check:
+    """Whether the file can be used, who shares by way of it, and what they spent; spends nothing itself.
+
+    Args:
+        path: The file.
+        host: The API host that the budget is for.
+        clock: Its monotonic clock is the one that all processes share.
+        seconds: How long it may take: the file may be on a disk that hangs.
+    """
+    worker = Worker("budget")
+    try:
+        async with asyncio.timeout(seconds):
+            outcome = await asyncio.wrap_future(worker.submit(lambda: _standing(path, host, clock)))
+    except TimeoutError:
+        outcome = "it does not answer"
+    worker.close(0)
+    if isinstance(outcome, str):
+        return warn("budget", f"not shared, for {shown(path)} cannot be used: {outcome}", _REMEDY)
+    processes, spent = outcome
+    who = {0: "nobody", 1: "one process"}.get(processes, f"{processes} processes")
+    within = f"{spent} of {LIMIT} requests in {WINDOW:g} s spent, {SHARE} may be"
+    return ok("budget", f"shared by way of {shown(path)}: {who} asked lately; {within}")
+
+
+def _standing(path: Path, host: str, clock: Clock) -> tuple[int, int] | str:
+    """How many processes asked lately, and how often within a window; or why that cannot be told."""
+    ledger = Ledger(clock, path, host, SHARE, WINDOW)
+    # A cool-down that is over is told to the others: that takes what a request takes, and changes nothing.
+    trouble = ledger.tell(0.0)
+    ledger.close()
+    if isinstance(trouble, Trouble):
+        return trouble.words
+    now = clock.monotonic()
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            processes, spent = database.execute(_LATELY, (now - WINDOW, host, now - REMEMBERED)).fetchone()
+    except sqlite3.Error as error:
+        return str(error)
+    return processes, spent

@@ -1,0 +1,153 @@
+"""Everything between this machine and the runners, looked at in as little time as it takes."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.api.errors import InvalidArgument
+from comfytui.cli.checks.api import Asked, ask, clock_skew, verdict
+from comfytui.cli.checks.budget import look_at_budget
+from comfytui.cli.checks.certificate import look_at_certificate, no_certificate
+from comfytui.cli.checks.check import Check, ok, warn
+from comfytui.cli.checks.network import Address, Lookup, Resolver, address_of, look_up, proxy, proxy_variable, resolve
+from comfytui.cli.checks.servers import look_at_servers
+from comfytui.cli.checks.token import look_for_token
+from comfytui.config.paths import runtime_dir, state_dir
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from comfytui.api.allowance import Allowance
+    from comfytui.api.client import ComfyControlClient
+    from comfytui.clock import Clock
+    from comfytui.config.settings import Settings
+
+__all__ = ["Patience", "look_at_fleet"]
+
+_UNSURE = "not asked: the configuration may name another address, and no token goes to the wrong one"
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Seconds that each look may take; what comes one after the other takes less than 10 together."""
+
+    name: float = 3.0
+    token: float = 4.0
+    handshake: float = 4.0
+    api: float = 4.5
+    budget: float = 1.0
+    servers: float = 5.0
+    tmux: float = 2.0
+
+
+async def look_at_fleet(
+    settings: Settings,
+    environ: Mapping[str, str],
+    clock: Clock,
+    patience: Patience,
+    *,
+    is_sure: bool = True,
+    resolver: Resolver = resolve,
+) -> list[Check]:
+    """A check for each step on the way to the runners, in order.
+
+    Args:
+        settings: Where they are.
+        environ: The environment.
+        clock: Dates and measures.
+        patience: How long each may take.
+        is_sure: Whether the address and the sources of the token are those that were meant.
+        resolver: Finds the API's host.
+    """
+    if settings.servers:
+        return await look_at_servers(settings.servers, settings.ca_bundle, clock, patience.servers)
+    if not settings.url:
+        return [ok("api", "the simulated fleet is in this process: it needs neither token nor network")]
+    return await _Way(settings, environ, clock, patience, is_sure, resolver).look()
+
+
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The way to the API; the attributes are those of `look_at_fleet`."""
+
+    settings: Settings
+    environ: Mapping[str, str]
+    clock: Clock
+    patience: Patience
+    is_sure: bool
+    resolver: Resolver
+
+    async def look(self) -> list[Check]:
+        address = address_of(self.settings.url)
+        by_proxy = bool(proxy_variable(self.settings.url, self.environ))
+        token, lookup = await asyncio.gather(
+            look_for_token(self.environ, self.settings.tokens, self.patience.token, is_whole=self.is_sure),
+            look_up(address, self.clock, self.patience.name, by_proxy=by_proxy, resolver=self.resolver),
+        )
+        is_there = bool(lookup.addresses) or by_proxy
+        tls, asked = await asyncio.gather(
+            self._certificate(address, lookup, by_proxy=by_proxy), self._ask(token.secret, is_there=is_there)
+        )
+        budget = await look_at_budget(self._ledger, self.settings.source, self.clock, self.patience.budget)
+        way = proxy(self.settings.url, self.environ)
+        return [token.check, lookup.check, way, tls, asked.check, clock_skew(asked.ahead), budget]
+
+    @property
+    def _ledger(self) -> Path:
+        return runtime_dir(self.environ) / "allowance.sqlite"
+
+    async def _certificate(self, address: Address, lookup: Lookup, *, by_proxy: bool) -> Check:
+        if address.scheme == "http":
+            return no_certificate(address)
+        if by_proxy:
+            return ok("tls", "by way of the proxy: what the API is asked tells whether its certificate is trusted")
+        if not lookup.addresses:
+            return warn("tls", "not looked at: the host was not found")
+        now, seconds = self.clock.now().timestamp(), self.patience.handshake
+        return await look_at_certificate(address, lookup.addresses, self.settings.ca_bundle, self.environ, seconds, now)
+
+    async def _ask(self, secret: SecretStr | None, *, is_there: bool) -> Asked:
+        if not is_there:
+            return Asked(warn("api", "not asked: the host was not found"))
+        if secret is None:
+            return Asked(warn("api", "not asked: there is no token"))
+        if not self.is_sure:
+            return Asked(warn("api", _UNSURE, "put the configuration right, or name the address with --url"))
+        try:
+            async with self._client(secret) as (client, allowance):
+                return await ask(client, allowance, self.clock, self.patience.api)
+        except InvalidArgument as error:
+            return Asked(verdict(error, 0.0))
+
+    @contextlib.asynccontextmanager
+    async def _client(self, secret: SecretStr) -> AsyncIterator[tuple[ComfyControlClient, Allowance]]:
+        """A client as the dashboard has it, and what it may spend."""
+        from comfytui.api.client import ComfyControlClient
+        from comfytui.api.request_log import RequestLog
+        from comfytui.api.session import Session
+        from comfytui.api.shared_allowance import SharedAllowance
+
+        log = RequestLog(self.clock, self.settings.log_file or state_dir() / "requests.log")
+        allowance = SharedAllowance(self.clock, self._ledger, self.settings.source, log=log)
+        session = Session(
+            self.settings.url,
+            secret,
+            timeout=self.patience.api,
+            allowance=allowance,
+            log=log,
+            clock=self.clock,
+            ca_bundle=self.settings.ca_bundle,
+            insecure_http=self.settings.insecure_http,
+        )
+        client = ComfyControlClient(session)
+        try:
+            yield client, allowance
+        finally:
+            await client.aclose()
+            allowance.close()
+            log.close()

@@ -1,0 +1,61 @@
+"""Plain ComfyUI servers: whether they answer, and as what."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.cli.checks.check import Check, fail, ok, warn
+from comfytui.cli.status import ExitStatus
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.config.servers import Server
+    from comfytui.gateway.comfyui.problems import BoxProblem
+
+__all__ = ["look_at_servers"]
+
+
+async def look_at_servers(
+    servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, seconds: float
+) -> list[Check]:
+    """A check for each server, all asked at once, each within so many seconds."""
+    return await asyncio.gather(*(_look(server, ca_bundle, clock, seconds) for server in servers))
+
+
+async def _look(server: Server, ca_bundle: Path | None, clock: Clock, seconds: float) -> Check:
+    from comfytui.gateway.comfyui.client import BoxClient
+    from comfytui.gateway.comfyui.models import read_stats
+    from comfytui.gateway.comfyui.problems import BoxProblem, Garbled
+
+    name, start = f"comfyui {server.name}", clock.monotonic()
+    async with contextlib.aclosing(BoxClient(server, ca_bundle=ca_bundle, timeout=seconds)) as client:
+        try:
+            stats = read_stats(await client.get("/system_stats"))
+        except BoxProblem as problem:
+            return _trouble(name, problem)
+        except ValueError:
+            return _trouble(name, Garbled())
+    took = (clock.monotonic() - start) * 1000
+    if stats.system.comfyui_version is None:
+        return warn(name, f"answered in {took:.0f} ms, without a version", "is it a ComfyUI?")
+    password = " and took the headers of the configuration" if server.headers else ""
+    return ok(name, f"ComfyUI {stats.system.comfyui_version} answered in {took:.0f} ms{password}")
+
+
+def _trouble(name: str, problem: BoxProblem) -> Check:
+    from comfytui.gateway.comfyui.problems import NeedsPassword, NotAnswering, NotThere
+
+    match problem:
+        case NeedsPassword():
+            remedy = "give it headers below [comfyui.NAME] in the configuration"
+            return fail(name, "asks for a password", remedy, ExitStatus.NO_TOKEN)
+        case NotThere() | NotAnswering():
+            remedy = "does it run, and listen for others? (--listen)"
+            return fail(name, str(problem), remedy, ExitStatus.UNREACHABLE)
+        case _:
+            found, _, remedy = str(problem).partition(": ")
+            return fail(name, found, remedy)

@@ -1,0 +1,59 @@
+"""The token: where it comes from and what it looks like, never what it is."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.cli.checks.check import Check, fail, ok, warn
+from comfytui.cli.status import ExitStatus
+from comfytui.config.secrets import MISSING_TOKEN, find_token
+from comfytui.config.settings import SettingsError, TokenSources
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+__all__ = ["TokenAtHand", "look_for_token"]
+
+_PREFIX = "cfc_"
+"""How every token begins (page api/authentication)."""
+
+
+class TokenAtHand(NamedTuple):
+    """What was found, and the token where it can be sent."""
+
+    check: Check
+    secret: SecretStr | None = None
+
+
+async def look_for_token(
+    environ: Mapping[str, str], sources: TokenSources, seconds: float, *, is_whole: bool = True
+) -> TokenAtHand:
+    """Find the token as the dashboard does.
+
+    Args:
+        environ: The environment.
+        sources: Where to look.
+        seconds: How long its command may take.
+        is_whole: Whether these are all sources: without a usable configuration nobody knows.
+    """
+    try:
+        found = await asyncio.to_thread(find_token, environ, sources, seconds)
+    except SettingsError as error:
+        remedy = "put it right, or put the token into COMFYCONTROL_API_TOKEN"
+        return TokenAtHand(fail("token", str(error), remedy, ExitStatus.NO_TOKEN))
+    if found is None and not is_whole:
+        return TokenAtHand(warn("token", "none, as far as can be told before the configuration is put right"))
+    if found is None:
+        words, _, remedy = MISSING_TOKEN.partition(": ")
+        return TokenAtHand(fail("token", words, remedy.rstrip("."), ExitStatus.NO_TOKEN))
+    return TokenAtHand(_shape(found.secret, found.source), found.secret)
+
+
+def _shape(secret: SecretStr, source: str) -> Check:
+    text = secret.get_secret_value()
+    found = f"from {source}, {len(text)} characters"
+    if text.startswith(_PREFIX) and len(text) > len(_PREFIX):
+        return ok("token", f"{found}, begins as tokens do")
+    return warn("token", f"{found}, does not begin as tokens of ComfyControl do", f"they begin with {_PREFIX}: is it?")

@@ -1,0 +1,44 @@
+"""`completion`: the script that lets a shell complete what is typed after `comfytui`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfytui.cli.diagnostics import say
+from comfytui.cli.grammar import actions_of
+from comfytui.cli.options import file_path
+from comfytui.cli.output import write_lines
+from comfytui.cli.parser import make_parser
+from comfytui.cli.status import ExitStatus
+
+if TYPE_CHECKING:
+    import argparse
+
+__all__ = ["run", "script"]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the script for `args.shell`, made of what the parser knows; USAGE where what makes it is not installed."""
+    try:
+        lines = script(args.shell).splitlines()
+    except ModuleNotFoundError:
+        say("Completion needs one more package: pip install 'comfytui[completion]'")
+        return ExitStatus.USAGE
+    write_lines(lines)
+    return ExitStatus.OK
+
+
+def script(shell: str) -> str:
+    """The script for this shell, `bash`, `zsh` or `fish`.
+
+    Raises:
+        ModuleNotFoundError: The extra `completion` is not installed.
+    """
+    import shtab
+
+    parser = make_parser()
+    for action in actions_of(parser):
+        if action.type is file_path:
+            # This is how shtab is told what is completed.
+            vars(action)["complete"] = shtab.FILE
+    return shtab.complete(parser, shell)

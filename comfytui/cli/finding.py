@@ -1,0 +1,101 @@
+"""All runners there are, and the one among them that a person means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfytui.cli.asking import NotFoundHereError
+from comfytui.config.settings import MAX_PER_PAGE, SettingsError
+from comfytui.engine.names import name_or_id
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage, RunnerStatus
+    from comfytui.cli.asking import Asker
+
+__all__ = ["Found", "all_runners", "find_id", "one_page", "the_one"]
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MOST_NAMED = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Runners of a list.
+
+    Attributes:
+        runners: In the order of the API, each id once.
+        total: How many the whole list has by the API, None where it does not say.
+        unreadable: How many entries were no runners.
+    """
+
+    runners: tuple[Runner, ...]
+    total: int | None
+    unreadable: int = 0
+
+
+async def one_page(asker: Asker, page: int, per_page: int, status: RunnerStatus | None) -> Found:
+    """The runners of one page; raises as `comfytui.cli.asking.Asker` does."""
+    answer = await asker.page(page, per_page, status)
+    return Found(answer.runners, answer.total, answer.unreadable)
+
+
+async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None) -> Found:
+    """The runners of all pages; raises as `comfytui.cli.asking.Asker` does."""
+    runners: dict[str, Runner] = {}
+    unreadable = page = 0
+    while True:
+        page += 1
+        answer = await asker.page(page, per_page, status)
+        new = {runner.id: runner for runner in answer.runners if runner.id not in runners}
+        runners |= new
+        unreadable += answer.unreadable
+        if _is_last(answer, page * per_page, something_new=bool(new)):
+            return Found(tuple(runners.values()), answer.total, unreadable)
+        asker.progress.tell(f"{len(runners)} of {answer.total or 'some'} runners")
+
+
+def _is_last(answer: RunnerPage, reached: int, *, something_new: bool) -> bool:
+    """Whether no page is to be expected after the one that reaches so far; one that repeats the others has none."""
+    if answer.total is not None and reached >= answer.total:
+        return True
+    return not something_new and not (answer.unreadable and answer.total is not None)
+
+
+async def find_id(asker: Asker, text: str) -> str:
+    """The id of the runner that is meant; a whole id is taken at its word.
+
+    Raises:
+        SettingsError: Several are meant; the sentence names some of them.
+        NotFoundHereError: None is.
+    """
+    if _UUID.fullmatch(text):
+        return text.lower()
+    return the_one((await all_runners(asker)).runners, text).id
+
+
+def the_one(runners: Sequence[Runner], text: str) -> Runner:
+    """The runner with this id, else the one of exactly this name, else the one whose id begins so.
+
+    Raises:
+        SettingsError: There are several; the sentence names some of them.
+        NotFoundHereError: There is none.
+    """
+    beginning = text.casefold()
+    candidates = (
+        [runner for runner in runners if runner.id == text]
+        or [runner for runner in runners if runner.name == text]
+        or [runner for runner in runners if beginning and runner.id.casefold().startswith(beginning)]
+    )
+    if not candidates:
+        raise NotFoundHereError("There is no runner with that id, that name or an id that begins so.")
+    if len(candidates) > 1:
+        raise SettingsError(f"ID could be any of {len(candidates)} runners: {_named(candidates)}.")
+    return candidates[0]
+
+
+def _named(runners: Sequence[Runner]) -> str:
+    named = [f"{runner.id} ({name_or_id(runner.name, runner.id)})" for runner in runners[:_MOST_NAMED]]
+    return ", ".join([*named, "…"] if len(runners) > _MOST_NAMED else named)

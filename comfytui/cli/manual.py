@@ -1,0 +1,199 @@
+"""The man page, made of what the parser says; `python -m comfytui.cli.manual` writes the one that is shipped."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.cli.grammar import command_of
+from comfytui.cli.parser import make_parser
+
+if TYPE_CHECKING:
+    import argparse
+
+    from comfytui.cli.grammar import Command, Group, Option
+
+__all__ = ["PAGE", "page", "write"]
+
+PAGE = Path(__file__).parents[1] / "man" / "comfytui.1"
+"""Where it is kept; the wheel has it in `share/man/man1`, too."""
+
+_FILES = (
+    ("~/.config/comfytui/config.toml", "The configuration; see CONFIGURATION."),
+    (
+        "~/.config/comfytui/token",
+        "The token, where the dashboard was told to save it; that of a profile is token-NAME.",
+    ),
+    ("~/.local/state/comfytui/state.json", "How the dashboard was looked at last."),
+    ("~/.local/state/comfytui/requests.log", "The newest requests, without anything secret."),
+    ("~/.local/state/comfytui/crash-*.txt", "Reports of crashes, without the value of anything."),
+    ("$XDG_RUNTIME_DIR/comfytui/allowance.sqlite", "The budget of requests that all processes of a user share."),
+)
+
+_ENVIRONMENT = (
+    ("COMFYCONTROL_API_TOKEN", "The token; with serve, the token that is let in."),
+    ("COMFYCONTROL_API_URL", "The API's address."),
+    ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR", "Where the directories of FILES are."),
+    ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "The proxy between here and the API."),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates to trust instead of the usual ones."),
+    ("NO_COLOR", "Set to anything: no colours."),
+    ("TERM, COLORTERM, TERM_PROGRAM", "What the terminal can show."),
+    ("ESCDELAY", "Milliseconds that the dashboard waits after Escape for the rest of a key."),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Epilog:
+    """What an epilog holds, apart; each as lines."""
+
+    prose: tuple[str, ...] = ()
+    configuration: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+    statuses: tuple[str, ...] = ()
+
+
+def page(parser: argparse.ArgumentParser) -> str:
+    """The page in roff, always the same for the same parser."""
+    program = command_of(parser)
+    told = _read(program.epilog)
+    lines = (
+        '.TH COMFYTUI 1 "" comfytui "User Commands"',
+        *_section("NAME", [rf"{program.name} \- {_escape(_as_name(program.description))}"]),
+        *_section("SYNOPSIS", _synopsis(program)),
+        *_section("DESCRIPTION", _paragraphs([program.description, *told.prose])),
+        *_section("COMMANDS", [line for each in program.commands for line in _command(each, program)]),
+        *_section("OPTIONS", [line for group in program.groups for line in _group(group)]),
+        *_section("CONFIGURATION", _verbatim(told.configuration)),
+        *_section("FILES", _listed(_FILES)),
+        *_section("ENVIRONMENT", _listed(_ENVIRONMENT)),
+        *_section("EXIT STATUS", _listed(status.split(" ", 1) for status in told.statuses)),
+        *_section("EXAMPLES", _verbatim(line for each in program.commands for line in _read(each.epilog).examples)),
+    )
+    return "".join(f"{line}\n" for line in lines)
+
+
+def write(path: Path = PAGE) -> None:
+    """Write the page as the parser has it now."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(page(make_parser()), encoding="utf-8")
+
+
+def _read(epilog: str) -> _Epilog:
+    """Take an epilog apart: blocks with an empty line between them, some of which say what they are."""
+    prose, configuration, examples, statuses = [], [], [], []
+    for block in re.split(r"\n\n(?=\S)", epilog.strip()):
+        head, _, rest = block.partition("\n")
+        if head == "examples:":
+            examples += [line.strip() for line in rest.splitlines()]
+        elif head.startswith("configuration "):
+            configuration += [line.removeprefix("  ") for line in rest.splitlines() if line.strip()]
+        elif head.startswith("exit status: "):
+            statuses += re.split(r", (?=\d+ )", _one_line(block.removeprefix("exit status: ")))
+        else:
+            prose.append(_one_line(block))
+    return _Epilog(tuple(prose), tuple(configuration), tuple(examples), tuple(statuses))
+
+
+def _synopsis(program: Command) -> Iterator[str]:
+    yield rf"{_bold(program.name)} [{_italic('OPTION')}]..."
+    for command in program.commands:
+        arguments = "".join(f" {_value(each.value)}" for each in _all(command) if not each.flags)
+        yield ".br"
+        yield rf"{_bold(command.name)} [{_italic('OPTION')}]...{arguments}"
+
+
+def _command(command: Command, program: Command) -> Iterator[str]:
+    """What a command is for, and those of its options that are not the program's own."""
+    own, shared = _apart(command, program)
+    yield f".SS {_escape(command.name.removeprefix(program.name).strip())}"
+    yield from _paragraphs([_one_line(command.description)])
+    yield from _options(own)
+    if shared:
+        yield from _paragraphs([f"The options below {' and '.join(shared)} in OPTIONS stand here, too."])
+    if statuses := _read(command.epilog).statuses:
+        yield from _paragraphs([f"Exit status: {', '.join(statuses)}."])
+
+
+def _apart(command: Command, program: Command) -> tuple[list[Option], list[str]]:
+    """A command's own options, and the titles of the groups that the program itself has just the same."""
+    common = set(_all(program))
+    own = [option for option in _all(command) if option not in common]
+    shared = [f'"{group.title}"' for group in command.groups if group.title and common.issuperset(group.options)]
+    return own, shared
+
+
+def _all(command: Command) -> Iterator[Option]:
+    return (option for group in command.groups for option in group.options)
+
+
+def _group(group: Group) -> Iterator[str]:
+    if group.title:
+        yield f".SS {_escape(group.title)}"
+    yield from _paragraphs([group.words] if group.words else [])
+    yield from _options(group.options)
+
+
+def _options(options: Iterable[Option]) -> Iterator[str]:
+    for option in options:
+        yield ".TP"
+        flags = ", ".join(map(_bold, option.flags))
+        yield " ".join(part for part in (flags, _value(option.value)) if part)
+        yield _escape(option.words)
+
+
+def _value(value: str) -> str:
+    """What follows an option: a name to put something in the place of, or words of which one is meant."""
+    is_name = value == value.upper()
+    return "|".join(map(_italic if is_name else _bold, value.split("|"))) if value else ""
+
+
+def _listed(entries: Iterable[Sequence[str]]) -> Iterator[str]:
+    for term, words in entries:
+        yield from (".TP", _bold(term), _escape(words))
+
+
+def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f".SH {title}"
+    # A section begins with a paragraph of itself.
+    lines = list(lines)
+    yield from lines[1:] if lines[:1] == [".PP"] else lines
+
+
+def _paragraphs(texts: Iterable[str]) -> Iterator[str]:
+    for text in texts:
+        yield from (".PP", _escape(text))
+
+
+def _verbatim(lines: Iterable[str]) -> Iterator[str]:
+    yield from (".nf", *map(_escape, lines), ".fi")
+
+
+def _as_name(description: str) -> str:
+    """The description as the page's name has it: no sentence."""
+    return f"{description[:1].lower()}{description[1:]}".removesuffix(".")
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _bold(text: str) -> str:
+    return rf"\fB{_escape(text)}\fR"
+
+
+def _italic(text: str) -> str:
+    return rf"\fI{_escape(text)}\fR"
+
+
+def _escape(text: str) -> str:
+    """The text for roff: hyphens that can be copied, quotes that stay straight, no line that is a request."""
+    for char, escaped in (("\\", r"\e"), ("-", r"\-"), ("'", r"\(aq"), ("`", r"\(ga"), ("~", r"\(ti"), ("^", r"\(ha")):
+        text = text.replace(char, escaped)
+    return rf"\&{text}" if text.startswith((".", "'")) else text
+
+
+if __name__ == "__main__":
+    write()

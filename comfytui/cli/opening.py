@@ -1,0 +1,80 @@
+"""Who answers a command, by the same settings, allowance and request log as the dashboard's."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfytui.api.allowance import Allowance, LocalAllowance
+from comfytui.api.request_log import RequestLog
+from comfytui.cli.choosing import choices_for, simulation
+from comfytui.cli.patience import Gate
+from comfytui.config.choices import resolve
+from comfytui.config.paths import runtime_dir, state_dir
+from comfytui.sources import Entrance, comfyui_source, demo_source
+
+if TYPE_CHECKING:
+    import argparse
+
+    from comfytui.cli.diagnostics import Progress
+    from comfytui.clock import Clock
+    from comfytui.config.settings import Settings
+    from comfytui.sources import Connect
+
+__all__ = ["Opened", "opened"]
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Who answers, and what comes with it.
+
+    Attributes:
+        settings: What was chosen.
+        connect: Makes who answers.
+        clock: What all go by.
+        allowance: What each request is taken from.
+    """
+
+    settings: Settings
+    connect: Connect
+    clock: Clock
+    allowance: Allowance
+
+
+@contextmanager
+def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wait: bool = False) -> Iterator[Opened]:
+    """What the command line, the environment and the configuration say; nothing that is remembered counts.
+
+    Raises:
+        SettingsError: A setting cannot be used.
+    """
+    settings = resolve(choices_for(args))
+    with ExitStack() as ending:
+        requests = RequestLog(clock, settings.log_file or (None if args.demo else state_dir() / "requests.log"))
+        ending.callback(requests.close)
+
+        def make(waiting: Clock) -> Allowance:
+            if not settings.url:
+                return LocalAllowance(waiting)
+            from comfytui.api.shared_allowance import SharedAllowance
+
+            budget = runtime_dir(os.environ) / "allowance.sqlite"
+            shared = SharedAllowance(waiting, budget, settings.source, log=requests)
+            ending.callback(shared.close)
+            return shared
+
+        gate = Gate(make, clock, progress, no_wait=no_wait)
+        yield Opened(settings, _connect(args, settings, clock, gate, requests), clock, gate)
+
+
+def _connect(
+    args: argparse.Namespace, settings: Settings, clock: Clock, allowance: Allowance, requests: RequestLog
+) -> Connect:
+    if args.demo:
+        return demo_source(*simulation(args), clock, allowance, requests)
+    if settings.servers:
+        return comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests)
+    return Entrance(settings, clock, allowance, requests).connect

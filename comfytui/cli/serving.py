@@ -1,0 +1,59 @@
+"""`comfytui serve`: a fleet on a socket."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from comfytui.cli.choosing import choices_for, simulation
+from comfytui.cli.diagnostics import say
+from comfytui.cli.status import ExitStatus
+from comfytui.config.choices import resolve
+from comfytui.config.secrets import TOKEN_VARIABLE, has_token
+
+if TYPE_CHECKING:
+    import argparse
+
+    from comfytui.clock import Clock
+    from comfytui.gateway.fleet import Fleet
+
+__all__ = ["run"]
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until told to end.
+
+    Raises:
+        SettingsError: A setting cannot be used.
+    """
+    from comfytui.clock import SystemClock
+    from comfytui.config.secrets import token_from
+    from comfytui.gateway.serve import ServeError, is_loopback, serve
+    from comfytui.sources import made_token
+
+    given = has_token(os.environ)
+    if not given and not is_loopback(args.host):
+        say(f"Others can reach {args.host}: choose their token in {TOKEN_VARIABLE} first.")
+        return ExitStatus.NO_TOKEN
+    token = token_from(os.environ) if given else made_token()
+
+    def announce(words: str) -> None:
+        if not given:
+            say(f"No {TOKEN_VARIABLE}, so this time the token is {token.get_secret_value()}")
+        say(words)
+
+    try:
+        serve(_served(args, SystemClock()), args.host, args.port, token, announce)
+    except ServeError as error:
+        say(str(error))
+        return ExitStatus.USAGE
+    return ExitStatus.OK
+
+
+def _served(args: argparse.Namespace, clock: Clock) -> Fleet:
+    from comfytui.sources import comfyui_fleet, simulated_fleet
+
+    if args.demo:
+        return simulated_fleet(*simulation(args), clock)
+    settings = resolve(choices_for(args))
+    return comfyui_fleet(settings.servers, settings.ca_bundle, clock)

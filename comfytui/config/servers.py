@@ -1,0 +1,119 @@
+"""Plain ComfyUI servers as a person names them: on the command line, or in the configuration."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from base64 import b64encode
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from comfytui.config.settings import SettingsError
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+__all__ = ["LOCAL_SERVER", "Server", "address_of", "servers_of", "split_addresses"]
+
+LOCAL_SERVER = "http://127.0.0.1:8188"
+"""Where ComfyUI listens unless it is told otherwise."""
+
+_PORT = 8188
+_PORTS = {"http": 80, "https": 443}
+_HOST = re.compile(r"[A-Za-z0-9._-]+")
+_EXPECTED = "expected http:// or https:// and a host, with a port if need be, such as http://gpu2:8188"
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """A ComfyUI server to be watched.
+
+    Attributes:
+        url: Its address, normalised and without a user or a password.
+        name: What people call it.
+        headers: What is sent along with every request to it.
+    """
+
+    url: str
+    name: str
+    headers: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+
+
+def split_addresses(texts: Iterable[str]) -> tuple[str, ...]:
+    """The addresses in texts that may each hold several, with commas between them."""
+    return tuple(address for text in texts for each in text.split(",") if (address := each.strip()))
+
+
+def servers_of(addresses: Iterable[str], configured: Sequence[Server] = ()) -> tuple[Server, ...]:
+    """The servers at these addresses, each once, in order; with names and headers as they are configured, if they are.
+
+    The name of a configured one stands for its address. A user and a password in an address become a header, unless
+    the configuration has that one.
+
+    Raises:
+        SettingsError: One of them is no address; the sentence does not repeat it, for it may hold a password.
+    """
+    known = {server.url: server for server in configured}
+    named = {server.name: server.url for server in configured}
+    found: dict[str, Server] = {}
+    for address in addresses:
+        parts = _parts(named.get(address, address))
+        url = _url(parts)
+        server = known.get(url) or Server(url, _name(url))
+        found.setdefault(url, Server(server.url, server.name, {**_login(parts), **server.headers}))
+    return tuple(found.values())
+
+
+def address_of(text: str) -> str:
+    """An address the way all are compared: in lower case, without usual ports, users, passwords and the last slash.
+
+    Without a scheme it is http, and then without a port it is ComfyUI's usual one.
+
+    Raises:
+        SettingsError: It is no address of a server.
+    """
+    return _url(_parts(text))
+
+
+def _parts(text: str) -> SplitResult:
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = parts.port
+    except ValueError:
+        raise SettingsError(f"--comfyui: {_EXPECTED}.") from None
+    is_plain = text.isprintable() and " " not in text and not parts.query and not parts.fragment
+    if parts.scheme not in _PORTS or port == 0 or not is_plain or not _is_host(parts.hostname or ""):
+        raise SettingsError(f"--comfyui: {_EXPECTED}.")
+    return parts if port or "://" in text else parts._replace(netloc=f"{parts.netloc}:{_PORT}")
+
+
+def _is_host(host: str) -> bool:
+    if ":" not in host:
+        return bool(_HOST.fullmatch(host))
+    try:
+        return ipaddress.ip_address(host).version > 0
+    except ValueError:
+        return False
+
+
+def _url(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    authority = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
+    return f"{parts.scheme}://{authority}{port}{parts.path.rstrip('/')}"
+
+
+def _name(url: str) -> str:
+    return url.partition("://")[2]
+
+
+def _login(parts: SplitResult) -> dict[str, SecretStr]:
+    """The header that HTTP makes of a user and a password."""
+    if parts.username is None:
+        return {}
+    from pydantic import SecretStr
+
+    login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return {"Authorization": SecretStr(f"Basic {b64encode(login.encode()).decode()}")}

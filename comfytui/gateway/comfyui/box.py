@@ -1,0 +1,180 @@
+"""One ComfyUI server as the gateway's routes see it: asked little, and only while somebody wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.gateway.comfyui.client import BoxClient
+from comfytui.gateway.comfyui.flight import Flight
+from comfytui.gateway.comfyui.memory import Memory
+from comfytui.gateway.comfyui.models import read_remaining, read_stats
+from comfytui.gateway.comfyui.names import name_of
+from comfytui.gateway.comfyui.problems import BoxProblem
+from comfytui.gateway.comfyui.pulse import CLOSED, Pulse
+from comfytui.gateway.comfyui.reading import JobReader, ask
+from comfytui.gateway.comfyui.saved import SavedWorkflows
+from comfytui.gateway.comfyui.signals import Signals
+from comfytui.gateway.comfyui.translate import runner_of, workflow_of
+from comfytui.gateway.fleet import RunnerUnreachable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from comfytui.api.models import Runner, RunnerStats, Workflow
+    from comfytui.clock import Clock
+    from comfytui.config.servers import Server
+
+__all__ = ["Box"]
+
+HISTORY_LENGTH = 10
+STATS_SECONDS = 5.0
+"""For how long the machine's numbers are passed on without asking again."""
+QUIET_SECONDS = 30.0
+"""For how long jobs are believed unchanged where the queue is empty and a change would be told."""
+DOUBT_SECONDS = 10.0
+"""The same where it could change unseen."""
+WAIT_SECONDS = 1.0
+FIRST_WAIT_SECONDS = 5.0
+
+
+class Box:
+    """A server, what is known of its jobs and its machine, and what keeps that up to date.
+
+    It needs a running event loop from the first question on, and always the same.
+
+    Args:
+        server: Which one.
+        clock: All times and waits.
+        ca_bundle: Certificates to trust beside the system's.
+        timeout: Seconds that the server has for a whole answer.
+    """
+
+    def __init__(self, server: Server, clock: Clock, *, ca_bundle: Path | None = None, timeout: float = 5.0) -> None:
+        self._server = server
+        self._clock = clock
+        self._first_watched: datetime = clock.now()
+        self._client = BoxClient(server, ca_bundle=ca_bundle, timeout=timeout)
+        self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle)
+        self._pulse = Pulse(self._remaining, self._signals, clock, self._greet, self._suspect)
+        self._reader = JobReader(self._client, clock)
+        self._reading = Flight(self._read_jobs)
+        self._checking = Flight(self._read_stats)
+        self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
+        self._memory = Memory()
+        self._is_changed = True
+        self._read_at: float | None = None
+        self._next_at = 0.0
+        self._unread = ""
+        self._stats: RunnerStats | None = None
+        self._stats_at = 0.0
+
+    def runner(self) -> Runner:
+        """The server as a runner, with what was known of it last; it is not asked for that."""
+        return runner_of(self._server, self._stats, self._first_watched, self._pulse.last_seen)
+
+    async def history(self) -> tuple[Workflow, ...]:
+        """Its newest jobs: what is known where that is fresh, else after a short wait for news.
+
+        Raises:
+            RunnerUnreachable: It does not answer, or does not tell its jobs.
+        """
+        await self._meet()
+        if not self._is_fresh():
+            await self._catch_up()
+        if self._unread:
+            raise self._unreachable(self._unread)
+        if self._read_at is None:
+            raise self._unreachable("takes long to tell its jobs")
+        return tuple(
+            workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags)
+            for known in self._memory.newest(HISTORY_LENGTH)
+        )
+
+    async def stats(self) -> RunnerStats:
+        """What its machine says of itself, at most a few seconds old.
+
+        Raises:
+            RunnerUnreachable: It does not answer, or does not tell that.
+        """
+        await self._meet()
+        if self._stats is None or self._clock.monotonic() - self._stats_at >= STATS_SECONDS:
+            checking = self._checking.join()
+            await asyncio.wait({checking})
+            outcome = CLOSED if checking.cancelled() else checking.result()
+            if isinstance(outcome, str):
+                raise self._unreachable(outcome)
+            return outcome
+        return self._stats
+
+    async def aclose(self) -> None:
+        """Stop everything and close what is open."""
+        for part in (self._pulse, self._saved, self._reading, self._checking, self._client):
+            await part.aclose()
+
+    async def _meet(self) -> None:
+        await self._pulse.met()
+        if self._pulse.problem:
+            raise self._unreachable(self._pulse.problem)
+
+    def _unreachable(self, why: str) -> RunnerUnreachable:
+        return RunnerUnreachable(f"{self._server.name}: {why}")
+
+    def _suspect(self) -> None:
+        self._is_changed = True
+
+    def _greet(self) -> None:
+        """It answers, maybe as another version than before."""
+        self._reader.forget()
+        self._checking.join()
+
+    def _is_fresh(self) -> bool:
+        if self._is_changed or self._read_at is None or self._reading.is_under_way:
+            return False
+        is_quiet = self._pulse.remaining == 0 and self._signals.is_open
+        return self._clock.monotonic() - self._read_at < (QUIET_SECONDS if is_quiet else DOUBT_SECONDS)
+
+    async def _catch_up(self) -> None:
+        """Read the jobs if it is time, and wait a little for whatever reading is under way."""
+        if not self._reading.is_under_way and self._clock.monotonic() < self._next_at:
+            return
+        patience = FIRST_WAIT_SECONDS if self._read_at is None else WAIT_SECONDS
+        reading, timer = self._reading.join(), asyncio.ensure_future(self._clock.sleep(patience))
+        try:
+            await asyncio.wait({reading, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            timer.cancel()
+        if reading.done() and not reading.cancelled():
+            # A mistake of ours is to be seen where it was asked for.
+            reading.result()
+
+    async def _read_jobs(self) -> None:
+        began, self._is_changed = self._clock.monotonic(), False
+        try:
+            reading = await self._reader.read()
+        except BoxProblem as problem:
+            self._unread, self._is_changed = str(problem), True
+        else:
+            self._unread, self._read_at = "", began
+            self._memory.take(
+                reading.active.jobs,
+                reading.finished.jobs,
+                self._clock.now(),
+                all_active=reading.active.is_all,
+                all_finished=reading.finished.is_all,
+            )
+            self._saved.want(known.job.document for known in self._memory.newest(HISTORY_LENGTH))
+        finally:
+            self._next_at = self._clock.monotonic() + self._reader.pause
+
+    async def _read_stats(self) -> RunnerStats | str:
+        try:
+            self._stats = await ask(self._client, "/system_stats", read_stats)
+        except BoxProblem as problem:
+            return str(problem)
+        self._stats_at = self._clock.monotonic()
+        return self._stats
+
+    async def _remaining(self) -> int:
+        return await ask(self._client, "/prompt", read_remaining)

@@ -1,0 +1,117 @@
+"""Making the connections to a ComfyUI server: headers, certificates, proxies."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import Generator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+
+from comfytui import __version__
+from comfytui.gateway.comfyui.problems import BoxProblem, NotThere
+
+if TYPE_CHECKING:
+    from comfytui.config.servers import Server
+
+__all__ = ["connect", "speaks_tls", "tls_context"]
+
+# ComfyUI compresses only if told to, and then in the process that computes.
+_HEADERS = {"User-Agent": f"comfytui/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
+_CONNECTIONS = 4
+# Longer than between two heartbeats. All three: leaving one out lifts the limit on the others.
+_LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0)
+_NEAR = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
+_PROBE_SECONDS = 1.0
+
+
+async def connect(
+    server: Server, ca_bundle: Path | None, seconds: float, transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient | BoxProblem:
+    """A client of httpx that asks this server, or why there is none.
+
+    Args:
+        server: Whom it asks; the headers are put into each request as it leaves.
+        ca_bundle: As for BoxClient.
+        seconds: Within half of these a connection must have come about; nothing else of it is limited here.
+        transport: Who carries requests instead of the network.
+    """
+    try:
+        tls = await tls_context(server.url, ca_bundle)
+    except OSError:
+        return NotThere("the certificates to trust (ca_bundle, SSL_CERT_FILE or SSL_CERT_DIR) cannot be read")
+    try:
+        return httpx.AsyncClient(
+            base_url=server.url,
+            auth=_Sent(server),
+            headers=_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            timeout=httpx.Timeout(None, connect=seconds / 2),
+            limits=_LIMITS,
+            follow_redirects=False,
+            transport=transport,
+            trust_env=not _is_near(urlsplit(server.url).hostname or ""),
+            verify=tls,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL):
+        return NotThere("HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used")
+
+
+async def tls_context(url: str, ca_bundle: Path | None) -> ssl.SSLContext:
+    """Whose certificates count at an address: those given, else of the environment, else of the public authorities.
+
+    Raises:
+        OSError: They cannot be read.
+    """
+    if not url.startswith("https:"):
+        # Reading certificates takes long, and nobody shows one over http.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return await asyncio.to_thread(_trusting, ca_bundle)
+
+
+def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+    if ca_bundle is None:
+        return httpx.create_ssl_context()
+    if ca_bundle.is_dir():
+        return ssl.create_default_context(capath=ca_bundle)
+    return ssl.create_default_context(cafile=ca_bundle)
+
+
+class _Sent(httpx.Auth):
+    """Puts the server's headers into each request as it leaves, so that no client and no repr holds them before."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        for name, value in self._server.headers.items():
+            request.headers[name] = value.get_secret_value()
+        yield request
+
+
+async def speaks_tls(host: str, port: int) -> bool:
+    """Whether a TLS handshake succeeds there; nobody's certificate is looked at, and nothing is sent."""
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(host, port, ssl=anybody)
+    except (OSError, UnicodeError):
+        return False
+    writer.transport.abort()
+    return True
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is this machine or one of its network, which no proxy leads to."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_NEAR)
+    return address.is_loopback or address.is_private or address.is_link_local

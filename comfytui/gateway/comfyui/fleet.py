@@ -1,0 +1,78 @@
+"""Plain ComfyUI servers as the gateway's fleet: each is a runner, and each job that it has a workflow."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
+from comfytui.gateway.comfyui.box import Box
+from comfytui.gateway.comfyui.translate import runner_id
+from comfytui.gateway.fleet import UnknownRunner
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.config.servers import Server
+
+__all__ = ["ComfyUIFleet"]
+
+
+class ComfyUIFleet:
+    """A `Fleet` of servers, asked over the network, each on its own: none waits for another.
+
+    A server is asked only while somebody asked for its runner in the last minute, and then as much for many who ask
+    as for one. All questions to the fleet come from one event loop.
+
+    Args:
+        servers: Which ones, each address once; the list of runners keeps their order.
+        clock: All times and waits.
+        ca_bundle: Certificates to trust beside the system's.
+        timeout: Seconds that a server has for a whole answer.
+    """
+
+    def __init__(
+        self, servers: Sequence[Server], clock: Clock, *, ca_bundle: Path | None = None, timeout: float = 5.0
+    ) -> None:
+        self._boxes = {
+            runner_id(server.url): Box(server, clock, ca_bundle=ca_bundle, timeout=timeout) for server in servers
+        }
+
+    async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
+        """One page, in the order given, with what is known: no server is asked for it. All are active."""
+        boxes = list(self._boxes.values()) if status in (None, RunnerStatus.ACTIVE) else []
+        shown = boxes[(page - 1) * per_page : page * per_page]
+        return RunnerPage(runners=tuple(box.runner() for box in shown), total=len(boxes))
+
+    async def get_runner(self, runner_id: str) -> Runner:
+        """One server by id, with what is known of it; UnknownRunner if there is none."""
+        return self._box(runner_id).runner()
+
+    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+        """A server's newest ten jobs.
+
+        Raises:
+            UnknownRunner: There is no such server.
+            RunnerUnreachable: It does not answer, or does not tell its jobs.
+        """
+        return await self._box(runner_id).history()
+
+    async def get_stats(self, runner_id: str) -> RunnerStats:
+        """What a server's machine says of itself, at most a few seconds old.
+
+        Raises:
+            UnknownRunner: There is no such server.
+            RunnerUnreachable: It does not answer, or does not tell that.
+        """
+        return await self._box(runner_id).stats()
+
+    async def aclose(self) -> None:
+        """Stop asking, and close all connections."""
+        await asyncio.gather(*(box.aclose() for box in self._boxes.values()))
+
+    def _box(self, runner_id: str) -> Box:
+        try:
+            return self._boxes[runner_id]
+        except KeyError:
+            raise UnknownRunner(runner_id) from None

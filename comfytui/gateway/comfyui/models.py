@@ -1,0 +1,268 @@
+"""What a ComfyUI server answers, as frozen values: tolerant of what is missing, unknown or of another kind.
+
+Jobs are told in three places that agree in nothing but their ids: `/api/jobs` (since 0.6), and `/queue` and `/history`
+before it. Each is read into the same `Job`. Entries that are no jobs are left out; only a body that is something else
+altogether is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from math import isfinite
+
+from comfytui.api.models import RunnerStats
+from comfytui.api.models import read_stats as read_runner_stats
+from comfytui.api.statuses import WorkflowStatus
+from comfytui.api.text import as_shown
+from comfytui.gateway.comfyui.names import prefix_of_filename
+
+__all__ = ["Job", "Jobs", "read_history", "read_jobs", "read_queue", "read_remaining", "read_stats"]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_STATUSES = {
+    "pending": WorkflowStatus.QUEUED,
+    "in_progress": WorkflowStatus.RUNNING,
+    "completed": WorkflowStatus.COMPLETED,
+    "cancelled": WorkflowStatus.CANCELLED,
+    "failed": WorkflowStatus.FAILED,
+    "success": WorkflowStatus.COMPLETED,
+    "error": WorkflowStatus.FAILED,
+}
+_UNKNOWN = WorkflowStatus("unknown")
+_ENDS = ("execution_success", "execution_error", "execution_interrupted")
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One job of a ComfyUI server. Times are in UTC, by the server's clock.
+
+    Attributes:
+        id: Its prompt id: a UUID, unless whoever sent it to an old server chose otherwise.
+        status: Where it stands, in the API's words; `unknown` for a finished one of which nothing more is told.
+        number: Its place in the queue, the lowest first; negative for one that was put in front.
+        created: When it was queued; servers before 0.3.69 do not tell.
+        started: When it began to run; not told before it has ended.
+        ended: When it ended, well or not.
+        prefix: What the files it saves are called, folder included; empty where that is not known.
+        document: The id of the workflow it came from, which many jobs share; empty where that is not known.
+        noticed: When it was found gone, for one whose end nobody told.
+    """
+
+    id: str
+    status: WorkflowStatus
+    number: float | None = None
+    created: datetime | None = None
+    started: datetime | None = None
+    ended: datetime | None = None
+    prefix: str = ""
+    document: str = ""
+    noticed: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """One answer of `/api/jobs`.
+
+    Attributes:
+        jobs: Those listed, in the order sent.
+        total: How many there are in all that were asked for; None where that was not said.
+    """
+
+    jobs: tuple[Job, ...]
+    total: int | None
+
+
+def read_jobs(body: object) -> Jobs:
+    """Read the answer of `/api/jobs`; ValueError with words where it lists no jobs."""
+    entries = _mapping(body).get("jobs")
+    if not isinstance(entries, list):
+        raise ValueError("expected an object with a list of jobs")
+    total = _count(_mapping(_mapping(body).get("pagination")).get("total"))
+    return Jobs(tuple(job for entry in entries if (job := _listed(_mapping(entry)))), total)
+
+
+def read_queue(body: object) -> tuple[Job, ...]:
+    """Read the answer of `/queue`: what runs, then what waits, in the order in which it will run.
+
+    Raises:
+        ValueError: It is no queue; the text says what was expected.
+    """
+    running, pending = _mapping(body).get("queue_running"), _mapping(body).get("queue_pending")
+    if not isinstance(running, list) or not isinstance(pending, list):
+        raise ValueError("expected an object with queue_running and queue_pending")
+    # Those that wait come as the heap they are kept in, which is in no order that anybody could use.
+    waiting = sorted(_queued(pending, WorkflowStatus.QUEUED), key=_turn)
+    return (*_queued(running, WorkflowStatus.RUNNING), *waiting)
+
+
+def read_history(body: object) -> tuple[Job, ...]:
+    """Read the answer of `/history`: finished jobs, in the order sent; ValueError with words where it is none."""
+    if not isinstance(body, Mapping):
+        raise ValueError("expected an object of finished jobs")
+    return tuple(job for id, entry in body.items() if (job := _finished(id, _mapping(entry))))
+
+
+def read_remaining(body: object) -> int:
+    """Read the answer of `/prompt`: how many jobs wait or run; ValueError with words where no ComfyUI says so."""
+    remaining = _count(_mapping(_mapping(body).get("exec_info")).get("queue_remaining"))
+    if remaining is None:
+        raise ValueError("expected exec_info with queue_remaining")
+    return remaining
+
+
+def read_stats(body: object) -> RunnerStats:
+    """Read the answer of `/system_stats`, in the shape of the API's (page get-runner-stats).
+
+    ComfyUI tells neither of a development mode nor of extensions: there are none, then.
+
+    Raises:
+        ValueError: It tells of no system; the text says what was expected.
+    """
+    stats = _mapping(body)
+    if not isinstance(stats.get("system"), Mapping):
+        raise ValueError("expected an object with a system")
+    told = {name: stats.get(name) for name in ("system", "devices")}
+    return read_runner_stats({**told, "dev_mode": False, "extensions": []})
+
+
+def _listed(entry: Mapping[str, object]) -> Job | None:
+    id, word = _text(entry.get("id")), _text(entry.get("status"))
+    if not id or not word:
+        return None
+    status = _STATUSES.get(word.lower()) or WorkflowStatus(as_shown(word))
+    # A cycle that shows only while the job runs is told as completed, with an error.
+    is_failure = status is WorkflowStatus.COMPLETED and bool(entry.get("execution_error"))
+    return Job(
+        id=id,
+        status=WorkflowStatus.FAILED if is_failure else status,
+        number=_number(entry.get("priority")),
+        created=_time(entry.get("create_time")),
+        started=_time(entry.get("execution_start_time")),
+        ended=_time(entry.get("execution_end_time")),
+        prefix=_prefix_of_output(_mapping(entry.get("preview_output"))),
+        document=_text(entry.get("workflow_id")),
+    )
+
+
+def _prefix_of_output(output: Mapping[str, object]) -> str:
+    if output.get("type") != "output":
+        return ""
+    folder, prefix = _text(output.get("subfolder")), prefix_of_filename(_text(output.get("filename")))
+    return f"{folder}/{prefix}" if folder else prefix
+
+
+def _queued(items: list[object], status: WorkflowStatus) -> Iterator[Job]:
+    for item in items:
+        told = _Item.of(item)
+        if told.id:
+            yield Job(told.id, status, told.number, told.created, prefix=told.prefix, document=told.document)
+
+
+def _turn(job: Job) -> tuple[bool, float, str]:
+    """When its turn is: the queue compares numbers, and then ids."""
+    return job.number is None, job.number or 0, job.id
+
+
+def _finished(id: object, entry: Mapping[str, object]) -> Job | None:
+    prompt, status = entry.get("prompt"), _mapping(entry.get("status"))
+    if not isinstance(id, str) or not id or not isinstance(prompt, list):
+        return None
+    told = _Item.of(prompt)
+    times = _times(status.get("messages"))
+    return Job(
+        id=id,
+        status=_outcome(_text(status.get("status_str")), times),
+        number=told.number,
+        created=told.created,
+        started=times.get("execution_start"),
+        ended=next((times[event] for event in _ENDS if times.get(event)), None),
+        prefix=told.prefix,
+        document=told.document,
+    )
+
+
+def _times(messages: object) -> dict[str, datetime | None]:
+    """When each event that a job's messages tell of was, the last of its kind; None where that is not told."""
+    pairs = messages if isinstance(messages, list) else []
+    return {
+        pair[0]: _time(_mapping(pair[1]).get("timestamp"))
+        for pair in pairs
+        if isinstance(pair, list) and len(pair) > 1 and isinstance(pair[0], str)
+    }
+
+
+def _outcome(word: str, events: Mapping[str, object]) -> WorkflowStatus:
+    if "execution_error" in events:
+        return WorkflowStatus.FAILED
+    if "execution_interrupted" in events:
+        return WorkflowStatus.CANCELLED
+    return _STATUSES.get(word, _UNKNOWN)
+
+
+@dataclass(frozen=True, slots=True)
+class _Item:
+    """What is read of `[number, prompt id, graph, extra data, outputs to execute]`, of which any may be missing."""
+
+    id: str
+    number: float | None
+    created: datetime | None
+    prefix: str
+    document: str
+
+    @classmethod
+    def of(cls, item: object) -> _Item:
+        parts = [*(item if isinstance(item, list) else []), None, None, None, None, None]
+        extra = _mapping(parts[3])
+        workflow = _mapping(_mapping(extra.get("extra_pnginfo")).get("workflow"))
+        return cls(
+            id=_text(parts[1]),
+            number=_number(parts[0]),
+            created=_time(extra.get("create_time")),
+            prefix=_prefix_of_graph(_mapping(parts[2]), parts[4]),
+            document=_text(workflow.get("id")),
+        )
+
+
+def _prefix_of_graph(graph: Mapping[str, object], outputs: object) -> str:
+    """What the first of its nodes that is to save files calls them; what is not executed saves none."""
+    executed = outputs if isinstance(outputs, list) else list(graph)
+    for name in graph:
+        prefix = _text(_mapping(_mapping(graph[name]).get("inputs")).get("filename_prefix"))
+        if prefix and name in executed:
+            return prefix
+    return ""
+
+
+def _mapping(value: object) -> Mapping[str, object]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _number(value: object) -> float | None:
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None
+
+
+def _time(value: object) -> datetime | None:
+    """A moment told in milliseconds since 1970; None for what is none."""
+    number = _number(value)
+    if number is None or number <= 0:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=number)
+    except OverflowError:
+        return None

@@ -1,0 +1,134 @@
+"""Whether a box answers, and whether something changed there, for as long as somebody wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from comfytui.gateway.comfyui.problems import BoxProblem
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from comfytui.clock import Clock
+
+__all__ = ["BEAT_SECONDS", "CLOSED", "LINGER_SECONDS", "Pulse", "Wire"]
+
+BEAT_SECONDS = 5.0
+LINGER_SECONDS = 60.0
+"""For how long a box is watched after somebody last wanted it."""
+CLOSED = "is not watched any more"
+"""Why there is no answer at the very end."""
+
+
+class Wire(Protocol):
+    """What is kept open to a box to hear of changes (`signals.Signals`)."""
+
+    async def run(self) -> None:
+        """Keep it open until cancelled."""
+        ...
+
+
+class Pulse:
+    """The heartbeat of a box: nothing is asked of it unless somebody wanted it within the last minute.
+
+    Attributes:
+        problem: Why the last contact failed; empty after a good one and before the first.
+        last_seen: When the last good contact was; None before the first.
+        remaining: How many jobs waited and ran then; None before the first.
+
+    Args:
+        ask: Asks the box how many jobs wait and run; raises BoxProblem.
+        wire: Kept open while the box is watched, from the first good contact on.
+        clock: Times the beats.
+        on_contact: Told when the box begins to answer.
+        on_change: Told when its jobs may have changed.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[int]],
+        wire: Wire,
+        clock: Clock,
+        on_contact: Callable[[], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._ask = ask
+        self._wire = wire
+        self._clock = clock
+        self._on_contact = on_contact
+        self._on_change = on_change
+        self._task: asyncio.Task[None] | None = None
+        self._wanted_at = 0.0
+        self._is_there = False
+        self._is_closed = False
+        self._met = asyncio.Event()
+        self.problem = ""
+        self.last_seen: datetime | None = None
+        self.remaining: int | None = None
+
+    def want(self) -> None:
+        """Watch the box for the next minute."""
+        self._wanted_at = self._clock.monotonic()
+        if self._task is None and not self._is_closed:
+            self._met.clear()
+            self._task = asyncio.create_task(self._run())
+
+    async def met(self) -> None:
+        """Want it, and return once a contact succeeded or failed since the box is watched: mostly at once."""
+        self.want()
+        await self._met.wait()
+
+    async def aclose(self) -> None:
+        """Stop watching for good: whoever waits, or asks later, is told that there is no answer."""
+        self._is_closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self.problem = CLOSED
+        self._met.set()
+
+    def _is_wanted(self) -> bool:
+        return self._clock.monotonic() - self._wanted_at < LINGER_SECONDS
+
+    async def _run(self) -> None:
+        try:
+            # It may be wanted again while the wire is being closed.
+            while self._is_wanted():
+                await self._watch()
+        finally:
+            self._task = None
+            self._met.set()
+
+    async def _watch(self) -> None:
+        self._is_there = False
+        wire: asyncio.Task[None] | None = None
+        try:
+            while self._is_wanted():
+                await self._beat()
+                if wire is None and self._is_there:
+                    wire = asyncio.create_task(self._wire.run())
+                await self._clock.sleep(BEAT_SECONDS)
+        finally:
+            if wire is not None:
+                wire.cancel()
+                await asyncio.gather(wire, return_exceptions=True)
+
+    async def _beat(self) -> None:
+        try:
+            remaining = await self._ask()
+        except BoxProblem as problem:
+            self.problem, self._is_there = str(problem), False
+        else:
+            self._found(remaining)
+        self._met.set()
+
+    def _found(self, remaining: int) -> None:
+        is_new, self._is_there = not self._is_there, True
+        if is_new or remaining != self.remaining:
+            self._on_change()
+        self.problem = ""
+        self.last_seen, self.remaining = self._clock.now(), remaining
+        if is_new:
+            self._on_contact()

@@ -1,0 +1,174 @@
+"""Reads the jobs of a box: by its list of jobs, else by its queue and history, gently."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from comfytui.api.statuses import WorkflowStatus
+from comfytui.gateway.comfyui.client import MAX_BODY
+from comfytui.gateway.comfyui.models import Job, read_history, read_jobs, read_queue
+from comfytui.gateway.comfyui.problems import Garbled, Refused, TooLarge
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.gateway.comfyui.client import BoxClient
+
+__all__ = ["Half", "JobReader", "Reading", "ask"]
+
+JOBS = "/api/jobs"
+LIMIT = 20
+RUNNING_LIMIT = 5
+BRISK_SECONDS = 1.0
+SLOW_SECONDS = 10.0
+BYTES_A_SECOND = 100_000
+"""The queue and the history carry whole workflows: the box rests a second for so much of them."""
+
+_ACTIVE = "pending,in_progress"
+_FINISHED = "completed,failed,cancelled"
+_FINISHED_BEFORE_0_9 = "completed,failed"
+_HALVES = (_ACTIVE, _FINISHED)
+# Seconds until the list of jobs is tried again: a job that breaks it leaves it some time, a new version is rare.
+_RETRY = {400: 600.0, 404: 600.0, 500: 60.0}
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Half:
+    """What waits and runs, or what is finished.
+
+    Attributes:
+        jobs: The newest of it; what runs is always among them.
+        is_all: Whether that is all there is of it.
+    """
+
+    jobs: tuple[Job, ...]
+    is_all: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The jobs of a box at one time.
+
+    Attributes:
+        active: What waits and runs, read first.
+        finished: The rest.
+    """
+
+    active: Half
+    finished: Half
+
+
+async def ask(
+    client: BoxClient, path: str, read: Callable[[object], _T], params: Mapping[str, str | int] | None = None
+) -> _T:
+    """What a box answers, read.
+
+    Raises:
+        BoxProblem: It gave no answer, or one that cannot be read.
+    """
+    body = await client.get(path, params)
+    try:
+        return read(body)
+    except ValueError as error:
+        raise Garbled from error
+
+
+class JobReader:
+    """Reads jobs, and remembers which way leads to them.
+
+    Each of the two halves, what is active and what is finished, is asked of `/api/jobs`, and where that does not
+    answer for it (404 before 0.6, 500 while one bad job is there) of `/queue` or `/history` for a while. Active ones
+    first: a job that ends between the two questions is then in both answers, never in none.
+
+    Args:
+        client: Asks the box.
+        clock: When the list of jobs is tried again is counted by it.
+    """
+
+    def __init__(self, client: BoxClient, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+        self.forget()
+        self.pause = BRISK_SECONDS
+        """Seconds that are to pass after the last reading before the next begins."""
+
+    def forget(self) -> None:
+        """Try everything anew: the box may be of another version now."""
+        self._not_before: dict[str, float] = {}
+        self._finished = _FINISHED
+        self._max_items = LIMIT
+
+    async def read(self) -> Reading:
+        """Read both halves.
+
+        Raises:
+            BoxProblem: One of them could not be had.
+        """
+        before, at_least = self._client.received, 0
+        is_brisk = False
+        try:
+            active = await self._either(_ACTIVE, self._listed_active, self._queue)
+            finished = await self._either(_FINISHED, self._listed_finished, self._history)
+            is_brisk = not any(self._is_set_aside(half) for half in _HALVES)
+        except TooLarge:
+            # The box made all of it, however little of that was read.
+            at_least = MAX_BODY
+            raise
+        finally:
+            slow = SLOW_SECONDS + max(at_least, self._client.received - before) / BYTES_A_SECOND
+            self.pause = BRISK_SECONDS if is_brisk else slow
+        return Reading(active, finished)
+
+    async def _either(
+        self, half: str, listed: Callable[[], Awaitable[Half]], plain: Callable[[], Awaitable[Half]]
+    ) -> Half:
+        if not self._is_set_aside(half):
+            try:
+                return await listed()
+            except Refused as refusal:
+                if refusal.status not in _RETRY:
+                    raise
+                self._set_aside(half, refusal.status)
+        return await plain()
+
+    def _is_set_aside(self, half: str) -> bool:
+        return half in self._not_before and self._clock.monotonic() < self._not_before[half]
+
+    def _set_aside(self, half: str, status: int) -> None:
+        until = self._clock.monotonic() + _RETRY[status]
+        self._not_before |= dict.fromkeys((half,) if status != 404 else _HALVES, until)
+
+    async def _listed_active(self) -> Half:
+        active = await self._listed(_ACTIVE)
+        if active.is_all or any(job.status is WorkflowStatus.RUNNING for job in active.jobs):
+            return active
+        running = await self._listed("in_progress", RUNNING_LIMIT)
+        return Half((*running.jobs, *active.jobs), is_all=False)
+
+    async def _listed_finished(self) -> Half:
+        try:
+            return await self._listed(self._finished)
+        except Refused as refusal:
+            if refusal.status != 400 or self._finished != _FINISHED:
+                raise
+            self._finished = _FINISHED_BEFORE_0_9
+        return await self._listed(self._finished)
+
+    async def _listed(self, states: str, limit: int = LIMIT) -> Half:
+        listed = await ask(self._client, JOBS, read_jobs, {"status": states, "limit": limit})
+        return Half(listed.jobs, is_all=listed.total is not None and listed.total <= len(listed.jobs))
+
+    async def _queue(self) -> Half:
+        return Half(await ask(self._client, "/queue", read_queue), is_all=True)
+
+    async def _history(self) -> Half:
+        most = self._max_items
+        try:
+            jobs = await ask(self._client, "/history", read_history, {"max_items": most})
+        except TooLarge:
+            self._max_items = max(1, most // 2)
+            raise
+        return Half(jobs, is_all=len(jobs) < most)

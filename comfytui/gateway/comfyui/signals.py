@@ -1,0 +1,118 @@
+"""Hearing that something changed at a ComfyUI server, over a WebSocket that says nothing else that is used."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from comfytui import __version__
+from comfytui.api.body import read_json
+from comfytui.gateway.comfyui.connection import tls_context
+
+if TYPE_CHECKING:
+    from websockets.asyncio.client import ClientConnection
+
+    from comfytui.clock import Clock
+    from comfytui.config.servers import Server
+
+__all__ = ["RETRY_SECONDS", "Signals"]
+
+RETRY_SECONDS = 30.0
+"""How long after a connection ended or failed the next one is tried."""
+
+_CLOSE_SECONDS = 0.5
+# Previews of images come along, to whoever is connected.
+_MAX_MESSAGE = 8 * 1024 * 1024
+# At its most talkative the library would log the headers that are sent.
+_SILENCE = logging.getLogger(__name__)
+_SILENCE.setLevel(logging.CRITICAL)
+
+
+class Signals:
+    """A WebSocket to one server, under a client id of its own: another's would take that one's events away.
+
+    Args:
+        server: Whom to listen to; its headers go along with the handshake.
+        on_change: Called whenever its jobs may have changed, as also when listening begins or ends: what happened
+            meanwhile was not heard.
+        clock: What measures the time between attempts.
+        ca_bundle: As for BoxClient.
+
+    Attributes:
+        is_open: Whether changes are being heard of now.
+    """
+
+    def __init__(
+        self, server: Server, on_change: Callable[[], None], clock: Clock, *, ca_bundle: Path | None = None
+    ) -> None:
+        self.is_open = False
+        self._server = server
+        self._on_change = on_change
+        self._clock = clock
+        self._ca_bundle = ca_bundle
+
+    async def run(self) -> None:
+        """Listen until cancelled; whatever fails is tried again after RETRY_SECONDS."""
+        while True:
+            if await self._listened():
+                self._on_change()
+            await self._clock.sleep(RETRY_SECONDS)
+
+    async def _listened(self) -> bool:
+        """Listen until the connection ends; whether there was one."""
+        from websockets.exceptions import WebSocketException
+
+        was_open = False
+        try:
+            socket = await self._connect()
+            was_open = self.is_open = True
+            self._on_change()
+            await self._hear(socket)
+        except (OSError, ValueError, WebSocketException):
+            # ValueError: a header or host that cannot be sent, or a redirect to where the headers must not go.
+            pass
+        finally:
+            self.is_open = False
+        return was_open
+
+    async def _connect(self) -> ClientConnection:
+        from websockets.asyncio.client import connect
+
+        address = urlsplit(self._server.url)
+        is_tls = address.scheme == "https"
+        return await connect(
+            f"{'wss' if is_tls else 'ws'}://{address.netloc}{address.path}/ws?clientId={uuid4()}",
+            additional_headers={name: value.get_secret_value() for name, value in self._server.headers.items()},
+            user_agent_header=f"comfytui/{__version__}",
+            compression=None,
+            proxy=None,
+            close_timeout=_CLOSE_SECONDS,
+            max_size=_MAX_MESSAGE,
+            logger=_SILENCE,
+            ssl=await tls_context(self._server.url, self._ca_bundle) if is_tls else None,
+            # Named apart from the URL, they keep redirects from leading to another host.
+            host=address.hostname,
+            port=address.port or (443 if is_tls else 80),
+        )
+
+    async def _hear(self, socket: ClientConnection) -> None:
+        try:
+            async for message in socket:
+                if isinstance(message, str) and _is_change(message):
+                    self._on_change()
+        finally:
+            await socket.close()
+
+
+def _is_change(message: str) -> bool:
+    """Whether a message tells that the queue changed or a job began or ended."""
+    try:
+        event = read_json(message.encode())
+    except ValueError:
+        return False
+    kind = event.get("type") if isinstance(event, dict) else None
+    return isinstance(kind, str) and (kind == "status" or kind.startswith("execution_"))

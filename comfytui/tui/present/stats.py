@@ -1,0 +1,172 @@
+"""Whether a runner answers, and what its machine is and has left, as fields. Old numbers never look like new ones."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.engine.feed import Freshness, ProblemKind
+from comfytui.engine.pacing import stats_pace
+from comfytui.tui.present.cells import Line, Role, Span
+from comfytui.tui.present.fields import Field, field
+from comfytui.tui.present.glyphs import NOT_ASKED, reach_glyph
+from comfytui.tui.present.problems import cause
+from comfytui.tui.present.units import age, clock_time
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from comfytui.api.models import Device, RunnerStats
+    from comfytui.engine.checkup import Checkup
+    from comfytui.engine.feed import Feed, Problem
+    from comfytui.tui.present.now import Now
+
+__all__ = ["gauge", "health_fields", "latency_words", "machine_fields", "reach"]
+
+_GB = 1024**3
+
+_LONGEST_GAUGE, _SHORTEST_GAUGE = 10, 3
+_GAP = Span("  ")
+
+
+def reach(feed: Feed[Checkup]) -> Line:
+    """The cell `reach` of a runner: shape and word, muted where it could not be checked again.
+
+    One that was not checked yet is an ellipsis: unknown never looks like good.
+    """
+    if feed.value is None:
+        return (Span(NOT_ASKED, Role.MUTED),)
+    glyph = reach_glyph(feed.value.reachable)
+    word = "yes" if feed.value.reachable else "no"
+    return (Span(f"{glyph.text} {word}", Role.MUTED if feed.problem else glyph.role),)
+
+
+def health_fields(feed: Feed[Checkup], at: Now, width: int) -> tuple[Field, ...]:
+    """Whether the runner answers, and how full its memories are, for a panel `width` cells wide.
+
+    Numbers stay, muted and said to be old, while there are no newer ones.
+    """
+    checkup = feed.value
+    stats = checkup.stats if checkup else None
+    is_old = feed.problem is not None or checkup is None or not checkup.reachable
+    reachable = Field("Reachable", (_reachable(feed, at),))
+    if stats is None:
+        return (reachable,)
+    muted = is_old or _is_late(feed, at)
+    note = (field("", "the numbers are from before that", Role.MUTED),) if is_old else ()
+    return (reachable, *note, *_gauges([*_memories(stats)], width, muted=muted))
+
+
+def machine_fields(feed: Feed[Checkup]) -> tuple[Field, ...]:
+    """What the runner's machine is, as far as it ever said so."""
+    stats = feed.value.stats if feed.value else None
+    return tuple(field(label, text) for label, text in _said(stats) if text) if stats else ()
+
+
+def gauge(share: float, cells: int) -> tuple[str, str]:
+    """The full and the empty part of a gauge of so many cells; what is over or under stays within it."""
+    full = max(0, min(round(share * cells), cells))
+    return "▰" * full, "▱" * (cells - full)
+
+
+def latency_words(seconds: float) -> str:
+    """How long an answer took: `<1 ms`, `43 ms`, `1.2 s`."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds >= 1000:
+        return f"{seconds:.1f} s"
+    return f"{milliseconds} ms" if milliseconds else "<1 ms"
+
+
+def _reachable(feed: Feed[Checkup], at: Now) -> Span:
+    checkup = feed.value
+    if feed.problem is not None or checkup is None:
+        return Span(f"{reach_glyph(None).text} not checked{_why(feed.problem, again=checkup is not None)}", Role.MUTED)
+    glyph = reach_glyph(checkup.reachable)
+    text = f"{glyph.text} {_outcome(checkup)}"
+    if _is_late(feed, at) and feed.fetched_on is not None:
+        return Span(f"{text}, {age(at.monotonic - feed.fetched_on)} ago", Role.MUTED)
+    return Span(text, glyph.role)
+
+
+def _outcome(checkup: Checkup) -> str:
+    if not checkup.reachable:
+        since = f"no since {clock_time(checkup.since)}" if checkup.since else "no"
+        return f"{since}: {checkup.words}" if checkup.words else since
+    return "yes" if checkup.latency is None else latency_words(checkup.latency)
+
+
+def _why(problem: Problem | None, *, again: bool) -> str:
+    if problem is None:
+        return ""
+    since = f" since {clock_time(problem.since)}" if again else ""
+    # The list tells whether a runner is gone; without it, this says that the API has no stats to give.
+    words = "the API does not tell" if problem.kind is ProblemKind.NOT_FOUND else cause(problem)
+    return f"{since}: {words}"
+
+
+def _is_late(feed: Feed[Checkup], at: Now) -> bool:
+    return feed.freshness(at.monotonic, stats_pace(at.pace)) is Freshness.LATE
+
+
+class _Memory(NamedTuple):
+    """A memory by its name, in bytes."""
+
+    label: str
+    total: int | None
+    free: int | None
+
+    @property
+    def used(self) -> int | None:
+        """What is taken of it; None where that is not known or cannot be."""
+        if self.total is None or self.free is None or self.free > self.total:
+            return None
+        return self.total - self.free
+
+    @property
+    def words(self) -> str:
+        """How full it is in numbers: `14.2 / 24.0 GB`, or as much of that as was said."""
+        total = None if self.total is None else f"{self.total / _GB:.1f}"
+        if self.used is not None:
+            return f"{self.used / _GB:.1f} / {total} GB"
+        if self.free is None:
+            return f"{total} GB"
+        return f"{self.free / _GB:.1f} GB free" + (f" of {total} GB" if total else "")
+
+
+def _memories(stats: RunnerStats) -> Iterator[_Memory]:
+    """The memories of which anything was said, those of the devices first."""
+    own = [(place, device) for place, device in enumerate(stats.devices) if _has_memory(device)]
+    for place, device in own:
+        yield _Memory(f"VRAM {place}" if len(stats.devices) > 1 else "VRAM", device.vram_total, device.vram_free)
+    if stats.system.ram_total is not None or stats.system.ram_free is not None:
+        yield _Memory("RAM", stats.system.ram_total, stats.system.ram_free)
+
+
+def _has_memory(device: Device) -> bool:
+    return device.vram_total is not None or device.vram_free is not None
+
+
+def _gauges(memories: Sequence[_Memory], width: int, *, muted: bool) -> Iterator[Field]:
+    """The memories below each other, with gauges of one length where there is room for them beside the numbers."""
+    # Labels take a third of a panel at most (comfytui.tui.present.fields), and gaps stand on both sides of a gauge.
+    room = width - width // 3 - 2 * len(_GAP.text) - max((len(memory.words) for memory in memories), default=0)
+    cells = min(room, _LONGEST_GAUGE)
+    for memory in memories:
+        numbers = Span(memory.words, Role.MUTED if muted else Role.PLAIN)
+        if cells < _SHORTEST_GAUGE or memory.used is None:
+            yield Field(memory.label, (numbers,))
+            continue
+        full, empty = gauge(memory.used / (memory.total or 1), cells)
+        bar = (Span(full, Role.MUTED if muted else Role.ACCENT), Span(empty, Role.MUTED))
+        yield Field(memory.label, (*bar, _GAP, numbers))
+
+
+def _said(stats: RunnerStats) -> Iterable[tuple[str, str | None]]:
+    yield "ComfyUI", stats.system.comfyui_version
+    # What follows the number is how it was built.
+    yield "Python", next(iter((stats.system.python_version or "").split()), None)
+    many = len(stats.devices) > 1
+    for place, device in enumerate(stats.devices):
+        yield f"Device {place}" if many else "Device", device.name or device.type
+    yield "Os", stats.system.os
+    yield "Dev mode", "on" if stats.dev_mode else None
+    yield "Extensions", "  ".join(stats.extensions)

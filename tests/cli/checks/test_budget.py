@@ -1,0 +1,89 @@
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from comfytui.api.allowance import SHARE, WINDOW, Use
+from comfytui.api.ledger import Claim, Ledger
+from comfytui.cli.checks.budget import look_at_budget
+from comfytui.cli.checks.check import Check, Result
+from tests.support.clock import FakeClock
+
+HOST = "api.example.com"
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "allowance.sqlite"
+
+
+async def look(path: Path, clock: FakeClock, seconds: float = 5.0) -> Check:
+    return await look_at_budget(path, HOST, clock, seconds)
+
+
+def spend(path: Path, clock: FakeClock, count: int, host: str = HOST) -> None:
+    """What another process of this person does."""
+    ledger = Ledger(clock, path, host, SHARE, WINDOW)
+    for _ in range(count):
+        assert isinstance(ledger.claim(Use.WISH, (), 0.0), Claim)
+    ledger.close()
+
+
+def scribble(path: Path) -> None:
+    path.write_text("this is no database, " * 100)
+
+
+async def test_looking_spends_nothing(path: Path) -> None:
+    for _ in range(2):
+        check = await look(path, FakeClock())
+        assert check.result is Result.OK
+        assert "nobody asked lately; 0 of 40 requests in 10 s spent, 20 may be" in check.found
+
+
+async def test_all_processes_of_one_host_count(path: Path) -> None:
+    clock = FakeClock()
+    spend(path, clock, 2)
+    assert "one process asked lately; 2 of 40" in (await look(path, clock)).found
+    await clock.advance(WINDOW + 1)
+    spend(path, clock, 3)
+    spend(path, clock, 5, "elsewhere.example.com")
+    assert "2 processes asked lately; 3 of 40" in (await look(path, clock)).found
+
+
+async def test_a_cool_down_of_others_stays(path: Path) -> None:
+    clock = FakeClock()
+    ledger = Ledger(clock, path, HOST, SHARE, WINDOW)
+    assert ledger.tell(clock.monotonic() + 8.0) is None
+    await look(path, clock)
+    claim = ledger.claim(Use.WISH, (), 0.0)
+    ledger.close()
+    assert isinstance(claim, Claim)
+    assert claim.wait == 8.0
+
+
+async def test_a_file_that_is_none_of_ours(path: Path) -> None:
+    path.parent.mkdir()
+    scribble(path)
+    check = await look(path, FakeClock())
+    assert check.result is Result.WARN
+    assert "allowance.sqlite cannot be used: file is not a database" in check.found
+
+
+async def test_a_directory_that_cannot_be_made(path: Path) -> None:
+    scribble(path.parent)
+    check = await look(path, FakeClock())
+    assert check.result is Result.WARN
+    assert "cannot be used: " in check.found
+
+
+async def test_a_file_that_somebody_holds(path: Path) -> None:
+    clock = FakeClock()
+    await look(path, clock)
+    with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+        holder.execute("BEGIN EXCLUSIVE")
+        check = await look(path, clock, 0.05)
+    assert check.result is Result.WARN
+    assert "cannot be used: it does not answer" in check.found

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+import ssl
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from comfytui.cli.checks.certificate import Certificate, look_at_certificate, no_certificate, read_certificate, tell
+from comfytui.cli.checks.check import Check, Result
+from comfytui.cli.checks.network import Address, address_of
+from comfytui.cli.status import ExitStatus
+from tests.support.clock import START
+from tests.support.scripted import ScriptedServer
+
+TLS = Path(__file__).parents[2] / "fixtures" / "tls"
+AUTHORITY = TLS / "authority.pem"
+NOW = START.timestamp()
+DAY = 86_400
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SSL_CERT_FILE", "SSL_CERT_DIR"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+async def secure() -> AsyncIterator[ScriptedServer]:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(TLS / "localhost.pem")
+    async with ScriptedServer(tls) as server:
+        yield server
+
+
+async def look(address: Address, ca_bundle: Path | None = AUTHORITY, seconds: float = 5.0, *more: str) -> Check:
+    addresses = (*more, "127.0.0.1")
+    return await look_at_certificate(address, addresses, ca_bundle, {}, seconds, NOW)
+
+
+async def test_one_that_is_trusted(secure: ScriptedServer) -> None:
+    check = await look(address_of(secure.url))
+    assert check.result is Result.OK
+    assert check.found.startswith("TLSv1.3, certificate of localhost, by comfytui tests, good for 36")
+    assert check.found.endswith(f"; trusted by ca_bundle, {AUTHORITY}")
+    assert secure.requests == []
+
+
+async def test_the_next_address_is_tried_where_the_first_gives_no_connection(secure: ScriptedServer) -> None:
+    assert (await look(address_of(secure.url), AUTHORITY, 5.0, "::1")).result is Result.OK
+
+
+async def test_one_that_is_not_trusted(secure: ScriptedServer) -> None:
+    check = await look(address_of(secure.url), None)
+    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert check.found.startswith("TLS: the server's certificate is not trusted")
+    assert "ca_bundle" in check.remedy
+
+
+async def test_one_of_another_host(secure: ScriptedServer) -> None:
+    check = await look(replace(address_of(secure.url), host="127.0.0.1"))
+    assert check.result is Result.FAIL
+    assert "IP address mismatch" in check.found
+    assert "is the address right" in check.remedy
+
+
+async def test_certificates_that_cannot_be_read() -> None:
+    check = await look(Address("https", "localhost", 1), Path("/nowhere.pem"))
+    assert check.result is Result.FAIL
+    assert check.found == "ca_bundle, /nowhere.pem holds no certificates that can be read"
+
+
+async def test_a_server_that_speaks_no_tls() -> None:
+    async with ScriptedServer() as plain:
+        check = await look(replace(address_of(plain.url), scheme="https"), AUTHORITY, 0.2)
+    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert check.found == "no handshake within 0.2 s"
+
+
+async def test_nothing_that_listens() -> None:
+    async with ScriptedServer() as gone:
+        address = replace(address_of(gone.url), scheme="https")
+    check = await look(address)
+    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert check.found == "connection refused: nothing listens there"
+
+
+@pytest.mark.parametrize(
+    ("days", "result"), [(400, Result.OK), (14, Result.OK), (13.9, Result.WARN), (0.5, Result.WARN)]
+)
+def test_one_that_ends_soon(days: float, result: Result) -> None:
+    check = tell(Certificate("host", "authority", NOW + days * DAY), "TLSv1.3", "the public authorities", NOW)
+    assert check.result is result
+    assert f"good for {int(days)} days; trusted by the public authorities" in check.found
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        (((("commonName", "a.example"),), (("organizationName", "A"),)), "a.example"),
+        (((("organizationName", "A"),),), "A"),
+        ((), "no name"),
+        (None, "no name"),
+    ],
+)
+def test_names_of_certificates(names: object, name: str) -> None:
+    said = {"subject": names, "issuer": names, "notAfter": "Nov 21 14:00:00 2026 GMT"}
+    assert read_certificate(said) == Certificate(name, name, NOW)
+
+
+@pytest.mark.parametrize(("host", "result"), [("127.0.0.1", Result.OK), ("192.0.2.1", Result.WARN)])
+def test_plain_http(host: str, result: Result) -> None:
+    assert no_certificate(Address("http", host, 80)).result is result

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import ssl
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from comfytui.cli.checks.check import Check, Result, lines, status_of
+from comfytui.cli.checks.fleet import Patience, look_at_fleet
+from comfytui.cli.status import ExitStatus
+from comfytui.clock import SystemClock
+from comfytui.config.paths import state_dir
+from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.servers import Server
+from comfytui.config.settings import Settings, host_of
+from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
+from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, json_reply
+
+NAMES = ["token", "dns", "proxy", "tls", "api", "clock", "budget"]
+TOKEN = {TOKEN_VARIABLE: "cfc_s3cretToken"}
+PAGE = json_reply({"runners": [], "total": 7})
+QUICK = Patience(name=0.3, token=0.3, handshake=0.3, api=0.3, servers=0.3)
+TLS = Path(__file__).parents[2] / "fixtures" / "tls"
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(environ: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR"):
+        environ.delenv(name, raising=False)
+        environ.delenv(name.lower(), raising=False)
+
+
+def settings_for(url: str) -> Settings:
+    return Settings(source=host_of(url), url=url)
+
+
+async def look(
+    settings: Settings, environ: dict[str, str] | None = None, patience: Patience | None = None, *, is_sure: bool = True
+) -> dict[str, Check]:
+    checks = await look_at_fleet(
+        settings, TOKEN if environ is None else environ, SystemClock(), patience or Patience(), is_sure=is_sure
+    )
+    assert "s3cret" not in "".join(lines(checks))
+    assert "s3cret" not in repr(checks)
+    return {check.name: check for check in checks}
+
+
+async def look_by(answer: Answer, patience: Patience | None = None) -> tuple[dict[str, Check], ScriptedServer]:
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", answer)
+        return await look(settings_for(server.url), patience=patience), server
+
+
+def wrong(checks: dict[str, Check]) -> dict[str, Result]:
+    return {name: check.result for name, check in checks.items() if check.result is not Result.OK}
+
+
+async def test_all_is_well() -> None:
+    checks, server = await look_by(PAGE)
+    assert list(checks) == NAMES
+    assert wrong(checks) == {}
+    assert checks["api"].found.endswith("took the token; 7 runners")
+    assert "one process asked lately; 1 of 40" in checks["budget"].found
+    (request,) = server.requests
+    assert request.headers["authorization"] == "Bearer cfc_s3cretToken"
+    assert "GET /v1/runner" in (state_dir() / "requests.log").read_text()
+
+
+async def test_by_tls_all_is_well_too() -> None:
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(TLS / "localhost.pem")
+    async with ScriptedServer(tls) as server:
+        server.on("/v1/runner", PAGE)
+        settings = replace(settings_for(server.url), ca_bundle=AUTHORITY)
+        trusted = await look(settings)
+        stranger = await look(replace(settings, ca_bundle=None))
+        assert len(server.requests) == 1
+    assert wrong(trusted) == {}
+    assert wrong(stranger) == {"tls": Result.FAIL, "api": Result.FAIL, "clock": Result.WARN}
+    assert status_of([*stranger.values()]) == ExitStatus.UNREACHABLE
+
+
+@pytest.mark.parametrize(
+    ("answer", "patience", "trouble", "status"),
+    [
+        (error_reply(401, "Invalid token"), None, {"api": Result.FAIL}, ExitStatus.NO_TOKEN),
+        (error_reply(500, "oh"), None, {"api": Result.FAIL}, ExitStatus.FAILED),
+        (error_reply(429, "slow down"), None, {"api": Result.WARN}, ExitStatus.OK),
+        (hang(), QUICK, {"api": Result.FAIL, "clock": Result.WARN}, ExitStatus.UNREACHABLE),
+    ],
+    ids=["401", "500", "429", "hung"],
+)
+async def test_an_api_in_trouble(
+    answer: Answer, patience: Patience | None, trouble: dict[str, Result], status: ExitStatus
+) -> None:
+    checks, _ = await look_by(answer, patience)
+    assert wrong(checks) == trouble
+    assert status_of([*checks.values()]) == status
+
+
+async def test_a_port_where_nothing_listens() -> None:
+    async with ScriptedServer() as server:
+        url = server.url
+    checks = await look(settings_for(url))
+    assert wrong(checks) == {"api": Result.FAIL, "clock": Result.WARN}
+    assert "nothing listens there" in checks["api"].found
+
+
+async def test_without_a_token_nobody_is_asked() -> None:
+    async with ScriptedServer() as server:
+        checks = await look(settings_for(server.url), {})
+        assert server.connections == 0
+    assert wrong(checks) == {"token": Result.FAIL, "api": Result.WARN, "clock": Result.WARN}
+    assert status_of([*checks.values()]) == ExitStatus.NO_TOKEN
+
+
+async def test_a_host_that_is_not_there_is_not_asked() -> None:
+    def nowhere(_host: str, _port: int) -> Sequence[str]:
+        return ()
+
+    settings = settings_for("https://api.example.com")
+    checks = await look_at_fleet(settings, TOKEN, SystemClock(), Patience(), resolver=nowhere)
+    assert status_of(checks) == ExitStatus.UNREACHABLE
+    assert wrong({check.name: check for check in checks}) == {
+        "dns": Result.FAIL,
+        "tls": Result.WARN,
+        "api": Result.WARN,
+        "clock": Result.WARN,
+    }
+
+
+async def test_by_a_proxy_the_host_need_not_be_found_here(environ: pytest.MonkeyPatch) -> None:
+    def nowhere(_host: str, _port: int) -> Sequence[str]:
+        return ()
+
+    async with ScriptedServer() as proxy:
+        proxied = {"HTTPS_PROXY": proxy.url.replace("//", "//me:s3cret@")}
+        environ.setenv("HTTPS_PROXY", proxied["HTTPS_PROXY"])
+        settings = settings_for("https://api.example.com")
+        checks = await look_at_fleet(settings, TOKEN | proxied, SystemClock(), Patience(), resolver=nowhere)
+        assert [request.method for request in proxy.requests] == ["CONNECT"]
+    assert "s3cret" not in "".join(lines(checks))
+    assert wrong({check.name: check for check in checks}) == {"api": Result.FAIL, "clock": Result.WARN}
+
+
+async def test_no_token_goes_where_nobody_may_have_meant_it() -> None:
+    async with ScriptedServer() as server:
+        checks = await look(settings_for(server.url), is_sure=False)
+        assert server.connections == 0
+    assert wrong(checks) == {"api": Result.WARN, "clock": Result.WARN}
+
+
+async def test_an_address_that_would_give_the_token_away() -> None:
+    checks = await look(settings_for("http://192.0.2.1"))
+    assert wrong(checks) == {"tls": Result.WARN, "api": Result.FAIL, "clock": Result.WARN}
+    assert "--insecure-http" in checks["api"].found
+
+
+async def test_the_simulated_fleet_needs_nothing() -> None:
+    checks = await look(Settings(source="demo"), {})
+    assert list(checks) == ["api"]
+    assert wrong(checks) == {}
+
+
+async def test_servers_are_looked_at_instead() -> None:
+    async with ScriptedComfyUI() as box:
+        checks = await look(Settings(source="gpu2", servers=(Server(box.url, "gpu2"),)), {})
+    assert list(checks) == ["comfyui gpu2"]
+    assert wrong(checks) == {}
+
+
+def test_a_dead_network_takes_less_than_ten_seconds() -> None:
+    patience = Patience()
+    first = max(patience.name, patience.token)
+    assert first + max(patience.handshake, patience.api) + patience.budget < 10
+    assert max(patience.servers, patience.tmux) < 10

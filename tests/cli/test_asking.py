@@ -1,0 +1,262 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.api.errors import (
+    BadRequest,
+    ComfyControlError,
+    Forbidden,
+    InvalidArgument,
+    NotFound,
+    RateLimited,
+    ServerError,
+    TimedOut,
+    Unauthorized,
+    Unintelligible,
+    Unreachable,
+)
+from comfytui.cli.asking import Asker, NotFoundHereError, ended_by
+from comfytui.cli.diagnostics import Progress
+from comfytui.cli.patience import CoolingDownError
+from comfytui.cli.status import ExitStatus
+from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE
+from comfytui.config.settings import API_URL_VARIABLE
+from comfytui.sources import UnusableTokenError
+from tests.support.builders import make_runner
+from tests.support.clock import FakeClock, settle
+from tests.support.scripted import ScriptedServer, error_reply, html_reply, json_reply, reply
+from tests.support.source import ScriptedSource
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from comfytui.api.models import Runner
+    from tests.cli.conftest import Outcome, Run
+    from tests.support.scripted import Answer
+
+RUNNER = {"id": "r1", "name": "gpu", "status": "active"}
+PAGE = {"runners": [RUNNER], "total": 1}
+
+AT = ("GET", "/v1/runner")
+
+
+class Failing(ScriptedSource):
+    """Raises these one after the other, then answers."""
+
+    def __init__(self, clock: FakeClock, *errors: ComfyControlError) -> None:
+        super().__init__(clock)
+        self.errors = list(errors)
+        self.tries = 0
+
+    async def get_runner(self, runner_id: str, *_use: object) -> Runner:
+        self.tries += 1
+        if self.errors:
+            raise self.errors.pop(0)
+        return make_runner(runner_id)
+
+
+@pytest.fixture
+async def server(environ: pytest.MonkeyPatch) -> AsyncIterator[ScriptedServer]:
+    """An API that says what a test wants said, and a token for it."""
+    environ.setenv(TOKEN_VARIABLE, "cfc_sekret")
+    async with ScriptedServer() as scripted:
+        environ.setenv(API_URL_VARIABLE, scripted.url)
+        yield scripted
+
+
+def failing(*errors: ComfyControlError, no_wait: bool = False) -> tuple[Asker, Failing, FakeClock]:
+    clock = FakeClock()
+    source = Failing(clock, *errors)
+    return Asker(source, clock, Progress(clock), no_wait=no_wait), source, clock
+
+
+def server_error(status: int = 503) -> ServerError:
+    return ServerError(*AT, "down", status)
+
+
+@pytest.mark.parametrize(
+    "errors",
+    [
+        [Unreachable(*AT, "refused")],
+        [TimedOut(*AT, "late"), server_error()],
+        [server_error(500), server_error(502)],
+        [RateLimited(*AT, "slow down", retry_after=0.0)] * 3,
+    ],
+)
+async def test_what_may_come_right_is_asked_again(errors: list[ComfyControlError]) -> None:
+    asker, source, clock = failing(*errors)
+    task = asyncio.create_task(asker.runner("r1"))
+    await clock.advance(0.4)
+    assert task.done() is isinstance(errors[0], RateLimited)
+    await clock.advance(1.1)
+    assert (await task).id == "r1"
+    assert source.tries == len(errors) + 1
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadRequest(*AT, "no", 400),
+        Unauthorized(*AT, "no", 401),
+        Forbidden(*AT, "no", 403),
+        NotFound(*AT, "no", 404),
+        Unintelligible(*AT, "no"),
+        InvalidArgument("no"),
+    ],
+)
+async def test_a_no_is_a_no(error: ComfyControlError) -> None:
+    asker, source, _ = failing(error)
+    with pytest.raises(type(error)):
+        await asker.runner("r1")
+    assert source.tries == 1
+
+
+async def test_it_gives_up_after_three_tries(capsys: pytest.CaptureFixture[str]) -> None:
+    asker, source, clock = failing(*[Unreachable(*AT, "Connection refused")] * 3)
+    task = asyncio.create_task(asker.runner("r1"))
+    await clock.advance(1.5)
+    with pytest.raises(Unreachable):
+        await task
+    assert source.tries == 3
+    assert capsys.readouterr().err == "comfytui: Connection refused; asking again\n"
+
+
+async def test_it_gives_up_what_hangs() -> None:
+    clock = FakeClock()
+    source = Failing(clock, Unreachable(*AT, "refused"))
+    asker = Asker(source, clock, Progress(clock), seconds=0.01)
+    # Its clock stands still, so it pauses for ever.
+    with pytest.raises(TimedOut, match=r"no answer within 0\.01 seconds"):
+        await asker.runner("r1")
+
+
+@pytest.mark.parametrize(("no_wait", "tries"), [(True, 1), (False, 4)])
+async def test_being_sent_away_is_borne_for_a_while_or_not_at_all(no_wait: bool, tries: int) -> None:
+    asker, source, _ = failing(*[RateLimited(*AT, "slow down", retry_after=7.2)] * 9, no_wait=no_wait)
+    with pytest.raises(CoolingDownError, match="for 8 s more"):
+        await asker.runner("r1")
+    assert source.tries == tries
+
+
+async def test_a_runner_that_is_silent_is_an_answer() -> None:
+    clock = FakeClock()
+    source = ScriptedSource(clock)
+    source.stats = {"r1": server_error(500)}
+    with pytest.raises(ServerError):
+        await Asker(source, clock, Progress(clock)).stats("r1")
+    assert len(source.asked) == 1
+
+
+def test_the_time_is_the_servers() -> None:
+    clock = FakeClock()
+    source = ScriptedSource(clock)
+    source.ahead = 60.0
+    assert (Asker(source, clock, Progress(clock)).now() - clock.now()).total_seconds() == 60.0
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (Unauthorized(*AT, "token expired", 401), ExitStatus.NO_TOKEN, "token expired"),
+        (UnusableTokenError("it failed"), ExitStatus.NO_TOKEN, "it failed"),
+        (InvalidArgument("http:// would show it"), ExitStatus.USAGE, "http:// would show it"),
+        (Unreachable(*AT, "refused"), ExitStatus.UNREACHABLE, "refused"),
+        (TimedOut(*AT, "late"), ExitStatus.UNREACHABLE, "late"),
+        (Forbidden(*AT, "not your tier", 403), ExitStatus.FAILED, "not your tier"),
+        (server_error(), ExitStatus.FAILED, "down"),
+        (Unintelligible(*AT, "HTML"), ExitStatus.FAILED, "HTML"),
+        (NotFoundHereError("none"), ExitStatus.FAILED, "none"),
+        (ComfyControlError("anything"), ExitStatus.FAILED, "anything"),
+        (CoolingDownError(3.0), ExitStatus.COOLING_DOWN, "alone for 3 s more"),
+    ],
+)
+def test_what_it_ends_with(
+    error: ComfyControlError | CoolingDownError | NotFoundHereError, status: ExitStatus, words: str
+) -> None:
+    assert ended_by(error)[0] is status
+    assert words in ended_by(error)[1]
+
+
+async def called(run: Run, *argv: str) -> Outcome:
+    """The outcome of a call in a thread of its own, while this loop serves it."""
+    return await asyncio.to_thread(run, *argv)
+
+
+@pytest.mark.parametrize(
+    ("answer", "status", "words"),
+    [
+        (error_reply(401, "token expired"), 3, "token expired"),
+        (error_reply(403, "your tier does not allow it"), 1, "your tier does not allow it"),
+        (error_reply(400, "bad page"), 1, "bad page"),
+        (html_reply(), 1, "HTML"),
+    ],
+)
+async def test_what_the_api_says_is_told_and_ends_it(
+    server: ScriptedServer, run: Run, answer: Answer, status: int, words: str
+) -> None:
+    server.on("/v1/runner", answer)
+    outcome = await called(run, "runners", "--json", "--page", "1")
+    assert (outcome.status, outcome.out) == (status, "")
+    assert words in outcome.err
+    assert "sekret" not in outcome.err
+    assert len(server.requests) == 1
+
+
+async def test_fine(server: ScriptedServer, run: Run, tmp_path: Path) -> None:
+    server.on("/v1/runner", json_reply(PAGE))
+    log = tmp_path / "own.log"
+    outcome = await called(run, "runners", "--ndjson", "--log", str(log))
+    assert outcome.status == 0
+    assert outcome.err == ""
+    assert outcome.out.startswith('{"id":"r1",')
+    assert "GET /v1/runner?page=1&per_page=100 200" in log.read_text()
+    assert server.requests[0].headers["authorization"] == "Bearer cfc_sekret"
+
+
+async def test_unreachable(server: ScriptedServer, run: Run) -> None:
+    await server.refuse()
+    outcome = await called(run, "stats", "550e8400-e29b-41d4-a716-446655440000")
+    assert (outcome.status, outcome.out) == (4, "")
+    assert "refused" in outcome.err
+
+
+async def test_cooling_down_and_not_to_wait(server: ScriptedServer, run: Run) -> None:
+    server.on("/v1/runner", reply(b"{}", 429, {"Retry-After": "30"}))
+    first = await called(run, "runners", "--no-wait")
+    again = await called(run, "runners", "--no-wait")
+    assert (first.status, again.status) == (5, 5)
+    assert "for 30 s more" in first.err
+    assert "The API wants to be left alone for " in again.err
+    assert len(server.requests) == 1
+
+
+async def test_without_a_token_nothing_is_asked(server: ScriptedServer, run: Run, environ: pytest.MonkeyPatch) -> None:
+    environ.delenv(TOKEN_VARIABLE)
+    for argv in (["runners"], ["stats", "x"], ["--profile", "none", "runners"]):
+        outcome = await called(run, *argv)
+        assert outcome.out == ""
+        assert outcome.status == (2 if "--profile" in argv else 3)
+    assert MISSING_TOKEN in (await called(run, "history", "x")).err
+    assert server.requests == []
+
+
+async def test_a_token_command_that_fails(
+    server: ScriptedServer, run: Run, environ: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    environ.delenv(TOKEN_VARIABLE)
+    config = tmp_path / "given.toml"
+    config.write_text("token_command = 'false'")
+    outcome = await called(run, "runners", "--config", str(config))
+    assert (outcome.status, outcome.out) == (3, "")
+    assert "token_command" in outcome.err
+
+
+async def test_a_token_is_not_shown_to_everybody(server: ScriptedServer, run: Run) -> None:
+    outcome = await called(run, "runners", "--url", "http://somebody:sekret@192.0.2.1")
+    assert (outcome.status, outcome.out) == (2, "")
+    assert "sekret" not in outcome.err
+    await settle()

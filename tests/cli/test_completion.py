@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.cli.completion import script
+from comfytui.cli.grammar import command_of
+from comfytui.cli.parser import make_parser
+from comfytui.cli.status import ExitStatus
+
+if TYPE_CHECKING:
+    from tests.cli.conftest import Run
+
+SHELLS = ("bash", "zsh", "fish")
+
+PARSES = {"bash": ("bash", "-n"), "zsh": ("zsh", "-n"), "fish": ("fish", "--no-execute")}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_script_is_printed_and_nothing_else(run: Run, shell: str) -> None:
+    assert run("completion", shell) == (ExitStatus.OK, f"{script(shell).rstrip()}\n", "")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_command_and_option_is_in_it(shell: str) -> None:
+    written = script(shell)
+    program = command_of(make_parser())
+    for command in program.commands:
+        assert command.name.removeprefix("comfytui ") in written
+        for option in (option for group in command.groups for option in group.options):
+            for flag in option.flags:
+                assert flag.lstrip("-") in written
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_shell_understands_it(shell: str, tmp_path: Path) -> None:
+    program, flag = PARSES[shell]
+    found = shutil.which(program)
+    if found is None:
+        pytest.skip(f"there is no {shell} here")
+    path = tmp_path / "script"
+    path.write_text(script(shell), encoding="utf-8")
+    checked = subprocess.run([found, flag, str(path)], capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stderr) == (0, "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("do", "doctor"),
+        ("runners --wa", "--watch"),
+        ("runners --status ac", "active"),
+        ("--demo runners --status dis", "disabled"),
+        ("config i", "init"),
+        ("completion f", "fish"),
+        ("--config here.to", "here.toml"),
+        ("runners --log here.to", "here.toml"),
+        ("runners --url here.to", ""),
+    ],
+)
+def test_what_bash_offers(typed: str, offered: str, tmp_path: Path) -> None:
+    bash = shutil.which("bash")
+    if bash is None:
+        pytest.skip("there is no bash here")
+    (tmp_path / "here.toml").touch()
+    words = ["comfytui", *typed.split()]
+    asked = "\n".join(
+        (
+            script("bash"),
+            f"COMP_WORDS=({' '.join(words)}) COMP_CWORD={len(words) - 1}",
+            '$(complete -p comfytui | sed "s/.*-F \\([^ ]*\\) .*/\\1/")',
+            'echo "${COMPREPLY[@]}"',
+        )
+    )
+    answered = subprocess.run([bash, "--norc"], input=asked, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert answered.stdout.split() == offered.split()
+
+
+def test_without_what_makes_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    words = "comfytui: Completion needs one more package: pip install 'comfytui[completion]'\n"
+    for shell in SHELLS:
+        assert run("completion", shell) == (ExitStatus.USAGE, "", words)

@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.cli.asking import Asker, NotFoundHereError
+from comfytui.cli.diagnostics import Progress
+from comfytui.cli.finding import Found, all_runners, find_id, one_page, the_one
+from comfytui.config.settings import SettingsError
+from comfytui.engine.resources import PageKey
+from tests.support.builders import make_page, make_runner
+from tests.support.clock import FakeClock
+from tests.support.source import ScriptedSource
+
+if TYPE_CHECKING:
+    from comfytui.api.models import RunnerPage
+
+UUID = "550e8400-e29b-41d4-a716-446655440000"
+
+RUNNERS = tuple(
+    make_runner(runner_id, name=name)
+    for runner_id, name in (
+        ("abc1", "gpu"),
+        ("abd2", "abc1"),
+        ("twin1", "twin"),
+        ("twin2", "twin"),
+        ("x", "abc"),
+        ("xy", None),
+        ("7F", "seven"),
+    )
+)
+
+
+def asker_of(*pages: RunnerPage, per_page: int = 2) -> tuple[Asker, ScriptedSource]:
+    clock = FakeClock()
+    source = ScriptedSource(clock)
+    source.pages = {PageKey(number, per_page): page for number, page in enumerate(pages, 1)}
+    return Asker(source, clock, Progress(clock)), source
+
+
+A, B, C, D = (make_runner(each) for each in "abcd")
+
+
+@pytest.mark.parametrize(
+    ("pages", "found", "asked"),
+    [
+        ([make_page()], "", 1),
+        ([make_page(A, B, total=2)], "ab", 1),
+        ([make_page(A, B, total=3), make_page(C, total=3)], "abc", 2),
+        ([make_page(A, B, total=4), make_page(B, C, total=4)], "abc", 2),
+        ([make_page(A, B, total=9), make_page(C, total=9)], "abc", 3),
+        ([make_page(A, B, total=9), make_page(A, B, total=9)], "ab", 2),
+    ],
+    ids=["none", "one page", "two", "a runner moved on", "fewer than promised", "the same again"],
+)
+async def test_all_pages(pages: list[RunnerPage], found: str, asked: int) -> None:
+    asker, source = asker_of(*pages)
+    all_there_are = await all_runners(asker, 2)
+    assert "".join(runner.id for runner in all_there_are.runners) == found
+    assert len(source.asked) == asked
+
+
+async def test_all_pages_where_the_api_does_not_say_how_many() -> None:
+    unsaid = [page.model_copy(update={"total": None}) for page in (make_page(A, B), make_page(C, D), make_page())]
+    asker, source = asker_of(*unsaid)
+    assert await all_runners(asker, 2) == Found((A, B, C, D), None)
+    assert len(source.asked) == 3
+
+
+async def test_a_page_of_nothing_readable_is_not_the_end_where_more_is_promised() -> None:
+    asker, _ = asker_of(make_page(total=3, unreadable=2), make_page(A, total=3))
+    assert await all_runners(asker, 2) == Found((A,), 3, 2)
+
+
+async def test_one_page() -> None:
+    asker, source = asker_of(make_page(A, B, total=9), make_page(C, D, total=9, unreadable=1))
+    assert await one_page(asker, 2, 2, None) == Found((C, D), 9, 1)
+    assert source.asked == [PageKey(2, 2)]
+
+
+@pytest.mark.parametrize(
+    ("text", "runner_id"),
+    [
+        ("abc1", "abc1"),
+        ("abc", "x"),
+        ("abd", "abd2"),
+        ("x", "x"),
+        ("xy", "xy"),
+        ("seven", "7F"),
+        ("7f", "7F"),
+        ("7", "7F"),
+        ("TWIN1", "twin1"),
+    ],
+)
+def test_an_id_before_a_name_before_a_beginning(text: str, runner_id: str) -> None:
+    assert the_one(RUNNERS, text).id == runner_id
+
+
+@pytest.mark.parametrize("text", ["nothing", "Seven", "bc1", "abc12", "", " "])
+def test_none_is_meant(text: str) -> None:
+    with pytest.raises(NotFoundHereError, match="no runner with that id"):
+        the_one(RUNNERS, text)
+
+
+def test_several_are_meant() -> None:
+    with pytest.raises(SettingsError, match=r"any of 2 runners: twin1 \(twin\), twin2 \(twin\)\.$"):
+        the_one(RUNNERS, "twin")
+    many = [make_runner(f"r{number}") for number in range(6)]
+    with pytest.raises(SettingsError, match=r"any of 6 runners: r0 .*, r4 \(Runner r4\), …\.$"):
+        the_one(many, "r")
+
+
+async def test_a_whole_id_is_taken_at_its_word() -> None:
+    asker, source = asker_of()
+    assert await find_id(asker, UUID.upper()) == UUID
+    assert source.asked == []
+
+
+async def test_anything_else_is_looked_for_on_all_pages() -> None:
+    pages = [make_page(*RUNNERS[:4], total=7), make_page(*RUNNERS[4:], total=7)]
+    asker, source = asker_of(*pages, per_page=100)
+    source.pages = {PageKey(1, 100): make_page(*RUNNERS)}
+    assert await find_id(asker, "seven") == "7F"

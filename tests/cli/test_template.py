@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+from comfytui.cli.template import template
+from comfytui.config.choices import ConfigFile, Profile
+from comfytui.config.file import read_config
+from comfytui.config.sections import KeysSection, ServerSection
+from comfytui.config.servers import Server
+from comfytui.config.settings import COLOURS, PRESETS, Keys
+from comfytui.tui.commands import COMMANDS
+from comfytui.tui.keymap import Keymap, resolve
+
+
+def read(text: str, tmp_path: Path) -> ConfigFile:
+    file = tmp_path / "config.toml"
+    file.write_text(text, encoding="utf-8")
+    return read_config(file)
+
+
+def uncommented(text: str) -> str:
+    """What the head of the file tells people to do, done to all of it."""
+    return "".join(
+        line[1:] if line.startswith("#") and line[1:2].strip() else line for line in text.splitlines(keepends=True)
+    )
+
+
+def test_as_it_is_it_sets_nothing(tmp_path: Path) -> None:
+    config = read(template(), tmp_path)
+    assert (config.keys.bound, config.keys.preset) == ({}, "default")
+    assert config == ConfigFile(keys=Keys(places=config.keys.places, file=config.keys.file))
+
+
+def test_uncommented_it_can_be_used_and_knows_every_setting(tmp_path: Path) -> None:
+    config = read(uncommented(template()), tmp_path)
+    for each in fields(ConfigFile):
+        assert f"\n#{each.name} = " in template() or f"\n#[{each.name}" in template(), each.name
+    for each in fields(Profile):
+        assert any(getattr(profile, each.name) for profile in config.profiles.values()), each.name
+    (server,) = config.comfyui
+    assert all(getattr(server, each.name) for each in fields(Server))
+    assert set(ServerSection.model_fields) == {"url", "headers"}
+    assert set(KeysSection.model_fields) == {"preset"}
+    assert [*config.keys.bound] == [command.id for command in COMMANDS]
+
+
+def test_the_keys_in_it_are_the_usual_ones(tmp_path: Path) -> None:
+    keys = read(uncommented(template()), tmp_path).keys
+    assert resolve(keys.preset, keys.bound) == Keymap()
+
+
+def test_the_words_that_can_be_chosen_are_all_there() -> None:
+    for word in (*COLOURS, *PRESETS):
+        assert word in template()
+
+
+def test_no_line_is_longer_than_a_terminal_is_wide() -> None:
+    assert max(map(len, template().splitlines())) <= 120

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+from base64 import b64decode
+
+import pytest
+from pydantic import SecretStr
+
+from comfytui.config.servers import Server, address_of, servers_of, split_addresses
+from comfytui.config.settings import SettingsError
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [
+        ("http://127.0.0.1:8188", "http://127.0.0.1:8188"),
+        ("http://127.0.0.1:8188/", "http://127.0.0.1:8188"),
+        ("HTTP://GPU2:8188", "http://gpu2:8188"),
+        ("gpu2", "http://gpu2:8188"),
+        ("gpu2:9000", "http://gpu2:9000"),
+        ("http://gpu2", "http://gpu2"),
+        ("http://gpu2:80", "http://gpu2"),
+        ("https://gpu2:443/comfy/", "https://gpu2/comfy"),
+        ("http://[::1]:8188", "http://[::1]:8188"),
+        ("http://user:pass@gpu2:8188", "http://gpu2:8188"),
+    ],
+)
+def test_addresses_are_compared_in_one_form(text: str, address: str) -> None:
+    assert address_of(text) == address
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ftp://gpu2", "http://", "http://gpu2:0", "http://gpu2:99999", "http://a b", "http://gpu2?x=1", "http://[z]"],
+)
+def test_what_is_no_address_is_refused_without_repeating_it(text: str) -> None:
+    with pytest.raises(SettingsError, match="--comfyui: expected http://") as refused:
+        address_of(text)
+    assert text == "http://" or text not in str(refused.value)
+
+
+def test_lists_with_commas_and_repeats() -> None:
+    assert split_addresses(["a,b", " c , "]) == ("a", "b", "c")
+
+
+def test_each_server_once_in_order_and_named_by_host_and_port() -> None:
+    servers = servers_of(["http://b:8188", "http://a:8188/", "http://B:8188/"])
+    assert [(server.url, server.name) for server in servers] == [
+        ("http://b:8188", "b:8188"),
+        ("http://a:8188", "a:8188"),
+    ]
+
+
+def test_names_and_headers_come_from_the_configuration() -> None:
+    configured = [Server("http://a:8188", "big box", {"X-Key": SecretStr("sesame")})]
+    (server,) = servers_of(["a", "big box"], configured)
+    assert server.name == "big box"
+    assert server.headers["X-Key"].get_secret_value() == "sesame"
+    assert "sesame" not in repr(server)
+
+
+def test_a_password_becomes_a_header_and_stays_out_of_the_address() -> None:
+    (server,) = servers_of(["http://me:s%40fe@gpu2:8188"])
+    assert server.url == "http://gpu2:8188"
+    scheme, _, login = server.headers["Authorization"].get_secret_value().partition(" ")
+    assert (scheme, b64decode(login)) == ("Basic", b"me:s@fe")
+    assert "fe" not in repr(server)

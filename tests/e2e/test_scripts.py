@@ -1,0 +1,141 @@
+"""The commands for scripts as processes of their own: what they load, write and end with."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.settings import API_URL_VARIABLE
+from tests.contract.gateways import on_a_socket
+from tests.e2e.rig import PROGRAM, TOKEN, client_environ, says
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+RUNNERS = [{"id": f"r{number}", "name": f"runner {number}", "status": "active"} for number in range(3)]
+
+LOADED = """
+import sys
+from comfytui.cli.main import main
+status = main(sys.argv[1:])
+print(int(status), *sorted({"textual", "rich", "starlette", "sqlite3"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+@pytest.fixture
+def environ(tmp_path: Path) -> dict[str, str]:
+    """An environment with a home of its own and nothing of ours."""
+    ours = {TOKEN_VARIABLE, API_URL_VARIABLE, "PYTHONUNBUFFERED"}
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    homes = dict.fromkeys(("HOME", "XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_RUNTIME_DIR"), str(tmp_path))
+    return {**kept, **homes, "PYTHONWARNINGS": "error"}
+
+
+@pytest.fixture
+def api(environ: dict[str, str]) -> Iterator[dict[str, str]]:
+    """The environment of who asks an API with three runners."""
+    with on_a_socket(says(RUNNERS, [])) as gateway:
+        yield {**environ, **client_environ(gateway.url)}
+
+
+def call(*args: str, environ: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [PROGRAM, *args], env=environ, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+
+
+def test_an_answer_of_the_api(api: dict[str, str]) -> None:
+    done = call("runners", "--json", "--page", "1", environ=api)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert [each["id"] for each in json.loads(done.stdout)["runners"]] == ["r0", "r1", "r2"]
+    assert TOKEN not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ["runners", "--json", "--page", "1"],
+        ["runners", "--filter", "runner", "--sort", "name", "--csv"],
+        ["runner", "r1", "--json"],
+        ["history", "r1", "--ndjson"],
+    ],
+    ids=" ".join,
+)
+def test_nothing_of_the_dashboard_is_loaded(api: dict[str, str], argv: list[str]) -> None:
+    done = subprocess.run([sys.executable, "-c", LOADED, *argv], env=api, capture_output=True, text=True, check=False)
+    assert done.stderr == "0 sqlite3\n"
+
+
+@pytest.mark.parametrize(
+    ("options", "command", "status"),
+    [
+        ("--demo --runners 2 --seed 7", "runners --json", 0),
+        ("--demo --url http://127.0.0.1:9", "runners", 2),
+        ("--config /nowhere.toml", "runners", 2),
+        ("--profile none", "stats x", 2),
+        ("--comfyui ftp://x", "history x", 2),
+        ("--url http://192.0.2.1", "runner x", 2),
+        ("--url http://127.0.0.1:9 --log own.log", "runners", 4),
+    ],
+)
+def test_who_is_asked_is_told_before_or_after_the_command(
+    environ: dict[str, str], tmp_path: Path, options: str, command: str, status: int
+) -> None:
+    environ = {**environ, TOKEN_VARIABLE: TOKEN}
+    options = options.replace("own.log", str(tmp_path / "own.log"))
+    before = call(*options.split(), *command.split(), environ=environ)
+    after = call(*command.split(), *options.split(), environ=environ)
+    assert before.returncode == after.returncode == status
+    assert before.stdout == after.stdout
+    # Whose usage it is stands above the last line.
+    assert before.stderr.splitlines()[-1:] == after.stderr.splitlines()[-1:]
+    if "--log" in options:
+        assert len((tmp_path / "own.log").read_text().splitlines()) == 6
+
+
+@pytest.mark.parametrize("argv", [["--help"], ["runners", "--help"], ["runners", "--demo", "--ndjson"]], ids=" ".join)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_closed_pipe_ends_it_quietly(environ: dict[str, str], argv: list[str], unbuffered: str) -> None:
+    environ = {**environ, "PYTHONUNBUFFERED": unbuffered}
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([PROGRAM, *argv], env=environ, stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_a_closed_standard_output(environ: dict[str, str]) -> None:
+    done = subprocess.run(
+        ["/bin/sh", "-c", '"$0" runners --demo --json >&-', PROGRAM], env=environ, capture_output=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+def test_a_full_disk(environ: dict[str, str]) -> None:
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [PROGRAM, "runners", "--demo"], env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    assert done.returncode == 1
+    assert done.stderr == "comfytui: What there is to say cannot be written: no space left on device.\n"
+
+
+def test_ctrl_c_while_it_waits(environ: dict[str, str]) -> None:
+    """A filter that takes more requests than there may be at once: it says so, and waits."""
+    argv = [PROGRAM, "runners", "--demo", "--filter", "is:busy"]
+    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        assert process.stdout is not None
+        assert "waiting" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+        assert (process.stdout.read(), process.stderr.read()) == ("", "")

@@ -1,0 +1,139 @@
+"""The engine asking for stats: live, slow, and never at the cost of anything else."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import pairwise
+
+from comfytui.api.allowance import SHARE, WINDOW, Use
+from comfytui.api.errors import NotFound, ServerError
+from comfytui.engine.checkup import Checkup
+from comfytui.engine.resources import HistoryKey, RunnerKey, StatsKey
+from comfytui.engine.snapshot import Attention
+from tests.engine.rig import ALL, DOWN, FULL_VIEW, HISTORY, PAGE, RUNNER, STATS, rig, soon
+from tests.support.builders import make_stats
+
+SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the runner", 500)
+GONE = NotFound("GET", "/v1/runner/r1/stats", "requested entity not found", 404)
+FEW = replace(FULL_VIEW, visible=("r1", "r2", "r3"))
+HUNG = tuple(StatsKey(f"x{number}") for number in range(20))
+
+
+async def test_what_is_found_is_published_beside_the_rest() -> None:
+    async with rig() as at:
+        assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=0.0, stats=make_stats())
+        at.source.stats["r1"] = SILENT
+        await at.clock.advance(15)
+        silent = Checkup(
+            reachable=False, stats=make_stats(), words="could not connect to the runner", since=at.clock.now()
+        )
+        assert at.snapshot.checkup("r1").value == silent
+        assert at.snapshot.checkup("r1").problem is None
+        del at.source.stats["r1"]
+        await at.clock.advance(15)
+        assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=0.0, stats=make_stats())
+
+
+async def test_every_quarter_of_a_minute_however_much_it_is_wished_for_and_whatever_comes_of_it() -> None:
+    async with rig(latency=soon) as at:
+        for answer in (None, SILENT, DOWN):
+            if answer is not None:
+                at.source.stats["r1"] = answer
+            for _ in range(20):
+                await at.refresh()
+                await at.clock.advance(3)
+        moments = at.moments_of(STATS)
+        assert min(later - earlier for earlier, later in pairwise(moments)) >= 15.0
+        assert len(moments) >= 10
+
+
+async def test_one_that_does_not_answer_at_all_holds_up_nothing() -> None:
+    async with rig(FULL_VIEW, held=(STATS,)) as at:
+        await at.clock.advance(30)
+        pace = at.snapshot.pace
+        asked = await at.asked_within(30)
+        assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER, STATS)] == [6, 6, 6, 0]
+        await at.release(STATS)
+        assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=60.0, stats=make_stats())
+        assert at.snapshot.pace == pace
+
+
+async def test_going_over_runners_that_hang_shows_each_at_once() -> None:
+    async with rig(Attention(), held=HUNG) as at:
+        for key in HUNG:
+            at.source.forget()
+            await at.attend(Attention(runner_id=key.runner_id))
+            assert at.source.asked[:2] == [HistoryKey(key.runner_id), RunnerKey(key.runner_id)]
+            await at.clock.advance(3)
+        assert at.source.under_way.total() <= 8
+        assert at.source.under_way[HUNG[-1]] == 1
+
+
+async def test_where_there_are_no_stats_the_runner_stays() -> None:
+    async with rig() as at:
+        at.source.stats["r1"] = GONE
+        await at.clock.advance(60)
+        assert at.snapshot.departed == ()
+        assert at.snapshot.checkup("r1").problem is not None
+        assert at.source.asked.count(STATS) <= 5
+
+
+async def test_paused_nothing_is_checked_by_time() -> None:
+    async with rig(replace(FEW, paused=True)) as at:
+        assert at.source.asked.count(STATS) == 1
+        assert await at.asked_within(600) == []
+
+
+class TestOthers:
+    async def test_a_few_in_view_are_checked_once_in_a_minute(self) -> None:
+        async with rig(FEW, latency=soon) as at:
+            await at.clock.advance(30)
+            assert at.snapshot.stats.keys() == {"r1", "r2", "r3"}
+            asked = await at.asked_within(600)
+            assert 8 <= asked.count(StatsKey("r2")) <= 10
+            assert asked.count(StatsKey("r2")) == asked.count(StatsKey("r3"))
+            assert asked.count(HistoryKey("r2")) >= 110
+
+    async def test_one_that_hangs_holds_up_no_history(self) -> None:
+        async with rig(FEW, held=(StatsKey("r2"),)) as at:
+            await at.clock.advance(30)
+            asked = await at.asked_within(60)
+            assert asked.count(HistoryKey("r2")) >= 11
+            assert asked.count(StatsKey("r3")) == 0
+            await at.release(StatsKey("r2"))
+            assert StatsKey("r3") in await at.asked_within(5)
+
+    async def test_a_full_view_is_checked_slowly_once_all_histories_are_known(self) -> None:
+        async with rig(FULL_VIEW) as at:
+            await at.clock.advance(24)
+            assert at.snapshot.stats.keys() == {"r1"}
+            await at.clock.advance(120)
+            assert at.snapshot.stats.keys() == set(FULL_VIEW.visible)
+            asked = await at.asked_within(120)
+            checks = [each for each in asked if isinstance(each, StatsKey) and each != STATS]
+            histories = [each for each in asked if isinstance(each, HistoryKey) and each != HISTORY]
+            assert len(set(checks)) == 24
+            assert 2 * len(checks) < len(histories)
+
+    async def test_what_a_filter_asks_for_is_checked_though_the_view_is_full(self) -> None:
+        wanted = tuple(f"far{number}" for number in range(4))
+        async with rig(replace(FULL_VIEW, unchecked=wanted)) as at:
+            await at.clock.advance(40)
+            assert at.snapshot.stats.keys() == {"r1", *wanted}
+            assert not at.snapshot.histories.keys() & set(wanted)
+
+    async def test_all_of_it_keeps_within_the_rotations_half_of_the_share(self) -> None:
+        wanted = tuple(f"far{number}" for number in range(200))
+        async with rig(replace(FULL_VIEW, runner_id=None, unchecked=wanted)) as at:
+            await at.clock.advance(150)
+            moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
+            assert max(sum(0 <= on - first < WINDOW for on in moments) for first in moments) == SHARE // 2
+
+
+async def test_leaving_a_runner_and_coming_back_does_not_check_it_again() -> None:
+    async with rig() as at:
+        for _ in range(10):
+            await at.attend(Attention())
+            await at.attend(ALL)
+            await at.clock.advance(1)
+        assert at.source.asked.count(STATS) == 1

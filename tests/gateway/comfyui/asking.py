@@ -1,0 +1,58 @@
+"""Asking a server with secrets in its headers, and checking that no problem gives them away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import traceback
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from comfytui.config.servers import Server
+from comfytui.gateway.comfyui.client import BoxClient
+from comfytui.gateway.comfyui.problems import BoxProblem
+
+__all__ = ["PROMPT", "SECRET", "answering_at_once", "client_of", "problem_at"]
+
+SECRET = "Basic aHVudGVyMg=="
+PROMPT = {"exec_info": {"queue_remaining": 0}}
+
+
+def server_at(url: str) -> Server:
+    return Server(url, "gpu", {"Authorization": SecretStr(SECRET), "X-Door": SecretStr(SECRET)})
+
+
+@contextlib.asynccontextmanager
+async def client_of(url: str, seconds: float = 5.0, ca_bundle: Path | None = None) -> AsyncIterator[BoxClient]:
+    async with contextlib.aclosing(BoxClient(server_at(url), timeout=seconds, ca_bundle=ca_bundle)) as client:
+        yield client
+
+
+async def problem_at(
+    url: str, path: str = "/prompt", seconds: float = 5.0, ca_bundle: Path | None = None
+) -> BoxProblem:
+    async with client_of(url, seconds, ca_bundle) as client:
+        with pytest.raises(BoxProblem) as caught:
+            await client.get(path)
+    shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
+    assert SECRET not in shown
+    assert caught.value.__context__ is None
+    return caught.value
+
+
+@contextlib.asynccontextmanager
+async def answering_at_once(data: bytes) -> AsyncIterator[str]:
+    """The host and port of a server that sends these bytes, whatever it is asked, and closes the connection."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+            await reader.read(1024)
+            writer.write(data)
+            await writer.drain()
+
+    async with await asyncio.start_server(answer, "127.0.0.1") as server:
+        host, port = server.sockets[0].getsockname()
+        yield f"{host}:{port}"

@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.gateway.comfyui.watching import watched
+from tests.support.clock import FakeClock
+from tests.support.comfyui import ScriptedComfyUI
+
+if TYPE_CHECKING:
+    from comfytui.gateway.comfyui.box import Box
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+async def server() -> AsyncIterator[ScriptedComfyUI]:
+    async with ScriptedComfyUI() as server:
+        yield server
+
+
+@pytest.fixture
+async def box(server: ScriptedComfyUI, clock: FakeClock) -> AsyncIterator[Box]:
+    """What watches the server."""
+    async with watched(server, clock) as box:
+        yield box

@@ -1,0 +1,118 @@
+"""What is said of a server that restarts, hangs, goes away, or tells only some of it, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.api.statuses import WorkflowStatus
+from comfytui.gateway.fleet import RunnerUnreachable
+from tests.gateway.comfyui.watching import beat, listening, readings, seen, until, watched
+from tests.support.comfyui import ScriptedComfyUI, job
+
+if TYPE_CHECKING:
+    from comfytui.gateway.comfyui.box import Box
+    from tests.support.clock import FakeClock
+
+VERSIONS = ("0.33.0", "0.3.64")
+CREATED = 1_795_280_000_000
+
+
+async def unreachable(box: Box) -> str:
+    with pytest.raises(RunnerUnreachable) as of_history:
+        await box.history()
+    with pytest.raises(RunnerUnreachable) as of_stats:
+        await box.stats()
+    assert str(of_history.value) == str(of_stats.value)
+    return str(of_history.value)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+async def test_after_a_restart_old_jobs_stay_known(version: str, clock: FakeClock) -> None:
+    async with ScriptedComfyUI(version) as server, watched(server, clock) as box:
+        server.put(job("done"), job("runs", "in_progress", number=1, created=CREATED + 1))
+        server.put(job("waits", "pending", number=2, created=CREATED + 2))
+        await listening(server, box, clock)
+        assert len(await box.history()) == 3
+        await server.restart()
+        await until(lambda: not box._signals.is_open)
+        await clock.advance(11)
+        left = {workflow.id: workflow for workflow in await box.history()}
+        assert left.keys() == {"done", "runs"}
+        assert (left["done"].status, left["done"].tags) == (WorkflowStatus.COMPLETED, ("no longer listed",))
+        assert (left["runs"].status, left["runs"].tags) == (WorkflowStatus.FAILED, ("last seen running",))
+
+
+async def test_a_server_that_is_gone_and_comes_back(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+    server.put(job("a"))
+    await listening(server, box, clock)
+    await server.stop()
+    await beat(clock)
+    words = "gpu: connection refused: nothing listens there"
+    assert await unreachable(box) == words
+    await beat(clock, 10)
+    assert await unreachable(box) == words
+    await server.start()
+    await beat(clock)
+    assert await seen(box) == [("a", WorkflowStatus.COMPLETED)]
+    assert (await box.stats()).system.comfyui_version == "0.33.0"
+
+
+async def test_a_server_that_hangs_is_told_so_at_once_after_the_first_time(clock: FakeClock) -> None:
+    async with ScriptedComfyUI() as server, watched(server, clock, within=0.2) as box:
+        server.hang()
+        words = "gpu: accepts connections and does not answer"
+        assert await unreachable(box) == words
+        count = server.connections
+        async with asyncio.timeout(0.2):
+            for _ in range(20):
+                assert await unreachable(box) == words
+        assert server.connections == count
+        server.resume()
+        await beat(clock)
+        assert await box.history() == ()
+
+
+async def test_jobs_that_are_not_told_make_the_server_no_less_reachable(
+    server: ScriptedComfyUI, box: Box, clock: FakeClock
+) -> None:
+    server.jobs_status = 502
+    with pytest.raises(RunnerUnreachable, match=r"^gpu: it answered 502 to /api/jobs$"):
+        await box.history()
+    assert (await box.stats()).system.os == "linux"
+    server.jobs_status = 200
+    with pytest.raises(RunnerUnreachable):
+        await box.history()
+    await beat(clock, 3)
+    assert await box.history() == ()
+    assert readings(server) == 2
+
+
+async def test_a_machine_that_does_not_tell_its_numbers(server: ScriptedComfyUI, box: Box) -> None:
+    server.stats = {"nothing": "of use"}
+    with pytest.raises(RunnerUnreachable, match=r"^gpu: answers, but not as ComfyUI does$"):
+        await box.stats()
+    assert await box.history() == ()
+
+
+async def test_closing_answers_those_who_wait(server: ScriptedComfyUI, box: Box) -> None:
+    await box.history()
+    server.hang()
+    box._suspect()
+    box._next_at = box._stats_at = 0
+    asking = [asyncio.create_task(box.history()), asyncio.create_task(box.stats())]
+    await until(lambda: readings(server) == 2)
+    await box.aclose()
+    jobs, numbers = await asyncio.gather(*asking, return_exceptions=True)
+    assert jobs == ()
+    assert isinstance(numbers, RunnerUnreachable)
+    assert await unreachable(box) == "gpu: is not watched any more"
+
+
+async def test_closing_ends_everything(server: ScriptedComfyUI, box: Box) -> None:
+    await asyncio.gather(box.history(), box.stats())
+    await until(lambda: server.sockets == 1)
+    await box.aclose()
+    await until(lambda: not server._clients)

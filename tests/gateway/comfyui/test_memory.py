@@ -1,0 +1,285 @@
+"""What stays known of jobs while readings come in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from comfytui.api.models import WorkflowStatus
+from comfytui.gateway.comfyui.memory import LAST_SEEN_RUNNING, NO_LONGER_LISTED, Known, Memory
+from comfytui.gateway.comfyui.models import Job, read_history, read_jobs, read_queue
+from tests.support.clock import START
+from tests.support.comfyui_jobs import recording
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def waiting(id: str, number: float, created: float | None = None) -> Job:
+    return Job(id, WorkflowStatus.QUEUED, number, None if created is None else at(created))
+
+
+def running(id: str, number: float, created: float | None = None) -> Job:
+    return Job(id, WorkflowStatus.RUNNING, number, None if created is None else at(created))
+
+
+def done(id: str, number: float, created: float | None, started: float, ended: float) -> Job:
+    known = None if created is None else at(created)
+    return Job(id, WorkflowStatus.COMPLETED, number, known, at(started), at(ended))
+
+
+def ids(memory: Memory, count: int = 10) -> list[str]:
+    return [known.job.id for known in memory.newest(count)]
+
+
+def known_as(memory: Memory, id: str) -> Known:
+    (known,) = (known for known in memory.newest(1000) if known.job.id == id)
+    return known
+
+
+def test_nothing_is_known_at_first() -> None:
+    assert Memory().newest() == ()
+
+
+def test_the_newest_come_first_and_ten_at_most() -> None:
+    memory = Memory()
+    memory.take([waiting(f"w{n}", n, n) for n in range(8, 12)], [done(f"d{n}", n, n, n, n) for n in range(8)], at(20))
+    assert ids(memory) == ["w11", "w10", "w9", "w8", "d7", "d6", "d5", "d4", "d3", "d2"]
+    assert ids(memory, 2) == ["w11", "w10"]
+
+
+def test_one_that_runs_is_among_the_newest_however_old() -> None:
+    memory = Memory()
+    memory.take([running("r", 0, 0), *(waiting(f"w{n:02}", n, n) for n in range(1, 15))], [], at(20))
+    assert ids(memory) == [*(f"w{n:02}" for n in range(14, 5, -1)), "r"]
+
+
+def test_of_those_created_at_once_the_last_to_be_sent_is_the_newest_even_if_it_was_put_in_front() -> None:
+    memory = Memory()
+    memory.take([waiting("a", 3), waiting("front", -4), waiting("b", 5), waiting("unnumbered", 0)], [], at(0))
+    assert ids(memory) == ["b", "front", "a", "unnumbered"]
+
+
+def test_a_job_goes_from_one_list_to_the_other() -> None:
+    memory = Memory()
+    memory.take([waiting("j", 1, 0)], [], at(1))
+    memory.take([running("j", 1, 0)], [], at(2))
+    assert known_as(memory, "j").job.status is WorkflowStatus.RUNNING
+    memory.take([], [done("j", 1, 0, 1.5, 3)], at(4))
+    assert memory.newest() == (Known(done("j", 1, 0, 1.5, 3)),)
+
+
+def test_a_job_that_ended_between_the_two_readings_has_ended() -> None:
+    memory = Memory()
+    memory.take([running("j", 1, 0)], [done("j", 1, 0, 1, 2)], at(3))
+    assert memory.newest() == (Known(done("j", 1, 0, 1, 2)),)
+
+
+def test_a_job_sent_again_counts_as_it_is_now() -> None:
+    memory = Memory()
+    memory.take([waiting("j", 7, 5)], [done("j", 1, 0, 1, 2)], at(6))
+    assert memory.newest() == (Known(waiting("j", 7, 5)),)
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_under_way_with_one_id_the_one_that_runs_counts(turned: bool) -> None:
+    memory = Memory()
+    both = [running("j", 1, 0), waiting("j", 2, 1)]
+    memory.take(both[::-1] if turned else both, [], at(2))
+    assert [known.job.number for known in memory.newest()] == [1]
+
+
+@pytest.mark.parametrize("turned", [False, True])
+def test_of_two_finished_ones_with_one_id_the_newer_counts(turned: bool) -> None:
+    memory = Memory()
+    both = [done("j", 1, 0, 0, 1), done("j", 2, 2, 2, 3)]
+    memory.take([], both[::-1] if turned else both, at(4))
+    assert [known.job.number for known in memory.newest()] == [2]
+
+
+def test_a_waiting_job_that_vanishes_was_never_cancelled() -> None:
+    memory = Memory()
+    memory.take([waiting("j", 2, 1)], [done("d", 1, 0, 0, 1)], at(2))
+    memory.take([], [done("d", 1, 0, 0, 1)], at(3))
+    assert ids(memory) == ["d"]
+
+
+def test_waiting_jobs_that_a_limited_reading_cannot_show_have_not_vanished() -> None:
+    memory = Memory()
+    memory.take([waiting("a", 1, 1), waiting("b", 2, 2), waiting("c", 3, 3)], [], at(4))
+    memory.take([waiting("b", 2, 2), waiting("d", 4, 4)], [], at(5), all_active=False)
+    assert ids(memory) == ["d", "b", "a"]
+    memory.take([waiting("d", 4, 4)], [], at(6))
+    assert ids(memory) == ["d"]
+
+
+def test_an_old_job_that_runs_does_not_tell_how_far_a_limited_reading_goes() -> None:
+    memory = Memory()
+    memory.take([waiting("a", 1, 1)], [], at(2))
+    memory.take([running("r", 0, 0), waiting("b", 2, 2)], [], at(3), all_active=False)
+    assert ids(memory) == ["b", "a", "r"]
+
+
+def test_a_running_job_that_vanishes_has_failed_for_all_that_is_known() -> None:
+    memory = Memory()
+    memory.take([running("r", 4, 0)], [done("d", 3, 0, 0, 1)], at(5))
+    memory.take([], [], at(9))
+    failed = known_as(memory, "r")
+    assert failed.tags == (LAST_SEEN_RUNNING,)
+    assert failed.job == Job("r", WorkflowStatus.FAILED, 4, at(0), at(1), noticed=at(9))
+    memory.take([], [], at(30))
+    assert known_as(memory, "r") == failed
+
+
+def test_after_a_restart_the_old_jobs_stay_known_beside_the_new() -> None:
+    memory = Memory()
+    memory.take([running("r", 4, 4), waiting("w", 5, 5)], [done("d", 3, 0, 0, 1)], at(6))
+    memory.take([], [done("new", 0, 8, 8, 9)], at(10), all_finished=True)
+    assert {known.job.id: known.tags for known in memory.newest()} == {
+        "new": (),
+        "r": (LAST_SEEN_RUNNING,),
+        "d": (NO_LONGER_LISTED,),
+    }
+
+
+def test_a_running_job_that_may_have_ended_out_of_sight_is_not_said_to_have_failed() -> None:
+    memory = Memory()
+    memory.take([running("r", 1, 0)], [], at(1))
+    memory.take([], [done("x", 2, 2, 2, 3), done("y", 3, 3, 3, 4)], at(5))
+    assert ids(memory) == ["y", "x"]
+
+
+def test_a_cleared_history_is_remembered() -> None:
+    memory = Memory()
+    jobs = [done("a", 0, 0, 0, 1), done("b", 1, 2, 2, 3)]
+    memory.take([], jobs, at(4))
+    memory.take([], [], at(5))
+    assert memory.newest() == tuple(Known(job, (NO_LONGER_LISTED,)) for job in jobs[::-1])
+    memory.take([], jobs, at(6))
+    assert memory.newest() == tuple(Known(job) for job in jobs[::-1])
+
+
+@pytest.mark.parametrize(
+    ("listed", "tags"),
+    [
+        # The newest two by creation: what was created before them is out of sight.
+        ([done("x", 5, 5, 5, 6), done("y", 6, 6, 6, 7)], ()),
+        # The last two to end: one of them had waited for long.
+        ([done("x", 0, 0, 5, 6), done("y", 6, 6, 6, 7)], ()),
+        # One older than it is there in both orders: it was taken out.
+        ([done("x", 0, 0, 0, 1), done("y", 6, 6, 6, 7)], (NO_LONGER_LISTED,)),
+        ([], (NO_LONGER_LISTED,)),
+    ],
+)
+def test_what_is_older_than_a_reading_goes_back_is_not_missing(listed: Sequence[Job], tags: tuple[str, ...]) -> None:
+    memory = Memory()
+    memory.take([], [done("j", 2, 2, 3, 4)], at(5))
+    memory.take([], listed, at(8))
+    assert known_as(memory, "j").tags == tags
+
+
+def test_an_old_server_s_jobs_were_created_when_first_seen() -> None:
+    memory = Memory()
+    memory.take([waiting("j", 1)], [], at(10))
+    memory.take([running("j", 1)], [], at(20))
+    assert known_as(memory, "j").job.created == at(10)
+    memory.take([], [done("j", 1, None, 18, 30)], at(31))
+    assert known_as(memory, "j").job.created == at(10)
+
+
+def test_an_old_server_s_jobs_were_created_when_they_began_if_that_is_earlier() -> None:
+    memory = Memory()
+    memory.take([], [done("a", 1, None, 2, 3)], at(10))
+    assert known_as(memory, "a").job.created == at(2)
+    memory.take([running("b", 2)], [], at(20))
+    memory.take([], [done("b", 2, None, 12, 30)], at(31))
+    assert known_as(memory, "b").job.created == at(12)
+
+
+def test_an_id_sent_again_to_an_old_server_was_created_again() -> None:
+    memory = Memory()
+    memory.take([], [done("j", 1, None, 2, 3)], at(10))
+    memory.take([waiting("j", 2)], [done("j", 1, None, 2, 3)], at(20))
+    assert known_as(memory, "j").job == Job("j", WorkflowStatus.QUEUED, 2, at(20))
+
+
+@pytest.mark.parametrize(
+    ("job", "finished", "started"),
+    [
+        (running("r", 2, 5), [done("a", 1, 0, 0, 8)], 8),
+        (running("r", 2, 5), [done("a", 1, 0, 0, 3)], 5),
+        (running("r", 2, 5), [], 5),
+        (running("r", 2), [done("a", 1, 0, 0, 3)], 10),
+        (running("r", 2), [], 10),
+    ],
+)
+def test_about_when_a_job_began(job: Job, finished: list[Job], started: float) -> None:
+    memory = Memory()
+    memory.take([job], finished, at(10))
+    first = known_as(memory, "r")
+    assert first.job.started == at(started)
+    memory.take([job], [*finished, done("odd", 9, 0, 0, 40)], at(50))
+    assert known_as(memory, "r") == first
+
+
+def test_an_old_server_s_job_seen_waiting_began_when_the_one_before_had_ended() -> None:
+    memory = Memory()
+    memory.take([running("a", 1), waiting("b", 2)], [], at(10))
+    memory.take([running("b", 2)], [done("a", 1, None, 8, 15)], at(20))
+    assert known_as(memory, "b").job.started == at(15)
+
+
+def test_what_only_one_reading_tells_stays_known() -> None:
+    memory = Memory()
+    told = Job("j", WorkflowStatus.QUEUED, 1, at(0), prefix="chain/img", document="doc")
+    memory.take([told], [], at(1))
+    memory.take([], [done("j", 1, 0, 1, 2)], at(3))
+    job = known_as(memory, "j").job
+    assert (job.prefix, job.document) == ("chain/img", "doc")
+
+
+def test_the_oldest_are_forgotten() -> None:
+    memory = Memory()
+    memory.take([], [done(f"d{n:03}", n, n, n, n) for n in range(150)], at(200))
+    memory.take([waiting(f"w{n:03}", n, n) for n in range(200, 300)], [], at(400))
+    everyone = ids(memory, 1000)
+    assert len(everyone) == 200
+    assert everyone[-1] == "d050"
+
+
+def test_a_long_queue_is_known_as_a_whole() -> None:
+    memory = Memory()
+    queue = [waiting(f"w{n:03}", n) for n in range(370)]
+    memory.take(queue, [], at(0))
+    memory.take(queue[1:], [], at(60))
+    assert len(ids(memory, 1000)) == 369
+    assert {known.job.created for known in memory.newest(1000)} == {at(0)}
+
+
+@pytest.mark.parametrize("times", [1, 3])
+def test_the_recording_with_a_list_of_jobs(times: int) -> None:
+    memory = Memory()
+    active = read_jobs(recording("0.33.0", "running-jobs-active")).jobs
+    finished = [job for job in read_jobs(recording("0.33.0", "jobs-all")).jobs if (job.number or 0) in range(11)]
+    for second in range(times):
+        memory.take(active, finished, datetime(2026, 11, 21, 10, 11, second, tzinfo=START.tzinfo))
+    statuses = [known.job.status for known in memory.newest()]
+    assert statuses[:3] == ["queued", "queued", "running"]
+    assert statuses[3:] == ["completed", "failed", "failed", "failed", "failed", "completed", "completed"]
+    assert known_as(memory, active[2].id).job.started == active[2].created
+
+
+def test_the_recording_without_one() -> None:
+    memory = Memory()
+    queue = read_queue(recording("0.3.64", "running-queue"))
+    history = read_history(recording("0.3.64", "history-all"))
+    under_way = {job.id for job in queue}
+    before = [job for job in history if job.id not in under_way and (job.number or 0) in range(11)]
+    memory.take(queue, before, START)
+    # All three were first seen at once, and the one put in front was the last to be sent.
+    assert [known.job.number for known in memory.newest()][:3] == [-18, 17, 16]
+    memory.take([], history, START)
+    assert all(known.job.created and known.job.ended and not known.tags for known in memory.newest(100))

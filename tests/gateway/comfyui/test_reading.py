@@ -1,0 +1,201 @@
+"""Which way leads to a box's jobs, what that costs the box, and what becomes of each case, over real sockets."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+
+import pytest
+
+from comfytui.api.statuses import WorkflowStatus
+from comfytui.config.servers import Server
+from comfytui.gateway.comfyui.client import BoxClient
+from comfytui.gateway.comfyui.problems import Garbled, NotThere, Refused, TooLarge
+from comfytui.gateway.comfyui.reading import JobReader, Reading, ask
+from tests.support.clock import FakeClock
+from tests.support.comfyui import ScriptedComfyUI, job
+
+ACTIVE = "/api/jobs?status=pending%2Cin_progress&limit=20"
+RUNNING = "/api/jobs?status=in_progress&limit=5"
+FINISHED = "/api/jobs?status=completed%2Cfailed%2Ccancelled&limit=20"
+FINISHED_BEFORE_0_9 = "/api/jobs?status=completed%2Cfailed&limit=20"
+HISTORY = "/history?max_items=20"
+MINUTE = 1_795_280_000_000
+
+
+@asynccontextmanager
+async def reader_of(box: ScriptedComfyUI, clock: FakeClock | None = None) -> AsyncIterator[JobReader]:
+    async with aclosing(BoxClient(Server(box.url, "gpu"))) as client:
+        yield JobReader(client, clock or FakeClock())
+
+
+@pytest.fixture(params=["0.33.0", "0.3.64"])
+async def box(request: pytest.FixtureRequest) -> AsyncIterator[ScriptedComfyUI]:
+    async with ScriptedComfyUI(request.param) as box:
+        yield box
+
+
+def asked(box: ScriptedComfyUI) -> list[str]:
+    """What the box was asked since this was looked at last."""
+    targets = [target for _, target in box.requests]
+    box.requests.clear()
+    return targets
+
+
+def ids(reading: Reading) -> tuple[list[str], list[str]]:
+    return [job.id for job in reading.active.jobs], sorted(job.id for job in reading.finished.jobs)
+
+
+async def test_the_list_of_jobs_is_two_small_questions() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.put(job("ran"), job("runs", "in_progress", number=1), job("waits", "pending", number=2))
+        reading = await reader.read()
+        assert sorted(ids(reading)[0]) == ["runs", "waits"]
+        assert ids(reading)[1] == ["ran"]
+        assert (reading.active.is_all, reading.finished.is_all) == (True, True)
+        assert (asked(box), reader.pause) == ([ACTIVE, FINISHED], 1)
+
+
+async def test_without_it_the_queue_is_asked_first_and_then_the_history() -> None:
+    clock = FakeClock()
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box, clock) as reader:
+        box.put(job("ran"), job("runs", "in_progress", number=1), job("waits", "pending", number=2))
+        assert ids(await reader.read()) == (["runs", "waits"], ["ran"])
+        assert asked(box) == [ACTIVE, "/queue", HISTORY]
+        assert 10 < reader.pause < 10.1
+        await clock.advance(599)
+        await reader.read()
+        assert asked(box) == ["/queue", HISTORY]
+        await clock.advance(1)
+        await reader.read()
+        assert asked(box) == [ACTIVE, "/queue", HISTORY]
+
+
+async def test_another_version_is_asked_as_if_nothing_were_known() -> None:
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
+        await reader.read()
+        box.version = "0.33.0"
+        reader.forget()
+        asked(box)
+        await reader.read()
+        assert (asked(box), reader.pause) == ([ACTIVE, FINISHED], 1)
+
+
+async def test_a_finished_job_that_breaks_the_list_leaves_the_other_half_to_it() -> None:
+    clock = FakeClock()
+    async with ScriptedComfyUI() as box, reader_of(box, clock) as reader:
+        box.put(job("bad", is_poison=True), job("runs", "in_progress", number=1))
+        assert ids(await reader.read()) == (["runs"], ["bad"])
+        assert asked(box) == [ACTIVE, FINISHED, HISTORY]
+        assert reader.pause > 10
+        await reader.read()
+        assert asked(box) == [ACTIVE, HISTORY]
+        box.jobs = []
+        await clock.advance(60)
+        await reader.read()
+        assert (asked(box), reader.pause) == ([ACTIVE, FINISHED], 1)
+
+
+async def test_a_waiting_job_that_breaks_the_list() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.put(job("ran"), job("bad", "pending", number=1, is_poison=True))
+        assert ids(await reader.read()) == (["bad"], ["ran"])
+        assert asked(box) == [ACTIVE, "/queue", FINISHED]
+
+
+async def test_before_0_9_there_are_no_cancelled_ones() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.knows_cancelled = False
+        box.put(job("ran"), job("broken off", "cancelled"))
+        assert ids(await reader.read()) == ([], ["broken off", "ran"])
+        await reader.read()
+        assert asked(box) == [ACTIVE, FINISHED, FINISHED_BEFORE_0_9, ACTIVE, FINISHED_BEFORE_0_9]
+        assert reader.pause == 1
+
+
+async def test_what_runs_is_found_behind_many_that_wait() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.put(job("runs", "in_progress", created=MINUTE))
+        box.put(*(job(f"w{number}", "pending", number=number, created=MINUTE + number) for number in range(1, 371)))
+        reading = await reader.read()
+        assert [job.id for job in reading.active.jobs if job.status is WorkflowStatus.RUNNING] == ["runs"]
+        assert {f"w{number}" for number in range(351, 371)} <= {job.id for job in reading.active.jobs}
+        assert not reading.active.is_all
+        assert asked(box) == [ACTIVE, RUNNING, FINISHED]
+        assert box.bytes_out < 10_000
+
+
+async def test_what_runs_is_not_asked_for_twice() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.put(*(job(f"w{number}", "pending", number=number, created=MINUTE) for number in range(1, 30)))
+        box.put(job("runs", "in_progress", created=MINUTE + 1000))
+        reading = await reader.read()
+        assert (len(reading.active.jobs), reading.active.is_all) == (20, False)
+        assert asked(box) == [ACTIVE, FINISHED]
+
+
+async def test_the_newest_finished_ones_are_not_all(box: ScriptedComfyUI) -> None:
+    async with reader_of(box) as reader:
+        box.put(*(job(f"f{number:02}", created=MINUTE + number * 1000) for number in range(30)))
+        reading = await reader.read()
+        assert ids(reading)[1] == [f"f{number}" for number in range(10, 30)]
+        assert not reading.finished.is_all
+
+
+async def test_large_queues_are_read_less_often() -> None:
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
+        box.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(50)))
+        assert len((await reader.read()).active.jobs) == 50
+        assert 35 < reader.pause < 45
+
+
+async def test_a_queue_too_large_is_cut_off() -> None:
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
+        box.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(370)))
+        with pytest.raises(TooLarge, match="/queue is larger than 8 MB"):
+            await reader.read()
+        assert reader.pause > 80
+        assert HISTORY not in asked(box)
+
+
+async def test_a_history_too_large_is_asked_for_half_as_much_the_next_time() -> None:
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
+        box.put(*(job(f"f{number}", size=1_500_000) for number in range(20)))
+        for _ in range(2):
+            with pytest.raises(TooLarge, match="/history is larger than 8 MB"):
+                await reader.read()
+        assert ids(await reader.read())[1] == ["f15", "f16", "f17", "f18", "f19"]
+        assert [target for target in asked(box) if "history" in target] == [
+            "/history?max_items=20",
+            "/history?max_items=10",
+            "/history?max_items=5",
+        ]
+
+
+async def test_29_mb_of_history_are_never_asked_for(box: ScriptedComfyUI) -> None:
+    box.put(*(job(f"f{number:03}", size=58_000) for number in range(500)))
+    async with reader_of(box) as reader:
+        reading = await reader.read()
+    assert len(reading.finished.jobs) == 20
+    assert box.bytes_out < 1_500_000
+
+
+async def test_other_answers_are_not_gone_around() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.jobs_status = 502
+        with pytest.raises(Refused, match="502"):
+            await reader.read()
+        assert asked(box) == [ACTIVE]
+        assert reader.pause >= 10
+        await box.stop()
+        with pytest.raises(NotThere):
+            await reader.read()
+
+
+async def test_an_answer_that_is_none_of_comfyuis() -> None:
+    def read(body: object) -> None:
+        raise ValueError("a sentence for nobody")
+
+    async with ScriptedComfyUI() as box, aclosing(BoxClient(Server(box.url, "gpu"))) as client:
+        with pytest.raises(Garbled, match="not as ComfyUI does"):
+            await ask(client, "/prompt", read)

@@ -1,0 +1,192 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator
+from uuid import UUID
+
+import pytest
+from pydantic import SecretStr
+
+from comfytui import __version__
+from comfytui.config.servers import Server
+from comfytui.gateway.comfyui.signals import RETRY_SECONDS, Signals
+from tests.support.clock import FakeClock
+from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
+from tests.support.comfyui_jobs import RECORDINGS
+from tests.support.scripted import ScriptedServer, response
+
+SECRET = "Basic aHVudGVyMg=="
+PATIENCE = 5.0
+
+
+class Clock(FakeClock):
+    """A clock that tells when somebody sleeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asleep = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.asleep.set()
+        await super().sleep(seconds)
+
+
+class Listener:
+    """Signals at work, and how many changes they told of."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = Clock()
+        self.changes = 0
+        self._news = asyncio.Event()
+        server = Server(url, "gpu", {"Authorization": SecretStr(SECRET)})
+        self.signals = Signals(server, self._count, self.clock, ca_bundle=AUTHORITY)
+
+    def is_open(self) -> bool:
+        return self.signals.is_open
+
+    async def heard_of(self, changes: int) -> None:
+        """Wait until it was told of so many changes, and check that they are no more."""
+        async with asyncio.timeout(PATIENCE):
+            while self.changes < changes:
+                self._news.clear()
+                await self._news.wait()
+        assert self.changes == changes
+
+    def _count(self) -> None:
+        self.changes += 1
+        self._news.set()
+
+
+@contextlib.asynccontextmanager
+async def listening(url: str) -> AsyncIterator[Listener]:
+    listener = Listener(url)
+    task = asyncio.create_task(listener.signals.run())
+    try:
+        yield listener
+    finally:
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert not listener.is_open()
+
+
+@pytest.fixture
+async def box() -> AsyncIterator[ScriptedComfyUI]:
+    async with ScriptedComfyUI() as box:
+        yield box
+
+
+@pytest.fixture
+async def listener(box: ScriptedComfyUI) -> AsyncIterator[Listener]:
+    """One that is connected and was told of the connection and of the first status."""
+    async with listening(box.url) as listener:
+        await listener.heard_of(2)
+        yield listener
+
+
+async def test_what_the_handshake_carries(box: ScriptedComfyUI, listener: Listener) -> None:
+    ((method, target),) = box.requests
+    path, _, client_id = target.partition("?clientId=")
+    assert (method, path) == ("GET", "/ws")
+    assert UUID(client_id).version == 4
+    (headers,) = box.headers
+    assert headers["authorization"] == SECRET
+    assert headers["user-agent"] == f"comfytui/{__version__}"
+    assert not {"origin", "cookie", "sec-websocket-extensions"}.intersection(headers)
+    assert listener.is_open()
+
+
+async def test_each_status_is_a_change(box: ScriptedComfyUI, listener: Listener) -> None:
+    await box.changed()
+    await box.changed()
+    await listener.heard_of(4)
+
+
+async def test_only_what_begins_or_ends_a_job_is_a_change(box: ScriptedComfyUI, listener: Listener) -> None:
+    for ignored in ("progress", "progress_state", "executing", "crystools.monitor", "logs", "", None, 7, {"a": 1}):
+        await box.say({"type": ignored, "data": {}})
+    for garbage in ("", "no JSON", "[]", "null", '"status"', "[" * 100_000, b"\x00\x00\x00\x01preview"):
+        await box.say(garbage)
+    await box.say({"type": "execution_interrupted", "data": {"prompt_id": "a"}})
+    await listener.heard_of(3)
+
+
+async def test_a_recorded_hour_of_an_observer(box: ScriptedComfyUI, listener: Listener) -> None:
+    lines = (RECORDINGS / "v0.33.0" / "ws-observer.jsonl").read_text().splitlines()
+    messages = [json.loads(line).get("msg") for line in lines]
+    for message in messages:
+        await box.say(json.dumps(message))
+    told = [each for each in messages if each and each["type"] in ("status", "execution_interrupted")]
+    await box.changed()
+    await listener.heard_of(2 + len(told) + 1)
+    assert len(told) > 60
+
+
+async def test_a_break_is_a_change_and_the_next_attempt_comes_later(box: ScriptedComfyUI, listener: Listener) -> None:
+    await box.restart()
+    await listener.heard_of(3)
+    assert not listener.is_open()
+    await listener.clock.advance(RETRY_SECONDS - 1)
+    assert len(box.requests) == 1
+    await listener.clock.advance(1)
+    await listener.heard_of(5)
+    assert listener.is_open()
+    (_, first), (_, second) = box.requests
+    assert first != second
+
+
+async def test_a_close_of_good_manners_is_one_too(box: ScriptedComfyUI, listener: Listener) -> None:
+    await box.part()
+    await listener.heard_of(3)
+    assert not listener.is_open()
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://a..b:8188", "https://127.0.0.1:1"])
+async def test_whom_it_cannot_reach_is_no_change(url: str) -> None:
+    async with listening(url) as listener:
+        await listener.clock.asleep.wait()
+        assert listener.changes == 0
+
+
+@pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
+async def test_whoever_refuses_is_asked_again_later(box: ScriptedComfyUI, status: int) -> None:
+    box.wall = response(b"no", status)
+    async with listening(box.url) as listener:
+        await listener.clock.asleep.wait()
+        assert listener.changes == 0
+        box.wall = b""
+        await listener.clock.advance(RETRY_SECONDS)
+        await listener.heard_of(2)
+
+
+async def test_headers_do_not_follow_a_redirect_to_another_server(box: ScriptedComfyUI) -> None:
+    async with ScriptedServer() as other:
+        box.wall = response(b"", 302, {"Location": f"{other.url.replace('http', 'ws')}/ws"})
+        async with listening(box.url) as listener:
+            await listener.clock.asleep.wait()
+        assert other.connections == 0
+
+
+async def test_it_listens_over_tls_and_below_a_prefix() -> None:
+    async with ScriptedComfyUI(tls=True, prefix="/gpu") as box, listening(box.url) as listener:
+        await listener.heard_of(2)
+        assert box.paths == ["/gpu/ws"]
+
+
+async def test_a_hung_server_does_not_keep_it_from_ending(box: ScriptedComfyUI) -> None:
+    async with listening(box.url) as listener:
+        await listener.heard_of(2)
+        box.hang()
+        ending = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - ending < 2.0
+
+
+async def test_the_headers_are_in_no_log(box: ScriptedComfyUI, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+    async with listening(box.url) as listener:
+        await listener.heard_of(2)
+        assert SECRET not in repr(vars(listener.signals))
+    # What the server at the other end logs is not ours.
+    assert not [each for each in caplog.records if each.name != "websockets.server" and SECRET in each.getMessage()]

@@ -1,0 +1,97 @@
+"""Servers and jobs in the API's words."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+
+import pytest
+from pydantic import SecretStr
+
+from comfytui.api.models import Device, RunnerStats, SystemStats, WorkflowStatus
+from comfytui.config.servers import Server
+from comfytui.gateway.comfyui.models import Job, read_stats
+from comfytui.gateway.comfyui.translate import runner_id, runner_of, tags_of, workflow_of
+from comfytui.gateway.wire import runner_body, workflow_body
+from tests.support.clock import START
+from tests.support.comfyui_jobs import recording
+
+SERVER = Server("http://gpu2:8188", "gpu2:8188", {"Authorization": SecretStr("Basic c2VjcmV0")})
+
+
+def at(seconds: float) -> datetime:
+    return START + timedelta(seconds=seconds)
+
+
+def test_a_finished_job() -> None:
+    job = Job("hero", WorkflowStatus.FAILED, 3, created=at(0), started=at(2), ended=at(5), prefix="p", document="d")
+    assert workflow_body(workflow_of(job, "Hero", ("no longer listed",))) == {
+        "id": "hero",
+        "name": "Hero",
+        "status": "failed",
+        "tags": ["no longer listed"],
+        "created_at": "2026-11-21T14:00:00Z",
+        "updated_at": "2026-11-21T14:00:05Z",
+        "started_at": "2026-11-21T14:00:02Z",
+        "completed_at": "2026-11-21T14:00:05Z",
+    }
+
+
+@pytest.mark.parametrize(
+    ("job", "updated"),
+    [
+        (Job("j", WorkflowStatus.QUEUED), None),
+        (Job("j", WorkflowStatus.QUEUED, created=at(1)), at(1)),
+        (Job("j", WorkflowStatus.RUNNING, created=at(1), started=at(2)), at(2)),
+        (Job("j", WorkflowStatus.FAILED, created=at(1), started=at(2), noticed=at(9)), at(9)),
+        (Job("j", WorkflowStatus.COMPLETED, created=at(8), started=at(2), ended=at(3)), at(8)),
+    ],
+)
+def test_a_job_was_updated_at_the_newest_time_known(job: Job, updated: datetime | None) -> None:
+    workflow = workflow_of(job, "j")
+    assert workflow.updated_at == updated
+    assert workflow.completed_at == job.ended
+    assert workflow.tags == ()
+
+
+def test_the_id_of_a_server_is_that_of_its_address() -> None:
+    assert runner_id("http://127.0.0.1:8188") == "dab08e5e-0c07-5569-879b-fd2442bcdc83"
+    assert uuid.UUID(runner_id("http://gpu2:8188")).version == 5
+
+
+@pytest.mark.parametrize(
+    ("stats", "tags"),
+    [
+        (read_stats(recording("0.33.0", "idle-system_stats")), ("comfyui-0.33.0", "cpu")),
+        (read_stats(recording("0.3.64", "idle-system_stats")), ("comfyui-0.3.64", "cpu")),
+        (RunnerStats(), ("comfyui",)),
+        (
+            RunnerStats(SystemStats(comfyui_version="1"), (Device(type="cuda"), Device(), Device(type="cuda"))),
+            ("comfyui-1", "cuda"),
+        ),
+    ],
+)
+def test_the_tags_of_a_server(stats: RunnerStats, tags: tuple[str, ...]) -> None:
+    assert tags_of(stats) == tags
+
+
+def test_a_server_of_which_nothing_is_known_yet() -> None:
+    assert runner_body(runner_of(SERVER, None, at(20), None)) == {
+        "id": runner_id("http://gpu2:8188"),
+        "user_id": "00000000-0000-0000-0000-000000000000",
+        "name": "gpu2:8188",
+        "status": "active",
+        "endpoint": "http://gpu2:8188",
+        "tags": ["comfyui"],
+        "headers": {"Authorization": "••••••••"},
+        "created_at": "2026-11-21T14:00:20Z",
+        "updated_at": "2026-11-21T14:00:20Z",
+    }
+
+
+@pytest.mark.parametrize(("seen", "updated"), [(30, 20), (59, 20), (60, 60), (119, 60), (121, 120)])
+def test_a_server_that_answers_changes_no_oftener_than_every_minute(seen: float, updated: float) -> None:
+    stats = read_stats(recording("0.33.0", "idle-system_stats"))
+    runner = runner_of(SERVER, stats, at(20), at(seen))
+    assert (runner.created_at, runner.updated_at) == (at(20), at(updated))
+    assert runner.tags == ("comfyui-0.33.0", "cpu")
