@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.api.allowance import Use
 from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
+from comfytui.api.lean import spare_httpx_its_command
 from comfytui.config.paths import shown
 from comfytui.config.secrets import find_token, permission_warnings, save_token, saved_token
 from comfytui.config.servers import LOCAL_SERVER, servers_of
@@ -80,6 +81,7 @@ def _gateway_source(
     make_fleet: Callable[[], Fleet], name: str, clock: Clock, allowance: Allowance, requests: RequestLog
 ) -> Connect:
     def connect() -> RunnerSource:
+        spare_httpx_its_command()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
         from comfytui.gateway.transport import GatewayTransport
@@ -175,6 +177,7 @@ class Entrance:
         self._instead = server.name, source
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
+        spare_httpx_its_command()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-import sys
 from collections.abc import Awaitable, Callable
 from functools import partial
-from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.allowance import Use
@@ -21,6 +19,7 @@ from comfytui.api.errors import (
     Unauthorized,
     Unreachable,
 )
+from comfytui.api.lean import spare_httpx_its_command
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.opening import opened
 from comfytui.cli.patience import CoolingDownError, within
@@ -161,14 +160,8 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
         if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
             progress.say(MISSING_TOKEN)
             return ExitStatus.NO_TOKEN
-        _spare_httpx_its_own_command()
+        spare_httpx_its_command()
         return asyncio.run(_performed(partial(work, source, progress), progress))
-
-
-def _spare_httpx_its_own_command() -> None:
-    """Where click and rich are installed, httpx loads them for the command it has itself: a third of a start."""
-    if "httpx" not in sys.modules:
-        sys.modules["httpx._main"] = ModuleType("httpx._main")
 
 
 async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress) -> ExitStatus:
