@@ -67,11 +67,11 @@ class Profiles:
     def fleet(self, settings: Settings) -> OpenFleet:
         """The fleet that settings are for; it shares its host's allowance with other dashboards of this user."""
         from comfytui.api.shared_allowance import SharedAllowance
-        from comfytui.config.paths import runtime_dir
+        from comfytui.config.paths import budget_file
         from comfytui.sources import Entrance
         from comfytui.tui.fleets import OpenFleet
 
-        budget = runtime_dir(os.environ) / "allowance.sqlite"
+        budget = budget_file(os.environ)
         allowance = SharedAllowance(self._clock, budget, settings.source, log=self._requests)
         entrance = Entrance(settings, self._clock, allowance, self._requests)
         key = settings.profile or settings.source
@@ -83,11 +83,11 @@ def hosted_dashboard(choices: Choices, settings: Settings, setup: Setup) -> Comf
     """The dashboard of the API, beginning with the fleet that the settings are for."""
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import SystemClock
-    from comfytui.config.paths import state_dir
+    from comfytui.config.paths import request_log
     from comfytui.tui.app import ComfyTUI
 
     clock = SystemClock()
-    requests = RequestLog(clock, settings.log_file or state_dir() / "requests.log")
+    requests = RequestLog(clock, settings.log_file or request_log())
     fleets = Profiles(choices, clock, requests, setup.memory)
     app = ComfyTUI(fleets.fleet(settings), clock, requests, replace(setup, fleets=fleets))
     app.at_end(requests.close)
@@ -115,12 +115,12 @@ def comfyui_dashboard(settings: Settings, setup: Setup) -> ComfyTUI:
     from comfytui.api.allowance import LocalAllowance
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import SystemClock
-    from comfytui.config.paths import state_dir
+    from comfytui.config.paths import request_log
     from comfytui.sources import comfyui_source
     from comfytui.tui.door import OpenDoor
 
     clock = SystemClock()
-    requests = RequestLog(clock, settings.log_file or state_dir() / "requests.log")
+    requests = RequestLog(clock, settings.log_file or request_log())
     allowance = LocalAllowance(clock)
     connect = comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests)
     return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests, setup)

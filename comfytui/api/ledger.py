@@ -36,6 +36,8 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS cooling (host TEXT PRIMARY KEY, until REAL NOT NULL)",
 )
 
+_LATELY = "SELECT count(DISTINCT process), count(CASE WHEN at >= ? THEN 1 END) FROM sends WHERE host = ? AND at >= ?"
+
 
 @dataclass(frozen=True, slots=True)
 class Standing:
@@ -121,6 +123,18 @@ class Ledger:
         except (sqlite3.Error, OSError) as error:
             return self._give_up(error)
         return None
+
+    def lately(self) -> tuple[int, int] | Trouble:
+        """How many processes asked in the last REMEMBERED seconds, and what all sent within the last window."""
+        try:
+            with self._transaction() as database:
+                now = self._clock.monotonic()
+                processes, sent = database.execute(
+                    _LATELY, (now - self._window, self._host, now - REMEMBERED)
+                ).fetchone()
+                return processes, sent
+        except (sqlite3.Error, OSError) as error:
+            return self._give_up(error)
 
     def give_back(self, row: int) -> Trouble | None:
         """Take back what was granted and not sent."""

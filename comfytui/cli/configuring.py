@@ -12,7 +12,7 @@ from comfytui.cli.output import write_json, write_lines
 from comfytui.cli.status import ExitStatus
 from comfytui.config.choices import resolve
 from comfytui.config.files import cause
-from comfytui.config.paths import config_dir, exists, make_private, shown
+from comfytui.config.paths import config_dir, config_file, exists, make_private, shown
 from comfytui.config.settings import SettingsError
 from comfytui.private import make_directory
 from comfytui.wiring import keymap_of
@@ -42,7 +42,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _file(args: argparse.Namespace) -> Path:
-    return args.config or config_dir() / "config.toml"
+    return args.config or config_file()
 
 
 def _tell_path(args: argparse.Namespace) -> None:

@@ -13,7 +13,7 @@ from comfytui.api.request_log import RequestLog
 from comfytui.cli.choosing import choices_for, simulation
 from comfytui.cli.patience import Gate
 from comfytui.config.choices import resolve
-from comfytui.config.paths import runtime_dir, state_dir
+from comfytui.config.paths import budget_file, request_log
 from comfytui.sources import Entrance, comfyui_source, demo_source
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wai
     """
     settings = resolve(choices_for(args))
     with ExitStack() as ending:
-        requests = RequestLog(clock, settings.log_file or (None if args.demo else state_dir() / "requests.log"))
+        requests = RequestLog(clock, settings.log_file or (None if args.demo else request_log()))
         ending.callback(requests.close)
 
         def make(waiting: Clock) -> Allowance:
@@ -61,8 +61,7 @@ def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wai
                 return LocalAllowance(waiting)
             from comfytui.api.shared_allowance import SharedAllowance
 
-            budget = runtime_dir(os.environ) / "allowance.sqlite"
-            shared = SharedAllowance(waiting, budget, settings.source, log=requests)
+            shared = SharedAllowance(waiting, budget_file(os.environ), settings.source, log=requests)
             ending.callback(shared.close)
             return shared
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.api.text import clean
-from comfytui.config.paths import config_dir, exists, shown, state_dir
+from comfytui.config.paths import config_dir, exists, request_log, shown
 from comfytui.config.secrets import TOKEN_COMMAND, TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
 from comfytui.tui.present.urls import MASK, masked
@@ -87,7 +87,7 @@ class _Teller:
         yield Told("wallboard", settings.wallboard, self._source("wallboard", own=False))
         yield Told("ca_bundle", _path(settings.ca_bundle), self._source("ca_bundle"))
         yield Told("colour", settings.colour, self._of_profile("colour") or _DEFAULT)
-        yield Told("log", str(settings.log_file or state_dir() / "requests.log"), self._flag("log") or _DEFAULT)
+        yield Told("log", str(settings.log_file or request_log()), self._flag("log") or _DEFAULT)
         yield Told("color", settings.color, _DEFAULT if settings.color == "auto" else "--color")
         for name in _BY_FLAG_ALONE:
             yield Told(name, getattr(settings, name), self._flag(name) or _DEFAULT)

@@ -16,14 +16,15 @@ from comfytui.api.errors import InvalidArgument, Unauthorized
 from comfytui.api.statuses import RunnerStatus
 from comfytui.cli.asking import perform
 from comfytui.cli.changes import Told, diff
+from comfytui.cli.listing import query_of
 from comfytui.cli.output import write_line
 from comfytui.cli.sighting import attention_for, limits, sight_of
 from comfytui.cli.status import ExitStatus
 from comfytui.cli.writing import SCHEMA
-from comfytui.config.settings import DEFAULT_INTERVAL, SettingsError
+from comfytui.config.settings import DEFAULT_INTERVAL
 from comfytui.engine.actions import Attend
 from comfytui.engine.engine import Engine
-from comfytui.engine.query import Query, QueryError, parse
+from comfytui.engine.query import Query
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention
 from comfytui.engine.view import View, Viewer
@@ -67,7 +68,7 @@ class Watched:
 
 def run(args: argparse.Namespace) -> int:
     """Print each change as a line of JSON until interrupted; raises as `comfytui.cli.asking.perform` does."""
-    query = _query(args.filter)
+    query = query_of(args.filter)
     status = None if args.status is None else RunnerStatus(args.status)
 
     async def work(at: Opened, progress: Progress) -> ExitStatus:
@@ -76,13 +77,6 @@ def run(args: argparse.Namespace) -> int:
         return ExitStatus.OK
 
     return perform(args, work)
-
-
-def _query(text: str | None) -> Query:
-    try:
-        return parse(text or "")
-    except QueryError as error:
-        raise SettingsError(f"--filter: {error}.") from None
 
 
 def _standard_output() -> int | None:

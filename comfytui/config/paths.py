@@ -14,11 +14,14 @@ from comfytui.private import PRIVATE, make_directory
 
 __all__ = [
     "APP",
+    "budget_file",
     "config_dir",
+    "config_file",
     "exists",
     "exposure",
     "find_config_file",
     "make_private",
+    "request_log",
     "runtime_dir",
     "shown",
     "state_dir",
@@ -43,11 +46,26 @@ def state_dir() -> Path:
     return user_state_path(APP)
 
 
+def config_file() -> Path:
+    """The usual configuration file; it need not exist."""
+    return config_dir() / "config.toml"
+
+
+def request_log() -> Path:
+    """Where the request log is kept unless another file is wished for; it need not exist."""
+    return state_dir() / "requests.log"
+
+
+def budget_file(environ: Mapping[str, str]) -> Path:
+    """By way of which file this user's processes share their requests; it need not exist."""
+    return runtime_dir(environ) / "allowance.sqlite"
+
+
 def find_config_file(given: Path | None) -> Path | None:
     """The configuration file to read: the given one, there or not, else the usual one if there is one."""
     if given is not None:
         return given
-    usual = config_dir() / "config.toml"
+    usual = config_file()
     return usual if exists(usual) else None
 
 

@@ -195,6 +195,16 @@ class TestCoolingDown:
 
 
 class TestTimes:
+    async def test_who_asked_lately_and_how_often(self, clock: FakeClock, path: Path) -> None:
+        with ledgers(clock, path, 3) as (one, other, onlooker):
+            assert onlooker.lately() == (0, 0)
+            assert [granted(one, Use.WISH, tries) for tries in (1, 2)] + [granted(other, Use.POLL, 1)] == [1, 2, 1]
+            assert onlooker.lately() == (2, 4)
+            await clock.advance(11)
+            assert onlooker.lately() == (2, 0)
+            await clock.advance(60)
+            assert onlooker.lately() == (0, 0)
+
     @pytest.mark.parametrize("seconds", [200.0, 3600.0, 1e9])
     async def test_rows_of_another_boot_are_dropped(self, clock: FakeClock, path: Path, seconds: float) -> None:
         before = FakeClock()

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import LIMIT, REMEMBERED, SHARE, WINDOW
+from comfytui.api.allowance import LIMIT, SHARE, WINDOW
 from comfytui.api.ledger import Ledger, Trouble
 from comfytui.api.worker import Worker
 from comfytui.cli.checks.check import Check, ok, warn
@@ -20,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["look_at_budget"]
 
 _REMEDY = "make it a file and a directory that are yours alone, or remove it"
-_LATELY = "SELECT count(DISTINCT process), count(CASE WHEN at >= ? THEN 1 END) FROM sends WHERE host = ? AND at >= ?"
 
 
 async def look_at_budget(path: Path, host: str, clock: Clock, seconds: float) -> Check:
@@ -50,15 +47,6 @@ async def look_at_budget(path: Path, host: str, clock: Clock, seconds: float) ->
 def _standing(path: Path, host: str, clock: Clock) -> tuple[int, int] | str:
     """How many processes asked lately, and how often within a window; or why that cannot be told."""
     ledger = Ledger(clock, path, host, SHARE, WINDOW)
-    # A cool-down that is over is told to the others: that takes what a request takes, and changes nothing.
-    trouble = ledger.tell(0.0)
+    lately = ledger.lately()
     ledger.close()
-    if isinstance(trouble, Trouble):
-        return trouble.words
-    now = clock.monotonic()
-    try:
-        with closing(sqlite3.connect(path)) as database:
-            processes, spent = database.execute(_LATELY, (now - WINDOW, host, now - REMEMBERED)).fetchone()
-    except sqlite3.Error as error:
-        return str(error)
-    return processes, spent
+    return lately.words if isinstance(lately, Trouble) else lately

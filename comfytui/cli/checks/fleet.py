@@ -17,7 +17,7 @@ from comfytui.cli.checks.check import Check, ok, warn
 from comfytui.cli.checks.network import Address, Lookup, Resolver, address_of, look_up, proxy, proxy_variable, resolve
 from comfytui.cli.checks.servers import look_at_servers
 from comfytui.cli.checks.token import look_for_token
-from comfytui.config.paths import runtime_dir, state_dir
+from comfytui.config.paths import budget_file, request_log
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -99,7 +99,7 @@ class _Way:
 
     @property
     def _ledger(self) -> Path:
-        return runtime_dir(self.environ) / "allowance.sqlite"
+        return budget_file(self.environ)
 
     async def _certificate(self, address: Address, lookup: Lookup, *, by_proxy: bool) -> Check:
         if address.scheme == "http":
@@ -132,7 +132,7 @@ class _Way:
         from comfytui.api.session import Session
         from comfytui.api.shared_allowance import SharedAllowance
 
-        log = RequestLog(self.clock, self.settings.log_file or state_dir() / "requests.log")
+        log = RequestLog(self.clock, self.settings.log_file or request_log())
         allowance = SharedAllowance(self.clock, self._ledger, self.settings.source, log=log)
         session = Session(
             self.settings.url,
