@@ -20,6 +20,8 @@ __all__ = ["Half", "JobReader", "Reading", "ask"]
 JOBS = "/api/jobs"
 LIMIT = 20
 RUNNING_LIMIT = 5
+MAX_ITEMS = 10
+"""Finished jobs that are asked of `/history`, where each is as large as its workflow: as many as are shown."""
 BRISK_SECONDS = 1.0
 SLOW_SECONDS = 10.0
 BYTES_A_SECOND = 100_000
@@ -99,7 +101,7 @@ class JobReader:
         """Try everything anew: the box may be of another version now."""
         self._not_before: dict[str, float] = {}
         self._finished = _FINISHED
-        self._max_items = LIMIT
+        self._max_items = MAX_ITEMS
 
     async def read(self) -> Reading:
         """Read both halves.

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
-from textual.containers import Container
 
 from comfytui.engine.actions import Attend
 from comfytui.engine.names import name_or_id
@@ -19,6 +18,7 @@ from comfytui.tui.present.layout import Layout, layout_for
 from comfytui.tui.present.runners import runner_name
 from comfytui.tui.screens.listing import ListingScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
+from comfytui.tui.widgets.layout_only import LayoutOnly
 from comfytui.tui.widgets.pace import Pace
 from comfytui.tui.widgets.runner_detail import RunnerDetail
 
@@ -56,7 +56,7 @@ class DashboardScreen(ListingScreen):
     def __init__(self, clock: Clock, attention: Attention, view: ViewState) -> None:
         super().__init__(clock, view, attention.page.per_page)
         self.detail = RunnerDetail(id="detail")
-        self.side = Container(self.detail, self.history, id="side")
+        self.side = LayoutOnly(self.detail, self.history, id="side")
         self.attention = _attending(attention, self.listing)
         self._pressed_on = -math.inf
         self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
@@ -72,7 +72,7 @@ class DashboardScreen(ListingScreen):
     def compose(self) -> ComposeResult:
         """Header, three panes, footer."""
         yield self.header
-        with Container(id="body"):
+        with LayoutOnly(id="body"):
             yield self.runners
             yield self.side
         yield self.footer

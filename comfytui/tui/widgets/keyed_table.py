@@ -86,6 +86,7 @@ class KeyedTable(Pane):
         self._fitted: tuple[Column, ...] = ()
         self._fitted_for: tuple[int, bool] | None = None
         self._drawn_rows: dict[str, _Drawn] = {}
+        self._drawn_heading: tuple[tuple[object, ...], list[Strip]] = ((), [])
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -219,10 +220,7 @@ class KeyedTable(Pane):
         """Notice, column titles, and the rows in view."""
         if (width, self.framed) != self._fitted_for:
             self._fitted, self._fitted_for, self._drawn_rows = fit(self._columns, width), (width, self.framed), {}
-        heading = [self.strip(pieces, width) for pieces in self._notice]
-        if self.framed and self._rows:
-            titles = [title_of(column, self._sort) for column in self._fitted]
-            heading.append(self.strip(self._joined(titles), width))
+        heading = self._heading(width)
         shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
         drawn = {self._rows[place].id: self._row(place, width) for place in shown}
         self._drawn_rows = drawn
@@ -266,6 +264,18 @@ class KeyedTable(Pane):
             self.top = max(self._cursor - self.page_length + 1, min(self.top, self._cursor))
         self.top = max(0, min(self.top, len(self._rows) - self.page_length))
 
+    def _heading(self, width: int) -> list[Strip]:
+        """Notice and column titles; as drawn last where neither has changed."""
+        titled = self._fitted if self.framed and self._rows else ()
+        wanted = (self._notice, titled, self._sort, width)
+        if self._drawn_heading[0] != wanted:
+            lines = [
+                *self._notice,
+                *([self._joined([title_of(each, self._sort) for each in titled])] if titled else []),
+            ]
+            self._drawn_heading = (wanted, [self.strip(pieces, width) for pieces in lines])
+        return self._drawn_heading[1]
+
     def _row(self, place: int, width: int) -> _Drawn:
         """A row and how it looks; as drawn last where neither has changed."""
         row = self._rows[place]
@@ -273,7 +283,7 @@ class KeyedTable(Pane):
         marked = row.id in self._marks
         made = self._drawn_rows.get(row.id)
         if made is not None and made[1:3] == (below, marked) and (made[0] is row or made[0] == row):
-            return made
+            return (row, *made[1:])
         shown = row.whole or self._joined([row.cells.get(column.key, EMPTY) for column in self._fitted], marked=marked)
         return (row, below, marked, self.strip(shown, width, below))
 
@@ -295,4 +305,4 @@ class KeyedTable(Pane):
 
     def _forget(self) -> None:
         super()._forget()
-        self._drawn_rows = {}
+        self._drawn_rows, self._drawn_heading = {}, ((), [])

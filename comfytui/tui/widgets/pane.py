@@ -37,6 +37,7 @@ class Pane(QuietView, can_focus=True):
         self._title: Line = EMPTY
         self._foot: Line = EMPTY
         self._sides: dict[int, tuple[Strip, Style, Strip]] = {}
+        self._edges: dict[str, tuple[Line, int, Style, Strip]] = {}
 
     def label(self, title: Line, foot: Line = EMPTY) -> None:
         """Set title and foot; the next `repaint` draws them."""
@@ -107,9 +108,20 @@ class Pane(QuietView, can_focus=True):
         self.scroll_by(-_WHEEL_LINES)
 
     def _edge(self, start: str, text: Line, end: str, width: int) -> Strip:
+        """The frame above or below; the one made last time where it says the same."""
         style = self.look("frame--focused" if self.has_focus else "frame")
+        made = self._edges.get(start)
+        if made is None or made[:2] != (text, width) or made[2] is not style:
+            made = self._edges[start] = (text, width, style, self._edge_of(start, text, end, width, style))
+        return made[3]
+
+    def _edge_of(self, start: str, text: Line, end: str, width: int, style: Style) -> Strip:
         text = cut(text, max(0, width - 6))
         gap = Segment(" ", self.look("role--plain"))
         label = [gap, *self.strip(text, width_of(text)), gap] if text else []
         rule = "─" * (width - 3 - (width_of(text) + 2 if text else 0))
         return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._sides, self._edges = {}, {}

@@ -1,4 +1,4 @@
-"""A widget that draws whole lines and sends the terminal only the cells that differ."""
+"""A widget that draws whole lines and has only those drawn anew that differ."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from comfytui.tui.present.cells import Line, Role, pad
-from comfytui.tui.wire import differing_spans
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +26,9 @@ _TINT = "tint-"
 
 
 class QuietView(Widget):
-    """Draws lines of roles; `repaint` compares with what is on screen and refreshes only what differs.
+    """Draws lines of roles; `repaint` compares with what is on screen and refreshes only the lines that differ.
+
+    Of those the wire (comfytui.tui.wire) writes only the cells that differ.
 
     A subclass implements `draw` and calls `repaint` whenever what it shows may have changed. The same state drawn
     twice writes nothing.
@@ -86,27 +87,35 @@ class QuietView(Widget):
         raise NotImplementedError
 
     def repaint(self) -> None:
-        """Draw, and refresh the cells that differ from what was drawn last."""
-        if not self.is_mounted or not self.size:
+        """Draw, and refresh the lines that differ from what was drawn last."""
+        width, height = self.size
+        if not self.is_mounted or not (width and height):
             return
-        before, self._painted = self._painted, self._drawn()
+        before, self._painted = self._painted, self._drawn(width, height)
         if len(before) != len(self._painted):
             self.refresh()
             return
         regions = [
-            Region(start, y, end - start, 1)
+            Region(0, y, width, 1)
             for y, (old, new) in enumerate(zip(before, self._painted, strict=True))
-            if old is not new
-            for start, end in differing_spans(old, new)
+            if old is not new and old != new
         ]
         if regions:
             self.refresh(*regions)
 
-    def render_line(self, y: int) -> Strip:
-        """The line Textual asks for, as last drawn."""
-        if len(self._painted) != self.size.height:
-            self._painted = self._drawn()
-        return self._painted[y] if y < len(self._painted) else self.blank(self.size.width)
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines that Textual asks for, as last drawn.
+
+        Its own way keeps a copy of each and looks up borders, margins and tints, of which there are none.
+        """
+        width, height = self.size
+        if len(self._painted) != height:
+            self._painted = self._drawn(width, height)
+        lines, background = self._painted[crop.y : crop.bottom], self.background_colors[1]
+        for each in self.get_line_filters():
+            lines = [line.apply_filter(each, background) for line in lines]
+        lines.extend(self.blank(width) for _ in range(crop.height - len(lines)))
+        return lines if crop.column_span == (0, width) else [line.crop(*crop.column_span) for line in lines]
 
     def look(self, component: str, below: str = "") -> Style:
         """The style of a component class, on top of another's where one is named, on the widget's own."""
@@ -141,8 +150,7 @@ class QuietView(Widget):
         self._looks.clear()
         self._painted = []
 
-    def _drawn(self) -> list[Strip]:
-        width, height = self.size
+    def _drawn(self, width: int, height: int) -> list[Strip]:
         lines = [*self.draw(width, height)][:height]
         lines.extend(self.blank(width) for _ in range(height - len(lines)))
         return lines
