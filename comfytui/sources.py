@@ -7,8 +7,9 @@ import os
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from comfytui.api.allowance import Use
+from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
+from comfytui.api.exchangeable import ExchangeableAllowance
 from comfytui.api.lean import spare_httpx_its_command
 from comfytui.config.paths import shown
 from comfytui.config.secrets import find_token, permission_warnings, save_token, saved_token
@@ -106,17 +107,20 @@ def made_token() -> SecretStr:
 class Entrance:
     """Makes clients of the API with the token at hand, and takes new ones; `comfytui.tui.door.Door` for the dashboard.
 
+    Attributes:
+        allowance: What may be sent to whoever answers now.
+
     Args:
         settings: The API's address, where tokens may come from, and how to connect.
         clock: Dates requests and the allowance.
-        allowance: What may be sent, whichever token is used.
+        allowance: What may be sent to the API, whichever token is used.
         requests: Where requests are kept.
     """
 
     def __init__(self, settings: Settings, clock: Clock, allowance: Allowance, requests: RequestLog) -> None:
         self._settings = settings
         self._clock = clock
-        self._allowance = allowance
+        self.allowance = ExchangeableAllowance(allowance)
         self._requests = requests
         self._token: SecretStr | None = None
         self._instead: tuple[str, Connect] | None = None
@@ -157,24 +161,35 @@ class Entrance:
         finally:
             await client.aclose()
         self._token, self._instead = token, None
+        self.allowance.exchange(None)
         return Verdict(taken=True, words=await asyncio.to_thread(self._kept, token) if save else "")
 
     def enter_demo(self) -> None:
         """Use the simulated fleet from now on."""
-        self._instead = "demo", demo_source(DEFAULT_RUNNERS, 0, self._clock, self._allowance, self._requests)
+        self._spend_alone()
+        self._instead = "demo", demo_source(DEFAULT_RUNNERS, 0, self._clock, self.allowance, self._requests)
 
     async def find_comfyui(self) -> str:
-        """Where on this machine a ComfyUI answers, for people to read; empty where none does."""
+        """What the ComfyUI on this machine is called, for people to read; empty where none answers."""
         from comfytui.gateway.comfyui.client import is_comfyui
 
-        (server,) = servers_of([LOCAL_SERVER])
-        return server.name if await is_comfyui(server) else ""
+        return self._local.name if await is_comfyui(self._local) else ""
 
     def enter_comfyui(self) -> None:
         """Watch the ComfyUI on this machine from now on."""
-        (server,) = servers_of([LOCAL_SERVER])
-        source = comfyui_source([server], None, self._clock, self._allowance, self._requests)
-        self._instead = server.name, source
+        self._spend_alone()
+        ca_bundle = self._settings.ca_bundle
+        source = comfyui_source([self._local], ca_bundle, self._clock, self.allowance, self._requests)
+        self._instead = self._local.name, source
+
+    @property
+    def _local(self) -> Server:
+        (server,) = servers_of([LOCAL_SERVER], self._settings.named)
+        return server
+
+    def _spend_alone(self) -> None:
+        """What the API may be asked, and whether it wants to be left alone, does not count any more."""
+        self.allowance.exchange(LocalAllowance(self._clock))
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
         spare_httpx_its_command()
@@ -185,7 +200,7 @@ class Entrance:
             Session(
                 self._settings.url,
                 token or self._token or self._found(),
-                allowance=self._allowance,
+                allowance=self.allowance,
                 log=self._requests,
                 clock=self._clock,
                 ca_bundle=self._settings.ca_bundle,

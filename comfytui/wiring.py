@@ -75,7 +75,8 @@ class Profiles:
         allowance = SharedAllowance(self._clock, budget, settings.source, log=self._requests)
         entrance = Entrance(settings, self._clock, allowance, self._requests)
         key = settings.profile or settings.source
-        engine = _engine(settings, entrance.connect, self._clock, allowance, _per_page(settings, key, self._memory))
+        per_page = _per_page(settings, key, self._memory)
+        engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, per_page)
         return OpenFleet(key, engine, entrance, settings.profile, settings.colour, allowance.close)
 
 

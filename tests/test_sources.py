@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.allowance import LocalAllowance
+from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import InvalidArgument, Unauthorized
 from comfytui.api.request_log import RequestLog
 from comfytui.config.secrets import TOKEN_VARIABLE, FoundToken, find_token, save_token
+from comfytui.config.servers import Server
 from comfytui.config.settings import Settings, TokenSources
 from comfytui.sources import Connect, Entrance, demo_source, made_token, simulated_fleet
 from comfytui.tui.door import Verdict
@@ -103,6 +104,30 @@ async def test_a_token_that_is_typed_is_kept_for_its_profile(home: Path) -> None
     assert find_token({}, TokenSources(saved=("token-prod",))) == FoundToken(
         SecretStr("cfc_typed"), str(home / "token-prod")
     )
+
+
+async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machine() -> None:
+    door = entrance(Settings("host", url="http://127.0.0.1:1"))
+    for enter in (door.enter_demo, door.enter_comfyui):
+        door.allowance.exchange(None)
+        door.allowance.cool_down(60)
+        enter()
+        assert door.allowance.wait_for(Use.WISH) == 0.0
+        door.allowance.exchange(None)
+        assert door.allowance.wait_for(Use.WISH) == 60.0
+
+
+async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_configuration() -> None:
+    named = Server("http://127.0.0.1:8188", "mybox", {"X-Key": SecretStr("sesame")})
+    door = entrance(Settings("host", url="http://127.0.0.1:1", named=(named,)))
+    door.enter_comfyui()
+    assert door.source == "mybox"
+    client = await door.connect()
+    try:
+        (runner,) = (await client.list_runners()).runners
+    finally:
+        await client.aclose()
+    assert (runner.name, list(runner.headers)) == ("mybox", ["X-Key"])
 
 
 def test_made_tokens_are_as_the_api_makes_them_and_never_the_same() -> None:

@@ -179,6 +179,8 @@ def _resolved(choices: Choices, name: str | None, *, switched: bool) -> Settings
     flags, config = choices.flags, choices.config
     profile = config.profiles[name] if name is not None else Profile()
     servers = servers_of(split_addresses(flags.comfyui), config.comfyui)
+    if flags.comfyui and not servers:
+        raise SettingsError("--comfyui: expected the address of a server, such as http://gpu2:8188.")
     url = "" if flags.demo or servers else _url(choices, profile, switched=switched)
     return Settings(
         source=host_of(url) or _source_of(servers),
@@ -191,6 +193,7 @@ def _resolved(choices: Choices, name: str | None, *, switched: bool) -> Settings
         config_file=choices.config_file,
         url=url,
         servers=servers,
+        named=config.comfyui,
         profile=name,
         colour=profile.colour,
         tokens=_tokens(config, profile, name, switched=switched),

@@ -15,7 +15,7 @@ from comfytui.config.choices import ConfigFile, Profile
 from comfytui.config.lines import KeyPath, line_of, lines_of
 from comfytui.config.paths import shown
 from comfytui.config.sections import KeysSection, ProfileSection, ServerSection, TopSection
-from comfytui.config.servers import Server
+from comfytui.config.servers import named_server
 from comfytui.config.settings import Keys, SettingsError
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def _plain(top: TopSection, places: _Places) -> ConfigFile:
     bound = top.keys.bound
     entries = {name: places.of(("keys", name)) for name in ("preset", *bound)}
     keys = Keys(top.keys.preset, bound, entries, places.file)
-    servers = tuple(Server(section.url, name, section.headers) for name, section in top.comfyui.items())
+    servers = tuple(named_server(name, section.url, section.headers) for name, section in top.comfyui.items())
     return ConfigFile(**dict(iter(top)) | {"profiles": profiles, "comfyui": servers, "keys": keys})
 
 

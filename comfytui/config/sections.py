@@ -54,9 +54,10 @@ def _address(value: str) -> str:
 
 def _server_address(value: str) -> str:
     try:
-        return address_of(value)
+        address_of(value)
     except SettingsError:
         raise ValueError from None
+    return value
 
 
 def _server_name(value: str) -> str:
@@ -129,7 +130,7 @@ class ServerSection(_Section):
     """`[comfyui.NAME]`: a ComfyUI server that is to have this name, and what is sent along to it."""
 
     url: Annotated[str, AfterValidator(_server_address)] = Field(
-        description="the server's address in quotes, http:// or https:// and a host, without a query"
+        repr=False, description="the server's address in quotes, http:// or https:// and a host, without a query"
     )
     headers: dict[_HeaderName, _HeaderValue] = Field({}, description="a table of HTTP headers, each a text in quotes")
 

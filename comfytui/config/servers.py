@@ -15,7 +15,7 @@ from comfytui.config.settings import SettingsError
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["LOCAL_SERVER", "Server", "address_of", "servers_of", "split_addresses"]
+__all__ = ["LOCAL_SERVER", "Server", "address_of", "named_server", "servers_of", "split_addresses"]
 
 LOCAL_SERVER = "http://127.0.0.1:8188"
 """Where ComfyUI listens unless it is told otherwise."""
@@ -62,8 +62,18 @@ def servers_of(addresses: Iterable[str], configured: Sequence[Server] = ()) -> t
         parts = _parts(named.get(address, address))
         url = _url(parts)
         server = known.get(url) or Server(url, _name(url))
-        found.setdefault(url, Server(server.url, server.name, {**_login(parts), **server.headers}))
+        found.setdefault(url, Server(server.url, server.name, _merged(_login(parts), server.headers)))
     return tuple(found.values())
+
+
+def named_server(name: str, address: str, headers: Mapping[str, SecretStr]) -> Server:
+    """The server at this address under this name; a user and a password in it become a header unless that is given.
+
+    Raises:
+        SettingsError: It is no address of a server.
+    """
+    parts = _parts(address)
+    return Server(_url(parts), name, _merged(_login(parts), headers))
 
 
 def address_of(text: str) -> str:
@@ -107,6 +117,12 @@ def _url(parts: SplitResult) -> str:
 
 def _name(url: str) -> str:
     return url.partition("://")[2]
+
+
+def _merged(headers: Mapping[str, SecretStr], before_them: Mapping[str, SecretStr]) -> dict[str, SecretStr]:
+    """All of these headers, the others instead of those of the same name, whose letters' case means nothing."""
+    taken = {name.lower() for name in before_them}
+    return {**{name: value for name, value in headers.items() if name.lower() not in taken}, **before_them}
 
 
 def _login(parts: SplitResult) -> dict[str, SecretStr]:

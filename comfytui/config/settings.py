@@ -109,6 +109,7 @@ class Settings:
         config_file: The configuration that was read, if any.
         url: The API's address; empty for the simulated fleet and for ComfyUI servers.
         servers: The ComfyUI servers to watch instead of what an API has.
+        named: The ComfyUI servers that the configuration names, watched or not.
         profile: The profile that is in force, if any.
         colour: What its name is coloured with, one of `COLOURS`; None for the usual.
         tokens: Where a token may come from.
@@ -129,6 +130,7 @@ class Settings:
     config_file: Path | None = None
     url: str = field(default="", repr=False)
     servers: tuple[Server, ...] = ()
+    named: tuple[Server, ...] = ()
     profile: str | None = None
     colour: str | None = None
     tokens: TokenSources = field(default_factory=TokenSources)

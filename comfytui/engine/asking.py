@@ -69,7 +69,8 @@ def failed(snapshot: Snapshot, resource: Resource, error: ComfyControlError, see
         return depart(snapshot, resource.runner_id, seen)
     if isinstance(resource, StatsKey) and isinstance(error, ServerError) and _is_of_runner(snapshot, error):
         return fold_silence(snapshot, resource.runner_id, error.message, seen)
-    if isinstance(error, Unauthorized):
+    # A refused token is told by more than a runner's stats, which may be refused for reasons of their own.
+    if isinstance(error, Unauthorized) and not isinstance(resource, StatsKey):
         snapshot = fold_refusal(snapshot, error, seen)
     return fold_failure(snapshot, resource, error, seen, jitter)
 

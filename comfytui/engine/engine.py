@@ -265,7 +265,7 @@ class Engine:
         self._flights.give_up()
         self._wishes.clear()
         self._wishes.add(attended(self.snapshot), self._clock.monotonic(), 0.0)
-        self._publish(forget_problems(self.snapshot))
+        self._publish(with_spending(forget_problems(self.snapshot), self._allowance.spending))
 
     def _seen(self, asked_on: float) -> Seen:
         return Seen(asked_on, self._clock.monotonic(), self._clock.now())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, Use
 from comfytui.engine.departures import departed_since, is_gone
-from comfytui.engine.feed import Feed
+from comfytui.engine.feed import Feed, ProblemKind
 from comfytui.engine.pacing import CHECK_EVERY, MAX_BACK_OFF, STATS_EVERY, by_time, room_at, rotation_spacing
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.sweeping import next_swept
@@ -207,15 +207,22 @@ def _checks_in_view(
 
     Once that is so a check goes before histories that have been due for long, as in a full view they all are.
     """
-    moments = _moments(snapshot, standing, map(StatsKey, snapshot.attention.visible))
-    if any(due_at == -math.inf for due_at in histories.values()):
+    if any(due_at == -math.inf for due_at in histories.values()) or not _has_stats(snapshot):
         return {}
+    moments = _moments(snapshot, standing, map(StatsKey, snapshot.attention.visible))
     tried = (snapshot.checkup(key.runner_id).tried_on for key in moments)
     apart = _CHECKS_APART * rotation_spacing(snapshot.interval, snapshot.pace, snapshot.spending.share)
     from_then_on = max((on for on in tried if on is not None), default=-math.inf) + apart
     if from_then_on > standing.now:
         return {key: max(due_at, from_then_on) for key, due_at in moments.items()}
     return {key: due_at - _AHEAD if due_at <= standing.now else due_at for key, due_at in moments.items()}
+
+
+def _has_stats(snapshot: Snapshot) -> bool:
+    """Whether it makes sense to ask for stats that nobody waits for: a deployment may know of none."""
+    feeds = snapshot.stats.values()
+    unheard_of = (feed.problem is not None and feed.problem.kind is ProblemKind.NOT_FOUND for feed in feeds)
+    return not feeds or any(feed.value is not None for feed in feeds) or not all(unheard_of)
 
 
 def _moments(snapshot: Snapshot, standing: Standing, keys: Iterable[_Rotated]) -> dict[_Rotated, float]:

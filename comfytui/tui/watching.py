@@ -135,7 +135,7 @@ class WatchingApp(TakingApp):
         from comfytui.tui.screens.token import TokenScreen
 
         if not any(isinstance(screen, TokenScreen) for screen in self.screen_stack):
-            self.push_screen(TokenScreen(self.fleet.door, problem.message), self._token_given)
+            self.push_screen(TokenScreen(self.fleet.door, problem.message, self.clock), self._token_given)
 
     def _token_given(self, let_in: bool | None) -> None:
         if let_in:

@@ -34,7 +34,14 @@ CONFIG = ConfigFile(
 
 PLAIN = TokenSources(command=("top",))
 TOP_ONLY = Settings(
-    "top.example", 30, wallboard=True, ca_bundle=Path("/top.pem"), url=TOP, tokens=PLAIN, keys=Keys("vim")
+    "top.example",
+    30,
+    wallboard=True,
+    ca_bundle=Path("/top.pem"),
+    url=TOP,
+    named=(BIG,),
+    tokens=PLAIN,
+    keys=Keys("vim"),
 )
 """What the configuration says without any profile."""
 
@@ -177,6 +184,12 @@ def test_an_address_that_is_none() -> None:
     with pytest.raises(SettingsError, match=f"^{API_URL_VARIABLE} is no address"):
         resolve_switched(chosen(url="nonsense"), "empty")
     assert resolve_switched(chosen(url="nonsense"), "full").url == OWN
+
+
+@pytest.mark.parametrize("said", [("",), (",", " , ")])
+def test_servers_that_are_named_by_nothing_are_no_reason_to_ask_the_api(said: tuple[str, ...]) -> None:
+    with pytest.raises(SettingsError, match=r"^--comfyui: expected the address of a server"):
+        resolve(chosen(Flags(comfyui=said)))
 
 
 def test_choices_show_no_secret() -> None:

@@ -5,7 +5,7 @@ from base64 import b64decode
 import pytest
 from pydantic import SecretStr
 
-from comfytui.config.servers import Server, address_of, servers_of, split_addresses
+from comfytui.config.servers import Server, address_of, named_server, servers_of, split_addresses
 from comfytui.config.settings import SettingsError
 
 
@@ -56,6 +56,19 @@ def test_names_and_headers_come_from_the_configuration() -> None:
     assert server.name == "big box"
     assert server.headers["X-Key"].get_secret_value() == "sesame"
     assert "sesame" not in repr(server)
+
+
+def test_a_header_of_the_configuration_goes_before_the_password_of_an_address_whatever_its_case() -> None:
+    configured = [named_server("studio", "http://me:safe@gpu2", {"authorization": SecretStr("Bearer x")})]
+    for servers in (configured, servers_of(["http://you:there@gpu2"], configured)):
+        assert [(name, value.get_secret_value()) for name, value in servers[0].headers.items()] == [
+            ("authorization", "Bearer x")
+        ]
+
+
+def test_a_password_of_the_configuration_becomes_a_header() -> None:
+    server = named_server("studio", "http://me:safe@gpu2", {})
+    assert (server.url, list(server.headers)) == ("http://gpu2", ["Authorization"])
 
 
 def test_a_password_becomes_a_header_and_stays_out_of_the_address() -> None:

@@ -101,6 +101,11 @@ class TestStats:
         assert silent.checkup("r1").problem is None
         assert silent.pages is snapshot.pages
 
+    def test_a_refusal_of_stats_alone_is_no_refusal_of_the_token(self) -> None:
+        snapshot = failed(Snapshot(), STATS, Unauthorized("GET", "/v1/runner", "no stats for you", 401), seen(5.0), 1.0)
+        assert snapshot.needs_token is None
+        assert snapshot.checkup("r1").problem is not None
+
     def test_404_is_a_problem_for_the_api_may_not_have_them(self) -> None:
         snapshot = failed(Snapshot(), STATS, GONE, seen(5.0), 1.0)
         problem = snapshot.checkup("r1").problem

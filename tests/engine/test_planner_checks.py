@@ -136,6 +136,13 @@ class TestInRotation:
         assert rotated(known(IN_VIEW), asked) == Plan(None, 105.0)
         assert rotated(known(IN_VIEW, histories=95.0), asked).ask == Ask(HistoryKey("r2"), ROTATED)
 
+    def test_where_the_api_knows_of_no_stats_only_the_runner_under_the_cursor_is_checked(self) -> None:
+        unheard_of: Feed[Checkup] = Feed(problem=replace(DOWN, kind=ProblemKind.NOT_FOUND))
+        snapshot = replace(known(IN_VIEW), stats={"r1": unheard_of})
+        assert rotated(snapshot).ask is None
+        assert plan(replace(snapshot, attention=LIVE), Standing(NOW)).ask == Ask(STATS, Use.POLL)
+        assert rotated(replace(snapshot, stats={"r1": Feed(problem=DOWN)})).ask == Ask(StatsKey("r2"), ROTATED)
+
     def test_the_check_of_the_runner_under_the_cursor_is_none_of_it(self) -> None:
         assert rotated(known(IN_VIEW), {STATS: Use.POLL}).ask == Ask(StatsKey("r2"), ROTATED)
 

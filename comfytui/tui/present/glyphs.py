@@ -10,13 +10,23 @@ from comfytui.tui.present.cells import Line, Role, Span
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["ABSENT", "NOT_ASKED", "reach_glyph", "runner_glyph", "runner_status", "workflow_glyph", "workflow_status"]
+    from comfytui.engine.feed import Feed
+
+__all__ = [
+    "ABSENT",
+    "not_known",
+    "reach_glyph",
+    "runner_glyph",
+    "runner_status",
+    "workflow_glyph",
+    "workflow_status",
+]
 
 ABSENT = "–"
 """What stands where the API sent nothing."""
 
-NOT_ASKED = "…"
-"""What stands where the API was not asked yet."""
+_NOT_ASKED = Span("…", Role.MUTED)
+_NOT_TOLD = Span("?", Role.MUTED)
 
 _UNKNOWN = Span("?", Role.UNKNOWN)
 
@@ -28,7 +38,7 @@ _RUNNER: Mapping[str, Span] = {
 _REACH: Mapping[bool | None, Span] = {
     True: Span("✔", Role.GOOD),
     False: Span("✖", Role.BAD),
-    None: Span("?", Role.MUTED),
+    None: _NOT_TOLD,
 }
 
 _WORKFLOW: Mapping[str, Span] = {
@@ -41,6 +51,11 @@ _WORKFLOW: Mapping[str, Span] = {
     WorkflowStatus.INVALID: Span("⚠", Role.BAD),
     WorkflowStatus.FAILED: Span("✖", Role.BAD),
 }
+
+
+def not_known(feed: Feed[object]) -> Line:
+    """What stands in place of a value: an ellipsis where it was not asked for yet, `?` where it could not be had."""
+    return (_NOT_ASKED if feed.problem is None else _NOT_TOLD,)
 
 
 def runner_glyph(status: RunnerStatus | None) -> Span:

@@ -8,7 +8,7 @@ from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.pacing import stats_pace
 from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.fields import Field, field
-from comfytui.tui.present.glyphs import NOT_ASKED, reach_glyph
+from comfytui.tui.present.glyphs import not_known, reach_glyph
 from comfytui.tui.present.problems import cause
 from comfytui.tui.present.units import age, clock_time
 
@@ -31,10 +31,10 @@ _GAP = Span("  ")
 def reach(feed: Feed[Checkup]) -> Line:
     """The cell `reach` of a runner: shape and word, muted where it could not be checked again.
 
-    One that was not checked yet is an ellipsis: unknown never looks like good.
+    Where that is not known it is as of `not_known`: unknown never looks like good.
     """
     if feed.value is None:
-        return (Span(NOT_ASKED, Role.MUTED),)
+        return not_known(feed)
     glyph = reach_glyph(feed.value.reachable)
     word = "yes" if feed.value.reachable else "no"
     return (Span(f"{glyph.text} {word}", Role.MUTED if feed.problem else glyph.role),)

@@ -12,7 +12,7 @@ from comfytui.engine.spans import WAITING, spent
 from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
-from comfytui.tui.present.glyphs import ABSENT, NOT_ASKED, workflow_glyph, workflow_status
+from comfytui.tui.present.glyphs import ABSENT, not_known, workflow_glyph, workflow_status
 from comfytui.tui.present.units import TimeStyle, age, duration, moment, moment_in_full, moment_in_short
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ HISTORY_COLUMNS = (
 )
 
 _LONGEST_BAR = 72
+
+HISTORY_LENGTH = 10
+"""How many workflows a history has at most (page get-runner-history)."""
 
 _SHORT: Mapping[str, str] = {
     WorkflowStatus.ACCEPTED: "new",
@@ -86,12 +89,13 @@ def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: 
 def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> dict[str, Line]:
     """The cells `last` and `when` of a runner: its newest workflow's status in short, and when it got there.
 
-    A history that was not asked yet is an ellipsis, an empty one a dash, and one that could not be asked again is
-    muted: unknown never looks like good.
+    An empty history is a dash, one that could not be asked again is muted, and one that is not known is as of
+    `not_known`: unknown never looks like good.
     """
+    if history.value is None:
+        return dict.fromkeys(("last", "when"), not_known(history))
     if not history.value:
-        nothing = (Span(NOT_ASKED if history.value is None else ABSENT, Role.MUTED),)
-        return {"last": nothing, "when": nothing}
+        return dict.fromkeys(("last", "when"), (Span(ABSENT, Role.MUTED),))
     newest = history.value[0]
     glyph = workflow_glyph(newest.status)
     role = Role.MUTED if history.problem else glyph.role
@@ -104,7 +108,7 @@ def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: da
 
 
 def queue(history: Feed[tuple[Workflow, ...]]) -> tuple[int, int] | None:
-    """How many workflows of a runner run, and how many wait; None where its history is not known."""
+    """How many workflows of a runner's history run, and how many wait; None where it is not known."""
     if history.value is None:
         return None
     statuses = [workflow.status for workflow in history.value]
@@ -112,16 +116,29 @@ def queue(history: Feed[tuple[Workflow, ...]]) -> tuple[int, int] | None:
 
 
 def queue_cell(history: Feed[tuple[Workflow, ...]]) -> Line:
-    """The cell `queue` of a runner: `▶1 ◔3`, a dash where nothing is under way; unknown and old as `last_workflow`."""
+    """The cell `queue` of a runner: `▶1 ◔3`, a dash where nothing is under way; unknown and old as `last_workflow`.
+
+    `◔9+` is what of more is in the history, which is no longer than HISTORY_LENGTH.
+    """
     known = queue(history)
-    if known is None or not any(known):
-        return (Span(NOT_ASKED if known is None else ABSENT, Role.MUTED),)
+    if known is None:
+        return not_known(history)
+    if not any(known):
+        return (Span(ABSENT, Role.MUTED),)
     glyphs = map(workflow_glyph, (WorkflowStatus.RUNNING, WorkflowStatus.QUEUED))
-    told = zip(glyphs, known, strict=True)
+    told = zip(glyphs, known, ("", "+" if _may_wait_more(history.value or ()) else ""), strict=True)
     shown = (
-        (Span(f"{glyph.text}{count}", Role.MUTED if history.problem else glyph.role),) for glyph, count in told if count
+        (Span(f"{glyph.text}{count}{more}", Role.MUTED if history.problem else glyph.role),)
+        for glyph, count, more in told
+        if count
     )
     return beside(shown, Span(" "))
+
+
+def _may_wait_more(history: Sequence[Workflow]) -> bool:
+    """Whether the history is full, and the oldest in it that does not run still waits."""
+    waits = [workflow.status in WAITING for workflow in history if workflow.status != WorkflowStatus.RUNNING]
+    return len(history) >= HISTORY_LENGTH and waits[-1:] == [True]
 
 
 def workflow_fields(workflow: Workflow, style: TimeStyle, now: datetime) -> tuple[Field, ...]:

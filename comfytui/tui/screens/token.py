@@ -20,11 +20,15 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
+    from comfytui.clock import Clock
     from comfytui.tui.door import Door
 
 __all__ = ["TokenScreen"]
 
 WHERE = "Tokens are made in ComfyControl's web app: account settings, API Tokens. Each is shown there only once."
+
+_LOOK_EVERY = 3.0
+"""Seconds until a ComfyUI that did not answer is looked for again."""
 
 
 class TokenScreen(Screen[bool]):
@@ -38,9 +42,10 @@ class TokenScreen(Screen[bool]):
     AUTO_FOCUS = "#token"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DOOR)]
 
-    def __init__(self, door: Door, why: str) -> None:
+    def __init__(self, door: Door, why: str, clock: Clock) -> None:
         super().__init__()
         self._door = door
+        self._clock = clock
         self._why = why
         self._input = Entry(password=True, placeholder="paste a token, then Enter", id="token")
         self._save = Choice(f"keep it in {door.place}", id="save")
@@ -85,9 +90,11 @@ class TokenScreen(Screen[bool]):
         self.dismiss(False)
 
     async def _look(self) -> None:
-        if address := await self._door.find_comfyui():
-            self._comfyui.label = Content(f"Watch the ComfyUI on {address} instead")
-            self._comfyui.display = True
+        """Offer the ComfyUI of this machine once it answers: it may well be started now."""
+        while not (name := await self._door.find_comfyui()):
+            await self._clock.sleep(_LOOK_EVERY)
+        self._comfyui.label = Content(f"Watch the ComfyUI on {name} instead")
+        self._comfyui.display = True
 
     async def _try(self) -> None:
         token = SecretStr(self._input.value.strip())

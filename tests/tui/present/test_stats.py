@@ -107,7 +107,7 @@ def test_a_check_long_ago_says_its_age(age: float, words: str) -> None:
     ("known", "cell"),
     [
         (feed(None), Span("…", Role.MUTED)),
-        (feed(None, DOWN), Span("…", Role.MUTED)),
+        (feed(None, DOWN), Span("?", Role.MUTED)),
         (feed(WELL), Span("✔ yes", Role.GOOD)),
         (feed(AWAY), Span("✖ no", Role.BAD)),
         (feed(WELL, DOWN), Span("✔ yes", Role.MUTED)),

@@ -159,17 +159,35 @@ def test_the_queue_counts_what_runs_and_what_waits() -> None:
     assert plain_text(queue_cell(Feed((RUNNING,)))) == "▶1"
 
 
+@pytest.mark.parametrize(
+    ("statuses", "told"),
+    [
+        (["queued"] * 9 + ["running"], "▶1 ◔9+"),
+        (["queued"] * 10, "◔10+"),
+        (["queued"] * 9, "◔9"),
+        (["queued"] * 8 + ["running", "completed"], "▶1 ◔8"),
+        (["running"] * 10, "▶10"),
+    ],
+)
+def test_a_full_history_may_have_left_out_some_that_wait(statuses: list[str], told: str) -> None:
+    history = Feed(tuple(make_workflow(f"w{place}", status=status) for place, status in enumerate(statuses)))
+    assert plain_text(queue_cell(history)) == told
+
+
 def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:
     problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
-    shown = [queue_cell(each) for each in (Feed(), Feed(()), Feed((COMPLETED,)), Feed((RUNNING,), problem=problem))]
-    assert [plain_text(each) for each in shown] == ["…", "–", "–", "▶1"]
+    failed: Feed[tuple[Workflow, ...]] = Feed(problem=problem)
+    feeds = (Feed(), failed, Feed(()), Feed((COMPLETED,)), Feed((RUNNING,), problem=problem))
+    shown = [queue_cell(each) for each in feeds]
+    assert [plain_text(each) for each in shown] == ["…", "?", "–", "–", "▶1"]
     assert {span.role for each in shown for span in each} == {Role.MUTED}
 
 
 def test_what_is_not_known_of_the_last_workflow_does_not_look_known() -> None:
     problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
     unasked = last_workflow(Feed(), TimeStyle.UTC, NOW)
+    untold = last_workflow(Feed(problem=problem), TimeStyle.UTC, NOW)
     unused = last_workflow(Feed(()), TimeStyle.UTC, NOW)
     stale = last_workflow(Feed((COMPLETED,), problem=problem), TimeStyle.UTC, NOW)
-    assert [plain_text(each["last"]) for each in (unasked, unused, stale)] == ["…", "–", "✔ done"]
-    assert {span.role for each in (unasked, unused, stale) for span in each["last"]} == {Role.MUTED}
+    assert [plain_text(each["last"]) for each in (unasked, untold, unused, stale)] == ["…", "?", "–", "✔ done"]
+    assert {span.role for each in (unasked, untold, unused, stale) for span in each["last"]} == {Role.MUTED}

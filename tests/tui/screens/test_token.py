@@ -119,6 +119,17 @@ async def test_the_comfyui_of_this_machine_is_one_of_the_ways_in() -> None:
         assert (door.in_comfyui, door.in_demo) == (True, False)
 
 
+async def test_a_comfyui_that_is_started_only_now_is_offered_too() -> None:
+    door = OneTokenDoor()
+    door.found.set()
+    async with asked(door) as (driven, _):
+        await driven.pilot.pause()
+        assert "ComfyUI" not in driven.text
+        door.comfyui = "127.0.0.1:8188"
+        await driven.clock.advance(3)
+        await driven.sees("Watch the ComfyUI on 127.0.0.1:8188 instead")
+
+
 async def test_without_a_comfyui_there_is_nothing_to_choose() -> None:
     door = OneTokenDoor()
     door.found.set()
