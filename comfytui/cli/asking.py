@@ -15,18 +15,22 @@ from comfytui.api.errors import (
     RateLimited,
     RequestError,
     ServerError,
+    StatusError,
     TimedOut,
     Unauthorized,
+    Unintelligible,
     Unreachable,
 )
 from comfytui.api.lean import spare_httpx_its_command
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.opening import opened
-from comfytui.cli.patience import CoolingDownError, within
+from comfytui.cli.output import check
+from comfytui.cli.patience import CoolingDownError, narrated, renew, within
 from comfytui.cli.status import ExitStatus
 from comfytui.cli.threads import LooseThreads
+from comfytui.cli.writing import write
 from comfytui.clock import SystemClock
-from comfytui.config.secrets import MISSING_TOKEN, end_token_command, may_find_token
+from comfytui.config.secrets import end_token_command, may_find_token, missing_token
 from comfytui.sources import UnusableTokenError
 
 if TYPE_CHECKING:
@@ -35,13 +39,14 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
     from comfytui.cli.opening import Opened
+    from comfytui.cli.writing import Answer
     from comfytui.clock import Clock
     from comfytui.engine.resources import RunnerSource
 
-__all__ = ["Asker", "NotFoundHereError", "ask", "ended_by", "is_silence", "perform"]
+__all__ = ["Asker", "NotFoundHereError", "answered", "ask", "ended_by", "is_silence", "perform"]
 
 SECONDS = 8.5
-"""What an answer may take, repeats included: with what a start takes, a command ends within ten on a dead API."""
+"""How long a command goes on without any answer: with what a start takes, it ends within ten on a dead API."""
 
 _PAUSES = (0.5, 1.0)
 """Seconds before each repeat."""
@@ -66,16 +71,12 @@ class Asker:
         clock: What pauses go by.
         progress: Is told what goes on.
         no_wait: Whether CoolingDownError is raised where the API wants to be left alone.
-        seconds: What an answer may take, repeats included; what the allowance makes it wait does not count.
     """
 
-    def __init__(
-        self, source: RunnerSource, clock: Clock, progress: Progress, *, no_wait: bool = False, seconds: float = SECONDS
-    ) -> None:
+    def __init__(self, source: RunnerSource, clock: Clock, progress: Progress, *, no_wait: bool = False) -> None:
         self._source = source
         self._clock = clock
         self._no_wait = no_wait
-        self._seconds = seconds
         self.progress = progress
 
     def now(self) -> datetime:
@@ -104,11 +105,14 @@ class Asker:
     async def _ask(
         self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool] = lambda _: False
     ) -> _T:
-        try:
-            async with within(self._seconds):
-                return await self._repeated(ask, is_answer)
-        except TimeoutError:
-            raise TimedOut("GET", "/v1/runner", f"no answer within {self._seconds:g} seconds") from None
+        async with narrated(self.progress, self._clock, "waiting for an answer"):
+            try:
+                answer = await self._repeated(ask, is_answer)
+            except (StatusError, Unintelligible):
+                renew()
+                raise
+        renew()
+        return answer
 
     async def _repeated(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
         pauses = iter(_PAUSES)
@@ -118,8 +122,10 @@ class Asker:
                 return await ask()
             except RateLimited as error:
                 limited += 1
-                if self._no_wait or limited > _MOST_RATE_LIMITS:
+                if self._no_wait:
                     raise CoolingDownError(error.retry_after) from None
+                if limited > _MOST_RATE_LIMITS:
+                    raise
             except (Unreachable, TimedOut, ServerError) as error:
                 pause = next(pauses, None)
                 if pause is None or (isinstance(error, ServerError) and is_answer(error)):
@@ -133,18 +139,54 @@ def is_silence(error: ServerError) -> bool:
     return error.status == _RUNNER_IS_SILENT
 
 
-def ask(args: argparse.Namespace, work: Callable[[Asker], Awaitable[None]]) -> int:
-    """Ask whoever answers what this work needs; raises as `perform` does."""
+def ask(args: argparse.Namespace, work: Callable[[Asker], Awaitable[Answer]]) -> int:
+    """Ask whoever answers what this work needs, and write what comes of it; raises as `perform` does."""
 
     async def asked(source: Opened, progress: Progress) -> ExitStatus:
-        client = await source.connect()
-        try:
-            await work(Asker(client, source.clock, progress, no_wait=args.no_wait))
-        finally:
-            await client.aclose()
+        answer = await answered(source, progress, work, no_wait=args.no_wait)
+        progress.clear()
+        write(answer, args.format)
         return ExitStatus.OK
 
     return perform(args, asked)
+
+
+async def answered(
+    source: Opened,
+    progress: Progress,
+    work: Callable[[Asker], Awaitable[_T]],
+    *,
+    no_wait: bool = False,
+    seconds: float = SECONDS,
+) -> _T:
+    """What the work brings, with nothing left open; raises what it raises.
+
+    Args:
+        source: Who answers.
+        progress: Is told what goes on.
+        work: Asks.
+        no_wait: As for `Asker`.
+        seconds: How long it goes on without any answer; what the allowance makes it wait does not count.
+
+    Raises:
+        TimedOut: No answer came for so long.
+        UnusableTokenError: Not even a token did.
+    """
+    # A fleet in this process answers for sure; a large one takes its time to make.
+    client = None if source.settings.url else await source.connect()
+    try:
+        async with within(seconds):
+            if client is None:
+                async with narrated(progress, source.clock, "waiting for a token"):
+                    client = await source.connect()
+            try:
+                return await work(Asker(client, source.clock, progress, no_wait=no_wait))
+            finally:
+                await client.aclose()
+    except TimeoutError:
+        if client is None:
+            raise UnusableTokenError(f"There was no token within {seconds:g} seconds.") from None
+        raise TimedOut("GET", "/v1/runner", f"no answer within {seconds:g} seconds") from None
 
 
 def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitable[ExitStatus]]) -> int:
@@ -152,13 +194,15 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
 
     Raises:
         SettingsError: A setting cannot be used.
+        OutputError: What there is to say cannot be written.
         PipeClosedError: Nobody reads what is written any more.
         KeyboardInterrupt: Ctrl+C.
     """
+    check()
     clock = SystemClock()
     with Progress(clock) as progress, opened(args, clock, progress, no_wait=args.no_wait) as source:
         if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
-            progress.say(MISSING_TOKEN)
+            progress.say(missing_token(source.settings.tokens))
             return ExitStatus.NO_TOKEN
         spare_httpx_its_command()
         return asyncio.run(_performed(partial(work, source, progress), progress))
@@ -187,6 +231,8 @@ def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) ->
             return ExitStatus.USAGE, str(error)
         case Unauthorized():
             return ExitStatus.NO_TOKEN, error.message
+        case RateLimited():
+            return ExitStatus.FAILED, "The API goes on saying that it is asked too often."
         case Unreachable() | TimedOut():
             return ExitStatus.UNREACHABLE, error.message
         case RequestError():

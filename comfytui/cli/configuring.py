@@ -13,12 +13,17 @@ from comfytui.cli.status import ExitStatus
 from comfytui.config.choices import resolve
 from comfytui.config.files import cause
 from comfytui.config.paths import config_dir, config_file, exists, make_private, shown
+from comfytui.config.secrets import permission_warnings
 from comfytui.config.settings import SettingsError
 from comfytui.private import make_directory
 from comfytui.wiring import keymap_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Mapping
+
+    from comfytui.config.choices import Choices
+    from comfytui.config.lines import KeyPath
 
 __all__ = ["run"]
 
@@ -35,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
         case "print":
             _print(args)
         case "check":
-            _check(args)
+            return _check(args)
         case _:
             _write(args)
     return ExitStatus.OK
@@ -47,30 +52,53 @@ def _file(args: argparse.Namespace) -> Path:
 
 def _tell_path(args: argparse.Namespace) -> None:
     file = _file(args)
-    write_lines([str(file)])
+    write_lines([_in_words(file)])
     if not exists(file):
         say("there is no such file; comfytui config init writes one")
 
 
+def _in_words(path: Path) -> str:
+    """The whole path, with escapes for what is no text and for what a terminal would obey."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
 def _print(args: argparse.Namespace) -> None:
     from comfytui.cli.telling import document, lines, tell_settings
-    from comfytui.config.lines import lines_of
 
     choices = choices_for(args)
-    places = {} if choices.config_file is None else lines_of(choices.config_file.read_text(encoding="utf-8"))
-    told = tell_settings(choices, resolve(choices), places)
+    told = tell_settings(choices, resolve(choices), _places(choices))
     if args.json:
         write_json(document(told))
     else:
         write_lines(lines(told))
 
 
-def _check(args: argparse.Namespace) -> None:
+def _places(choices: Choices) -> Mapping[KeyPath, int]:
+    """The line of each key of the configuration."""
+    from comfytui.config.lines import lines_of
+
+    return {} if choices.config_file is None else lines_of(choices.config_file.read_text(encoding="utf-8"))
+
+
+def _check(args: argparse.Namespace) -> ExitStatus:
+    """Say whether it can be used, what it names included, and what is open to others who have no business there."""
+    from comfytui.cli.checks.named import what_cannot_work
+
     choices = choices_for(args)
-    keymap_of(resolve(choices))
+    settings = resolve(choices)
+    keymap_of(settings)
+    for sentence in permission_warnings(settings.tokens, choices.config_file):
+        say(sentence)
+    flaws = list(what_cannot_work(choices, settings, _places(choices)))
+    for sentence in flaws:
+        say(sentence)
+    if flaws:
+        return ExitStatus.USAGE
     write_lines(["config ok"])
     if choices.config_file is None:
         say(f"there is no {shown(_file(args))}, and none is needed")
+    return ExitStatus.OK
 
 
 def _write(args: argparse.Namespace) -> None:

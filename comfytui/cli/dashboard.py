@@ -10,7 +10,7 @@ from comfytui.cli.choosing import choices_for, simulation
 from comfytui.cli.diagnostics import say
 from comfytui.cli.status import ExitStatus
 from comfytui.config.choices import resolve
-from comfytui.config.secrets import MISSING_TOKEN, end_token_command, may_find_token
+from comfytui.config.secrets import end_token_command, may_find_token, missing_token
 from comfytui.config.state import Forgetful, Memory, StateFile, state_file
 from comfytui.tui.surroundings import surroundings
 from comfytui.wiring import comfyui_dashboard, demo_dashboard, hosted_dashboard, keymap_of, setup_of
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
     if not _is_terminal():
         # Nobody can be asked for a token there, so that is what is missing first.
         if settings.url and not may_find_token(os.environ, settings.tokens):
-            say(MISSING_TOKEN)
+            say(missing_token(settings.tokens))
             return ExitStatus.NO_TOKEN
         say("The dashboard needs a terminal: standard input and standard error must be one, and TERM not dumb.")
         return ExitStatus.USAGE

@@ -42,7 +42,7 @@ class Progress:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._clear()
+        self.clear()
 
     def tell(self, words: str, ahead: float = 0.0) -> None:
         """Tell what goes on now, and that it will for so many seconds at least."""
@@ -57,18 +57,19 @@ class Progress:
 
     def say(self, sentence: str) -> None:
         """Tell something that is to stay."""
-        self._clear()
+        self.clear()
         say(sentence)
+
+    def clear(self) -> None:
+        """Take that one line away, so that something else can be written."""
+        if self._shown:
+            self._shown = False
+            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
     def _show(self, words: str) -> None:
         width = max(1, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
         self._shown = True
         print(f"\r{f'comfytui: {words}'[:width]}\x1b[K", end="", file=sys.stderr, flush=True)
-
-    def _clear(self) -> None:
-        if self._shown:
-            self._shown = False
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
 
 
 def _has_terminal() -> bool:

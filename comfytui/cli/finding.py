@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from comfytui.api.errors import NotFound
 from comfytui.cli.asking import NotFoundHereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.names import name_or_id
@@ -15,10 +16,12 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStatus
     from comfytui.cli.asking import Asker
 
-__all__ = ["Found", "all_runners", "find_id", "one_page", "the_one"]
+__all__ = ["Found", "all_runners", "asked_of", "one_page", "the_one"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST_NAMED = 5
+
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +67,22 @@ def _is_last(answer: RunnerPage, reached: int, *, something_new: bool) -> bool:
     return not something_new and not (answer.unreadable and answer.total is not None)
 
 
-async def find_id(asker: Asker, text: str) -> str:
-    """The id of the runner that is meant; a whole id is taken at its word.
+async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[_T]]) -> tuple[str, _T]:
+    """The id of the runner that is meant, and the answer about it; raises as the asker does.
+
+    A whole id is taken at its word, unless the API does not know it: a name may look the same.
 
     Raises:
         SettingsError: Several are meant; the sentence names some of them.
         NotFoundHereError: None is.
     """
     if _UUID.fullmatch(text):
-        return text.lower()
-    return the_one((await all_runners(asker)).runners, text).id
+        try:
+            return text.lower(), await question(text.lower())
+        except NotFound:
+            asker.progress.tell("no runner has that id; looking for the name")
+    runner_id = the_one((await all_runners(asker)).runners, text).id
+    return runner_id, await question(runner_id)
 
 
 def the_one(runners: Sequence[Runner], text: str) -> Runner:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from comfytui.api.allowance import Use
 from comfytui.api.errors import NotFound, ServerError, TimedOut, Unintelligible
@@ -13,24 +13,28 @@ from comfytui.api.statuses import RunnerStatus
 from comfytui.cli.asking import ask, is_silence
 from comfytui.cli.columns import RUNNER_COLUMNS, USUAL_OF_RUNNERS, chosen, needs, order
 from comfytui.cli.finding import all_runners, one_page
+from comfytui.cli.patience import within
 from comfytui.cli.tables import Table
-from comfytui.cli.writing import Answer, write
+from comfytui.cli.writing import Answer
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
 from comfytui.engine import sorting
 from comfytui.engine.query import Facts, Need, Query, QueryError, parse
-from comfytui.tui.present.export import runner_data
+from comfytui.tui.present.export import RUNNER_FIELDS, runner_data
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Awaitable
 
-    from comfytui.api.models import Runner
+    from comfytui.api.models import Runner, Workflow
     from comfytui.cli.asking import Asker
     from comfytui.engine.sorting import Sort
 
 __all__ = ["Listed", "Wanted", "listed", "query_of", "run", "wanted_by"]
 
-_T = TypeVar("_T")
+_RUNNER_SECONDS = 3.0
+"""What a runner may take to be looked at: the API asks it before it answers, so it may be that one which is slow."""
+
+_MOST_LATE = 2
+_TYPED = re.compile(r'(?<= or quotes) ".*"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +71,9 @@ def run(args: argparse.Namespace) -> int:
     wanted = wanted_by(args)
     has_columns = args.columns is not None
 
-    async def work(asker: Asker) -> None:
+    async def work(asker: Asker) -> Answer:
         found = await listed(asker, wanted, in_columns=args.format is None or (args.format == "csv" and has_columns))
-        write(_answer(found, wanted.columns, only_columns=has_columns), args.format)
+        return _answer(found, wanted.columns, only_columns=has_columns)
 
     return ask(args, work)
 
@@ -94,21 +98,23 @@ def query_of(text: str | None) -> Query:
     """What `--filter` asks for.
 
     Raises:
-        SettingsError: It is no query; the sentence says why.
+        SettingsError: It is no query; the sentence says why and where, and repeats nothing of it.
     """
     try:
         return parse(text or "")
     except QueryError as error:
-        raise SettingsError(f"--filter: {error}.") from None
+        why = _TYPED.sub(" around the whole", str(error))
+        raise SettingsError(f"--filter, character {error.place + 1}: {why}.") from None
 
 
-async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool) -> Listed:
+async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_seconds: float = _RUNNER_SECONDS) -> Listed:
     """Ask for all that this takes, and no more; raises as the asker does.
 
     Args:
         asker: Asks.
         wanted: What for.
         in_columns: Whether the columns are wanted, and not the runners alone.
+        runner_seconds: What a runner may take to be looked at, where the list does not tell whether it answers.
     """
     if wanted.page is not None and not (wanted.query or wanted.sort):
         found = await one_page(asker, wanted.page, wanted.per_page or DEFAULT_PER_PAGE, wanted.status)
@@ -116,13 +122,16 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool) -> Listed:
         found = await all_runners(asker, _page_size(wanted), wanted.status)
     if found.unreadable:
         asker.progress.say(f"{found.unreadable} entries of the list are no runners, and left out.")
-    facts = await _ordered(asker, await _matching(asker, found.runners, wanted.query), wanted.sort)
+    # The API of an older deployment does not know the parameter.
+    runners = [runner for runner in found.runners if wanted.status in (None, runner.status)]
+    inquiry = _Inquiry(asker, runner_seconds)
+    facts = await _ordered(inquiry, await _matching(inquiry, runners, wanted.query), wanted.sort)
     total = len(facts) if wanted.query or found.total is None else found.total
     if wanted.page is not None and (wanted.query or wanted.sort):
         size = wanted.per_page or DEFAULT_PER_PAGE
         facts = facts[(wanted.page - 1) * size : wanted.page * size]
     if in_columns:
-        facts = await _informed(asker, facts, needs(wanted.columns))
+        facts = await inquiry.informed(facts, needs(wanted.columns))
     return Listed(tuple(facts), total)
 
 
@@ -131,56 +140,75 @@ def _page_size(wanted: Wanted) -> int:
     return MAX_PER_PAGE if wanted.page is not None or wanted.per_page is None else wanted.per_page
 
 
-async def _matching(asker: Asker, runners: Sequence[Runner], query: Query) -> list[Facts]:
+async def _matching(inquiry: _Inquiry, runners: Iterable[Runner], query: Query) -> list[Facts]:
     by_list = Query(terms=tuple(term for term in query.terms if term.need is None))
     facts = [each for each in map(Facts, runners) if by_list.matches(each)]
-    return [each for each in await _informed(asker, facts, query.needs) if query.matches(each)]
+    return [each for each in await inquiry.informed(facts, query.needs) if query.matches(each)]
 
 
-async def _ordered(asker: Asker, facts: list[Facts], sort: Sort | None) -> list[Facts]:
+async def _ordered(inquiry: _Inquiry, facts: list[Facts], sort: Sort | None) -> list[Facts]:
     if sort is None:
         return facts
-    return sorting.sort_runners(await _informed(asker, facts, sorting.needs(sort)), sort)
+    return sorting.sort_runners(await inquiry.informed(facts, sorting.needs(sort)), sort)
 
 
-async def _informed(asker: Asker, facts: list[Facts], needs: frozenset[Need]) -> list[Facts]:
-    """The same with what is needed, as far as it is not known yet."""
-    told = []
-    for place, each in enumerate(facts):
-        if needs:
-            asker.progress.tell(f"asking about runner {place + 1} of {len(facts)}")
-        told.append(await _learned(asker, each, needs))
-    return told
+class _Inquiry:
+    """Asks for what the list does not tell of runners, each thing once; what does not come stays unknown."""
 
+    def __init__(self, asker: Asker, seconds: float) -> None:
+        self._asker = asker
+        self._seconds = seconds
+        self._asked: set[tuple[Need, str]] = set()
+        self._late = 0
 
-async def _learned(asker: Asker, facts: Facts, needs: frozenset[Need]) -> Facts:
-    runner_id = facts.runner.id
-    if Need.HISTORY in needs and facts.history is None:
-        facts = replace(facts, history=await _known(partial(asker.history, runner_id, Use.POLL)))
-    if Need.REACHABILITY in needs and facts.reachable is None:
-        facts = replace(facts, reachable=await _known(partial(_reachable, asker, runner_id)))
-    return facts
+    async def informed(self, facts: list[Facts], needs: frozenset[Need]) -> list[Facts]:
+        """The same with what is needed, as far as it can be known; raises as the asker does."""
+        told = []
+        for place, each in enumerate(facts):
+            if needs:
+                self._asker.progress.tell(f"asking about runner {place + 1} of {len(facts)}")
+            told.append(await self._learned(each, needs))
+        return told
 
+    async def _learned(self, facts: Facts, needs: frozenset[Need]) -> Facts:
+        runner_id = facts.runner.id
+        new = {(need, runner_id) for need in needs} - self._asked
+        self._asked |= new
+        if (Need.HISTORY, runner_id) in new:
+            facts = replace(facts, history=await self._history(runner_id))
+        if (Need.REACHABILITY, runner_id) in new:
+            facts = replace(facts, reachable=await self._reachable(runner_id))
+        return facts
 
-async def _known(question: Callable[[], Awaitable[_T]]) -> _T | None:
-    """The answer; None where it concerns this runner alone that there is none: the others are worth asking."""
-    try:
-        return await question()
-    except (NotFound, ServerError, Unintelligible):
-        return None
+    async def _history(self, runner_id: str) -> tuple[Workflow, ...] | None:
+        try:
+            return await self._asker.history(runner_id, Use.POLL)
+        except (NotFound, ServerError, Unintelligible):
+            # It concerns this runner alone: the others are worth asking.
+            return None
 
+    async def _reachable(self, runner_id: str) -> bool | None:
+        if self._late >= _MOST_LATE:
+            self._tell_once()
+            return None
+        try:
+            async with within(self._seconds):
+                await self._asker.stats(runner_id, Use.POLL)
+        except (TimedOut, TimeoutError):
+            self._late += 1
+            return None
+        except (NotFound, ServerError, Unintelligible) as error:
+            self._late = 0
+            return False if isinstance(error, ServerError) and is_silence(error) else None
+        self._late = 0
+        return True
 
-async def _reachable(asker: Asker, runner_id: str) -> bool | None:
-    try:
-        await asker.stats(runner_id, Use.POLL)
-    except ServerError as error:
-        if is_silence(error):
-            return False
-        raise
-    except TimedOut:
-        # The API asks the runner before it answers, so it may be that one which is slow.
-        return None
-    return True
+    def _tell_once(self) -> None:
+        if self._late == _MOST_LATE:
+            self._late += 1
+            self._asker.progress.say(
+                "The API does not say in time whether runners answer: of the rest it stays unknown."
+            )
 
 
 def _answer(found: Listed, columns: tuple[str, ...], *, only_columns: bool) -> Answer:
@@ -193,5 +221,6 @@ def _answer(found: Listed, columns: tuple[str, ...], *, only_columns: bool) -> A
         document={"runners": items, "total": found.total},
         items=items,
         rows=lambda: [dict(zip(columns, row, strict=True)) for row in rows()] if only_columns else items,
+        fields=columns if only_columns else RUNNER_FIELDS,
         table=lambda: Table(columns, tuple(rows())),
     )

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-from comfytui.cli.diagnostics import say
-from comfytui.cli.options import named_servers
-from comfytui.cli.output import OutputError, PipeClosedError, flush
-from comfytui.cli.parser import make_parser
-from comfytui.cli.status import ExitStatus
-from comfytui.config.settings import SettingsError
-from comfytui.tui.crashes import install_excepthook
-
+# Nothing is loaded here: Ctrl+C is expected from `main` on.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Sequence
 
 __all__ = ["main"]
 
+_INTERRUPTED = 130
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (this process's, unless another is given) and return the exit status."""
+    try:
+        return _ended(argv)
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+
+
+def _ended(argv: Sequence[str] | None) -> int:
+    from comfytui.cli.diagnostics import say
+    from comfytui.cli.output import OutputError, PipeClosedError
+    from comfytui.cli.status import ExitStatus
+    from comfytui.config.settings import SettingsError
+    from comfytui.tui.crashes import install_excepthook
+
     install_excepthook(say)
     try:
         return _run(_parsed(argv))
@@ -32,14 +39,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitStatus.FAILED
     except PipeClosedError:
         return ExitStatus.OK
-    except KeyboardInterrupt:
-        return ExitStatus.INTERRUPTED
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    from comfytui.cli.output import flush, given_up
+    from comfytui.cli.parser import make_parser
+
     parser = make_parser()
     try:
         args = parser.parse_args(argv)
+    except OSError as error:
+        raise given_up(error) from None
     except SystemExit:
         # What argparse printed is still in Python's hands.
         flush()
@@ -59,6 +69,8 @@ def _flaw(args: argparse.Namespace) -> str:
 
 def _flaw_of_fleet(args: argparse.Namespace) -> str:
     """One fleet at a time, and for `serve` one at least."""
+    from comfytui.cli.options import named_servers
+
     servers = named_servers(args)
     if not args.demo and (args.runners is not None or args.seed is not None):
         return "--runners and --seed go with --demo"

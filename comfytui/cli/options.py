@@ -18,6 +18,7 @@ __all__ = [
     "add_page_options",
     "add_source_options",
     "add_waiting_option",
+    "any_number",
     "file_path",
     "named_servers",
     "seconds",
@@ -52,7 +53,7 @@ def add_fleet_options(parser: argparse.ArgumentParser, *, after: bool) -> None:
         help=f"how many runners the simulated fleet has ({DEFAULT_RUNNERS})",
     )
     group.add_argument(
-        "--seed", type=int, metavar="S", default=_ABSENT, help="another seed, another simulated fleet (0)"
+        "--seed", type=any_number, metavar="S", default=_ABSENT, help="another seed, another simulated fleet (0)"
     )
     group.add_argument(
         "--config", type=file_path, metavar="FILE", default=_ABSENT, help="the configuration to read, not the usual one"
@@ -136,6 +137,14 @@ def named_servers(args: argparse.Namespace) -> tuple[str, ...]:
     return (*(args.comfyui or ()), *(getattr(args, "comfyui_after", None) or ()))
 
 
+def any_number(text: str) -> int:
+    """A type of argument: any whole number."""
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError("expected a whole number") from None
+
+
 def whole_number(least: int, most: int) -> Callable[[str], int]:
     """A type of argument: a whole number within these limits."""
 
@@ -145,7 +154,7 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         except ValueError:
             number = least - 1
         if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}, not {text!r}")
+            raise argparse.ArgumentTypeError(f"expected a whole number from {least} to {most}")
         return number
 
     return whole
@@ -165,5 +174,5 @@ def seconds(text: str) -> float:
     except ValueError:
         number = math.nan
     if not (math.isfinite(number) and number >= 1):
-        raise argparse.ArgumentTypeError(f"expected seconds, 1 or more, not {text!r}")
+        raise argparse.ArgumentTypeError("expected seconds, 1 or more")
     return number

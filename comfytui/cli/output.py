@@ -13,7 +13,9 @@ from comfytui.config.files import cause
 __all__ = [
     "OutputError",
     "PipeClosedError",
+    "check",
     "flush",
+    "given_up",
     "is_terminal",
     "write_json",
     "write_line",
@@ -46,32 +48,37 @@ def write_lines(lines: Iterable[str]) -> None:
 
 
 def write_text(text: str) -> None:
-    """Text as it is, out of Python's hands once this returns; nothing where standard output is closed.
+    """Text as it is, out of Python's hands once this returns.
 
     Raises:
         PipeClosedError: Nobody reads any more.
-        OutputError: It cannot be written, as where a disk is full.
+        OutputError: It cannot be written, as where a disk is full or standard output is closed.
     """
+    check()
     stream = sys.stdout
-    if stream is None:
-        return
     if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
         stream.reconfigure(encoding="utf-8")
     try:
         stream.write(text)
     except OSError as error:
-        raise _given_up(error) from None
+        raise given_up(error) from None
     flush()
 
 
+def check() -> None:
+    """Raise OutputError where standard output is closed, so that nothing is begun in vain."""
+    if sys.stdout is None:
+        raise OutputError("What there is to say cannot be written: standard output is closed.")
+
+
 def flush() -> None:
-    """See what was written out of Python's hands; raises as `write_text` does."""
+    """See what was written out of Python's hands; raises PipeClosedError or OutputError as `write_text` does."""
     if sys.stdout is None:
         return
     try:
         sys.stdout.flush()
     except OSError as error:
-        raise _given_up(error) from None
+        raise given_up(error) from None
 
 
 def is_terminal() -> bool:
@@ -79,7 +86,8 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def _given_up(error: OSError) -> PipeClosedError | OutputError:
+def given_up(error: OSError) -> PipeClosedError | OutputError:
+    """What it means that standard output could not be written to; whatever else is, goes into nothing."""
     # Python flushes once more when it ends, and would complain; let it do so into nothing.
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import re
+import sys
 from collections.abc import Callable
-from typing import NoReturn
+from contextlib import suppress
+from typing import TYPE_CHECKING, NoReturn
 
 from comfytui import __version__
 from comfytui.cli.options import (
@@ -20,6 +22,9 @@ from comfytui.cli.options import (
     whole_number,
 )
 from comfytui.config.settings import DEFAULT_PER_PAGE
+
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 __all__ = ["make_parser"]
 
@@ -57,7 +62,9 @@ _RUNNER_COLUMNS = "id, name, status, reach, last, when, queue (running+waiting),
 _WORKFLOW_KEYS = "name, status, took, created, waited, tags, started, completed or updated"
 _WORKFLOW_COLUMNS = "id, name, status, took, created, waited, tags, started, completed, updated"
 
-_TYPED = re.compile(r"(invalid choice): '.*?'(?= \(choose)")
+_TYPED = re.compile(
+    r"(?<=invalid choice): .*(?= \(choose)|(?<=unrecognized arguments): .*|(?<=ignored explicit argument) .*", re.DOTALL
+)
 
 
 class _DiscreetParser(argparse.ArgumentParser):
@@ -65,11 +72,15 @@ class _DiscreetParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit with status 2."""
-        kind, colon, typed = message.partition("unrecognized arguments: ")
-        if colon:
-            options = [word.partition("=")[0] for word in typed.split() if word.startswith("-")]
-            message = f"{kind}{colon}{' '.join(options) or 'none is expected there'}"
-        super().error(_TYPED.sub(r"\1", message))
+        super().error(_TYPED.sub("", message))
+
+    def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
+        """Write it, nothing where that is closed; raises OSError where standard output does not take it."""
+        if file is sys.stdout and file is not None:
+            file.write(message)
+        elif file is not None:
+            with suppress(OSError):
+                file.write(message)
 
 
 def make_parser() -> argparse.ArgumentParser:

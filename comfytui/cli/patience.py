@@ -7,7 +7,7 @@ import math
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import Use
 
@@ -18,9 +18,17 @@ if TYPE_CHECKING:
     from comfytui.cli.diagnostics import Progress
     from comfytui.clock import Clock
 
-__all__ = ["CoolingDownError", "Gate", "within"]
+__all__ = ["CoolingDownError", "Gate", "narrated", "renew", "within"]
 
-_deadline: ContextVar[asyncio.Timeout | None] = ContextVar("deadline", default=None)
+_LONG = 1.0
+
+
+class _Deadline(NamedTuple):
+    timeout: asyncio.Timeout
+    seconds: float
+
+
+_deadlines: ContextVar[tuple[_Deadline, ...]] = ContextVar("deadlines", default=())
 
 
 class CoolingDownError(Exception):
@@ -39,13 +47,40 @@ class CoolingDownError(Exception):
 
 @asynccontextmanager
 async def within(seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Raise TimeoutError where this block takes longer; what its requests wait at a `Gate` does not count."""
+    """Raise TimeoutError where this block takes longer; what its requests wait at a `Gate` does not count.
+
+    One within another counts on its own; `renew` has all of them begin anew.
+    """
     async with asyncio.timeout(seconds) as deadline:
-        outer = _deadline.set(deadline)
+        outer = _deadlines.set((*_deadlines.get(), _Deadline(deadline, seconds)))
         try:
             yield deadline
         finally:
-            _deadline.reset(outer)
+            _deadlines.reset(outer)
+
+
+def renew() -> None:
+    """Give whoever asks as much time again as it had at first: an answer came."""
+    now = asyncio.get_running_loop().time()
+    for deadline, seconds in _deadlines.get():
+        deadline.reschedule(now + seconds)
+
+
+@asynccontextmanager
+async def narrated(progress: Progress, clock: Clock, words: str) -> AsyncIterator[None]:
+    """Tell what this block waits for once that takes longer than a second; at a `Gate` it waits for something else."""
+
+    async def narrate() -> None:
+        await clock.sleep(_LONG)
+        while any(deadline.when() is None for deadline, _ in _deadlines.get()):
+            await clock.sleep(_LONG)
+        progress.tell(words)
+
+    narrator = asyncio.create_task(narrate())
+    try:
+        yield
+    finally:
+        narrator.cancel()
 
 
 class Gate:
@@ -91,7 +126,7 @@ class Gate:
     def _before_waiting(self, seconds: float) -> None:
         cooling = self._allowance.spending.cooling(self._clock.monotonic())
         if cooling <= 0:
-            if _deadline.get() is None:
+            if not _deadlines.get():
                 # Nobody waits for this one: it is one of many that come when they may.
                 return
             wait = max(seconds, self._allowance.wait_for(Use.POLL))
@@ -122,15 +157,13 @@ class _Waiting:
 
 @contextmanager
 def _stopped() -> Iterator[None]:
-    """The deadline of whoever asks, if there is one, does not come nearer within this block."""
-    deadline, loop = _deadline.get(), asyncio.get_running_loop()
-    when = None if deadline is None else deadline.when()
-    if deadline is None or when is None:
-        yield
-        return
-    left = when - loop.time()
-    deadline.reschedule(None)
+    """The deadlines of whoever asks do not come nearer within this block."""
+    loop = asyncio.get_running_loop()
+    running = [(deadline, when - loop.time()) for deadline, _ in _deadlines.get() if (when := deadline.when())]
+    for deadline, _ in running:
+        deadline.reschedule(None)
     try:
         yield
     finally:
-        deadline.reschedule(loop.time() + left)
+        for deadline, left in running:
+            deadline.reschedule(loop.time() + left)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from comfytui.cli.asking import ask
 from comfytui.cli.columns import USUAL_OF_WORKFLOWS, WORKFLOW_COLUMNS, chosen, order
-from comfytui.cli.finding import find_id
+from comfytui.cli.finding import asked_of
 from comfytui.cli.tables import Table
-from comfytui.cli.writing import Answer, write
+from comfytui.cli.writing import Answer
 from comfytui.config.settings import SettingsError
 from comfytui.engine.sorting import WORKFLOW_KEYS, sort_workflows
-from comfytui.tui.present.export import runner_data, workflow_data
+from comfytui.tui.present.export import RUNNER_FIELDS, WORKFLOW_FIELDS, runner_data, workflow_data
 
 if TYPE_CHECKING:
     import argparse
@@ -30,26 +30,20 @@ def run(args: argparse.Namespace) -> int:
     """Show what is asked for; raises as `comfytui.cli.asking.perform` does."""
     if not args.id:
         raise SettingsError("ID: expected a runner's id, the beginning of it, or its name.")
-    answer = _ANSWERS[args.command](args)
-
-    async def work(asker: Asker) -> None:
-        write(await answer(asker), args.format)
-
-    return ask(args, work)
+    return ask(args, _ANSWERS[args.command](args))
 
 
 def runner_answer(runner: Runner) -> Answer:
     """Everything that the API says of a runner."""
     data = runner_data(runner)
-    return Answer({"runner": data}, [data], lambda: [data], lambda: _fields(data))
+    return Answer({"runner": data}, [data], lambda: [data], RUNNER_FIELDS, lambda: _fields(data))
 
 
 def stats_answer(runner_id: str, stats: RunnerStats) -> Answer:
     """Everything that a runner's machine says of itself."""
     data = stats_data(stats)
-    return Answer(
-        {"runner_id": runner_id, "stats": data}, [data], lambda: [dict(_flattened(data))], lambda: _fields(data)
-    )
+    row = dict(_flattened(data))
+    return Answer({"runner_id": runner_id, "stats": data}, [data], lambda: [row], tuple(row), lambda: _fields(data))
 
 
 def history_answer(
@@ -65,6 +59,7 @@ def history_answer(
         document={"runner_id": runner_id, "workflows": items},
         items=items,
         rows=lambda: [dict(zip(columns, row, strict=True)) for row in rows()] if only_columns else items,
+        fields=columns if only_columns else WORKFLOW_FIELDS,
         table=lambda: Table(columns, tuple(rows())),
     )
 
@@ -81,15 +76,15 @@ def stats_data(stats: RunnerStats) -> dict[str, object]:
 
 def _runner(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
     async def answer(asker: Asker) -> Answer:
-        return runner_answer(await asker.runner(await find_id(asker, args.id)))
+        _, runner = await asked_of(asker, args.id, asker.runner)
+        return runner_answer(runner)
 
     return answer
 
 
 def _stats(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
     async def answer(asker: Asker) -> Answer:
-        runner_id = await find_id(asker, args.id)
-        return stats_answer(runner_id, await asker.stats(runner_id))
+        return stats_answer(*await asked_of(asker, args.id, asker.stats))
 
     return answer
 
@@ -99,8 +94,7 @@ def _history(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
     columns = chosen(args.columns, tuple(WORKFLOW_COLUMNS), USUAL_OF_WORKFLOWS)
 
     async def answer(asker: Asker) -> Answer:
-        runner_id = await find_id(asker, args.id)
-        workflows = await asker.history(runner_id)
+        runner_id, workflows = await asked_of(asker, args.id, asker.history)
         now = asker.now()
         ordered = workflows if sort is None else sort_workflows(workflows, sort, now)
         return history_answer(runner_id, ordered, columns, now, only_columns=args.columns is not None)

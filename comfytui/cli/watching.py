@@ -24,6 +24,7 @@ from comfytui.cli.writing import SCHEMA
 from comfytui.config.settings import DEFAULT_INTERVAL
 from comfytui.engine.actions import Attend
 from comfytui.engine.engine import Engine
+from comfytui.engine.feed import Feed
 from comfytui.engine.query import Query
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention
@@ -41,12 +42,14 @@ if TYPE_CHECKING:
     from comfytui.cli.diagnostics import Progress
     from comfytui.cli.opening import Opened
     from comfytui.clock import Clock
-    from comfytui.engine.feed import Feed, Problem
+    from comfytui.engine.feed import Problem
     from comfytui.engine.resources import RunnerSource
     from comfytui.engine.snapshot import Snapshot
     from comfytui.sources import Connect
 
 __all__ = ["Watched", "event_data", "run", "watch"]
+
+_LONG = 1.0
 
 Emit: TypeAlias = Callable[[Mapping[str, object]], None]
 
@@ -116,6 +119,7 @@ async def watch(
     engine = Engine(entrance.connect, clock, attention=attention, interval=watched.interval, allowance=allowance)
     teller = _Teller(watched.query, clock, emit, narrate)
     running = asyncio.create_task(engine.run())
+    waiting = asyncio.create_task(_waited(clock, lambda: teller.heard, narrate))
     try:
         with _hung_up(pipe, running.cancel):
             async for snapshot in engine.subscribe():
@@ -123,9 +127,16 @@ async def watch(
                 teller.tell(snapshot)
                 engine.perform(Attend(teller.attention(snapshot)))
     finally:
+        waiting.cancel()
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def _waited(clock: Clock, heard: Callable[[], bool], narrate: Callable[[str], None]) -> None:
+    await clock.sleep(_LONG)
+    if not heard():
+        narrate("waiting for an answer")
 
 
 class _Entrance:
@@ -162,11 +173,18 @@ class _Teller:
         self._viewer = Viewer()
         self._view = View()
         self._told = Told()
+        self._heard = False
         self._trouble = ""
         self._limits: frozenset[str] = frozenset()
 
+    @property
+    def heard(self) -> bool:
+        """Whether there was an answer, or is trouble that was told."""
+        return self._heard
+
     def tell(self, snapshot: Snapshot) -> None:
         """Write what has changed, and say what has become of asking."""
+        self._heard = self._heard or snapshot.page != Feed()
         self._view = self._viewer.view(snapshot, self._query, None)
         changes, self._told = diff(self._told, sight_of(snapshot, self._view, self._query))
         at = self._clock.now()

@@ -23,12 +23,14 @@ class Answer:
         document: As JSON, but for its version.
         items: One by one, for a line each.
         rows: The same for CSV.
+        fields: What the cells of CSV are called, even where there are no rows.
         table: For people, made only if it is wanted.
     """
 
     document: Mapping[str, object]
     items: Sequence[Mapping[str, object]]
     rows: Callable[[], Sequence[Mapping[str, object]]]
+    fields: Sequence[str]
     table: Callable[[], Table]
 
 
@@ -48,7 +50,7 @@ def write(answer: Answer, form: str | None) -> None:
         case "csv":
             from comfytui.tui.present.export import to_csv
 
-            write_text(to_csv(answer.rows()))
+            write_text(to_csv(answer.rows(), answer.fields))
         case _ if is_terminal():
             write_lines(aligned(answer.table(), shutil.get_terminal_size().columns))
         case _:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 __all__ = ["read_config"]
 
 _AT_LINE = re.compile(r" \(at line (\d+), column \d+\)$| \(at end of document\)$")
+
+_LARGEST = 1_000_000
+"""Bytes that a configuration may have."""
 
 _WRONG_NAME = "[key]"
 """How pydantic says that not the value of a table's entry is wrong, but its key."""
@@ -71,10 +75,18 @@ def read_config(path: Path) -> ConfigFile:
 
 
 def _text(path: Path) -> str:
+    """What the file holds; anything but a file, or a large one, could take for ever."""
     try:
-        return path.read_text(encoding="utf-8")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SettingsError(f"{shown(path)} cannot be read: it is no regular file.")
+        with path.open("rb") as opened:
+            held = opened.read(_LARGEST + 1)
     except OSError as error:
         raise SettingsError(f"{shown(path)} cannot be read: {error.strerror or 'unknown cause'}.") from None
+    if len(held) > _LARGEST:
+        raise SettingsError(f"{shown(path)} is too large: a configuration has 1 MB at most.")
+    try:
+        return held.decode()
     except UnicodeDecodeError:
         raise SettingsError(f"{shown(path)} is no text: expected TOML in UTF-8.") from None
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MISSING_TOKEN",
     "TOKEN_COMMAND",
+    "TOKEN_COMMAND_SECONDS",
     "TOKEN_VARIABLE",
     "FoundToken",
     "child_environ",
@@ -31,6 +32,7 @@ __all__ = [
     "has_token",
     "keep_from_children",
     "may_find_token",
+    "missing_token",
     "permission_warnings",
     "save_token",
     "saved_token",
@@ -44,12 +46,13 @@ TOKEN_COMMAND = "token_command"
 """The setting that names a program which prints it."""
 
 TOKEN_COMMAND_SECONDS = 10.0
+"""How long that program may take."""
 
 MISSING_TOKEN = (
     f"No token: make one in ComfyControl's web app (account settings, API Tokens) and put it into {TOKEN_VARIABLE}; "
     "or look around with comfytui --demo."
 )
-"""What to say where there is no token (page api/authentication says where they are made)."""
+"""What to say where nobody says where the token is (page api/authentication says where they are made)."""
 
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _MAX_FILE = 64 * 1024
@@ -107,6 +110,16 @@ def saved_token(sources: TokenSources) -> Path:
 def may_find_token(environ: Mapping[str, str], sources: TokenSources) -> bool:
     """Whether `find_token` has anywhere to look; cheap, and runs nothing."""
     return bool(_variable(environ, sources) or sources.command) or any(map(exists, _files(sources)))
+
+
+def missing_token(sources: TokenSources) -> str:
+    """The sentence for where there is no token: it names the file or the variable of the profile that has none."""
+    if sources.file is not None:
+        how = "holds nothing" if exists(sources.file) else "is not there"
+        return f"No token, for {shown(sources.file)}, which token_file names, {how}: put the token into it."
+    if sources.variable:
+        return f"No token, for {sources.variable}, which token_env names, is not set: put the token into it."
+    return MISSING_TOKEN
 
 
 def find_token(

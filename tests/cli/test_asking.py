@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
 
+from comfytui.api.allowance import LocalAllowance
 from comfytui.api.errors import (
     BadRequest,
     ComfyControlError,
@@ -19,12 +21,14 @@ from comfytui.api.errors import (
     Unintelligible,
     Unreachable,
 )
-from comfytui.cli.asking import Asker, NotFoundHereError, ended_by
+from comfytui.cli.asking import Asker, NotFoundHereError, answered, ended_by
 from comfytui.cli.diagnostics import Progress
-from comfytui.cli.patience import CoolingDownError
+from comfytui.cli.opening import Opened
+from comfytui.cli.patience import CoolingDownError, within
 from comfytui.cli.status import ExitStatus
 from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE
-from comfytui.config.settings import API_URL_VARIABLE
+from comfytui.config.settings import API_URL_VARIABLE, Settings
+from comfytui.engine.resources import RunnerKey
 from comfytui.sources import UnusableTokenError
 from tests.support.builders import make_runner
 from tests.support.clock import FakeClock, settle
@@ -35,6 +39,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfytui.api.models import Runner
+    from comfytui.sources import Connect
     from tests.cli.conftest import Outcome, Run
     from tests.support.scripted import Answer
 
@@ -125,21 +130,86 @@ async def test_it_gives_up_after_three_tries(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == "comfytui: Connection refused; asking again\n"
 
 
-async def test_it_gives_up_what_hangs() -> None:
+def opened_with(connect: Connect, *, url: str = "https://api.example.com") -> Opened:
+    clock = FakeClock()
+    return Opened(Settings(source="api", url=url), connect, clock, LocalAllowance(clock))
+
+
+async def test_it_gives_up_what_hangs_and_closes_it() -> None:
     clock = FakeClock()
     source = Failing(clock, Unreachable(*AT, "refused"))
-    asker = Asker(source, clock, Progress(clock), seconds=0.01)
+
+    async def connect() -> Failing:
+        return source
+
     # Its clock stands still, so it pauses for ever.
     with pytest.raises(TimedOut, match=r"no answer within 0\.01 seconds"):
-        await asker.runner("r1")
+        await answered(opened_with(connect), Progress(clock), lambda asker: asker.runner("r1"), seconds=0.01)
+    assert source.closed == 1
 
 
-@pytest.mark.parametrize(("no_wait", "tries"), [(True, 1), (False, 4)])
-async def test_being_sent_away_is_borne_for_a_while_or_not_at_all(no_wait: bool, tries: int) -> None:
-    asker, source, _ = failing(*[RateLimited(*AT, "slow down", retry_after=7.2)] * 9, no_wait=no_wait)
+async def test_a_token_that_does_not_come_is_given_up_too(capsys: pytest.CaptureFixture[str]) -> None:
+    async def connect() -> Failing:
+        return await asyncio.Future[Failing]()
+
+    at = opened_with(connect)
+    with pytest.raises(UnusableTokenError, match=r"no token within 0\.01 seconds"):
+        await answered(at, Progress(at.clock), lambda asker: asker.runner("r1"), seconds=0.01)
+
+
+@pytest.mark.parametrize("error", [None, server_error(500), NotFound(*AT, "gone", 404)])
+async def test_an_answer_gives_it_as_much_time_again(error: ComfyControlError | None) -> None:
+    clock, loop = FakeClock(), asyncio.get_running_loop()
+    source = ScriptedSource(clock)
+    if error is not None:
+        source.stats["r1"] = error
+    asker = Asker(source, clock, Progress(clock))
+    async with within(60.0) as deadline:
+        deadline.reschedule(loop.time() + 30.0)
+        with suppress(NotFound, ServerError):
+            await asker.stats("r1")
+        when = deadline.when()
+        assert when is not None
+        assert when - loop.time() > 59.0
+
+
+async def test_no_answer_gives_it_no_more_time() -> None:
+    asker, _, clock = failing(*[Unreachable(*AT, "refused")] * 3)
+    async with within(60.0) as deadline:
+        before = deadline.when()
+        task = asyncio.create_task(asker.runner("r1"))
+        await clock.advance(1.5)
+        with pytest.raises(Unreachable):
+            await task
+        assert deadline.when() == before
+
+
+async def test_what_it_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    source = ScriptedSource(clock)
+    source.hold(RunnerKey("r1"))
+    task = asyncio.create_task(Asker(source, clock, Progress(clock)).runner("r1"))
+    await clock.advance(0.9)
+    assert capsys.readouterr().err == ""
+    await clock.advance(0.1)
+    assert capsys.readouterr().err == "comfytui: waiting for an answer\n"
+    source.release(RunnerKey("r1"))
+    await task
+
+
+async def test_being_sent_away_is_not_borne_where_it_is_not_to_wait() -> None:
+    asker, source, _ = failing(RateLimited(*AT, "slow down", retry_after=7.2), no_wait=True)
     with pytest.raises(CoolingDownError, match="for 8 s more"):
         await asker.runner("r1")
-    assert source.tries == tries
+    assert source.tries == 1
+
+
+async def test_being_sent_away_is_borne_for_a_while() -> None:
+    asker, source, _ = failing(*[RateLimited(*AT, "slow down", retry_after=7.2)] * 9)
+    with pytest.raises(RateLimited) as raised:
+        await asker.runner("r1")
+    assert source.tries == 4
+    assert ended_by(raised.value) == (ExitStatus.FAILED, "The API goes on saying that it is asked too often.")
 
 
 async def test_a_runner_that_is_silent_is_an_answer() -> None:

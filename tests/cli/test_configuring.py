@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,6 +76,47 @@ def test_a_configuration_that_is_not_needed(run: Run) -> None:
     status, out, err = run("config", "check")
     assert (status, out) == (ExitStatus.OK, "config ok\n")
     assert "there is no ~/comfytui/config.toml, and none is needed" in err
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        (b"plain \xc3\xa9.toml", "plain é.toml"),
+        (b"\x1b[31m\n.toml", "\\x1b[31m\\n.toml"),
+        (b"\xff.toml", "\\xff.toml"),
+    ],
+    ids=["text", "controls", "no UTF-8"],
+)
+def test_a_path_is_shown_without_what_a_terminal_obeys(run: Run, tmp_path: Path, name: bytes, shown: str) -> None:
+    status, out, _ = run("config", "path", "--config", str(tmp_path / os.fsdecode(name)))
+    assert (status, out) == (ExitStatus.OK, f"{tmp_path}/{shown}\n")
+
+
+def test_what_a_configuration_names_is_looked_for(run: Run) -> None:
+    make_private(config_dir())
+    usual().write_text("ca_bundle = 'no.pem'\n[profiles.a]\ntoken_file = 'none'")
+    usual().chmod(0o600)
+    status, out, err = run("config", "check")
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert [line.removeprefix("comfytui: ~/comfytui/config.toml, ") for line in err.splitlines()] == [
+        "line 1: ca_bundle: ~/comfytui/no.pem holds no certificates that can be read.",
+        "line 3: profiles.a.token_file: ~/comfytui/none is not there, or cannot be read.",
+    ]
+
+
+def test_a_configuration_that_others_may_read_can_be_used_all_the_same(run: Run) -> None:
+    make_private(config_dir())
+    usual().write_text("[comfyui.a]\nurl = 'gpu2'\nheaders = { X-Key = 'sekret' }")
+    usual().chmod(0o644)
+    status, out, err = run("config", "check")
+    assert (status, out) == (ExitStatus.OK, "config ok\n")
+    assert err == "comfytui: ~/comfytui/config.toml is open to other users (mode 0644): chmod 600 it.\n"
+
+
+def test_a_configuration_without_an_end(run: Run) -> None:
+    status, out, err = run("config", "check", "--config", "/dev/zero")
+    assert (status, out) == (ExitStatus.USAGE, "")
+    assert err == "comfytui: /dev/zero cannot be read: it is no regular file.\n"
 
 
 @pytest.mark.parametrize(

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfytui.api.errors import NotFound
 from comfytui.cli.asking import Asker, NotFoundHereError
 from comfytui.cli.diagnostics import Progress
-from comfytui.cli.finding import Found, all_runners, find_id, one_page, the_one
+from comfytui.cli.finding import Found, all_runners, asked_of, one_page, the_one
 from comfytui.config.settings import SettingsError
-from comfytui.engine.resources import PageKey
+from comfytui.engine.resources import PageKey, RunnerKey
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock
 from tests.support.source import ScriptedSource
@@ -113,12 +114,32 @@ def test_several_are_meant() -> None:
 
 async def test_a_whole_id_is_taken_at_its_word() -> None:
     asker, source = asker_of()
-    assert await find_id(asker, UUID.upper()) == UUID
-    assert source.asked == []
+    runner_id, runner = await asked_of(asker, UUID.upper(), asker.runner)
+    assert (runner_id, runner.id) == (UUID, UUID)
+    assert source.asked == [RunnerKey(UUID)]
+
+
+@pytest.mark.parametrize("typed", [UUID, UUID.upper()])
+async def test_a_name_may_look_like_an_id(typed: str) -> None:
+    asker, source = asker_of()
+    source.runners[UUID] = NotFound("GET", "/v1/runner", "requested entity not found", 404)
+    source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed))
+    assert (await asked_of(asker, typed, asker.runner))[0] == "b"
+    source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed.swapcase()))
+    with pytest.raises(NotFoundHereError):
+        await asked_of(asker, typed, asker.runner)
+
+
+async def test_an_id_of_the_list_that_the_api_does_not_know_is_not_found() -> None:
+    asker, source = asker_of()
+    source.histories[UUID] = NotFound("GET", "/v1/runner", "requested entity not found", 404)
+    source.pages[PageKey(1, 100)] = make_page(make_runner(UUID))
+    with pytest.raises(NotFound, match="requested entity"):
+        await asked_of(asker, UUID, asker.history)
 
 
 async def test_anything_else_is_looked_for_on_all_pages() -> None:
     pages = [make_page(*RUNNERS[:4], total=7), make_page(*RUNNERS[4:], total=7)]
     asker, source = asker_of(*pages, per_page=100)
     source.pages = {PageKey(1, 100): make_page(*RUNNERS)}
-    assert await find_id(asker, "seven") == "7F"
+    assert (await asked_of(asker, "seven", asker.stats))[0] == "7F"

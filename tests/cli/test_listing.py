@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import csv
 import json
 from typing import TYPE_CHECKING
@@ -50,8 +51,7 @@ def source() -> ScriptedSource:
 async def ids(source: ScriptedSource, wanted: Wanted, *, in_columns: bool = False) -> tuple[list[str], int]:
     clock = FakeClock()
     # A while that is short: the clock stands still, so what is to be asked again never is.
-    asker = Asker(source, clock, Progress(clock), seconds=0.05)
-    found = await listed(asker, wanted, in_columns=in_columns)
+    found = await listed(Asker(source, clock, Progress(clock)), wanted, in_columns=in_columns, runner_seconds=0.02)
     return [facts.runner.id for facts in found.facts], found.total
 
 
@@ -84,6 +84,20 @@ async def test_the_status_is_the_apis_to_judge(source: ScriptedSource) -> None:
     assert await ids(source, Wanted(status=RunnerStatus.DISABLED)) == (["r2"], 1)
 
 
+@pytest.mark.parametrize(("page", "per_page"), [(None, 100), (1, 25)])
+async def test_an_api_that_does_not_know_the_status_is_helped(
+    source: ScriptedSource, page: int | None, per_page: int
+) -> None:
+    source.pages[PageKey(1, per_page, RunnerStatus.DISABLED)] = make_page(*RUNNERS, total=3)
+    assert await ids(source, Wanted(status=RunnerStatus.DISABLED, page=page)) == (["r2"], 3)
+
+
+async def test_of_those_that_the_status_leaves_a_filter_says_how_many(source: ScriptedSource) -> None:
+    source.pages[PageKey(1, 100, RunnerStatus.DISABLED)] = make_page(*RUNNERS, total=3)
+    wanted = Wanted(status=RunnerStatus.DISABLED, query=parse("a"))
+    assert await ids(source, wanted) == (["r2"], 1)
+
+
 @pytest.mark.parametrize(
     ("wanted", "in_columns", "asked"),
     [
@@ -114,9 +128,23 @@ async def test_what_one_runner_does_not_tell_stays_unknown(source: ScriptedSourc
 async def test_an_api_that_is_gone_ends_it(source: ScriptedSource) -> None:
     clock = FakeClock()
     source.histories["r1"] = Unreachable("GET", "/v1/runner", "refused")
-    asker = Asker(source, clock, Progress(clock), seconds=0.01)
-    with pytest.raises(TimedOut):
-        await listed(asker, Wanted(query=parse("is:busy")), in_columns=False)
+    task = asyncio.create_task(
+        listed(Asker(source, clock, Progress(clock)), Wanted(query=parse("is:busy")), in_columns=False)
+    )
+    await clock.advance(1.5)
+    with pytest.raises(Unreachable):
+        await task
+
+
+async def test_no_more_than_two_runners_in_a_row_are_waited_for(
+    source: ScriptedSource, capsys: pytest.CaptureFixture[str]
+) -> None:
+    runners = [make_runner(f"r{number}") for number in range(6)]
+    source.pages[PageKey(1, 100)] = make_page(*runners, total=6)
+    source.hold(*(StatsKey(f"r{number}") for number in (0, 2, 3, 5)))
+    assert await ids(source, Wanted(sort=Sort("reach"), columns=("reach",)), in_columns=True) != ([], 6)
+    assert source.asked[1:] == [StatsKey("r0"), StatsKey("r1"), StatsKey("r2"), StatsKey("r3")]
+    assert capsys.readouterr().err.count("of the rest it stays unknown") == 1
 
 
 async def test_entries_that_are_no_runners_are_told(source: ScriptedSource, capsys: pytest.CaptureFixture[str]) -> None:
@@ -138,10 +166,24 @@ def test_what_the_command_line_asks_for() -> None:
     assert wanted_by(make_parser().parse_args(["runners"])) == Wanted()
 
 
-@pytest.mark.parametrize("text", ['"', "colour:red", "!", "is:happy"])
-def test_no_filter(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"^--filter: .+\.$"):
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('cfc_sekret"', 11),
+        ("sekret:cfc", 1),
+        ("gpu colour:cfc_sekret", 5),
+        ('gpu !colour:"cfc_sekret', 13),
+        ('gpu !colour:"cfc_sekret \n"x', 5),
+        ("cfc_sekret !", 12),
+        ("is:cfc_sekret", 1),
+        ("last: cfc_sekret", 1),
+    ],
+)
+def test_no_filter_and_nothing_of_it_is_repeated(text: str, place: int) -> None:
+    with pytest.raises(SettingsError, match=rf"^--filter, character {place}: .+\.$") as raised:
         query_of(text)
+    assert "sekret" not in str(raised.value)
+    assert "cfc" not in str(raised.value)
 
 
 @pytest.mark.parametrize(
@@ -184,5 +226,7 @@ def test_columns(run: Run) -> None:
 
 def test_a_fleet_without_runners(run: Run) -> None:
     argv = ["runners", "--demo", "--runners", "0"]
-    assert run(*argv) == run(*argv, "--ndjson") == run(*argv, "--csv") == (0, "", "")
+    assert run(*argv) == run(*argv, "--ndjson") == (0, "", "")
+    assert run(*argv, "--csv").out == "id,user_id,name,status,endpoint,tags,headers,created_at,updated_at\n"
+    assert run(*argv, "--csv", "--columns", "name,reach").out == "name,reach\n"
     assert json.loads(run(*argv, "--json").out) == {"schema": 1, "runners": [], "total": 0}

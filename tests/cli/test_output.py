@@ -12,6 +12,7 @@ import pytest
 from comfytui.cli.output import (
     OutputError,
     PipeClosedError,
+    check,
     flush,
     is_terminal,
     write_json,
@@ -49,9 +50,12 @@ def test_data_is_utf_8_wherever_it_goes(monkeypatch: pytest.MonkeyPatch) -> None
     assert raw.getvalue() == "▶ ü\n".encode()
 
 
-def test_nothing_is_written_where_standard_output_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_standard_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    check()
     monkeypatch.setattr("sys.stdout", None)
-    write_text("nobody reads this")
+    for write in (check, lambda: write_text("nobody reads this"), lambda: write_line({})):
+        with pytest.raises(OutputError, match="standard output is closed"):
+            write()
     flush()
     assert not is_terminal()
 

@@ -6,7 +6,7 @@ import pytest
 
 from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.cli.diagnostics import Progress
-from comfytui.cli.patience import CoolingDownError, Gate, within
+from comfytui.cli.patience import CoolingDownError, Gate, narrated, renew, within
 from tests.support.clock import FakeClock
 
 
@@ -93,3 +93,66 @@ async def test_what_the_allowance_makes_wait_does_not_count() -> None:
     assert deadlines[0].when() is None
     await clock.advance(0.1)
     await task
+
+
+async def test_no_deadline_comes_nearer_meanwhile_not_even_an_outer_one() -> None:
+    clock = FakeClock()
+    gate = gate_of(clock)
+    gate.cool_down(5.0)
+
+    async def ask() -> None:
+        async with within(60.0) as outer, within(30.0) as inner:
+            deadlines.extend((outer, inner))
+            await gate.take(Use.WISH)
+            assert None not in (outer.when(), inner.when())
+
+    deadlines: list[asyncio.Timeout] = []
+    task = asyncio.create_task(ask())
+    await clock.advance(4.9)
+    assert [deadline.when() for deadline in deadlines] == [None, None]
+    await clock.advance(0.1)
+    await task
+
+
+async def test_of_two_deadlines_each_counts_on_its_own_and_an_answer_renews_both() -> None:
+    loop = asyncio.get_running_loop()
+    async with within(60.0) as outer, within(30.0) as inner:
+        for deadline in (outer, inner):
+            deadline.reschedule(loop.time() + 1.0)
+        renew()
+        left = [when - loop.time() for when in (outer.when(), inner.when()) if when is not None]
+    assert [round(each) for each in left] == [60, 30]
+    async with within(60.0) as outer:
+        with pytest.raises(TimeoutError):
+            async with within(0.01):
+                await asyncio.Future[None]()
+        assert not outer.expired()
+
+
+async def test_what_takes_a_second_is_told_but_not_while_the_gate_makes_it_wait(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = FakeClock()
+    progress, gate = Progress(clock), gate_of(clock)
+    gate.cool_down(7.0)
+
+    async def ask() -> None:
+        async with within(60.0), narrated(progress, clock, "waiting for an answer"):
+            await gate.take(Use.WISH)
+            await clock.sleep(1.5)
+
+    task = asyncio.create_task(ask())
+    await clock.advance(6.9)
+    assert "for an answer" not in capsys.readouterr().err
+    await clock.advance(1.2)
+    assert capsys.readouterr().err == "comfytui: waiting for an answer\n"
+    await clock.advance(0.4)
+    await task
+
+
+async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    async with narrated(Progress(clock), clock, "waiting for an answer"):
+        await clock.advance(0.9)
+    await clock.advance(9.0)
+    assert capsys.readouterr().err == ""

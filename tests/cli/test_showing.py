@@ -65,7 +65,9 @@ def test_a_history() -> None:
     assert answer.document == {"runner_id": "r1", "workflows": list(answer.items)}
     assert list(plain(answer.table())) == ["w1\tqueued", "w2\tcompleted"]
     assert answer.rows() == [{"id": "w1", "status": "queued"}, {"id": "w2", "status": "completed"}]
-    assert history_answer("r1", workflows, ("id",), START, only_columns=False).rows() == answer.items
+    whole = history_answer("r1", workflows, ("id",), START, only_columns=False)
+    assert whole.rows() == answer.items
+    assert (answer.fields, whole.fields) == (("id", "status"), tuple(answer.items[0]))
 
 
 @pytest.mark.parametrize("named", [FIRST, FIRST.upper(), "550e", NAME])

@@ -64,6 +64,7 @@ async def watching(
     watched: Watched | None = None,
     errors: Mapping[str, Exception] | None = None,
     pipe: int | None = None,
+    hold: bool = False,
 ) -> AsyncIterator[Watching]:
     """Watch this list, which has been asked for, unless there are errors when it is to `connect` or `list`."""
     clock = FakeClock()
@@ -72,6 +73,8 @@ async def watching(
     watched = watched or Watched()
     at.list(*runners, status=watched.status)
     errors = errors or {}
+    if hold:
+        at.source.hold(PageKey(1, 100, watched.status))
     if "list" in errors:
         at.source.pages[PageKey(1, 100, watched.status)] = errors["list"]
 
@@ -249,6 +252,20 @@ async def test_an_api_that_is_down_is_waited_for(where: str) -> None:
         (said,) = at.said
         assert said.startswith("not known since ")
         assert (at.told, at.task.done()) == ([], False)
+
+
+async def test_an_api_that_hangs_is_told_to_be_waited_for() -> None:
+    async with watching(hold=True) as at:
+        await at.clock.advance(0.9)
+        assert at.said == []
+        await at.clock.advance(0.2)
+        assert at.said == ["waiting for an answer"]
+
+
+async def test_an_empty_fleet_is_an_answer() -> None:
+    async with watching() as at:
+        await at.clock.advance(3)
+        assert at.said == []
 
 
 @pytest.mark.parametrize("where", ["connect", "list"])

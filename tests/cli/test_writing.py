@@ -13,6 +13,7 @@ ANSWER = Answer(
     document={"runners": [{"id": "r1"}], "total": 1},
     items=[{"id": "r1"}, {"id": "r2"}],
     rows=lambda: [{"id": "r1", "name": "a,b"}],
+    fields=("id",),
     table=lambda: Table(("id", "name"), (("r1", "gpu"), ("r2", "a long name"))),
 )
 
@@ -41,3 +42,8 @@ def test_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         told = os.read(master, 4096).decode()
     os.close(master)
     assert told == "ID  NAME\r\nr1  gpu\r\nr2  a lon…\r\n"
+
+
+def test_csv_of_nothing_has_its_names(capsys: pytest.CaptureFixture[str]) -> None:
+    write(Answer({}, [], list, ("id", "name"), lambda: Table((), ())), "csv")
+    assert capsys.readouterr().out == "id,name\n"

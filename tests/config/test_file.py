@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -289,5 +290,18 @@ def test_what_is_no_toml(file: Path, text: str | bytes, words: str) -> None:
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot be read: No such file or directory\.$"):
         read_config(tmp_path / "missing.toml")
-    with pytest.raises(SettingsError, match=r"cannot be read: Is a directory\.$"):
-        read_config(tmp_path)
+    for no_file in (tmp_path, Path("/dev/zero")):
+        with pytest.raises(SettingsError, match=r"cannot be read: it is no regular file\.$"):
+            read_config(no_file)
+
+
+def test_a_file_that_nobody_waits_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(SettingsError, match="no regular file"):
+        read_config(tmp_path / "pipe.toml")
+
+
+def test_a_file_that_is_too_large(file: Path) -> None:
+    line = "# nothing\n"
+    assert reads(file, line * (1_000_000 // len(line))).interval is None
+    assert refuses(file, line * (1_000_000 // len(line) + 1)) == " is too large: a configuration has 1 MB at most."

@@ -21,6 +21,7 @@ from comfytui.config.secrets import (
     has_token,
     keep_from_children,
     may_find_token,
+    missing_token,
     permission_warnings,
     save_token,
     saved_token,
@@ -309,3 +310,17 @@ def test_the_variable_of_a_profile_is_kept_from_children_too() -> None:
     environ = {TOKEN_VARIABLE: "cfc_abc", "COMFYTUI_TEST_TOKEN": "cfc_prod", "OTHER": "kept"}
     keep_from_children(["COMFYTUI_TEST_TOKEN"])
     assert child_environ(environ) == {"OTHER": "kept"}
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [
+        (TokenSources(), MISSING_TOKEN),
+        (TokenSources(variable="PROD_TOKEN"), "No token, for PROD_TOKEN, which token_env names, is not set: "),
+        (TokenSources(file=Path("/nowhere/t")), "No token, for /nowhere/t, which token_file names, is not there: "),
+        (TokenSources(file=Path("/dev/null")), "No token, for /dev/null, which token_file names, holds nothing: "),
+    ],
+)
+def test_a_missing_token_is_told_with_where_it_was_looked_for(sources: TokenSources, words: str) -> None:
+    assert find_token({}, sources) is None
+    assert missing_token(sources).startswith(words)

@@ -112,18 +112,31 @@ def test_a_closed_pipe_ends_it_quietly(environ: dict[str, str], argv: list[str],
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_closed_standard_output(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    ("argv", "status", "words"),
+    [
+        ("runners --demo --json", 1, "standard output is closed"),
+        ("runners --demo --watch", 1, "standard output is closed"),
+        ("config path", 1, "standard output is closed"),
+        ("--version", 0, ""),
+    ],
+)
+def test_a_closed_standard_output(environ: dict[str, str], argv: str, status: int, words: str) -> None:
     done = subprocess.run(
-        ["/bin/sh", "-c", '"$0" runners --demo --json >&-', PROGRAM], env=environ, capture_output=True, check=False
+        ["/bin/sh", "-c", f'"$0" {argv} >&-', PROGRAM], env=environ, capture_output=True, text=True, check=False
     )
-    assert (done.returncode, done.stderr) == (0, b"")
+    assert (done.returncode, done.stdout) == (status, "")
+    assert words in done.stderr if words else done.stderr == ""
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
-def test_a_full_disk(environ: dict[str, str]) -> None:
+@pytest.mark.parametrize("argv", [["runners", "--demo"], ["--help"], ["--version"]], ids=" ".join)
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_a_full_disk(environ: dict[str, str], argv: list[str], unbuffered: str) -> None:
+    environ = {**environ, "PYTHONUNBUFFERED": unbuffered}
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run(
-            [PROGRAM, "runners", "--demo"], env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False
+            [PROGRAM, *argv], env=environ, stdout=full, stderr=subprocess.PIPE, text=True, check=False
         )
     assert done.returncode == 1
     assert done.stderr == "comfytui: What there is to say cannot be written: no space left on device.\n"

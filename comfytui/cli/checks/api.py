@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Asked", "ask", "clock_skew", "verdict"]
 
 _ELSEWHERE = "is this the address of a ComfyControl API? see --url and comfytui config print"
+_ADDRESS = "correct the address: comfytui config print tells where it is from"
 _REMEDIES: dict[type[ComfyControlError], str] = {
     Unauthorized: "make another token in ComfyControl's web app (account settings, API Tokens)",
     Forbidden: "the account's tier or permissions do not allow it: ask whoever owns it",
@@ -48,8 +49,16 @@ class Asked(NamedTuple):
     ahead: float | None = None
 
 
-async def ask(client: ComfyControlClient, allowance: Allowance, clock: Clock, seconds: float) -> Asked:
-    """Ask for one runner, within so many seconds, waiting for the allowance included."""
+async def ask(client: ComfyControlClient, allowance: Allowance, clock: Clock, seconds: float, proxy: str = "") -> Asked:
+    """Ask for one runner, within so many seconds, waiting for the allowance included.
+
+    Args:
+        client: Who asks.
+        allowance: What the request is taken from.
+        clock: Tells how long it took.
+        seconds: How long it may take.
+        proxy: The variable with the proxy that the request goes through, if any.
+    """
     start = clock.monotonic()
     outcome: RunnerPage | ComfyControlError
     try:
@@ -63,15 +72,16 @@ async def ask(client: ComfyControlClient, allowance: Allowance, clock: Clock, se
         outcome = error
     answered = not isinstance(outcome, InvalidArgument | Unreachable | TimedOut)
     took = (clock.monotonic() - start) * 1000
-    return Asked(verdict(outcome, took), client.ahead if answered else None)
+    return Asked(verdict(outcome, took, proxy), client.ahead if answered else None)
 
 
-def verdict(outcome: RunnerPage | ComfyControlError, ms: float) -> Check:
+def verdict(outcome: RunnerPage | ComfyControlError, ms: float, proxy: str = "") -> Check:
     """What an answer, or none, means.
 
     Args:
         outcome: The page, or what went wrong.
         ms: Milliseconds that it took.
+        proxy: The variable with the proxy that was asked to pass the request on, if any.
     """
     if not isinstance(outcome, ComfyControlError):
         return ok("api", f"answered in {ms:.0f} ms and took the token; {_count(outcome.total)}")
@@ -79,11 +89,12 @@ def verdict(outcome: RunnerPage | ComfyControlError, ms: float) -> Check:
         case RateLimited():
             return warn("api", _words(outcome), "ask less often: everybody behind this address shares its limit")
         case InvalidArgument():
-            return fail("api", f"not asked: {outcome}")
+            found, _, remedy = str(outcome).partition(": ")
+            return fail("api", f"not asked: {found}", remedy or _ADDRESS)
         case Unauthorized():
             return fail("api", _words(outcome), _REMEDIES[Unauthorized], ExitStatus.NO_TOKEN)
         case Unreachable() | TimedOut():
-            return fail("api", _words(outcome), _REMEDIES[type(outcome)], ExitStatus.UNREACHABLE)
+            return _nobody(outcome, proxy)
         case _:
             return fail("api", _words(outcome), _REMEDIES.get(type(outcome), _ELSEWHERE))
 
@@ -98,6 +109,19 @@ def clock_skew(ahead: float | None) -> Check:
         case _:
             way = "ahead of" if ahead > 0 else "behind"
             return warn("clock", f"the API's is {duration(abs(ahead))} {way} this machine's", "set it, best by NTP")
+
+
+def _nobody(error: Unreachable | TimedOut, proxy: str) -> Check:
+    """What no answer means: behind a proxy it is the proxy that gave none."""
+    words, remedy = error.message, _REMEDIES[type(error)]
+    if proxy and words.startswith("TLS"):
+        remedy = "if the proxy shows a certificate of its own, name who vouches for it: ca_bundle, or SSL_CERT_FILE"
+    elif proxy:
+        words = f"by way of the proxy that {proxy} names: {words}"
+        remedy = f"is it the right proxy, and running? else correct or unset {proxy}, or name the host in NO_PROXY"
+    elif "nothing listens there" in words:
+        remedy = "is it running, and is the port right?"
+    return fail("api", words, remedy, ExitStatus.UNREACHABLE)
 
 
 def _words(error: ComfyControlError) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import ipaddress
+import os
 import ssl
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,19 +19,35 @@ from comfytui.config.paths import shown
 if TYPE_CHECKING:
     from comfytui.cli.checks.network import Address
 
-__all__ = ["Certificate", "Trust", "look_at_certificate", "no_certificate", "read_certificate", "tell"]
+__all__ = [
+    "PROBE_SECONDS",
+    "Certificate",
+    "distrust",
+    "look_at_certificate",
+    "no_certificate",
+    "read_certificate",
+    "tell",
+    "unreadable",
+]
 
 SOON = 14
 """Days before its end from which on a certificate is worth a warning."""
 
+PROBE_SECONDS = 1.0
+"""How long whoever does not shake hands may take to answer in plain http, if a handshake may not take less."""
+
 _DAY = 86_400.0
 _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _NO_HANDSHAKE = "is the address right, does it speak https, and does no firewall stand in between?"
+_NOT_RUNNING = "is it running, and is the port right?"
+_REMEDY_OF_TRUST = "name a file of certificates there that can be read, or none"
 _OTHER_HOST = "is the address right, and does nothing stand in between that answers for it?"
 _UNTRUSTED = "name who vouches for it: ca_bundle in the configuration, or SSL_CERT_FILE"
 
 # What OpenSSL calls X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
 _MISMATCHES = {62, 64}
+
+_HTTP = b"HTTP/"
 
 
 class Certificate(NamedTuple):
@@ -40,13 +58,6 @@ class Certificate(NamedTuple):
     until: float
 
 
-class Trust(NamedTuple):
-    """Whose certificates count: a context, or None where they cannot be read; and where they are from."""
-
-    context: ssl.SSLContext | None
-    source: str
-
-
 async def look_at_certificate(
     address: Address,
     addresses: Sequence[str],
@@ -55,29 +66,46 @@ async def look_at_certificate(
     seconds: float,
     now: float,
 ) -> Check:
-    """Shake hands as the client does, send nothing, and tell of the certificate.
+    """Shake hands as the client does, and tell of the certificate.
+
+    Nothing is sent, but where there is no handshake: then a question without a token, to tell plain http from nothing.
 
     Args:
         address: Where the API is, by https.
         addresses: What its host's name stands for.
-        ca_bundle: Certificates to trust instead of the usual ones.
-        environ: Tells of others.
-        seconds: How long it may take.
+        ca_bundle: Certificates to trust instead of the usual ones; they can be read.
+        environ: Tells of others, which can be read too.
+        seconds: How long the handshake may take.
         now: Seconds since 1970.
     """
-    trust = await _trust(ca_bundle, environ)
-    if trust.context is None:
-        return fail("tls", f"{trust.source} holds no certificates that can be read", "name another file there")
+    # Of all ways to make one, this is what a connection to any address of ours goes by.
+    from comfytui.gateway.comfyui.connection import tls_context
+
     try:
+        context = await tls_context("https:", ca_bundle)
         async with asyncio.timeout(seconds):
-            writer = await _connect(address, addresses, trust.context, seconds)
-    except TimeoutError:
-        return fail("tls", f"no handshake within {seconds:g} s", _NO_HANDSHAKE, ExitStatus.UNREACHABLE)
+            writer = await _connect(address, addresses, context, seconds)
     except (OSError, UnicodeError) as error:
-        return fail("tls", why_not_connected(error), _remedy(error), ExitStatus.UNREACHABLE)
+        is_plain = _may_be_plain(error) and await _speaks_plainly(address, addresses, min(seconds, PROBE_SECONDS))
+        return fail("tls", *_without_handshake(error, seconds, is_plain=is_plain), ExitStatus.UNREACHABLE)
     tls = writer.get_extra_info("ssl_object")
     writer.transport.abort()
-    return tell(read_certificate(tls.getpeercert()), str(tls.version()), trust.source, now)
+    return tell(read_certificate(tls.getpeercert()), str(tls.version()), _source(ca_bundle, environ), now)
+
+
+def distrust(ca_bundle: Path | None, environ: Mapping[str, str]) -> Check | None:
+    """What to say where the certificates that somebody named cannot be read, for then nobody is asked."""
+    if not unreadable(ca_bundle, environ):
+        return None
+    source = _source(ca_bundle, environ)
+    return fail("tls", f"{source} names no certificates that can be read", _REMEDY_OF_TRUST)
+
+
+def unreadable(ca_bundle: Path | None, environ: Mapping[str, str]) -> str:
+    """Where certificates are named that cannot be read: `ca_bundle`, or a variable of the environment; else empty."""
+    named = (("ca_bundle", str(ca_bundle or "")), *((name, environ.get(name, "")) for name in _VARIABLES))
+    name, path = next(((name, path) for name, path in named if path), ("", ""))
+    return "" if not path or _can_be_read(path) else name
 
 
 def no_certificate(address: Address) -> Check:
@@ -112,16 +140,56 @@ def tell(certificate: Certificate, version: str, source: str, now: float) -> Che
     return ok("tls", words)
 
 
-async def _trust(ca_bundle: Path | None, environ: Mapping[str, str]) -> Trust:
-    # Of all ways to make one, this is what a connection to any address of ours goes by.
-    from comfytui.gateway.comfyui.connection import tls_context
+def _source(ca_bundle: Path | None, environ: Mapping[str, str]) -> str:
+    """Where the certificates are from that count."""
+    if ca_bundle:
+        return f"ca_bundle, {shown(ca_bundle)}"
+    return next((name for name in _VARIABLES if environ.get(name)), "the public authorities")
 
-    named = next((name for name in _VARIABLES if environ.get(name)), "")
-    source = f"ca_bundle, {shown(ca_bundle)}" if ca_bundle else named or "the public authorities"
+
+def _can_be_read(path: str) -> bool:
+    """Whether there are certificates; in a directory they are read when they are needed."""
+    if any(Path(each).is_dir() for each in path.split(os.pathsep)):
+        return True
     try:
-        return Trust(await tls_context("https:", ca_bundle), source)
-    except OSError:
-        return Trust(None, source)
+        ssl.create_default_context(cafile=path)
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _may_be_plain(error: Exception) -> bool:
+    """Whether somebody is there who did not shake hands."""
+    is_untrusted = isinstance(error, ssl.SSLCertVerificationError)
+    return isinstance(error, TimeoutError | ssl.SSLError | ConnectionResetError) and not is_untrusted
+
+
+async def _speaks_plainly(address: Address, addresses: Sequence[str], seconds: float) -> bool:
+    """Whether HTTP without TLS is answered there."""
+    with contextlib.suppress(OSError):
+        async with asyncio.timeout(seconds):
+            reader, writer = await asyncio.open_connection(addresses[0], address.port)
+            try:
+                writer.write(b"HEAD / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+                return await reader.read(len(_HTTP)) == _HTTP
+            finally:
+                writer.transport.abort()
+    return False
+
+
+def _without_handshake(error: Exception, seconds: float, *, is_plain: bool) -> tuple[str, str]:
+    """What was found instead of a handshake, and what helps."""
+    match error:
+        case _ if is_plain:
+            return "it speaks plain http there, not https", "put http:// into the address, or the port of https"
+        case TimeoutError():
+            return f"no handshake within {seconds:g} s", _NO_HANDSHAKE
+        case ConnectionRefusedError():
+            return why_not_connected(error), _NOT_RUNNING
+        case ssl.SSLCertVerificationError(verify_code=code):
+            return why_not_connected(error), _OTHER_HOST if code in _MISMATCHES else _UNTRUSTED
+        case _:
+            return why_not_connected(error), _NO_HANDSHAKE
 
 
 async def _connect(
@@ -143,12 +211,6 @@ async def _connect(
 async def _open(place: str, address: Address, context: ssl.SSLContext) -> asyncio.StreamWriter:
     _, writer = await asyncio.open_connection(place, address.port, ssl=context, server_hostname=address.host)
     return writer
-
-
-def _remedy(error: Exception) -> str:
-    if not isinstance(error, ssl.SSLCertVerificationError):
-        return _NO_HANDSHAKE
-    return _OTHER_HOST if error.verify_code in _MISMATCHES else _UNTRUSTED
 
 
 def _one_of_each_family(addresses: Sequence[str]) -> list[str]:

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from comfytui.api.errors import InvalidArgument
 from comfytui.cli.checks.api import Asked, ask, clock_skew, verdict
 from comfytui.cli.checks.budget import look_at_budget
-from comfytui.cli.checks.certificate import look_at_certificate, no_certificate
-from comfytui.cli.checks.check import Check, ok, warn
+from comfytui.cli.checks.certificate import distrust, look_at_certificate, no_certificate, unreadable
+from comfytui.cli.checks.check import Check, Result, ok, warn
 from comfytui.cli.checks.network import Address, Lookup, Resolver, address_of, look_up, proxy, proxy_variable, resolve
 from comfytui.cli.checks.servers import look_at_servers
-from comfytui.cli.checks.token import look_for_token
+from comfytui.cli.checks.token import TokenAtHand, look_for_token
 from comfytui.config.paths import budget_file, request_log
 
 if TYPE_CHECKING:
@@ -34,10 +34,11 @@ _UNSURE = "not asked: the configuration may name another address, and no token g
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """Seconds that each look may take; what comes one after the other takes less than 10 together."""
+    """Seconds that each look may take; none but the budget's begins or goes on after the whole."""
 
+    whole: float = 9.0
     name: float = 3.0
-    token: float = 4.0
+    token: float = 8.0
     handshake: float = 4.0
     api: float = 4.5
     budget: float = 1.0
@@ -84,48 +85,68 @@ class _Way:
 
     async def look(self) -> list[Check]:
         address = address_of(self.settings.url)
-        by_proxy = bool(proxy_variable(self.settings.url, self.environ))
-        token, lookup = await asyncio.gather(
-            look_for_token(self.environ, self.settings.tokens, self.patience.token, is_whole=self.is_sure),
-            look_up(address, self.clock, self.patience.name, by_proxy=by_proxy, resolver=self.resolver),
-        )
-        is_there = bool(lookup.addresses) or by_proxy
-        tls, asked = await asyncio.gather(
-            self._certificate(address, lookup, by_proxy=by_proxy), self._ask(token.secret, is_there=is_there)
-        )
+        way, start = self._way, self.clock.monotonic()
+        async with asyncio.TaskGroup() as group:
+            # A command may take long to print it: nothing but the question waits for that.
+            looked = group.create_task(self._look_for_token())
+            lookup = await look_up(
+                address, self.clock, self.patience.name, by_proxy=bool(self._proxy), resolver=self.resolver
+            )
+            tls = group.create_task(self._certificate(address, lookup))
+            token = await looked
+            seconds = self.patience.whole - (self.clock.monotonic() - start)
+            asked = await self._ask(token.secret, lookup, min(self.patience.api, seconds))
         budget = await look_at_budget(self._ledger, self.settings.source, self.clock, self.patience.budget)
-        way = proxy(self.settings.url, self.environ)
-        return [token.check, lookup.check, way, tls, asked.check, clock_skew(asked.ahead), budget]
+        return [token.check, lookup.check, way, tls.result(), asked.check, clock_skew(asked.ahead), budget]
+
+    @property
+    def _way(self) -> Check:
+        return proxy(self.settings.url, self.environ)
+
+    @property
+    def _proxy(self) -> str:
+        return proxy_variable(self.settings.url, self.environ)
 
     @property
     def _ledger(self) -> Path:
         return budget_file(self.environ)
 
-    async def _certificate(self, address: Address, lookup: Lookup, *, by_proxy: bool) -> Check:
+    async def _look_for_token(self) -> TokenAtHand:
+        return await look_for_token(self.environ, self.settings.tokens, self.patience.token, is_whole=self.is_sure)
+
+    async def _certificate(self, address: Address, lookup: Lookup) -> Check:
+        if flaw := distrust(self.settings.ca_bundle, self.environ):
+            return flaw
         if address.scheme == "http":
             return no_certificate(address)
-        if by_proxy:
+        if self._way.result is Result.FAIL:
+            return warn("tls", "not looked at: the proxy cannot be used")
+        if self._proxy:
             return ok("tls", "by way of the proxy: what the API is asked tells whether its certificate is trusted")
         if not lookup.addresses:
             return warn("tls", "not looked at: the host was not found")
         now, seconds = self.clock.now().timestamp(), self.patience.handshake
         return await look_at_certificate(address, lookup.addresses, self.settings.ca_bundle, self.environ, seconds, now)
 
-    async def _ask(self, secret: SecretStr | None, *, is_there: bool) -> Asked:
-        if not is_there:
+    async def _ask(self, secret: SecretStr | None, lookup: Lookup, seconds: float) -> Asked:
+        if self._way.result is Result.FAIL:
+            return Asked(warn("api", "not asked: the proxy cannot be used"))
+        if unreadable(self.settings.ca_bundle, self.environ):
+            return Asked(warn("api", "not asked: the certificates to trust cannot be read"))
+        if not lookup.addresses and not self._proxy:
             return Asked(warn("api", "not asked: the host was not found"))
         if secret is None:
             return Asked(warn("api", "not asked: there is no token"))
         if not self.is_sure:
             return Asked(warn("api", _UNSURE, "put the configuration right, or name the address with --url"))
         try:
-            async with self._client(secret) as (client, allowance):
-                return await ask(client, allowance, self.clock, self.patience.api)
+            async with self._client(secret, seconds) as (client, allowance):
+                return await ask(client, allowance, self.clock, seconds, self._proxy)
         except InvalidArgument as error:
             return Asked(verdict(error, 0.0))
 
     @contextlib.asynccontextmanager
-    async def _client(self, secret: SecretStr) -> AsyncIterator[tuple[ComfyControlClient, Allowance]]:
+    async def _client(self, secret: SecretStr, seconds: float) -> AsyncIterator[tuple[ComfyControlClient, Allowance]]:
         """A client as the dashboard has it, and what it may spend."""
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.request_log import RequestLog
@@ -137,7 +158,7 @@ class _Way:
         session = Session(
             self.settings.url,
             secret,
-            timeout=self.patience.api,
+            timeout=seconds,
             allowance=allowance,
             log=log,
             clock=self.clock,

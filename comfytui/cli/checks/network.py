@@ -6,6 +6,7 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
@@ -13,7 +14,7 @@ from comfytui.api.causes import why_not_connected
 from comfytui.api.worker import Worker
 from comfytui.cli.checks.check import Check, fail, ok
 from comfytui.cli.status import ExitStatus
-from comfytui.tui.present.urls import masked
+from comfytui.tui.present.urls import MASK
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -25,6 +26,8 @@ Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 
 _PORTS = {"http": 80, "https": 443}
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+_PROXY_SCHEMES = ("http", "https")
+_SOCKS_SCHEMES = ("socks5", "socks5h")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,17 +101,52 @@ def proxy_variable(url: str, environ: Mapping[str, str]) -> str:
 
 
 def proxy(url: str, environ: Mapping[str, str]) -> Check:
-    """Which proxy requests to this address go through; user and password in it masked."""
+    """Which proxy requests to this address go through; user and password in it masked.
+
+    One that cannot be used is a failure whatever address it is for: no client is made then.
+    """
+    if name := _unusable_proxy(url, environ):
+        return fail("proxy", f"{name} names no proxy that can be used", f"set it to http://HOST:PORT, or unset {name}")
     if name := proxy_variable(url, environ):
-        return ok("proxy", f"{name} applies: {masked(environ[name].strip())}")
+        return ok("proxy", f"{name} applies: {_place(environ[name].strip())}")
     others = sorted(name for name, value in environ.items() if name.lower() in _PROXIES and value.strip())
     return ok("proxy", f"none for this address; set for others: {', '.join(others)}" if others else "none")
 
 
+def _unusable_proxy(url: str, environ: Mapping[str, str]) -> str:
+    """The first variable with a proxy that cannot be used; none where nothing is looked for in them."""
+    from comfytui.gateway.serve import is_loopback
+
+    if is_loopback(urlsplit(url).hostname or "") or "*" in _exceptions(environ):
+        return ""
+    named = (next((name for name in (each, each.upper()) if environ.get(name)), "") for each in _PROXIES)
+    return next((name for name in named if name and not _place(environ[name].strip())), "")
+
+
+def _place(text: str) -> str:
+    """A proxy without what is secret of it; empty where no such proxy can be used."""
+    try:
+        parts = urlsplit(text if "://" in text else f"http://{text}")
+        port = "" if parts.port is None else f":{parts.port}"
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    # The package that httpx speaks SOCKS with need not be there.
+    schemes = (*_PROXY_SCHEMES, *(_SOCKS_SCHEMES if find_spec("socksio") else ()))
+    if parts.scheme not in schemes or not host or not host.isprintable() or " " in host or port == ":0":
+        return ""
+    login = f"{MASK}@" if "@" in parts.netloc else ""
+    return f"{parts.scheme}://{login}{f'[{host}]' if ':' in host else host}{port}"
+
+
+def _exceptions(environ: Mapping[str, str]) -> list[str]:
+    said = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
+    return [name.strip().lower().lstrip(".") for name in said.split(",")]
+
+
 def _is_excepted(place: str, host: str, environ: Mapping[str, str]) -> bool:
     """Whether NO_PROXY names the host, with its port or without, or a domain that it is in."""
-    said = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    names = [name.strip().lower().lstrip(".") for name in said.split(",")]
+    names = _exceptions(environ)
     return any(name == "*" or name in {place, host} or (name and host.endswith(f".{name}")) for name in names)
 
 

@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 
 __all__ = ["look_at_servers"]
 
+_LOCAL = {
+    "certificates to trust": "name a file of certificates there that can be read, or none",
+    "names no proxy": "set it to http://HOST:PORT, or unset it",
+}
+"""What helps where nobody was asked, by what is said then."""
+
 
 async def look_at_servers(
     servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, seconds: float
@@ -53,6 +59,8 @@ def _trouble(name: str, problem: BoxProblem) -> Check:
         case NeedsPassword():
             remedy = "give it headers below [comfyui.NAME] in the configuration"
             return fail(name, "asks for a password", remedy, ExitStatus.NO_TOKEN)
+        case NotThere() if remedy := next((_LOCAL[words] for words in _LOCAL if words in str(problem)), ""):
+            return fail(name, str(problem), remedy)
         case NotThere() | NotAnswering():
             remedy = "does it run, and listen for others? (--listen)"
             return fail(name, str(problem), remedy, ExitStatus.UNREACHABLE)

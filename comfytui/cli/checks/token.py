@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.cli.checks.check import Check, fail, ok, warn
 from comfytui.cli.status import ExitStatus
-from comfytui.config.secrets import MISSING_TOKEN, find_token
+from comfytui.config.paths import config_dir, shown
+from comfytui.config.secrets import TOKEN_COMMAND, TOKEN_COMMAND_SECONDS, end_token_command, find_token, missing_token
 from comfytui.config.settings import SettingsError, TokenSources
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ __all__ = ["TokenAtHand", "look_for_token"]
 
 _PREFIX = "cfc_"
 """How every token begins (page api/authentication)."""
+
+_SLOW = (
+    f"run {TOKEN_COMMAND} in a terminal to see what it waits for: it is given {TOKEN_COMMAND_SECONDS:g} s in all, "
+    "and nobody can type anything into it"
+)
 
 
 class TokenAtHand(NamedTuple):
@@ -35,20 +41,34 @@ async def look_for_token(
     Args:
         environ: The environment.
         sources: Where to look.
-        seconds: How long its command may take.
+        seconds: How long it may take; what is slower is no failure, for the dashboard gives it longer.
         is_whole: Whether these are all sources: without a usable configuration nobody knows.
     """
     try:
-        found = await asyncio.to_thread(find_token, environ, sources, seconds)
+        async with asyncio.timeout(seconds):
+            found = await asyncio.to_thread(find_token, environ, sources)
+    except TimeoutError:
+        end_token_command()
+        return TokenAtHand(warn("token", f"none yet after {seconds:g} s", _SLOW))
     except SettingsError as error:
         remedy = "put it right, or put the token into COMFYCONTROL_API_TOKEN"
         return TokenAtHand(fail("token", str(error), remedy, ExitStatus.NO_TOKEN))
     if found is None and not is_whole:
         return TokenAtHand(warn("token", "none, as far as can be told before the configuration is put right"))
     if found is None:
-        words, _, remedy = MISSING_TOKEN.partition(": ")
-        return TokenAtHand(fail("token", words, remedy.rstrip("."), ExitStatus.NO_TOKEN))
-    return TokenAtHand(_shape(found.secret, found.source), found.secret)
+        words, remedy = _missing(sources)
+        return TokenAtHand(fail("token", words, remedy, ExitStatus.NO_TOKEN))
+    check = _shape(found.secret, found.source)
+    if found.source in {shown(config_dir() / name) for name in sources.saved} and (sources.file or sources.variable):
+        words, remedy = _missing(sources)
+        check = warn("token", f"{check.found}; {words.removeprefix('No token, for ')}", remedy)
+    return TokenAtHand(check, found.secret)
+
+
+def _missing(sources: TokenSources) -> tuple[str, str]:
+    """What is missing, and what helps."""
+    words, _, remedy = missing_token(sources).rpartition(": ")
+    return words, remedy.rstrip(".")
 
 
 def _shape(secret: SecretStr, source: str) -> Check:

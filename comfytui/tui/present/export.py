@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from comfytui.api.models import Moment, Runner, Workflow
 
 __all__ = [
+    "RUNNER_FIELDS",
+    "WORKFLOW_FIELDS",
     "Item",
     "runner_data",
     "runner_json",
@@ -28,6 +30,12 @@ __all__ = [
 
 Item: TypeAlias = Mapping[str, object]
 """A runner or a workflow as data without secrets, by field: text, a list of tags, headers by name, None for null."""
+
+RUNNER_FIELDS = ("id", "user_id", "name", "status", "endpoint", "tags", "headers", "created_at", "updated_at")
+"""A runner's fields by the API's names, in the order of page get-runner."""
+
+WORKFLOW_FIELDS = ("id", "name", "status", "tags", "created_at", "updated_at", "started_at", "completed_at")
+"""A workflow's fields by the API's names, in the order of page get-runner-history."""
 
 _WORD = re.compile(r'[^\s"]+')
 _LIKE_A_URL = re.compile(r"//|[?&#;][^=]*=|:[^@]*@")
@@ -84,15 +92,15 @@ def to_json(items: Iterable[Item]) -> str:
     return f"{_json([*items])}\n"
 
 
-def to_csv(items: Sequence[Item]) -> str:
-    """The items as CSV below a line with the names of all fields that any of them has; nothing where there are none.
+def to_csv(items: Sequence[Item], fields: Sequence[str] = ()) -> str:
+    """The items as CSV below a line with the names of these fields and all that any item has; nothing without any.
 
     Null is an empty cell, tags are joined by blanks, headers are `name=••••••••`. A cell that a spreadsheet would
     take for a formula begins with an apostrophe.
     """
-    if not items:
+    header = list(dict.fromkeys((*fields, *(name for item in items for name in item))))
+    if not header:
         return ""
-    header = list(dict.fromkeys(name for item in items for name in item))
     written = io.StringIO()
     writer = csv.writer(written, lineterminator="\n")
     writer.writerow(map(_cell, header))

@@ -18,6 +18,7 @@ from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, ht
 
 WHERE = ("GET", "/v1/runner")
 PAGE = json_reply({"runners": [], "total": 120})
+REFUSED = "connection refused: nothing listens there"
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_an_answer(total: int | None, found: str) -> None:
         (errors.Unintelligible(*WHERE, "HTML"), Result.FAIL, ExitStatus.FAILED, "something else than the API does"),
         (errors.Unreachable(*WHERE, "refused"), Result.FAIL, ExitStatus.UNREACHABLE, "refused"),
         (errors.TimedOut(*WHERE, "too late"), Result.FAIL, ExitStatus.UNREACHABLE, "too late"),
-        (errors.InvalidArgument("use https://"), Result.FAIL, ExitStatus.FAILED, "not asked: use https://"),
+        (errors.InvalidArgument("no host"), Result.FAIL, ExitStatus.FAILED, "not asked: no host"),
         (errors.RateLimited(*WHERE, "slow down"), Result.WARN, ExitStatus.FAILED, "answered 429: slow down"),
     ],
 )
@@ -48,7 +49,23 @@ def test_no_answer(error: errors.ComfyControlError, result: Result, status: Exit
     check = verdict(error, 1.0)
     assert (check.result, check.status) == (result, status)
     assert found in check.found
-    assert check.remedy or isinstance(error, errors.InvalidArgument)
+    assert check.remedy
+
+
+@pytest.mark.parametrize(
+    ("error", "proxy", "found", "remedy"),
+    [
+        (errors.InvalidArgument("no http: use https://"), "", "not asked: no http", "use https://"),
+        (errors.Unreachable(*WHERE, REFUSED), "", REFUSED, "is it running, and is the port right?"),
+        (errors.Unreachable(*WHERE, REFUSED), "ALL_PROXY", f"the proxy that ALL_PROXY names: {REFUSED}", "ALL_PROXY"),
+        (errors.TimedOut(*WHERE, "too late"), "https_proxy", "the proxy that https_proxy names: too late", "NO_PROXY"),
+        (errors.Unreachable(*WHERE, "TLS: no"), "ALL_PROXY", "TLS: no", "ca_bundle"),
+    ],
+)
+def test_who_is_to_blame_and_what_helps(error: errors.ComfyControlError, proxy: str, found: str, remedy: str) -> None:
+    check = verdict(error, 1.0, proxy)
+    assert found in check.found
+    assert remedy in check.remedy
 
 
 @pytest.mark.parametrize(

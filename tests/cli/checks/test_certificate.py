@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import socket
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -7,7 +9,15 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.cli.checks.certificate import Certificate, look_at_certificate, no_certificate, read_certificate, tell
+from comfytui.cli.checks.certificate import (
+    Certificate,
+    distrust,
+    look_at_certificate,
+    no_certificate,
+    read_certificate,
+    tell,
+    unreadable,
+)
 from comfytui.cli.checks.check import Check, Result
 from comfytui.cli.checks.network import Address, address_of
 from comfytui.cli.status import ExitStatus
@@ -65,17 +75,65 @@ async def test_one_of_another_host(secure: ScriptedServer) -> None:
     assert "is the address right" in check.remedy
 
 
-async def test_certificates_that_cannot_be_read() -> None:
-    check = await look(Address("https", "localhost", 1), Path("/nowhere.pem"))
-    assert check.result is Result.FAIL
-    assert check.found == "ca_bundle, /nowhere.pem holds no certificates that can be read"
+@pytest.mark.parametrize(
+    ("ca_bundle", "environ", "source"),
+    [
+        (Path("/nowhere.pem"), {}, "ca_bundle, /nowhere.pem"),
+        (Path(__file__), {"SSL_CERT_FILE": str(AUTHORITY)}, f"ca_bundle, {__file__}"),
+        (None, {"SSL_CERT_FILE": "/nowhere.pem"}, "SSL_CERT_FILE"),
+        (None, {"SSL_CERT_DIR": "/nowhere"}, "SSL_CERT_DIR"),
+    ],
+    ids=["no file", "no certificates", "SSL_CERT_FILE", "SSL_CERT_DIR"],
+)
+def test_certificates_that_cannot_be_read(ca_bundle: Path | None, environ: dict[str, str], source: str) -> None:
+    check = distrust(ca_bundle, environ)
+    assert check is not None
+    assert (check.result, check.found) == (Result.FAIL, f"{source} names no certificates that can be read")
+    assert check.remedy
 
 
-async def test_a_server_that_speaks_no_tls() -> None:
+@pytest.mark.parametrize(
+    ("ca_bundle", "environ"),
+    [
+        (None, {}),
+        (AUTHORITY, {"SSL_CERT_FILE": "/nowhere.pem"}),
+        (None, {"SSL_CERT_FILE": str(AUTHORITY)}),
+        (None, {"SSL_CERT_DIR": str(TLS)}),
+    ],
+)
+def test_certificates_that_can_be_read(ca_bundle: Path | None, environ: dict[str, str]) -> None:
+    assert distrust(ca_bundle, environ) is None
+    assert unreadable(ca_bundle, environ) == ""
+
+
+async def plain_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """As servers do that take the greeting of TLS for a bad request."""
+    await reader.read(1)
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+    writer.close()
+
+
+async def test_a_server_that_speaks_plain_http() -> None:
+    async with await asyncio.start_server(plain_http, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        check = await look(Address("https", "localhost", port))
+    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert check.found == "it speaks plain http there, not https"
+    assert "http://" in check.remedy
+
+
+async def test_one_that_waits_for_the_rest_of_a_request() -> None:
     async with ScriptedServer() as plain:
         check = await look(replace(address_of(plain.url), scheme="https"), AUTHORITY, 0.2)
+        assert [request.headers.get("authorization") for request in plain.requests] == [None]
+    assert check.found == "it speaks plain http there, not https"
+
+
+async def test_one_that_says_nothing() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        check = await look(Address("https", "localhost", silent.getsockname()[1]), AUTHORITY, 0.05)
     assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
-    assert check.found == "no handshake within 0.2 s"
+    assert check.found == "no handshake within 0.05 s"
 
 
 async def test_nothing_that_listens() -> None:
@@ -84,6 +142,7 @@ async def test_nothing_that_listens() -> None:
     check = await look(address)
     assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
     assert check.found == "connection refused: nothing listens there"
+    assert check.remedy == "is it running, and is the port right?"
 
 
 @pytest.mark.parametrize(

@@ -118,9 +118,32 @@ def test_which_proxy_applies(url: str, variables: dict[str, str], name: str) -> 
         ({}, "none"),
         ({"HTTP_PROXY": "http://proxy"}, "none for this address; set for others: HTTP_PROXY"),
         ({"HTTPS_PROXY": "http://me:s3cret@proxy:3128"}, "HTTPS_PROXY applies: http://••••••••@proxy:3128"),
-        ({"HTTPS_PROXY": "me:s3cret@proxy:3128"}, "HTTPS_PROXY applies: ••••••••@proxy:3128"),
+        ({"HTTPS_PROXY": "me:s3cret@proxy:3128"}, "HTTPS_PROXY applies: http://••••••••@proxy:3128"),
+        ({"https_proxy": "https://[::1]:3128/s3cret?s3cret"}, "https_proxy applies: https://[::1]:3128"),
+        ({"HTTPS_PROXY": "ftp://proxy", "NO_PROXY": "*"}, "none for this address; set for others: HTTPS_PROXY"),
     ],
 )
 def test_what_is_told_of_proxies(variables: dict[str, str], found: str) -> None:
     check = proxy(URL, variables)
     assert (check.result, check.found) == (Result.OK, found)
+
+
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "socks5://me:s3cret@proxy:1080",
+        "ftp://proxy",
+        "//me:s3cret@proxy:1",
+        "http://me:s3cret@[bad",
+        "http://me:s3/cret@proxy",
+        "http://a b:1",
+        "http://proxy:0",
+        "http://",
+    ],
+)
+def test_a_proxy_that_cannot_be_used(name: str, value: str) -> None:
+    check = proxy(URL, {name: value})
+    assert (check.result, check.found) == (Result.FAIL, f"{name} names no proxy that can be used")
+    assert check.remedy == f"set it to http://HOST:PORT, or unset {name}"
+    assert proxy("http://127.0.0.1:1", {name: value}).result is Result.OK

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 from pydantic import SecretStr
 
 from comfytui.cli.checks.check import Check, Result
@@ -9,6 +12,9 @@ from comfytui.clock import SystemClock
 from comfytui.config.servers import Server
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.scripted import response
+
+if TYPE_CHECKING:
+    import pytest
 
 
 async def look(*servers: Server, seconds: float = 5.0) -> list[Check]:
@@ -64,6 +70,16 @@ async def test_one_that_speaks_tls_alone() -> None:
         check = await look_at(box.url.replace("https:", "http:"))
     assert (check.result, check.status) == (Result.FAIL, ExitStatus.FAILED)
     assert (check.found, check.remedy) == ("it speaks TLS only", "use https://")
+
+
+async def test_what_keeps_one_from_being_asked_is_no_fault_of_its(monkeypatch: pytest.MonkeyPatch) -> None:
+    (untrusted,) = await look_at_servers([Server("https://gpu2", "gpu2")], Path("/nowhere.pem"), SystemClock(), 5.0)
+    assert (untrusted.result, untrusted.status) == (Result.FAIL, ExitStatus.FAILED)
+    assert untrusted.remedy == "name a file of certificates there that can be read, or none"
+    monkeypatch.setenv("HTTP_PROXY", "ftp://me:s3cret@h")
+    check = await look_at("http://gpu2.example.com")
+    assert check.remedy == "set it to http://HOST:PORT, or unset it"
+    assert "s3cret" not in repr(check)
 
 
 async def test_something_else() -> None:

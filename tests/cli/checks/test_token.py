@@ -56,6 +56,7 @@ async def test_one_of_an_odd_shape_is_tried_all_the_same(odd: str) -> None:
         ({}, TokenSources(command=("/nowhere/s3cret",)), "token_command cannot be run"),
         ({}, TokenSources(file=Path("/")), "cannot be read"),
     ],
+    ids=["none", "no token", "failing", "no program", "unreadable"],
 )
 async def test_none_that_can_be_sent(variables: dict[str, str], sources: TokenSources, words: str) -> None:
     found = await look(variables, sources)
@@ -68,8 +69,26 @@ async def test_none_that_can_be_sent(variables: dict[str, str], sources: TokenSo
 
 async def test_a_command_that_hangs() -> None:
     found = await look_for_token({"PATH": "/usr/bin:/bin"}, TokenSources(command=("sleep", "60")), 0.05)
-    assert found.check.result is Result.FAIL
-    assert "took longer than 0.05 seconds" in found.check.found
+    assert (found.secret, found.check.result) == (None, Result.WARN)
+    assert found.check.found == "none yet after 0.05 s"
+    assert "it is given 10 s in all" in found.check.remedy
+
+
+@pytest.mark.parametrize(
+    ("sources", "name"),
+    [(TokenSources(file=Path("/nowhere/t")), "/nowhere/t"), (TokenSources(variable="PROD_TOKEN"), "PROD_TOKEN")],
+)
+async def test_what_a_profile_names_and_has_none(sources: TokenSources, name: str) -> None:
+    found = await look({}, sources)
+    assert (found.check.result, found.check.remedy) == (Result.FAIL, "put the token into it")
+    assert name in found.check.found
+    save_token(SecretStr(TOKEN), sources)
+    instead = await look({}, sources)
+    assert value(instead) == TOKEN
+    assert (instead.check.result, instead.check.remedy) == (Result.WARN, "put the token into it")
+    assert name in instead.check.found
+    own = {TOKEN_VARIABLE: TOKEN}
+    assert (await look(own, sources)).check.result is Result.OK
 
 
 async def test_without_a_usable_configuration_nobody_knows_whether_there_is_none() -> None:

@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 
 from comfytui.api.models import Runner, RunnerPage, read_history
 from comfytui.tui.present.export import (
+    RUNNER_FIELDS,
+    WORKFLOW_FIELDS,
     runner_data,
     runner_json,
     to_csv,
@@ -149,6 +151,13 @@ def test_csv_has_the_fields_of_all_items() -> None:
 
 def test_csv_of_nothing_is_nothing() -> None:
     assert to_csv([]) == ""
+
+
+def test_csv_of_nothing_may_have_its_names() -> None:
+    assert to_csv([], WORKFLOW_FIELDS[:2]) == "id,name\n"
+    assert to_csv([{"id": "a", "x": "b"}], ("id", "name")) == "id,name,x\na,,b\n"
+    assert tuple(runner_data(make_runner("a"))) == RUNNER_FIELDS
+    assert tuple(workflow_data(make_workflow("a"))) == WORKFLOW_FIELDS
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -176,8 +177,14 @@ def test_a_full_history_may_have_left_out_some_that_wait(statuses: list[str], to
 
 def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:
     problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
-    failed: Feed[tuple[Workflow, ...]] = Feed(problem=problem)
-    feeds = (Feed(), failed, Feed(()), Feed((COMPLETED,)), Feed((RUNNING,), problem=problem))
+    unasked: Feed[tuple[Workflow, ...]] = Feed()
+    feeds = (
+        unasked,
+        replace(unasked, problem=problem),
+        Feed(()),
+        Feed((COMPLETED,)),
+        Feed((RUNNING,), problem=problem),
+    )
     shown = [queue_cell(each) for each in feeds]
     assert [plain_text(each) for each in shown] == ["…", "?", "–", "–", "▶1"]
     assert {span.role for each in shown for span in each} == {Role.MUTED}
