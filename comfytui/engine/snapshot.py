@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Never
 
 from comfytui.api.allowance import Spending
 from comfytui.engine.feed import Feed
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 __all__ = ["Attention", "Departure", "Snapshot"]
 
 DEFAULT_INTERVAL = 5.0
+
+_NEVER_ASKED: Feed[Never] = Feed()
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,11 +138,11 @@ class Snapshot:
 
     def page_at(self, key: PageKey) -> Feed[RunnerPage]:
         """The feed of a page, an empty one where it was never asked."""
-        return self.pages.get(key, Feed())
+        return self.pages.get(key, _NEVER_ASKED)
 
     def runner(self, runner_id: str | None) -> Feed[Runner]:
         """The feed of a runner's details, an empty one where it was never asked."""
-        return self.runners.get(runner_id, Feed()) if runner_id is not None else Feed()
+        return self.runners.get(runner_id, _NEVER_ASKED) if runner_id is not None else _NEVER_ASKED
 
     def find_runner(self, runner_id: str) -> Runner | None:
         """What is known of a runner: by Get Runner, else from the newest page that has it; None where nothing is."""
@@ -152,8 +154,8 @@ class Snapshot:
 
     def history(self, runner_id: str | None) -> Feed[tuple[Workflow, ...]]:
         """The feed of a runner's history, an empty one where it was never asked."""
-        return self.histories.get(runner_id, Feed()) if runner_id is not None else Feed()
+        return self.histories.get(runner_id, _NEVER_ASKED) if runner_id is not None else _NEVER_ASKED
 
     def checkup(self, runner_id: str | None) -> Feed[Checkup]:
         """The feed of a runner's checks, an empty one where it was never checked."""
-        return self.stats.get(runner_id, Feed()) if runner_id is not None else Feed()
+        return self.stats.get(runner_id, _NEVER_ASKED) if runner_id is not None else _NEVER_ASKED

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from comfytui.engine.feed import Feed
@@ -44,7 +45,7 @@ def whole_keys(
     Where no total is told they are all up to the first that has nothing in it, or was not answered yet.
     """
     if total is not None:
-        return [_whole_key(page, status) for page in range(1, _pages_of(total) + 1)]
+        return [*_whole_keys(_pages_of(total), status)]
     keys = []
     for page in range(1, WHOLE_PAGES + 1):
         keys.append(_whole_key(page, status))
@@ -71,6 +72,12 @@ def worst(feeds: Iterable[Feed[RunnerPage]]) -> Feed[RunnerPage]:
         return feeds[min(failed)[1]]
     answered = [(feed.fetched_on, place) for place, feed in enumerate(feeds) if feed.fetched_on is not None]
     return feeds[min(answered)[1]] if answered else Feed()
+
+
+@lru_cache(maxsize=16)
+def _whole_keys(pages: int, status: RunnerStatus | None) -> tuple[PageKey, ...]:
+    """The first pages; made once, for they are asked for many times a second."""
+    return tuple(_whole_key(page, status) for page in range(1, pages + 1))
 
 
 def _whole_key(page: int, status: RunnerStatus | None) -> PageKey:

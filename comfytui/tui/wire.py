@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from functools import lru_cache
-from itertools import chain
+from itertools import chain, pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
-from rich.cells import cell_len, split_graphemes
+from rich.cells import split_graphemes
 from rich.console import COLOR_SYSTEMS
 from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
@@ -57,18 +57,16 @@ _PLAIN = _Look("", "", "", ("",))
 
 
 class _Run(NamedTuple):
-    """Text in one look: where it begins, and how many cells it takes."""
+    """Text in one look: where it begins, and before which cell it ends."""
 
     y: int
     x: int
+    end: int
     text: str
-    width: int
     look: _Look
 
-    @property
-    def is_blank(self) -> bool:
-        """Whether it is nothing but spaces."""
-        return not self.text.strip(" ")
+
+_NOWHERE = _Run(-1, -1, -1, "", _PLAIN)
 
 
 class _Stretch(NamedTuple):
@@ -98,16 +96,21 @@ class _Line:
         """Whether this would be anything new; said without looking at cells, so at times of what is not."""
         return self._strip is None or x > 0 or self._strip != strip
 
-    def put(self, stretch: _Stretch, colours: ColorSystem | None) -> Iterator[_Run]:
+    def put(self, stretch: _Stretch, colours: ColorSystem | None) -> list[_Run]:
         """Have this in the line from now on; what differs is what has to be written."""
         if self._strip is not None:
             self._cells, self._strip = _cells(self._strip, colours), None
         chars, looks = self._cells
-        new = _cells(stretch.strip, colours)
-        part = slice(stretch.x, stretch.x + len(new.chars))
-        old = _Cells(chars[part], looks[part])
-        chars[part], looks[part] = new
-        return _differing(stretch.y, stretch.x, old, new)
+        runs: list[_Run] = []
+        place = stretch.x
+        for text, style, control in stretch.strip:
+            if not control:
+                new, look = _characters(text), _look_of(style, colours)
+                part = slice(place, place + len(new))
+                runs += _differing(stretch.y, place, look, new, _Cells(chars[part], looks[part]))
+                chars[part], looks[part] = new, [look] * len(new)
+                place += len(new)
+        return _adapted(runs)
 
 
 class Wire:
@@ -134,7 +137,7 @@ class Wire:
             stretches = [_Stretch(y, 0, Strip.join(line)) for y, line in enumerate(update.strips)]
         if not self._lines:
             return chain.from_iterable(_whole(stretch, colours) for stretch in stretches)
-        return _by_look([run for stretch in stretches for run in self._put(stretch, colours)])
+        return _by_look(run for stretch in stretches for run in self._put(stretch, colours))
 
     def _put(self, stretch: _Stretch, colours: ColorSystem | None) -> Iterable[_Run]:
         if stretch.y >= len(self._lines):
@@ -181,103 +184,87 @@ def _whole(stretch: _Stretch, colours: ColorSystem | None) -> Iterator[_Run]:
     """All of it, as it comes."""
     x = stretch.x
     for text, style, control in stretch.strip:
-        if text and not control:
-            yield _Run(stretch.y, x, text, width := cell_len(text), _look_of(style, colours))
-            x += width
+        if not control:
+            yield _Run(stretch.y, x, end := x + len(_characters(text)), text, _look_of(style, colours))
+            x = end
 
 
 def _cells(strip: Strip, colours: ColorSystem | None) -> _Cells:
     cells = _Cells([], [])
     for text, style, control in strip:
         if not control:
-            chars = text if text.isascii() else _characters(text)
-            cells.chars.extend(chars)
+            cells.chars.extend(chars := _characters(text))
             cells.looks.extend([_look_of(style, colours)] * len(chars))
     return cells
 
 
+def _characters(text: str) -> Sequence[str]:
+    """What is in each cell of a text."""
+    return text if text.isascii() else _wide_characters(text)
+
+
 @lru_cache(maxsize=1024)
-def _characters(text: str) -> list[str]:
-    """What is in each cell of a text; what takes no cell belongs to the one before it."""
+def _wide_characters(text: str) -> Sequence[str]:
+    """What is in each cell; empty where the character before takes two, and what takes none belongs to that before."""
     cells: list[str] = []
     for start, end, width in split_graphemes(text)[0]:
         if width:
             cells.extend((text[start:end], *[""] * (width - 1)))
         elif cells:
             cells[-1] += text[start:end]
-    return cells
+    return tuple(cells)
 
 
-def _differing(y: int, x: int, old: _Cells, new: _Cells) -> Iterator[_Run]:
-    """The runs of cells that look different."""
-    start = end = 0
-    look = _PLAIN
-    for place, differs in enumerate(map(_differs, *old, *new)):
-        if not differs:
-            continue
-        here = new.looks[place]
-        if start == end:
-            start, look = place, here
-        elif place == end and here is look:
-            pass
-        elif (joined := _joined(new, start, end, place, look)) is None:
-            yield _Run(y, x + start, "".join(new.chars[start:end]), end - start, look)
-            start, look = place, here
-        else:
-            look = joined
-        end = place + 1
-    if start < end:
-        yield _Run(y, x + start, "".join(new.chars[start:end]), end - start, look)
+def _differing(y: int, x: int, look: _Look, chars: Sequence[str], old: _Cells) -> list[_Run]:
+    """What has to be written where there are to be these characters, all in one look."""
+    blank = look.blank
+    places = [
+        place
+        for place, (new, was, looked) in enumerate(zip(chars, *old, strict=False))
+        if new != was or (looked is not look and looked != look and (new != " " or looked.blank != blank))
+    ]
+    if len(places) == len(chars):
+        return [_Run(y, x, x + len(chars), "".join(chars), look)]
+    if not places:
+        return []
+    breaks = [(a, b) for a, b in pairwise(places) if b - a > _WORTH_A_JUMP]
+    starts, ends = [places[0], *(b for _, b in breaks)], [*(a + 1 for a, _ in breaks), places[-1] + 1]
+    return [
+        _Run(y, x + start, x + end, "".join(chars[start:end]), look) for start, end in zip(starts, ends, strict=True)
+    ]
 
 
-def _differs(was: str, looked: _Look, char: str, look: _Look) -> bool:
-    return was != char or (look is not looked and look != looked and not (char == " " and look.blank == looked.blank))
+def _adapted(runs: list[_Run]) -> list[_Run]:
+    """The runs of a line, from left to right, those that are blank in the look of the one they touch."""
+    blanks = [place for place, run in enumerate(runs) if run.text.isspace()]
+    for place, by in [*((each, -1) for each in blanks), *((each, 1) for each in reversed(blanks))]:
+        run, other = runs[place], runs[place + by] if 0 <= place + by < len(runs) else _NOWHERE
+        if run.look.blank == other.look.blank and (other.end == run.x or run.end == other.x):
+            runs[place] = run._replace(look=other.look)
+    return runs
 
 
-def _joined(cells: _Cells, start: int, end: int, place: int, look: _Look) -> _Look | None:
-    """The look in which the cells from start to place can be written as one; None where they are better apart.
-
-    Those from start to end look as told.
-    """
-    if place - end >= _WORTH_A_JUMP:
-        return None
-    between = range(end, place + 1)
-    here = cells.looks[place]
-    if all(_fits(cells, each, look) for each in between):
-        return look
-    is_blank = all(char == " " for char in cells.chars[start:end])
-    return here if is_blank and all(_fits(cells, each, here) for each in range(start, place)) else None
-
-
-def _fits(cells: _Cells, place: int, look: _Look) -> bool:
-    """Whether a cell may be written in this look."""
-    own = cells.looks[place]
-    return own == look or (cells.chars[place] == " " and own.blank == look.blank)
-
-
-def _by_look(runs: Sequence[_Run]) -> Iterator[_Run]:
+def _by_look(runs: Iterable[_Run]) -> Iterator[_Run]:
     """The runs in an order in which looks change as little as can be; those of one look from the top."""
     looks: defaultdict[_Look, list[_Run]] = defaultdict(list)
-    for run in sorted(runs, key=lambda run: run.is_blank):
-        same = (each for each in looks if run.is_blank and each.blank == run.look.blank)
-        look = next(same, run.look)
-        looks[look].append(run._replace(look=look))
+    for run in runs:
+        looks[run.look].append(run)
     for look in sorted(looks, key=lambda look: (look.attributes, look.background)):
-        yield from sorted(looks[look], key=lambda run: (run.y, run.x))
+        yield from looks[look]
 
 
 def _written(runs: Iterable[_Run]) -> str:
     """The runs with a jump only where one does not follow another, and of a change of look only what changes."""
     written: list[str] = []
-    at, last = (-1, -1), _PLAIN
+    y, x, last = -1, -1, _PLAIN
     for run in runs:
-        if run.look != last and not (run.is_blank and run.look.blank == last.blank):
+        if run.look != last and not (run.look.blank == last.blank and run.text.isspace()):
             written.append(_change(last, run.look))
             last = run.look
-        if (run.y, run.x) != at:
-            written.append(f"\x1b[{run.x + 1}G" if run.y == at[0] else f"\x1b[{run.y + 1};{run.x + 1}H")
+        if (run.y, run.x) != (y, x):
+            written.append(f"\x1b[{run.x + 1}G" if run.y == y else f"\x1b[{run.y + 1};{run.x + 1}H")
         written.append(run.text)
-        at = (run.y, run.x + run.width)
+        y, x = run.y, run.end
     return "".join(written) + ("" if last == _PLAIN else _RESET)
 
 

@@ -34,6 +34,16 @@ def shown(output: str) -> pyte.Screen:
     return screen
 
 
+def seen(screen: pyte.Screen, width: int, y: int = 0) -> list[tuple[object, ...]]:
+    """What one can see of each cell: the colour of no text is none."""
+    cells = [screen.buffer[y][x] for x in range(width)]
+    lined = [cell.underscore or cell.reverse or cell.strikethrough for cell in cells]
+    return [
+        (" ", cell.bg) if cell.data == " " and not marked else tuple(cell)
+        for cell, marked in zip(cells, lined, strict=True)
+    ]
+
+
 def drawn(output: str) -> list[str]:
     return [line.rstrip() for line in shown(output).display]
 
@@ -54,7 +64,7 @@ def test_whole_lines_look_as_textual_draws_them() -> None:
 
 def test_colours_and_attributes_are_those_that_textual_writes() -> None:
     ours, theirs = shown(rendered((0, 0, 30))), shown(update((0, 0, 30)).render_segments(CONSOLE).replace("\n", ""))
-    assert [ours.buffer[0][x] for x in range(30)] == [theirs.buffer[0][x] for x in range(30)]
+    assert seen(ours, 30) == seen(theirs, 30)
 
 
 @given(st.lists(st.sampled_from([RED, BLUE, GREEN, BARE, Style()]), min_size=1, max_size=8))
@@ -64,7 +74,7 @@ def test_any_run_of_styles_looks_as_textual_draws_it(styles: list[Style]) -> Non
     ours = Wire().lean(chops)
     assert isinstance(ours, LeanUpdate)
     one, other = shown(ours.render_segments(CONSOLE)), shown(chops.render_segments(CONSOLE))
-    assert [one.buffer[0][x] for x in range(16)] == [other.buffer[0][x] for x in range(16)]
+    assert seen(one, 16) == seen(other, 16)
 
 
 def test_a_stretch_begins_where_it_begins() -> None:
@@ -90,8 +100,11 @@ def test_other_updates_are_left_alone() -> None:
 
 
 WIDTH, HEIGHT = 12, 3
+STYLES = [RED, BLUE, GREEN, BARE]
 LINES = st.lists(
-    st.lists(st.tuples(st.sampled_from(["ab", "c", "日本", " "]), st.sampled_from([RED, BLUE, GREEN])), max_size=5),
+    st.lists(
+        st.tuples(st.sampled_from(["ab", "c", "日本", " "]), st.sampled_from([RED, BLUE, GREEN, BARE])), max_size=5
+    ),
     min_size=HEIGHT,
     max_size=HEIGHT,
 )
@@ -127,7 +140,7 @@ def test_whatever_is_drawn_over_whatever_the_terminal_shows_the_last(
             pyte.Stream(theirs).feed(whole.render_segments(CONSOLE).replace("\n", ""))
         assert ours.display == theirs.display
         for y in range(HEIGHT):
-            assert [ours.buffer[y][x] for x in range(WIDTH)] == [theirs.buffer[y][x] for x in range(WIDTH)]
+            assert seen(ours, WIDTH, y) == seen(theirs, WIDTH, y)
 
 
 def test_a_whole_screen_drawn_again_writes_nothing_and_what_was_forgotten_all() -> None:
@@ -144,3 +157,42 @@ def test_a_screen_of_another_size_is_written_as_a_whole() -> None:
     assert written(wire, screenful([[("ab", RED)], [], []], WIDTH + 1)) == written(
         Wire(), screenful([[("ab", RED)], [], []], WIDTH + 1)
     )
+
+
+def changes(*lines: list[tuple[str, Style]], since: list[list[tuple[str, Style]]]) -> str:
+    wire, width = Wire(), 40
+    written(wire, screenful(since, width))
+    return written(wire, screenful([*lines], width))
+
+
+def test_only_cells_that_differ_are_written_and_near_ones_as_one() -> None:
+    old = [[("." * 40, RED)]]
+    assert changes([("x..x" + "." * 36, RED)], since=old).count("x..x") == 1
+    assert changes([("x" + "." * 30 + "y" + "." * 8, RED)], since=old).endswith("\x1b[1;1Hx\x1b[32Gy\x1b[0m")
+
+
+def test_what_cannot_be_seen_is_not_written() -> None:
+    old = [[("ab", RED), (" " * 38, RED)]]
+    assert changes([("ab", RED), (" " * 38, Style(color="#0000ff", bgcolor="#101010", bold=True))], since=old) == ""
+    assert changes([("ab", RED), (" " * 38, RED + BARE)], since=old).count(" ") == 38
+
+
+def test_each_look_is_switched_on_once_however_far_apart_its_cells_are() -> None:
+    apart = [("a", RED), ("b", BLUE), (" " * 3, BLUE), ("c", RED)]
+    output = changes(apart, apart, apart, since=[[], [], []])
+    assert output.count("255;0;0") == output.count("0;0;255") == 1
+
+
+def test_a_wide_character_is_replaced_whole() -> None:
+    for old, new in [("x日本y", "x日中y"), ("ab日", "日ab"), ("a日日", "日日a"), ("e\u0301日", "日e")]:
+        wire, screen = Wire(), pyte.Screen(12, 1)
+        for text in (old, new):
+            pyte.Stream(screen).feed(written(wire, screenful([[(text, RED)]])))
+        assert "".join(screen.display).rstrip() == new
+
+
+def test_part_of_a_screen_that_shows_so_already_writes_nothing() -> None:
+    wire, whole = Wire(), screenful([[("ab", RED)], [("c", BLUE)], []])
+    written(wire, whole)
+    chops = [{0: strip} for (strip,) in whole.strips]
+    assert written(wire, ChopsUpdate(chops, [(0, 0, WIDTH), (1, 0, WIDTH)], [[WIDTH]] * HEIGHT)) == ""

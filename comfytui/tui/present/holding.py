@@ -45,7 +45,8 @@ def changed(before: Mapping[str, Row], rows: Iterable[Row]) -> list[str]:
 
     What was not known before, or is not known any more, is no change.
     """
-    return [row.id for row in rows if row.id in before and _differ(before[row.id].facts, row.facts)]
+    known = [(before[row.id], row) for row in rows if row.id in before]
+    return [row.id for was, row in known if was is not row and _differ(was.facts, row.facts)]
 
 
 def _differ(before: tuple[object, ...], after: tuple[object, ...]) -> bool:

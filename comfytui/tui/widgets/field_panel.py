@@ -29,8 +29,6 @@ class FieldPanel(Pane):
         super().__init__(id=id)
         self._head: tuple[Line, ...] = ()
         self._fields: tuple[Field, ...] = ()
-        self._laid_out: list[Strip] = []
-        self._laid_out_for: tuple[int, tuple[Line, ...], tuple[Field, ...]] | None = None
 
     def show(self, fields: Sequence[Field], head: Sequence[Line] = (), *, anew: bool = False) -> None:
         """Show these fields below these lines; `anew` starts at the top again, for another item."""
@@ -74,12 +72,7 @@ class FieldPanel(Pane):
 
     def _lines(self, width: int) -> list[Strip]:
         """All lines, laid out anew only when something is different."""
-        wanted = (width, self._head, self._fields)
-        if wanted != self._laid_out_for:
-            lines = [*self._head, *lay_out(self._fields, width)]
-            self._laid_out, self._laid_out_for = [self.strip(pieces, width) for pieces in lines], wanted
-        return self._laid_out
+        return self.kept("lines", (width, self._head, self._fields), lambda: self._laid_out(width))
 
-    def _forget(self) -> None:
-        super()._forget()
-        self._laid_out_for = None
+    def _laid_out(self, width: int) -> list[Strip]:
+        return [self.strip(pieces, width) for pieces in (*self._head, *lay_out(self._fields, width))]

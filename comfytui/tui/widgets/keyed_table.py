@@ -86,7 +86,6 @@ class KeyedTable(Pane):
         self._fitted: tuple[Column, ...] = ()
         self._fitted_for: tuple[int, bool] | None = None
         self._drawn_rows: dict[str, _Drawn] = {}
-        self._drawn_heading: tuple[tuple[object, ...], list[Strip]] = ((), [])
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -220,11 +219,11 @@ class KeyedTable(Pane):
         """Notice, column titles, and the rows in view."""
         if (width, self.framed) != self._fitted_for:
             self._fitted, self._fitted_for, self._drawn_rows = fit(self._columns, width), (width, self.framed), {}
-        heading = self._heading(width)
+        titled = self._fitted if self.framed and self._rows else ()
+        heading = self.kept("heading", (self._notice, titled, self._sort, width), lambda: self._heading(titled, width))
         shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
-        drawn = {self._rows[place].id: self._row(place, width) for place in shown}
-        self._drawn_rows = drawn
-        return [*heading, *(strip for *_, strip in drawn.values())]
+        self._drawn_rows = {self._rows[place].id: self._row(place, width) for place in shown}
+        return [*heading, *(strip for *_, strip in self._drawn_rows.values())]
 
     def foot(self) -> Line:
         """How much waits, and what was given as the foot."""
@@ -264,17 +263,9 @@ class KeyedTable(Pane):
             self.top = max(self._cursor - self.page_length + 1, min(self.top, self._cursor))
         self.top = max(0, min(self.top, len(self._rows) - self.page_length))
 
-    def _heading(self, width: int) -> list[Strip]:
-        """Notice and column titles; as drawn last where neither has changed."""
-        titled = self._fitted if self.framed and self._rows else ()
-        wanted = (self._notice, titled, self._sort, width)
-        if self._drawn_heading[0] != wanted:
-            lines = [
-                *self._notice,
-                *([self._joined([title_of(each, self._sort) for each in titled])] if titled else []),
-            ]
-            self._drawn_heading = (wanted, [self.strip(pieces, width) for pieces in lines])
-        return self._drawn_heading[1]
+    def _heading(self, titled: Sequence[Column], width: int) -> list[Strip]:
+        titles = [self._joined([title_of(column, self._sort) for column in titled])] if titled else []
+        return [self.strip(pieces, width) for pieces in (*self._notice, *titles)]
 
     def _row(self, place: int, width: int) -> _Drawn:
         """A row and how it looks; as drawn last where neither has changed."""
@@ -305,4 +296,4 @@ class KeyedTable(Pane):
 
     def _forget(self) -> None:
         super()._forget()
-        self._drawn_rows, self._drawn_heading = {}, ((), [])
+        self._drawn_rows = {}

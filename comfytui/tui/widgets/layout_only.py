@@ -19,6 +19,6 @@ class LayoutOnly(Container):
     Textual draws all lines of a container at each key press, only to find its children in front of them.
     """
 
-    def render_lines(self, crop: Region) -> list[Strip]:
+    def render_lines(self, _crop: Region) -> list[Strip]:
         """No lines."""
         return []

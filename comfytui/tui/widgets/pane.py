@@ -37,7 +37,6 @@ class Pane(QuietView, can_focus=True):
         self._title: Line = EMPTY
         self._foot: Line = EMPTY
         self._sides: dict[int, tuple[Strip, Style, Strip]] = {}
-        self._edges: dict[str, tuple[Line, int, Style, Strip]] = {}
 
     def label(self, title: Line, foot: Line = EMPTY) -> None:
         """Set title and foot; the next `repaint` draws them."""
@@ -108,12 +107,8 @@ class Pane(QuietView, can_focus=True):
         self.scroll_by(-_WHEEL_LINES)
 
     def _edge(self, start: str, text: Line, end: str, width: int) -> Strip:
-        """The frame above or below; the one made last time where it says the same."""
         style = self.look("frame--focused" if self.has_focus else "frame")
-        made = self._edges.get(start)
-        if made is None or made[:2] != (text, width) or made[2] is not style:
-            made = self._edges[start] = (text, width, style, self._edge_of(start, text, end, width, style))
-        return made[3]
+        return self.kept(start, (text, width, style), lambda: [self._edge_of(start, text, end, width, style)])[0]
 
     def _edge_of(self, start: str, text: Line, end: str, width: int, style: Style) -> Strip:
         text = cut(text, max(0, width - 6))
@@ -121,7 +116,3 @@ class Pane(QuietView, can_focus=True):
         label = [gap, *self.strip(text, width_of(text)), gap] if text else []
         rule = "─" * (width - 3 - (width_of(text) + 2 if text else 0))
         return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)
-
-    def _forget(self) -> None:
-        super()._forget()
-        self._sides, self._edges = {}, {}

@@ -12,7 +12,7 @@ from textual.widget import Widget
 from comfytui.tui.present.cells import Line, Role, pad
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from rich.style import Style
     from textual import events
@@ -73,6 +73,7 @@ class QuietView(Widget):
         self._painted: list[Strip] = []
         self._looks: dict[tuple[str, str], Style] = {}
         self._seen: tuple[object, ...] = ()
+        self._kept: dict[str, tuple[object, list[Strip]]] = {}
 
     def is_news(self, *seen: object) -> bool:
         """Whether this differs from what the last call was given: if not, there is nothing to make or to draw."""
@@ -117,6 +118,13 @@ class QuietView(Widget):
         lines.extend(self.blank(width) for _ in range(crop.height - len(lines)))
         return lines if crop.column_span == (0, width) else [line.crop(*crop.column_span) for line in lines]
 
+    def kept(self, part: str, told: object, make: Callable[[], list[Strip]]) -> list[Strip]:
+        """The lines of a part, made anew only where what they tell, or how it looks, is not what it was last time."""
+        made = self._kept.get(part)
+        if made is None or made[0] != told:
+            made = self._kept[part] = (told, make())
+        return made[1]
+
     def look(self, component: str, below: str = "") -> Style:
         """The style of a component class, on top of another's where one is named, on the widget's own."""
         look = self._looks.get((component, below))
@@ -148,6 +156,7 @@ class QuietView(Widget):
     def _forget(self) -> None:
         self._seen = ()
         self._looks.clear()
+        self._kept.clear()
         self._painted = []
 
     def _drawn(self, width: int, height: int) -> list[Strip]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.engine.view import Viewer
 from comfytui.tui.present.cells import width_of
@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 
 __all__ = ["RunnerList"]
 
+_Made: TypeAlias = "tuple[tuple[object, ...], Row]"
+"""What a row tells of, and the row."""
+
 
 class RunnerList(KeyedTable):
     """One page of runners: the API's, or one of all those that match, in the order wished for.
@@ -55,6 +58,7 @@ class RunnerList(KeyedTable):
         self._runners: dict[str, Runner] = {}
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
+        self._made: dict[str, _Made] = {}
         self._is_found = False
 
     def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
@@ -128,6 +132,16 @@ class RunnerList(KeyedTable):
         runners, foot = page.runners if page else (), partial(list_foot, listing.key, feed.value)
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
+    def _rows_of(self, runners: Sequence[Runner], snapshot: Snapshot, at: Now) -> list[Row]:
+        """Their rows; those made last where nothing of them is news, for often it is one row that changes."""
+        made: dict[str, _Made] = {}
+        for runner in runners:
+            told = (runner, *_known(snapshot, runner.id), at.style, at.age_step)
+            before = self._made.get(runner.id)
+            made[runner.id] = before if before and before[0] == told else (told, _row(runner, snapshot, at))
+        self._made = made
+        return [made[runner.id][1] for runner in runners]
+
     @property
     def _foot_width(self) -> int:
         """Cells for what is said below, beside what waits."""
@@ -146,7 +160,7 @@ class RunnerList(KeyedTable):
         foot = content.foot(self._gone(snapshot, at), self._foot_width)
         width = self.body_width - 2
         self.label(list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot)
-        rows = [_row(runner, snapshot, at) for runner in content.runners]
+        rows = self._rows_of(content.runners, snapshot, at)
         anew = listing != before or not self._is_found
         # What a search still brings is what the person asked for: it waits for nothing.
         self._is_found = self.view is None or self.view.searched.is_complete

@@ -9,6 +9,7 @@ from comfytui.tui.present.fields import field
 from comfytui.tui.surroundings import Colours
 from comfytui.tui.themes import NAMES, themes_for
 from comfytui.tui.widgets.field_panel import FieldPanel
+from tests.support.lines import drawn_line
 
 
 class PanelApp(App[None]):
@@ -24,7 +25,7 @@ class PanelApp(App[None]):
 
 
 def shown(app: PanelApp) -> list[str]:
-    return [app.panel.render_line(y).text for y in range(app.size.height)]
+    return [drawn_line(app.panel, y).text for y in range(app.size.height)]
 
 
 async def test_title_foot_and_fields_stand_in_a_frame() -> None:

@@ -17,6 +17,7 @@ from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.surroundings import Colours
 from comfytui.tui.themes import NAMES, themes_for
 from comfytui.tui.widgets.keyed_table import KeyedTable
+from tests.support.lines import drawn_line
 
 if TYPE_CHECKING:
     from textual.pilot import Pilot
@@ -60,7 +61,7 @@ async def table_of(ids: Sequence[str], size: tuple[int, int] = (30, 8)) -> Async
 
 
 def shown(app: TableApp) -> list[str]:
-    return [app.table.render_line(y).text.strip("│ ") for y in range(2, app.size.height - 1)]
+    return [drawn_line(app.table, y).text.strip("│ ") for y in range(2, app.size.height - 1)]
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from comfytui.tui.present.cells import Span
 from comfytui.tui.present.columns import Row
 from comfytui.tui.present.holding import HOLD
 from comfytui.tui.present.now import Now
+from tests.support.lines import drawn_line
 from tests.tui.widgets.test_keyed_table import COLUMNS, TableApp, shown, table_of
 
 TICK = 5.0
@@ -117,7 +118,7 @@ def agrees(app: TableApp, model: Model) -> None:
         (line,) = (line for line in lines if f"name {each}" in line)
         assert ("∆" in line) == (each in model.marks)
     waits = [*model.told] != model.order
-    assert ("held" in app.table.render_line(app.size.height - 1).text) == waits
+    assert ("held" in drawn_line(app.table, app.size.height - 1).text) == waits
 
 
 async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
@@ -126,11 +127,11 @@ async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
         app.table.show(made(dict.fromkeys("abc", 0)), (), NOW)
         app.table.show(made(dict.fromkeys("cab", 0)), (), replace(NOW, held=True))
         assert [row.id for row in app.table.rows] == ["a", "b", "c"]
-        assert "1 move held" in app.table.render_line(9).text
+        assert "1 move held" in drawn_line(app.table, 9).text
         app.table.elapse(NOW)
         assert [row.id for row in app.table.rows] == ["c", "a", "b"]
         assert app.table.cursor_id == "a"
-        assert "held" not in app.table.render_line(9).text
+        assert "held" not in drawn_line(app.table, 9).text
 
 
 async def test_what_the_person_asked_for_is_not_held() -> None:
@@ -148,5 +149,5 @@ async def test_the_title_of_the_column_says_how_rows_are_sorted(sort: Sort | Non
     async with table_of("ab") as (app, pilot):
         app.table.have_columns(COLUMNS, sort)
         await pilot.pause()
-        assert titles in app.table.render_line(1).text.split()
+        assert titles in drawn_line(app.table, 1).text.split()
         assert app.table.sorts_by_hidden == (sort is not None and sort.key == "other")
