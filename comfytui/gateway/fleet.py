@@ -15,7 +15,7 @@ class UnknownRunner(LookupError):
 
 
 class RunnerUnreachable(Exception):
-    """A runner's machine gave no usable answer; the text is a sentence for people and begins with the runner's name."""
+    """A runner's machine gave no usable answer; the text says why, for people."""
 
 
 class Fleet(Protocol):

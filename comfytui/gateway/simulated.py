@@ -69,7 +69,7 @@ class SimulatedFleet:
         """
         record = self._record(runner_id)
         if not record.is_on:
-            raise RunnerUnreachable(f"{record.name} does not answer: no connection within 5 s")
+            raise RunnerUnreachable("it does not answer: no connection within 5 s")
         workflows = await self.get_history(runner_id)
         busy = any(workflow.status is WorkflowStatus.RUNNING for workflow in workflows)
         return stats_of(record.machine, to_seconds(self._clock.now()), busy=busy)

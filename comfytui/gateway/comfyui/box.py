@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.flight import Flight
+from comfytui.gateway.comfyui.flight import Flight, wait_for
 from comfytui.gateway.comfyui.memory import Memory
 from comfytui.gateway.comfyui.models import read_remaining, read_stats
 from comfytui.gateway.comfyui.names import name_of
@@ -29,14 +31,26 @@ if TYPE_CHECKING:
 __all__ = ["Box"]
 
 HISTORY_LENGTH = 10
-STATS_SECONDS = 5.0
-"""For how long the machine's numbers are passed on without asking again."""
+STATS_SECONDS = 14.0
+"""For how long the machine's numbers are passed on without asking again: one dashboard asks every 15 s."""
 QUIET_SECONDS = 30.0
 """For how long jobs are believed unchanged where the queue is empty and a change would be told."""
 DOUBT_SECONDS = 10.0
 """The same where it could change unseen."""
 WAIT_SECONDS = 1.0
-FIRST_WAIT_SECONDS = 5.0
+"""How long the first contact, and then each reading of jobs, is waited for: whoever asks has other boxes to ask."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What a machine said of itself, or why it said nothing; in how many seconds; until when that is passed on."""
+
+    outcome: RunnerStats | str
+    took: float
+    good_until: float
+
+
+_NEVER = _Check("", 0.0, -math.inf)
 
 
 class Box:
@@ -65,10 +79,14 @@ class Box:
         self._memory = Memory()
         self._is_changed = True
         self._read_at: float | None = None
-        self._next_at = 0.0
+        self._reading_since = self._next_at = 0.0
         self._unread = ""
         self._stats: RunnerStats | None = None
-        self._stats_at = 0.0
+        self._checked = _NEVER
+
+    def want(self) -> None:
+        """Watch it for the next minute, so that it is known soon whether it answers; returns at once."""
+        self._pulse.want()
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
@@ -78,54 +96,59 @@ class Box:
         """Its newest jobs: what is known where that is fresh, else after a short wait for news.
 
         Raises:
-            RunnerUnreachable: It does not answer, or does not tell its jobs.
+            RunnerUnreachable: It does not answer, or does not tell its jobs; or not yet, and it is not waited for.
         """
-        await self._meet()
+        if not await self._pulse.met_within(WAIT_SECONDS):
+            raise RunnerUnreachable("has not answered yet")
+        self._check_contact()
         if not self._is_fresh():
             await self._catch_up()
         if self._unread:
-            raise self._unreachable(self._unread)
+            raise RunnerUnreachable(self._unread)
         if self._read_at is None:
-            raise self._unreachable("takes long to tell its jobs")
+            raise RunnerUnreachable("takes long to tell its jobs")
         return tuple(
             workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags)
             for known in self._memory.newest(HISTORY_LENGTH)
         )
 
     async def stats(self) -> RunnerStats:
-        """What its machine says of itself, at most a few seconds old.
+        """What its machine says of itself, at most STATS_SECONDS old; the first contact is waited for.
+
+        What is known already is told no faster than the box itself did, up to a second: whoever measures how long it
+        takes to answer learns of the box, and not of who stands between.
 
         Raises:
             RunnerUnreachable: It does not answer, or does not tell that.
         """
-        await self._meet()
-        if self._stats is None or self._clock.monotonic() - self._stats_at >= STATS_SECONDS:
+        await self._pulse.met()
+        self._check_contact()
+        if self._checking.is_under_way or self._clock.monotonic() >= self._checked.good_until:
             checking = self._checking.join()
             await asyncio.wait({checking})
             outcome = CLOSED if checking.cancelled() else checking.result()
-            if isinstance(outcome, str):
-                raise self._unreachable(outcome)
-            return outcome
-        return self._stats
+        else:
+            outcome = self._checked.outcome
+            await self._clock.sleep(min(self._checked.took, WAIT_SECONDS))
+        if isinstance(outcome, str):
+            raise RunnerUnreachable(outcome)
+        return outcome
 
     async def aclose(self) -> None:
         """Stop everything and close what is open."""
         for part in (self._pulse, self._saved, self._reading, self._checking, self._client):
             await part.aclose()
 
-    async def _meet(self) -> None:
-        await self._pulse.met()
+    def _check_contact(self) -> None:
         if self._pulse.problem:
-            raise self._unreachable(self._pulse.problem)
-
-    def _unreachable(self, why: str) -> RunnerUnreachable:
-        return RunnerUnreachable(f"{self._server.name}: {why}")
+            raise RunnerUnreachable(self._pulse.problem)
 
     def _suspect(self) -> None:
         self._is_changed = True
 
     def _greet(self) -> None:
-        """It answers, maybe as another version than before."""
+        """It answers, maybe as another version than before, and what kept its jobs from being read may be over."""
+        self._unread, self._next_at = "", 0.0
         self._reader.forget()
         self._checking.join()
 
@@ -136,15 +159,15 @@ class Box:
         return self._clock.monotonic() - self._read_at < (QUIET_SECONDS if is_quiet else DOUBT_SECONDS)
 
     async def _catch_up(self) -> None:
-        """Read the jobs if it is time, and wait a little for whatever reading is under way."""
-        if not self._reading.is_under_way and self._clock.monotonic() < self._next_at:
-            return
-        patience = FIRST_WAIT_SECONDS if self._read_at is None else WAIT_SECONDS
-        reading, timer = self._reading.join(), asyncio.ensure_future(self._clock.sleep(patience))
-        try:
-            await asyncio.wait({reading, timer}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            timer.cancel()
+        """Read the jobs if it is time; wait until the reading is a second old, if the one before it was good."""
+        now = self._clock.monotonic()
+        if not self._reading.is_under_way:
+            if now < self._next_at:
+                return
+            self._reading_since = now
+        reading = self._reading.join()
+        if not self._unread:
+            await wait_for(reading, self._clock, self._reading_since + WAIT_SECONDS - now)
         if reading.done() and not reading.cancelled():
             # A mistake of ours is to be seen where it was asked for.
             reading.result()
@@ -169,11 +192,16 @@ class Box:
             self._next_at = self._clock.monotonic() + self._reader.pause
 
     async def _read_stats(self) -> RunnerStats | str:
+        began, outcome = self._clock.monotonic(), await self._machine()
+        took = self._clock.monotonic() - began
+        self._checked = _Check(outcome, took, good_until=began + took + STATS_SECONDS)
+        return outcome
+
+    async def _machine(self) -> RunnerStats | str:
         try:
             self._stats = await ask(self._client, "/system_stats", read_stats)
         except BoxProblem as problem:
             return str(problem)
-        self._stats_at = self._clock.monotonic()
         return self._stats
 
     async def _remaining(self) -> int:

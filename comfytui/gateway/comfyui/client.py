@@ -40,6 +40,7 @@ __all__ = ["MAX_BODY", "BoxClient", "is_comfyui"]
 MAX_BODY = 8_000_000
 """Bytes of a body that are taken."""
 
+_HANGS = "accepts connections and does not answer"
 _LARGE = 1_000_000
 _CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError)
 _LOGIN = ("login", "log-in", "signin", "sign-in", "sign_in", "auth", "sso")
@@ -117,7 +118,7 @@ class BoxClient:
                 return await self._once(client, attempt) if attempt.went_stale else outcome
         except TimeoutError:
             begun = f"no whole answer within {self._timeout:g} s"
-            return NotAnswering(begun if attempt.status else "accepts connections and does not answer")
+            return NotAnswering(begun if attempt.status else _HANGS)
         except (httpx.InvalidURL, UnicodeError):
             return NotThere("no such host")
 
@@ -142,7 +143,7 @@ class BoxClient:
             attempt.went_stale = wire.went_stale and is_hang_up(error)
             # A server that speaks TLS may drop plain http without a word.
             attempt.may_want_tls = not attempt.status and isinstance(error, _CUT_OFF)
-            return _explain(error, attempt.status, self._timeout)
+            return _explain(error, attempt.status, self._timeout, wire)
 
     async def _read(self, attempt: _Attempt, head: httpx.Response) -> object:
         attempt.status = head.status_code
@@ -219,8 +220,11 @@ def _refusal(head: httpx.Response, path: str, url: str) -> BoxProblem:
     return Refused(path, head.status_code, f", a redirect to {target}")
 
 
-def _explain(error: httpx.HTTPError, status: int, timeout: float) -> BoxProblem:
+def _explain(error: httpx.HTTPError, status: int, timeout: float, wire: Wire) -> BoxProblem:
     match error:
+        case httpx.ConnectTimeout() if wire.was_accepted:
+            # What took so long was TLS.
+            return NotAnswering(_HANGS)
         case httpx.ConnectTimeout():
             return NotThere(f"no connection within {timeout / 2:g} s")
         case httpx.ProxyError():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,7 +19,7 @@ from comfytui.gateway.comfyui.problems import BoxProblem, NotThere
 if TYPE_CHECKING:
     from comfytui.config.servers import Server
 
-__all__ = ["connect", "speaks_tls", "tls_context"]
+__all__ = ["connect", "headers_of", "speaks_tls", "tls_context"]
 
 # ComfyUI compresses only if told to, and then in the process that computes.
 _HEADERS = {"User-Agent": f"comfytui/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
@@ -89,9 +89,17 @@ class _Sent(httpx.Auth):
         self._server = server
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        for name, value in self._server.headers.items():
-            request.headers[name] = value.get_secret_value()
+        request.headers.update(headers_of(self._server))
         yield request
+
+
+def headers_of(server: Server) -> Mapping[str, str]:
+    """The headers that a server is to be sent, secrets and all: each name once, however it is written.
+
+    Of one that is there in capitals and in small letters, the last counts.
+    """
+    named = {name.lower(): (name, value) for name, value in server.headers.items()}
+    return {name: value.get_secret_value() for name, value in named.values()}
 
 
 async def speaks_tls(host: str, port: int) -> bool:

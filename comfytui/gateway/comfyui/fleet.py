@@ -22,8 +22,8 @@ __all__ = ["ComfyUIFleet"]
 class ComfyUIFleet:
     """A `Fleet` of servers, asked over the network, each on its own: none waits for another.
 
-    A server is asked only while somebody asked for its runner in the last minute, and then as much for many who ask
-    as for one. All questions to the fleet come from one event loop.
+    A server is asked only while somebody asked for its runner in the last minute, by itself or on a page of the list,
+    and then as much for many who ask as for one. All questions to the fleet come from one event loop.
 
     Args:
         servers: Which ones, each address once; the list of runners keeps their order.
@@ -40,26 +40,34 @@ class ComfyUIFleet:
         }
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
-        """One page, in the order given, with what is known: no server is asked for it. All are active."""
+        """One page, in the order given, with what is known: no server is waited for. All are active.
+
+        Those on the page are watched from now on, side by side, so that whoever asks for one of them next is told at
+        once if it does not answer.
+        """
         boxes = list(self._boxes.values()) if status in (None, RunnerStatus.ACTIVE) else []
         shown = boxes[(page - 1) * per_page : page * per_page]
+        for box in shown:
+            box.want()
         return RunnerPage(runners=tuple(box.runner() for box in shown), total=len(boxes))
 
     async def get_runner(self, runner_id: str) -> Runner:
-        """One server by id, with what is known of it; UnknownRunner if there is none."""
-        return self._box(runner_id).runner()
+        """One server by id, with what is known of it, and watched from now on; UnknownRunner if there is none."""
+        box = self._box(runner_id)
+        box.want()
+        return box.runner()
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
         """A server's newest ten jobs.
 
         Raises:
             UnknownRunner: There is no such server.
-            RunnerUnreachable: It does not answer, or does not tell its jobs.
+            RunnerUnreachable: It does not answer, or does not tell its jobs; or has not within a second or two.
         """
         return await self._box(runner_id).history()
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
-        """What a server's machine says of itself, at most a few seconds old.
+        """What a server's machine says of itself, at most a quarter of a minute old.
 
         Raises:
             UnknownRunner: There is no such server.

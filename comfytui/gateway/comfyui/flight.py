@@ -1,14 +1,26 @@
-"""One task at a time for all who want the same thing."""
+"""One task at a time for all who want the same thing, and waiting for one no longer than is bearable."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-__all__ = ["Flight"]
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+
+__all__ = ["Flight", "wait_for"]
 
 _T = TypeVar("_T")
+
+
+async def wait_for(task: asyncio.Task[Any], clock: Clock, seconds: float) -> None:
+    """Return once the task is done, or so many seconds have passed; it goes on then, and is not looked at."""
+    timer = asyncio.ensure_future(clock.sleep(seconds))
+    try:
+        await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        timer.cancel()
 
 
 class Flight(Generic[_T]):

@@ -63,7 +63,8 @@ class Memory:
         kept = sorted((after for known in missing if (after := view.without(known, now))), key=_age, reverse=True)
         found = {job.id: Known(job) for job in listed.values()}
         found |= {known.job.id: known for known in kept[: max(0, _MOST - len(found))]}
-        self._known = {id: _begun(known, found.values()) for id, known in found.items()}
+        last_end = max((known.job.ended for known in found.values() if known.job.ended), default=_EPOCH)
+        self._known = {id: _begun(known, last_end) for id, known in found.items()}
 
     def newest(self, count: int = 10) -> tuple[Known, ...]:
         """The jobs that were created last, newest first; one that runs is among them, however old it is."""
@@ -134,7 +135,7 @@ def _continued(job: Job, known: Known | None, now: datetime) -> Job:
     )
 
 
-def _begun(known: Known, others: Iterable[Known]) -> Known:
+def _begun(known: Known, last_end: datetime) -> Known:
     """A job that runs, with a time at which it began: once it was there and the one before it had ended.
 
     Jobs run one at a time, and a server does not say when one began before that one has ended.
@@ -142,8 +143,7 @@ def _begun(known: Known, others: Iterable[Known]) -> Known:
     job = known.job
     if job.status is not WorkflowStatus.RUNNING or job.started:
         return known
-    ends = (other.job.ended for other in others)
-    return replace(known, job=replace(job, started=max(time for time in (job.created, *ends) if time)))
+    return replace(known, job=replace(job, started=max(last_end, job.created or last_end)))
 
 
 def _is_same(job: Job, other: Job | None) -> bool:

@@ -7,9 +7,11 @@ altogether is refused.
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from math import isfinite
 
 from comfytui.api.models import RunnerStats
@@ -18,7 +20,12 @@ from comfytui.api.statuses import WorkflowStatus
 from comfytui.api.text import as_shown
 from comfytui.gateway.comfyui.names import prefix_of_filename
 
-__all__ = ["Job", "Jobs", "read_history", "read_jobs", "read_queue", "read_remaining", "read_stats"]
+__all__ = ["MOST", "Job", "Jobs", "read_history", "read_jobs", "read_queue", "read_remaining", "read_stats"]
+
+MOST = 1_000
+"""Jobs of one kind that are taken in, whatever a server lists."""
+# More real ones, each with its graph, do not fit into an answer that is taken.
+_MOST_SENT = 20_000
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUSES = {
@@ -63,10 +70,10 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Jobs:
-    """One answer of `/api/jobs`.
+    """One answer that lists jobs, as far as it was taken in.
 
     Attributes:
-        jobs: Those listed, in the order sent.
+        jobs: Those taken in.
         total: How many there are in all that were asked for; None where that was not said.
     """
 
@@ -74,17 +81,24 @@ class Jobs:
     total: int | None
 
 
-def read_jobs(body: object) -> Jobs:
-    """Read the answer of `/api/jobs`; ValueError with words where it lists no jobs."""
+def read_jobs(body: object, most: int = MOST) -> Jobs:
+    """Read the answer of `/api/jobs`: the first so many of it, in the order sent.
+
+    Raises:
+        ValueError: It lists no jobs; the text says what was expected.
+    """
     entries = _mapping(body).get("jobs")
     if not isinstance(entries, list):
         raise ValueError("expected an object with a list of jobs")
-    total = _count(_mapping(_mapping(body).get("pagination")).get("total"))
-    return Jobs(tuple(job for entry in entries if (job := _listed(_mapping(entry)))), total)
+    told = _count(_mapping(_mapping(body).get("pagination")).get("total"))
+    jobs = tuple(job for entry in entries[:most] if (job := _listed(_mapping(entry))))
+    return Jobs(jobs, None if told is None else max(told, len(entries)))
 
 
-def read_queue(body: object) -> tuple[Job, ...]:
+def read_queue(body: object, most: int = MOST) -> Jobs:
     """Read the answer of `/queue`: what runs, then what waits, in the order in which it will run.
+
+    Of more than so many that wait, those that came last are taken in, as `/api/jobs` would list them.
 
     Raises:
         ValueError: It is no queue; the text says what was expected.
@@ -93,15 +107,22 @@ def read_queue(body: object) -> tuple[Job, ...]:
     if not isinstance(running, list) or not isinstance(pending, list):
         raise ValueError("expected an object with queue_running and queue_pending")
     # Those that wait come as the heap they are kept in, which is in no order that anybody could use.
-    waiting = sorted(_queued(pending, WorkflowStatus.QUEUED), key=_turn)
-    return (*_queued(running, WorkflowStatus.RUNNING), *waiting)
+    newest = heapq.nlargest(most, pending[:_MOST_SENT], key=_arrival)
+    waiting = sorted(_queued(newest, WorkflowStatus.QUEUED), key=_turn)
+    jobs = (*_queued(running[:most], WorkflowStatus.RUNNING), *waiting)
+    return Jobs(jobs, len(jobs) + max(0, len(running) - most) + max(0, len(pending) - most))
 
 
-def read_history(body: object) -> tuple[Job, ...]:
-    """Read the answer of `/history`: finished jobs, in the order sent; ValueError with words where it is none."""
-    if not isinstance(body, Mapping):
+def read_history(body: object, most: int = MOST) -> Jobs:
+    """Read the answer of `/history`: the last so many finished jobs, in the order sent.
+
+    Raises:
+        ValueError: It is no history; the text says what was expected.
+    """
+    if not isinstance(body, dict):
         raise ValueError("expected an object of finished jobs")
-    return tuple(job for id, entry in body.items() if (job := _finished(id, _mapping(entry))))
+    newest = [*islice(reversed(body.items()), most)][::-1]
+    return Jobs(tuple(job for id, entry in newest if (job := _finished(id, _mapping(entry)))), len(body))
 
 
 def read_remaining(body: object) -> int:
@@ -158,6 +179,11 @@ def _queued(items: list[object], status: WorkflowStatus) -> Iterator[Job]:
         told = _Item.of(item)
         if told.id:
             yield Job(told.id, status, told.number, told.created, prefix=told.prefix, document=told.document)
+
+
+def _arrival(item: object) -> float:
+    """When an item of the queue came: one that is put in front gets the next number too, but below zero."""
+    return abs(_number(item[0]) or 0) if isinstance(item, list) and item else 0
 
 
 def _turn(job: Job) -> tuple[bool, float, str]:

@@ -15,6 +15,7 @@ _COUNTED = re.compile(r"(?P<prefix>.*)_\d{5,}_?(?:-audio)?\.\w+", re.DOTALL)
 _TEMPORARY = re.compile(r".*_temp_[a-z]{5}_\d{5,}_?\.\w+", re.DOTALL)
 _SHORT = 8
 _LARGEST = 1_000_000
+_LONGEST = 1_000
 _SURELY_MILLISECONDS = 1e11
 _NO_TIME = 1e15
 
@@ -50,7 +51,8 @@ def read_userdata_list(body: object) -> tuple[tuple[str, float], ...]:
     """Read `/userdata?dir=workflows&full_info=true`: path and time of change of each saved workflow, newest first.
 
     Times are seconds since 1970. Files that cannot be workflows, by name or by size (1 MB and more), are left out, as
-    is what is no file; without a list there are none.
+    are paths that cannot be asked for or have more than 1,000 characters, and what is no file; without a list there
+    are none.
     """
     return tuple(sorted(_files(body), key=lambda file: (-file[1], file[0])))
 
@@ -67,8 +69,16 @@ def _files(body: object) -> Iterator[tuple[str, float]]:
             continue
         path, size = entry.get("path"), entry.get("size")
         is_large = isinstance(size, (int, float)) and size >= _LARGEST
-        if isinstance(path, str) and path.endswith(".json") and not is_large:
+        if isinstance(path, str) and path.endswith(".json") and _is_decent(path) and not is_large:
             yield path, _seconds(entry.get("modified"))
+
+
+def _is_decent(path: str) -> bool:
+    try:
+        return len(path) <= _LONGEST and bool(path.encode())
+    except UnicodeEncodeError:
+        # Half a pair of surrogates, as JSON may hold it and no URL.
+        return False
 
 
 def _seconds(modified: object) -> float:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
+from comfytui.gateway.comfyui.flight import wait_for
 from comfytui.gateway.comfyui.problems import BoxProblem
 
 if TYPE_CHECKING:
@@ -68,17 +69,33 @@ class Pulse:
         self.last_seen: datetime | None = None
         self.remaining: int | None = None
 
+    @property
+    def is_met(self) -> bool:
+        """Whether a contact succeeded or failed since the box is watched."""
+        return self._met.is_set()
+
     def want(self) -> None:
-        """Watch the box for the next minute."""
+        """Watch the box for the next minute; returns at once."""
         self._wanted_at = self._clock.monotonic()
         if self._task is None and not self._is_closed:
             self._met.clear()
             self._task = asyncio.create_task(self._run())
 
     async def met(self) -> None:
-        """Want it, and return once a contact succeeded or failed since the box is watched: mostly at once."""
+        """Want it, and return once it is met: mostly at once."""
         self.want()
         await self._met.wait()
+
+    async def met_within(self, seconds: float) -> bool:
+        """Want it, and return once it is met, or when so many seconds have passed without; whether it is met."""
+        self.want()
+        if not self.is_met:
+            meeting = asyncio.create_task(self._met.wait())
+            try:
+                await wait_for(meeting, self._clock, seconds)
+            finally:
+                meeting.cancel()
+        return self.is_met
 
     async def aclose(self) -> None:
         """Stop watching for good: whoever waits, or asks later, is told that there is no answer."""

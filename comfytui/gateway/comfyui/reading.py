@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.statuses import WorkflowStatus
@@ -160,17 +161,20 @@ class JobReader:
         return await self._listed(self._finished)
 
     async def _listed(self, states: str, limit: int = LIMIT) -> Half:
-        listed = await ask(self._client, JOBS, read_jobs, {"status": states, "limit": limit})
+        # What lists more than it was asked for is not ComfyUI, and may list any number.
+        read = partial(read_jobs, most=limit)
+        listed = await ask(self._client, JOBS, read, {"status": states, "limit": limit})
         return Half(listed.jobs, is_all=listed.total is not None and listed.total <= len(listed.jobs))
 
     async def _queue(self) -> Half:
-        return Half(await ask(self._client, "/queue", read_queue), is_all=True)
+        listed = await ask(self._client, "/queue", read_queue)
+        return Half(listed.jobs, is_all=listed.total == len(listed.jobs))
 
     async def _history(self) -> Half:
         most = self._max_items
         try:
-            jobs = await ask(self._client, "/history", read_history, {"max_items": most})
+            listed = await ask(self._client, "/history", partial(read_history, most=most), {"max_items": most})
         except TooLarge:
             self._max_items = max(1, most // 2)
             raise
-        return Half(jobs, is_all=len(jobs) < most)
+        return Half(listed.jobs, is_all=listed.total is not None and listed.total < most)

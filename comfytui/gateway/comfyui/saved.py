@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
 from comfytui.gateway.comfyui.flight import Flight
 from comfytui.gateway.comfyui.names import document_id_of, read_userdata_list
-from comfytui.gateway.comfyui.problems import BoxProblem, Refused
+from comfytui.gateway.comfyui.problems import BoxProblem, Garbled, Refused, TooLarge
 from comfytui.gateway.comfyui.reading import ask
 
 if TYPE_CHECKING:
@@ -19,7 +19,13 @@ __all__ = ["SavedWorkflows"]
 
 LOOK_SECONDS = 300.0
 MOST_FILES = 20
+"""Files that are read at a time; of more, the others are the next time."""
 
+File: TypeAlias = tuple[str, float]
+"""A path and a time of change: what is read once is not read again."""
+
+# What is wrong with the file itself, and not with the box while it was asked.
+_FLAWS = (Refused, TooLarge, Garbled)
 _LIST = {"dir": "workflows", "recurse": "true", "split": "false", "full_info": "true"}
 
 
@@ -41,7 +47,8 @@ class SavedWorkflows:
         self._quiet = quiet
         self._looking = Flight(self._look)
         self._again_at: float | None = None
-        self._documents: dict[tuple[str, float], str] = {}
+        self._documents: dict[File, str] = {}
+        self._unanswered: set[File] = set()
         self.paths: Mapping[str, str] = {}
 
     def want(self, documents: Iterable[str]) -> None:
@@ -59,19 +66,29 @@ class SavedWorkflows:
     async def _look(self) -> None:
         try:
             await self._quiet()
-            files = (await ask(self._client, "/userdata", read_userdata_list, _LIST))[:MOST_FILES]
-            self._documents = {file: await self._document(file) for file in files}
+            files = await ask(self._client, "/userdata", read_userdata_list, _LIST)
         except BoxProblem:
             # A box that has saved nothing, too, says that there is no such directory.
             return
-        # Of files that hold the same document, the one changed last comes first, and is to be what remains.
-        self.paths = {document: path for (path, _), document in reversed(self._documents.items()) if document}
+        self._documents = {file: self._documents[file] for file in files if file in self._documents}
+        self._unanswered &= set(files)
+        unread = [file for file in files if file not in self._documents]
+        # Those that had no answer before are behind the others, lest they be in their way each time.
+        for file in sorted(unread, key=self._unanswered.__contains__)[:MOST_FILES]:
+            await self._read(file)
+            self.paths = self._by_document(files)
 
-    async def _document(self, file: tuple[str, float]) -> str:
-        if file in self._documents:
-            return self._documents[file]
+    def _by_document(self, files: Sequence[File]) -> Mapping[str, str]:
+        # Of files that hold the same document, the one changed last comes first, and is to be what remains.
+        return {document: file[0] for file in reversed(files) if (document := self._documents.get(file))}
+
+    async def _read(self, file: File) -> None:
+        """Find out what document a file holds; one that cannot be read spoils no other."""
         await self._quiet()
         try:
-            return await ask(self._client, f"/userdata/{quote(f'workflows/{file[0]}', safe='')}", document_id_of)
-        except Refused:
-            return ""
+            address = f"/userdata/{quote(f'workflows/{file[0]}', safe='')}"
+            self._documents[file] = await ask(self._client, address, document_id_of)
+        except _FLAWS:
+            self._documents[file] = ""
+        except BoxProblem:
+            self._unanswered.add(file)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 from comfytui import __version__
 from comfytui.api.body import read_json
-from comfytui.gateway.comfyui.connection import tls_context
+from comfytui.gateway.comfyui.connection import headers_of, tls_context
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -19,14 +20,17 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.config.servers import Server
 
-__all__ = ["RETRY_SECONDS", "Signals"]
+__all__ = ["CALM_SECONDS", "RETRY_SECONDS", "Signals", "is_change"]
 
 RETRY_SECONDS = 30.0
 """How long after a connection ended or failed the next one is tried."""
+CALM_SECONDS = 0.5
+"""How long after a change was told the next one is, with all that came meanwhile."""
 
 _CLOSE_SECONDS = 0.5
 # Previews of images come along, to whoever is connected.
 _MAX_MESSAGE = 8 * 1024 * 1024
+_MAX_EVENT = 64_000
 # At its most talkative the library would log the headers that are sent.
 _SILENCE = logging.getLogger(__name__)
 _SILENCE.setLevel(logging.CRITICAL)
@@ -37,9 +41,9 @@ class Signals:
 
     Args:
         server: Whom to listen to; its headers go along with the handshake.
-        on_change: Called whenever its jobs may have changed, as also when listening begins or ends: what happened
-            meanwhile was not heard.
-        clock: What measures the time between attempts.
+        on_change: Called whenever its jobs may have changed, at once and then every CALM_SECONDS at most; as also when
+            listening begins or ends: what happened meanwhile was not heard.
+        clock: What measures the time between attempts, and between changes.
         ca_bundle: As for BoxClient.
 
     Attributes:
@@ -86,7 +90,7 @@ class Signals:
         is_tls = address.scheme == "https"
         return await connect(
             f"{'wss' if is_tls else 'ws'}://{address.netloc}{address.path}/ws?clientId={uuid4()}",
-            additional_headers={name: value.get_secret_value() for name, value in self._server.headers.items()},
+            additional_headers=headers_of(self._server),
             user_agent_header=f"comfytui/{__version__}",
             compression=None,
             proxy=None,
@@ -100,16 +104,32 @@ class Signals:
         )
 
     async def _hear(self, socket: ClientConnection) -> None:
+        news = asyncio.Event()
+        telling = asyncio.create_task(self._tell(news))
         try:
+            # A box waits for those that listen, so everything is taken from it at once, and most of it dropped.
             async for message in socket:
-                if isinstance(message, str) and _is_change(message):
-                    self._on_change()
+                if not news.is_set() and is_change(message):
+                    news.set()
         finally:
+            telling.cancel()
             await socket.close()
 
+    async def _tell(self, news: asyncio.Event) -> None:
+        while True:
+            await news.wait()
+            news.clear()
+            self._on_change()
+            await self._clock.sleep(CALM_SECONDS)
 
-def _is_change(message: str) -> bool:
-    """Whether a message tells that the queue changed or a job began or ended."""
+
+def is_change(message: str | bytes) -> bool:
+    """Whether a message tells that the queue changed or a job began or ended; large ones, and bytes, are not looked at.
+
+    What tells that takes a few hundred characters.
+    """
+    if isinstance(message, bytes) or len(message) > _MAX_EVENT:
+        return False
     try:
         event = read_json(message.encode())
     except ValueError:

@@ -44,12 +44,19 @@ async def problem_at(
 
 
 @contextlib.asynccontextmanager
-async def answering_at_once(data: bytes) -> AsyncIterator[str]:
-    """The host and port of a server that sends these bytes, whatever it is asked, and closes the connection."""
+async def answering_at_once(data: bytes, heard: list[bytes] | None = None) -> AsyncIterator[str]:
+    """The host and port of a server that sends these bytes, whatever it is asked, and closes the connection.
+
+    Args:
+        data: What it sends.
+        heard: Gets what it is sent.
+    """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer), contextlib.suppress(ConnectionError):
-            await reader.read(1024)
+            asked = await reader.read(1024)
+            if heard is not None:
+                heard.append(asked)
             writer.write(data)
             await writer.drain()
 

@@ -107,19 +107,50 @@ async def test_a_slow_reading_is_waited_for_a_second(server: ScriptedComfyUI, bo
     await clock.advance(0.1)
     assert await asking == [("a", WorkflowStatus.QUEUED)]
     server.resume()
+    await until(lambda: not box._reading.is_under_way)
     assert await seen(box) == [("a", WorkflowStatus.COMPLETED)]
     assert readings(server) == 1
 
 
-async def test_the_first_reading_is_waited_for_longer(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_the_first_contact_is_waited_for_a_second(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+    server.hang()
+    asking = asyncio.create_task(box.history())
+    await until(lambda: beats(server) == 1)
+    await clock.advance(0.9)
+    assert not asking.done()
+    await clock.advance(0.1)
+    with pytest.raises(RunnerUnreachable, match=r"^has not answered yet$"):
+        await asking
+    server.resume()
+    assert (await box.stats()).system.os == "linux"
+    assert (await box.history(), beats(server)) == ((), 1)
+
+
+async def test_numbers_wait_for_the_first_contact(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+    server.hang()
+    asking = asyncio.create_task(box.stats())
+    await until(lambda: beats(server) == 1)
+    await clock.advance(4)
+    assert not asking.done()
+    server.resume()
+    assert (await asking).system.os == "linux"
+
+
+async def test_a_reading_that_hangs_is_waited_for_once(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
     server.hang("/api/jobs")
     asking = asyncio.create_task(box.history())
     await until(lambda: readings(server) == 1)
-    await clock.advance(4.9)
+    await clock.advance(0.9)
     assert not asking.done()
     await clock.advance(0.1)
-    with pytest.raises(RunnerUnreachable, match="gpu: takes long to tell its jobs"):
-        await asking
+    for again in (asking, *(asyncio.create_task(box.history()) for _ in range(3))):
+        await settle()
+        assert again.done()
+        with pytest.raises(RunnerUnreachable, match=r"^takes long to tell its jobs$"):
+            await again
+    server.resume()
+    await until(lambda: not box._reading.is_under_way)
+    assert (await box.history(), readings(server)) == ((), 1)
 
 
 async def test_without_demand_it_is_left_alone_after_a_minute(
@@ -138,16 +169,37 @@ async def test_without_demand_it_is_left_alone_after_a_minute(
     await until(lambda: server.sockets == 1)
 
 
-async def test_numbers_are_asked_for_every_five_seconds_at_most(
+async def test_numbers_are_asked_for_every_fourteen_seconds_at_most(
     server: ScriptedComfyUI, box: Box, clock: FakeClock
 ) -> None:
     first = await box.stats()
     server.stats["system"]["ram_free"] = 7
-    await clock.advance(4.9)
+    await clock.advance(13.9)
     assert await box.stats() == first
     await clock.advance(0.1)
     assert (await box.stats()).system.ram_free == 7
     assert server.paths.count("/system_stats") == 2
+
+
+@pytest.mark.parametrize(("took", "takes"), [(0.0, 0.0), (0.25, 0.25), (3.0, 1.0)])
+async def test_known_numbers_come_no_faster_than_the_server_told_them(
+    server: ScriptedComfyUI, box: Box, clock: FakeClock, took: float, takes: float
+) -> None:
+    server.hang("/system_stats")
+    asking = asyncio.create_task(box.stats())
+    await until(lambda: "/system_stats" in server.paths)
+    await clock.advance(took)
+    server.resume()
+    first = await asking
+    began = clock.monotonic()
+    again = asyncio.create_task(box.stats())
+    for _ in range(8):
+        await settle()
+        if again.done():
+            break
+        await clock.advance(0.125)
+    assert (await again, clock.monotonic() - began) == (first, takes)
+    assert server.paths.count("/system_stats") == 1
 
 
 async def test_one_who_stops_asking_spoils_no_other(server: ScriptedComfyUI, box: Box) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -50,7 +51,7 @@ async def test_a_server_that_is_gone_and_comes_back(server: ScriptedComfyUI, box
     await listening(server, box, clock)
     await server.stop()
     await beat(clock)
-    words = "gpu: connection refused: nothing listens there"
+    words = "connection refused: nothing listens there"
     assert await unreachable(box) == words
     await beat(clock, 10)
     assert await unreachable(box) == words
@@ -63,7 +64,7 @@ async def test_a_server_that_is_gone_and_comes_back(server: ScriptedComfyUI, box
 async def test_a_server_that_hangs_is_told_so_at_once_after_the_first_time(clock: FakeClock) -> None:
     async with ScriptedComfyUI() as server, watched(server, clock, within=0.2) as box:
         server.hang()
-        words = "gpu: accepts connections and does not answer"
+        words = "accepts connections and does not answer"
         assert await unreachable(box) == words
         count = server.connections
         async with asyncio.timeout(0.2):
@@ -79,21 +80,57 @@ async def test_jobs_that_are_not_told_make_the_server_no_less_reachable(
     server: ScriptedComfyUI, box: Box, clock: FakeClock
 ) -> None:
     server.jobs_status = 502
-    with pytest.raises(RunnerUnreachable, match=r"^gpu: it answered 502 to /api/jobs$"):
+    with pytest.raises(RunnerUnreachable, match=r"^it answered 502 to /api/jobs$"):
         await box.history()
     assert (await box.stats()).system.os == "linux"
     server.jobs_status = 200
     with pytest.raises(RunnerUnreachable):
         await box.history()
+    assert readings(server) == 1
+
+
+async def test_a_server_that_did_not_tell_its_jobs_is_not_waited_for(
+    server: ScriptedComfyUI, box: Box, clock: FakeClock
+) -> None:
+    server.jobs_status = 502
+    with pytest.raises(RunnerUnreachable):
+        await box.history()
+    server.jobs_status = 200
+    server.hang("/api/jobs")
     await beat(clock, 3)
-    assert await box.history() == ()
-    assert readings(server) == 2
+    for _ in range(3):
+        async with asyncio.timeout(0.5):
+            with pytest.raises(RunnerUnreachable, match="502"):
+                await box.history()
+        await until(lambda: readings(server) == 2)
+    server.resume()
+    await until(lambda: not box._reading.is_under_way)
+    assert (await box.history(), readings(server)) == ((), 2)
+
+
+async def test_what_kept_jobs_from_being_read_is_over_with_the_next_contact(
+    server: ScriptedComfyUI, box: Box, clock: FakeClock
+) -> None:
+    server.put(job("a"))
+    await listening(server, box, clock)
+    await server.stop()
+    await clock.advance(1)
+    box._suspect()
+    with pytest.raises(RunnerUnreachable, match="connection refused"):
+        await box.history()
+    assert not box._pulse.problem
+    await beat(clock)
+    await server.start()
+    await beat(clock)
+    assert await seen(box) == [("a", WorkflowStatus.COMPLETED)]
 
 
 async def test_a_machine_that_does_not_tell_its_numbers(server: ScriptedComfyUI, box: Box) -> None:
     server.stats = {"nothing": "of use"}
-    with pytest.raises(RunnerUnreachable, match=r"^gpu: answers, but not as ComfyUI does$"):
-        await box.stats()
+    for _ in range(3):
+        with pytest.raises(RunnerUnreachable, match=r"^answers, but not as ComfyUI does$"):
+            await box.stats()
+    assert server.paths.count("/system_stats") == 1
     assert await box.history() == ()
 
 
@@ -101,14 +138,14 @@ async def test_closing_answers_those_who_wait(server: ScriptedComfyUI, box: Box)
     await box.history()
     server.hang()
     box._suspect()
-    box._next_at = box._stats_at = 0
+    box._next_at, box._checked = 0, replace(box._checked, good_until=0)
     asking = [asyncio.create_task(box.history()), asyncio.create_task(box.stats())]
     await until(lambda: readings(server) == 2)
     await box.aclose()
     jobs, numbers = await asyncio.gather(*asking, return_exceptions=True)
     assert jobs == ()
     assert isinstance(numbers, RunnerUnreachable)
-    assert await unreachable(box) == "gpu: is not watched any more"
+    assert await unreachable(box) == "is not watched any more"
 
 
 async def test_closing_ends_everything(server: ScriptedComfyUI, box: Box) -> None:

@@ -118,6 +118,15 @@ class TestDeadConnections:
 
 
 class TestNoAnswer:
+    async def test_no_connection_comes_about(self) -> None:
+        def carry(request: httpx.Request) -> httpx.Response:
+            raise httpx.ConnectTimeout("", request=request)
+
+        box = Server("http://gpu2:8188", "gpu2")
+        async with contextlib.aclosing(BoxClient(box, transport=httpx.MockTransport(carry))) as client:
+            with pytest.raises(NotThere, match=r"^no connection within 2.5 s$"):
+                await client.get("/prompt")
+
     async def test_it_hangs(self, box: ScriptedComfyUI) -> None:
         box.hang()
         problem = await problem_at(box.url, seconds=0.1)

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import shutil
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 
-from comfytui.gateway.comfyui.connection import speaks_tls
-from comfytui.gateway.comfyui.problems import NotThere, SpeaksPlain, SpeaksTLS
-from tests.gateway.comfyui.asking import PROMPT, answering_at_once, client_of, problem_at
+from comfytui.config.servers import Server
+from comfytui.gateway.comfyui.client import BoxClient
+from comfytui.gateway.comfyui.connection import headers_of, speaks_tls
+from comfytui.gateway.comfyui.problems import NotAnswering, NotThere, SpeaksPlain, SpeaksTLS
+from tests.gateway.comfyui.asking import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.scripted import ScriptedServer, json_reply, response
 
@@ -40,6 +45,20 @@ async def test_no_such_host(host: str) -> None:
     problem = await problem_at(f"http://{host}:8188")
     assert isinstance(problem, NotThere)
     assert host not in str(problem)
+
+
+async def test_a_header_goes_out_once_however_it_is_written() -> None:
+    headers = {"Authorization": SecretStr("Basic first"), "authorization": SecretStr(SECRET), "X": SecretStr("1")}
+    assert headers_of(Server("http://gpu", "gpu", headers)) == {"authorization": SECRET, "X": "1"}
+    heard: list[bytes] = []
+    async with (
+        answering_at_once(response(b"{}"), heard) as address,
+        contextlib.aclosing(BoxClient(Server(f"http://{address}", "gpu", headers))) as client,
+    ):
+        await client.get("/prompt")
+    (request,) = heard
+    assert request.lower().count(b"authorization:") == 1
+    assert SECRET.encode() in request
 
 
 class TestProxies:
@@ -104,6 +123,16 @@ class TestTLS:
         monkeypatch.setenv("SSL_CERT_FILE", str(AUTHORITY))
         async with ScriptedComfyUI(tls=True) as box, client_of(box.url) as client:
             assert await client.get("/prompt") == PROMPT
+
+    async def test_a_server_that_never_ends_the_handshake_hangs(self) -> None:
+        async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with contextlib.closing(writer), contextlib.suppress(ConnectionError):
+                await reader.read()
+
+        async with await asyncio.start_server(swallow, "127.0.0.1") as server:
+            host, port = server.sockets[0].getsockname()
+            problem = await problem_at(f"https://{host}:{port}", seconds=0.2)
+        assert (type(problem), str(problem)) == (NotAnswering, "accepts connections and does not answer")
 
     async def test_who_speaks_it_is_found_out_without_a_request(self, box: ScriptedComfyUI) -> None:
         async with ScriptedComfyUI(tls=True) as secure, answering_at_once(b"") as plain:

@@ -14,6 +14,7 @@ from comfytui.api.errors import NotFound, ServerError
 from comfytui.api.models import RunnerPage, RunnerStatus, Workflow, WorkflowStatus
 from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
+from comfytui.gateway.comfyui.translate import runner_id
 from comfytui.gateway.fleet import UnknownRunner
 from tests.gateway.comfyui.watching import beat, beats, dashboard, runner_ids, until, watching
 from tests.support.clock import START, FakeClock
@@ -204,12 +205,12 @@ class TestBadServers:
         client = dashboard(fleet)
         ids = await runner_ids(fleet)
         told = [(client.get_history(id), client.get_stats(id)) for id in ids[:-1]]
-        for (name, words), (history, stats) in zip(self.WORDS, told, strict=True):
+        for (_, words), (history, stats) in zip(self.WORDS, told, strict=True):
             with pytest.raises(ServerError) as of_history:
                 await history
             with pytest.raises(ServerError) as of_stats:
                 await stats
-            assert of_history.value.message == of_stats.value.message == f"{name}: {words}"
+            assert of_history.value.message == of_stats.value.message == words
             assert (of_history.value.status, of_stats.value.status) == (503, 500)
 
     async def test_none_delays_the_good_one(self, fleet: ComfyUIFleet) -> None:
@@ -219,6 +220,23 @@ class TestBadServers:
         assert (await fleet.get_stats(good)).devices
         assert not waiting[0].done()
         await asyncio.gather(*waiting, return_exceptions=True)
+
+
+@pytest.mark.parametrize("asks", ["a page", "each"])
+async def test_first_contacts_begin_side_by_side(asks: str, clock: FakeClock) -> None:
+    async with AsyncExitStack() as stack:
+        hung = [await stack.enter_async_context(ScriptedComfyUI()) for _ in range(4)]
+        for server in hung:
+            server.hang()
+        known = [Server(server.url, f"hung {number}") for number, server in enumerate(hung)]
+        fleet = await stack.enter_async_context(watching(*known, clock=clock))
+        if asks == "a page":
+            assert (await fleet.list_runners(1, 3, None)).total == 4
+        else:
+            for each in known[:3]:
+                await fleet.get_runner(runner_id(each.url))
+        await until(lambda: [beats(server) for server in hung[:3]] == [1, 1, 1])
+        assert hung[3].connections == 0
 
 
 async def test_over_tls(clock: FakeClock) -> None:

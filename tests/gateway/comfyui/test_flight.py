@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from comfytui.gateway.comfyui.flight import Flight
-from tests.support.clock import settle
+from comfytui.gateway.comfyui.flight import Flight, wait_for
+from tests.support.clock import FakeClock, settle
 
 
 class _Question:
@@ -63,3 +63,14 @@ async def test_closing_breaks_it_off() -> None:
     assert task.cancelled()
     with pytest.raises(asyncio.CancelledError):
         await task
+
+
+async def test_waiting_no_longer_than_is_bearable() -> None:
+    question, clock = _Question(), FakeClock()
+    flight = Flight(question)
+    waiting = [asyncio.create_task(wait_for(flight.join(), clock, seconds)) for seconds in (1, 2)]
+    await clock.advance(1)
+    assert [each.done() for each in waiting] == [True, False]
+    question.answer.set()
+    await asyncio.gather(*waiting)
+    assert (question.asked, flight.is_under_way) == (1, False)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from comfytui.api.models import Device, RunnerStats, SystemStats, WorkflowStatus
 from comfytui.gateway.comfyui.models import (
     Job,
+    Jobs,
     read_history,
     read_jobs,
     read_queue,
@@ -69,7 +70,7 @@ def case_of(entry: Any) -> str:
 def test_every_recorded_case_in_the_history(version: str, case: str) -> None:
     body = recording(version, "history-all")
     entries = {id: entry for id, entry in body.items() if case_of(entry) == case and id != INTERRUPTED[version]}
-    jobs = read_history(entries)
+    jobs = read_history(entries).jobs
     assert jobs
     for job in jobs:
         assert (job.status, job.prefix) == CASES[case]
@@ -78,12 +79,12 @@ def test_every_recorded_case_in_the_history(version: str, case: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_interrupted_job_was_cancelled(version: str) -> None:
-    jobs = {job.id: job for job in read_history(recording(version, "history-all"))}
+    jobs = {job.id: job for job in read_history(recording(version, "history-all")).jobs}
     assert jobs[INTERRUPTED[version]].status is CANCELLED
 
 
 def test_both_ways_to_ask_tell_the_same_of_finished_jobs() -> None:
-    history = read_history(recording("0.33.0", "history-all"))
+    history = read_history(recording("0.33.0", "history-all")).jobs
     listed = {job.id: job for job in read_jobs(recording("0.33.0", "jobs-all")).jobs}
     assert len(history) == len(listed) == 19
     for job in history:
@@ -94,7 +95,7 @@ def test_both_ways_to_ask_tell_the_same_of_finished_jobs() -> None:
 
 
 def test_both_ways_to_ask_tell_the_same_of_what_is_under_way() -> None:
-    queue = read_queue(recording("0.33.0", "running-queue"))
+    queue = read_queue(recording("0.33.0", "running-queue")).jobs
     listed = {job.id: job for job in read_jobs(recording("0.33.0", "running-jobs-active")).jobs}
     assert [job.status for job in queue] == [RUNNING, QUEUED, QUEUED]
     assert [Job(**{**fields(job), "prefix": ""}) for job in queue] == [listed[job.id] for job in queue]
@@ -124,30 +125,29 @@ def test_how_many_jobs_there_are_in_all() -> None:
 
 
 def test_an_old_server_does_not_tell_when_a_job_was_created() -> None:
-    old = (*read_queue(recording("0.3.64", "running-queue")), *read_history(recording("0.3.64", "history-all")))
-    assert {job.created for job in old} == {None}
+    queue, history = read_queue(recording("0.3.64", "running-queue")), read_history(recording("0.3.64", "history-all"))
+    assert {job.created for job in (*queue.jobs, *history.jobs)} == {None}
 
 
 def test_a_job_put_in_front_is_the_next_one() -> None:
-    assert [job.number for job in read_queue(recording("0.3.64", "running-queue"))] == [16, -18, 17]
+    assert [job.number for job in read_queue(recording("0.3.64", "running-queue")).jobs] == [16, -18, 17]
 
 
 def test_what_waits_is_in_the_order_of_numbers() -> None:
     body = recording("0.33.0", "queue-heap-order")
     heap = [item[0] for item in body["queue_pending"]]
-    assert [job.number for job in read_queue(body)[1:]] == sorted(heap) != heap
+    assert [job.number for job in read_queue(body).jobs[1:]] == sorted(heap) != heap
 
 
 def test_equal_numbers_are_in_the_order_of_ids_and_those_without_one_last() -> None:
     pending = [[None, "n"], [2, "b"], [2.0, "a"], [True, "t"], [float("nan"), "x"], [10**400, "o"], [0.5, "h"]]
-    jobs = read_queue({"queue_running": [], "queue_pending": pending})
+    jobs = read_queue({"queue_running": [], "queue_pending": pending}).jobs
     assert [job.id for job in jobs] == ["h", "a", "b", "n", "o", "t", "x"]
 
 
 def test_an_id_that_is_no_uuid_is_as_it_is() -> None:
-    assert read_queue({"queue_running": [[1, "hero shot #3"]], "queue_pending": []}) == (
-        Job("hero shot #3", RUNNING, 1.0),
-    )
+    (job,) = read_queue({"queue_running": [[1, "hero shot #3"]], "queue_pending": []}).jobs
+    assert job == Job("hero shot #3", RUNNING, 1.0)
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_the_status_of_a_listed_job(entry: dict[str, object], status: WorkflowSt
     ],
 )
 def test_the_status_of_a_finished_job(status: object, expected: WorkflowStatus) -> None:
-    (job,) = read_history({"j": {"prompt": [1, "j"], "status": status}})
+    (job,) = read_history({"j": {"prompt": [1, "j"], "status": status}}).jobs
     assert job.status == expected
 
 
@@ -214,21 +214,21 @@ def test_the_prefix_of_a_listed_job(output: object, prefix: str) -> None:
     ],
 )
 def test_the_prefix_in_a_graph(graph: object, outputs: object, prefix: str) -> None:
-    (job,) = read_queue({"queue_running": [[1, "j", graph, {}, outputs]], "queue_pending": []})
+    (job,) = read_queue({"queue_running": [[1, "j", graph, {}, outputs]], "queue_pending": []}).jobs
     assert job.prefix == prefix
 
 
 @pytest.mark.parametrize("info", [None, {"workflow": None}, {"workflow": {"id": 7}}, "workflow"])
 def test_a_job_without_a_workflow_has_no_document(info: object) -> None:
-    (job,) = read_queue({"queue_running": [[1, "j", {}, {"extra_pnginfo": info}, []]], "queue_pending": []})
+    (job,) = read_queue({"queue_running": [[1, "j", {}, {"extra_pnginfo": info}, []]], "queue_pending": []}).jobs
     assert job == Job("j", RUNNING, 1.0)
 
 
 def test_what_is_no_job_is_left_out() -> None:
     listed = [None, "j", {}, {"id": 3, "status": "pending"}, {"id": "", "status": "pending"}, {"id": "j", "status": 1}]
     assert read_jobs({"jobs": listed}).jobs == ()
-    assert read_queue({"queue_running": [None, 3, [], [1], [1, None]], "queue_pending": [{}, "j"]}) == ()
-    assert read_history({"j": None, "k": {}, "l": {"prompt": None}, "": {"prompt": [1, "m"]}}) == ()
+    assert read_queue({"queue_running": [None, 3, [], [1], [1, None]], "queue_pending": [{}, "j"]}) == Jobs((), 0)
+    assert read_history({"j": None, "k": {}, "l": {"prompt": None}, "": {"prompt": [1, "m"]}}).jobs == ()
 
 
 @pytest.mark.parametrize("read", [read_jobs, read_queue, read_history, read_remaining, read_stats])
@@ -263,7 +263,7 @@ def test_whatever_an_entry_holds_is_read(first: object, second: object, third: o
     extra = {"create_time": second, "extra_pnginfo": {"workflow": third}}
     read_queue({"queue_running": [first], "queue_pending": [second, [third, "j", {"1": first}, extra, second]]})
     messages = [first, ["execution_start", second], ["execution_error", {"timestamp": third}]]
-    assert len(read_history({"j": {"prompt": [first, second], "status": {"messages": messages}}})) == 1
+    assert len(read_history({"j": {"prompt": [first, second], "status": {"messages": messages}}}).jobs) == 1
     assert read_stats({"system": {"os": first, "ram_free": second}, "devices": third}).dev_mode is False
 
 

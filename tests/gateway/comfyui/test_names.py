@@ -72,6 +72,8 @@ def test_saved_workflows_are_told_newest_first_without_what_can_be_none() -> Non
         {"path": "endless.json", "modified": 10**400},
         {"path": "nan.json", "modified": float("nan")},
         {"path": "note.txt", "modified": 1795279868000},
+        {"path": "half \ud800.json", "modified": 1795279868000},
+        {"path": "x" * 996 + ".json", "modified": 1795279868000},
         {"path": 3},
         "plain.json",
     ]

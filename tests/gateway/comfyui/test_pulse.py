@@ -127,6 +127,22 @@ async def test_the_first_contact_is_waited_for_and_later_ones_are_not(box: _Box)
     await box.pulse.met()
 
 
+async def test_the_first_contact_may_be_waited_for_in_part(box: _Box) -> None:
+    box.answers.clear()
+    met = asyncio.create_task(box.pulse.met_within(1))
+    await box.clock.advance(0.9)
+    assert not met.done()
+    await box.clock.advance(0.1)
+    assert (await met, box.pulse.is_met, box.beats) == (False, False, 1)
+    met = asyncio.create_task(box.pulse.met_within(1))
+    await settle()
+    box.answers.set()
+    assert await met
+    box.answers.clear()
+    await box.clock.advance(5)
+    assert await box.pulse.met_within(1)
+
+
 async def test_one_who_waits_is_let_go_when_it_is_closed(box: _Box) -> None:
     box.answers.clear()
     met = asyncio.create_task(box.pulse.met())

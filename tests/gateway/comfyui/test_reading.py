@@ -14,6 +14,7 @@ from comfytui.gateway.comfyui.problems import Garbled, NotThere, Refused, TooLar
 from comfytui.gateway.comfyui.reading import JobReader, Reading, ask
 from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.scripted import ScriptedServer, json_reply
 
 ACTIVE = "/api/jobs?status=pending%2Cin_progress&limit=20"
 RUNNING = "/api/jobs?status=in_progress&limit=5"
@@ -141,6 +142,27 @@ async def test_the_newest_finished_ones_are_not_all(box: ScriptedComfyUI) -> Non
         listed = 10 if box.version == "0.3.64" else 20
         assert ids(reading)[1] == [f"f{number}" for number in range(30 - listed, 30)]
         assert not reading.finished.is_all
+
+
+async def test_a_server_that_lists_more_than_was_asked_for_is_cut_short() -> None:
+    entries = [{"id": f"j{number}", "status": "in_progress"} for number in range(2_000)]
+    async with ScriptedServer() as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+        server.on("/api/jobs", json_reply({"jobs": entries, "pagination": {"total": 1}}))
+        reading = await JobReader(client, FakeClock()).read()
+    for half in (reading.active, reading.finished):
+        assert (len(half.jobs), half.is_all) == (20, False)
+
+
+async def test_so_are_a_queue_and_a_history_without_end() -> None:
+    queue = {"queue_running": [[0, "runs"]], "queue_pending": [[number, f"w{number}"] for number in range(1, 2_001)]}
+    history = {f"f{number}": {"prompt": [number, "id"]} for number in range(2_000)}
+    async with ScriptedServer() as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+        for path, body in (("/queue", queue), ("/history", history)):
+            server.on(path, json_reply(body))
+        reading = await JobReader(client, FakeClock()).read()
+    assert ids(reading)[0] == ["runs", *(f"w{number}" for number in range(1_001, 2_001))]
+    assert ids(reading)[1] == [f"f{number}" for number in range(1_990, 2_000)]
+    assert (reading.active.is_all, reading.finished.is_all) == (False, False)
 
 
 async def test_large_queues_are_read_less_often() -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable
+from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +13,7 @@ from comfytui.gateway.comfyui.client import BoxClient
 from comfytui.gateway.comfyui.saved import SavedWorkflows
 from tests.gateway.comfyui.watching import until
 from tests.support.comfyui import ScriptedComfyUI
+from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, hang_up, json_reply, reply
 
 if TYPE_CHECKING:
     from tests.support.clock import FakeClock
@@ -90,10 +91,74 @@ async def test_of_two_files_of_a_document_the_one_changed_last_names_it(
     assert saved.paths == {"one": "new.json"}
 
 
-async def test_the_twenty_newest_are_read(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+async def test_twenty_are_read_at_a_time_the_newest_first(
+    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+) -> None:
     box.files = {f"{number}.json": ({"id": f"id {number}"}, float(number)) for number in range(50)}
-    await look(saved, "id 0")
-    assert set(saved.paths) == {f"id {number}" for number in range(30, 50)}
+    for oldest in (30, 10, 0):
+        await look(saved, "never saved")
+        assert set(saved.paths) == {f"id {number}" for number in range(oldest, 50)}
+        await clock.advance(300)
+    await look(saved, "never saved")
+    assert len(box.paths) == 50 + 4
+
+
+@asynccontextmanager
+async def scripted(clock: FakeClock) -> AsyncIterator[tuple[ScriptedServer, SavedWorkflows]]:
+    """A server whose files answer as a test says, and what reads them."""
+    async with (
+        ScriptedServer() as server,
+        aclosing(BoxClient(Server(server.url, "gpu"), timeout=0.3)) as client,
+        aclosing(SavedWorkflows(client, clock, nothing_else)) as saved,
+    ):
+        yield server, saved
+
+
+def listed(names: Iterable[str]) -> Answer:
+    """The list of files of these names, the newest first."""
+    return json_reply([{"path": f"{name}.json", "size": 1, "modified": -age} for age, name in enumerate(names)])
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        pytest.param(reply(b"{not json"), id="no JSON"),
+        pytest.param(reply(b" " * 8_000_001), id="too large"),
+        pytest.param(error_reply(500, ""), id="refused"),
+        pytest.param(hang_up(), id="dropped"),
+        pytest.param(hang(), id="hung"),
+    ],
+)
+async def test_a_file_that_cannot_be_read_spoils_no_other(clock: FakeClock, spoil: Answer) -> None:
+    async with scripted(clock) as (server, saved):
+        server.on("/userdata", listed(["new", "bad", "old"]))
+        server.on("/userdata/workflows%2Fbad.json", spoil)
+        for name in ("old", "new"):
+            server.on(f"/userdata/workflows%2F{name}.json", json_reply({"id": name}))
+        await look(saved, "new")
+        assert saved.paths == {"new": "new.json", "old": "old.json"}
+
+
+async def test_files_without_an_answer_are_tried_again_after_the_others(clock: FakeClock) -> None:
+    names = [f"{number:02}" for number in range(40)]
+    async with scripted(clock) as (server, saved):
+        server.on("/userdata", listed(names))
+        for name in names:
+            locked = [error_reply(401, "")] if name < "20" else []
+            server.on(f"/userdata/workflows%2F{name}.json", *locked, json_reply({"id": name}))
+        known = []
+        for _ in range(3):
+            await look(saved, "never saved")
+            known.append(sorted(saved.paths))
+            await clock.advance(300)
+    assert known == [[], names[20:], names]
+
+
+async def test_names_too_odd_or_too_long_spoil_no_other(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+    odd = ("half \ud800.json", "x" * 70_000 + ".json", "x" * 996 + ".json")
+    box.files = {"a.json": ({"id": "one"}, 1.0)} | {path: ({"id": path}, 2.0) for path in odd}
+    await look(saved, "one")
+    assert (saved.paths, len(box.requests)) == ({"one": "a.json"}, 2)
 
 
 async def test_where_nothing_is_saved(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:

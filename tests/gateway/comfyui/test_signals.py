@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from uuid import UUID
 
 import pytest
@@ -11,13 +11,15 @@ from pydantic import SecretStr
 
 from comfytui import __version__
 from comfytui.config.servers import Server
-from comfytui.gateway.comfyui.signals import RETRY_SECONDS, Signals
-from tests.support.clock import FakeClock
+from comfytui.gateway.comfyui.signals import CALM_SECONDS, RETRY_SECONDS, Signals, is_change
+from tests.gateway.comfyui.asking import answering_at_once
+from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.comfyui_jobs import RECORDINGS
 from tests.support.scripted import ScriptedServer, response
 
 SECRET = "Basic aHVudGVyMg=="
+HEADERS = {"Authorization": SecretStr(SECRET)}
 PATIENCE = 5.0
 
 
@@ -36,11 +38,11 @@ class Clock(FakeClock):
 class Listener:
     """Signals at work, and how many changes they told of."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, SecretStr]) -> None:
         self.clock = Clock()
         self.changes = 0
         self._news = asyncio.Event()
-        server = Server(url, "gpu", {"Authorization": SecretStr(SECRET)})
+        server = Server(url, "gpu", headers)
         self.signals = Signals(server, self._count, self.clock, ca_bundle=AUTHORITY)
 
     def is_open(self) -> bool:
@@ -60,8 +62,8 @@ class Listener:
 
 
 @contextlib.asynccontextmanager
-async def listening(url: str) -> AsyncIterator[Listener]:
-    listener = Listener(url)
+async def listening(url: str, headers: Mapping[str, SecretStr] = HEADERS) -> AsyncIterator[Listener]:
+    listener = Listener(url, headers)
     task = asyncio.create_task(listener.signals.run())
     try:
         yield listener
@@ -98,30 +100,81 @@ async def test_what_the_handshake_carries(box: ScriptedComfyUI, listener: Listen
     assert listener.is_open()
 
 
-async def test_each_status_is_a_change(box: ScriptedComfyUI, listener: Listener) -> None:
-    await box.changed()
-    await box.changed()
-    await listener.heard_of(4)
+async def test_each_status_is_a_change_once_the_one_before_is_old_enough(
+    box: ScriptedComfyUI, listener: Listener
+) -> None:
+    for changes in (3, 4):
+        await listener.clock.advance(CALM_SECONDS)
+        await box.changed()
+        await listener.heard_of(changes)
 
 
-async def test_only_what_begins_or_ends_a_job_is_a_change(box: ScriptedComfyUI, listener: Listener) -> None:
-    for ignored in ("progress", "progress_state", "executing", "crystools.monitor", "logs", "", None, 7, {"a": 1}):
-        await box.say({"type": ignored, "data": {}})
-    for garbage in ("", "no JSON", "[]", "null", '"status"', "[" * 100_000, b"\x00\x00\x00\x01preview"):
-        await box.say(garbage)
-    await box.say({"type": "execution_interrupted", "data": {"prompt_id": "a"}})
+async def test_many_changes_are_one(box: ScriptedComfyUI, listener: Listener) -> None:
+    for _ in range(100):
+        await box.changed()
+    # All of them were heard before the end, which is told too.
+    await box.part()
     await listener.heard_of(3)
 
 
-async def test_a_recorded_hour_of_an_observer(box: ScriptedComfyUI, listener: Listener) -> None:
+async def test_the_last_of_many_changes_is_told_when_it_is_time(listener: Listener) -> None:
+    news = asyncio.Event()
+    telling = asyncio.create_task(listener.signals._tell(news))
+    told = []
+    for is_news, seconds in ((True, 0), (True, CALM_SECONDS - 0.1), (True, 0.1), (False, CALM_SECONDS), (False, 10)):
+        if is_news:
+            news.set()
+        await listener.clock.advance(seconds)
+        await settle()
+        told.append(listener.changes - 2)
+    telling.cancel()
+    assert told == [1, 1, 2, 2, 2]
+
+
+@pytest.mark.parametrize("kind", ["status", "execution_start", "execution_success", "execution_interrupted"])
+def test_what_begins_or_ends_a_job_is_a_change(kind: str) -> None:
+    assert is_change(json.dumps({"type": kind, "data": {"prompt_id": "a"}}))
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        *('{"type": "progress"}', '{"type": "progress_state"}', '{"type": "executing"}', '{"type": "logs"}'),
+        *('{"type": ""}', '{"type": null}', '{"type": 7}', '{"type": {}}'),
+        *("", "no JSON", "[]", "null", '"status"', "[" * 60_000, b"\x00\x00\x00\x01preview", b'{"type": "status"}'),
+        json.dumps({"type": "status", "data": "x" * 64_000}),
+    ],
+)
+def test_nothing_else_is_one(message: str | bytes) -> None:
+    assert not is_change(message)
+
+
+async def test_whatever_it_is_told_it_listens_on(box: ScriptedComfyUI, listener: Listener) -> None:
+    await listener.clock.advance(CALM_SECONDS)
+    for garbage in ("", "[" * 60_000, '{"type": "status", "data": "' + "x" * 4_000_000 + '"}', b"preview"):
+        await box.say(garbage)
+    await box.changed()
+    await listener.heard_of(3)
+    assert listener.is_open()
+
+
+def test_a_recorded_hour_of_an_observer() -> None:
     lines = (RECORDINGS / "v0.33.0" / "ws-observer.jsonl").read_text().splitlines()
     messages = [json.loads(line).get("msg") for line in lines]
-    for message in messages:
-        await box.say(json.dumps(message))
     told = [each for each in messages if each and each["type"] in ("status", "execution_interrupted")]
-    await box.changed()
-    await listener.heard_of(2 + len(told) + 1)
+    assert [each for each in messages if is_change(json.dumps(each))] == told
     assert len(told) > 60
+
+
+async def test_a_header_goes_out_once_however_it_is_written() -> None:
+    heard: list[bytes] = []
+    async with answering_at_once(response(status=404), heard) as address:
+        headers = {"Authorization": SecretStr("Basic first"), "authorization": SecretStr(SECRET)}
+        async with listening(f"http://{address}", headers) as listener:
+            await listener.clock.asleep.wait()
+    (request,) = heard
+    assert request.lower().count(b"authorization:") == 1
+    assert SECRET.encode() in request
 
 
 async def test_a_break_is_a_change_and_the_next_attempt_comes_later(box: ScriptedComfyUI, listener: Listener) -> None:

@@ -75,8 +75,8 @@ async def beat(clock: FakeClock, times: int = 1) -> None:
 
 
 def _is_waited_for(clock: FakeClock) -> bool:
-    """Whether somebody sleeps for no longer than from one heartbeat to the next."""
-    return any(wakes - clock.monotonic() <= 5 and not woken.done() for wakes, _, woken in clock._sleepers)
+    """Whether somebody sleeps until the next heartbeat, and not just until the next change may be told."""
+    return any(0.5 < wakes - clock.monotonic() <= 5 and not woken.done() for wakes, _, woken in clock._sleepers)
 
 
 def readings(server: ScriptedComfyUI) -> int:

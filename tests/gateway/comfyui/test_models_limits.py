@@ -1,0 +1,47 @@
+"""Servers that list more jobs than anybody asked for or could look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from comfytui.gateway.comfyui.models import MOST, Jobs, read_history, read_jobs, read_queue
+
+
+def ids(listed: Jobs) -> list[str]:
+    return [job.id for job in listed.jobs]
+
+
+@pytest.mark.parametrize(("told", "total"), [(5, 5), (2, 5), (9, 9), (None, None)])
+def test_of_a_list_no_more_is_taken_in_than_was_asked_for(told: int | None, total: int | None) -> None:
+    entries = [{"id": f"j{number}", "status": "in_progress"} for number in range(5)]
+    listed = read_jobs({"jobs": entries, "pagination": {"total": told}}, most=3)
+    assert (ids(listed), listed.total) == (["j0", "j1", "j2"], total)
+
+
+def test_of_a_long_queue_those_that_came_last_are_taken_in_and_what_runs() -> None:
+    # The one in front is the fifth to have come; numbers below zero go before all others.
+    pending = [[number, f"w{abs(number)}"] for number in (1, 4, 2, 3, -5)]
+    listed = read_queue({"queue_running": [[0, "r"]], "queue_pending": pending}, most=3)
+    assert (ids(listed), listed.total) == (["r", "w5", "w3", "w4"], 6)
+    listed = read_queue({"queue_running": [[0, "r"], [9, "s"]], "queue_pending": [None, [1, "w"]]}, most=1)
+    assert (ids(listed), listed.total) == (["r", "w"], 4)
+
+
+def test_of_a_long_history_the_last_are_taken_in() -> None:
+    listed = read_history({f"j{number}": {"prompt": [number, "j"]} for number in range(5)}, most=2)
+    assert (ids(listed), listed.total) == (["j3", "j4"], 5)
+
+
+@pytest.mark.parametrize(
+    ("read", "body"),
+    [
+        (read_jobs, {"jobs": [{"id": "j", "status": "pending"}] * 150_000}),
+        (read_queue, {"queue_running": [[1, "j"]] * 150_000, "queue_pending": []}),
+        (read_queue, {"queue_running": [], "queue_pending": [[1, "j"]] * 150_000}),
+        (read_history, {str(number): {"prompt": [1, "j"]} for number in range(150_000)}),
+    ],
+)
+def test_what_lists_jobs_without_end_is_cut(read: Callable[[object], Jobs], body: object) -> None:
+    assert len(read(body).jobs) == MOST
