@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from subprocess import PIPE, Popen
 from typing import TYPE_CHECKING
 
@@ -31,6 +30,7 @@ from comfytui.engine.snapshot import Attention
 from comfytui.gateway.app import create_app
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 from comfytui.gateway.comfyui.translate import runner_id
+from tests.benchmarks.processes import cpu_seconds
 from tests.support.comfyui import ScriptedComfyUI, job
 
 if TYPE_CHECKING:
@@ -135,12 +135,6 @@ def gateway(box: ScriptedComfyUI) -> Iterator[tuple[Popen[bytes], str]]:
             yield process, process.stderr.readline().decode().split()[-1]
         finally:
             process.terminate()
-
-
-def cpu_seconds(pid: int) -> float:
-    """Processor time that a process has taken so far."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 async def print_gateway() -> None:
