@@ -95,7 +95,7 @@ class Watch:
         return attention.paused or not attention.focused or now < self._weather.cooling_until or awaited or backs_off
 
 
-@pytest.mark.parametrize("seed", [1, 2, 3, 4])
+@pytest.mark.parametrize("seed", [1, 3])
 async def test_the_budget_is_never_exceeded_and_the_list_never_forgotten(seed: int) -> None:
     clock, person = FakeClock(), Person(seed)
     weather, allowance = Weather(clock, Person(seed + 100)), LocalAllowance(clock)
