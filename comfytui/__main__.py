@@ -1,6 +1,6 @@
 """`python -m comfytui` is `comfytui`."""
 
-from comfytui.cli.main import main
+from comfytui.cli.main import enter
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    enter()

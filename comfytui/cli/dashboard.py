@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -44,6 +45,9 @@ def run(args: argparse.Namespace) -> int:
         return ExitStatus.USAGE
     try:
         app = _dashboard(args, choices, settings, memory)
+        # What was imported until here is never garbage: to look through all of it again and again held up keys.
+        gc.freeze()
+        gc.enable()
         return app.run_to_end(say, end_token_command, mouse=app.setup.mouse)
     except KeyboardInterrupt:
         return ExitStatus.OK

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SettingsError: A setting cannot be used.
     """
+    gc.enable()
     from comfytui.clock import SystemClock
     from comfytui.config.secrets import token_from
     from comfytui.gateway.serve import ServeError, is_loopback, serve

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import stat
 import sys
@@ -71,6 +72,7 @@ class Watched:
 
 def run(args: argparse.Namespace) -> int:
     """Print each change as a line of JSON until interrupted; raises as `comfytui.cli.asking.perform` does."""
+    gc.enable()
     query = query_of(args.filter)
     status = None if args.status is None else RunnerStatus(args.status)
 
