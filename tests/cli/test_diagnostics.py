@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pty
+import select
 import termios
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -27,11 +28,12 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     os.close(master)
 
 
-def sent(screen: int) -> str:
-    try:
-        return os.read(screen, 4096).decode()
-    except BlockingIOError:
-        return ""
+def assert_sent(screen: int, wanted: str) -> None:
+    """The terminal is sent exactly this, all of which may not come at once."""
+    data = b""
+    while select.select([screen], [], [], 5.0 if len(data) < len(wanted.encode()) else 0.0)[0]:
+        data += os.read(screen, 4096)
+    assert data.decode() == wanted
 
 
 def test_it_speaks_on_standard_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
@@ -77,16 +79,16 @@ async def test_a_terminal_has_one_line_that_changes_and_goes(monkeypatch: pytest
     with terminal(monkeypatch) as screen:
         with Progress(clock) as progress:
             progress.tell("page 1")
-            assert sent(screen) == ""
+            assert_sent(screen, "")
             await clock.advance(1.0)
             progress.tell("page 2")
             progress.tell("a sentence that is longer than the terminal is wide")
-            assert sent(screen) == "\rcomfytui: page 2\x1b[K\rcomfytui: a sentence that is longer tha\x1b[K"
+            assert_sent(screen, "\rcomfytui: page 2\x1b[K\rcomfytui: a sentence that is longer tha\x1b[K")
             progress.say("It stays.")
-            assert sent(screen) == "\r\x1b[Kcomfytui: It stays.\r\n"
+            assert_sent(screen, "\r\x1b[Kcomfytui: It stays.\r\n")
             progress.tell("page 3")
-            assert sent(screen) == "\rcomfytui: page 3\x1b[K"
-        assert sent(screen) == "\r\x1b[K"
+            assert_sent(screen, "\rcomfytui: page 3\x1b[K")
+        assert_sent(screen, "\r\x1b[K")
 
 
 async def test_a_dumb_terminal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,4 +96,4 @@ async def test_a_dumb_terminal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     with terminal(monkeypatch) as screen, Progress(FakeClock()) as progress:
         progress.tell("waiting", 2.0)
         progress.tell("still")
-        assert sent(screen) == "comfytui: waiting\r\n"
+        assert_sent(screen, "comfytui: waiting\r\n")
