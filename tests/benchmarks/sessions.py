@@ -14,7 +14,6 @@ from tests.benchmarks.processes import cpu_seconds, resident_bytes
 from tests.benchmarks.stopwatch import Press, Stopwatch
 from tests.e2e.rig import FIRST, PROGRAM, client_environ, served
 from tests.support.misbehaving import MisbehavingServer
-from tests.support.scripted import Exchange, error_reply
 
 __all__ = [
     "OURS",
@@ -185,7 +184,7 @@ def idle(environ: Mapping[str, str], seconds: float) -> list[float]:
 def on_the_wire() -> tuple[int, int]:
     """Bytes that polls cost which bring nothing new, and one that brings another cell."""
     with MisbehavingServer(runners=3).in_a_thread() as server:
-        server.mood = _without_stats
+        server.be_still()
         command = (*OURS.command, "--interval", "2")
         with Stopwatch(command, client_environ(server.url, server.token)) as watch:
             watch.until_shown("● live", "Recent workflows  ", "not checked")
@@ -195,14 +194,6 @@ def on_the_wire() -> tuple[int, int]:
             server.fleet[2]["tags"] = ["changed"]
             watch.until_shown("∆")
             return unchanged, len(watch.raw) - before
-
-
-async def _without_stats(exchange: Exchange, usual: bytes) -> None:
-    """How long these take to come is told, and may well be another time from one to the next."""
-    if exchange.request.path.endswith("/stats"):
-        await error_reply(404, "no such thing")(exchange)
-    else:
-        await exchange.send(usual)
 
 
 @dataclass(frozen=True, slots=True)

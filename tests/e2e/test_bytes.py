@@ -23,8 +23,7 @@ def test_a_changed_cell_costs_what_it_is_worth_and_its_mark_goes_again() -> None
         MisbehavingServer(runners=3).in_a_thread() as server,
         dashboard(environ=client_environ(server.url, server.token)) as terminal,
     ):
-        # How long those take to come is told, and may well be another time from one to the next.
-        server.stats.clear()
+        server.be_still()
         terminal.wait_for("● live", "Recent workflows  ", "not checked")
         terminal.wait_quiet(5.5)
         start = len(terminal.raw)

@@ -25,6 +25,7 @@ Each request passes the limiter, the mood, the token's check, and then is answer
   `reset_within`, `echoing` (an error whose message holds the token, escape sequences and markup), `in_turn` (flaky),
   `only_on` (one path). None is good behaviour.
 - `token` may be changed, `expire_after` makes it expire; `forbid` answers 403 with a message.
+- `be_still` leaves nothing in the fleet that shows time passing.
 - `vanish` removes a runner, which is 404 from then on, `shrink` leaves only some: totals shrink. `turn_hostile` puts
   hostile and null values into every field, and entries into the list that are no runners.
 
@@ -235,6 +236,12 @@ class MisbehavingServer(ScriptedServer):
         """Answer everything with 403 and this message."""
         self.mood = always(error_reply(403, message))
 
+    def be_still(self) -> None:
+        """Leave nothing that is told otherwise as time passes: no running workflow, no stats and how long they took."""
+        self.stats.clear()
+        for runner_id, history in self.histories.items():
+            self.histories[runner_id] = [each for each in history if each["completed_at"] is not None]
+
     def vanish(self, runner_id: str) -> None:
         """Delete a runner."""
         self.fleet = [runner for runner in self.fleet if _id_of(runner) != runner_id]
@@ -271,9 +278,10 @@ class MisbehavingServer(ScriptedServer):
                 return _json(self._page(request))
             case ["", "v1", "runner", runner_id, *rest] if rest in ([], ["history"], ["stats"]):
                 runner = next((runner for runner in self.fleet if _id_of(runner) == runner_id), None)
-                if runner is not None:
-                    known = {"history": self.histories, "stats": self.stats}
-                    return _json(known[rest[0]][runner_id] if rest else runner)
+                known = {"history": self.histories, "stats": self.stats}
+                found = known[rest[0]].get(runner_id) if runner is not None and rest else runner
+                if found is not None:
+                    return _json(found)
         return _error(404, "requested entity not found")
 
     def _page(self, request: Request) -> Json:
