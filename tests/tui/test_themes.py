@@ -20,6 +20,7 @@ from comfytui.tui.filters import filters_for
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.surroundings import Colours
 from comfytui.tui.themes import NAMES, theme_for, themes_for
+from comfytui.tui.widgets.parts import CURSOR, CURSOR_BLURRED
 from comfytui.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
@@ -202,7 +203,7 @@ class Gallery(StatusLine):
 
     def draw(self, width: int, height: int) -> list[Strip]:
         pieces = tuple(Span("x", role) for role in Role)
-        return [self.strip(pieces, width, below) for below in ("", "cursor", "cursor--blurred")]
+        return [self.strip(pieces, width, below) for below in ("", CURSOR, CURSOR_BLURRED)]
 
 
 class GalleryApp(App[None]):

@@ -71,15 +71,13 @@ class DashboardScreen(ListingScreen):
 
     def compose(self) -> ComposeResult:
         """Header, three panes, footer."""
+        # Now, for what is styled already would be styled again.
+        self._arrange()
         yield self.header
         with LayoutOnly(id="body"):
             yield self.runners
             yield self.side
         yield self.footer
-
-    def on_mount(self) -> None:
-        """Lay the panes out for the first time."""
-        self._arrange()
 
     def follow(self, snapshot: Snapshot, now: Now) -> None:
         """Show list, detail and history."""
@@ -275,7 +273,7 @@ class DashboardScreen(ListingScreen):
 
     def _arrange(self) -> None:
         """Give the panes their places, all of them or the one with the keys."""
-        layout = layout_for(self.size.width, self.size.height)
+        layout = layout_for(*self.app.size)
         for each in Layout:
             self.set_class(each is layout, f"-{each}")
         alone = layout in {Layout.NARROW, Layout.TINY}

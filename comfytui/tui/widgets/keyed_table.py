@@ -13,6 +13,7 @@ from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, pad
 from comfytui.tui.present.columns import GAP, Column, Row, fit, title_of
 from comfytui.tui.present.holding import changed, held, held_words, moves
 from comfytui.tui.widgets.pane import Pane
+from comfytui.tui.widgets.parts import CURSOR, CURSOR_BLURRED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["KeyedTable"]
 
 _Drawn: TypeAlias = tuple[Row, str, bool, "Strip"]
-"""A row, the component class under it, whether it is marked, and what became of them."""
+"""A row, the part under it, whether it is marked, and what became of them."""
 
 _MARK = Span("∆", Role.CHANGED)
 
@@ -279,10 +280,10 @@ class KeyedTable(Pane):
         return (row, below, marked, self.strip(shown, width, below))
 
     def _cursor_look(self) -> str:
-        """The component class of the cursor's row; none where the keys go elsewhere and the table then hides it."""
+        """The part under the cursor's row; none where the keys go elsewhere and the table then hides it."""
         if self.has_focus:
-            return "cursor"
-        return "cursor--blurred" if self.CURSOR_STAYS else ""
+            return CURSOR
+        return CURSOR_BLURRED if self.CURSOR_STAYS else ""
 
     def _joined(self, cells: Sequence[Line], *, marked: bool = False) -> Line:
         pieces: list[Span] = []

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual.strip import Strip
 
-from comfytui.tui.present.cells import EMPTY, Line, cut, width_of
+from comfytui.tui.present.cells import EMPTY, Line, Role, cut, width_of
+from comfytui.tui.widgets.parts import FRAME, FRAME_FOCUSED
 from comfytui.tui.widgets.quiet import QuietView
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ class Pane(QuietView, can_focus=True):
     The frame is drawn with the lines so that a changed title costs the terminal only the cells that differ. With
     `framed` off only the lines are drawn, as terminals below 40×10 need it.
     """
-
-    COMPONENT_CLASSES: ClassVar[set[str]] = {"pane--framed"}
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -75,7 +74,7 @@ class Pane(QuietView, can_focus=True):
             return self.body(width, height)
         lines = [*self.body(width - 4, height - 2)][: height - 2]
         lines.extend([self.blank(width - 4)] * (height - 2 - len(lines)))
-        edge = self.look("frame--focused" if self.has_focus else "frame")
+        edge = self.look(FRAME_FOCUSED if self.has_focus else FRAME)
         inside = [self._inside(place, strip, edge, width) for place, strip in enumerate(lines)]
         return [self._edge("╭", self._title, "╮", width), *inside, self._edge("╰", self.foot(), "╯", width)]
 
@@ -83,7 +82,7 @@ class Pane(QuietView, can_focus=True):
         """A line between the frame's sides; the one made last time where the line is the same object."""
         made = self._sides.get(place)
         if made is None or made[0] is not strip or made[1] is not edge:
-            gap = Segment(" ", self.look("role--plain"))
+            gap = Segment(" ", self.look(Role.PLAIN))
             sides = Strip([Segment("│", edge), gap, *strip, gap, Segment("│", edge)], width)
             made = self._sides[place] = (strip, edge, sides)
         return made[2]
@@ -107,12 +106,12 @@ class Pane(QuietView, can_focus=True):
         self.scroll_by(-_WHEEL_LINES)
 
     def _edge(self, start: str, text: Line, end: str, width: int) -> Strip:
-        style = self.look("frame--focused" if self.has_focus else "frame")
+        style = self.look(FRAME_FOCUSED if self.has_focus else FRAME)
         return self.kept(start, (text, width, style), lambda: [self._edge_of(start, text, end, width, style)])[0]
 
     def _edge_of(self, start: str, text: Line, end: str, width: int, style: Style) -> Strip:
         text = cut(text, max(0, width - 6))
-        gap = Segment(" ", self.look("role--plain"))
+        gap = Segment(" ", self.look(Role.PLAIN))
         label = [gap, *self.strip(text, width_of(text)), gap] if text else []
         rule = "─" * (width - 3 - (width_of(text) + 2 if text else 0))
         return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)

@@ -10,6 +10,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from comfytui.tui.present.cells import Line, Role, pad
+from comfytui.tui.widgets.parts import style_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -18,11 +19,6 @@ if TYPE_CHECKING:
     from textual import events
 
 __all__ = ["QuietView"]
-
-_ROLES = {role: f"role--{role}" for role in Role}
-
-_TINT = "tint-"
-"""How the roles begin that only a `StatusLine` has: each one more costs every widget time at the start."""
 
 
 class QuietView(Widget):
@@ -35,36 +31,10 @@ class QuietView(Widget):
     """
 
     ALLOW_SELECT: ClassVar[bool] = False
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        *(name for role, name in _ROLES.items() if not role.startswith(_TINT)),
-        "frame",
-        "frame--focused",
-        "cursor",
-        "cursor--blurred",
-    }
     DEFAULT_CSS: ClassVar[str] = """
     QuietView {
         color: $foreground;
         background: $background;
-        & > .role--muted { color: $role-muted; }
-        & > .role--strong { color: $role-strong; text-style: bold; }
-        & > .role--accent { color: $role-accent; }
-        & > .role--good { color: $role-good; }
-        & > .role--working { color: $role-working; }
-        & > .role--waiting { color: $role-waiting; }
-        & > .role--neutral { color: $role-neutral; }
-        & > .role--bad { color: $role-bad; }
-        & > .role--unknown { color: $role-unknown; }
-        & > .role--changed { color: $role-changed; text-style: bold; }
-        & > .role--alert {
-            color: $alert-foreground;
-            background: $alert-background;
-            text-style: $alert-text-style;
-        }
-        & > .frame { color: $frame; }
-        & > .frame--focused { color: $frame-focused; }
-        & > .cursor { background: $cursor-background; text-style: $cursor-text-style; }
-        & > .cursor--blurred { background: $cursor-blurred-background; text-style: $cursor-blurred-text-style; }
     }
     """
 
@@ -125,23 +95,21 @@ class QuietView(Widget):
             made = self._kept[part] = (told, make())
         return made[1]
 
-    def look(self, component: str, below: str = "") -> Style:
-        """The style of a component class, on top of another's where one is named, on the widget's own."""
-        look = self._looks.get((component, below))
+    def look(self, part: str, below: str = "") -> Style:
+        """The style of a role or a part, on top of another's where one is named, on the widget's own."""
+        look = self._looks.get((part, below))
         if look is None:
             base = self.look(below) if below else self.rich_style
-            look = self._looks[component, below] = base + self.get_component_rich_style(component, partial=True)
+            look = self._looks[part, below] = base + style_of(part, self.app.theme_variables)
         return look
 
     def strip(self, pieces: Line, width: int, below: str = "") -> Strip:
-        """A line in exactly `width` cells, as the terminal will show it; `below` is a component class under it all."""
-        return Strip(
-            [Segment(text, self.look(_ROLES[role], below)) for text, role in pad(pieces, width) if text], width
-        )
+        """A line in exactly `width` cells, as the terminal will show it; `below` is a part under it all."""
+        return Strip([Segment(text, self.look(role, below)) for text, role in pad(pieces, width) if text], width)
 
     def blank(self, width: int) -> Strip:
         """A line of nothing."""
-        return Strip([Segment(" " * width, self.look(_ROLES[Role.PLAIN]))] if width else [], width)
+        return Strip([Segment(" " * width, self.look(Role.PLAIN))] if width else [], width)
 
     def notify_style_update(self) -> None:
         """Textual says that styles changed: what was drawn is no longer what would be drawn."""
