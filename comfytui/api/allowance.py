@@ -11,9 +11,8 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from comfytui.api.line import Line
 
@@ -86,8 +85,7 @@ class Use(StrEnum):
 _RANKS = {use: rank for rank, use in enumerate(Use)}
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(NamedTuple):
     """What was spent of the allowance, as far as known.
 
     Attributes:
@@ -145,8 +143,7 @@ class Allowance(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """One request that was sent.
 
     Attributes:

@@ -11,9 +11,8 @@ import secrets
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import MAX_COOL_DOWN, REMEMBERED, Send, Use, ready_at
 from comfytui.private import make_directory
@@ -39,8 +38,7 @@ _SCHEMA = (
 _LATELY = "SELECT count(DISTINCT process), count(CASE WHEN at >= ? THEN 1 END) FROM sends WHERE host = ? AND at >= ?"
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How things stood when somebody last looked.
 
     Attributes:
@@ -61,8 +59,7 @@ class Standing:
         return max(0.0, max(ready, self.cooling_until) - now)
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """An answer of the ledger: the row that records what was granted, None where `wait` seconds are to pass first."""
 
     standing: Standing
@@ -70,8 +67,7 @@ class Claim:
     row: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trouble:
+class Trouble(NamedTuple):
     """Why the ledger cannot be kept, in words."""
 
     words: str
@@ -158,7 +154,7 @@ class Ledger:
         if wait <= 0:
             made = database.execute("INSERT INTO sends VALUES (?, ?, ?, ?)", (self._host, self._process, now, use))
             database.execute("DELETE FROM wants WHERE host = ? AND process = ?", (self._host, self._process))
-            return Claim(replace(standing, sends=(*standing.sends, Send(now, use))), 0.0, made.lastrowid)
+            return Claim(standing._replace(sends=(*standing.sends, Send(now, use))), 0.0, made.lastrowid)
         if use is not Use.ROTATION:
             until = now + _WANTED * self._window
             database.execute("INSERT OR REPLACE INTO wants VALUES (?, ?, ?)", (self._host, self._process, until))

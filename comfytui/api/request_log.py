@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from comfytui.api.log_file import LogFile
 from comfytui.api.text import clean
@@ -22,8 +21,7 @@ MAX_ENTRIES = 500
 _MAX_BACKLOG = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class RequestRecord:
+class RequestRecord(NamedTuple):
     """One request that was sent and how it ended.
 
     Attributes:
@@ -49,8 +47,7 @@ class RequestRecord:
         return f"{_stamp(self.at)} {self.method} {self.path} {status} {self.ms} ms {self.size} B {self.words}".rstrip()
 
 
-@dataclass(frozen=True, slots=True)
-class Note:
+class Note(NamedTuple):
     """A sentence of the dashboard itself; `at` is in UTC."""
 
     at: datetime

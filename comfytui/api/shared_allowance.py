@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -111,7 +110,7 @@ class SharedAllowance:
             now = self._clock.monotonic()
             recent = tuple(send for send in self._unsaved if now - send.at <= REMEMBERED)
             self._unsaved = (*recent, Send(now, use))
-            self._standing = replace(self._standing, sends=(*self._standing.sends, Send(now, use)))
+            self._standing = self._standing._replace(sends=(*self._standing.sends, Send(now, use)))
         return wait
 
     def _wait(self, use: Use, ahead: int = 0) -> float:
@@ -150,7 +149,7 @@ class SharedAllowance:
             )
         mine = tuple(send for send in self._standing.sends if send.mine and now - send.at <= REMEMBERED)
         share = min(ALONE, self._share)
-        self._standing = replace(self._standing, sends=mine, share=share, part=share)
+        self._standing = self._standing._replace(sends=mine, share=share, part=share)
         self._alone_until = now + _RETRY_SECONDS
 
     def _rejoin(self) -> None:

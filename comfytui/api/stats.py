@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from comfytui.api.text import as_shown
 
@@ -12,8 +12,7 @@ __all__ = ["Device", "RunnerStats", "SystemStats", "read_stats"]
 _MOST_BYTES = 2**63
 
 
-@dataclass(frozen=True, slots=True)
-class SystemStats:
+class SystemStats(NamedTuple):
     """The machine and what runs on it; None is not said.
 
     Attributes:
@@ -31,8 +30,7 @@ class SystemStats:
     python_version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Device:
+class Device(NamedTuple):
     """One device that computes; None is not said.
 
     Attributes:
@@ -48,8 +46,7 @@ class Device:
     vram_free: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RunnerStats:
+class RunnerStats(NamedTuple):
     """What a runner answered when it was asked just now (get-runner-stats).
 
     Attributes:
@@ -59,7 +56,7 @@ class RunnerStats:
         extensions: The names of what is installed beside it.
     """
 
-    system: SystemStats = field(default_factory=SystemStats)
+    system: SystemStats = SystemStats()
     devices: tuple[Device, ...] = ()
     dev_mode: bool | None = None
     extensions: tuple[str, ...] = ()

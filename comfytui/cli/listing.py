@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfytui.api.allowance import Use
@@ -175,9 +175,9 @@ class _Inquiry:
         new = {(need, runner_id) for need in needs} - self._asked
         self._asked |= new
         if (Need.HISTORY, runner_id) in new:
-            facts = replace(facts, history=await self._history(runner_id))
+            facts = facts._replace(history=await self._history(runner_id))
         if (Need.REACHABILITY, runner_id) in new:
-            facts = replace(facts, reachable=await self._reachable(runner_id))
+            facts = facts._replace(reachable=await self._reachable(runner_id))
         return facts
 
     async def _history(self, runner_id: str) -> tuple[Workflow, ...] | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 
@@ -67,8 +66,8 @@ def history_answer(
 def stats_data(stats: RunnerStats) -> dict[str, object]:
     """The fields of get-runner-stats by the API's names; None for what was not said, memory in bytes."""
     return {
-        "system": asdict(stats.system),
-        "devices": [asdict(device) for device in stats.devices],
+        "system": stats.system._asdict(),
+        "devices": [device._asdict() for device in stats.devices],
         "dev_mode": stats.dev_mode,
         "extensions": list(stats.extensions),
     }

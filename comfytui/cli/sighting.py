@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -27,8 +26,7 @@ _SLACK = 2.0
 def attention_for(attention: Attention, query: Query, view: View) -> Attention:
     """What is looked at, with as many runners as can be remembered whose histories or checks the query asks for."""
     ids = tuple(runner.id for runner in _judged(query, view))
-    return replace(
-        attention,
+    return attention._replace(
         visible=ids if Need.HISTORY in query.needs else (),
         unchecked=ids if Need.REACHABILITY in query.needs else (),
     )

@@ -7,9 +7,8 @@ import os
 import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.config.files import cause, replace_file
 from comfytui.config.paths import config_dir, exists, exposure, shown
@@ -82,8 +81,7 @@ _commands = _Commands()
 _kept_from_children = {TOKEN_VARIABLE}
 
 
-@dataclass(frozen=True, slots=True)
-class FoundToken:
+class FoundToken(NamedTuple):
     """A token and where it was found, for people to read."""
 
     secret: SecretStr

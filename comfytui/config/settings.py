@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -53,8 +54,7 @@ class SettingsError(Exception):
     """A setting that cannot be used; its text is one sentence that says which and what was expected."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenSources:
+class TokenSources(NamedTuple):
     """Where a token may come from: the first that has one counts, in the order of the attributes.
 
     Attributes:
@@ -73,8 +73,7 @@ class TokenSources:
     saved: tuple[str, ...] = ("token",)
 
 
-@dataclass(frozen=True, slots=True)
-class Keys:
+class Keys(NamedTuple):
     """What the configuration says of keys, as it was written: neither commands nor keys have been looked up.
 
     Attributes:
@@ -85,8 +84,8 @@ class Keys:
     """
 
     preset: str = "default"
-    bound: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    places: Mapping[str, str] = field(default_factory=dict)
+    bound: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    places: Mapping[str, str] = MappingProxyType({})
     file: str = ""
 
     def place_of(self, entry: str) -> str:

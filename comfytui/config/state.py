@@ -11,8 +11,8 @@ import os
 import stat
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 from comfytui.config.files import cause, replace_file
@@ -29,8 +29,7 @@ MAX_BYTES = 64 * 1024
 _UNSHOWN = {"Cc", "Cs"}
 
 
-@dataclass(frozen=True, slots=True)
-class ViewState:
+class ViewState(NamedTuple):
     """How one fleet was looked at.
 
     Attributes:
@@ -56,8 +55,7 @@ class ViewState:
     per_page: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(NamedTuple):
     """All that is kept.
 
     Attributes:
@@ -70,12 +68,12 @@ class State:
     profile: str | None = None
     time_style: str | None = None
     theme: str | None = None
-    views: Mapping[str, ViewState] = field(default_factory=dict)
+    views: Mapping[str, ViewState] = MappingProxyType({})
 
     def with_view(self, key: str, view: ViewState) -> State:
         """The same with this view of a fleet as the one used last; of too many, those used longest ago go."""
         others = [(other, kept) for other, kept in self.views.items() if other != key]
-        return replace(self, views=dict([*others, (key, view)][-MAX_VIEWS:]))
+        return self._replace(views=dict([*others, (key, view)][-MAX_VIEWS:]))
 
 
 class Loaded(NamedTuple):
@@ -172,8 +170,7 @@ def state_file() -> Path:
 
 def _merged(others: State, before: State, after: State) -> State:
     """What others have kept, with what is another now than it was before."""
-    merged = replace(
-        others,
+    merged = others._replace(
         profile=others.profile if after.profile == before.profile else after.profile,
         time_style=others.time_style if after.time_style == before.time_style else after.time_style,
         theme=others.theme if after.theme == before.theme else after.theme,
@@ -196,7 +193,7 @@ def _start_of(path: Path) -> bytes:
 
 def _encoded(state: State) -> str:
     """The state as text that can be read back, without the views used longest ago where they are too much."""
-    views = [(key, asdict(view)) for key, view in state.views.items()][-MAX_VIEWS:]
+    views = [(key, view._asdict()) for key, view in state.views.items()][-MAX_VIEWS:]
     looks = {"profile": state.profile, "time_style": state.time_style, "theme": state.theme}
     while True:
         text = json.dumps({**looks, "views": dict(views)}, indent=1) + "\n"

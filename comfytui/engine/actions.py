@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
     from comfytui.engine.snapshot import Attention
@@ -11,8 +11,7 @@ if TYPE_CHECKING:
 __all__ = ["Action", "Attend", "ChangeInterval", "Reconnect", "Refresh"]
 
 
-@dataclass(frozen=True, slots=True)
-class Attend:
+class Attend(NamedTuple):
     """Look at this from now on; what it holds that was never asked is asked at once."""
 
     attention: Attention
@@ -26,8 +25,7 @@ class Refresh:
     """
 
 
-@dataclass(frozen=True, slots=True)
-class ChangeInterval:
+class ChangeInterval(NamedTuple):
     """Poll every so many seconds, 1 or more, from now on."""
 
     seconds: float

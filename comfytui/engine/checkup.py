@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerStats
@@ -18,8 +17,7 @@ _SAME_FACTOR = 2.0
 _SAME_BELOW = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Checkup:
+class Checkup(NamedTuple):
     """What the newest check of a runner found.
 
     Attributes:

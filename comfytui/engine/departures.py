@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from comfytui.engine.snapshot import Departure
 
@@ -21,8 +21,7 @@ MAX_DEPARTURES = 16
 V = TypeVar("V")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(NamedTuple):
     """When something was asked and answered.
 
     Attributes:
@@ -46,8 +45,7 @@ def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
     known = snapshot.find_runner(runner_id)
     departure = Departure(runner_id, (known.name if known else None) or runner_id, seen.at, seen.on)
     others = tuple(other for other in snapshot.departed if other.runner_id != runner_id)
-    return replace(
-        snapshot,
+    return snapshot._replace(
         pages={key: _page_without(feed, runner_id) for key, feed in snapshot.pages.items()},
         runners=_dropped(snapshot.runners, runner_id),
         histories=_dropped(snapshot.histories, runner_id),

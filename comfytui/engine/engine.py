@@ -7,7 +7,6 @@ import math
 import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
@@ -181,8 +180,8 @@ class Engine:
     def _plan_page(self) -> Plan:
         """A plan as if one page were all that is looked at: its next try stands for that of connecting."""
         attention = self.snapshot.attention
-        alone = replace(attention, runner_id=None, visible=(), unchecked=())
-        return self._plan(replace(alone, page=front(attention), whole=False))
+        alone = attention._replace(runner_id=None, visible=(), unchecked=())
+        return self._plan(alone._replace(page=front(attention), whole=False))
 
     def _plan(self, attention: Attention | None = None) -> Plan:
         # Cleared first: what happens from here on is not in the plan, so it must end the rest that follows.
@@ -198,7 +197,7 @@ class Engine:
             listed_on=self._listed_on,
         )
         spending = self._allowance.spending
-        return plan(replace(self.snapshot, attention=attention or self.snapshot.attention, spending=spending), standing)
+        return plan(self.snapshot._replace(attention=attention or self.snapshot.attention, spending=spending), standing)
 
     def _notice(self) -> None:
         """Take in what nobody says: that the machine slept, and that another dashboard has to cool down."""
@@ -232,7 +231,7 @@ class Engine:
         except ComfyControlError as error:
             self._fail(question.resource, error, asked_on)
         else:
-            known = replace(self._counted(), ahead=source.ahead)
+            known = self._counted()._replace(ahead=source.ahead)
             self._publish(answered(known, question.resource, fold, self._seen(asked_on)))
 
     def _fail(self, resource: Resource, error: ComfyControlError, asked_on: float) -> None:
@@ -275,7 +274,7 @@ class Engine:
         return with_spending(self.snapshot, self._allowance.spending)
 
     def _publish(self, snapshot: Snapshot) -> None:
-        self._newest.put(replace(snapshot, revision=self.snapshot.revision + 1))
+        self._newest.put(snapshot._replace(revision=self.snapshot.revision + 1))
 
 
 def _checked(interval: float) -> float:

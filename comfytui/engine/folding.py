@@ -62,8 +62,7 @@ def attend(snapshot: Snapshot, attention: Attention) -> Snapshot:
     """Look elsewhere; what is looked at now is from here on the last to be dropped."""
     pages = {key for key in snapshot.pages if is_of_list(attention, key)}
     runners = {attention.runner_id}
-    return replace(
-        snapshot,
+    return snapshot._replace(
         attention=attention,
         pages=_moved_last(snapshot.pages, pages),
         runners=_moved_last(snapshot.runners, runners),
@@ -74,7 +73,7 @@ def attend(snapshot: Snapshot, attention: Attention) -> Snapshot:
 
 def repace(snapshot: Snapshot, interval: float, now: float) -> Snapshot:
     """Poll every `interval` seconds; what failed waits no longer than that from `now` for its next try."""
-    return hurried(replace(snapshot, interval=interval), now)
+    return hurried(snapshot._replace(interval=interval), now)
 
 
 def fold_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, seen: Seen) -> Snapshot:
@@ -141,7 +140,7 @@ def fold_failure(
 
 def fold_refusal(snapshot: Snapshot, error: Unauthorized, seen: Seen) -> Snapshot:
     """The API refused the token: from here on nothing is asked until there is another."""
-    return replace(snapshot, needs_token=_problem(snapshot, snapshot.needs_token, error, seen, 1.0))
+    return snapshot._replace(needs_token=_problem(snapshot, snapshot.needs_token, error, seen, 1.0))
 
 
 def _problem(
@@ -157,22 +156,22 @@ def _problem(
 
 def _with_page(snapshot: Snapshot, key: PageKey, feed: Feed[RunnerPage]) -> Snapshot:
     is_attended = partial(is_of_list, snapshot.attention)
-    return replace(snapshot, pages=_with(snapshot.pages, key, feed, is_attended, MAX_PAGES))
+    return snapshot._replace(pages=_with(snapshot.pages, key, feed, is_attended, MAX_PAGES))
 
 
 def _with_runner(snapshot: Snapshot, runner_id: str, feed: Feed[Runner]) -> Snapshot:
     is_attended = partial(eq, snapshot.attention.runner_id)
-    return replace(snapshot, runners=_with(snapshot.runners, runner_id, feed, is_attended, MAX_RUNNERS))
+    return snapshot._replace(runners=_with(snapshot.runners, runner_id, feed, is_attended, MAX_RUNNERS))
 
 
 def _with_history(snapshot: Snapshot, runner_id: str, feed: Feed[tuple[Workflow, ...]]) -> Snapshot:
     is_attended = partial(eq, snapshot.attention.runner_id)
-    return replace(snapshot, histories=_with(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
+    return snapshot._replace(histories=_with(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
 
 
 def _with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[Checkup]) -> Snapshot:
     is_attended = partial(eq, snapshot.attention.runner_id)
-    return replace(snapshot, stats=_with(snapshot.stats, runner_id, feed, is_attended, MAX_STATS))
+    return snapshot._replace(stats=_with(snapshot.stats, runner_id, feed, is_attended, MAX_STATS))
 
 
 def _with(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias, assert_never
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, assert_never
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, Use
 from comfytui.engine.departures import departed_since, is_gone
@@ -21,16 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["Ask", "Plan", "Standing", "attended", "plan"]
 
 
-@dataclass(frozen=True, slots=True)
-class Ask:
+class Ask(NamedTuple):
     """A request worth sending: for what, and for whose sake."""
 
     resource: Resource
     use: Use
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(NamedTuple):
     """What the engine does next.
 
     Attributes:
@@ -43,8 +41,7 @@ class Plan:
     wake_at: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How things stand, beside what the snapshot says; all moments are of the monotonic clock.
 
     Attributes:
@@ -58,16 +55,15 @@ class Standing:
     """
 
     now: float
-    waits: Mapping[Use, float] = field(default_factory=dict)
-    in_flight: Mapping[Resource, Use] = field(default_factory=dict)
-    wished: Mapping[Resource, float] = field(default_factory=dict)
+    waits: Mapping[Use, float] = MappingProxyType({})
+    in_flight: Mapping[Resource, Use] = MappingProxyType({})
+    wished: Mapping[Resource, float] = MappingProxyType({})
     since: float = -math.inf
     rotated_on: float = -math.inf
     listed_on: float = -math.inf
 
 
-@dataclass(frozen=True, slots=True)
-class _Candidate:
+class _Candidate(NamedTuple):
     """Something to ask, when it is due, and when it may be asked."""
 
     ask: Ask

@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.engine.names import name_or_id
 from comfytui.engine.spans import UNDER_WAY
@@ -44,8 +43,7 @@ class Need(StrEnum):
     """Whether the runner answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(NamedTuple):
     """What is known of a runner.
 
     Attributes:
@@ -71,8 +69,7 @@ class QueryError(ValueError):
         self.place = place
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(NamedTuple):
     """One thing that is looked for.
 
     Attributes:
@@ -98,8 +95,7 @@ class Term:
         return verdict is not None and verdict is not self.negated
 
 
-@dataclass(frozen=True, slots=True)
-class Query:
+class Query(NamedTuple):
     """What runners are looked for; without terms it is false, and every runner matches.
 
     Attributes:

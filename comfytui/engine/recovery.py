@@ -30,12 +30,12 @@ def recovered(snapshot: Snapshot, took: float | None) -> Snapshot:
     its own speed.
     """
     if took is not None:
-        snapshot = replace(snapshot, response_time=smoothed(snapshot.response_time, took))
+        snapshot = snapshot._replace(response_time=smoothed(snapshot.response_time, took))
     in_force, earliest = snapshot.pace, _cooling_until(snapshot.spending)
 
     def soon(problem: Problem) -> Problem:
         next_try = max(earliest, min(problem.next_try, problem.tried_on + in_force))
-        return replace(problem, next_try=next_try, streak=0)
+        return problem._replace(next_try=next_try, streak=0)
 
     return _with_problems(snapshot, soon)
 
@@ -43,19 +43,19 @@ def recovered(snapshot: Snapshot, took: float | None) -> Snapshot:
 def hurried(snapshot: Snapshot, now: float) -> Snapshot:
     """The interval is another: whatever failed waits no longer than that from `now`, cool-downs apart."""
     latest = max(now + snapshot.pace, _cooling_until(snapshot.spending))
-    return _with_problems(snapshot, lambda problem: replace(problem, next_try=min(problem.next_try, latest)))
+    return _with_problems(snapshot, lambda problem: problem._replace(next_try=min(problem.next_try, latest)))
 
 
 def with_spending(snapshot: Snapshot, spending: Spending) -> Snapshot:
     """The spending as it is now; in a cool-down no next try is promised before its end."""
-    snapshot = replace(snapshot, spending=spending)
+    snapshot = snapshot._replace(spending=spending)
     earliest = _cooling_until(spending)
-    return _with_problems(snapshot, lambda problem: replace(problem, next_try=max(problem.next_try, earliest)))
+    return _with_problems(snapshot, lambda problem: problem._replace(next_try=max(problem.next_try, earliest)))
 
 
 def forget_problems(snapshot: Snapshot) -> Snapshot:
     """What is known stays, as if nothing had failed since and the token were a good one."""
-    return replace(_with_feeds(snapshot, _sound), needs_token=None)
+    return _with_feeds(snapshot, _sound)._replace(needs_token=None)
 
 
 def aged(snapshot: Snapshot, seconds: float) -> Snapshot:
@@ -81,8 +81,7 @@ def _with_problems(snapshot: Snapshot, change: Callable[[Problem], Problem]) -> 
 
 
 def _with_feeds(snapshot: Snapshot, change: _Change) -> Snapshot:
-    return replace(
-        snapshot,
+    return snapshot._replace(
         pages=_changed(snapshot.pages, change),
         runners=_changed(snapshot.runners, change),
         histories=_changed(snapshot.histories, change),

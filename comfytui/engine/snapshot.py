@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Never
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Never
 
 from comfytui.api.allowance import Spending
 from comfytui.engine.feed import Feed
@@ -27,8 +27,7 @@ DEFAULT_INTERVAL = 5.0
 _NEVER_ASKED: Feed[Never] = Feed()
 
 
-@dataclass(frozen=True, slots=True)
-class Attention:
+class Attention(NamedTuple):
     """What the person looks at: the engine polls this, and nothing that is out of sight.
 
     Attributes:
@@ -44,7 +43,7 @@ class Attention:
         whole: Whether all pages are wanted, because the list is filtered or sorted here.
     """
 
-    page: PageKey = field(default_factory=PageKey)
+    page: PageKey = PageKey()
     runner_id: str | None = None
     paused: bool = False
     visible: tuple[str, ...] = ()
@@ -54,8 +53,7 @@ class Attention:
     whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Departure:
+class Departure(NamedTuple):
     """A runner that is no longer registered: the API answered 404 for it.
 
     Attributes:
@@ -71,8 +69,7 @@ class Departure:
     on: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(NamedTuple):
     """One whole, immutable state of what is known; `replace` shares what did not change, so `is` detects it.
 
     Attributes:
@@ -91,14 +88,14 @@ class Snapshot:
     """
 
     revision: int = 0
-    attention: Attention = field(default_factory=Attention)
+    attention: Attention = Attention()
     interval: float = DEFAULT_INTERVAL
-    pages: Mapping[PageKey, Feed[RunnerPage]] = field(default_factory=dict)
-    runners: Mapping[str, Feed[Runner]] = field(default_factory=dict)
-    histories: Mapping[str, Feed[tuple[Workflow, ...]]] = field(default_factory=dict)
-    stats: Mapping[str, Feed[Checkup]] = field(default_factory=dict)
+    pages: Mapping[PageKey, Feed[RunnerPage]] = MappingProxyType({})
+    runners: Mapping[str, Feed[Runner]] = MappingProxyType({})
+    histories: Mapping[str, Feed[tuple[Workflow, ...]]] = MappingProxyType({})
+    stats: Mapping[str, Feed[Checkup]] = MappingProxyType({})
     response_time: float = 0.0
-    spending: Spending = field(default_factory=Spending)
+    spending: Spending = Spending()
     needs_token: Problem | None = None
     departed: tuple[Departure, ...] = ()
     ahead: float = 0.0

@@ -6,9 +6,8 @@ What is not known comes last, whichever way the rest goes; ties go by name, then
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.engine.names import name_or_id
@@ -53,8 +52,7 @@ _Value: TypeAlias = tuple[float, str]
 _Item = TypeVar("_Item")
 
 
-@dataclass(frozen=True, slots=True)
-class Sort:
+class Sort(NamedTuple):
     """An order.
 
     Attributes:
@@ -68,7 +66,7 @@ class Sort:
     @property
     def flipped(self) -> Sort:
         """The same the other way round."""
-        return replace(self, descending=not self.descending)
+        return self._replace(descending=not self.descending)
 
 
 def natural(key: str) -> Sort:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, WINDOW
 from comfytui.engine.pacing import by_time, room_at
@@ -28,8 +27,7 @@ _OVERDUE = 1.5
 _HELD_UP = 1.5 * WINDOW
 
 
-@dataclass(frozen=True, slots=True)
-class Swept:
+class Swept(NamedTuple):
     """The page of a whole list that comes next; all moments are of the monotonic clock.
 
     Attributes:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from operator import is_
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.engine.query import Facts, Need, Query, is_known
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS
@@ -27,8 +26,7 @@ _Histories: TypeAlias = "Mapping[str, Feed[tuple[Workflow, ...]]]"
 _Checkups: TypeAlias = "Mapping[str, Feed[Checkup]]"
 
 
-@dataclass(frozen=True, slots=True)
-class Searched:
+class Searched(NamedTuple):
     """How much of the list was looked through.
 
     Attributes:
@@ -51,8 +49,7 @@ class Searched:
         return self.pages == self.of
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """What was found.
 
     Attributes:
@@ -69,8 +66,7 @@ class View:
     loaded: tuple[Runner, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Basis:
+class _Basis(NamedTuple):
     """What filtering and sorting start from."""
 
     listed: tuple[Runner, ...]
@@ -135,7 +131,7 @@ class Viewer:
             capped=total is not None and total > MAX_WHOLE_RUNNERS,
         )
         if searched != self._view.searched:
-            self._view = replace(self._view, searched=searched)
+            self._view = self._view._replace(searched=searched)
         return self._view
 
     def _list(self, feeds: Iterable[Feed[RunnerPage]]) -> tuple[Runner, ...]:
@@ -161,7 +157,7 @@ class Viewer:
         found = _kept(self._view.runners, _found(facts, query, sort))
         before = self._view
         if found is not before.runners or known != before.known or listed is not before.loaded:
-            self._view = replace(before, runners=found, known=known, loaded=listed)
+            self._view = before._replace(runners=found, known=known, loaded=listed)
 
 
 def _found(facts: Sequence[Facts], query: Query, sort: Sort | None) -> tuple[Runner, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
@@ -138,7 +137,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     def action_cycle_time_style(self) -> None:
         """Tell times in the next style."""
         self.time_style = self.time_style.following
-        self.keep_soon(replace(self.state, time_style=self.time_style))
+        self.keep_soon(self.state._replace(time_style=self.time_style))
 
     def action_command_palette(self) -> None:
         """Offer every command, and every runner that is loaded."""
@@ -148,7 +147,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         """Have the next theme."""
         self.theme = NAMES[(NAMES.index(self.theme) + 1) % len(NAMES)]
         self.tell(f"Theme: {self.theme}", 2)
-        self.keep_soon(replace(self.state, theme=self.theme))
+        self.keep_soon(self.state._replace(theme=self.theme))
 
     def action_redraw(self) -> None:
         """Draw the whole screen, whatever another program has written over it."""

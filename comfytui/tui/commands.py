@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 __all__ = ["COMMANDS", "DASHBOARD_HINTS", "LOG_HINTS", "WORKFLOW_HINTS", "Command", "Hint", "Where"]
 
@@ -34,8 +34,7 @@ class Where(StrEnum):
     PALETTE = "in the palette"
 
 
-@dataclass(frozen=True, slots=True)
-class Command:
+class Command(NamedTuple):
     """Something a person can tell the dashboard to do.
 
     Attributes:
@@ -55,8 +54,7 @@ class Command:
     in_palette: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Hint:
+class Hint(NamedTuple):
     """A word of the footer and the commands whose first keys stand before it."""
 
     word: str

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -11,8 +10,7 @@ if TYPE_CHECKING:
 __all__ = ["Door", "OpenDoor", "Verdict"]
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(NamedTuple):
     """Whether a token was taken, and what there is to say of it: one sentence without the token, or nothing."""
 
     taken: bool

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import combinations
+from types import MappingProxyType
+from typing import NamedTuple
 
 from comfytui.tui.commands import COMMANDS, Command, Where
 from comfytui.tui.keys import EXAMPLES, arrivals, read_key, shown, types
@@ -111,15 +112,14 @@ class KeymapError(ValueError):
         self.command = command
 
 
-@dataclass(frozen=True, slots=True)
-class Keymap:
+class Keymap(NamedTuple):
     """The keys that differ from the declared ones.
 
     Attributes:
         keys: The keys of each such command by its id, as Textual spells them; empty where it has none.
     """
 
-    keys: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    keys: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @property
     def textual(self) -> dict[str, str]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 __all__ = ["FEW", "MANY", "MANY_IN_256", "Look"]
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(NamedTuple):
     """The colours and styles of a theme; the roles are those of `comfytui.tui.present.cells.Role`.
 
     Attributes:
@@ -137,8 +136,8 @@ MANY = {
 
 def _in_256(look: Look, background: str, bar: str, cursor: str, blurred: str) -> Look:
     """The same before what is behind it: that is so dark or so light that the nearest of 256 is another colour."""
-    return replace(
-        look, background=background, bar=bar, cursor=(cursor, "bold"), blurred=(blurred, "none"), chosen=cursor
+    return look._replace(
+        background=background, bar=bar, cursor=(cursor, "bold"), blurred=(blurred, "none"), chosen=cursor
     )
 
 

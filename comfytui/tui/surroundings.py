@@ -8,8 +8,8 @@ from __future__ import annotations
 import codecs
 import fnmatch
 from collections.abc import Mapping, MutableMapping
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 __all__ = ["Colours", "Surroundings", "surroundings"]
 
@@ -70,8 +70,7 @@ _FIRST_TRUECOLOR_VTE = 3600
 _MULTIPLEXED_TERMS = ("tmux*", "screen*")
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(NamedTuple):
     """What may be drawn, and how Textual is told.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -85,7 +84,7 @@ class WatchingApp(TakingApp):
         """Begin to poll the fleet."""
         engine = self.fleet.engine
         if self.fleet.profile is not None:
-            self.keep_soon(replace(self.state, profile=self.fleet.profile))
+            self.keep_soon(self.state._replace(profile=self.fleet.profile))
         self._polling = (self.run_worker(engine.run(), name="engine"), self.run_worker(self._follow(), name="follow"))
         self._tell_of_memory()
 

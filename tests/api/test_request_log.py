@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +8,7 @@ from comfytui.api.request_log import MAX_ENTRIES, Note, RequestLog, RequestRecor
 from tests.support.clock import START, FakeClock
 
 RECORD = RequestRecord(START, "GET", "/v1/runner?page=1", 200, "", 38, 1234)
-NO_ANSWER = replace(RECORD, status=None, words="no such host", ms=5, size=0)
+NO_ANSWER = RECORD._replace(status=None, words="no such host", ms=5, size=0)
 
 
 @pytest.mark.parametrize(
@@ -37,7 +36,7 @@ def test_entries_stand_in_order_the_newest_last() -> None:
 def test_only_the_last_ones_are_kept() -> None:
     log = RequestLog(FakeClock())
     for ms in range(MAX_ENTRIES + 7):
-        log.add(replace(RECORD, ms=ms))
+        log.add(RECORD._replace(ms=ms))
     assert [entry.ms for entry in log.entries if isinstance(entry, RequestRecord)] == list(range(7, MAX_ENTRIES + 7))
 
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import astuple
 from pathlib import Path
 
 import pytest
@@ -71,7 +70,7 @@ def test_memory_is_whole_bytes_that_some_machine_might_have(sent: object, read: 
 @pytest.mark.parametrize("number", range(len(HOSTILE_VALUES)))
 def test_hostile_values_are_clean(number: int) -> None:
     stats = read_stats(hostile_stats(number))
-    texts = [*stats.extensions, *astuple(stats.system), *(text for device in stats.devices for text in astuple(device))]
+    texts = [*stats.extensions, *stats.system, *(text for device in stats.devices for text in device)]
     assert all(text == clean(text) for text in texts if isinstance(text, str))
 
 

@@ -102,13 +102,13 @@ PREFERRED = replace(CONFIG, profile="full")
         (
             chosen(Flags(profile="empty"), config=PREFERRED),
             None,
-            replace(TOP_ONLY, profile="empty", tokens=replace(PLAIN, saved=("token-empty", "token"))),
+            replace(TOP_ONLY, profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token"))),
         ),
         (chosen(url=ENVIRON, config=PREFERRED), None, at(TOP_ONLY, ENVIRON)),
         (chosen(Flags(url=FLAG), config=PREFERRED), None, at(TOP_ONLY, FLAG)),
         # The one of last time, which the environment did not mean.
-        (chosen(), "full", replace(FULL, tokens=replace(FULL.tokens, environment=False))),
-        (chosen(), "empty", replace(TOP_ONLY, profile="empty", tokens=replace(PLAIN, saved=("token-empty", "token")))),
+        (chosen(), "full", replace(FULL, tokens=FULL.tokens._replace(environment=False))),
+        (chosen(), "empty", replace(TOP_ONLY, profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token")))),
         (chosen(), "gone", TOP_ONLY),
         (chosen(url=ENVIRON), "full", at(TOP_ONLY, ENVIRON)),
         (chosen(Flags(url=FLAG)), "full", at(TOP_ONLY, FLAG)),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from random import Random
 
 import pytest
@@ -30,16 +29,16 @@ class Person(Random):
         """What they do next, one key press after another."""
         seen = snapshot.attention
         if (seen.paused or not seen.focused) and self.random() < 0.8:
-            return [Attend(replace(seen, paused=False, focused=True))]
+            return [Attend(seen._replace(paused=False, focused=True))]
         match self.randrange(10):
             case 0:
                 return [Refresh()] * self.choice([1, 1, 25])
             case 1:
                 return [ChangeInterval(self.choice([1.0, 2.0, 5.0]))]
             case 2:
-                return [Attend(replace(seen, focused=not seen.focused))]
+                return [Attend(seen._replace(focused=not seen.focused))]
             case 3:
-                return [Attend(replace(seen, paused=not seen.paused))]
+                return [Attend(seen._replace(paused=not seen.paused))]
             case 4 | 5:
                 return self.turns_pages(snapshot)
             case _:
@@ -49,8 +48,8 @@ class Person(Random):
         """One page, or the key held down round and round."""
         first = self.randrange(PAGES)
         pages = [(first + turn) % PAGES + 1 for turn in range(self.choice([1, 1, 25]))]
-        turned = [replace(snapshot.attention, page=PageKey(page, PER_PAGE)) for page in pages]
-        return [Attend(replace(each, runner_id=None, visible=())) for each in turned]
+        turned = [snapshot.attention._replace(page=PageKey(page, PER_PAGE)) for page in pages]
+        return [Attend(each._replace(runner_id=None, visible=())) for each in turned]
 
     def moves(self, snapshot: Snapshot) -> list[Action]:
         """The cursor, one row or all the way down."""
@@ -59,7 +58,7 @@ class Person(Random):
         ids = tuple(runner.id for runner in snapshot.page.value.runners)
         first = self.randrange(len(ids))
         rows = ids[first:] if self.random() < 0.3 else ids[first : first + 1]
-        return [Attend(replace(snapshot.attention, runner_id=row, visible=ids)) for row in rows]
+        return [Attend(snapshot.attention._replace(runner_id=row, visible=ids)) for row in rows]
 
 
 class Watch:

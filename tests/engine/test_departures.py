@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.departures import MAX_DEPARTURES, depart, departed_since, is_gone, without
 from comfytui.engine.feed import Feed
@@ -76,7 +74,7 @@ def test_it_is_gone_until_something_brings_it_back() -> None:
     assert not is_gone(KNOWN, "r1")
     assert not is_gone(KNOWN, "never heard of")
     assert is_gone(snapshot, "r1")
-    assert not is_gone(replace(snapshot, pages=KNOWN.pages), "r1")
+    assert not is_gone(snapshot._replace(pages=KNOWN.pages), "r1")
 
 
 def test_a_total_is_never_less_than_none_at_all() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -43,7 +42,7 @@ class TestCoolDown:
             await at.clock.advance(2 * SOON)
             at.mend_everything()
             assert at.snapshot.spending.cooling(at.clock.monotonic()) == pytest.approx(12.0)
-            await at.perform(Refresh(), Attend(replace(FULL_VIEW, page=SECOND)), Refresh())
+            await at.perform(Refresh(), Attend(FULL_VIEW._replace(page=SECOND)), Refresh())
             assert await at.asked_within(11.9) == []
             asked = await at.asked_within(0.2)
             assert asked[0] == SECOND
@@ -120,8 +119,8 @@ class TestBudget:
     @pytest.mark.parametrize(
         ("action", "wanted"),
         [
-            (Attend(replace(FULL_VIEW, page=SECOND)), [SECOND]),
-            (Attend(replace(FULL_VIEW, runner_id="x")), [HistoryKey("x"), RunnerKey("x")]),
+            (Attend(FULL_VIEW._replace(page=SECOND)), [SECOND]),
+            (Attend(FULL_VIEW._replace(runner_id="x")), [HistoryKey("x"), RunnerKey("x")]),
             (Refresh(), [PAGE, HISTORY, RUNNER]),
         ],
         ids=["page", "cursor", "refresh"],
@@ -189,7 +188,7 @@ class TestRotation:
             assert at.snapshot.histories.keys() == set(FULL_VIEW.visible)
 
     async def test_it_takes_half_of_the_share_at_most(self) -> None:
-        async with rig(replace(FULL_VIEW, runner_id=None)) as at:
+        async with rig(FULL_VIEW._replace(runner_id=None)) as at:
             await at.clock.advance(300)
             moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
             most = max(sum(0 <= on - first < WINDOW for on in moments) for first in moments)
@@ -201,20 +200,20 @@ class TestRotation:
             asked = await at.asked_within(4 * INTERVAL)
             assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER)] == [4, 4, 4]
             assert Use.ROTATION not in at.source.uses
-            await at.attend(replace(FULL_VIEW, page=SECOND))
+            await at.attend(FULL_VIEW._replace(page=SECOND))
             assert at.source.asked[-1] == SECOND
             await at.release(HistoryKey("r3"))
             await at.clock.advance(2)
             assert HistoryKey("r4") in at.source.asked
 
     async def test_none_when_paused(self) -> None:
-        async with rig(replace(FULL_VIEW, paused=True)) as at:
+        async with rig(FULL_VIEW._replace(paused=True)) as at:
             assert await at.asked_within(300) == []
 
     async def test_it_goes_where_the_eye_goes(self) -> None:
         async with rig(FULL_VIEW) as at:
             await at.clock.advance(5)
-            await at.attend(replace(FULL_VIEW, visible=("a", "b")))
+            await at.attend(FULL_VIEW._replace(visible=("a", "b")))
             asked = await at.asked_within(20)
             histories = {each.runner_id for each in asked if isinstance(each, HistoryKey)}
             assert histories == {"a", "b", "r1"}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 from comfytui.api.allowance import SHARE, WINDOW, Use
@@ -15,7 +14,7 @@ from tests.support.builders import make_stats
 
 SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the runner", 500)
 GONE = NotFound("GET", "/v1/runner/r1/stats", "requested entity not found", 404)
-FEW = replace(FULL_VIEW, visible=("r1", "r2", "r3"))
+FEW = FULL_VIEW._replace(visible=("r1", "r2", "r3"))
 HUNG = tuple(StatsKey(f"x{number}") for number in range(20))
 
 
@@ -79,7 +78,7 @@ async def test_where_there_are_no_stats_the_runner_stays() -> None:
 
 
 async def test_paused_nothing_is_checked_by_time() -> None:
-    async with rig(replace(FEW, paused=True)) as at:
+    async with rig(FEW._replace(paused=True)) as at:
         assert at.source.asked.count(STATS) == 1
         assert await at.asked_within(600) == []
 
@@ -117,14 +116,14 @@ class TestOthers:
 
     async def test_what_a_filter_asks_for_is_checked_though_the_view_is_full(self) -> None:
         wanted = tuple(f"far{number}" for number in range(4))
-        async with rig(replace(FULL_VIEW, unchecked=wanted)) as at:
+        async with rig(FULL_VIEW._replace(unchecked=wanted)) as at:
             await at.clock.advance(40)
             assert at.snapshot.stats.keys() == {"r1", *wanted}
             assert not at.snapshot.histories.keys() & set(wanted)
 
     async def test_all_of_it_keeps_within_the_rotations_half_of_the_share(self) -> None:
         wanted = tuple(f"far{number}" for number in range(200))
-        async with rig(replace(FULL_VIEW, runner_id=None, unchecked=wanted)) as at:
+        async with rig(FULL_VIEW._replace(runner_id=None, unchecked=wanted)) as at:
             await at.clock.advance(150)
             moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
             assert max(sum(0 <= on - first < WINDOW for on in moments) for first in moments) == SHARE // 2

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import cycle
 
 import pytest
@@ -71,7 +70,7 @@ class TestFailures:
             at.break_everything(HANGS)
             await at.clock.advance(200)
             at.mend_everything()
-            await at.attend(replace(ALL, page=SECOND))
+            await at.attend(ALL._replace(page=SECOND))
             assert at.snapshot.page.problem is None
             await at.clock.advance(0.1)
             assert at.snapshot.runner("r1").problem is None
@@ -156,7 +155,7 @@ class TestDepartures:
             assert at.snapshot.runner("r1").value is not None
 
     async def test_one_in_rotation_leaves_too(self) -> None:
-        async with rig(replace(FULL_VIEW, visible=("r1", "r2"))) as at:
+        async with rig(FULL_VIEW._replace(visible=("r1", "r2"))) as at:
             at.source.pages[PAGE] = make_page(make_runner("r1"), make_runner("r2"), total=2)
             at.source.histories["r2"] = GONE
             await at.clock.advance(INTERVAL + 1)
@@ -175,7 +174,7 @@ class TestToken:
             assert at.snapshot.needs_token.message == "Token has expired"
             assert at.snapshot.page.value is not None
             at.source.forget()
-            await at.perform(Refresh(), Attend(replace(FULL_VIEW, page=SECOND, runner_id="x")))
+            await at.perform(Refresh(), Attend(FULL_VIEW._replace(page=SECOND, runner_id="x")))
             assert await at.asked_within(3600) == []
 
     async def test_with_another_connection_everything_is_asked_again(self) -> None:
@@ -185,7 +184,7 @@ class TestToken:
         old.pages[PAGE] = REFUSED
         old.hold(HISTORY)
         engine = Engine(
-            returning(*sources), clock, attention=replace(ALL, paused=True), interval=INTERVAL, jitter=without_jitter
+            returning(*sources), clock, attention=ALL._replace(paused=True), interval=INTERVAL, jitter=without_jitter
         )
         async with at_work(engine):
             assert engine.snapshot.needs_token is not None

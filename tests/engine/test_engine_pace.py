@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from comfytui.engine.actions import ChangeInterval
@@ -25,16 +23,16 @@ from tests.engine.rig import (
 class TestFocus:
     async def test_without_it_everything_is_four_times_slower_but_on_a_wallboard(self) -> None:
         async with rig() as at:
-            await at.attend(replace(ALL, focused=False))
+            await at.attend(ALL._replace(focused=False))
             assert at.snapshot.pace == 4 * INTERVAL
             assert (await at.asked_within(8 * INTERVAL)).count(PAGE) == 2
-            await at.attend(replace(ALL, focused=False, wallboard=True))
+            await at.attend(ALL._replace(focused=False, wallboard=True))
             assert at.snapshot.pace == INTERVAL
             assert (await at.asked_within(8 * INTERVAL)).count(PAGE) == 8
 
     async def test_regained_everything_is_asked_at_once(self) -> None:
         async with rig() as at:
-            await at.attend(replace(ALL, focused=False))
+            await at.attend(ALL._replace(focused=False))
             await at.clock.advance(1)
             at.source.forget()
             await at.attend(ALL)
@@ -51,9 +49,9 @@ class TestFocus:
             assert at.source.asked == [PAGE]
 
     async def test_regained_nothing_is_asked_when_paused(self) -> None:
-        async with rig(replace(ALL, paused=True, focused=False)) as at:
+        async with rig(ALL._replace(paused=True, focused=False)) as at:
             at.source.forget()
-            await at.attend(replace(ALL, paused=True))
+            await at.attend(ALL._replace(paused=True))
             assert at.source.asked == []
 
 

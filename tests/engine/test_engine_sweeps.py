@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from itertools import pairwise
 from random import Random
 from typing import TYPE_CHECKING
@@ -74,7 +73,7 @@ class TestKeeping:
             at.source.forget()
             for _ in range(20):
                 await at.refresh()
-            await at.attend(replace(WHOLE, runner_id="r700"))
+            await at.attend(WHOLE._replace(runner_id="r700"))
             await at.clock.advance(1.5)
             assert {HistoryKey("r700"), RunnerKey("r700")} <= set(at.source.asked)
             await at.clock.advance(25.0)
@@ -82,7 +81,7 @@ class TestKeeping:
             assert sorted(first) == list(range(1, 31))
 
     async def test_refresh_while_paused_asks_each_page_once(self) -> None:
-        async with whole_rig(500, replace(WHOLE, paused=True)) as at:
+        async with whole_rig(500, WHOLE._replace(paused=True)) as at:
             await load(at)
             await at.clock.advance(30.0)
             at.source.forget()
@@ -114,9 +113,9 @@ class TestKeeping:
             assert Viewer().view(at.snapshot, Query(), None).searched.is_complete
 
     async def test_two_whole_lists_and_many_pages_do_not_push_each_other_out_while_loading(self) -> None:
-        async with whole_rig(10_000, replace(QUIET, paused=True)) as at:
+        async with whole_rig(10_000, QUIET._replace(paused=True)) as at:
             for number in range(2, USUAL_PAGES):
-                await at.attend(replace(QUIET, whole=False, page=PageKey(number)))
+                await at.attend(QUIET._replace(whole=False, page=PageKey(number)))
                 await at.clock.advance(1.0)
             await at.attend(QUIET)
             await load(at)
@@ -135,11 +134,11 @@ class Somebody(Random):
             case 0:
                 return Refresh()
             case 1:
-                return Attend(replace(attention, whole=not attention.whole))
+                return Attend(attention._replace(whole=not attention.whole))
             case 2:
-                return Attend(replace(attention, page=PageKey(self.randint(1, 60))))
+                return Attend(attention._replace(page=PageKey(self.randint(1, 60))))
             case _:
-                return Attend(replace(attention, runner_id=f"r{self.randrange(1_500)}"))
+                return Attend(attention._replace(runner_id=f"r{self.randrange(1_500)}"))
 
 
 @pytest.mark.parametrize("seed", [1, 2])

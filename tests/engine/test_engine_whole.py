@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -40,7 +39,7 @@ class TestLoading:
         allowance = LocalAllowance(clock)
         source = ScriptedSource(clock, soon, allowance)
         fill(source, EVERYBODY)
-        attention = replace(WHOLE, runner_id=runner_id)
+        attention = WHOLE._replace(runner_id=runner_id)
         engine = Engine(
             returning(source),
             clock,
@@ -70,7 +69,7 @@ class TestLoading:
         async with whole_rig(10_000, waits=30.0) as at:
             waits = []
             for number in range(100, 130):
-                await at.attend(replace(WHOLE, runner_id=f"r{number}"))
+                await at.attend(WHOLE._replace(runner_id=f"r{number}"))
                 began = at.clock.monotonic()
                 while at.snapshot.history(f"r{number}").value is None:
                     await at.clock.advance(0.05)
@@ -84,7 +83,7 @@ class TestLoading:
         async with whole_rig(10_000, waits=30.0) as at:
             at.source.forget()
             for number in range(400):
-                await at.attend(replace(WHOLE, runner_id=f"x{number}"))
+                await at.attend(WHOLE._replace(runner_id=f"x{number}"))
                 await at.clock.advance(0.1)
             moments = [on for on, key in at.source.log if isinstance(key, PageKey)]
             assert max(later - earlier for earlier, later in pairwise(moments)) <= 1.5 * WINDOW + 1.0
@@ -115,7 +114,7 @@ class TestLoading:
                 assert freshness is Freshness.LIVE
 
     async def test_a_list_without_a_total_is_loaded_to_its_end(self) -> None:
-        async with rig(replace(QUIET, whole=False)) as at:
+        async with rig(QUIET._replace(whole=False)) as at:
             for number in range(1, 4):
                 runners = EVERYBODY[number * 100 - 100 : number * 100]
                 at.source.pages[page(number)] = make_page(*runners).model_copy(update={"total": None})
@@ -127,7 +126,7 @@ class TestLoading:
             assert loaded(at) == [1, 2, 3, 4]
 
     async def test_paused_it_is_loaded_once_and_no_more(self) -> None:
-        async with whole_rig(1_000, replace(WHOLE, paused=True)) as at:
+        async with whole_rig(1_000, WHOLE._replace(paused=True)) as at:
             await load(at)
             assert sorted(pages_asked(at)) == list(range(1, 11))
             assert await at.asked_within(LONG) == []

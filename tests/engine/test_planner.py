@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -46,13 +45,13 @@ def known(attention: Attention, page: float, runner: float, history: float) -> S
 
 def failed(attention: Attention, next_try: float) -> Snapshot:
     """Only the page was asked, in vain."""
-    return Snapshot(attention=attention, interval=5.0, pages={PAGE: Feed(problem=replace(DOWN, next_try=next_try))})
+    return Snapshot(attention=attention, interval=5.0, pages={PAGE: Feed(problem=DOWN._replace(next_try=next_try))})
 
 
 def with_histories(snapshot: Snapshot, **fetched_on: float) -> Snapshot:
     """The same with the histories of these runners known, each since its moment."""
     others = {runner_id: Feed((), START, on) for runner_id, on in fetched_on.items()}
-    return replace(snapshot, histories={**snapshot.histories, **others})
+    return snapshot._replace(histories={**snapshot.histories, **others})
 
 
 FRESH = known(IN_VIEW, NOW, NOW, NOW)
@@ -62,7 +61,7 @@ def all_of(snapshot: Snapshot, standing: Standing) -> tuple[list[Ask], float | N
     """What is asked one after another while nothing is answered, and when to look again."""
     asked: list[Ask] = []
     in_flight = dict(standing.in_flight)
-    while (step := plan(snapshot, replace(standing, in_flight=in_flight))).ask is not None:
+    while (step := plan(snapshot, standing._replace(in_flight=in_flight))).ask is not None:
         asked.append(step.ask)
         in_flight[step.ask.resource] = step.ask.use
     return asked, step.wake_at
@@ -155,7 +154,7 @@ def test_what_is_attended_is_in_the_order_it_is_wanted() -> None:
 
 
 def test_without_a_token_nothing_is_asked_whatever_is_wished() -> None:
-    snapshot = replace(Snapshot(attention=IN_VIEW), needs_token=DOWN)
+    snapshot = Snapshot(attention=IN_VIEW)._replace(needs_token=DOWN)
     assert plan(snapshot, Standing(NOW, wished=wished(*EVERYTHING))) == Plan(None)
 
 
@@ -194,7 +193,7 @@ class TestWithoutRoom:
         assert plan(known(LIVE, 92.5, 99, 99), Standing(NOW, waits)).ask == Ask(PAGE, Use.WISH)
 
     def test_runners_leave_the_last_of_the_share_to_pages(self) -> None:
-        spent = replace(Snapshot(attention=LIVE), spending=Spending(tuple(NOW - 8 + n / 10 for n in range(18))))
+        spent = Snapshot(attention=LIVE)._replace(spending=Spending(tuple(NOW - 8 + n / 10 for n in range(18))))
         asked, wake_at = all_of(spent, Standing(NOW))
         assert asked == [Ask(PAGE, Use.WISH)]
         assert wake_at == 102.0
@@ -231,7 +230,7 @@ class TestRotation:
 
     @pytest.mark.parametrize("share", [20, 10])
     def test_half_of_the_share_at_most(self, share: int) -> None:
-        snapshot, now = replace(FRESH, spending=Spending(share=share)), NOW
+        snapshot, now = FRESH._replace(spending=Spending(share=share)), NOW
         asked = [NOW - 1000]
         under_way: Mapping[Resource, Use] = {PAGE: Use.POLL, HISTORY: Use.POLL, RUNNER: Use.POLL, STATS: Use.POLL}
         while now < NOW + 60:
@@ -242,27 +241,27 @@ class TestRotation:
         assert max(sum(0 <= at - first < 10 for at in asked) for first in asked) == share // 2
 
     def test_none_when_paused(self) -> None:
-        assert plan(replace(FRESH, attention=replace(IN_VIEW, paused=True)), Standing(NOW)) == Plan(None)
+        assert plan(FRESH._replace(attention=IN_VIEW._replace(paused=True)), Standing(NOW)) == Plan(None)
 
     def test_slowly_where_nobody_looks(self) -> None:
-        snapshot = replace(FRESH, attention=replace(IN_VIEW, focused=False))
+        snapshot = FRESH._replace(attention=IN_VIEW._replace(focused=False))
         assert plan(snapshot, Standing(NOW, rotated_on=99.0)) == Plan(None, 103.0)
 
     def test_what_is_young_enough_is_left_alone(self) -> None:
         assert plan(with_histories(FRESH, r2=99, r3=98, r4=97), Standing(NOW)) == Plan(None, 102.0)
 
     def test_what_failed_waits_for_its_next_try_and_holds_up_no_other(self) -> None:
-        failed_one: Feed[tuple[Workflow, ...]] = Feed(problem=replace(DOWN, next_try=101.0))
+        failed_one: Feed[tuple[Workflow, ...]] = Feed(problem=DOWN._replace(next_try=101.0))
         snapshot = with_histories(FRESH, r3=95.0, r4=NOW)
-        snapshot = replace(snapshot, histories={**snapshot.histories, "r2": failed_one})
+        snapshot = snapshot._replace(histories={**snapshot.histories, "r2": failed_one})
         assert plan(snapshot, Standing(NOW)).ask == Ask(HistoryKey("r3"), Use.ROTATION)
         assert plan(with_histories(snapshot, r3=NOW), Standing(NOW)) == Plan(None, 101.0)
 
     def test_a_quarter_of_the_share_stays_for_key_presses(self) -> None:
         spent = Spending(tuple(NOW - 9 + n / 10 for n in range(15)))
-        assert plan(replace(FRESH, spending=spent), Standing(NOW)) == Plan(None, 101.0)
-        fewer = replace(spent, sent=spent.sent[1:])
-        assert plan(replace(FRESH, spending=fewer), Standing(NOW)).ask is not None
+        assert plan(FRESH._replace(spending=spent), Standing(NOW)) == Plan(None, 101.0)
+        fewer = spent._replace(sent=spent.sent[1:])
+        assert plan(FRESH._replace(spending=fewer), Standing(NOW)).ask is not None
 
     def test_nothing_in_view_nothing_to_rotate(self) -> None:
         assert plan(known(LIVE, NOW, NOW, NOW), Standing(NOW)) == Plan(None, 105.0)
@@ -272,23 +271,23 @@ class TestDeparted:
     """Runners that answered 404."""
 
     def gone(self, runner_id: str, on: float) -> Snapshot:
-        snapshot = replace(FRESH, pages={PAGE: Feed(make_page(make_runner("r1"), make_runner("r2")), START, NOW)})
+        snapshot = FRESH._replace(pages={PAGE: Feed(make_page(make_runner("r1"), make_runner("r2")), START, NOW)})
         return depart(snapshot, runner_id, Seen(on, on, START))
 
     def test_one_that_is_still_attended_is_not_asked_again_and_again(self) -> None:
-        assert plan(replace(self.gone("r1", 99.0), attention=LIVE), Standing(NOW)) == Plan(None, 105.0)
+        assert plan(self.gone("r1", 99.0)._replace(attention=LIVE), Standing(NOW)) == Plan(None, 105.0)
 
     def test_one_that_a_page_brought_back_is_asked_again(self) -> None:
-        snapshot = replace(self.gone("r1", 99.0), pages=FRESH.pages)
+        snapshot = self.gone("r1", 99.0)._replace(pages=FRESH.pages)
         assert plan(snapshot, Standing(NOW)).ask == Ask(HISTORY, Use.WISH)
 
     def test_the_rotation_leaves_it_alone_for_a_while_though_it_is_back(self) -> None:
         listed = Feed(make_page(make_runner("r1"), make_runner("r2")), START, NOW)
-        attention = replace(IN_VIEW, visible=("r1", "r2"))
+        attention = IN_VIEW._replace(visible=("r1", "r2"))
         for on, ask in ((90.0, None), (60.0, Ask(HistoryKey("r2"), Use.ROTATION))):
-            snapshot = replace(self.gone("r2", on), attention=attention, pages={PAGE: listed})
+            snapshot = self.gone("r2", on)._replace(attention=attention, pages={PAGE: listed})
             assert plan(snapshot, Standing(NOW)).ask == ask
 
     def test_the_rotation_leaves_it_alone_for_good_while_nothing_lists_it(self) -> None:
-        snapshot = replace(self.gone("r2", 10.0), attention=replace(IN_VIEW, visible=("r1", "r2")))
+        snapshot = self.gone("r2", 10.0)._replace(attention=IN_VIEW._replace(visible=("r1", "r2")))
         assert plan(snapshot, Standing(NOW)).ask is None

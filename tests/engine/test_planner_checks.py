@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import pytest
 
@@ -43,8 +42,8 @@ def known(attention: Attention, interval: float = 5.0, *, histories: float = NOW
 
 
 def failed(attention: Attention, tried_on: float, next_try: float) -> Snapshot:
-    problem = replace(DOWN, tried_on=tried_on, next_try=next_try)
-    return replace(known(attention), stats={"r1": Feed(FINE, START, 1.0, problem)})
+    problem = DOWN._replace(tried_on=tried_on, next_try=next_try)
+    return known(attention)._replace(stats={"r1": Feed(FINE, START, 1.0, problem)})
 
 
 def rotated(snapshot: Snapshot, in_flight: Mapping[Resource, Use] | None = None) -> Plan:
@@ -57,10 +56,10 @@ class TestUnderTheCursor:
     def test_it_is_asked_once_the_history_was_tried(self, attention: Attention) -> None:
         snapshot = known(attention)
         assert plan(snapshot, Standing(NOW)).ask == Ask(STATS, Use.POLL)
-        untried = replace(snapshot, histories={})
+        untried = snapshot._replace(histories={})
         asked: Mapping[Resource, Use] = {HISTORY: Use.WISH}
         assert plan(untried, Standing(NOW, in_flight=asked)).ask is None
-        in_vain = replace(snapshot, histories={"r1": Feed(problem=replace(DOWN, next_try=NOW + 9))})
+        in_vain = snapshot._replace(histories={"r1": Feed(problem=DOWN._replace(next_try=NOW + 9))})
         assert plan(in_vain, Standing(NOW)).ask == Ask(STATS, Use.POLL)
 
     @pytest.mark.parametrize(
@@ -90,16 +89,16 @@ class TestUnderTheCursor:
         assert plan(failed(LIVE, 80.0, 120.0), Standing(NOW, since=95.0)).ask == Ask(STATS, Use.POLL)
 
     def test_what_a_person_waits_for_goes_first_and_other_polls_too(self) -> None:
-        snapshot = replace(known(LIVE, r1=1.0), histories={"r1": Feed((), START, 90.0)})
+        snapshot = known(LIVE, r1=1.0)._replace(histories={"r1": Feed((), START, 90.0)})
         assert plan(snapshot, Standing(NOW)).ask == Ask(HISTORY, Use.POLL)
         assert plan(known(LIVE), Standing(NOW, wished={RUNNER: NOW})).ask == Ask(RUNNER, Use.WISH)
 
     def test_a_quarter_of_the_share_stays_for_key_presses(self) -> None:
         spent = Spending(tuple(NOW - 9 + n / 10 for n in range(15)))
-        assert plan(replace(known(LIVE), spending=spent), Standing(NOW)) == Plan(None, 101.0)
+        assert plan(known(LIVE)._replace(spending=spent), Standing(NOW)) == Plan(None, 101.0)
 
     def test_one_that_is_gone_is_not_asked(self) -> None:
-        gone = depart(replace(known(LIVE), pages={}), "r1", Seen(NOW, NOW, START))
+        gone = depart(known(LIVE)._replace(pages={}), "r1", Seen(NOW, NOW, START))
         assert plan(gone, Standing(NOW, in_flight={PAGE: Use.POLL})) == Plan(None)
 
 
@@ -118,7 +117,7 @@ class TestInRotation:
         assert rotated(known(IN_VIEW, r3=98.0)) == Plan(None, 102.0)
 
     def test_histories_never_asked_go_before_any(self) -> None:
-        snapshot = replace(known(IN_VIEW), histories={"r1": Feed((), START, NOW), "r2": Feed((), START, NOW)})
+        snapshot = known(IN_VIEW)._replace(histories={"r1": Feed((), START, NOW), "r2": Feed((), START, NOW)})
         assert rotated(snapshot).ask == Ask(HistoryKey("r3"), ROTATED)
         assert rotated(snapshot, {HistoryKey("r3"): ROTATED}).ask == Ask(StatsKey("r2"), ROTATED)
 
@@ -126,10 +125,10 @@ class TestInRotation:
         assert rotated(known(IN_VIEW, 30.0, histories=80.0, r2=41.0, r3=60.0)).ask is None
         assert rotated(known(IN_VIEW, 30.0, histories=80.0, r2=40.0, r3=60.0)).ask == Ask(StatsKey("r2"), ROTATED)
         for tried_on, ask in ((41.0, None), (40.0, Ask(StatsKey("r2"), ROTATED))):
-            problem = replace(DOWN, tried_on=tried_on, next_try=tried_on + 5)
+            problem = DOWN._replace(tried_on=tried_on, next_try=tried_on + 5)
             in_vain: Feed[Checkup] = Feed(problem=problem)
             snapshot = known(IN_VIEW, r3=60.0)
-            assert rotated(replace(snapshot, stats={**snapshot.stats, "r2": in_vain})).ask == ask
+            assert rotated(snapshot._replace(stats={**snapshot.stats, "r2": in_vain})).ask == ask
 
     def test_one_under_way_holds_up_no_history_and_no_other_check_goes_with_it(self) -> None:
         asked: Mapping[Resource, Use] = {StatsKey("r2"): ROTATED}
@@ -137,24 +136,24 @@ class TestInRotation:
         assert rotated(known(IN_VIEW, histories=95.0), asked).ask == Ask(HistoryKey("r2"), ROTATED)
 
     def test_where_the_api_knows_of_no_stats_only_the_runner_under_the_cursor_is_checked(self) -> None:
-        unheard_of: Feed[Checkup] = Feed(problem=replace(DOWN, kind=ProblemKind.NOT_FOUND))
-        snapshot = replace(known(IN_VIEW), stats={"r1": unheard_of})
+        unheard_of: Feed[Checkup] = Feed(problem=DOWN._replace(kind=ProblemKind.NOT_FOUND))
+        snapshot = known(IN_VIEW)._replace(stats={"r1": unheard_of})
         assert rotated(snapshot).ask is None
-        assert plan(replace(snapshot, attention=LIVE), Standing(NOW)).ask == Ask(STATS, Use.POLL)
-        assert rotated(replace(snapshot, stats={"r1": Feed(problem=DOWN)})).ask == Ask(StatsKey("r2"), ROTATED)
+        assert plan(snapshot._replace(attention=LIVE), Standing(NOW)).ask == Ask(STATS, Use.POLL)
+        assert rotated(snapshot._replace(stats={"r1": Feed(problem=DOWN)})).ask == Ask(StatsKey("r2"), ROTATED)
 
     def test_the_check_of_the_runner_under_the_cursor_is_none_of_it(self) -> None:
         assert rotated(known(IN_VIEW), {STATS: Use.POLL}).ask == Ask(StatsKey("r2"), ROTATED)
 
     def test_in_the_rhythm_of_the_rotation(self) -> None:
-        snapshot = known(replace(IN_VIEW, runner_id=None))
+        snapshot = known(IN_VIEW._replace(runner_id=None))
         assert plan(snapshot, Standing(NOW, rotated_on=99.5)) == Plan(None, 100.5)
-        assert plan(replace(snapshot, attention=replace(IN_VIEW, paused=True)), Standing(NOW)).ask == Ask(
+        assert plan(snapshot._replace(attention=IN_VIEW._replace(paused=True)), Standing(NOW)).ask == Ask(
             STATS, Use.POLL
         )
 
     def test_what_is_asked_for_takes_turns_with_histories(self) -> None:
-        asked_for = replace(IN_VIEW, unchecked=("r3", "far", "r1"))
+        asked_for = IN_VIEW._replace(unchecked=("r3", "far", "r1"))
         snapshot = known(asked_for, histories=95.0)
         assert rotated(snapshot).ask == Ask(StatsKey("r3"), ROTATED)
         assert rotated(snapshot, {StatsKey("r3"): ROTATED}).ask == Ask(HistoryKey("r2"), ROTATED)
@@ -163,11 +162,11 @@ class TestInRotation:
         assert rotated(known(asked_for, histories=95.0, r3=39.0, far=NOW)).ask == Ask(StatsKey("r3"), ROTATED)
 
     def test_histories_never_asked_go_before_what_is_asked_for(self) -> None:
-        snapshot = replace(known(replace(IN_VIEW, unchecked=("r2",))), histories={"r1": Feed((), START, NOW)})
+        snapshot = known(IN_VIEW._replace(unchecked=("r2",)))._replace(histories={"r1": Feed((), START, NOW)})
         assert rotated(snapshot).ask == Ask(HistoryKey("r2"), ROTATED)
 
     def test_one_that_has_departed_a_moment_ago_is_left_alone(self) -> None:
         listed = {PAGE: Feed(make_page(make_runner("r1"), make_runner("r2")), START, NOW)}
-        attention = replace(IN_VIEW, visible=("r1", "r2"), unchecked=("r2",))
-        gone = replace(depart(known(attention), "r2", Seen(90.0, 90.0, START)), pages=listed)
+        attention = IN_VIEW._replace(visible=("r1", "r2"), unchecked=("r2",))
+        gone = depart(known(attention), "r2", Seen(90.0, 90.0, START))._replace(pages=listed)
         assert rotated(gone).ask is None

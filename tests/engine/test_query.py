@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -15,7 +13,7 @@ GPU = Facts(
     reachable=True,
 )
 UNKNOWN = Facts(make_runner("r2", name="CPU", status=None))
-IDLE = replace(UNKNOWN, history=())
+IDLE = UNKNOWN._replace(history=())
 
 
 @pytest.mark.parametrize(
@@ -85,7 +83,7 @@ def test_an_empty_history_is_known(text: str, matches: bool) -> None:
 
 
 def test_a_newest_workflow_without_a_status_is_unknown() -> None:
-    facts = replace(IDLE, history=(make_workflow(status=None),))
+    facts = IDLE._replace(history=(make_workflow(status=None),))
     assert not parse("last:failed").matches(facts)
     assert not parse("!last:failed").matches(facts)
 
@@ -95,7 +93,7 @@ def test_a_newest_workflow_without_a_status_is_unknown() -> None:
     [("accepted", True), ("uploaded", True), ("queued", True), ("running", True), ("completed", False), ("?", False)],
 )
 def test_busy_is_who_has_any_workflow_under_way(status: str, busy: bool) -> None:
-    facts = replace(IDLE, history=(make_workflow("w2", status="failed"), make_workflow("w1", status=status)))
+    facts = IDLE._replace(history=(make_workflow("w2", status="failed"), make_workflow("w1", status=status)))
     assert parse("is:busy").matches(facts) is busy
     assert parse("is:idle").matches(facts) is not busy
 

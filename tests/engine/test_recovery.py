@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfytui.api.allowance import Spending
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed, Problem, ProblemKind
@@ -30,7 +28,7 @@ def tries(snapshot: Snapshot) -> set[float]:
 def test_after_a_success_nothing_waits_longer_than_an_interval_after_its_last_try() -> None:
     snapshot = recovered(KNOWN, 0.2)
     assert tries(snapshot) == {105.0}
-    assert snapshot.page.problem == replace(DOWN, next_try=105.0, streak=0)
+    assert snapshot.page.problem == DOWN._replace(next_try=105.0, streak=0)
     assert snapshot.page.value is KNOWN.page.value
 
 
@@ -58,7 +56,7 @@ def test_an_answers_time_counts_for_the_interval_in_force() -> None:
 
 
 def test_an_answer_that_says_nothing_of_the_apis_speed_leaves_it_as_it_was() -> None:
-    snapshot = recovered(replace(KNOWN, response_time=0.3), None)
+    snapshot = recovered(KNOWN._replace(response_time=0.3), None)
     assert (snapshot.response_time, tries(snapshot)) == (0.3, {105.0})
 
 
@@ -75,7 +73,7 @@ def test_another_interval_hurries_what_failed_and_puts_nothing_off() -> None:
 
 
 def test_with_a_new_connection_values_stay_and_problems_go() -> None:
-    snapshot = forget_problems(replace(KNOWN, needs_token=DOWN))
+    snapshot = forget_problems(KNOWN._replace(needs_token=DOWN))
     assert snapshot.needs_token is None
     assert snapshot.page == Feed(make_page(), START, 80.0)
     assert snapshot.runner("r1") == Feed()

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed
@@ -39,7 +37,7 @@ def test_what_was_never_asked_is_an_empty_feed() -> None:
 
 def test_a_runner_is_checked_as_it_is_polled_but_not_so_fast() -> None:
     assert (SNAPSHOT.pace, SNAPSHOT.stats_pace) == (5.0, 15.0)
-    assert replace(SNAPSHOT, interval=60.0).stats_pace == 60.0
+    assert SNAPSHOT._replace(interval=60.0).stats_pace == 60.0
 
 
 def test_the_total_is_what_the_newest_page_of_the_same_list_told() -> None:
@@ -56,7 +54,7 @@ def test_the_total_is_what_the_newest_page_of_the_same_list_told() -> None:
 
 def test_a_runner_is_found_by_its_details_else_on_a_page() -> None:
     listed = make_runner("r2")
-    snapshot = replace(SNAPSHOT, pages={PageKey(1): Feed(), PageKey(2): Feed(make_page(make_runner("r1"), listed))})
+    snapshot = SNAPSHOT._replace(pages={PageKey(1): Feed(), PageKey(2): Feed(make_page(make_runner("r1"), listed))})
     assert snapshot.find_runner("r1") is RUNNERS["r1"].value
     assert snapshot.find_runner("r2") is listed
     assert snapshot.find_runner("r3") is None
@@ -85,7 +83,7 @@ class TestWholeList:
     def test_its_pages_follow_from_the_newest_total(self) -> None:
         assert self.SNAPSHOT.total == 310
         assert self.SNAPSHOT.page_keys == tuple(PageKey(number, 100) for number in range(1, 5))
-        assert replace(self.SNAPSHOT, attention=Attention(page=PageKey(2))).page_keys == (PageKey(2),)
+        assert self.SNAPSHOT._replace(attention=Attention(page=PageKey(2))).page_keys == (PageKey(2),)
 
     def test_it_is_judged_by_the_worst_of_them(self) -> None:
         assert self.SNAPSHOT.page is self.SNAPSHOT.pages[PageKey(2, 100)]
@@ -93,6 +91,6 @@ class TestWholeList:
 
     def test_its_pace_is_what_its_pages_need(self) -> None:
         assert self.SNAPSHOT.list_pace == self.SNAPSHOT.pace == 5.0
-        many = replace(self.SNAPSHOT, pages={PageKey(1, 100): Feed(make_page(total=10_000), START, 3.0)})
+        many = self.SNAPSHOT._replace(pages={PageKey(1, 100): Feed(make_page(total=10_000), START, 3.0)})
         assert (many.pace, many.list_pace) == (5.0, 125.0)
-        assert replace(many, attention=Attention()).list_pace == 5.0
+        assert many._replace(attention=Attention()).list_pace == 5.0

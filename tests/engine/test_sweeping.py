@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 NOW = 1000.0
 WHOLE = Attention(whole=True)
-PAUSED = replace(WHOLE, paused=True)
-WITH_RUNNER = replace(WHOLE, runner_id="r1")
+PAUSED = WHOLE._replace(paused=True)
+WITH_RUNNER = WHOLE._replace(runner_id="r1")
 LATELY = Standing(NOW, listed_on=NOW - 1)
 DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, next_try=NOW - 1, tried_on=NOW - 6)
 
@@ -43,7 +43,7 @@ def known(*ages: float | None, attention: Attention = WHOLE) -> Snapshot:
 
 def with_problem(snapshot: Snapshot, number: int, problem: Problem) -> Snapshot:
     feed = replace(snapshot.page_at(page(number)), problem=problem)
-    return replace(snapshot, pages={**snapshot.pages, page(number): feed})
+    return snapshot._replace(pages={**snapshot.pages, page(number): feed})
 
 
 def flying(*resources: Resource) -> Mapping[Resource, Use]:
@@ -71,7 +71,7 @@ def due(snapshot: Snapshot, standing: Standing = LATELY) -> tuple[int, float]:
         pytest.param(known(1, 2, 3, 4, attention=PAUSED), 1, math.inf, id="paused: old is not due"),
         pytest.param(with_problem(known(1, 2, None), 3, DOWN), 3, -1, id="failed: when its next try is"),
         pytest.param(
-            with_problem(known(1, 2, None), 3, replace(DOWN, next_try=NOW + 4)), 2, 2 / 3, id="failed: others go on"
+            with_problem(known(1, 2, None), 3, DOWN._replace(next_try=NOW + 4)), 2, 2 / 3, id="failed: others go on"
         ),
         pytest.param(with_problem(known(1, None, attention=PAUSED), 2, DOWN), 1, math.inf, id="failed, paused"),
     ],
@@ -86,7 +86,7 @@ def test_a_page_is_wished_for_at_its_moment() -> None:
     standing = Standing(NOW, wished=wished, listed_on=NOW)
     assert due(known(1, 2, 3, attention=PAUSED), standing) == (2, -1)
     assert due(known(1, 2, 3), standing) == (2, -1)
-    standing = replace(standing, in_flight=flying(page(2)))
+    standing = standing._replace(in_flight=flying(page(2)))
     assert due(known(1, 2, 3, attention=PAUSED), standing) == (1, 2)
 
 
@@ -106,7 +106,7 @@ class TestRhythm:
         return swept.room_at - standing.now
 
     def spent(self, sent: int) -> Snapshot:
-        return replace(known(1, None, None), spending=Spending(tuple(NOW - 9 + n / 100 for n in range(sent))))
+        return known(1, None, None)._replace(spending=Spending(tuple(NOW - 9 + n / 100 for n in range(sent))))
 
     @pytest.mark.parametrize(("sent", "seconds"), [(0, -math.inf), (14, -math.inf), (15, 10 / 18), (20, 10 / 18)])
     def test_in_a_burst_while_little_was_sent_and_evenly_afterwards(self, sent: int, seconds: float) -> None:
@@ -117,16 +117,16 @@ class TestRhythm:
         standing = Standing(NOW, in_flight=flying(*(page(number) for number in range(1, MAX_SWEPT))))
         assert self.room(snapshot, standing) == -math.inf
         others = flying(page(900), PageKey(), HistoryKey("r1"), RunnerKey("r1"), StatsKey("r1"))
-        assert self.room(snapshot, replace(standing, in_flight={**standing.in_flight, **others})) == -math.inf
+        assert self.room(snapshot, standing._replace(in_flight={**standing.in_flight, **others})) == -math.inf
         more = {**standing.in_flight, **flying(page(MAX_SWEPT))}
-        assert self.room(snapshot, replace(standing, in_flight=more)) == math.inf
+        assert self.room(snapshot, standing._replace(in_flight=more)) == math.inf
 
     def test_a_page_an_interval_while_nothing_succeeds(self) -> None:
         snapshot = with_problem(known(1, None, None), 2, DOWN)
         assert self.room(snapshot, Standing(NOW, listed_on=NOW - 2)) == 3
         wished: dict[Resource, float] = {page(3): NOW}
         assert self.room(snapshot, Standing(NOW, listed_on=NOW - 2, wished=wished)) == -math.inf
-        something_did = with_problem(snapshot, 2, replace(DOWN, streak=0))
+        something_did = with_problem(snapshot, 2, DOWN._replace(streak=0))
         assert self.room(something_did, Standing(NOW, listed_on=NOW - 2)) == -math.inf
 
 
@@ -144,8 +144,7 @@ class TestPlan:
     def test_the_runner_goes_before_the_pages(self) -> None:
         snapshot = known(1, None, None, attention=WITH_RUNNER)
         assert plan(snapshot, LATELY).ask == Ask(HistoryKey("r1"), Use.WISH)
-        asked = replace(
-            snapshot,
+        asked = snapshot._replace(
             runners={"r1": Feed(make_runner(), START, NOW - 9)},
             histories={"r1": Feed((), START, NOW)},
         )
@@ -153,7 +152,7 @@ class TestPlan:
 
     def test_the_runner_may_take_all_that_is_left(self) -> None:
         sent = tuple(NOW - 8 + n / 10 for n in range(19))
-        snapshot = replace(known(1, None, attention=WITH_RUNNER), spending=Spending(sent))
+        snapshot = known(1, None, attention=WITH_RUNNER)._replace(spending=Spending(sent))
         standing = Standing(NOW, {Use.POLL: 3.0}, listed_on=NOW - 1)
         assert plan(snapshot, standing).ask == Ask(HistoryKey("r1"), Use.WISH)
 
@@ -163,7 +162,7 @@ class TestPlan:
         assert plan(snapshot, Standing(NOW, waits, listed_on=NOW - 14)).ask == Ask(HistoryKey("r1"), Use.WISH)
 
     def test_the_rotation_waits_while_pages_were_never_answered(self) -> None:
-        attention = replace(WHOLE, visible=("r1", "r2"))
+        attention = WHOLE._replace(visible=("r1", "r2"))
         busy = Standing(NOW, in_flight=flying(*map(page, range(1, 5))), listed_on=NOW - 1)
         assert plan(known(*[None] * 9, attention=attention), busy).ask is None
         assert plan(known(1, None, attention=attention), Standing(NOW, listed_on=NOW)).ask == Ask(page(2), Use.POLL)

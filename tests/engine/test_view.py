@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -95,7 +94,7 @@ def test_pages_beyond_the_end_of_a_list_that_has_shrunk_count_for_nothing() -> N
 
 def test_pages_of_another_status_count_for_nothing() -> None:
     active = Attention(page=PageKey(status=RunnerStatus.ACTIVE), whole=True)
-    snapshot = replace(THREE, attention=active)
+    snapshot = THREE._replace(attention=active)
     assert Viewer().view(snapshot, ALL, None) == View()
 
 
@@ -141,7 +140,7 @@ class TestTheSameObject:
         viewer = Viewer()
         view = viewer.view(THREE, parse("r0"), Sort("name"))
         other = fold_history(THREE, "r001", failed(), seen(1.0))
-        other = replace(other, attention=replace(WHOLE, runner_id="r002"), revision=7)
+        other = other._replace(attention=WHOLE._replace(runner_id="r002"), revision=7)
         other = fold_stats(other, "r001", make_stats(), seen(1.0))
         other = fold_page(other, PageKey(2, 25), make_page(make_runner("x"), total=250), seen(9.0))
         assert viewer.view(other, parse("r0"), Sort("name")) is view
@@ -212,7 +211,7 @@ class TestKnown:
         assert Viewer().view(snapshot, parse("r"), Sort("created")).known is None
 
     def test_a_history_that_was_asked_in_vain_is_not_known(self) -> None:
-        snapshot = replace(THREE, histories={"r001": Feed()})
+        snapshot = THREE._replace(histories={"r001": Feed()})
         assert Viewer().view(snapshot, parse("last:none"), None).known == 0
 
     def test_reachability_is_known_of_those_that_were_checked(self) -> None:
@@ -229,7 +228,7 @@ class TestKnown:
         assert (ids(view)[:3], view.known) == (["r150", "r002", "r001"], 2)
 
     def test_a_check_that_failed_says_nothing(self) -> None:
-        snapshot = replace(THREE, stats={"r001": Feed()})
+        snapshot = THREE._replace(stats={"r001": Feed()})
         assert Viewer().view(snapshot, parse("is:unreachable"), None).known == 0
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -82,13 +81,13 @@ def test_the_front_stands_for_the_list() -> None:
 )
 def test_what_a_list_may_be_made_of(key: PageKey, is_of_whole: bool) -> None:
     assert is_of_list(whole(ACTIVE), key) is is_of_whole
-    assert is_of_list(replace(whole(ACTIVE), whole=False), key) is (key == PageKey(3, 25, ACTIVE))
+    assert is_of_list(whole(ACTIVE)._replace(whole=False), key) is (key == PageKey(3, 25, ACTIVE))
 
 
 def test_the_worst_is_what_failed_for_longest_else_what_was_answered_longest_ago() -> None:
     never: Feed[RunnerPage] = Feed()
     old, new = Feed(SOME, START, 1.0), Feed(SOME, START, 2.0)
-    failed = Feed(SOME, START, 3.0, replace(DOWN, since=START.replace(hour=20)))
+    failed = Feed(SOME, START, 3.0, DOWN._replace(since=START.replace(hour=20)))
     failed_for_longer: Feed[RunnerPage] = Feed(problem=DOWN)
     assert worst([]) == worst([never, never]) == never
     assert worst([never, new, old]) is old

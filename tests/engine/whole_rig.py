@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from comfytui.engine.resources import PageKey
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
 EVERYBODY = [make_runner(f"r{number}") for number in range(10_000)]
 PLAIN = Attention(runner_id="r1", visible=tuple(f"r{number}" for number in range(25)))
-WHOLE = replace(PLAIN, whole=True)
+WHOLE = PLAIN._replace(whole=True)
 QUIET = Attention(whole=True)
 LONG = 150.0
 USUAL_PAGES = 70
@@ -42,7 +41,7 @@ async def whole_rig(
     runners: int, attention: Attention = WHOLE, latency: Callable[[], float] = soon, waits: float = 0.0
 ) -> AsyncIterator[Rig]:
     """An engine that was looking at a page of so many runners for a while, and now needs all of them."""
-    async with rig(replace(attention, whole=False), latency=latency) as at:
+    async with rig(attention._replace(whole=False), latency=latency) as at:
         fill(at.source, EVERYBODY[:runners])
         await at.clock.advance(waits)
         at.source.forget()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span
 
@@ -20,8 +19,7 @@ KEPT = "name"
 """The key of the column that cannot be left out: without it a row cannot be told from another."""
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(NamedTuple):
     """A column of a table.
 
     Attributes:
@@ -41,8 +39,7 @@ class Column:
     right: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """An item of a table.
 
     Attributes:
@@ -59,8 +56,7 @@ class Row:
     facts: tuple[object, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Choosing:
+class Choosing(NamedTuple):
     """What a person makes of a table's columns.
 
     Attributes:
@@ -89,7 +85,7 @@ class Choosing:
 
     def toggled(self, key: str) -> Self:
         """With this column shown, or not any more."""
-        return self if key == KEPT else replace(self, shown=self.shown ^ {key}, usual=False)
+        return self if key == KEPT else self._replace(shown=self.shown ^ {key}, usual=False)
 
     def moved(self, key: str, by: int) -> Self:
         """With this column so many places further down, as far as there are any."""
@@ -97,7 +93,7 @@ class Choosing:
         there = max(0, min(here + by, len(self.order) - 1))
         others = [each for each in self.order if each != key]
         order = (*others[:there], key, *others[there:])
-        return self if order == self.order else replace(self, order=order, usual=False)
+        return self if order == self.order else self._replace(order=order, usual=False)
 
 
 def arranged(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, ...]:
@@ -114,7 +110,7 @@ def arranged(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, 
     lowest = min(column.priority for column in columns)
     places = {key: lowest if key == KEPT else lowest + place for place, key in enumerate(chosen, 1)}
     untitled = [column for column in columns if not column.title]
-    return (*untitled, *(replace(titled[key], priority=places[key]) for key in chosen))
+    return (*untitled, *(titled[key]._replace(priority=places[key]) for key in chosen))
 
 
 def title_of(column: Column, sort: Sort | None) -> Line:
@@ -138,7 +134,7 @@ def fit(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
         needed = min(column.width, room) if column.priority == lowest else column.width
         if not 0 < needed <= room:
             break
-        chosen.append(replace(column, width=needed))
+        chosen.append(column._replace(width=needed))
         taken += needed + len(GAP.text)
     places = {column.key: place for place, column in enumerate(columns)}
     chosen.sort(key=lambda column: places[column.key])
@@ -154,4 +150,4 @@ def _widened(column: Column, spare: int, weights: int, chosen: Sequence[Column])
     heaviest = max(chosen, key=lambda other: other.weight)
     if column is heaviest:
         share += spare - sum(spare * other.weight // weights for other in chosen)
-    return replace(column, width=column.width + share)
+    return column._replace(width=column.width + share)

@@ -45,7 +45,7 @@ def following_sort(keys: Sequence[str], sort: Sort | None) -> Sort | None:
 def listing_with(snapshot: Snapshot, listing: Listing, view: View | None, runner_id: str) -> Listing | None:
     """The listing that has this runner, as near to the present one as there is; None where it is on no page loaded."""
     if view is not None and (place := _place(view.runners, runner_id)) is not None:
-        return replace(listing, key=replace(listing.key, page=place // listing.key.per_page + 1))
+        return listing._replace(key=replace(listing.key, page=place // listing.key.per_page + 1))
     # The list in view before others, and the very page before one that only tells where it would be.
     pages = sorted(snapshot.pages, key=lambda key: (key.status != listing.key.status, key.per_page))
     for key in pages:

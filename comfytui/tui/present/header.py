@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import LIMIT
 from comfytui.tui.present.cells import Line, Role, Span, beside, cut, width_of
@@ -15,8 +14,7 @@ __all__ = ["Header", "budget_words", "header_line", "interval_words", "source_wo
 _BAR = Span(" │ ", Role.MUTED)
 
 
-@dataclass(frozen=True, slots=True)
-class Header:
+class Header(NamedTuple):
     """What the header says.
 
     Attributes:

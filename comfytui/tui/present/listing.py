@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.engine.query import Query
@@ -38,8 +37,7 @@ _GAP = Span("  ")
 _LEAST_QUERY = 6
 
 
-@dataclass(frozen=True, slots=True)
-class Listing:
+class Listing(NamedTuple):
     """Which runners are to be listed, and how.
 
     Attributes:
@@ -48,8 +46,8 @@ class Listing:
         sort: What they are sorted by; None for the API's order, newest created first.
     """
 
-    key: PageKey = field(default_factory=PageKey)
-    query: Query = field(default_factory=Query)
+    key: PageKey = PageKey()
+    query: Query = Query()
     sort: Sort | None = None
 
     @property

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.units import TimeStyle
@@ -19,8 +19,7 @@ __all__ = ["Now"]
 _AGE_STEP = 5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Now:
+class Now(NamedTuple):
     """When it is, on both clocks, and how times are told.
 
     Attributes:
@@ -39,7 +38,7 @@ class Now:
     pace: float = math.inf
     said: Problem | None = None
     held: bool = False
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = MappingProxyType({})
 
     @property
     def age_step(self) -> int:

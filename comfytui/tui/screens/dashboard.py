@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
@@ -90,14 +89,14 @@ class DashboardScreen(ListingScreen):
         self._show_runner(snapshot, now)
         self.say_in_prompt()
         visible = (*self.runners.ids_in_view, *self.unknown_ids(snapshot))
-        attention = replace(self.attention, visible=visible, unchecked=self.unchecked_ids(snapshot))
+        attention = self.attention._replace(visible=visible, unchecked=self.unchecked_ids(snapshot))
         if attention != self.attention:
             self._attend(attention)
 
     def moment(self, snapshot: Snapshot) -> Now:
         """The present moment; rows hold still in it where a key was pressed a moment ago."""
         now = super().moment(snapshot)
-        return replace(now, held=now.monotonic - self._pressed_on < HOLD)
+        return now._replace(held=now.monotonic - self._pressed_on < HOLD)
 
     def pressed(self) -> None:
         """A key was pressed: what it was meant for must not slide away."""
@@ -213,18 +212,18 @@ class DashboardScreen(ListingScreen):
 
     def set_paused(self, *, paused: bool) -> None:
         """Attend to the same things, polled or not."""
-        self._attend(replace(self.attention, paused=paused))
+        self._attend(self.attention._replace(paused=paused))
 
     def set_focused(self, *, focused: bool) -> None:
         """Attend to the same things, with the terminal in front or not."""
-        self._attend(replace(self.attention, focused=focused))
+        self._attend(self.attention._replace(focused=focused))
 
     def enter_list(self) -> None:
         """Put the keys into the list."""
         self._go_to(self.runners)
 
     def _attend_runner(self) -> None:
-        self._attend(replace(self.attention, runner_id=self.runners.cursor_id))
+        self._attend(self.attention._replace(runner_id=self.runners.cursor_id))
         self.follow_again()
 
     def _attend(self, attention: Attention) -> None:
@@ -236,7 +235,7 @@ class DashboardScreen(ListingScreen):
 
     def _show_runner(self, snapshot: Snapshot, now: Now) -> None:
         runner_id = self.runners.cursor_id
-        now = replace(now, said=snapshot.page.problem if self.runners.display else None)
+        now = now._replace(said=snapshot.page.problem if self.runners.display else None)
         feed = snapshot.runner(runner_id)
         runner = feed.value or self.runners.runner(runner_id)
         self.detail.show_runner(runner, feed, snapshot.checkup(runner_id), now)
@@ -287,4 +286,4 @@ class DashboardScreen(ListingScreen):
 
 
 def _attending(attention: Attention, listing: Listing) -> Attention:
-    return replace(attention, page=listing.key, whole=listing.whole)
+    return attention._replace(page=listing.key, whole=listing.whole)

@@ -82,7 +82,7 @@ class ListingScreen(FollowingScreen):
         found = listing_with(snapshot, self.listing, view, self._kept_id)
         if found is not None and found.whole == self.listing.whole and found.key != self.listing.key:
             self.runners.seek(self._kept_id)
-            self.listing = replace(self.listing, key=found.key)
+            self.listing = self.listing._replace(key=found.key)
         if view is None or view.searched.is_complete:
             self._kept_id = None
 
@@ -140,7 +140,7 @@ class ListingScreen(FollowingScreen):
         key = self.listing.key
         following = STATUSES[(STATUSES.index(key.status) + 1) % len(STATUSES)]
         self.runners.seek(self.runners.cursor_id)
-        self.relist(replace(self.listing, key=replace(key, page=1, status=following)))
+        self.relist(self.listing._replace(key=replace(key, page=1, status=following)))
 
     def action_sort_column(self) -> None:
         """Sort by the next column: the history where the keys go there, else the list."""
@@ -171,14 +171,14 @@ class ListingScreen(FollowingScreen):
         """List without the filter, and without that of the status once there is no other."""
         key = replace(self.listing.key, page=1)
         if self.listing.query:
-            self.relist(replace(self.listing, key=key, query=parse("")))
+            self.relist(self.listing._replace(key=key, query=parse("")))
         elif key.status is not None:
             self.runners.seek(self.runners.cursor_id)
-            self.relist(replace(self.listing, key=replace(key, status=None)))
+            self.relist(self.listing._replace(key=replace(key, status=None)))
 
     def turn_to(self, page: int) -> None:
         """List the runners of this page."""
-        self.relist(replace(self.listing, key=replace(self.listing.key, page=page)))
+        self.relist(self.listing._replace(key=replace(self.listing.key, page=page)))
 
     def close_prompt(self) -> None:
         """Take away what is typed into; what it did stays."""
@@ -204,7 +204,7 @@ class ListingScreen(FollowingScreen):
             return
         query = self._understood(event.text)
         if query is not None and query.text != self.listing.query.text:
-            self.relist(replace(self.listing, key=replace(self.listing.key, page=1), query=query))
+            self.relist(self.listing._replace(key=replace(self.listing.key, page=1), query=query))
         self.say_in_prompt()
 
     @on(Prompt.Given)
@@ -265,7 +265,7 @@ class ListingScreen(FollowingScreen):
 
     def _sort(self, sort: Sort | None) -> None:
         self._arrange_columns(sort)
-        self.relist(replace(self.listing, sort=sort))
+        self.relist(self.listing._replace(sort=sort))
 
     def _columns_chosen(self, chosen: tuple[str, ...] | None) -> None:
         if chosen is not None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from comfytui.engine.view import Viewer
 from comfytui.tui.present.cells import width_of
@@ -171,8 +170,7 @@ class RunnerList(KeyedTable):
             self._sought = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(NamedTuple):
     """What is shown.
 
     Attributes:

@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,7 +85,7 @@ def test_a_column_changes_in_nothing_but_its_width(columns: tuple[Column, ...], 
     asked = {column.key: column for column in columns}
     lowest = min(column.priority for column in columns)
     for column in fit(columns, width):
-        assert replace(column, width=0) == replace(asked[column.key], width=0)
+        assert column._replace(width=0) == asked[column.key]._replace(width=0)
         assert column.width >= asked[column.key].width or column.priority == lowest
 
 
@@ -98,7 +96,7 @@ def test_real_tables(columns: tuple[Column, ...]) -> None:
     assert len(set(keys(columns))) == len(columns)
 
 
-TITLED = tuple(replace(column, title=column.key.removeprefix("glyph")) for column in TABLE)
+TITLED = tuple(column._replace(title=column.key.removeprefix("glyph")) for column in TABLE)
 
 
 @pytest.mark.parametrize(

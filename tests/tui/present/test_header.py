@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,12 +51,12 @@ def test_the_least_telling_parts_go_where_it_is_narrow(width: int, shown: str) -
     ],
 )
 def test_how_many_runners(total: int, status: str | None, said: str) -> None:
-    header = replace(HEADER, total=total, status=status)
+    header = HEADER._replace(total=total, status=status)
     assert plain_text(header_line(header, 200)).split(" │ ")[3] == said
 
 
 def test_a_total_nobody_knows_is_not_said() -> None:
-    assert plain_text(header_line(replace(HEADER, total=None), 200)).split(" │ ")[3] == "every 5 s"
+    assert plain_text(header_line(HEADER._replace(total=None), 200)).split(" │ ")[3] == "every 5 s"
 
 
 @pytest.mark.parametrize(("seconds", "words"), [(5.0, "every 5 s"), (2.5, "every 2.5 s"), (60.0, "every 60 s")])
@@ -68,7 +66,7 @@ def test_the_interval_in_words(seconds: float, words: str) -> None:
 
 @given(TEXT, TEXT, st.integers(0, 120))
 def test_it_never_takes_more_than_the_width(source: str, name: str, width: int) -> None:
-    header = replace(HEADER, source=(Span(source),), trail=("runners", name))
+    header = HEADER._replace(source=(Span(source),), trail=("runners", name))
     assert width_of(header_line(header, width)) <= width
 
 

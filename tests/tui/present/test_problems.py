@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -50,14 +49,14 @@ def feed(problem: Problem | None, fetched_on: float | None = None) -> Feed[Runne
     ],
 )
 def test_every_cause_in_words(kind: ProblemKind, status: int | None, words: str) -> None:
-    problem = replace(DOWN, kind=kind, status=status)
+    problem = DOWN._replace(kind=kind, status=status)
     assert cause(problem) == words
-    assert cause(replace(problem, message="[b]as sent[/b]")) == f"{words}: [b]as sent[/b]"
+    assert cause(problem._replace(message="[b]as sent[/b]")) == f"{words}: [b]as sent[/b]"
 
 
 @pytest.mark.parametrize("kind", ProblemKind)
 def test_no_cause_says_none(kind: ProblemKind) -> None:
-    assert "None" not in cause(replace(DOWN, kind=kind, status=None, message="what is known"))
+    assert "None" not in cause(DOWN._replace(kind=kind, status=None, message="what is known"))
 
 
 def test_a_notice_says_since_when_why_and_what_happens_next(in_zone: InZone) -> None:
@@ -70,12 +69,12 @@ def test_a_notice_says_since_when_why_and_what_happens_next(in_zone: InZone) -> 
 
 
 def test_a_try_that_is_due_is_not_in_the_past() -> None:
-    assert plain_text(notice(feed(replace(DOWN, next_try=NOW - 3)), AT, 80)[0]).endswith("again in 0 s")
+    assert plain_text(notice(feed(DOWN._replace(next_try=NOW - 3)), AT, 80)[0]).endswith("again in 0 s")
 
 
 @given(TEXT, st.integers(2, 80))
 def test_a_notice_fits(message: str, width: int) -> None:
-    lines = notice(feed(replace(DOWN, message=message)), AT, width)
+    lines = notice(feed(DOWN._replace(message=message)), AT, width)
     assert lines
     assert all(width_of(each) <= width for each in lines)
 
@@ -96,12 +95,12 @@ def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: s
     in_zone("UTC")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
     assert state(snapshot, NOW) == (Span(word, role),)
-    paused = replace(snapshot, attention=Attention(paused=True))
+    paused = snapshot._replace(attention=Attention(paused=True))
     assert state(paused, NOW) == (Span(" PAUSED ", Role.ALERT),)
 
 
 def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> None:
-    elsewhere = replace(AT, said=replace(DOWN, failures=3))
+    elsewhere = AT._replace(said=DOWN._replace(failures=3))
     assert notice(feed(DOWN, fetched_on=900.0), elsewhere, 80) == ()
     assert notice(feed(DOWN), elsewhere, 80)
-    assert notice(feed(replace(DOWN, message="another"), fetched_on=900.0), elsewhere, 80)
+    assert notice(feed(DOWN._replace(message="another"), fetched_on=900.0), elsewhere, 80)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -51,7 +50,7 @@ def roles(fields: tuple[Field, ...]) -> set[Role]:
 
 
 def with_devices(*devices: Device, system: SystemStats | None = None) -> Feed[Checkup]:
-    return feed(replace(WELL, stats=RunnerStats(system or SystemStats(), devices)))
+    return feed(WELL._replace(stats=RunnerStats(system or SystemStats(), devices)))
 
 
 def test_a_runner_that_answers_has_gauges_with_numbers() -> None:
@@ -130,11 +129,11 @@ def test_the_cell_of_the_list(known: Feed[Checkup], cell: Span) -> None:
     ],
 )
 def test_odd_memories_are_told_as_far_as_they_make_sense(total: int | None, free: int | None, words: str) -> None:
-    assert health(with_devices(replace(CARD, vram_total=total, vram_free=free)))[1:] == [("VRAM", words)]
+    assert health(with_devices(CARD._replace(vram_total=total, vram_free=free)))[1:] == [("VRAM", words)]
 
 
 def test_several_devices_are_told_apart_and_their_gauges_are_of_one_length() -> None:
-    big = replace(CARD, vram_total=141 * GB, vram_free=0)
+    big = CARD._replace(vram_total=141 * GB, vram_free=0)
     known = with_devices(CARD, big, Device(type="cuda"))
     assert health(known, 36)[1:] == [
         ("VRAM 0", "▰▰▱▱  14.0 / 24.0 GB"),
@@ -171,8 +170,8 @@ def test_answer_times(seconds: float, words: str) -> None:
 
 
 def test_what_the_machine_is() -> None:
-    stats = replace(STATS, dev_mode=True, extensions=("impact-pack", "[b]crystools"))
-    assert [(label, plain_text(value)) for label, value in machine_fields(feed(replace(WELL, stats=stats)))] == [
+    stats = STATS._replace(dev_mode=True, extensions=("impact-pack", "[b]crystools"))
+    assert [(label, plain_text(value)) for label, value in machine_fields(feed(WELL._replace(stats=stats)))] == [
         ("ComfyUI", "0.33.0"),
         ("Python", "3.12.12"),
         ("Device", "cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync"),
@@ -184,5 +183,5 @@ def test_what_the_machine_is() -> None:
 
 def test_nothing_is_told_of_a_machine_that_said_nothing() -> None:
     assert machine_fields(feed(None)) == ()
-    assert machine_fields(feed(replace(WELL, stats=RunnerStats(SystemStats(python_version=" "), (Device(),))))) == ()
-    assert health(feed(replace(WELL, stats=RunnerStats()))) == [("Reachable", "✔ 43 ms")]
+    assert machine_fields(feed(WELL._replace(stats=RunnerStats(SystemStats(python_version=" "), (Device(),))))) == ()
+    assert health(feed(WELL._replace(stats=RunnerStats()))) == [("Reachable", "✔ 43 ms")]

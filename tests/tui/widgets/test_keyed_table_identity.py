@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TypeAlias
 
@@ -41,7 +41,7 @@ class Model:
     marks: dict[str, float] = field(default_factory=dict)
 
     def at(self) -> Now:
-        return replace(self.now, held=self.now.monotonic - self.pressed_on < HOLD)
+        return self.now._replace(held=self.now.monotonic - self.pressed_on < HOLD)
 
     def sends(self, state: State) -> None:
         for each, told in state.items():
@@ -61,7 +61,7 @@ class Model:
         self.order = wanted
 
     def passes(self, seconds: float) -> None:
-        self.now = replace(self.now, monotonic=self.now.monotonic + seconds)
+        self.now = self.now._replace(monotonic=self.now.monotonic + seconds)
         self.marks = {each: until for each, until in self.marks.items() if until > self.now.monotonic}
         if not self.at().held:
             self.settles()
@@ -125,7 +125,7 @@ async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
     async with table_of(()) as (app, pilot):
         await pilot.resize_terminal(40, 10)
         app.table.show(made(dict.fromkeys("abc", 0)), (), NOW)
-        app.table.show(made(dict.fromkeys("cab", 0)), (), replace(NOW, held=True))
+        app.table.show(made(dict.fromkeys("cab", 0)), (), NOW._replace(held=True))
         assert [row.id for row in app.table.rows] == ["a", "b", "c"]
         assert "1 move held" in drawn_line(app.table, 9).text
         app.table.elapse(NOW)
@@ -137,7 +137,7 @@ async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
 async def test_what_the_person_asked_for_is_not_held() -> None:
     async with table_of(()) as (app, _):
         app.table.show(made(dict.fromkeys("abc", 0)), (), NOW)
-        app.table.show(made(dict.fromkeys("cb", 0)), (), replace(NOW, held=True), anew=True)
+        app.table.show(made(dict.fromkeys("cb", 0)), (), NOW._replace(held=True), anew=True)
         assert [row.id for row in app.table.rows] == ["c", "b"]
 
 
