@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from comfytui.config.choices import resolve_switched
@@ -16,10 +17,11 @@ if TYPE_CHECKING:
     from comfytui.config.choices import Choices
     from comfytui.config.settings import Settings
     from comfytui.engine.engine import Engine
+    from comfytui.engine.snapshot import Attention, Snapshot
     from comfytui.sources import Connect
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.door import Door
-    from comfytui.tui.fleets import OpenFleet
+    from comfytui.tui.fleets import OpenFleet, Watch
     from comfytui.tui.keymap import Keymap
     from comfytui.tui.setup import Remembers, Setup
     from comfytui.tui.surroundings import Surroundings
@@ -66,18 +68,23 @@ class Profiles:
 
     def fleet(self, settings: Settings) -> OpenFleet:
         """The fleet that settings are for; it shares its host's allowance with other dashboards of this user."""
+        from comfytui.tui.fleets import OpenFleet
+
+        key = settings.profile or settings.source
+        first = _first(settings, key, self._memory)
+        return OpenFleet(key, settings.source, first, partial(self._watch, settings), settings.profile, settings.colour)
+
+    def _watch(self, settings: Settings, attention: Attention) -> Watch:
         from comfytui.api.shared_allowance import SharedAllowance
         from comfytui.config.paths import budget_file
         from comfytui.sources import Entrance
-        from comfytui.tui.fleets import OpenFleet
+        from comfytui.tui.fleets import Watch
 
         budget = budget_file(os.environ)
         allowance = SharedAllowance(self._clock, budget, settings.source, log=self._requests)
         entrance = Entrance(settings, self._clock, allowance, self._requests)
-        key = settings.profile or settings.source
-        per_page = _per_page(settings, key, self._memory)
-        engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, per_page)
-        return OpenFleet(key, engine, entrance, settings.profile, settings.colour, allowance.close)
+        engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
+        return Watch(engine, entrance, allowance.close)
 
 
 def hosted_dashboard(choices: Choices, settings: Settings, setup: Setup) -> ComfyTUI:
@@ -138,13 +145,16 @@ def build_dashboard(
 ) -> ComfyTUI:
     """The dashboard of one fleet, ready to run; nothing has been started."""
     from comfytui.tui.app import ComfyTUI
-    from comfytui.tui.fleets import OpenFleet
+    from comfytui.tui.fleets import OpenFleet, Watch
     from comfytui.tui.setup import Setup
 
     setup = setup or Setup()
     key = " ".join(server.url for server in settings.servers) or settings.source
-    engine = _engine(settings, connect, clock, allowance, _per_page(settings, key, setup.memory))
-    app = ComfyTUI(OpenFleet(key, engine, door), clock, requests, setup)
+
+    def watch(attention: Attention) -> Watch:
+        return Watch(_engine(settings, connect, clock, allowance, attention), door)
+
+    app = ComfyTUI(OpenFleet(key, door.source, _first(settings, key, setup.memory), watch), clock, requests, setup)
     app.at_end(requests.close)
     return app
 
@@ -187,13 +197,19 @@ def keymap_of(settings: Settings) -> Keymap:
         raise SettingsError(f"{keys.place_of(error.command)}: keys.{name}: {error}.") from None
 
 
-def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: Allowance, per_page: int) -> Engine:
+def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: Allowance, attention: Attention) -> Engine:
     from comfytui.engine.engine import Engine
-    from comfytui.engine.resources import PageKey
-    from comfytui.engine.snapshot import Attention
 
-    attention = Attention(page=PageKey(per_page=per_page), wallboard=settings.wallboard)
     return Engine(connect, clock, attention=attention, interval=settings.interval, allowance=allowance)
+
+
+def _first(settings: Settings, key: str, memory: Remembers) -> Snapshot:
+    """What is known of a fleet before anything was asked: what to look at, and how often."""
+    from comfytui.engine.resources import PageKey
+    from comfytui.engine.snapshot import Attention, Snapshot
+
+    page = PageKey(per_page=_per_page(settings, key, memory))
+    return Snapshot(attention=Attention(page=page, wallboard=settings.wallboard), interval=settings.interval)
 
 
 def _per_page(settings: Settings, key: str, memory: Remembers) -> int:

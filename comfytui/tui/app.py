@@ -8,7 +8,7 @@ from textual import events, on
 from textual.command import CommandPalette
 from textual.reactive import reactive
 
-from comfytui.engine.actions import Attend, ChangeInterval, Refresh
+from comfytui.engine.actions import ChangeInterval, Refresh
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import Where
 from comfytui.tui.filters import filters_for
@@ -77,17 +77,15 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     def get_default_screen(self) -> Screen[None]:
         """The dashboard itself, so that the first frame is its frame."""
-        engine = self.fleet.engine
-        screen = DashboardScreen(self.clock, engine.snapshot.attention, self.view)
-        engine.perform(Attend(screen.attention))
+        screen = DashboardScreen(self.clock, self.fleet.first.attention, self.view)
+        self.fleet.begin_with(screen.attention)
         return screen
 
     def begin_anew(self) -> None:
         """Forget on the screen what was known of the fleet before."""
-        engine = self.fleet.engine
         if (dashboard := self._dashboard) is not None:
-            dashboard.restart(engine.snapshot.attention, self.view)
-            engine.perform(Attend(dashboard.attention))
+            dashboard.restart(self.fleet.first.attention, self.view)
+            self.fleet.begin_with(dashboard.attention)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line goes through on its way to the terminal, ours first."""

@@ -67,7 +67,7 @@ class WatchingApp(TakingApp):
         self._keeping: Timer | None = None
         self._skew_told = False
         self._memory_told: str | None = None
-        self.set_reactive(WatchingApp.snapshot, fleet.engine.snapshot)
+        self.set_reactive(WatchingApp.snapshot, fleet.first)
         self.set_reactive(WatchingApp.source, _source_of(fleet))
 
     def at_end(self, close: Callable[[], None]) -> None:
@@ -117,7 +117,7 @@ class WatchingApp(TakingApp):
         self.fleet, self._skew_told = fleet, False
         self.leave_all_boxes()
         self.begin_anew()
-        self.snapshot, self.source = fleet.engine.snapshot, _source_of(fleet)
+        self.snapshot, self.source = fleet.first, _source_of(fleet)
         self.start()
 
     def leave_all_boxes(self) -> None:
@@ -178,4 +178,4 @@ class WatchingApp(TakingApp):
 
 
 def _source_of(fleet: OpenFleet) -> Line:
-    return source_words(fleet.door.source, fleet.profile, fleet.colour)
+    return source_words(fleet.source, fleet.profile, fleet.colour)

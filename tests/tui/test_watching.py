@@ -11,9 +11,9 @@ from comfytui.config.settings import SettingsError
 from comfytui.config.state import Forgetful, State, ViewState
 from comfytui.engine.engine import Engine
 from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.tui.door import OpenDoor
-from comfytui.tui.fleets import OpenFleet
+from comfytui.tui.fleets import OpenFleet, Watch
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.setup import Setup
 from tests.support.builders import make_page, make_runner
@@ -51,8 +51,11 @@ class Other:
         async def connect() -> ScriptedSource:
             return self.source
 
-        engine = Engine(connect, clock, attention=Attention(), interval=5.0, allowance=LocalAllowance(clock))
-        return OpenFleet(profile, engine, OpenDoor("staging.test"), profile, "red", self._close)
+        def watch(attention: Attention) -> Watch:
+            engine = Engine(connect, clock, attention=attention, interval=5.0, allowance=LocalAllowance(clock))
+            return Watch(engine, OpenDoor("staging.test"), self._close)
+
+        return OpenFleet(profile, "staging.test", Snapshot(), watch, profile, "red")
 
     def _close(self) -> None:
         self.closed += 1
