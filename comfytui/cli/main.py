@@ -65,10 +65,13 @@ def _ended(argv: Sequence[str] | None) -> int:
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+    import sys
+
     from comfytui.cli.output import flush, given_up
     from comfytui.cli.parser import make_parser
 
-    parser = make_parser()
+    argv = sys.argv[1:] if argv is None else argv
+    parser = make_parser(argv)
     try:
         args = parser.parse_args(argv)
     except OSError as error:

@@ -24,6 +24,8 @@ from comfytui.cli.options import (
 from comfytui.config.settings import DEFAULT_PER_PAGE
 
 if TYPE_CHECKING:
+    from collections.abc import Container
+
     from _typeshed import SupportsWrite
 
 __all__ = ["make_parser"]
@@ -83,8 +85,10 @@ class _DiscreetParser(argparse.ArgumentParser):
                 file.write(message)
 
 
-def make_parser() -> argparse.ArgumentParser:
-    """The parser of `comfytui` and its commands.
+def make_parser(argv: Container[str] | None = None) -> argparse.ArgumentParser:
+    """The parser of `comfytui` and its commands; of those only the ones that are among the arguments have options.
+
+    Without arguments all of them have, as what tells of them needs it: to make them takes longer than all the rest.
 
     What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `comfyui` (None or a list, and
     `comfyui_after` where that stood after the command: see `comfytui.cli.options.named_servers`), `config`, `url`,
@@ -119,7 +123,8 @@ def make_parser() -> argparse.ArgumentParser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
             allow_abbrev=False,
         )
-        add(command)
+        if argv is None or name in argv:
+            add(command)
     return parser
 
 

@@ -15,7 +15,15 @@ from comfytui.engine.sorting import RUNNER_KEYS, WORKFLOW_KEYS
 
 
 def parsed(*argv: str) -> dict[str, object]:
-    return vars(make_parser().parse_args(argv))
+    """What the arguments say, to the parser of them all and to the one that was made for just these."""
+    found = vars(make_parser().parse_args(argv))
+    assert vars(make_parser(argv).parse_args(argv)) == found
+    return found
+
+
+def test_a_parser_for_some_arguments_is_spared_the_options_of_other_commands() -> None:
+    with pytest.raises(SystemExit):
+        make_parser(["runners"]).parse_args(["history", "gpu-07"])
 
 
 def test_the_dashboard_by_default() -> None:
