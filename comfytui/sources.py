@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
 from comfytui.api.exchangeable import ExchangeableAllowance
-from comfytui.api.lean import spare_httpx_its_command
+from comfytui.api.lean import spare_libraries_their_extras
 from comfytui.config.paths import shown
 from comfytui.config.secrets import find_token, permission_warnings, save_token, saved_token
 from comfytui.config.servers import LOCAL_SERVER, servers_of
@@ -82,7 +82,7 @@ def _gateway_source(
     make_fleet: Callable[[], Fleet], name: str, clock: Clock, allowance: Allowance, requests: RequestLog
 ) -> Connect:
     def connect() -> RunnerSource:
-        spare_httpx_its_command()
+        spare_libraries_their_extras()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
         from comfytui.gateway.transport import GatewayTransport
@@ -192,7 +192,7 @@ class Entrance:
         self.allowance.exchange(LocalAllowance(self._clock))
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
-        spare_httpx_its_command()
+        spare_libraries_their_extras()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
 

@@ -119,18 +119,22 @@ def _trust(address: httpx.URL, ca_bundle: Path | None) -> ssl.SSLContext | Inval
     """Whose certificates count: those of the setting, else of the environment, else of the public authorities."""
     for name, path in (("ca_bundle", str(ca_bundle or "")), *((name, os.environ.get(name)) for name in _VARIABLES)):
         if path:
-            return _authorities(name, path)
-    if address.scheme == "http":
-        # Reading the public authorities takes long, and nobody shows a certificate over http.
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    return httpx.create_ssl_context(trust_env=False)
+            return _authorities(name, path, is_read=address.scheme == "https")
+    return _nobody() if address.scheme == "http" else httpx.create_ssl_context(trust_env=False)
 
 
-def _authorities(name: str, path: str) -> ssl.SSLContext | InvalidArgument:
+def _nobody() -> ssl.SSLContext:
+    """Reading authorities takes long, and nobody shows a certificate over http."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _authorities(name: str, path: str, *, is_read: bool) -> ssl.SSLContext | InvalidArgument:
     try:
         # OpenSSL takes a directory that is not there for an empty one.
         if any(Path(each).is_dir() for each in path.split(os.pathsep)):
-            return ssl.create_default_context(capath=path)
+            return ssl.create_default_context(capath=path) if is_read else _nobody()
+        if not is_read and Path(path).is_file():
+            return _nobody()
         return ssl.create_default_context(cafile=path)
     except (OSError, ValueError):
         return InvalidArgument(clean(f"{name} names no certificates that can be read: {path}"))

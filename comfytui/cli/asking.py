@@ -21,7 +21,7 @@ from comfytui.api.errors import (
     Unintelligible,
     Unreachable,
 )
-from comfytui.api.lean import spare_httpx_its_command
+from comfytui.api.lean import spare_libraries_their_extras
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.opening import opened
 from comfytui.cli.output import check
@@ -204,7 +204,7 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
         if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
             progress.say(missing_token(source.settings.tokens))
             return ExitStatus.NO_TOKEN
-        spare_httpx_its_command()
+        spare_libraries_their_extras()
         return asyncio.run(_performed(partial(work, source, progress), progress))
 
 

@@ -45,9 +45,7 @@ def run(args: argparse.Namespace) -> int:
         return ExitStatus.USAGE
     try:
         app = _dashboard(args, choices, settings, memory)
-        # What was imported until here is never garbage: to look through all of it again and again held up keys.
-        gc.freeze()
-        gc.enable()
+        app.at_rest(_look_for_garbage)
         return app.run_to_end(say, end_token_command, mouse=app.setup.mouse)
     except KeyboardInterrupt:
         return ExitStatus.OK
@@ -62,6 +60,12 @@ def _dashboard(args: argparse.Namespace, choices: Choices, settings: Settings, m
     if settings.servers:
         return comfyui_dashboard(settings, setup)
     return hosted_dashboard(choices, settings, setup)
+
+
+def _look_for_garbage() -> None:
+    """Do so from now on, but not among what was imported: to look through all of it again and again held up keys."""
+    gc.freeze()
+    gc.enable()
 
 
 def _is_terminal() -> bool:

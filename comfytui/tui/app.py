@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 
 __all__ = ["ComfyTUI"]
 
+_FRAME_FIRST = 0.001
+
 _INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 
 
@@ -71,6 +73,8 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         for theme in themes_for(setup.colours):
             self.register_theme(theme)
         self.theme = self.state.theme if self.state.theme in NAMES else NAMES[0]
+        self.stylesheet.set_variables(self.get_css_variables())
+        self._is_styled = self._has_begun = False
         self.set_keymap(setup.keymap.textual)
         self._own_filters = filters_for(setup.colours, only_ascii=setup.ascii)
         self.set_reactive(ComfyTUI.time_style, setup.time_style or _style(self.state.time_style))
@@ -87,6 +91,16 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
             dashboard.restart(self.fleet.first.attention, self.view)
             self.fleet.begin_with(dashboard.attention)
 
+    def get_css_variables(self) -> dict[str, str]:
+        """What styles are made of; nothing while there is no theme of ours yet, for Textual asks that early, too."""
+        return super().get_css_variables() if self.theme in NAMES else {}
+
+    def refresh_css(self, animate: bool = True) -> None:
+        """Have the styles of another theme; those of the first are there when Textual asks for that at the start."""
+        if self._is_styled:
+            super().refresh_css(animate)
+        self._is_styled = True
+
     def get_line_filters(self) -> Sequence[LineFilter]:
         """What every line goes through on its way to the terminal, ours first."""
         return (*self._own_filters, *super().get_line_filters())
@@ -96,9 +110,8 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         return shown(binding.key) if self.setup.ascii else super().get_key_display(binding)
 
     def on_mount(self) -> None:
-        """Ask for nothing before the first frame is drawn."""
+        """Have nothing move, and draw all anew after a suspension."""
         self.animation_level = "none"
-        self.call_after_refresh(self.start)
         self.app_resume_signal.subscribe(self, self._resumed)
 
     def action_refresh_now(self) -> None:
@@ -221,6 +234,10 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, self._wire.lean(renderable))
+        if not self._has_begun and renderable is not None:
+            # The first frame: its bytes are with the thread that writes to the terminal, which needs a moment.
+            self._has_begun = True
+            self.set_timer(_FRAME_FIRST, self.start)
 
     def _resumed(self, _app: object) -> None:
         """Draw all of the screen that the shell wrote over, and ask for what is new since."""

@@ -36,6 +36,9 @@ __all__ = ["WatchingApp"]
 
 _KEEP_AFTER = 1.0
 
+# Seconds after which a start is over, whether anybody has answered or not.
+_AT_REST = 3.0
+
 
 class WatchingApp(TakingApp):
     """An app that watches one fleet at a time.
@@ -63,6 +66,7 @@ class WatchingApp(TakingApp):
         self.requests = requests
         self.state = setup.memory.state
         self._at_end = ExitStack()
+        self._at_rest: list[Callable[[], None]] = []
         self._polling: tuple[Worker[None], ...] = ()
         self._keeping: Timer | None = None
         self._skew_told = False
@@ -73,6 +77,10 @@ class WatchingApp(TakingApp):
     def at_end(self, close: Callable[[], None]) -> None:
         """Have something closed once the screen is gone, the last one named first."""
         self._at_end.callback(close)
+
+    def at_rest(self, call: Callable[[], None]) -> None:
+        """Have something done that would be in the way of the start."""
+        self._at_rest.append(call)
 
     def on_unmount(self) -> None:
         """Keep the view, and close what was to be closed."""
@@ -87,6 +95,8 @@ class WatchingApp(TakingApp):
             self.keep_soon(self.state._replace(profile=self.fleet.profile))
         self._polling = (self.run_worker(engine.run(), name="engine"), self.run_worker(self._follow(), name="follow"))
         self._tell_of_memory()
+        while self._at_rest:
+            self.set_timer(_AT_REST, self._at_rest.pop(0))
 
     async def _follow(self) -> None:
         async for snapshot in self.fleet.engine.subscribe():
