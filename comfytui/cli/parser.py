@@ -72,6 +72,9 @@ class _DiscreetParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit with status 2."""
+        if sys.stderr is None:
+            # The usage would go to standard output then, where it is no data.
+            sys.exit(2)
         super().error(_TYPED.sub("", message))
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
