@@ -78,6 +78,8 @@ class Asker:
         self._clock = clock
         self._no_wait = no_wait
         self.progress = progress
+        self.failure: ServerError | None = None
+        """What was answered last, where that was a failure which is asked about again."""
 
     def now(self) -> datetime:
         """What time it is where the answers come from."""
@@ -117,6 +119,7 @@ class Asker:
     async def _repeated(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
         pauses = iter(_PAUSES)
         limited = 0
+        self.failure = None
         while True:
             try:
                 return await ask()
@@ -130,6 +133,7 @@ class Asker:
                 pause = next(pauses, None)
                 if pause is None or (isinstance(error, ServerError) and is_answer(error)):
                     raise
+                self.failure = error if isinstance(error, ServerError) else None
                 self.progress.tell(f"{error.message}; asking again", pause)
                 await self._clock.sleep(pause)
 
@@ -170,22 +174,27 @@ async def answered(
 
     Raises:
         TimedOut: No answer came for so long.
+        ServerError: None but this one came.
         UnusableTokenError: Not even a token did.
     """
     # A fleet in this process answers for sure; a large one takes its time to make.
     client = None if source.settings.url else await source.connect()
+    asker = None
     try:
         async with within(seconds):
             if client is None:
                 async with narrated(progress, source.clock, "waiting for a token"):
                     client = await source.connect()
             try:
-                return await work(Asker(client, source.clock, progress, no_wait=no_wait))
+                asker = Asker(client, source.clock, progress, no_wait=no_wait)
+                return await work(asker)
             finally:
                 await client.aclose()
     except TimeoutError:
         if client is None:
             raise UnusableTokenError(f"There was no token within {seconds:g} seconds.") from None
+        if asker is not None and asker.failure is not None:
+            raise asker.failure from None
         raise TimedOut("GET", "/v1/runner", f"no answer within {seconds:g} seconds") from None
 
 

@@ -148,6 +148,21 @@ async def test_it_gives_up_what_hangs_and_closes_it() -> None:
     assert source.closed == 1
 
 
+async def test_an_api_that_fails_slowly_has_said_no() -> None:
+    clock = FakeClock()
+    source = Failing(clock, Unreachable(*AT, "refused"), server_error())
+
+    async def connect() -> Failing:
+        return source
+
+    at = opened_with(connect)
+    task = asyncio.create_task(answered(at, Progress(clock), lambda asker: asker.runner("r1"), seconds=0.05))
+    assert isinstance(at.clock, FakeClock)
+    await at.clock.advance(0.5)
+    with pytest.raises(ServerError, match="down"):
+        await task
+
+
 async def test_a_token_that_does_not_come_is_given_up_too(capsys: pytest.CaptureFixture[str]) -> None:
     async def connect() -> Failing:
         return await asyncio.Future[Failing]()
