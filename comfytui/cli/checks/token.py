@@ -41,7 +41,7 @@ async def look_for_token(
     Args:
         environ: The environment.
         sources: Where to look.
-        seconds: How long it may take; what is slower is no failure, for the dashboard gives it longer.
+        seconds: How long it may take; a command of ours gives it hardly longer.
         is_whole: Whether these are all sources: without a usable configuration nobody knows.
     """
     try:
@@ -49,12 +49,13 @@ async def look_for_token(
             found = await asyncio.to_thread(find_token, environ, sources)
     except TimeoutError:
         end_token_command()
-        return TokenAtHand(warn("token", f"none yet after {seconds:g} s", _SLOW))
+        return TokenAtHand(fail("token", f"none yet after {seconds:g} s", _SLOW, ExitStatus.NO_TOKEN))
     except SettingsError as error:
         remedy = "put it right, or put the token into COMFYCONTROL_API_TOKEN"
         return TokenAtHand(fail("token", str(error), remedy, ExitStatus.NO_TOKEN))
     if found is None and not is_whole:
-        return TokenAtHand(warn("token", "none, as far as can be told before the configuration is put right"))
+        words = "none, as far as can be told before the configuration is put right"
+        return TokenAtHand(warn("token", words, "what config needs, above, comes first"))
     if found is None:
         words, remedy = _missing(sources)
         return TokenAtHand(fail("token", words, remedy, ExitStatus.NO_TOKEN))
