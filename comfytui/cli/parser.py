@@ -273,6 +273,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]]
         _add_completion,
         _examples(
             "comfytui completion bash > ~/.local/share/bash-completion/completions/comfytui",
+            "comfytui completion zsh > ~/.zfunc/_comfytui    # with fpath+=(~/.zfunc) before compinit in ~/.zshrc",
+            "comfytui completion fish > ~/.config/fish/completions/comfytui.fish",
             statuses="exit status: 0 fine, 2 usage",
         ),
     ),
