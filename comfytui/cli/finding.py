@@ -105,14 +105,19 @@ async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[
 
     Raises:
         SettingsError: Several are meant; the sentence names some of them.
-        NotFoundHereError: None is.
+        NotFoundHereError: None is; the sentence begins with what the API said, where it was asked.
     """
+    said = ""
     if _UUID.fullmatch(text):
         try:
             return text.lower(), await question(text.lower())
-        except NotFound:
+        except NotFound as error:
+            said = error.message
             asker.progress.tell("no runner has that id; looking for the name")
-    runner_id = the_one((await all_runners(asker)).runners, text).id
+    try:
+        runner_id = the_one((await all_runners(asker)).runners, text).id
+    except NotFoundHereError as error:
+        raise NotFoundHereError(f"{said}: {error}" if said else str(error)) from None
     return runner_id, await question(runner_id)
 
 

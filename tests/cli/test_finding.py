@@ -175,3 +175,11 @@ async def test_anything_else_is_looked_for_on_all_pages() -> None:
     asker, source = asker_of(*pages, per_page=100)
     source.pages = {PageKey(1, 100): make_page(*RUNNERS)}
     assert (await asked_of(asker, "seven", asker.stats))[0] == "7F"
+
+
+async def test_what_the_api_said_of_an_id_is_told_along() -> None:
+    asker, source = asker_of()
+    source.pages[PageKey(1, 100)] = make_page(A)
+    source.runners[UUID] = NotFound(*AT, "requested entity not found", 404)
+    with pytest.raises(NotFoundHereError, match=r"^requested entity not found: There is no runner"):
+        await asked_of(asker, UUID, asker.runner)
