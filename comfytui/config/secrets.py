@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 from comfytui.config.files import cause, replace_file
 from comfytui.config.paths import config_dir, exists, exposure, shown
 from comfytui.config.settings import SettingsError, TokenSources
+from comfytui.tokens import can_be_sent
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -54,7 +54,6 @@ MISSING_TOKEN = (
 )
 """What to say where nobody says where the token is (page api/authentication says where they are made)."""
 
-_HEADER_VALUE = re.compile(r"[!-~]+")
 _MAX_FILE = 64 * 1024
 
 
@@ -202,7 +201,7 @@ def _files(sources: TokenSources) -> list[Path]:
 def _found(text: str, source: str) -> FoundToken:
     from pydantic import SecretStr
 
-    if not _HEADER_VALUE.fullmatch(text.strip()):
+    if not can_be_sent(text.strip()):
         raise SettingsError(f"What {source} holds is no token: it has blanks or characters that no HTTP header takes.")
     return FoundToken(SecretStr(text.strip()), source)
 

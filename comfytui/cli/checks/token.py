@@ -11,14 +11,12 @@ from comfytui.cli.status import ExitStatus
 from comfytui.config.paths import config_dir, shown
 from comfytui.config.secrets import TOKEN_COMMAND, TOKEN_COMMAND_SECONDS, end_token_command, find_token, missing_token
 from comfytui.config.settings import SettingsError, TokenSources
+from comfytui.tokens import PREFIX
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
 __all__ = ["TokenAtHand", "look_for_token"]
-
-_PREFIX = "cfc_"
-"""How every token begins (page api/authentication)."""
 
 _SLOW = (
     f"run {TOKEN_COMMAND} in a terminal to see what it waits for: it is given {TOKEN_COMMAND_SECONDS:g} s in all, "
@@ -75,6 +73,6 @@ def _missing(sources: TokenSources) -> tuple[str, str]:
 def _shape(secret: SecretStr, source: str) -> Check:
     text = secret.get_secret_value()
     found = f"from {source}, {len(text)} characters"
-    if text.startswith(_PREFIX) and len(text) > len(_PREFIX):
+    if text.startswith(PREFIX) and len(text) > len(PREFIX):
         return ok("token", f"{found}, begins as tokens do")
-    return warn("token", f"{found}, does not begin as tokens of ComfyControl do", f"they begin with {_PREFIX}: is it?")
+    return warn("token", f"{found}, does not begin as tokens of ComfyControl do", f"they begin with {PREFIX}: is it?")
