@@ -242,8 +242,12 @@ def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) ->
             return ExitStatus.NO_TOKEN, error.message
         case RateLimited():
             return ExitStatus.FAILED, "The API goes on saying that it is asked too often."
-        case Unreachable() | TimedOut():
-            return ExitStatus.UNREACHABLE, error.message
+        case Unreachable():
+            return ExitStatus.UNREACHABLE, f"The API cannot be reached: {error.message}"
+        case TimedOut():
+            return ExitStatus.UNREACHABLE, f"The API does not answer: {error.message}"
+        case Unintelligible():
+            return ExitStatus.FAILED, f"The answer makes no sense: {error.message}"
         case RequestError():
             return ExitStatus.FAILED, error.message
         case _:

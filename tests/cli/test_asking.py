@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,8 +37,6 @@ from tests.support.scripted import ScriptedServer, error_reply, html_reply, json
 from tests.support.source import ScriptedSource
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from comfytui.api.models import Runner
     from comfytui.sources import Connect
     from tests.cli.conftest import Outcome, Run
@@ -249,11 +248,11 @@ def test_the_time_is_the_servers() -> None:
         (Unauthorized(*AT, "token expired", 401), ExitStatus.NO_TOKEN, "token expired"),
         (UnusableTokenError("it failed"), ExitStatus.NO_TOKEN, "it failed"),
         (InvalidArgument("http:// would show it"), ExitStatus.USAGE, "http:// would show it"),
-        (Unreachable(*AT, "refused"), ExitStatus.UNREACHABLE, "refused"),
-        (TimedOut(*AT, "late"), ExitStatus.UNREACHABLE, "late"),
+        (Unreachable(*AT, "refused"), ExitStatus.UNREACHABLE, "The API cannot be reached: refused"),
+        (TimedOut(*AT, "late"), ExitStatus.UNREACHABLE, "The API does not answer: late"),
         (Forbidden(*AT, "not your tier", 403), ExitStatus.FAILED, "not your tier"),
         (server_error(), ExitStatus.FAILED, "down"),
-        (Unintelligible(*AT, "HTML"), ExitStatus.FAILED, "HTML"),
+        (Unintelligible(*AT, "HTML"), ExitStatus.FAILED, "The answer makes no sense: HTML"),
         (NotFoundHereError("none"), ExitStatus.FAILED, "none"),
         (ComfyControlError("anything"), ExitStatus.FAILED, "anything"),
         (CoolingDownError(3.0), ExitStatus.COOLING_DOWN, "alone for 3 s more"),
@@ -300,6 +299,14 @@ async def test_fine(server: ScriptedServer, run: Run, tmp_path: Path) -> None:
     assert outcome.out.startswith('{"id":"r1",')
     assert "GET /v1/runner?page=1&per_page=100 200" in log.read_text()
     assert server.requests[0].headers["authorization"] == "Bearer cfc_sekret"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+async def test_a_log_that_was_asked_for_and_cannot_be_written_is_told(server: ScriptedServer, run: Run) -> None:
+    server.on("/v1/runner", json_reply(PAGE))
+    outcome = await called(run, "runners", "--ndjson", "--log", "/dev/full")
+    assert (outcome.status, outcome.out[:12]) == (0, '{"id":"r1","')
+    assert outcome.err == "comfytui: the request log cannot be written to /dev/full: No space left on device\n"
 
 
 async def test_unreachable(server: ScriptedServer, run: Run) -> None:
