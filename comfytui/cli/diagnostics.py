@@ -16,6 +16,7 @@ __all__ = ["Progress", "say"]
 
 _LONG = 1.0
 _EVERY = 5.0
+_COLUMNS = 80
 
 
 def say(sentence: str) -> None:
@@ -67,7 +68,8 @@ class Progress:
             _write("\r\x1b[K")
 
     def _show(self, words: str) -> None:
-        width = max(1, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
+        # A terminal on a serial line, or one of a container, may not know its size.
+        width = max(1, (os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS) - 1)
         self._shown = True
         _write(f"\r{f'comfytui: {words}'[:width]}\x1b[K")
 
