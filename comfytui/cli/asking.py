@@ -214,17 +214,19 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
             progress.say(missing_token(source.settings.tokens))
             return ExitStatus.NO_TOKEN
         spare_httpx_its_command()
-        return asyncio.run(_performed(partial(work, source, progress), progress))
+        has_servers = bool(source.settings.servers)
+        return asyncio.run(_performed(partial(work, source, progress), progress, has_servers=has_servers))
 
 
-async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress) -> ExitStatus:
+async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress, *, has_servers: bool) -> ExitStatus:
     asyncio.get_running_loop().set_default_executor(LooseThreads())
     try:
         return await work()
     except (ComfyControlError, CoolingDownError, NotFoundHereError) as error:
         status, words = ended_by(error)
         progress.say(words)
-        return status
+        # The API of plain servers is in this very process: what fails there is a server that does not answer.
+        return ExitStatus.UNREACHABLE if has_servers and isinstance(error, ServerError) else status
     finally:
         end_token_command()
 

@@ -151,6 +151,8 @@ def test_a_full_disk(environ: dict[str, str], argv: list[str], unbuffered: str) 
         ("runners --demo --sort size", 2),
         ("nonsense", 2),
         ("history nobody --demo", 1),
+        ("stats 127.0.0.1:9 --comfyui 127.0.0.1:9", 4),
+        ("history 127.0.0.1:9 --comfyui 127.0.0.1:9", 4),
         ("config path", 0),
     ],
 )
