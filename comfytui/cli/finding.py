@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.errors import BadRequest, NotFound
+from comfytui.api.text import clean
 from comfytui.cli.asking import NotFoundHereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.names import name_or_id
@@ -128,6 +129,8 @@ def the_one(runners: Sequence[Runner], text: str) -> Runner:
         SettingsError: There are several; the sentence names some of them.
         NotFoundHereError: There is none.
     """
+    # As names are: emoji have invisible characters within them, which somebody copies along.
+    text = clean(text)
     beginning = text.casefold()
     candidates = (
         [runner for runner in runners if runner.id == text]

@@ -183,3 +183,10 @@ async def test_what_the_api_said_of_an_id_is_told_along() -> None:
     source.runners[UUID] = NotFound(*AT, "requested entity not found", 404)
     with pytest.raises(NotFoundHereError, match=r"^requested entity not found: There is no runner"):
         await asked_of(asker, UUID, asker.runner)
+
+
+@pytest.mark.parametrize("name", ["⚙\ufe0f gpu", "👩\u200d🔬 lab", "tab\there", "\u202ehidden"])
+def test_a_name_is_found_as_it_was_given_and_as_it_is_shown(name: str) -> None:
+    runner = make_runner("r", name=name)
+    assert runner.name not in (None, name)
+    assert the_one([A, runner], name) is the_one([A, runner], runner.name or "") is runner
