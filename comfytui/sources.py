@@ -15,6 +15,7 @@ from comfytui.config.paths import shown
 from comfytui.config.secrets import find_token, permission_warnings, save_token, saved_token
 from comfytui.config.servers import LOCAL_SERVER, servers_of
 from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError
+from comfytui.tokens import PREFIX
 from comfytui.tui.door import Verdict
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def made_token() -> SecretStr:
 
     from pydantic import SecretStr
 
-    return SecretStr(f"cfc_{secrets.token_urlsafe(24)}")
+    return SecretStr(f"{PREFIX}{secrets.token_urlsafe(24)}")
 
 
 class Entrance:

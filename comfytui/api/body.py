@@ -7,6 +7,7 @@ import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from comfytui.api.redaction import MASK
 from comfytui.api.text import clean
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ TOO_LARGE = f"more than {MAX_BODY // 1024**2} MiB"
 ENDED_EARLY = "the answer ended early"
 
 _GZIP = 16 + zlib.MAX_WBITS
-_MASK = "•" * 8
 
 
 def unpack(raw: bytes, coding: str) -> bytes:
@@ -82,7 +82,7 @@ def as_message(text: str, token: SecretStr) -> str:
 def without_token(text: str, token: SecretStr) -> str:
     """The text with the token masked, as it is and as a URL would hold it."""
     secret = token.get_secret_value()
-    return text.replace(secret, _MASK).replace(quote(secret, safe=""), _MASK)
+    return text.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
 
 
 def _whole_number(digits: str) -> int | str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
 import ssl
@@ -15,7 +14,9 @@ import httpx
 
 from comfytui import __version__
 from comfytui.api.errors import InvalidArgument
+from comfytui.api.hosts import is_loopback
 from comfytui.api.text import clean
+from comfytui.tokens import can_be_sent
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -27,7 +28,6 @@ _CONNECTIONS = 10
 _LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0)
 _HEADERS = {"User-Agent": f"comfytui/{__version__}", "Accept": "application/json", "Accept-Encoding": "gzip"}
 _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_HEADER_VALUE = re.compile(r"[!-~]+")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
@@ -44,7 +44,7 @@ def connect(
     Proxies that the environment names are used, though never to reach this very machine. The arguments are those of
     `comfytui.api.session.Session`.
     """
-    if not _HEADER_VALUE.fullmatch(token.get_secret_value()):
+    if not can_be_sent(token.get_secret_value()):
         return InvalidArgument("the API token is empty, or holds blanks or characters that no token has")
     address = _address(base_url)
     if isinstance(address, InvalidArgument):
@@ -67,7 +67,7 @@ def connect(
             limits=_LIMITS,
             follow_redirects=False,
             transport=transport,
-            trust_env=not _is_loopback(address.host),
+            trust_env=not is_loopback(address.host),
             verify=trust,
         )
     except (ImportError, ValueError, httpx.InvalidURL):
@@ -105,14 +105,7 @@ def _address(base_url: str) -> httpx.URL | InvalidArgument:
 
 
 def _is_exposed(address: httpx.URL) -> bool:
-    return address.scheme == "http" and not _is_loopback(address.host)
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost" or host.endswith(".localhost")
+    return address.scheme == "http" and not is_loopback(address.host)
 
 
 def _trust(address: httpx.URL, ca_bundle: Path | None) -> ssl.SSLContext | InvalidArgument:

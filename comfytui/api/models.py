@@ -2,7 +2,7 @@
 
 Only an `id` is indispensable. Any other field that is missing or null is None (or empty), a status nobody
 documented keeps its word, a time that cannot be read stays the text that was sent, fields nobody documented are
-kept in `extras`, and all text is clean (`comfytui.api.text`) from here on.
+kept in `extras` without what their names tell to be secret, and all text is clean (`comfytui.api.text`) from here on.
 Sources: the API's pages list-runners, get-runner and get-runner-history; those of get-runner-stats are in `stats`.
 """
 
@@ -14,6 +14,7 @@ from typing import Annotated, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, SecretStr, ValidationError, model_validator
 
+from comfytui.api.redaction import redacted
 from comfytui.api.stats import Device, RunnerStats, SystemStats, read_stats
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.api.text import as_shown
@@ -111,11 +112,18 @@ class _Sent(BaseModel):
         """JSON can spell half a character, which pydantic does not take for a field's name."""
         if not isinstance(value, dict):
             return value
-        return {name.encode("utf-8", "replace").decode(): field for name, field in value.items()}
+        known = cls.model_fields
+        return {
+            name.encode("utf-8", "replace").decode(): field if name in known else redacted(name, field)
+            for name, field in value.items()
+        }
 
     @property
     def extras(self) -> tuple[tuple[str, str], ...]:
-        """Fields that the API's pages do not name: (name, value as clean text), in the order they came."""
+        """Fields that the API's pages do not name: (name, value as clean text), in the order they came.
+
+        Those whose name sounds secret are masked, and within the others what bears such a name.
+        """
         return tuple((as_shown(name), as_shown(value)) for name, value in (self.model_extra or {}).items())
 
 

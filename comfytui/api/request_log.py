@@ -75,12 +75,17 @@ class RequestLog:
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._file = None if path is None else LogFile(path)
         self._worker = Worker("request log")
-        self._complained = False
+        self._trouble = ""
 
     @property
     def entries(self) -> tuple[Entry, ...]:
         """The entries, newest last."""
         return tuple(self._entries)
+
+    @property
+    def trouble(self) -> str:
+        """That the file cannot be written, and why; empty where it can, or there is none."""
+        return self._trouble
 
     def add(self, record: RequestRecord) -> None:
         """Keep a request."""
@@ -104,10 +109,10 @@ class RequestLog:
         try:
             file.append(line)
         except OSError as error:
-            if not self._complained:
-                self._complained = True
+            if not self._trouble:
                 words = f"the request log cannot be written to {file.path}: {error.strerror or 'no reason given'}"
-                self._entries.append(Note(self._clock.now(), clean(words)))
+                self._trouble = clean(words)
+                self._entries.append(Note(self._clock.now(), self._trouble))
 
 
 def _stamp(at: datetime) -> str:

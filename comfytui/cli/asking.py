@@ -78,6 +78,8 @@ class Asker:
         self._clock = clock
         self._no_wait = no_wait
         self.progress = progress
+        self.failure: ServerError | None = None
+        """What was answered last, where that was a failure which is asked about again."""
 
     def now(self) -> datetime:
         """What time it is where the answers come from."""
@@ -117,6 +119,7 @@ class Asker:
     async def _repeated(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
         pauses = iter(_PAUSES)
         limited = 0
+        self.failure = None
         while True:
             try:
                 return await ask()
@@ -130,6 +133,7 @@ class Asker:
                 pause = next(pauses, None)
                 if pause is None or (isinstance(error, ServerError) and is_answer(error)):
                     raise
+                self.failure = error if isinstance(error, ServerError) else None
                 self.progress.tell(f"{error.message}; asking again", pause)
                 await self._clock.sleep(pause)
 
@@ -170,22 +174,27 @@ async def answered(
 
     Raises:
         TimedOut: No answer came for so long.
+        ServerError: None but this one came.
         UnusableTokenError: Not even a token did.
     """
     # A fleet in this process answers for sure; a large one takes its time to make.
     client = None if source.settings.url else await source.connect()
+    asker = None
     try:
         async with within(seconds):
             if client is None:
                 async with narrated(progress, source.clock, "waiting for a token"):
                     client = await source.connect()
             try:
-                return await work(Asker(client, source.clock, progress, no_wait=no_wait))
+                asker = Asker(client, source.clock, progress, no_wait=no_wait)
+                return await work(asker)
             finally:
                 await client.aclose()
     except TimeoutError:
         if client is None:
             raise UnusableTokenError(f"There was no token within {seconds:g} seconds.") from None
+        if asker is not None and asker.failure is not None:
+            raise asker.failure from None
         raise TimedOut("GET", "/v1/runner", f"no answer within {seconds:g} seconds") from None
 
 
@@ -205,17 +214,19 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
             progress.say(missing_token(source.settings.tokens))
             return ExitStatus.NO_TOKEN
         spare_libraries_their_extras()
-        return asyncio.run(_performed(partial(work, source, progress), progress))
+        has_servers = bool(source.settings.servers)
+        return asyncio.run(_performed(partial(work, source, progress), progress, has_servers=has_servers))
 
 
-async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress) -> ExitStatus:
+async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress, *, has_servers: bool) -> ExitStatus:
     asyncio.get_running_loop().set_default_executor(LooseThreads())
     try:
         return await work()
     except (ComfyControlError, CoolingDownError, NotFoundHereError) as error:
         status, words = ended_by(error)
         progress.say(words)
-        return status
+        # The API of plain servers is in this very process: what fails there is a server that does not answer.
+        return ExitStatus.UNREACHABLE if has_servers and isinstance(error, ServerError) else status
     finally:
         end_token_command()
 
@@ -233,8 +244,12 @@ def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) ->
             return ExitStatus.NO_TOKEN, error.message
         case RateLimited():
             return ExitStatus.FAILED, "The API goes on saying that it is asked too often."
-        case Unreachable() | TimedOut():
-            return ExitStatus.UNREACHABLE, error.message
+        case Unreachable():
+            return ExitStatus.UNREACHABLE, f"The API cannot be reached: {error.message}"
+        case TimedOut():
+            return ExitStatus.UNREACHABLE, f"The API does not answer: {error.message}"
+        case Unintelligible():
+            return ExitStatus.FAILED, f"The answer makes no sense: {error.message}"
         case RequestError():
             return ExitStatus.FAILED, error.message
         case _:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run", "script"]
 
+# How the script for zsh tells whether it is to make itself known: `source` is for that as much as `eval` is.
+_BY_EVAL = ("$zsh_eval_context[-1] == eval", "$zsh_eval_context[-1] == (eval|file)")
+
 
 def run(args: argparse.Namespace) -> int:
     """Print the script for `args.shell`, made of what the parser knows; USAGE where what makes it is not installed."""
@@ -41,4 +44,5 @@ def script(shell: str) -> str:
         if action.type is file_path:
             # This is how shtab is told what is completed.
             vars(action)["complete"] = shtab.FILE
-    return shtab.complete(parser, shell)
+    written: str = shtab.complete(parser, shell)
+    return written.replace(*_BY_EVAL) if shell == "zsh" else written

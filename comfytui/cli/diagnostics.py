@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
@@ -15,12 +16,12 @@ __all__ = ["Progress", "say"]
 
 _LONG = 1.0
 _EVERY = 5.0
+_COLUMNS = 80
 
 
 def say(sentence: str) -> None:
-    """Tell the person something, on standard error; nothing where that is closed, for print would take the other."""
-    if sys.stderr is not None:
-        print(f"comfytui: {sentence}", file=sys.stderr, flush=True)
+    """Tell the person something, on standard error."""
+    _write(f"comfytui: {sentence}\n")
 
 
 class Progress:
@@ -64,13 +65,24 @@ class Progress:
         """Take that one line away, so that something else can be written."""
         if self._shown:
             self._shown = False
-            print("\r\x1b[K", end="", file=sys.stderr, flush=True)
+            _write("\r\x1b[K")
 
     def _show(self, words: str) -> None:
-        width = max(1, os.get_terminal_size(sys.stderr.fileno()).columns - 1)
+        # A terminal on a serial line, or one of a container, may not know its size.
+        width = max(1, (os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS) - 1)
         self._shown = True
-        print(f"\r{f'comfytui: {words}'[:width]}\x1b[K", end="", file=sys.stderr, flush=True)
+        _write(f"\r{f'comfytui: {words}'[:width]}\x1b[K")
 
 
 def _has_terminal() -> bool:
     return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM", "") not in {"", "dumb"}
+
+
+def _write(text: str) -> None:
+    """Nothing where standard error is closed, for print would take the other; nor where it takes nothing.
+
+    What a command brings, and what it ends with, does not depend on whether anybody hears how it went.
+    """
+    if sys.stderr is not None:
+        with suppress(OSError):
+            print(text, end="", file=sys.stderr, flush=True)

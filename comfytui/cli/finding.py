@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from comfytui.api.errors import NotFound
+from comfytui.api.errors import BadRequest, NotFound
+from comfytui.api.text import clean
 from comfytui.cli.asking import NotFoundHereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.names import name_or_id
@@ -47,24 +48,55 @@ async def one_page(asker: Asker, page: int, per_page: int, status: RunnerStatus 
 
 async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None) -> Found:
     """The runners of all pages; raises as `comfytui.cli.asking.Asker` does."""
-    runners: dict[str, Runner] = {}
-    unreadable = page = 0
-    while True:
-        page += 1
-        answer = await asker.page(page, per_page, status)
-        new = {runner.id: runner for runner in answer.runners if runner.id not in runners}
-        runners |= new
-        unreadable += answer.unreadable
-        if _is_last(answer, page * per_page, something_new=bool(new)):
-            return Found(tuple(runners.values()), answer.total, unreadable)
-        asker.progress.tell(f"{len(runners)} of {answer.total or 'some'} runners")
+    pages = _Pages(per_page)
+    while not pages.is_over:
+        if pages.read:
+            asker.progress.tell(f"{len(pages.runners)} of {pages.total or 'some'} runners")
+        try:
+            pages.add(await asker.page(pages.read + 1, per_page, status))
+        except (BadRequest, NotFound):
+            if not pages.is_done:
+                raise
+            # It was not promised, and what an API answers beyond its last page is documented nowhere.
+            break
+    total = None if pages.total is None else max(pages.total, len(pages.runners))
+    return Found(tuple(pages.runners.values()), total, pages.unreadable)
 
 
-def _is_last(answer: RunnerPage, reached: int, *, something_new: bool) -> bool:
-    """Whether no page is to be expected after the one that reaches so far; one that repeats the others has none."""
-    if answer.total is not None and reached >= answer.total:
-        return True
-    return not something_new and not (answer.unreadable and answer.total is not None)
+@dataclass(slots=True)
+class _Pages:
+    """The pages that were read, one after another, and whether they are all there are.
+
+    The total says so. Where it is wrong, or the pages are not as large as they were to be, they end where one brings
+    nothing new.
+    """
+
+    per_page: int
+    runners: dict[str, Runner] = field(default_factory=dict)
+    total: int | None = None
+    unreadable: int = 0
+    read: int = 0
+    is_over: bool = False
+    is_short: bool = False
+
+    @property
+    def is_done(self) -> bool:
+        """Whether as many pages were read as there are by the total; one at least."""
+        return self.read > 0 and self.read * self.per_page >= (self.total or 0)
+
+    def add(self, page: RunnerPage) -> None:
+        """Take the next page."""
+        known = len(self.runners)
+        left = (page.total or 0) - self.read * self.per_page
+        self.is_short = self.is_short or len(page.runners) + page.unreadable < min(self.per_page, left)
+        self.total = page.total
+        self.unreadable += page.unreadable
+        self.read += 1
+        for runner in page.runners:
+            self.runners.setdefault(runner.id, runner)
+        is_new = len(self.runners) > known or (page.unreadable > 0 and not self.is_done)
+        is_right = self.total is not None and len(self.runners) <= self.total and not self.is_short
+        self.is_over = not is_new or (is_right and self.is_done)
 
 
 async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[_T]]) -> tuple[str, _T]:
@@ -74,14 +106,19 @@ async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[
 
     Raises:
         SettingsError: Several are meant; the sentence names some of them.
-        NotFoundHereError: None is.
+        NotFoundHereError: None is; the sentence begins with what the API said, where it was asked.
     """
+    said = ""
     if _UUID.fullmatch(text):
         try:
             return text.lower(), await question(text.lower())
-        except NotFound:
+        except NotFound as error:
+            said = error.message
             asker.progress.tell("no runner has that id; looking for the name")
-    runner_id = the_one((await all_runners(asker)).runners, text).id
+    try:
+        runner_id = the_one((await all_runners(asker)).runners, text).id
+    except NotFoundHereError as error:
+        raise NotFoundHereError(f"{said}: {error}" if said else str(error)) from None
     return runner_id, await question(runner_id)
 
 
@@ -92,6 +129,8 @@ def the_one(runners: Sequence[Runner], text: str) -> Runner:
         SettingsError: There are several; the sentence names some of them.
         NotFoundHereError: There is none.
     """
+    # As names are: emoji have invisible characters within them, which somebody copies along.
+    text = clean(text)
     beginning = text.casefold()
     candidates = (
         [runner for runner in runners if runner.id == text]

@@ -116,18 +116,20 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_secon
         in_columns: Whether the columns are wanted, and not the runners alone.
         runner_seconds: What a runner may take to be looked at, where the list does not tell whether it answers.
     """
-    if wanted.page is not None and not (wanted.query or wanted.sort):
-        found = await one_page(asker, wanted.page, wanted.per_page or DEFAULT_PER_PAGE, wanted.status)
+    is_whole = wanted.page is None or bool(wanted.query or wanted.sort)
+    if not is_whole:
+        found = await one_page(asker, wanted.page or 1, wanted.per_page or DEFAULT_PER_PAGE, wanted.status)
     else:
         found = await all_runners(asker, _page_size(wanted), wanted.status)
     if found.unreadable:
         asker.progress.say(f"{found.unreadable} entries of the list are no runners, and left out.")
-    # The API of an older deployment does not know the parameter.
+    # The API of an older deployment does not know the parameter, and counts them all.
     runners = [runner for runner in found.runners if wanted.status in (None, runner.status)]
     inquiry = _Inquiry(asker, runner_seconds)
     facts = await _ordered(inquiry, await _matching(inquiry, runners, wanted.query), wanted.sort)
-    total = len(facts) if wanted.query or found.total is None else found.total
-    if wanted.page is not None and (wanted.query or wanted.sort):
+    is_counted = is_whole and (bool(wanted.query) or len(runners) < len(found.runners))
+    total = len(facts) if is_counted or found.total is None else found.total
+    if wanted.page is not None and is_whole:
         size = wanted.per_page or DEFAULT_PER_PAGE
         facts = facts[(wanted.page - 1) * size : wanted.page * size]
     if in_columns:

@@ -25,7 +25,11 @@ def enter() -> NoReturn:
 
     # What is imported stays, so looking for garbage among it is in vain; what goes on for long enables that again.
     gc.disable()
-    status = main()
+    try:
+        status = main()
+    except SystemExit as end:
+        # argparse has said all there is to say. Python would flush once more, and end otherwise where that fails.
+        status = int(end.code or 0)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:

@@ -54,6 +54,8 @@ def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wai
     settings = resolve(choices_for(args))
     with ExitStack() as ending:
         requests = RequestLog(clock, settings.log_file or (None if args.demo else request_log()))
+        if settings.log_file is not None:
+            ending.callback(_complain, requests, progress)
         ending.callback(requests.close)
 
         def make(waiting: Clock) -> Allowance:
@@ -67,6 +69,12 @@ def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wai
 
         gate = Gate(make, clock, progress, no_wait=no_wait)
         yield Opened(settings, _connect(args, settings, clock, gate, requests), clock, gate)
+
+
+def _complain(requests: RequestLog, progress: Progress) -> None:
+    """Say of a log that somebody asked for that it was not written."""
+    if requests.trouble:
+        progress.say(requests.trouble)
 
 
 def _connect(

@@ -74,6 +74,9 @@ class _DiscreetParser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Say what is wrong and exit with status 2."""
+        if sys.stderr is None:
+            # The usage would go to standard output then, where it is no data.
+            sys.exit(2)
         super().error(_TYPED.sub("", message))
 
     def _print_message(self, message: str, file: SupportsWrite[str] | None = None) -> None:
@@ -275,6 +278,8 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]]
         _add_completion,
         _examples(
             "comfytui completion bash > ~/.local/share/bash-completion/completions/comfytui",
+            "comfytui completion zsh > ~/.zfunc/_comfytui    # with fpath+=(~/.zfunc) before compinit in ~/.zshrc",
+            "comfytui completion fish > ~/.config/fish/completions/comfytui.fish",
             statuses="exit status: 0 fine, 2 usage",
         ),
     ),

@@ -28,9 +28,10 @@ def run(args: argparse.Namespace) -> int:
         SettingsError: A setting cannot be used.
     """
     gc.enable()
+    from comfytui.api.hosts import is_loopback
     from comfytui.clock import SystemClock
     from comfytui.config.secrets import token_from
-    from comfytui.gateway.serve import ServeError, is_loopback, serve
+    from comfytui.gateway.serve import ServeError, serve
     from comfytui.sources import made_token
 
     given = has_token(os.environ)

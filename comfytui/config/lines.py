@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import TypeAlias
@@ -10,6 +11,12 @@ __all__ = ["KeyPath", "line_of", "lines_of"]
 
 KeyPath: TypeAlias = tuple[str, ...]
 """The names on the way to a key, from the outermost table inwards."""
+
+# Quotes of strings over several lines, whole strings of one line, whole comments, brackets, line breaks.
+_TOKEN = re.compile(r'''"""|\'{3}|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\n]*'|\#[^\n]*|[\[\]{}\n]''')
+
+# Such a string may end with two quotes of its own before the three that close it.
+_CLOSING = {'"""': re.compile(r'\\.|"{3,5}', re.DOTALL), "'''": re.compile("'{3,5}")}
 
 
 def lines_of(text: str) -> Mapping[KeyPath, int]:
@@ -39,18 +46,37 @@ def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """Each header and each `key = value` with the number of its first line: what the parser takes by itself."""
-    statement, first = "", 1
-    for number, line in enumerate(text.split("\n"), 1):
-        if not statement:
-            first = number
-        statement += f"{line}\n"
-        try:
-            said = tomllib.loads(statement)
-        except tomllib.TOMLDecodeError:
-            continue
-        if said:
-            yield first, statement
-        statement = ""
+    number, start = 1, 0
+    for end in (*_ends(text), len(text)):
+        statement = text[start:end]
+        if statement.strip() and not statement.lstrip().startswith("#"):
+            yield number, statement
+        number, start = number + statement.count("\n"), end
+
+
+def _ends(text: str) -> Iterator[int]:
+    """Where statements end: behind each line break that is neither within a string nor within brackets."""
+    at = depth = 0
+    while token := _TOKEN.search(text, at):
+        at = token.end()
+        match token[0]:
+            case "[" | "{":
+                depth += 1
+            case "]" | "}":
+                depth -= 1
+            case "\n" if depth == 0:
+                yield at
+            case quotes if quotes in _CLOSING:
+                at = _behind(text, at, _CLOSING[quotes])
+
+
+def _behind(text: str, at: int, closing: re.Pattern[str]) -> int:
+    """Where a string of several lines has ended that goes on here; a backslash takes what follows for text."""
+    while token := closing.search(text, at):
+        at = token.end()
+        if not token[0].startswith("\\"):
+            return at
+    return len(text)
 
 
 def _paths(said: Mapping[str, object]) -> Iterator[KeyPath]:

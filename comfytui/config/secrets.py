@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import signal
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from comfytui.config.files import cause, replace_file
 from comfytui.config.paths import config_dir, exists, exposure, shown
 from comfytui.config.settings import SettingsError, TokenSources
+from comfytui.tokens import can_be_sent
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -53,7 +53,6 @@ MISSING_TOKEN = (
 )
 """What to say where nobody says where the token is (page api/authentication says where they are made)."""
 
-_HEADER_VALUE = re.compile(r"[!-~]+")
 _MAX_FILE = 64 * 1024
 
 
@@ -200,7 +199,7 @@ def _files(sources: TokenSources) -> list[Path]:
 def _found(text: str, source: str) -> FoundToken:
     from pydantic import SecretStr
 
-    if not _HEADER_VALUE.fullmatch(text.strip()):
+    if not can_be_sent(text.strip()):
         raise SettingsError(f"What {source} holds is no token: it has blanks or characters that no HTTP header takes.")
     return FoundToken(SecretStr(text.strip()), source)
 

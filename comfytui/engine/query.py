@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
+from comfytui.api.text import clean
 from comfytui.engine.names import name_or_id
 from comfytui.engine.spans import UNDER_WAY
 
@@ -146,7 +147,8 @@ def _term(typed: str, place: int) -> Term:
     if not word:
         raise QueryError("! stands right before what must not be so: !tag:cpu", place)
     field, typed_value = _split(word, place)
-    value = typed_value.replace('"', "").casefold()
+    # As what it is compared with: emoji have invisible characters within them, which somebody copies along.
+    value = clean(typed_value.replace('"', "")).casefold()
     if not value:
         raise QueryError(f"{field}: is followed by a value: {_EXAMPLES[field]}" if field else _NOTHING, place)
     if field == _IS and value not in _STATES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import os
 import signal
 import socket
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
     from comfytui.gateway.fleet import Fleet
 
-__all__ = ["CannotListen", "ServeError", "ServeExtraMissing", "is_loopback", "serve"]
+__all__ = ["CannotListen", "ServeError", "ServeExtraMissing", "serve"]
 
 # Dashboards ask every few seconds: a connection that idles no longer than that must not be closed under them.
 KEEP_ALIVE_SECONDS = 75
@@ -44,16 +43,6 @@ class CannotListen(ServeError):
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"Cannot listen on {_authority(host, port)}: {reason}")
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach a server on that host: 127.0.0.0/8, ::1 and localhost."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def serve(fleet: Fleet, host: str, port: int, token: SecretStr, announce: Callable[[str], None]) -> None:

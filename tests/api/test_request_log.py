@@ -56,6 +56,7 @@ def test_a_file_that_cannot_be_written_is_noted_once_and_disturbs_nothing() -> N
         log.add(RECORD)
     log.close()
     assert log.entries.count(RECORD) == 5
+    assert log.trouble == "the request log cannot be written to /dev/full: No space left on device"
     assert [entry for entry in log.entries if isinstance(entry, Note)] == [
         Note(START, "the request log cannot be written to /dev/full: No space left on device")
     ]

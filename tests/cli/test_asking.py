@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,8 +37,6 @@ from tests.support.scripted import ScriptedServer, error_reply, html_reply, json
 from tests.support.source import ScriptedSource
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from comfytui.api.models import Runner
     from comfytui.sources import Connect
     from tests.cli.conftest import Outcome, Run
@@ -148,6 +147,21 @@ async def test_it_gives_up_what_hangs_and_closes_it() -> None:
     assert source.closed == 1
 
 
+async def test_an_api_that_fails_slowly_has_said_no() -> None:
+    clock = FakeClock()
+    source = Failing(clock, Unreachable(*AT, "refused"), server_error())
+
+    async def connect() -> Failing:
+        return source
+
+    at = opened_with(connect)
+    task = asyncio.create_task(answered(at, Progress(clock), lambda asker: asker.runner("r1"), seconds=0.05))
+    assert isinstance(at.clock, FakeClock)
+    await at.clock.advance(0.5)
+    with pytest.raises(ServerError, match="down"):
+        await task
+
+
 async def test_a_token_that_does_not_come_is_given_up_too(capsys: pytest.CaptureFixture[str]) -> None:
     async def connect() -> Failing:
         return await asyncio.Future[Failing]()
@@ -234,11 +248,11 @@ def test_the_time_is_the_servers() -> None:
         (Unauthorized(*AT, "token expired", 401), ExitStatus.NO_TOKEN, "token expired"),
         (UnusableTokenError("it failed"), ExitStatus.NO_TOKEN, "it failed"),
         (InvalidArgument("http:// would show it"), ExitStatus.USAGE, "http:// would show it"),
-        (Unreachable(*AT, "refused"), ExitStatus.UNREACHABLE, "refused"),
-        (TimedOut(*AT, "late"), ExitStatus.UNREACHABLE, "late"),
+        (Unreachable(*AT, "refused"), ExitStatus.UNREACHABLE, "The API cannot be reached: refused"),
+        (TimedOut(*AT, "late"), ExitStatus.UNREACHABLE, "The API does not answer: late"),
         (Forbidden(*AT, "not your tier", 403), ExitStatus.FAILED, "not your tier"),
         (server_error(), ExitStatus.FAILED, "down"),
-        (Unintelligible(*AT, "HTML"), ExitStatus.FAILED, "HTML"),
+        (Unintelligible(*AT, "HTML"), ExitStatus.FAILED, "The answer makes no sense: HTML"),
         (NotFoundHereError("none"), ExitStatus.FAILED, "none"),
         (ComfyControlError("anything"), ExitStatus.FAILED, "anything"),
         (CoolingDownError(3.0), ExitStatus.COOLING_DOWN, "alone for 3 s more"),
@@ -285,6 +299,14 @@ async def test_fine(server: ScriptedServer, run: Run, tmp_path: Path) -> None:
     assert outcome.out.startswith('{"id":"r1",')
     assert "GET /v1/runner?page=1&per_page=100 200" in log.read_text()
     assert server.requests[0].headers["authorization"] == "Bearer cfc_sekret"
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+async def test_a_log_that_was_asked_for_and_cannot_be_written_is_told(server: ScriptedServer, run: Run) -> None:
+    server.on("/v1/runner", json_reply(PAGE))
+    outcome = await called(run, "runners", "--ndjson", "--log", "/dev/full")
+    assert (outcome.status, outcome.out[:12]) == (0, '{"id":"r1","')
+    assert outcome.err == "comfytui: the request log cannot be written to /dev/full: No space left on device\n"
 
 
 async def test_unreachable(server: ScriptedServer, run: Run) -> None:

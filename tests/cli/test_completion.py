@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -79,6 +80,41 @@ def test_what_bash_offers(typed: str, offered: str, tmp_path: Path) -> None:
     )
     answered = subprocess.run([bash, "--norc"], input=asked, cwd=tmp_path, capture_output=True, text=True, check=True)
     assert answered.stdout.split() == offered.split()
+
+
+@pytest.mark.parametrize("way", ['source "$1"', 'eval "$(<"$1")"'], ids=["source", "eval"])
+def test_zsh_takes_it_as_one_gives_it(way: str, tmp_path: Path) -> None:
+    zsh = shutil.which("zsh")
+    if zsh is None:
+        pytest.skip("there is no zsh here")
+    path = tmp_path / "script"
+    path.write_text(script("zsh"), encoding="utf-8")
+    asked = f'autoload -Uz compinit; compinit -D -u; {way}; print -- "$_comps[comfytui]"'
+    argv = [zsh, "-f", "-c", asked, "zsh", str(path)]
+    answered = subprocess.run(argv, capture_output=True, text=True, check=False)
+    assert (answered.stdout.strip(), answered.stderr) == ("_shtab_comfytui", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("do", {"doctor"}),
+        ("runners --wa", {"--watch"}),
+        ("--demo runners --status ", {"active", "disabled"}),
+        ("config i", {"init"}),
+        ("completion ", {"bash", "zsh", "fish"}),
+    ],
+)
+def test_what_fish_offers(typed: str, offered: set[str], tmp_path: Path) -> None:
+    fish = shutil.which("fish")
+    if fish is None:
+        pytest.skip("there is no fish here")
+    path = tmp_path / "script"
+    path.write_text(script("fish"), encoding="utf-8")
+    argv = [fish, "--no-config", "-c", 'source $argv[1]; complete -C "comfytui $argv[2]"', str(path), typed]
+    environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
+    answered = subprocess.run(argv, env=environ, capture_output=True, text=True, check=True)
+    assert {line.split("\t")[0] for line in answered.stdout.splitlines()} == offered
 
 
 def test_without_what_makes_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

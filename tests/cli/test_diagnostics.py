@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Standard error is a terminal of 40 columns; what is read from this descriptor is what it is sent."""
+def terminal(monkeypatch: pytest.MonkeyPatch, columns: int = 40) -> Iterator[int]:
+    """Standard error is a terminal of so many columns; what is read from this descriptor is what it is sent."""
     master, slave = pty.openpty()
     os.set_blocking(master, False)
-    termios.tcsetwinsize(slave, (24, 40))
+    termios.tcsetwinsize(slave, (24, columns))
     with os.fdopen(slave, "w", encoding="utf-8") as stream:
         monkeypatch.setattr("sys.stderr", stream)
         yield master
@@ -97,3 +97,11 @@ async def test_a_dumb_terminal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
         progress.tell("waiting", 2.0)
         progress.tell("still")
         assert_sent(screen, "comfytui: waiting\r\n")
+
+
+def test_a_terminal_that_does_not_know_its_size_is_of_the_usual_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    with terminal(monkeypatch, 0) as screen:
+        progress = Progress(FakeClock())
+        progress.tell("x" * 100, 5.0)
+        assert_sent(screen, f"\rcomfytui: {'x' * 69}\x1b[K")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.errors import NotFound
+from comfytui.api.errors import BadRequest, ComfyControlError, NotFound
 from comfytui.cli.asking import Asker, NotFoundHereError
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.finding import Found, all_runners, asked_of, one_page, the_one
@@ -17,6 +17,7 @@ from tests.support.source import ScriptedSource
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
 
+AT = ("GET", "/v1/runner")
 UUID = "550e8400-e29b-41d4-a716-446655440000"
 
 RUNNERS = tuple(
@@ -52,8 +53,19 @@ A, B, C, D = (make_runner(each) for each in "abcd")
         ([make_page(A, B, total=4), make_page(B, C, total=4)], "abc", 2),
         ([make_page(A, B, total=9), make_page(C, total=9)], "abc", 3),
         ([make_page(A, B, total=9), make_page(A, B, total=9)], "ab", 2),
+        ([make_page(A, B, total=1), make_page(C, D, total=1)], "abcd", 3),
+        ([make_page(A, total=3), make_page(B, total=3), make_page(C, total=3)], "abc", 4),
     ],
-    ids=["none", "one page", "two", "a runner moved on", "fewer than promised", "the same again"],
+    ids=[
+        "none",
+        "one page",
+        "two",
+        "a runner moved on",
+        "fewer than promised",
+        "the same again",
+        "more than promised",
+        "smaller pages than asked for",
+    ],
 )
 async def test_all_pages(pages: list[RunnerPage], found: str, asked: int) -> None:
     asker, source = asker_of(*pages)
@@ -72,6 +84,26 @@ async def test_all_pages_where_the_api_does_not_say_how_many() -> None:
 async def test_a_page_of_nothing_readable_is_not_the_end_where_more_is_promised() -> None:
     asker, _ = asker_of(make_page(total=3, unreadable=2), make_page(A, total=3))
     assert await all_runners(asker, 2) == Found((A,), 3, 2)
+
+
+async def test_as_many_as_there_are_at_least() -> None:
+    asker, _ = asker_of(make_page(A, B, total=1), make_page(C, total=1))
+    assert await all_runners(asker, 2) == Found((A, B, C), 3)
+
+
+@pytest.mark.parametrize("error", [BadRequest(*AT, "no such page", 400), NotFound(*AT, "no such page", 404)])
+async def test_a_page_that_was_not_promised_may_be_refused(error: ComfyControlError) -> None:
+    asker, source = asker_of(make_page(A, B, total=1))
+    source.pages[PageKey(2, 2)] = error
+    assert await all_runners(asker, 2) == Found((A, B), 2)
+
+
+@pytest.mark.parametrize("pages", [[], [make_page(A, B, total=3)]])
+async def test_a_page_that_was_promised_may_not(pages: list[RunnerPage]) -> None:
+    asker, source = asker_of(*pages)
+    source.pages[PageKey(len(pages) + 1, 2)] = BadRequest(*AT, "no such page", 400)
+    with pytest.raises(BadRequest):
+        await all_runners(asker, 2)
 
 
 async def test_one_page() -> None:
@@ -143,3 +175,18 @@ async def test_anything_else_is_looked_for_on_all_pages() -> None:
     asker, source = asker_of(*pages, per_page=100)
     source.pages = {PageKey(1, 100): make_page(*RUNNERS)}
     assert (await asked_of(asker, "seven", asker.stats))[0] == "7F"
+
+
+async def test_what_the_api_said_of_an_id_is_told_along() -> None:
+    asker, source = asker_of()
+    source.pages[PageKey(1, 100)] = make_page(A)
+    source.runners[UUID] = NotFound(*AT, "requested entity not found", 404)
+    with pytest.raises(NotFoundHereError, match=r"^requested entity not found: There is no runner"):
+        await asked_of(asker, UUID, asker.runner)
+
+
+@pytest.mark.parametrize("name", ["⚙\ufe0f gpu", "👩\u200d🔬 lab", "tab\there", "\u202ehidden"])
+def test_a_name_is_found_as_it_was_given_and_as_it_is_shown(name: str) -> None:
+    runner = make_runner("r", name=name)
+    assert runner.name not in (None, name)
+    assert the_one([A, runner], name) is the_one([A, runner], runner.name or "") is runner

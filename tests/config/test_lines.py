@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tomllib
+
 import pytest
 
 from comfytui.config.lines import KeyPath, line_of, lines_of
@@ -76,3 +78,33 @@ def test_what_has_no_line_is_where_it_is_in() -> None:
     assert line_of(("profiles", "prod", "missing"), lines) == 14
     assert line_of(("missing", "a"), lines) is None
     assert line_of((), lines) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        '"""\nx = 1 \\""" [ { # "" \n\\\\"""""',
+        "'''\nx = 1\n\\''''",
+        "'''\n\\\n'''''",
+        '"]\\"\\\\"',
+        "'[\\'",
+        '[ # [ "\n  "]", \'[\', # \'\n  [1, 2], {a = "}"},\n]',
+        "[\n\n[\n],\n\n]",
+        "{a = [1,\n2], \"b]\" = '{'}",
+    ],
+)
+def test_where_a_value_ends(value: str) -> None:
+    text = f"first = 1\n\nvalue = {value} # [ ''' \"\n  last = 2"
+    tomllib.loads(text)
+    lines = lines_of(text)
+    assert (lines["first",], lines["value",]) == (1, 3)
+    assert lines["last",] == text.count("\n") + 1
+    assert {path[0] for path in lines} == {"first", "value", "last"}
+
+
+@pytest.mark.parametrize(
+    "value", ['"""\n{}"""'.format('" [\\t\n' * 120_000), "[\n{}]".format('"q",\n' * 120_000)], ids=["string", "list"]
+)
+def test_a_value_over_very_many_lines_takes_no_longer_than_others(value: str) -> None:
+    """Looking anew with each line whether it ends there took minutes."""
+    assert lines_of(f"value = {value}\nlast = 1")["last",] == 120_003

@@ -142,6 +142,38 @@ def test_a_full_disk(environ: dict[str, str], argv: list[str], unbuffered: str) 
     assert done.stderr == "comfytui: What there is to say cannot be written: no space left on device.\n"
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no such device here")
+@pytest.mark.parametrize(
+    ("argv", "status"),
+    [
+        ("runners", 3),
+        ("runners --url http://127.0.0.1:9", 4),
+        ("runners --demo --sort size", 2),
+        ("nonsense", 2),
+        ("history nobody --demo", 1),
+        ("stats 127.0.0.1:9 --comfyui 127.0.0.1:9", 4),
+        ("history 127.0.0.1:9 --comfyui 127.0.0.1:9", 4),
+        ("config path", 0),
+    ],
+)
+def test_what_it_ends_with_does_not_depend_on_who_listens(environ: dict[str, str], argv: str, status: int) -> None:
+    """Standard error that takes nothing, that nobody reads, and that is closed."""
+    if "--url" in argv:
+        environ = {**environ, TOKEN_VARIABLE: TOKEN}
+    reader, writer = os.pipe()
+    os.close(reader)
+    with Path("/dev/full").open("wb") as full, os.fdopen(writer, "wb") as unread:
+        for stream in (full, unread):
+            done = subprocess.run(
+                [PROGRAM, *argv.split()], env=environ, stdout=subprocess.PIPE, stderr=stream, check=False
+            )
+            assert (done.returncode, bool(done.stdout)) == (status, status == 0)
+    closed = subprocess.run(
+        ["/bin/sh", "-c", f'"$0" {argv} 2>&-', PROGRAM], env=environ, stdout=subprocess.PIPE, check=False
+    )
+    assert (closed.returncode, bool(closed.stdout)) == (status, status == 0)
+
+
 def test_ctrl_c_while_it_waits(environ: dict[str, str]) -> None:
     """A filter that takes more requests than there may be at once: it says so, and waits."""
     argv = [PROGRAM, "runners", "--demo", "--filter", "is:busy"]

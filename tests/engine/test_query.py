@@ -172,6 +172,11 @@ def test_the_grammar_explains_every_state() -> None:
         assert word in told
 
 
+@pytest.mark.parametrize("text", ["⚙\ufe0f", '"⚙\ufe0f gpu"', "tag:👩\u200d🔬", "!tag:⚙\ufe0f", "⚙"])
+def test_what_is_copied_from_elsewhere_finds_what_is_shown_without_its_invisible_characters(text: str) -> None:
+    assert parse(text).matches(Facts(make_runner(name="⚙\ufe0f gpu", tags=["👩\u200d🔬"])))
+
+
 @given(
     st.text() | st.lists(st.sampled_from(['"', "!", ":", "tag:", "is:busy", "last:", "x", " ", "8", "//"])).map("".join)
 )

@@ -8,13 +8,12 @@ import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
-from ipaddress import IPv4Address
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
-from comfytui.gateway.serve import CannotListen, ServeError, ServeExtraMissing, is_loopback, serve
+from comfytui.gateway.serve import CannotListen, ServeError, ServeExtraMissing, serve
 from comfytui.gateway.simulated import SimulatedFleet
 from tests.support.clock import FakeClock
 
@@ -148,16 +147,3 @@ def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest
         serve_on("127.0.0.1", 0)
     assert "pip install 'comfytui[serve]'" in str(caught.value)
     assert isinstance(caught.value, ServeError)
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LocalHost"])
-def test_loopback(host: str) -> None:
-    assert is_loopback(host)
-
-
-@pytest.mark.parametrize(
-    "host",
-    [str(IPv4Address(0)), "::", "192.168.1.100", "example.com", "127.0.0.1.example.com", "localhost.example.com", ""],
-)
-def test_not_loopback(host: str) -> None:
-    assert not is_loopback(host)

@@ -103,7 +103,9 @@ def clock_skew(ahead: float | None) -> Check:
     """Whether the clocks agree; None where the API did not answer."""
     match ahead:
         case None:
-            return warn("clock", "nothing to compare it with: the API did not answer")
+            return warn(
+                "clock", "nothing to compare it with: the API did not answer", "it is looked at once api is well"
+            )
         case 0.0:
             return ok("clock", "the API's and this machine's agree, as far as its answer tells")
         case _:
@@ -127,7 +129,8 @@ def _nobody(error: Unreachable | TimedOut, proxy: str) -> Check:
 def _words(error: ComfyControlError) -> str:
     match error:
         case StatusError():
-            return f"answered {error.status}: {error.message}"
+            # Where the answer had no words of its own, these begin with its status.
+            return f"answered {error.status}: {error.message.removeprefix(f'{error.status}: ')}"
         case Unintelligible():
             return f"answered something else than the API does: {error.message}"
         case RequestError():

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.causes import why_not_connected
+from comfytui.api.hosts import is_loopback
 from comfytui.cli.checks.check import Check, fail, ok, warn
 from comfytui.cli.status import ExitStatus
 from comfytui.config.paths import shown
@@ -110,8 +111,6 @@ def unreadable(ca_bundle: Path | None, environ: Mapping[str, str]) -> str:
 
 def no_certificate(address: Address) -> Check:
     """What to say of plain http."""
-    from comfytui.gateway.serve import is_loopback
-
     if is_loopback(address.host):
         return ok("tls", "none: plain http, which does not leave this machine")
     return warn("tls", "none: over plain http everybody on the way can read the token", "use https://")

@@ -30,7 +30,7 @@ class Check:
         name: What was looked at.
         result: How it is.
         found: What was found, in words.
-        remedy: What helps, empty where nothing is wrong or nothing is known to help.
+        remedy: What helps, empty where nothing is wrong.
         status: What the process ends with where this failed.
     """
 
@@ -46,12 +46,12 @@ def ok(name: str, found: str) -> Check:
     return Check(name, Result.OK, found)
 
 
-def warn(name: str, found: str, remedy: str = "") -> Check:
+def warn(name: str, found: str, remedy: str) -> Check:
     """It works, or cannot be told, and somebody should know."""
     return Check(name, Result.WARN, found, remedy)
 
 
-def fail(name: str, found: str, remedy: str = "", status: ExitStatus = ExitStatus.FAILED) -> Check:
+def fail(name: str, found: str, remedy: str, status: ExitStatus = ExitStatus.FAILED) -> Check:
     """It does not work."""
     return Check(name, Result.FAIL, found, remedy, status)
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Patience", "look_at_fleet"]
 
+_SEE = "what {} needs, above, comes first"
 _UNSURE = "not asked: the configuration may name another address, and no token goes to the wrong one"
 
 
@@ -120,23 +121,23 @@ class _Way:
         if address.scheme == "http":
             return no_certificate(address)
         if self._way.result is Result.FAIL:
-            return warn("tls", "not looked at: the proxy cannot be used")
+            return warn("tls", "not looked at: the proxy cannot be used", _SEE.format("proxy"))
         if self._proxy:
             return ok("tls", "by way of the proxy: what the API is asked tells whether its certificate is trusted")
         if not lookup.addresses:
-            return warn("tls", "not looked at: the host was not found")
+            return warn("tls", "not looked at: the host was not found", _SEE.format("dns"))
         now, seconds = self.clock.now().timestamp(), self.patience.handshake
         return await look_at_certificate(address, lookup.addresses, self.settings.ca_bundle, self.environ, seconds, now)
 
     async def _ask(self, secret: SecretStr | None, lookup: Lookup, seconds: float) -> Asked:
         if self._way.result is Result.FAIL:
-            return Asked(warn("api", "not asked: the proxy cannot be used"))
+            return Asked(warn("api", "not asked: the proxy cannot be used", _SEE.format("proxy")))
         if unreadable(self.settings.ca_bundle, self.environ):
-            return Asked(warn("api", "not asked: the certificates to trust cannot be read"))
+            return Asked(warn("api", "not asked: the certificates to trust cannot be read", _SEE.format("tls")))
         if not lookup.addresses and not self._proxy:
-            return Asked(warn("api", "not asked: the host was not found"))
+            return Asked(warn("api", "not asked: the host was not found", _SEE.format("dns")))
         if secret is None:
-            return Asked(warn("api", "not asked: there is no token"))
+            return Asked(warn("api", "not asked: there is no token", _SEE.format("token")))
         if not self.is_sure:
             return Asked(warn("api", _UNSURE, "put the configuration right, or name the address with --url"))
         try:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from comfytui.api.causes import why_not_connected
+from comfytui.api.hosts import is_loopback
 from comfytui.api.worker import Worker
 from comfytui.cli.checks.check import Check, fail, ok
 from comfytui.cli.status import ExitStatus
@@ -90,8 +91,6 @@ async def look_up(
 
 def proxy_variable(url: str, environ: Mapping[str, str]) -> str:
     """The environment variable with the proxy that requests to this address go through; empty where none applies."""
-    from comfytui.gateway.serve import is_loopback
-
     parts = urlsplit(url)
     host = parts.hostname or ""
     if is_loopback(host) or _is_excepted(parts.netloc.rpartition("@")[2], host, environ):
@@ -115,8 +114,6 @@ def proxy(url: str, environ: Mapping[str, str]) -> Check:
 
 def _unusable_proxy(url: str, environ: Mapping[str, str]) -> str:
     """The first variable with a proxy that cannot be used; none where nothing is looked for in them."""
-    from comfytui.gateway.serve import is_loopback
-
     if is_loopback(urlsplit(url).hostname or "") or "*" in _exceptions(environ):
         return ""
     named = (next((name for name in (each, each.upper()) if environ.get(name)), "") for each in _PROXIES)

@@ -118,7 +118,9 @@ _COLOURS = {Colours.TRUECOLOR: "16 million", Colours.COLOURS_256: "256", Colours
 
 def _judged(terminal: Terminal, found: str, *, is_dumb: bool, loses: bool) -> Check:
     if not terminal.is_there:
-        return warn("terminal", f"none here: the dashboard needs one; {found}")
+        return warn(
+            "terminal", f"none here: the dashboard needs one; {found}", "ask again in the terminal it is to run in"
+        )
     if is_dumb:
         return fail("terminal", found, "set TERM to what the terminal is, such as xterm-256color")
     if terminal.size is not None and any(has < least for has, least in zip(terminal.size, _LEAST, strict=True)):

@@ -11,14 +11,12 @@ from comfytui.cli.status import ExitStatus
 from comfytui.config.paths import config_dir, shown
 from comfytui.config.secrets import TOKEN_COMMAND, TOKEN_COMMAND_SECONDS, end_token_command, find_token, missing_token
 from comfytui.config.settings import SettingsError, TokenSources
+from comfytui.tokens import PREFIX
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
 __all__ = ["TokenAtHand", "look_for_token"]
-
-_PREFIX = "cfc_"
-"""How every token begins (page api/authentication)."""
 
 _SLOW = (
     f"run {TOKEN_COMMAND} in a terminal to see what it waits for: it is given {TOKEN_COMMAND_SECONDS:g} s in all, "
@@ -41,7 +39,7 @@ async def look_for_token(
     Args:
         environ: The environment.
         sources: Where to look.
-        seconds: How long it may take; what is slower is no failure, for the dashboard gives it longer.
+        seconds: How long it may take; a command of ours gives it hardly longer.
         is_whole: Whether these are all sources: without a usable configuration nobody knows.
     """
     try:
@@ -49,12 +47,13 @@ async def look_for_token(
             found = await asyncio.to_thread(find_token, environ, sources)
     except TimeoutError:
         end_token_command()
-        return TokenAtHand(warn("token", f"none yet after {seconds:g} s", _SLOW))
+        return TokenAtHand(fail("token", f"none yet after {seconds:g} s", _SLOW, ExitStatus.NO_TOKEN))
     except SettingsError as error:
         remedy = "put it right, or put the token into COMFYCONTROL_API_TOKEN"
         return TokenAtHand(fail("token", str(error), remedy, ExitStatus.NO_TOKEN))
     if found is None and not is_whole:
-        return TokenAtHand(warn("token", "none, as far as can be told before the configuration is put right"))
+        words = "none, as far as can be told before the configuration is put right"
+        return TokenAtHand(warn("token", words, "what config needs, above, comes first"))
     if found is None:
         words, remedy = _missing(sources)
         return TokenAtHand(fail("token", words, remedy, ExitStatus.NO_TOKEN))
@@ -74,6 +73,6 @@ def _missing(sources: TokenSources) -> tuple[str, str]:
 def _shape(secret: SecretStr, source: str) -> Check:
     text = secret.get_secret_value()
     found = f"from {source}, {len(text)} characters"
-    if text.startswith(_PREFIX) and len(text) > len(_PREFIX):
+    if text.startswith(PREFIX) and len(text) > len(PREFIX):
         return ok("token", f"{found}, begins as tokens do")
-    return warn("token", f"{found}, does not begin as tokens of ComfyControl do", f"they begin with {_PREFIX}: is it?")
+    return warn("token", f"{found}, does not begin as tokens of ComfyControl do", f"they begin with {PREFIX}: is it?")

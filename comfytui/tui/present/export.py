@@ -39,7 +39,8 @@ WORKFLOW_FIELDS = ("id", "name", "status", "tags", "created_at", "updated_at", "
 
 _WORD = re.compile(r'[^\s"]+')
 _LIKE_A_URL = re.compile(r"//|[?&#;][^=]*=|:[^@]*@")
-_FORMULA = ("=", "+", "-", "@", "\t")
+# Spreadsheets of East Asia take the wide signs for the narrow ones, and some leave out blanks before either.
+_FORMULA = tuple("=+-@＝＋－＠")
 
 
 def runner_data(runner: Runner) -> dict[str, object]:
@@ -137,7 +138,7 @@ def _json(data: object) -> str:
 
 def _cell(value: object) -> str:
     text = _flat(value)
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.lstrip().startswith(_FORMULA) or text.startswith("\t") else text
 
 
 def _flat(value: object) -> str:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["MASK", "masked"]
+from comfytui.api.redaction import MASK
 
-MASK = "••••••••"
-"""What stands for a secret."""
+__all__ = ["MASK", "masked"]
 
 _USER_INFO = re.compile(r"(?:^|(?<=//))[^/?#]*@")
 _PARAMETER = re.compile(r"([?&#;][^=&#;]*)=[^&#;]*")

@@ -38,6 +38,7 @@ def test_an_answer(total: int | None, found: str) -> None:
         (errors.NotFound(*WHERE, "no", 404), Result.FAIL, ExitStatus.FAILED, "answered 404: no"),
         (errors.ServerError(*WHERE, "oh", 503), Result.FAIL, ExitStatus.FAILED, "answered 503: oh"),
         (errors.UnexpectedStatus(*WHERE, "to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
+        (errors.UnexpectedStatus(*WHERE, "302: to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
         (errors.Unintelligible(*WHERE, "HTML"), Result.FAIL, ExitStatus.FAILED, "something else than the API does"),
         (errors.Unreachable(*WHERE, "refused"), Result.FAIL, ExitStatus.UNREACHABLE, "refused"),
         (errors.TimedOut(*WHERE, "too late"), Result.FAIL, ExitStatus.UNREACHABLE, "too late"),

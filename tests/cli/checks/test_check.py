@@ -5,16 +5,16 @@ import pytest
 from comfytui.cli.checks.check import Check, Result, document, fail, lines, ok, status_of, warn
 from comfytui.cli.status import ExitStatus
 
-REFUSED = fail("token", "401", status=ExitStatus.NO_TOKEN)
-GONE = fail("dns", "no such host", status=ExitStatus.UNREACHABLE)
-BROKEN = fail("config", "line 1")
+REFUSED = fail("token", "401", "another one", status=ExitStatus.NO_TOKEN)
+GONE = fail("dns", "no such host", "another one", status=ExitStatus.UNREACHABLE)
+BROKEN = fail("config", "line 1", "correct it")
 
 
 @pytest.mark.parametrize(
     ("checks", "status"),
     [
         ([], ExitStatus.OK),
-        ([ok("a", "fine"), warn("b", "strange")], ExitStatus.OK),
+        ([ok("a", "fine"), warn("b", "strange", "look")], ExitStatus.OK),
         ([ok("a", "fine"), BROKEN], ExitStatus.FAILED),
         ([BROKEN, GONE], ExitStatus.UNREACHABLE),
         ([BROKEN, GONE, REFUSED], ExitStatus.NO_TOKEN),
@@ -29,7 +29,7 @@ def test_lines_are_aligned_and_end_with_the_remedy() -> None:
     assert lines([ok("api", "there"), warn("terminal", "small", "enlarge it"), BROKEN]) == [
         "ok    api       there",
         "warn  terminal  small  -> enlarge it",
-        "fail  config    line 1",
+        "fail  config    line 1  -> correct it",
     ]
     assert lines([]) == []
 

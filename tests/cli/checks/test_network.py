@@ -106,6 +106,7 @@ async def test_a_resolver_that_hangs_holds_nobody_up() -> None:
         (URL, {"HTTPS_PROXY": "http://proxy", "no_proxy": "xample.com,"}, "HTTPS_PROXY"),
         ("https://api.example.com:8443", {"HTTPS_PROXY": "x", "no_proxy": "api.example.com:8443"}, ""),
         ("http://127.0.0.1:8787", {"HTTP_PROXY": "http://proxy"}, ""),
+        ("http://api.localhost:8787", {"HTTP_PROXY": "http://proxy"}, ""),
     ],
 )
 def test_which_proxy_applies(url: str, variables: dict[str, str], name: str) -> None:

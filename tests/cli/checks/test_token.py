@@ -69,7 +69,8 @@ async def test_none_that_can_be_sent(variables: dict[str, str], sources: TokenSo
 
 async def test_a_command_that_hangs() -> None:
     found = await look_for_token({"PATH": "/usr/bin:/bin"}, TokenSources(command=("sleep", "60")), 0.05)
-    assert (found.secret, found.check.result) == (None, Result.WARN)
+    assert (found.secret, found.check.result) == (None, Result.FAIL)
+    assert found.check.status == ExitStatus.NO_TOKEN
     assert found.check.found == "none yet after 0.05 s"
     assert "it is given 10 s in all" in found.check.remedy
 

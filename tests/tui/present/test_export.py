@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -113,6 +114,13 @@ def test_other_fields_come_last_and_what_looks_like_a_url_is_masked(extra: objec
     assert workflow_data(make_workflow(extra=extra))["extra"] == told
 
 
+def test_a_field_whose_name_sounds_secret_is_masked() -> None:
+    extras: dict[str, Any] = {"api_token": SECRET, "login": {"user": "me", "password": SECRET}}
+    for data in (runner_data(make_runner(**extras)), workflow_data(make_workflow(**extras))):
+        assert SECRET not in json.dumps(data) + to_csv([data])
+        assert (data["api_token"], data["login"]) == (MASK, f'{{"user": "me", "password": "{MASK}"}}')
+
+
 def test_a_field_that_only_looks_like_a_known_one_does_not_take_its_place() -> None:
     sent = {"id": "a", "name": "A", "name\u200b": "other", "headers": {"X": SECRET}, "headers\u200b": SECRET}
     data = runner_data(Runner.model_validate(sent))
@@ -160,7 +168,7 @@ def test_csv_of_nothing_may_have_its_names() -> None:
     assert tuple(workflow_data(make_workflow("a"))) == WORKFLOW_FIELDS
 
 
-@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t"])
+@pytest.mark.parametrize("start", [*"=+-@\t＝＋－＠", " =", "\u3000＝", "\xa0@"])
 def test_no_cell_is_a_formula(start: str) -> None:
     text = to_csv([{"id": f"{start}1+1", f"{start}name": None, "tags": [f"{start}cmd"], "plain": f"a{start}b"}])
     names, row = csv.reader(io.StringIO(text, newline=""))
