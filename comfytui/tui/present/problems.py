@@ -53,7 +53,7 @@ def notice(feed: Feed[object], at: Now, width: int) -> tuple[Line, ...]:
         return ()
     what = "stale" if feed.value is not None else "not known"
     again = max(0, ceil(problem.next_try - at.monotonic))
-    text = f"{what} since {clock_time(problem.since)} — {cause(problem)}, again in {again} s"
+    text = f"{what} since {clock_time(problem.since, at.style)} — {cause(problem)}, again in {again} s"
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
 
 
@@ -72,11 +72,12 @@ def _late(fetched_on: float, now: float) -> Line:
     return (Span(f"◔ late {int(now - fetched_on)} s", Role.WAITING),)
 
 
-def state(snapshot: Snapshot, now: float) -> Line:
-    """How far the screen may be trusted, in a word or two; `now` is the engine's monotonic clock.
+def state(snapshot: Snapshot, at: Now) -> Line:
+    """How far the screen may be trusted, in a word or two.
 
     An age is told only where a value is late, so that nothing ticks on a healthy screen.
     """
+    now = at.monotonic
     if snapshot.attention.paused:
         return (Span(" PAUSED ", Role.ALERT),)
     if snapshot.needs_token is not None:
@@ -92,5 +93,5 @@ def state(snapshot: Snapshot, now: float) -> Line:
         case Freshness.LATE:
             return _late(feed.fetched_on or now, now)
         case Freshness.STALE:
-            since = f" since {clock_time(feed.problem.since)}" if feed.problem else ""
+            since = f" since {clock_time(feed.problem.since, at.style)}" if feed.problem else ""
             return (Span(f"✖ stale{since}", Role.BAD),)

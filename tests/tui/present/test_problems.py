@@ -14,6 +14,7 @@ from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.tui.present.cells import Role, Span, width_of
 from comfytui.tui.present.now import Now
 from comfytui.tui.present.problems import cause, notice, state
+from comfytui.tui.present.units import TimeStyle
 from tests.support.builders import make_page
 from tests.support.lines import plain_text
 from tests.tui.present.test_cells import TEXT
@@ -95,9 +96,19 @@ def test_a_notice_fits(message: str, width: int) -> None:
 def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: str, role: Role) -> None:
     in_zone("UTC")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
-    assert state(snapshot, NOW) == (Span(word, role),)
+    assert state(snapshot, AT) == (Span(word, role),)
     paused = replace(snapshot, attention=Attention(paused=True))
-    assert state(paused, NOW) == (Span(" PAUSED ", Role.ALERT),)
+    assert state(paused, AT) == (Span(" PAUSED ", Role.ALERT),)
+
+
+def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZone) -> None:
+    in_zone("Asia/Kolkata")
+    snapshot = Snapshot(interval=5.0, pages={PageKey(): feed(DOWN)})
+    in_utc = replace(AT, style=TimeStyle.UTC)
+    assert plain_text(state(snapshot, AT)) == "✖ stale since 17:32"
+    assert plain_text(state(snapshot, in_utc)) == "✖ stale since 12:02"
+    assert plain_text(notice(feed(DOWN), AT, 80)[0]).startswith("not known since 17:32")
+    assert plain_text(notice(feed(DOWN), in_utc, 80)[0]).startswith("not known since 12:02")
 
 
 def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> None:
