@@ -241,8 +241,9 @@ class DashboardScreen(ListingScreen):
         now = replace(now, said=snapshot.page.problem if self.runners.display else None)
         feed = snapshot.runner(runner_id)
         runner = feed.value or self.runners.runner(runner_id)
-        self.detail.show_runner(runner, feed, snapshot.checkup(runner_id), now)
-        self.history.show_history(runner_id, snapshot.history(runner_id), now)
+        checkup = snapshot.checkup(runner_id)
+        self.detail.show_runner(runner, feed, checkup, now)
+        self.history.show_history(runner_id, snapshot.history(runner_id), checkup.value, now)
 
     def _runner(self) -> Runner | None:
         runner_id = self.runners.cursor_id

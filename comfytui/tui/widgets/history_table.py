@@ -14,6 +14,7 @@ from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
     from comfytui.api.models import Workflow
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
     from comfytui.engine.sorting import Sort
     from comfytui.tui.present.now import Now
@@ -37,10 +38,12 @@ class HistoryTable(KeyedTable):
         self.sort: Sort | None = None
         self._sorted_by: Sort | None = None
 
-    def show_history(self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], at: Now) -> None:
-        """Show the history of a runner; another runner's starts at its first row."""
+    def show_history(
+        self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], checkup: Checkup | None, at: Now
+    ) -> None:
+        """Show the history of a runner, of which the checkup is known; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
-        said, late = notice(feed, at, self.body_width), lateness(feed, at)
+        said, late = notice(feed, at, self.body_width, checkup), lateness(feed, at)
         step = int(at.monotonic) if pointed else at.age_step
         if self.is_news(runner_id, feed.value, pointed, said, late, at.style, step, self.sort, at.keys):
             self._show(runner_id, feed.value, at, said, late)

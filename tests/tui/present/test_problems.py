@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
@@ -99,6 +100,17 @@ def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: s
     assert state(snapshot, AT) == (Span(word, role),)
     paused = replace(snapshot, attention=Attention(paused=True))
     assert state(paused, AT) == (Span(" PAUSED ", Role.ALERT),)
+
+
+def test_the_api_is_not_blamed_for_a_runner_that_is_known_not_to_answer() -> None:
+    problem = replace(DOWN, message="connection refused")
+    silent = Checkup(reachable=False, words="connection refused")
+    assert cause(problem, silent) == "the runner does not answer: connection refused"
+    assert plain_text(notice(feed(problem), AT, 120, silent)[0]).endswith(
+        "— the runner does not answer: connection refused, again in 8 s"
+    )
+    for checkup in (None, Checkup(reachable=True), replace(silent, words="no route to host")):
+        assert cause(problem, checkup) == "503 from the API: connection refused"
 
 
 def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZone) -> None:
