@@ -134,11 +134,11 @@ def departed(departures: Sequence[Departure], now: float) -> Line:
     return (Span(f"{departures[-1].name} is no longer registered", Role.WAITING),)
 
 
-def missed(last: tuple[str, float] | None, now: float) -> Line:
-    """Who was under the cursor and is no longer on the page, for a while; (name, monotonic time) or None."""
+def missed(last: tuple[str, float] | None, now: float, where: str = "on this page") -> Line:
+    """What was under the cursor and is no longer there, for a while; `last` is (name, monotonic time) or None."""
     if last is None or now - last[1] > _SAID_FOR:
         return ()
-    return (Span(f"{last[0]} is no longer on this page", Role.WAITING),)
+    return (Span(f"{last[0]} is no longer {where}", Role.WAITING),)
 
 
 def empty_list(listing: Listing, page: RunnerPage | None, at: Now) -> tuple[Line, ...]:

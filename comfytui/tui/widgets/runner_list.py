@@ -117,7 +117,8 @@ class RunnerList(KeyedTable):
         if is_old:
             # Nothing was searched yet: what is on the screen is better than nothing.
             runners = tuple(self._runners.values())
-        foot = partial(whole_foot, listing.key, len(runners), view)
+        # How many match is not known then.
+        foot = partial(list_foot, listing.key, None) if is_old else partial(whole_foot, listing.key, len(runners), view)
         said = () if is_old else problem or no_match(listing, view, at)
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 

@@ -104,6 +104,17 @@ async def test_pages_that_are_still_to_come_are_counted() -> None:
         await driven.sees("11 of 250  all pages searched")
 
 
+async def test_while_nothing_is_searched_yet_the_foot_counts_nothing() -> None:
+    async with scripted(make_page(*RUNNERS)) as (driven, source):
+        source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
+        source.hold(PageKey(1, 100))
+        await driven.pilot.press("o")
+        await driven.sees("0/1 pages", "─ page 1 … ─")
+        assert listed(driven) == ["alpha", "beta", "gamma"]
+        source.release(PageKey(1, 100))
+        await driven.sees("page 1/1  1–3 of 3 (3 loaded)")
+
+
 async def test_a_page_that_fails_is_said_and_the_others_are_searched() -> None:
     many = [make_runner(f"r{number}", name=f"n{number}") for number in range(150)]
     async with scripted(make_page(*many[:25], total=150)) as (driven, source):
