@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Snapshot
     from comfytui.tui.present.now import Now
 
-__all__ = ["cause", "lateness", "notice", "skew_words", "state"]
+__all__ = ["cause", "lateness", "notice", "skew_words", "standstill", "state"]
 
 _MINUTE = 60
 _EXACT = 10 * _MINUTE
@@ -81,19 +81,25 @@ def _late(fetched_on: float, now: float) -> Line:
     return (Span(f"◔ late {int(now - fetched_on)} s", Role.WAITING),)
 
 
+def standstill(snapshot: Snapshot, at: Now) -> Line:
+    """Why nothing is asked at present; nothing where things are."""
+    if snapshot.attention.paused:
+        return (Span(" PAUSED ", Role.ALERT),)
+    if snapshot.needs_token is not None:
+        return (Span("✖ no token that the API takes", Role.BAD),)
+    if (cooling := ceil(snapshot.spending.cooling(at.monotonic))) > 0:
+        return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
+    return ()
+
+
 def state(snapshot: Snapshot, at: Now) -> Line:
     """How far the screen may be trusted, in a word or two.
 
     An age is told only where a value is late, so that nothing ticks on a healthy screen.
     """
-    now = at.monotonic
-    if snapshot.attention.paused:
-        return (Span(" PAUSED ", Role.ALERT),)
-    if snapshot.needs_token is not None:
-        return (Span("✖ no token that the API takes", Role.BAD),)
-    if (cooling := ceil(snapshot.spending.cooling(now))) > 0:
-        return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
-    feed = snapshot.page
+    if halted := standstill(snapshot, at):
+        return halted
+    now, feed = at.monotonic, snapshot.page
     match feed.freshness(now, snapshot.list_pace):
         case Freshness.WAITING:
             return (Span("◌ asking", Role.WAITING),)

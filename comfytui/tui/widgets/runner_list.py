@@ -13,6 +13,7 @@ from comfytui.tui.present.listing import (
     Listing,
     departed,
     empty_list,
+    frameless_line,
     list_foot,
     list_title,
     missed,
@@ -20,7 +21,7 @@ from comfytui.tui.present.listing import (
     page_count,
     whole_foot,
 )
-from comfytui.tui.present.problems import notice
+from comfytui.tui.present.problems import lateness, notice, standstill
 from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
@@ -60,15 +61,18 @@ class RunnerList(KeyedTable):
         self._sought: str | None = None
         self._made: dict[str, _Made] = {}
         self._is_found = False
+        self._above: tuple[Line, ...] = ()
 
     def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
         """Show what is to be listed, as far as it is known."""
         self.view = self.find(listing, snapshot)
         feed = snapshot.page if listing.whole else snapshot.page_at(listing.key)
         gone = self._gone(snapshot, at)
-        problem = notice(feed, at, self.body_width)
+        problem, width = notice(feed, at, self.body_width), self.body_width
+        self._above = self._frameless(listing, snapshot, gone, at)
         known = [_known(snapshot, runner_id) for runner_id in self._ids(listing, snapshot)]
-        if self.is_news(listing, self.view, feed.value, problem, known, gone, at.style, at.age_step, at.keys):
+        said = (problem, self._above, gone)
+        if self.is_news(listing, self.view, feed.value, said, known, width, at.style, at.age_step, at.keys):
             if self.view is not None:
                 self._show_view(listing, self.view, snapshot, at, problem)
             else:
@@ -148,6 +152,13 @@ class RunnerList(KeyedTable):
         """Cells for what is said below, beside what waits."""
         return self.body_width - 2 - (width_of(self.held) + 2 if self.held else 0)
 
+    def _frameless(self, listing: Listing, snapshot: Snapshot, gone: Line, at: Now) -> tuple[Line, ...]:
+        """What is said above the rows for want of a frame and of a header."""
+        if self.framed:
+            return ()
+        aside = standstill(snapshot, at) or lateness(snapshot.page, at)
+        return frameless_line(listing, self.view, aside, gone, self.body_width)
+
     def _gone(self, snapshot: Snapshot, at: Now) -> Line:
         return departed(snapshot.departed, at.monotonic) or missed(self._missed, at.monotonic)
 
@@ -165,7 +176,7 @@ class RunnerList(KeyedTable):
         anew = listing != before or not self._is_found
         # What a search still brings is what the person asked for: it waits for nothing.
         self._is_found = self.view is None or self.view.searched.is_complete
-        self.show(rows, content.said, at, anew=anew)
+        self.show(rows, (*self._above, *content.said), at, anew=anew)
         if _is_turned(before, listing) or self._sought in self._runners:
             self.move_to(self._sought)
         if content.runners and not content.is_old:

@@ -146,6 +146,25 @@ async def test_a_tiny_terminal_shows_one_line_a_runner() -> None:
         await driven.sees("queued")
 
 
+async def test_a_tiny_terminal_says_what_a_title_and_a_header_would() -> None:
+    async with demo((38, 6)) as driven:
+        await driven.press("s")
+        await driven.passes(1.0)
+        assert driven.lines[0] == "active"
+        await driven.press("slash", "z", "z", "enter")
+        await driven.sees("No runner matches /zz")
+        assert driven.lines[0] == "active  /zz  0 of 105"
+        await driven.press("escape", "escape", "space")
+        assert driven.lines[0] == " PAUSED"
+        await driven.press("space")
+        assert driven.lines[0].startswith("●")
+        await driven.press("s")
+        await driven.pilot.resize_terminal(60, 20)
+        await driven.settled()
+        await driven.sees("Runners  active")
+        assert "active" not in "\n".join(driven.lines[2:])
+
+
 async def test_resizing_keeps_the_item_and_the_pane() -> None:
     async with demo((140, 40)) as driven:
         await driven.press(*"jjj", "enter", "j")
