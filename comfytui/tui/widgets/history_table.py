@@ -52,6 +52,17 @@ class HistoryTable(KeyedTable):
             self._show(runner_id, feed.value, at, said, beside((gone, late), GAP))
         self.elapse(at)
 
+    @property
+    def workflows(self) -> tuple[Workflow, ...]:
+        """The workflows, as they are listed."""
+        by_id = {workflow.id: workflow for workflow in self._known}
+        return tuple(by_id[row.id] for row in self.rows if row.id in by_id)
+
+    @property
+    def pointed_at(self) -> Workflow | None:
+        """The workflow under the cursor; None where there is none any more."""
+        return next((each for each in self._known if each.id == self.cursor_id), None)
+
     def _show(
         self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now, said: tuple[Line, ...], foot: Line
     ) -> None:

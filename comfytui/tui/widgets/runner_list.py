@@ -59,6 +59,7 @@ class RunnerList(KeyedTable):
         self._runners: dict[str, Runner] = {}
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
+        self._to_end = False
         self._made: dict[str, _Made] = {}
         self._is_found = False
         self._above: tuple[Line, ...] = ()
@@ -93,6 +94,20 @@ class RunnerList(KeyedTable):
     def seek(self, runner_id: str | None) -> None:
         """Put the cursor on this runner once other runners are shown, if it is among them."""
         self._sought = runner_id
+
+    def step(self, by: int, listing: Listing) -> int | None:
+        """Move the cursor to the runner before or after, by -1 or 1; the page to turn to where that is on another.
+
+        Nothing happens while the listing, of which the page is, has not come yet.
+        """
+        before, page = self.cursor_id, listing.key.page + by
+        if listing != self._listing:
+            return None
+        self.move_cursor(by)
+        if self.cursor_id != before or not 1 <= page <= (self.pages or 1):
+            return None
+        self._to_end = by < 0
+        return page
 
     def runner(self, runner_id: str | None) -> Runner | None:
         """A runner of the page by its id."""
@@ -179,8 +194,10 @@ class RunnerList(KeyedTable):
         self.show(rows, (*self._above, *content.said), at, anew=anew)
         if _is_turned(before, listing) or self._sought in self._runners:
             self.move_to(self._sought)
+            if self._to_end:
+                self.action_last_row()
         if content.runners and not content.is_old:
-            self._sought = None
+            self._sought, self._to_end = None, False
 
 
 @dataclass(frozen=True, slots=True)
