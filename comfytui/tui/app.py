@@ -203,11 +203,18 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     @property
     def is_opening(self) -> bool:
-        """Whether a box or a screen was opened that does not have the keys yet."""
-        if self.screen is not self._dashboard:
-            return self.screen.focused is None
-        prompt = self._dashboard.prompt
-        return prompt is not None and not prompt.has_focus_within
+        """Whether a box or a screen was opened that does not have the keys yet, or is left and still has them."""
+        dashboard = self._dashboard
+        if dashboard is None or self.screen is not dashboard:
+            return bool(self.screen_stack) and self.screen.focused is None
+        prompt = dashboard.prompt
+        return prompt is not None and (prompt.is_leaving or not prompt.has_focus_within)
+
+    def is_sending(self, key: str) -> None:
+        """Have what is typed behind the end of a line wait until it is known where that leads."""
+        prompt = self._dashboard.prompt if self._dashboard is not None else None
+        if prompt is not None and prompt.has_focus_within:
+            prompt.is_leaving = key == "enter"
 
     def goes_first(self, key: str) -> bool:
         """Whether this key waits for nothing: the one that quits whatever happens."""

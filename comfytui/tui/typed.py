@@ -40,6 +40,9 @@ class TypedAheadApp(EndingApp):
         """Whether something is about to take the keys that does not have them yet."""
         return False
 
+    def is_sending(self, _key: str) -> None:
+        """This key is on its way to what has the focus."""
+
     def goes_first(self, _key: str) -> bool:
         """Whether this key waits for nothing."""
         return False
@@ -66,6 +69,7 @@ class TypedAheadApp(EndingApp):
     async def _send(self, event: events.Key) -> None:
         if not event.is_forwarded:
             self._sent.append((event, self._target))
+            self.is_sending(event.key)
         await super().on_event(event)
 
     @property

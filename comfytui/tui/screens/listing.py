@@ -216,6 +216,7 @@ class ListingScreen(FollowingScreen):
         elif event.text and not self._turned(int(event.text)):
             self._flaw = f"there are pages 1 to {self.runners.pages or '?'}"
         if self._flaw:
+            event.prompt.is_leaving = False
             self.say_in_prompt()
         else:
             self.enter_list()
