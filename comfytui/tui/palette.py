@@ -139,6 +139,9 @@ class Palette(CommandPalette):
     """Textual's palette with keys from the keymap, and with nothing that moves by itself.
 
     Enter behind what is typed waits for what that finds, and the frame says so where not all runners are loaded.
+
+    Attributes:
+        is_leaving: Whether Enter was pressed, and it is not known yet what it chooses.
     """
 
     # Specific enough to come before Textual's, which draws edges that not every terminal can; without colours it
@@ -189,6 +192,7 @@ class Palette(CommandPalette):
 
     def __init__(self, providers: ProviderSource | None = None) -> None:
         super().__init__(providers, placeholder="A command, or a runner's name")
+        self.is_leaving = False
         self._finds_runners = providers is None
         self._given_early = False
 
@@ -210,11 +214,14 @@ class Palette(CommandPalette):
             event.prevent_default()
             event.stop()
             self._given_early = True
+        else:
+            self.is_leaving = self._list_visible
 
     @on(Worker.StateChanged)
     def _searched(self, event: Worker.StateChanged) -> None:
         if self._given_early and event.state is WorkerState.SUCCESS:
             self._given_early = False
+            self.is_leaving = self._list_visible
             self._select_or_command()
 
     def action_palette_up(self) -> None:

@@ -103,6 +103,21 @@ async def test_what_is_typed_behind_a_page_number_in_one_packet_is_done_in_the_l
         assert "there are pages" not in driven.text
 
 
+async def test_what_is_typed_behind_a_palettes_line_in_one_packet_is_done_in_the_list() -> None:
+    async with scripted(make_page(*RUNNERS)) as (driven, source):
+        source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
+        packet(driven, "colon", *"utc", "enter", "o", "j")
+        await driven.sees("Runners  all pages searched", "name▲")
+        await driven.until(lambda: driven.app.snapshot.attention.runner_id == "r2")
+        assert driven.app.time_style == "local"
+
+
+async def test_a_palettes_line_that_finds_nothing_holds_nothing_up() -> None:
+    async with demo() as driven:
+        packet(driven, "colon", *"zqx", "enter", "v")
+        await driven.sees("> zqxv")
+
+
 async def test_a_question_mark_in_the_box_explains_it() -> None:
     async with demo((80, 24)) as driven:
         await driven.press("slash", "question_mark")
