@@ -95,6 +95,10 @@ class RunnerList(KeyedTable):
         """Put the cursor on this runner once other runners are shown, if it is among them."""
         self._sought = runner_id
 
+    def unsettled_id(self, listing: Listing) -> str | None:
+        """Whom the cursor is on while this listing is shown as far as it was found; None once all of it is."""
+        return self.cursor_id if listing == self._listing and not self._is_found else None
+
     def step(self, by: int, listing: Listing) -> int | None:
         """Move the cursor to the runner before or after, by -1 or 1; the page to turn to where that is on another.
 
