@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from textual.events import Key
-
 from comfytui.api.errors import ServerError
 from comfytui.engine.resources import PageKey
 from tests.support.builders import make_page, make_runner, make_workflow
@@ -79,43 +77,6 @@ async def test_what_makes_no_sense_is_said_in_the_box_and_changes_nothing() -> N
         await driven.sees("a quote is opened and not closed")
         await type_in(driven, 'x"')
         await driven.sees("0 of 3")
-
-
-def packet(driven: Driven, *keys: str) -> None:
-    """Have all these keys arrive at once, as slow links and pasting send them."""
-    for key in keys:
-        char = {"enter": "\r", "slash": "/", "colon": ":", "ctrl+u": None}.get(key, key)
-        driven.app.post_message(Key(key, char))
-
-
-async def test_what_is_typed_behind_a_filter_in_one_packet_is_done_in_the_list() -> None:
-    async with scripted(make_page(*RUNNERS)) as (driven, source):
-        source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
-        packet(driven, "slash", *"gpu", "enter", "o", "j")
-        await driven.sees("Runners  /gpu", "name▲", "page 1/1  1–2 of 2")
-        await driven.until(lambda: driven.app.snapshot.attention.runner_id == "r3")
-
-
-async def test_what_is_typed_behind_a_page_number_in_one_packet_is_done_in_the_list() -> None:
-    async with demo(runners=60) as driven:
-        packet(driven, "P", "9", "enter", "ctrl+u", "2", "enter", "s")
-        await driven.sees("Runners  active", "page 1/", "status")
-        assert "there are pages" not in driven.text
-
-
-async def test_what_is_typed_behind_a_palettes_line_in_one_packet_is_done_in_the_list() -> None:
-    async with scripted(make_page(*RUNNERS)) as (driven, source):
-        source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
-        packet(driven, "colon", *"utc", "enter", "o", "j")
-        await driven.sees("Runners  all pages searched", "name▲")
-        await driven.until(lambda: driven.app.snapshot.attention.runner_id == "r2")
-        assert driven.app.time_style == "local"
-
-
-async def test_a_palettes_line_that_finds_nothing_holds_nothing_up() -> None:
-    async with demo() as driven:
-        packet(driven, "colon", *"zqx", "enter", "v")
-        await driven.sees("> zqxv")
 
 
 async def test_a_question_mark_in_the_box_explains_it() -> None:
