@@ -185,7 +185,7 @@ def keymap_of(settings: Settings) -> Keymap:
     """The keys that were wished for; imports nothing heavy.
 
     Raises:
-        SettingsError: They cannot be; the sentence names file and line.
+        SettingsError: They cannot be; a sentence for each that cannot, in a line of its own, names file and line.
     """
     from comfytui.tui.keymap import KeymapError, resolve
 
@@ -193,8 +193,10 @@ def keymap_of(settings: Settings) -> Keymap:
     try:
         return resolve(keys.preset, keys.bound)
     except KeymapError as error:
-        name = error.command if error.command.isprintable() else ascii(error.command)
-        raise SettingsError(f"{keys.place_of(error.command)}: keys.{name}: {error}.") from None
+        flaws = (error, *error.others)
+        named = [each.command if each.command.isprintable() else ascii(each.command) for each in flaws]
+        told = [f"{keys.place_of(flaw.command)}: keys.{name}: {flaw}." for flaw, name in zip(flaws, named, strict=True)]
+        raise SettingsError("\n".join(told)) from None
 
 
 def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: Allowance, attention: Attention) -> Engine:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from comfytui.tui.present.saving import self_contained
 from tests.support.pilot import demo
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
@@ -48,14 +48,6 @@ async def picture(scene: Scene) -> str:
         await driven.clock.advance(10.0)
         await driven.settled()
         return self_contained(driven.app.export_screenshot(title="comfytui"))
-
-
-def self_contained(svg: str) -> str:
-    """The picture without the fonts that it would fetch and the page it would advertise."""
-    svg = re.sub(r"@font-face\s*{[^}]*}\s*", "", svg)
-    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
-    svg = svg.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
-    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
 def main() -> None:

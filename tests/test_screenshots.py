@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.screenshots import FOLDER, SCENES, self_contained
+from tests.screenshots import FOLDER, SCENES
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,11 +27,6 @@ def test_they_ask_nobody_for_anything() -> None:
         assert "@import" not in svg
         assert not re.search(r"(?:href|src)\s*=\s*[\"']https?:", svg)
         assert set(re.findall(r"xmlns\S*=\"(\S+)\"", svg)) <= {"http://www.w3.org/2000/svg"}
-
-
-def test_fonts_and_comments_are_taken_out() -> None:
-    svg = '<svg><!-- made by x https://x --><style>@font-face { src: url("https://fonts") }\n.a {}</style></svg>'
-    assert self_contained(svg) == "<svg><style>.a {}</style></svg>\n"
 
 
 def test_the_readme_shows_pictures_that_exist() -> None:

@@ -152,6 +152,17 @@ def test_keys_that_cannot_be_are_told_with_their_place(keys: Keys, words: str) -
     assert str(caught.value).isprintable()
 
 
+def test_each_of_several_keys_that_cannot_be_has_a_line_that_names_its_place() -> None:
+    bound = {"nosuch": ("x",), "refresh_now": ("q",)}
+    keys = Keys("default", bound, {"nosuch": "config.toml, line 2", "refresh_now": "config.toml, line 3"})
+    with pytest.raises(SettingsError) as caught:
+        keymap_of(Settings("demo", keys=keys))
+    assert str(caught.value).split("\n") == [
+        "config.toml, line 2: keys.nosuch: there is no such command.",
+        "config.toml, line 3: keys.refresh_now: refresh_now and quit would both have the key q.",
+    ]
+
+
 def test_looking_keys_up_loads_nothing_heavy() -> None:
     heavy = ("asyncio", "textual", "rich", "httpx", "pydantic")
     code = f"""

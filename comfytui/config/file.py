@@ -49,8 +49,9 @@ def read_config(path: Path) -> ConfigFile:
     """What the file says; relative paths in it start at its directory.
 
     Raises:
-        SettingsError: It cannot be read, is no TOML, or says something else than it may; the sentence names the file,
-            the line where that is known, and what was expected, and never repeats a value.
+        SettingsError: It cannot be read, is no TOML, or says something else than it may; a sentence for each such
+            thing, in a line of its own, names the file, the line where that is known, and what was expected, and
+            never repeats a value.
     """
     text = _text(path)
     try:
@@ -66,8 +67,7 @@ def read_config(path: Path) -> ConfigFile:
     try:
         top = TopSection.model_validate(said, context=path.parent)
     except ValidationError as error:
-        detail = error.errors(include_input=False, include_context=False, include_url=False)[0]
-        raise SettingsError(_flaw(detail, places)) from None
+        raise SettingsError(_flaws(error, places)) from None
     config = _plain(top, places)
     if flaw := _contradiction(config, places):
         raise SettingsError(flaw)
@@ -124,6 +124,13 @@ def _contradiction(config: ConfigFile, places: _Places) -> str | None:
             place = places.of(("comfyui", server.name, "url"))
             return f"{place}: comfyui.{server.name}: expected another url than that of {other}."
     return None
+
+
+def _flaws(error: ValidationError, places: _Places) -> str:
+    """A sentence for each thing that is wrong, in a line of its own, in the order of the file."""
+    details = error.errors(include_input=False, include_context=False, include_url=False)
+    details.sort(key=lambda detail: line_of(tuple(map(str, detail["loc"])), places.lines) or 0)
+    return "\n".join(dict.fromkeys(_flaw(detail, places) for detail in details))
 
 
 def _flaw(detail: ErrorDetails, places: _Places) -> str:

@@ -213,11 +213,24 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     @property
     def is_opening(self) -> bool:
-        """Whether a box or a screen was opened that does not have the keys yet."""
-        if self.screen is not self._dashboard:
-            return self.screen.focused is None
-        prompt = self._dashboard.prompt
-        return prompt is not None and not prompt.has_focus_within
+        """Whether a box or a screen was opened that does not have the keys yet, or is left and still has them."""
+        dashboard = self._dashboard
+        if dashboard is None or self.screen is not dashboard:
+            is_left = isinstance(self._top, Palette) and self._top.is_leaving
+            return bool(self.screen_stack) and (is_left or self.screen.focused is None)
+        prompt = dashboard.prompt
+        return prompt is not None and (prompt.is_leaving or not prompt.has_focus_within)
+
+    def leads_on(self, key: str) -> bool:
+        """Whether it is the end of a line: what is typed behind it waits until it is known where that leads."""
+        prompt = self._dashboard.prompt if self._dashboard is not None else None
+        if isinstance(self._top, Palette):
+            self._top.is_leaving = key == "enter"
+            return self._top.is_leaving
+        if prompt is not None and prompt.has_focus_within:
+            prompt.is_leaving = key == "enter"
+            return prompt.is_leaving
+        return False
 
     def goes_first(self, key: str) -> bool:
         """Whether this key waits for nothing: the one that quits whatever happens."""
@@ -243,6 +256,10 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         """Draw all of the screen that the shell wrote over, and ask for what is new since."""
         self.action_redraw()
         self.fleet.engine.perform(Refresh())
+
+    @property
+    def _top(self) -> Screen[object] | None:
+        return self.screen_stack[-1] if self.screen_stack else None
 
     @property
     def _dashboard(self) -> DashboardScreen | None:

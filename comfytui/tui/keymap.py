@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from types import MappingProxyType
 from typing import NamedTuple
@@ -105,11 +105,13 @@ class KeymapError(ValueError):
 
     Attributes:
         command: The command's name as it was written, or `preset`.
+        others: What else cannot be.
     """
 
     def __init__(self, command: str, message: str) -> None:
         super().__init__(message)
         self.command = command
+        self.others: tuple[KeymapError, ...] = ()
 
 
 class Keymap(NamedTuple):
@@ -159,43 +161,61 @@ def resolve(preset: str, keys: Mapping[str, tuple[str, ...]]) -> Keymap:
     if preset not in PRESETS:
         raise KeymapError("preset", f"there is no such preset; there are {', '.join(PRESETS)}")
     wanted = {**PRESETS[preset], **keys}
-    read = {command_id: _read(command_id, written) for command_id, written in wanted.items()}
+    misspelt = [flaw for each, written in wanted.items() for flaw in _misspelt(each, written)]
+    wrong = {flaw.command for flaw in misspelt}
+    read = {each: _read(written) for each, written in wanted.items() if each not in wrong}
     keymap = Keymap({each: found for each, found in read.items() if found != _DECLARED[each]})
-    for command_id in keymap.keys:
-        _check_typing(_COMMANDS[command_id], keymap)
-    _check_clashes(keymap, keys)
-    _check_ways(keymap, keys)
+    _refuse([*misspelt, *_typed(keymap), *_clashes(keymap, keys), *_no_way(keymap, keys)], [*keys])
     return keymap
 
 
-def _read(command_id: str, written: tuple[str, ...]) -> tuple[str, ...]:
+def _refuse(flaws: Sequence[KeymapError], order: Sequence[str]) -> None:
+    """Raise the first of these, if there are any, with the others: a person mends them all before the next start."""
+    in_order = sorted(flaws, key=lambda flaw: order.index(flaw.command) if flaw.command in order else -1)
+    by_words = {(flaw.command, str(flaw)): flaw for flaw in in_order}
+    if by_words:
+        first, *others = by_words.values()
+        first.others = tuple(others)
+        raise first
+
+
+def _misspelt(command_id: str, written: tuple[str, ...]) -> Iterator[KeymapError]:
+    """What is no command, and what is no key."""
     if command_id not in _COMMANDS:
-        from difflib import get_close_matches
-
-        near = get_close_matches(command_id, _COMMANDS, n=3)
-        raise KeymapError(command_id, "there is no such command" + (f"; near it: {', '.join(near)}" if near else ""))
-    keys: dict[str, None] = {}
+        yield KeymapError(command_id, _unknown(command_id))
+        return
     for place, each in enumerate(written, 1):
-        if (key := read_key(each)) is None:
-            raise KeymapError(command_id, f"key {place} of {command_id} is no key; keys are spelled {EXAMPLES}")
-        keys.update(dict.fromkeys(arrivals(key)))
-    return tuple(keys)
+        if read_key(each) is None:
+            yield KeymapError(command_id, f"key {place} of {command_id} is no key; keys are spelled {EXAMPLES}")
 
 
-def _check_typing(command: Command, keymap: Keymap) -> None:
-    """No key that types where one types, unless it comes before the typing and has its meaning only there."""
-    if command.where in _TYPED_INTO or _comes_first(command):
-        for key in filter(types, keymap.of(command.id)):
-            words = f"{shown(key)} would be typed where {command.id} is to be given: take a key that types nothing"
-            raise KeymapError(command.id, words)
+def _unknown(command_id: str) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(command_id, _COMMANDS, n=3)
+    return "there is no such command" + (f"; near it: {', '.join(near)}" if near else "")
 
 
-def _check_clashes(keymap: Keymap, own: Mapping[str, object]) -> None:
+def _read(written: tuple[str, ...]) -> tuple[str, ...]:
+    read = (key for each in written if (key := read_key(each)) is not None)
+    return tuple(dict.fromkeys(arrival for key in read for arrival in arrivals(key)))
+
+
+def _typed(keymap: Keymap) -> Iterator[KeymapError]:
+    """The keys that type where one types, but for those that come before the typing and have a meaning only there."""
+    for command in map(_COMMANDS.__getitem__, keymap.keys):
+        if command.where in _TYPED_INTO or _comes_first(command):
+            for key in filter(types, keymap.of(command.id)):
+                words = f"{shown(key)} would be typed where {command.id} is to be given: take a key that types nothing"
+                yield KeymapError(command.id, words)
+
+
+def _clashes(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]:
     for one, other in _pairs(keymap):
         both = [key for key in keymap.of(one) if key in keymap.of(other)]
         if both and not set(_DECLARED[one]) & set(_DECLARED[other]):
             at_fault = next((each for each in reversed([*own]) if each in {one, other}), one)
-            raise KeymapError(at_fault, f"{one} and {other} would both have the key {shown(both[0])}")
+            yield KeymapError(at_fault, f"{one} and {other} would both have the key {shown(both[0])}")
 
 
 def _pairs(keymap: Keymap) -> Iterator[tuple[str, str]]:
@@ -212,10 +232,10 @@ def _comes_first(command: Command) -> bool:
     return command.priority and command.where is Where.ANYWHERE
 
 
-def _check_ways(keymap: Keymap, own: Mapping[str, object]) -> None:
+def _no_way(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]:
     for command_id in _BACK:
         if not keymap.of(command_id):
-            raise KeymapError(command_id, f"{command_id} needs a key: there would be no way back")
+            yield KeymapError(command_id, f"{command_id} needs a key: there would be no way back")
     if not keymap.of("quit") and not keymap.of("quit_at_once"):
         at_fault = "quit" if "quit" in own else "quit_at_once"
-        raise KeymapError(at_fault, "quit or quit_at_once needs a key: there would be no way to quit")
+        yield KeymapError(at_fault, "quit or quit_at_once needs a key: there would be no way to quit")

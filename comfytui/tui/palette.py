@@ -8,8 +8,12 @@ from heapq import nlargest
 from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
+from textual import on
 from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Provider, SearchIcon
+from textual.containers import Horizontal
 from textual.content import Content
+from textual.widgets import Input
+from textual.worker import Worker, WorkerState
 
 from comfytui.engine.names import name_or_id
 from comfytui.tui.bindings import bindings, live_keys
@@ -132,7 +136,13 @@ PROVIDERS = (CommandProvider, RunnerProvider)
 
 
 class Palette(CommandPalette):
-    """Textual's palette with keys from the keymap, and with nothing that moves by itself."""
+    """Textual's palette with keys from the keymap, and with nothing that moves by itself.
+
+    Enter behind what is typed waits for what that finds, and the frame says so where not all runners are loaded.
+
+    Attributes:
+        is_leaving: Whether Enter was pressed, and it is not known yet what it chooses.
+    """
 
     # Specific enough to come before Textual's, which draws edges that not every terminal can; without colours it
     # would have the line under the cursor reversed, which its lists cannot draw.
@@ -149,6 +159,7 @@ class Palette(CommandPalette):
     Palette #--input, Palette #--input.--list-visible {
         height: 3;
         border: round $frame-focused;
+        border-subtitle-color: $role-muted;
         background: $bar-background;
     }
     Palette #--input SearchIcon {
@@ -181,11 +192,37 @@ class Palette(CommandPalette):
 
     def __init__(self, providers: ProviderSource | None = None) -> None:
         super().__init__(providers, placeholder="A command, or a runner's name")
+        self.is_leaving = False
+        self._finds_runners = providers is None
+        self._given_early = False
 
     def on_mount(self) -> None:
         """Have the cursor stand still, and a sign that every terminal draws as wide as it is."""
         self.query_one(CommandInput).cursor_blink = False
         self.query_one(SearchIcon).icon = ">"
+        if self._finds_runners and isinstance(self.app, _Watching):
+            self.query_one("#--input", Horizontal).border_subtitle = _loaded_words(self.app.snapshot)
+
+    @on(Input.Changed)
+    def _typed(self) -> None:
+        self._given_early = False
+
+    @on(Input.Submitted)
+    def _given(self, event: Input.Submitted) -> None:
+        # Until then the list is what fewer letters found, and its first line something else.
+        if any(worker.group == self._GATHER_COMMANDS_GROUP and not worker.is_finished for worker in self.workers):
+            event.prevent_default()
+            event.stop()
+            self._given_early = True
+        else:
+            self.is_leaving = self._list_visible
+
+    @on(Worker.StateChanged)
+    def _searched(self, event: Worker.StateChanged) -> None:
+        if self._given_early and event.state is WorkerState.SUCCESS:
+            self._given_early = False
+            self.is_leaving = self._list_visible
+            self._select_or_command()
 
     def action_palette_up(self) -> None:
         """To the line before."""
@@ -204,6 +241,12 @@ def _loaded(snapshot: Snapshot) -> Iterable[Runner]:
     """Every runner of the pages that were answered, once, as the newest answer has it."""
     answered = sorted(snapshot.pages.values(), key=lambda feed: feed.fetched_on or 0.0)
     return {runner.id: runner for feed in answered if feed.value for runner in feed.value.runners}.values()
+
+
+def _loaded_words(snapshot: Snapshot) -> str:
+    """How many of the runners can be found by name; nothing where all of them can."""
+    loaded, total = len([*_loaded(snapshot)]), snapshot.total
+    return f"{loaded} of {total} runners loaded" if total is not None and loaded < total else ""
 
 
 def _hit(offer: _Offer, found: Match, style: Style | None, bonus: float = 0.0) -> Hit:

@@ -65,17 +65,17 @@ class TakingApp(TypedAheadApp):
         self.tell(wrong or f"Saved in {name}")
 
     def _content(self, screen: FollowingScreen, name: str) -> str:
-        from comfytui.tui.present.export import to_csv, to_json, to_text
-        from comfytui.tui.present.saving import Format, format_of
+        from comfytui.tui.present.export import RUNNER_FIELDS, WORKFLOW_FIELDS, to_csv, to_json, to_text
+        from comfytui.tui.present.saving import Format, format_of, self_contained
 
-        _, items = screen.exported()
+        what, items = screen.exported()
         match format_of(name):
             case Format.JSON:
                 return to_json(items)
             case Format.CSV:
-                return to_csv(items)
+                return to_csv(items, RUNNER_FIELDS if what == "runners" else WORKFLOW_FIELDS)
             case Format.SVG:
-                return self.export_screenshot(title=self.title)
+                return self_contained(self.export_screenshot(title=self.title))
             case _:
                 return to_text(screen.lines)
 

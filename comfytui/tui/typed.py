@@ -32,12 +32,17 @@ class TypedAheadApp(EndingApp):
         super().__init__(watch_css=False)
         self._sent: deque[tuple[events.Key, DOMNode]] = deque(maxlen=_REMEMBERED)
         self._ahead: deque[events.Key] = deque()
+        self._leading: events.Key | None = None
         self._look_again: Timer | None = None
         self._tries = 0
 
     @property
     def is_opening(self) -> bool:
         """Whether something is about to take the keys that does not have them yet."""
+        return False
+
+    def leads_on(self, _key: str) -> bool:
+        """Whether this key, which what has the focus is about to get, is one that those behind it have to wait for."""
         return False
 
     def goes_first(self, _key: str) -> bool:
@@ -55,6 +60,8 @@ class TypedAheadApp(EndingApp):
             await self._send(event)
 
     def _is_meant_for_elsewhere(self, event: events.Key) -> bool:
+        if event is self._leading:
+            return False
         if self.is_opening or self._ahead:
             return True
         if not event.is_forwarded:
@@ -66,6 +73,7 @@ class TypedAheadApp(EndingApp):
     async def _send(self, event: events.Key) -> None:
         if not event.is_forwarded:
             self._sent.append((event, self._target))
+            self._leading = event if self.leads_on(event.key) else None
         await super().on_event(event)
 
     @property

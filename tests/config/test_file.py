@@ -305,3 +305,16 @@ def test_a_file_that_is_too_large(file: Path) -> None:
     line = "# nothing\n"
     assert reads(file, line * (1_000_000 // len(line))).interval is None
     assert refuses(file, line * (1_000_000 // len(line) + 1)) == " is too large: a configuration has 1 MB at most."
+
+
+def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file(file: Path) -> None:
+    file.write_text('wallboard = 3\ninterval = "fast"\n[profiles.prod]\nurll = "x"\n[keys]\nquit = 5\n')
+    with pytest.raises(SettingsError) as caught:
+        read_config(file)
+    begun = [line.removeprefix(f"{file}, ")[:26] for line in str(caught.value).split("\n")]
+    assert begun == [
+        "line 1: wallboard: expecte",
+        "line 2: interval: expected",
+        "line 4: there is no settin",
+        "line 6: keys.quit: expecte",
+    ]

@@ -59,6 +59,14 @@ class Driven:
         await self.until(lambda: not self._busy())
         await self.pilot.pause()
 
+    async def granted(self) -> None:
+        """As `settled`, but time passes as long as what was wished for waits for its share of the allowance."""
+        async with asyncio.timeout(PATIENCE):
+            while self._busy():
+                await self.clock.advance(1.0)
+                await self.pilot.pause(0.01)
+        await self.settled()
+
     async def sees(self, *wanted: str) -> None:
         """Wait until the screen shows all of this."""
         try:

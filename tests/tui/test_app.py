@@ -85,11 +85,15 @@ async def test_times_go_round_three_styles() -> None:
     page = make_page(make_runner("a", created_at="2024-01-15T10:30:00Z"))
     async with scripted(page) as (driven, _):
         await driven.sees("ago")
+        assert "│ UTC │" not in driven.lines[0]
         await driven.press("u")
         assert " ago" not in driven.text
         await driven.press("u")
         await driven.sees("2024-01-15 10:30:00 UTC")
-        await driven.press("u")
+        assert "│ UTC │ runners" in driven.lines[0], "where no time is told in full the zone is named, too"
+        await driven.press("L")
+        await driven.sees("Requests  times in UTC")
+        await driven.press("escape", "u")
         await driven.sees("ago")
 
 

@@ -92,6 +92,20 @@ def test_what_cannot_be_is_refused_with_the_command_and_why(
     assert str(refused.value).startswith(words) or words in str(refused.value)
 
 
+def test_all_that_cannot_be_is_told_at_once() -> None:
+    keys = {"nosuch": ("x",), "refresh_now": ("q",), "copy_id": ("ctrl+", "y"), "close_help": (), "sort_column": ("T",)}
+    with pytest.raises(KeymapError) as refused:
+        resolve("default", {**keys, "cycle_theme": ("T",)})
+    told = [(each.command, str(each).split(";")[0]) for each in (refused.value, *refused.value.others)]
+    assert told == [
+        ("nosuch", "there is no such command"),
+        ("refresh_now", "refresh_now and quit would both have the key q"),
+        ("copy_id", "key 1 of copy_id is no key"),
+        ("close_help", "close_help needs a key: there would be no way back"),
+        ("cycle_theme", "sort_column and cycle_theme would both have the key T"),
+    ]
+
+
 def test_what_is_no_key_is_not_repeated() -> None:
     with pytest.raises(KeymapError) as refused:
         resolve("default", {"copy_id": ("cfc_secret",)})

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 import pytest
 from textual import on
 from textual.app import App
-from textual.command import CommandList
+from textual.command import CommandList, Hit, Provider
 from textual.screen import Screen
 
 from comfytui.engine.feed import Feed
@@ -28,7 +29,6 @@ from tests.support.builders import make_page, make_runner
 
 if TYPE_CHECKING:
     from textual.binding import BindingType
-    from textual.command import Provider
     from textual.pilot import Pilot
 
     from comfytui.api.models import RunnerPage
@@ -48,6 +48,17 @@ class Place(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD, Where.WATCHING)]
 
 
+class Slow(Provider):
+    """Finds what is typed with an exclamation mark behind it; more than one letter only when it is let."""
+
+    async def search(self, query: str) -> AsyncIterator[Hit]:
+        app = self.app
+        assert isinstance(app, PaletteApp)
+        if len(query) > 1:
+            await app.let.wait()
+        yield Hit(1.0, f"{query}!", partial(app.given.append, query))
+
+
 class PaletteApp(App[None]):
     """Says what was asked of it."""
 
@@ -63,6 +74,7 @@ class PaletteApp(App[None]):
         self.snapshot = snapshot
         self.setup = setup
         self.given: list[str] = []
+        self.let = asyncio.Event()
 
     def get_default_screen(self) -> Place:
         return Place()
@@ -157,6 +169,39 @@ async def test_no_more_than_fifty_runners_are_shown_the_best_of_them_first() -> 
     async with opened(make_page(*runners, make_runner("it", name="zz"))) as (app, pilot):
         lines = await offered(app, pilot, "zz")
         assert (len(lines), lines[0]) == (50, "zz  it")
+
+
+async def test_enter_typed_behind_letters_takes_what_those_find_and_not_what_fewer_found() -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("escape")
+        app.push_screen(Palette((Slow,)))
+        assert await offered(app, pilot, "a") == ["a!"]
+        await pilot.press("b", "enter")
+        assert app.given == []
+        app.let.set()
+        async with asyncio.timeout(15):
+            while not app.given:
+                await pilot.pause()
+        assert app.given == ["ab"]
+        assert isinstance(app.screen, Place)
+
+
+async def test_who_types_on_behind_enter_takes_it_back() -> None:
+    async with opened() as (app, pilot):
+        await pilot.press("escape")
+        app.push_screen(Palette((Slow,)))
+        await pilot.pause()
+        await pilot.press("a", "b", "enter", "c")
+        app.let.set()
+        assert await offered(app, pilot, "") == ["abc!"]
+        assert app.given == []
+
+
+async def test_its_frame_says_how_many_runners_cannot_be_found_yet() -> None:
+    async with opened(make_page(make_runner("r-1"), make_runner("r-2"), total=130)) as (app, _):
+        assert "2 of 130 runners loaded" in text(app)
+    async with opened(make_page(make_runner("r-1"))) as (app, _):
+        assert "runners loaded" not in text(app)
 
 
 @pytest.mark.parametrize("name", ["[b]bold[/b] name", "[@click=app.quit]name", "name [", "na\\[me name", "日本 name"])

@@ -88,6 +88,13 @@ async def test_a_view_is_saved_as_what_its_name_says(tmp_path: Path, ending: str
         assert "gpu-07" in saved(tmp_path)
         assert "sekret" not in saved(tmp_path)
         assert "Save this view" not in saved(tmp_path)
+        assert "url(" not in saved(tmp_path).replace("url(#", ""), "who looks at it asks nobody for anything"
+
+
+async def test_a_table_of_nothing_still_says_what_its_columns_are(tmp_path: Path) -> None:
+    async with scripted(make_page(), setup=into(tmp_path)) as (driven, _):
+        await save(driven, "csv")
+        assert saved(tmp_path) == "id,user_id,name,status,endpoint,tags,headers,created_at,updated_at\n"
 
 
 async def test_all_that_a_filter_found_is_saved(tmp_path: Path) -> None:

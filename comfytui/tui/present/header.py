@@ -25,6 +25,7 @@ class Header(NamedTuple):
         status: The status they were asked for, None for all.
         interval: Seconds between polls.
         trail: The way to where one is, from the list inwards.
+        zone: What times of day are told in, empty where none are told.
     """
 
     source: Line
@@ -34,6 +35,7 @@ class Header(NamedTuple):
     status: str | None
     interval: float
     trail: tuple[str, ...]
+    zone: str = ""
 
 
 def source_words(source: str, profile: str | None, colour: str | None) -> Line:
@@ -64,9 +66,10 @@ def header_line(header: Header, width: int) -> Line:
         "budget": (Span(header.budget, Role.MUTED),),
         "total": (Span(total),) if total else (),
         "interval": (Span(interval_words(header.interval), Role.MUTED),),
+        "zone": (Span(header.zone),) if header.zone else (),
         "trail": (Span(" / ".join(header.trail), Role.ACCENT),),
     }
-    for dropped in ("interval", "budget", "total", "source"):
+    for dropped in ("interval", "budget", "total", "zone", "source"):
         if width_of(beside(parts.values(), _BAR)) <= width:
             break
         parts[dropped] = ()

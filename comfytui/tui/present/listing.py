@@ -21,6 +21,7 @@ __all__ = [
     "count_words",
     "departed",
     "empty_list",
+    "frameless_line",
     "known_words",
     "list_foot",
     "list_title",
@@ -75,6 +76,19 @@ def list_title(listing: Listing, view: View | None, width: int, *, by_hidden: bo
     room = width - width_of(head) - width_of(tail) - 2 * len(_GAP.text)
     query = cut((Span(f"/{listing.query.text}", Role.ACCENT),), max(_LEAST_QUERY, room))
     return beside((head, query, tail), _GAP)
+
+
+def frameless_line(listing: Listing, view: View | None, aside: Line, gone: Line, width: int) -> tuple[Line, ...]:
+    """What neither title nor foot can say where there are none: filters, what they found, and who is `gone`.
+
+    No line at all where there is nothing to say. What is to be said `aside` comes first.
+    """
+    status = (Span(str(listing.key.status), Role.ACCENT),) if listing.key.status else ()
+    query = (Span(f"/{listing.query.text}", Role.ACCENT),) if listing.query else ()
+    said = beside((gone, aside, status, query), _GAP)
+    room = width - width_of(said) - len(_GAP.text)
+    count = count_words(view, room) if view is not None and listing.query else ()
+    return (cut(beside((said, count), _GAP), width),) if said else ()
 
 
 def sort_words(sort: Sort | None) -> Line:
@@ -132,11 +146,11 @@ def departed(departures: Sequence[Departure], now: float) -> Line:
     return (Span(f"{departures[-1].name} is no longer registered", Role.WAITING),)
 
 
-def missed(last: tuple[str, float] | None, now: float) -> Line:
-    """Who was under the cursor and is no longer on the page, for a while; (name, monotonic time) or None."""
+def missed(last: tuple[str, float] | None, now: float, where: str = "on this page") -> Line:
+    """What was under the cursor and is no longer there, for a while; `last` is (name, monotonic time) or None."""
     if last is None or now - last[1] > _SAID_FOR:
         return ()
-    return (Span(f"{last[0]} is no longer on this page", Role.WAITING),)
+    return (Span(f"{last[0]} is no longer {where}", Role.WAITING),)
 
 
 def empty_list(listing: Listing, page: RunnerPage | None, at: Now) -> tuple[Line, ...]:

@@ -12,11 +12,12 @@ from comfytui.tui.present.units import clock_time, duration
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed, Problem
     from comfytui.engine.snapshot import Snapshot
     from comfytui.tui.present.now import Now
 
-__all__ = ["cause", "lateness", "notice", "skew_words", "state"]
+__all__ = ["cause", "lateness", "notice", "skew_words", "standstill", "state"]
 
 _MINUTE = 60
 _EXACT = 10 * _MINUTE
@@ -32,9 +33,14 @@ _CAUSES: Mapping[ProblemKind, str] = {
 }
 
 
-def cause(problem: Problem) -> str:
-    """Why a try failed, with the API's own words where it gave some."""
+def cause(problem: Problem, checkup: Checkup | None = None) -> str:
+    """Why a try failed, with the API's own words where it gave some.
+
+    The API is not to blame where it only passes on what the runner's checkup, if there is one, says already.
+    """
     words = _CAUSES.get(problem.kind) or f"{problem.status or 'no usable answer'} from the API"
+    if checkup is not None and not checkup.reachable and checkup.words == problem.message:
+        words = "the runner does not answer"
     return f"{words}: {problem.message.removesuffix('.')}" if problem.message else words
 
 
@@ -46,14 +52,17 @@ def skew_words(ahead: float) -> str:
     return f"The API's clock is {duration(apart)} {which} this machine's; ages are told by the API's."
 
 
-def notice(feed: Feed[object], at: Now, width: int) -> tuple[Line, ...]:
-    """The problem of a feed in lines of at most `width` cells; none where there is none, or it is said already."""
+def notice(feed: Feed[object], at: Now, width: int, checkup: Checkup | None = None) -> tuple[Line, ...]:
+    """The problem of a feed in lines of at most `width` cells; none where there is none, or it is said already.
+
+    With the `checkup` of the runner that the feed is of, as `cause` has it.
+    """
     problem = feed.problem
     if problem is None or (feed.value is not None and _same(problem, at.said)):
         return ()
     what = "stale" if feed.value is not None else "not known"
     again = max(0, ceil(problem.next_try - at.monotonic))
-    text = f"{what} since {clock_time(problem.since)} — {cause(problem)}, again in {again} s"
+    text = f"{what} since {clock_time(problem.since, at.style)} — {cause(problem, checkup)}, again in {again} s"
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
 
 
@@ -72,18 +81,25 @@ def _late(fetched_on: float, now: float) -> Line:
     return (Span(f"◔ late {int(now - fetched_on)} s", Role.WAITING),)
 
 
-def state(snapshot: Snapshot, now: float) -> Line:
-    """How far the screen may be trusted, in a word or two; `now` is the engine's monotonic clock.
-
-    An age is told only where a value is late, so that nothing ticks on a healthy screen.
-    """
+def standstill(snapshot: Snapshot, at: Now) -> Line:
+    """Why nothing is asked at present; nothing where things are."""
     if snapshot.attention.paused:
         return (Span(" PAUSED ", Role.ALERT),)
     if snapshot.needs_token is not None:
         return (Span("✖ no token that the API takes", Role.BAD),)
-    if (cooling := ceil(snapshot.spending.cooling(now))) > 0:
+    if (cooling := ceil(snapshot.spending.cooling(at.monotonic))) > 0:
         return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
-    feed = snapshot.page
+    return ()
+
+
+def state(snapshot: Snapshot, at: Now) -> Line:
+    """How far the screen may be trusted, in a word or two.
+
+    An age is told only where a value is late, so that nothing ticks on a healthy screen.
+    """
+    if halted := standstill(snapshot, at):
+        return halted
+    now, feed = at.monotonic, snapshot.page
     match feed.freshness(now, snapshot.list_pace):
         case Freshness.WAITING:
             return (Span("◌ asking", Role.WAITING),)
@@ -92,5 +108,5 @@ def state(snapshot: Snapshot, now: float) -> Line:
         case Freshness.LATE:
             return _late(feed.fetched_on or now, now)
         case Freshness.STALE:
-            since = f" since {clock_time(feed.problem.since)}" if feed.problem else ""
+            since = f" since {clock_time(feed.problem.since, at.style)}" if feed.problem else ""
             return (Span(f"✖ stale{since}", Role.BAD),)

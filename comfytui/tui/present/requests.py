@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from comfytui.api.request_log import Entry
+    from comfytui.tui.present.units import TimeStyle
 
 __all__ = ["REQUEST_COLUMNS", "request_rows"]
 
@@ -28,14 +29,14 @@ REQUEST_COLUMNS = (
 )
 
 
-def request_rows(entries: Sequence[Entry]) -> list[Row]:
+def request_rows(entries: Sequence[Entry], style: TimeStyle) -> list[Row]:
     """The entries, newest first."""
-    return [_row(entry) for entry in reversed(entries)]
+    return [_row(entry, style) for entry in reversed(entries)]
 
 
-def _row(entry: Entry) -> Row:
+def _row(entry: Entry, style: TimeStyle) -> Row:
     row_id = str(id(entry))  # an entry has no name of its own, and lives as long as its row
-    time = {"time": (Span(to_the_second(entry.at), Role.MUTED),)}
+    time = {"time": (Span(to_the_second(entry.at, style), Role.MUTED),)}
     if isinstance(entry, Note):
         return Row(row_id, time, whole=(*time["time"], GAP, Span(entry.text, Role.WAITING)))
     good = entry.status is not None and entry.status < HTTPStatus.BAD_REQUEST

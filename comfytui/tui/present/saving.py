@@ -12,7 +12,7 @@ from pathlib import Path
 from comfytui.config.files import cause
 from comfytui.config.paths import shown
 
-__all__ = ["Format", "check_name", "default_name", "format_of", "save_file"]
+__all__ = ["Format", "check_name", "default_name", "format_of", "save_file", "self_contained"]
 
 _LONGEST_NAME = 200
 _LONGEST_SUBJECT = 40
@@ -61,6 +61,14 @@ def check_name(name: str) -> str | None:
         *others, last = (f".{kind}" for kind in Format)
         return f"The name is to end in {', '.join(others)} or {last}."
     return None
+
+
+def self_contained(svg: str) -> str:
+    """A picture of Textual's without the fonts that it would fetch and the page it would advertise."""
+    svg = re.sub(r"@font-face\s*{[^}]*}\s*", "", svg)
+    svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
+    svg = svg.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")
+    return "\n".join(line.rstrip() for line in svg.splitlines()) + "\n"
 
 
 def save_file(directory: Path, name: str, text: str) -> str | None:

@@ -10,7 +10,7 @@ from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import not_known, reach_glyph
 from comfytui.tui.present.problems import cause
-from comfytui.tui.present.units import age, clock_time
+from comfytui.tui.present.units import TimeStyle, age, clock_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -79,25 +79,26 @@ def latency_words(seconds: float) -> str:
 def _reachable(feed: Feed[Checkup], at: Now) -> Span:
     checkup = feed.value
     if feed.problem is not None or checkup is None:
-        return Span(f"{reach_glyph(None).text} not checked{_why(feed.problem, again=checkup is not None)}", Role.MUTED)
+        why = _why(feed.problem, at.style, again=checkup is not None)
+        return Span(f"{reach_glyph(None).text} not checked{why}", Role.MUTED)
     glyph = reach_glyph(checkup.reachable)
-    text = f"{glyph.text} {_outcome(checkup)}"
+    text = f"{glyph.text} {_outcome(checkup, at.style)}"
     if _is_late(feed, at) and feed.fetched_on is not None:
         return Span(f"{text}, {age(at.monotonic - feed.fetched_on)} ago", Role.MUTED)
     return Span(text, glyph.role)
 
 
-def _outcome(checkup: Checkup) -> str:
+def _outcome(checkup: Checkup, style: TimeStyle) -> str:
     if not checkup.reachable:
-        since = f"no since {clock_time(checkup.since)}" if checkup.since else "no"
+        since = f"no since {clock_time(checkup.since, style)}" if checkup.since else "no"
         return f"{since}: {checkup.words}" if checkup.words else since
     return "yes" if checkup.latency is None else latency_words(checkup.latency)
 
 
-def _why(problem: Problem | None, *, again: bool) -> str:
+def _why(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
     if problem is None:
         return ""
-    since = f" since {clock_time(problem.since)}" if again else ""
+    since = f" since {clock_time(problem.since, style)}" if again else ""
     # The list tells whether a runner is gone; without it, this says that the API has no stats to give.
     words = "the API does not tell" if problem.kind is ProblemKind.NOT_FOUND else cause(problem)
     return f"{since}: {words}"

@@ -20,6 +20,7 @@ __all__ = [
     "moment_in_full",
     "moment_in_short",
     "to_the_second",
+    "zone_words",
 ]
 
 _MINUTE = 60
@@ -66,14 +67,19 @@ def duration(seconds: float) -> str:
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02}h"
 
 
-def clock_time(when: datetime) -> str:
-    """Hours and minutes by the person's clock."""
-    return f"{_local(when):%H:%M}"
+def clock_time(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
+    """Hours and minutes by the person's clock, in UTC where times are told so."""
+    return f"{_in_zone(when, style):%H:%M}"
 
 
-def to_the_second(when: datetime) -> str:
-    """Hours, minutes and seconds by the person's clock."""
-    return f"{_local(when):%H:%M:%S}"
+def to_the_second(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
+    """Hours, minutes and seconds by the person's clock, in UTC where times are told so."""
+    return f"{_in_zone(when, style):%H:%M:%S}"
+
+
+def zone_words(style: TimeStyle, now: datetime) -> str:
+    """The zone that times are told in, where they are told by a clock."""
+    return "" if style is TimeStyle.RELATIVE else _in_zone(now, style).tzname() or ""
 
 
 def moment(value: Moment | None, style: TimeStyle, now: datetime) -> str:
@@ -82,7 +88,7 @@ def moment(value: Moment | None, style: TimeStyle, now: datetime) -> str:
         return value or ABSENT
     if style is TimeStyle.RELATIVE:
         return age((now - value).total_seconds())
-    told, today = (value, now) if style is TimeStyle.UTC else (_local(value), _local(now))
+    told, today = _in_zone(value, style), _in_zone(now, style)
     if told.date() == today.date():
         return f"{told:%H:%M}"
     return f"{told:%m-%d %H:%M}" if told.year == today.year else f"{told.year:04}-{told:%m-%d}"
@@ -98,13 +104,17 @@ def moment_in_full(value: Moment | None, style: TimeStyle, now: datetime) -> str
     """A time where there is room: to the second with its zone, and the coarse age where ages are told."""
     if not isinstance(value, datetime):
         return value or ABSENT
-    told = value if style is TimeStyle.UTC else _local(value)
+    told = _in_zone(value, style)
     text = f"{told.year:04}-{told:%m-%d %H:%M:%S} {told.tzname()}"
     return f"{text}  {_ago(now - value)}" if style is TimeStyle.RELATIVE else text
 
 
 def _ago(past: timedelta) -> str:
     return f"{age(past.total_seconds())} ago" if past >= timedelta() else "ahead"
+
+
+def _in_zone(when: datetime, style: TimeStyle) -> datetime:
+    return when.astimezone(UTC) if style is TimeStyle.UTC else _local(when)
 
 
 def _local(when: datetime) -> datetime:

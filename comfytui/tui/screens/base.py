@@ -16,7 +16,7 @@ from comfytui.tui.present.hints import hints_line
 from comfytui.tui.present.now import Now
 from comfytui.tui.present.problems import state
 from comfytui.tui.present.runners import runner_name
-from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.present.units import TimeStyle, zone_words
 from comfytui.tui.present.urls import masked
 from comfytui.tui.present.workflows import workflow_name
 from comfytui.tui.widgets.status_line import StatusLine
@@ -143,12 +143,13 @@ class FollowingScreen(Screen[None]):
     def _show_header(self, snapshot: Snapshot, now: Now) -> None:
         header = Header(
             source=self._source,
-            state=state(snapshot, now.monotonic),
+            state=state(snapshot, now),
             budget=budget_words(snapshot.spending, now.monotonic),
             total=snapshot.total,
             status=snapshot.attention.page.status,
             interval=snapshot.pace,
             trail=self.trail(),
+            zone=zone_words(now.style, now.wall),
         )
         self.header.show(header_line(header, self.size.width - 2))
         if header.trail != self._trail:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-    from comfytui.api.models import Runner, Workflow
+    from comfytui.api.models import Runner
     from comfytui.clock import Clock
     from comfytui.config.state import ViewState
     from comfytui.engine.snapshot import Attention, Snapshot
@@ -58,6 +58,7 @@ class DashboardScreen(ListingScreen):
         self.side = LayoutOnly(self.detail, self.history, id="side")
         self.attention = _attending(attention, self.listing)
         self._pressed_on = -math.inf
+        self._is_stepping = False
         self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
         self._turns = Pace(self, _DEBOUNCE, self._wish)
 
@@ -115,7 +116,7 @@ class DashboardScreen(ListingScreen):
         from comfytui.tui.present.export import runner_data, workflow_data
 
         if self.history.has_focus:
-            return "history", [workflow_data(each) for each in self._workflows()]
+            return "history", [workflow_data(each) for each in self.history.workflows]
         return "runners", [runner_data(each) for each in self.runners.listed]
 
     def trail(self) -> tuple[str, ...]:
@@ -125,9 +126,10 @@ class DashboardScreen(ListingScreen):
 
     @on(KeyedTable.Moved, "#list")
     def _runner_pointed_at(self, event: KeyedTable.Moved) -> None:
-        if not event.by_hand and self.focused in {self.detail, self.history}:
+        if not (event.by_hand or self._is_stepping) and self.focused in {self.detail, self.history}:
             # What one was in is gone: its neighbour must not slide into its place.
             self.enter_list()
+        self._is_stepping = False
         # The cursor first, and a moment for the thread that writes to the terminal: a key press is seen at once.
         self.set_timer(_CURSOR_FIRST, self._moves.wish)
 
@@ -174,16 +176,16 @@ class DashboardScreen(ListingScreen):
         self._go_round(-1)
 
     def action_next_runner(self) -> None:
-        """Point at the next runner of the page, wherever the keys go."""
-        self.runners.move_cursor(1)
+        """Point at the next runner, on the next page if need be, wherever the keys go."""
+        self._step(1)
 
     def action_previous_runner(self) -> None:
-        """Point at the runner before, wherever the keys go."""
-        self.runners.move_cursor(-1)
+        """Point at the runner before, on the page before if need be, wherever the keys go."""
+        self._step(-1)
 
     def action_copy_id(self) -> None:
         """Copy the id of the workflow or the runner under the cursor."""
-        if (item := self._workflow() if self.history.has_focus else self._runner()) is not None:
+        if (item := self.history.pointed_at if self.history.has_focus else self._runner()) is not None:
             self.post_message(Copied(item.id, f"the id of {name_or_id(item.name, item.id)}"))
 
     def action_copy_json(self) -> None:
@@ -191,7 +193,7 @@ class DashboardScreen(ListingScreen):
         from comfytui.tui.present.export import runner_json
 
         if self.history.has_focus:
-            self.copy_workflow(self._workflow())
+            self.copy_workflow(self.history.pointed_at)
         elif (runner := self._runner()) is not None:
             self.post_message(Copied(runner_json(runner), runner_name(runner)))
 
@@ -222,6 +224,12 @@ class DashboardScreen(ListingScreen):
         """Put the keys into the list."""
         self._go_to(self.runners)
 
+    def _step(self, by: int) -> None:
+        page = self.runners.step(by, self.listing)
+        if page is not None:
+            self._is_stepping = True
+            self.turn_to(page)
+
     def _attend_runner(self) -> None:
         self._attend(self.attention._replace(runner_id=self.runners.cursor_id))
         self.follow_again()
@@ -238,22 +246,14 @@ class DashboardScreen(ListingScreen):
         now = now._replace(said=snapshot.page.problem if self.runners.display else None)
         feed = snapshot.runner(runner_id)
         runner = feed.value or self.runners.runner(runner_id)
-        self.detail.show_runner(runner, feed, snapshot.checkup(runner_id), now)
-        self.history.show_history(runner_id, snapshot.history(runner_id), now)
+        checkup = snapshot.checkup(runner_id)
+        self.detail.show_runner(runner, feed, checkup, now)
+        self.history.show_history(runner_id, snapshot.history(runner_id), checkup.value, now)
 
     def _runner(self) -> Runner | None:
         runner_id = self.runners.cursor_id
         known = self.snapshot.find_runner(runner_id) if self.snapshot and runner_id else None
         return known or self.runners.runner(runner_id)
-
-    def _workflows(self) -> tuple[Workflow, ...]:
-        """The workflows of the history, as they are listed."""
-        known = (self.snapshot.history(self.history.runner_id).value if self.snapshot else None) or ()
-        by_id = {workflow.id: workflow for workflow in known}
-        return tuple(by_id[row.id] for row in self.history.rows if row.id in by_id)
-
-    def _workflow(self) -> Workflow | None:
-        return next((each for each in self._workflows() if each.id == self.history.cursor_id), None)
 
     def _panes(self) -> tuple[Pane, ...]:
         return (self.runners, self.detail, self.history)

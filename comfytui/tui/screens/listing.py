@@ -75,13 +75,18 @@ class ListingScreen(FollowingScreen):
         self._remember()
 
     def stay_with_runner(self, snapshot: Snapshot) -> None:
-        """Turn to the page that has the runner to stay with, until all pages are searched for it."""
-        if self._kept_id is None:
+        """Turn to the page that has the runner to stay with, until all pages are searched for it.
+
+        That is the one that was pointed at when something else was asked for, and from the next key on whichever is
+        pointed at: what is still found moves it from page to page.
+        """
+        kept_id = self._kept_id or self.runners.unsettled_id(self.listing)
+        if kept_id is None:
             return
         view = self.runners.find(self.listing, snapshot)
-        found = listing_with(snapshot, self.listing, view, self._kept_id)
+        found = listing_with(snapshot, self.listing, view, kept_id)
         if found is not None and found.whole == self.listing.whole and found.key != self.listing.key:
-            self.runners.seek(self._kept_id)
+            self.runners.seek(kept_id)
             self.listing = self.listing._replace(key=found.key)
         if view is None or view.searched.is_complete:
             self._kept_id = None
@@ -216,6 +221,7 @@ class ListingScreen(FollowingScreen):
         elif event.text and not self._turned(int(event.text)):
             self._flaw = f"there are pages 1 to {self.runners.pages or '?'}"
         if self._flaw:
+            event.prompt.is_leaving = False
             self.say_in_prompt()
         else:
             self.enter_list()

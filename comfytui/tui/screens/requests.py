@@ -8,6 +8,7 @@ from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import LOG_HINTS, Where
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.requests import REQUEST_COLUMNS, request_rows
+from comfytui.tui.present.units import TimeStyle, zone_words
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
@@ -42,11 +43,14 @@ class RequestsScreen(FollowingScreen):
         yield self._table
         yield self.footer
 
-    def follow(self, _snapshot: Snapshot, _now: Now) -> None:
+    def follow(self, _snapshot: Snapshot, now: Now) -> None:
         """Show the requests up to now."""
         entries = self._requests.entries
-        self._table.label((Span("Requests", Role.STRONG),), (Span(f"the last {len(entries)}", Role.MUTED),))
-        self._table.show(request_rows(entries))
+        # There is no telling how long ago each was: even where ages are told, these are times of day.
+        style = TimeStyle.LOCAL if now.style is TimeStyle.RELATIVE else now.style
+        title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_words(style, now.wall)}", Role.MUTED))
+        self._table.label(title, (Span(f"the last {len(entries)}", Role.MUTED),))
+        self._table.show(request_rows(entries, style))
 
     def trail(self) -> tuple[str, ...]:
         """The log."""

@@ -59,7 +59,8 @@ class WorkflowScreen(FollowingScreen):
             return
         gone = found is None and feed.value is not None
         width = self.panel.body_width
-        head: list[Line] = [*notice(feed, now, width), *(_GONE if gone else ())]
+        said = notice(feed, now, width, snapshot.checkup(self._runner_id).value)
+        head: list[Line] = [*said, *(_GONE if gone else ())]
         bar = timeline(self._workflow, now.wall, width)
         self.panel.label((Span(workflow_name(self._workflow), Role.STRONG),))
         self.panel.show(workflow_fields(self._workflow, now.style, now.wall), (*head, *bar, *([EMPTY] if bar else [])))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 from comfytui.engine.sorting import sort_workflows
 from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import GAP
-from comfytui.tui.present.listing import sort_words
+from comfytui.tui.present.listing import missed, sort_words
 from comfytui.tui.present.problems import lateness, notice
-from comfytui.tui.present.workflows import HISTORY_COLUMNS, history_tally, workflow_row
+from comfytui.tui.present.workflows import HISTORY_COLUMNS, history_tally, workflow_name, workflow_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
     from comfytui.api.models import Workflow
+    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
     from comfytui.engine.sorting import Sort
     from comfytui.tui.present.now import Now
@@ -36,18 +37,34 @@ class HistoryTable(KeyedTable):
         self.runner_id: str | None = None
         self.sort: Sort | None = None
         self._sorted_by: Sort | None = None
+        self._known: tuple[Workflow, ...] = ()
+        self._missed: tuple[str, float] | None = None
 
-    def show_history(self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], at: Now) -> None:
-        """Show the history of a runner; another runner's starts at its first row."""
+    def show_history(
+        self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], checkup: Checkup | None, at: Now
+    ) -> None:
+        """Show the history of a runner, of which the checkup is known; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
-        said, late = notice(feed, at, self.body_width), lateness(feed, at)
+        said, late = notice(feed, at, self.body_width, checkup), lateness(feed, at)
+        gone = self._gone(runner_id, feed.value, at)
         step = int(at.monotonic) if pointed else at.age_step
-        if self.is_news(runner_id, feed.value, pointed, said, late, at.style, step, self.sort, at.keys):
-            self._show(runner_id, feed.value, at, said, late)
+        if self.is_news(runner_id, feed.value, pointed, said, late, gone, at.style, step, self.sort, at.keys):
+            self._show(runner_id, feed.value, at, said, beside((gone, late), GAP))
         self.elapse(at)
 
+    @property
+    def workflows(self) -> tuple[Workflow, ...]:
+        """The workflows, as they are listed."""
+        by_id = {workflow.id: workflow for workflow in self._known}
+        return tuple(by_id[row.id] for row in self.rows if row.id in by_id)
+
+    @property
+    def pointed_at(self) -> Workflow | None:
+        """The workflow under the cursor; None where there is none any more."""
+        return next((each for each in self._known if each.id == self.cursor_id), None)
+
     def _show(
-        self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now, said: tuple[Line, ...], late: Line
+        self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now, said: tuple[Line, ...], foot: Line
     ) -> None:
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         workflows = known or ()
@@ -56,11 +73,21 @@ class HistoryTable(KeyedTable):
         anew, self._sorted_by = (runner_id, self.sort) != (self.runner_id, self._sorted_by), self.sort
         rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
         title = (Span("Recent workflows", Role.STRONG), *_tally(workflows))
-        self.label(beside((title, sort_words(self.sort) if self.sorts_by_hidden else ()), GAP), late)
+        self.label(beside((title, sort_words(self.sort) if self.sorts_by_hidden else ()), GAP), foot)
         self.show(rows, said or _empty(runner_id, known, at), at, anew=anew)
         if runner_id != self.runner_id:
             self.runner_id = runner_id
             self.move_to(None)
+
+    def _gone(self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now) -> Line:
+        """Which workflow is no longer among the newest, for a while, where the cursor was on it."""
+        before, self._known = self._known, known or ()
+        if runner_id != self.runner_id:
+            self._missed = None
+        elif known and self.has_focus and all(each.id != self.cursor_id for each in known):
+            pointed = next((each for each in before if each.id == self.cursor_id), None)
+            self._missed = (workflow_name(pointed), at.monotonic) if pointed else self._missed
+        return missed(self._missed, at.monotonic, "among the newest")
 
 
 def _tally(workflows: tuple[Workflow, ...]) -> Line:

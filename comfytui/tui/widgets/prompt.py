@@ -28,6 +28,9 @@ class Prompt(Horizontal):
     """Takes a line, and says beside it what it means as it is typed.
 
     Whoever opens it takes it away again, once it was given, or dropped by Escape or by going elsewhere.
+
+    Attributes:
+        is_leaving: Whether Enter was pressed, and it is not known yet where that leads.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PROMPT)]
@@ -76,6 +79,7 @@ class Prompt(Horizontal):
 
     def __init__(self, label: str, entry: Entry) -> None:
         super().__init__()
+        self.is_leaving = False
         self._label = label
         self._input = entry
         self._said = StatusLine()

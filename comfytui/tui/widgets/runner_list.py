@@ -12,6 +12,7 @@ from comfytui.tui.present.listing import (
     Listing,
     departed,
     empty_list,
+    frameless_line,
     list_foot,
     list_title,
     missed,
@@ -19,7 +20,7 @@ from comfytui.tui.present.listing import (
     page_count,
     whole_foot,
 )
-from comfytui.tui.present.problems import notice
+from comfytui.tui.present.problems import lateness, notice, standstill
 from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
@@ -57,17 +58,21 @@ class RunnerList(KeyedTable):
         self._runners: dict[str, Runner] = {}
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
+        self._to_end = False
         self._made: dict[str, _Made] = {}
         self._is_found = False
+        self._above: tuple[Line, ...] = ()
 
     def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
         """Show what is to be listed, as far as it is known."""
         self.view = self.find(listing, snapshot)
         feed = snapshot.page if listing.whole else snapshot.page_at(listing.key)
         gone = self._gone(snapshot, at)
-        problem = notice(feed, at, self.body_width)
+        problem, width = notice(feed, at, self.body_width), self.body_width
+        self._above = self._frameless(listing, snapshot, gone, at)
         known = [_known(snapshot, runner_id) for runner_id in self._ids(listing, snapshot)]
-        if self.is_news(listing, self.view, feed.value, problem, known, gone, at.style, at.age_step, at.keys):
+        said = (problem, self._above, gone)
+        if self.is_news(listing, self.view, feed.value, said, known, width, at.style, at.age_step, at.keys):
             if self.view is not None:
                 self._show_view(listing, self.view, snapshot, at, problem)
             else:
@@ -88,6 +93,24 @@ class RunnerList(KeyedTable):
     def seek(self, runner_id: str | None) -> None:
         """Put the cursor on this runner once other runners are shown, if it is among them."""
         self._sought = runner_id
+
+    def unsettled_id(self, listing: Listing) -> str | None:
+        """Whom the cursor is on while this listing is shown as far as it was found; None once all of it is."""
+        return self.cursor_id if listing == self._listing and not self._is_found else None
+
+    def step(self, by: int, listing: Listing) -> int | None:
+        """Move the cursor to the runner before or after, by -1 or 1; the page to turn to where that is on another.
+
+        Nothing happens while the listing, of which the page is, has not come yet.
+        """
+        before, page = self.cursor_id, listing.key.page + by
+        if listing != self._listing:
+            return None
+        self.move_cursor(by)
+        if self.cursor_id != before or not 1 <= page <= (self.pages or 1):
+            return None
+        self._to_end = by < 0
+        return page
 
     def runner(self, runner_id: str | None) -> Runner | None:
         """A runner of the page by its id."""
@@ -116,7 +139,8 @@ class RunnerList(KeyedTable):
         if is_old:
             # Nothing was searched yet: what is on the screen is better than nothing.
             runners = tuple(self._runners.values())
-        foot = partial(whole_foot, listing.key, len(runners), view)
+        # How many match is not known then.
+        foot = partial(list_foot, listing.key, None) if is_old else partial(whole_foot, listing.key, len(runners), view)
         said = () if is_old else problem or no_match(listing, view, at)
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
@@ -146,6 +170,13 @@ class RunnerList(KeyedTable):
         """Cells for what is said below, beside what waits."""
         return self.body_width - 2 - (width_of(self.held) + 2 if self.held else 0)
 
+    def _frameless(self, listing: Listing, snapshot: Snapshot, gone: Line, at: Now) -> tuple[Line, ...]:
+        """What is said above the rows for want of a frame and of a header."""
+        if self.framed:
+            return ()
+        aside = standstill(snapshot, at) or lateness(snapshot.page, at)
+        return frameless_line(listing, self.view, aside, gone, self.body_width)
+
     def _gone(self, snapshot: Snapshot, at: Now) -> Line:
         return departed(snapshot.departed, at.monotonic) or missed(self._missed, at.monotonic)
 
@@ -163,11 +194,13 @@ class RunnerList(KeyedTable):
         anew = listing != before or not self._is_found
         # What a search still brings is what the person asked for: it waits for nothing.
         self._is_found = self.view is None or self.view.searched.is_complete
-        self.show(rows, content.said, at, anew=anew)
+        self.show(rows, (*self._above, *content.said), at, anew=anew)
         if _is_turned(before, listing) or self._sought in self._runners:
             self.move_to(self._sought)
+            if self._to_end:
+                self.action_last_row()
         if content.runners and not content.is_old:
-            self._sought = None
+            self._sought, self._to_end = None, False
 
 
 class _Content(NamedTuple):

@@ -40,6 +40,12 @@ def test_the_least_telling_parts_go_where_it_is_narrow(width: int, shown: str) -
     assert plain_text(header_line(HEADER, width)) == shown
 
 
+def test_the_zone_of_times_of_day_stays_longer_than_what_can_be_seen_elsewhere() -> None:
+    header = HEADER._replace(zone="CEST")
+    assert plain_text(header_line(header, 200)) == WHOLE.replace("│ runners", "│ CEST │ runners")
+    assert plain_text(header_line(header, 60)) == "api.comfycontrol.app │ ● live │ CEST │ runners / gpu-07"
+
+
 @pytest.mark.parametrize(
     ("total", "status", "said"),
     [

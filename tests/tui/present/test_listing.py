@@ -155,6 +155,7 @@ def test_who_is_gone_is_said_for_a_while() -> None:
     assert plain_text(departed(gone, 100.0)) == "gpu-07 is no longer registered"
     assert departed(gone, 106.0) == departed((), 100.0) == ()
     assert plain_text(missed(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"
+    assert plain_text(missed(("Upscale", 90.0), 100.0, "among the newest")) == "Upscale is no longer among the newest"
     assert missed(("gpu-07", 90.0), 106.0) == missed(None, 100.0) == ()
 
 

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.tui.present.cells import Role, Span, width_of
 from comfytui.tui.present.now import Now
 from comfytui.tui.present.problems import cause, notice, state
+from comfytui.tui.present.units import TimeStyle
 from tests.support.builders import make_page
 from tests.support.lines import plain_text
 from tests.tui.present.test_cells import TEXT
@@ -94,9 +96,30 @@ def test_a_notice_fits(message: str, width: int) -> None:
 def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: str, role: Role) -> None:
     in_zone("UTC")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
-    assert state(snapshot, NOW) == (Span(word, role),)
+    assert state(snapshot, AT) == (Span(word, role),)
     paused = snapshot._replace(attention=Attention(paused=True))
-    assert state(paused, NOW) == (Span(" PAUSED ", Role.ALERT),)
+    assert state(paused, AT) == (Span(" PAUSED ", Role.ALERT),)
+
+
+def test_the_api_is_not_blamed_for_a_runner_that_is_known_not_to_answer() -> None:
+    problem = DOWN._replace(message="connection refused")
+    silent = Checkup(reachable=False, words="connection refused")
+    assert cause(problem, silent) == "the runner does not answer: connection refused"
+    assert plain_text(notice(feed(problem), AT, 120, silent)[0]).endswith(
+        "— the runner does not answer: connection refused, again in 8 s"
+    )
+    for checkup in (None, Checkup(reachable=True), silent._replace(words="no route to host")):
+        assert cause(problem, checkup) == "503 from the API: connection refused"
+
+
+def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZone) -> None:
+    in_zone("Asia/Kolkata")
+    snapshot = Snapshot(interval=5.0, pages={PageKey(): feed(DOWN)})
+    in_utc = AT._replace(style=TimeStyle.UTC)
+    assert plain_text(state(snapshot, AT)) == "✖ stale since 17:32"
+    assert plain_text(state(snapshot, in_utc)) == "✖ stale since 12:02"
+    assert plain_text(notice(feed(DOWN), AT, 80)[0]).startswith("not known since 17:32")
+    assert plain_text(notice(feed(DOWN), in_utc, 80)[0]).startswith("not known since 12:02")
 
 
 def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> None:

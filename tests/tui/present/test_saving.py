@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.tui.present.saving import Format, check_name, default_name, format_of, save_file
+from comfytui.tui.present.saving import Format, check_name, default_name, format_of, save_file, self_contained
 
 WHEN = datetime(2026, 1, 31, 14, 25, 0, tzinfo=UTC)
 
@@ -128,3 +128,8 @@ def test_a_file_that_cannot_be_written_whole_is_not_left_behind(
     said = save_file(tmp_path, "a.txt", "text")
     assert said == f"{tmp_path}/a.txt cannot be written: no space left on device."
     assert not list(tmp_path.iterdir())
+
+
+def test_fonts_and_comments_are_taken_out_of_pictures() -> None:
+    svg = '<svg><!-- made by x https://x --><style>@font-face { src: url("https://fonts") }\n.a {}</style></svg>'
+    assert self_contained(svg) == "<svg><style>.a {}</style></svg>\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from textual.events import Key
 
-from comfytui.engine.resources import RunnerKey
+from comfytui.engine.resources import PageKey, RunnerKey
 from comfytui.tui.screens.dashboard import DashboardScreen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted
@@ -110,6 +110,43 @@ async def test_the_next_runner_from_inside_the_history() -> None:
         await driven.sees("runners / Production GPU Runner")
 
 
+async def test_the_next_runner_is_on_the_next_page_where_this_one_ends() -> None:
+    async with demo(runners=26) as driven:
+        screen = dashboard(driven)
+        await driven.press("G", "enter")
+        last = screen.runners.cursor_id
+        await driven.press("J")
+        await driven.sees("page 2/2  26–26 of 26")
+        first_of_second = screen.runners.cursor_id
+        assert screen.history.has_focus
+        assert screen.history.runner_id == first_of_second
+        await driven.press("J")
+        assert screen.runners.cursor_id == first_of_second
+        await driven.press("K")
+        await driven.sees("page 1/2  1–25 of 26")
+        assert (screen.runners.cursor_id, screen.history.runner_id) == (last, last)
+        assert screen.history.has_focus
+        await driven.press("escape", "g", "K")
+        assert screen.runners.cursor_id == screen.runners.rows[0].id
+
+
+async def test_a_page_that_has_not_come_yet_is_not_stepped_over() -> None:
+    first, second, third = (make_page(make_runner(f"r{page}"), total=51) for page in (1, 2, 3))
+    async with scripted(first) as (driven, source):
+        screen = dashboard(driven)
+        source.pages.update({PageKey(2): second, PageKey(3): third})
+        source.hold(PageKey(2))
+        await driven.press("enter")
+        await driven.pilot.press("J", "J")
+        await driven.until(lambda: PageKey(2) in source.asked)
+        assert (screen.listing.key.page, screen.runners.cursor_id) == (2, "r1")
+        source.release(PageKey(2))
+        await driven.settled()
+        await driven.sees("page 2/3", "Runner r2")
+        assert screen.history.has_focus
+        assert screen.history.runner_id == "r2"
+
+
 async def test_tab_goes_round_the_panes_both_ways() -> None:
     async with demo() as driven:
         screen = dashboard(driven)
@@ -144,6 +181,25 @@ async def test_a_tiny_terminal_shows_one_line_a_runner() -> None:
         assert all(line.startswith(("●", "○")) for line in driven.lines)
         await driven.press("enter")
         await driven.sees("queued")
+
+
+async def test_a_tiny_terminal_says_what_a_title_and_a_header_would() -> None:
+    async with demo((38, 6)) as driven:
+        await driven.press("s")
+        await driven.passes(1.0)
+        assert driven.lines[0] == "active"
+        await driven.press("slash", "z", "z", "enter")
+        await driven.sees("No runner matches /zz")
+        assert driven.lines[0] == "active  /zz  0 of 105"
+        await driven.press("escape", "escape", "space")
+        assert driven.lines[0] == " PAUSED"
+        await driven.press("space")
+        assert driven.lines[0].startswith("●")
+        await driven.press("s")
+        await driven.pilot.resize_terminal(60, 20)
+        await driven.settled()
+        await driven.sees("Runners  active")
+        assert "active" not in "\n".join(driven.lines[2:])
 
 
 async def test_resizing_keeps_the_item_and_the_pane() -> None:

@@ -93,3 +93,12 @@ async def test_the_queue_is_told_beside_the_last_workflow() -> None:
     async with scripted(PAGE, busy, size=(140, 40)) as (driven, _):
         await driven.knows_all_in_view()
         assert "▶1 ◔1" in row(driven, "Runner a")
+
+
+async def test_a_history_that_is_not_known_for_the_runner_is_silent_does_not_blame_the_api() -> None:
+    async with scripted(PAGE, size=(140, 40)) as (driven, source):
+        source.stats["a"] = DOWN
+        source.histories["a"] = ServerError("GET", "/v1/runner/a/history", "no route to [b]host", 503)
+        await driven.passes(16)
+        await driven.sees("— the runner does not answer: no route to")
+        assert "from the API" not in driven.text

@@ -104,6 +104,37 @@ async def test_pages_that_are_still_to_come_are_counted() -> None:
         await driven.sees("11 of 250  all pages searched")
 
 
+async def test_the_cursor_stays_with_its_runner_while_pages_still_come_whatever_is_pressed() -> None:
+    many = [make_runner(f"r{number:03}", name=f"n{250 - number:03}") for number in range(250)]
+    async with scripted(make_page(*many[:25], total=250)) as (driven, source):
+        keys = [PageKey(number, 100) for number in (1, 2, 3)]
+        for place, key in enumerate(keys):
+            source.pages[key] = make_page(*many[place * 100 : place * 100 + 100], total=250)
+        source.hold(*keys[1:])
+        await driven.pilot.press("o")
+        await driven.sees("1/3 pages", "page 4/4")
+        await driven.pilot.press("up", "enter")
+        pointed_at = driven.app.snapshot.attention.runner_id
+        source.release(*keys[1:])
+        await driven.passes(1.0)
+        await driven.passes(1.0)
+        await driven.sees("all pages searched", "page 10/10  226–250 of 250")
+        assert "no longer" not in driven.text
+        assert (driven.app.snapshot.attention.runner_id, pointed_at) == ("r001", "r001")
+        await driven.sees("runners / n249")
+
+
+async def test_while_nothing_is_searched_yet_the_foot_counts_nothing() -> None:
+    async with scripted(make_page(*RUNNERS)) as (driven, source):
+        source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
+        source.hold(PageKey(1, 100))
+        await driven.pilot.press("o")
+        await driven.sees("0/1 pages", "─ page 1 … ─")
+        assert listed(driven) == ["alpha", "beta", "gamma"]
+        source.release(PageKey(1, 100))
+        await driven.sees("page 1/1  1–3 of 3 (3 loaded)")
+
+
 async def test_a_page_that_fails_is_said_and_the_others_are_searched() -> None:
     many = [make_runner(f"r{number}", name=f"n{number}") for number in range(150)]
     async with scripted(make_page(*many[:25], total=150)) as (driven, source):

@@ -12,7 +12,7 @@ from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.resources import PageKey
 from comfytui.tui.present.holding import HOLD
 from comfytui.tui.screens.dashboard import DashboardScreen
-from tests.support.builders import make_page, make_runner
+from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, scripted
 
 if TYPE_CHECKING:
@@ -106,7 +106,8 @@ async def test_the_cursor_is_on_its_runner_whatever_the_server_does(
                     serve(source, fleet)
                     await driven.passes(10.0)
                 case str():
-                    await driven.press(step)
+                    await driven.pilot.press(step)
+                    await driven.granted()
                     await driven.passes(HOLD)
                 case Resized(columns, rows):
                     await driven.pilot.resize_terminal(columns, rows)
@@ -171,3 +172,25 @@ async def test_a_runner_that_goes_while_one_is_in_its_history_leads_back_to_the_
         await driven.passes(10.0)
         assert dashboard(driven).runners.has_focus
         await driven.sees("runner-1 is no longer on this page", "runner-2")
+
+
+async def test_a_workflow_that_is_pushed_out_gives_the_cursor_to_its_neighbour_and_that_is_said() -> None:
+    upscale, portrait, sketch = (make_workflow(name, name=name) for name in ("upscale", "portrait", "sketch"))
+    async with scripted(make_page(runner(1, "gpu")), (upscale, portrait)) as (driven, source):
+        await driven.press("enter", "down")
+        source.histories["r1"] = (sketch, upscale)
+        await driven.passes(6.0)
+        await driven.sees("portrait is no longer among the newest")
+        assert dashboard(driven).history.cursor_id == "upscale"
+        await driven.passes(20.0)
+        assert "no longer" not in driven.text
+
+
+async def test_a_workflow_that_goes_while_no_cursor_points_at_it_is_not_missed() -> None:
+    upscale, portrait = (make_workflow(name, name=name) for name in ("upscale", "portrait"))
+    async with scripted(make_page(runner(1, "gpu")), (upscale, portrait)) as (driven, source):
+        source.histories["r1"] = (portrait,)
+        await driven.passes(6.0)
+        await driven.press("enter")
+        await driven.sees("portrait")
+        assert "no longer" not in driven.text
