@@ -18,9 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from rich.cells import split_graphemes
 from rich.console import COLOR_SYSTEMS
-from rich.style import Style
 from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
+
+from comfytui.tui.codes import PLAIN, RESET, Codes, change, codes_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,30 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LeanUpdate", "Wire"]
 
-_RESET = "\x1b[0m"
-_TEXT = "\0"
-
 # Fewer unchanged cells than this between two changes are cheaper sent again than jumped over.
 _WORTH_A_JUMP = 5
-
-
-class _Look(NamedTuple):
-    """The codes of a style, each without the escape around it; empty for none.
-
-    Attributes:
-        attributes: What makes it bold, underlined and so on.
-        foreground: The colour of the text.
-        background: The colour behind it.
-        blank: What of all that can be seen where there is no text.
-    """
-
-    attributes: str
-    foreground: str
-    background: str
-    blank: tuple[str, ...]
-
-
-_PLAIN = _Look("", "", "", ("",))
 
 
 class _Run(NamedTuple):
@@ -63,10 +42,10 @@ class _Run(NamedTuple):
     x: int
     end: int
     text: str
-    look: _Look
+    look: Codes
 
 
-_NOWHERE = _Run(-1, -1, -1, "", _PLAIN)
+_NOWHERE = _Run(-1, -1, -1, "", PLAIN)
 
 
 class _Stretch(NamedTuple):
@@ -81,7 +60,7 @@ class _Cells(NamedTuple):
     """Text cell by cell: the character in each, empty where one before it goes on; and its look."""
 
     chars: list[str]
-    looks: list[_Look]
+    looks: list[Codes]
 
 
 class _Line:
@@ -105,7 +84,7 @@ class _Line:
         place = stretch.x
         for text, style, control in stretch.strip:
             if not control:
-                new, look = _characters(text), _look_of(style, colours)
+                new, look = _characters(text), codes_of(style, colours)
                 part = slice(place, place + len(new))
                 runs += _differing(stretch.y, place, look, new, _Cells(chars[part], looks[part]))
                 chars[part], looks[part] = new, [look] * len(new)
@@ -185,7 +164,7 @@ def _whole(stretch: _Stretch, colours: ColorSystem | None) -> Iterator[_Run]:
     x = stretch.x
     for text, style, control in stretch.strip:
         if not control:
-            yield _Run(stretch.y, x, end := x + len(_characters(text)), text, _look_of(style, colours))
+            yield _Run(stretch.y, x, end := x + len(_characters(text)), text, codes_of(style, colours))
             x = end
 
 
@@ -194,7 +173,7 @@ def _cells(strip: Strip, colours: ColorSystem | None) -> _Cells:
     for text, style, control in strip:
         if not control:
             cells.chars.extend(chars := _characters(text))
-            cells.looks.extend([_look_of(style, colours)] * len(chars))
+            cells.looks.extend([codes_of(style, colours)] * len(chars))
     return cells
 
 
@@ -215,8 +194,10 @@ def _wide_characters(text: str) -> Sequence[str]:
     return tuple(cells)
 
 
-def _differing(y: int, x: int, look: _Look, chars: Sequence[str], old: _Cells) -> list[_Run]:
+def _differing(y: int, x: int, look: Codes, chars: Sequence[str], old: _Cells) -> list[_Run]:
     """What has to be written where there are to be these characters, all in one look."""
+    if _is_as_it_was(look, chars, old):
+        return []
     blank = look.blank
     places = [
         place
@@ -234,6 +215,11 @@ def _differing(y: int, x: int, look: _Look, chars: Sequence[str], old: _Cells) -
     ]
 
 
+def _is_as_it_was(look: Codes, chars: Sequence[str], old: _Cells) -> bool:
+    """Whether all of it is there already, in one look too; said without going from cell to cell."""
+    return old.looks.count(look) == len(chars) and "".join(old.chars) == "".join(chars)
+
+
 def _adapted(runs: list[_Run]) -> list[_Run]:
     """The runs of a line, from left to right, those that are blank in the look of the one they touch."""
     blanks = [place for place, run in enumerate(runs) if run.text.isspace()]
@@ -246,7 +232,7 @@ def _adapted(runs: list[_Run]) -> list[_Run]:
 
 def _by_look(runs: Iterable[_Run]) -> Iterator[_Run]:
     """The runs in an order in which looks change as little as can be; those of one look from the top."""
-    looks: defaultdict[_Look, list[_Run]] = defaultdict(list)
+    looks: defaultdict[Codes, list[_Run]] = defaultdict(list)
     for run in runs:
         looks[run.look].append(run)
     for look in sorted(looks, key=lambda look: (look.attributes, look.background)):
@@ -256,44 +242,13 @@ def _by_look(runs: Iterable[_Run]) -> Iterator[_Run]:
 def _written(runs: Iterable[_Run]) -> str:
     """The runs with a jump only where one does not follow another, and of a change of look only what changes."""
     written: list[str] = []
-    y, x, last = -1, -1, _PLAIN
+    y, x, last = -1, -1, PLAIN
     for run in runs:
         if run.look != last and not (run.look.blank == last.blank and run.text.isspace()):
-            written.append(_change(last, run.look))
+            written.append(change(last, run.look))
             last = run.look
         if (run.y, run.x) != (y, x):
             written.append(f"\x1b[{run.x + 1}G" if run.y == y else f"\x1b[{run.y + 1};{run.x + 1}H")
         written.append(run.text)
         y, x = run.y, run.end
-    return "".join(written) + ("" if last == _PLAIN else _RESET)
-
-
-def _change(last: _Look, look: _Look) -> str:
-    """What turns one look into another; what has to be switched off is switched off by starting anew."""
-    before, after = last[:3], look[:3]
-    if last.attributes != look.attributes or any(old and not new for old, new in zip(before, after, strict=True)):
-        return f"\x1b[{';'.join(filter(None, ('0', *after)))}m"
-    return f"\x1b[{';'.join(new for old, new in zip(before, after, strict=True) if old != new)}m"
-
-
-def _look_of(style: Style | None, colours: ColorSystem | None) -> _Look:
-    return _look(style, colours) if style else _PLAIN
-
-
-@lru_cache(maxsize=1024)
-def _look(style: Style, colours: ColorSystem | None) -> _Look:
-    colour, ground = Style(color=style.color), Style(bgcolor=style.bgcolor)
-    attributes, fore, back = (_codes(part, colours) for part in (style.without_color, colour, ground))
-    return _Look(attributes, fore, back, (attributes, fore, back) if _marks_blanks(style) else (back,))
-
-
-def _marks_blanks(style: Style) -> bool:
-    """Whether spaces look like anything but what is behind them."""
-    lines = (style.underline, style.underline2, style.strike, style.overline, style.frame, style.encircle)
-    return bool(style.reverse or style.blink or style.blink2 or any(lines))
-
-
-def _codes(style: Style, colours: ColorSystem | None) -> str:
-    """The codes that switch a style on, as Rich would write them."""
-    start = style.render(_TEXT, color_system=colours).partition(_TEXT)[0]
-    return start.removeprefix("\x1b[").removesuffix("m")
+    return "".join(written) + ("" if last == PLAIN else RESET)

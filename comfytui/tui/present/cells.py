@@ -60,15 +60,17 @@ def line(*pieces: Span | str) -> Line:
 
 def width_of(pieces: Line) -> int:
     """How many terminal cells the line takes."""
-    return sum(cell_len(text) for text, _ in pieces)
+    if len(pieces) == 1:
+        return cell_len(pieces[0][0])
+    return sum([cell_len(text) for text, _ in pieces])
 
 
 def cut(pieces: Line, width: int) -> Line:
     """The line in at most `width` cells, ending in an ellipsis where something was cut off."""
     longest = _CHARS_A_CELL * max(0, width)
-    measured = tuple(Span(text[:longest], role) for text, role in pieces)
-    if measured == pieces and width_of(pieces) <= width:
+    if not any(len(text) > longest for text, _ in pieces) and width_of(pieces) <= width:
         return pieces
+    measured = [(text[:longest], role) for text, role in pieces]
     kept: list[Span] = []
     room = width - 1
     for text, role in measured:

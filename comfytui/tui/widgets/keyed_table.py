@@ -7,19 +7,16 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.message import Message
 
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import Where
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, pad
 from comfytui.tui.present.columns import GAP, Column, Row, fit, title_of
 from comfytui.tui.present.holding import changed, held, held_words, moves
-from comfytui.tui.widgets.pane import Pane
+from comfytui.tui.widgets.cursor_pane import CursorPane
 from comfytui.tui.widgets.parts import CURSOR, CURSOR_BLURRED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from textual import events
-    from textual.binding import BindingType
     from textual.strip import Strip
 
     from comfytui.engine.sorting import Sort
@@ -35,15 +32,13 @@ _MARK = Span("∆", Role.CHANGED)
 _LONGEST_TICK = 5.0
 
 
-class KeyedTable(Pane):
+class KeyedTable(CursorPane):
     """Rows by id under column titles; shown rows are compared with the ones before, and only differences drawn.
 
     The cursor and the place on the screen stay with their item when rows come, go or move. When the item itself is
     gone the cursor goes to its nearest neighbour. For a while after a key press rows keep their places, and what waits
     is counted in the foot; a row that has changed bears a mark for one tick.
     """
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
 
     CURSOR_STAYS: ClassVar[bool] = True
     """Whether the cursor is shown while the keys go elsewhere."""
@@ -171,36 +166,23 @@ class KeyedTable(Pane):
 
     def move_cursor(self, by: int) -> None:
         """Move the cursor by so many rows, as far as there are any."""
-        before = self.cursor_id
+        before, place, top = self.cursor_id, self._cursor, self.top
         self._cursor = max(0, min(self._cursor + by, len(self._rows) - 1))
         self._keep_in_view()
-        self.repaint()
+        if self.top == top and self._fitted_for == (self.body_width, self.framed):
+            self._repaint_rows(place, self._cursor)
+        else:
+            self.repaint()
         if self.cursor_id != before:
             self.post_message(self.Moved(self, self.cursor_id, by_hand=True))
 
-    def action_cursor_up(self) -> None:
-        """One row up."""
-        self.move_cursor(-1)
-
-    def action_cursor_down(self) -> None:
-        """One row down."""
-        self.move_cursor(1)
-
-    def action_page_up(self) -> None:
-        """A screenful up."""
-        self.move_cursor(-self.page_length)
-
-    def action_page_down(self) -> None:
-        """A screenful down."""
-        self.move_cursor(self.page_length)
-
-    def action_first_row(self) -> None:
-        """To the first row."""
-        self.move_cursor(-len(self._rows))
-
-    def action_last_row(self) -> None:
-        """To the last row."""
-        self.move_cursor(len(self._rows))
+    def _repaint_rows(self, *places: int) -> None:
+        """Draw these rows alone: a key press has no time for all the others."""
+        in_view = range(self.top, min(len(self._rows), self.top + self.page_length))
+        for place in {*places}.intersection(in_view):
+            drawn = self._row(place, self.body_width)
+            self._drawn_rows[drawn[0].id] = drawn
+            self.repaint_line(self._heading_height + place - self.top, drawn[-1])
 
     def action_open_item(self) -> None:
         """Go into the item under the cursor."""

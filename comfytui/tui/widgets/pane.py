@@ -78,6 +78,14 @@ class Pane(QuietView, can_focus=True):
         inside = [self._inside(place, strip, edge, width) for place, strip in enumerate(lines)]
         return [self._edge("╭", self._title, "╮", width), *inside, self._edge("╰", self.foot(), "╯", width)]
 
+    def repaint_line(self, place: int, strip: Strip) -> None:
+        """Draw one of the lines in view anew, the frame's sides around it."""
+        if not self.framed:
+            self.replace_line(place, strip)
+            return
+        edge = self.look(FRAME_FOCUSED if self.has_focus else FRAME)
+        self.replace_line(place + 1, self._inside(place, strip, edge, self.size.width))
+
     def _inside(self, place: int, strip: Strip, edge: Style, width: int) -> Strip:
         """A line between the frame's sides; the one made last time where the line is the same object."""
         made = self._sides.get(place)

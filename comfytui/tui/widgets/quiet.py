@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
+from textual.filter import ANSIToTruecolor
 from textual.geometry import Region
 from textual.strip import Strip
 from textual.widget import Widget
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from rich.style import Style
     from textual import events
+    from textual.filter import LineFilter
 
 __all__ = ["QuietView"]
 
@@ -73,6 +75,18 @@ class QuietView(Widget):
         ]
         if regions:
             self.refresh(*regions)
+
+    def replace_line(self, y: int, line: Strip) -> None:
+        """Have one line drawn so, all others staying as they are; all are drawn anew where none is known."""
+        if y >= len(self._painted):
+            self.repaint()
+        elif self._painted[y] is not line and self._painted[y] != line:
+            self._painted[y] = line
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """All but the one for the colours of terminals, which no theme of ours has."""
+        return [each for each in super().get_line_filters() if not isinstance(each, ANSIToTruecolor)]
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """The lines that Textual asks for, as last drawn.
