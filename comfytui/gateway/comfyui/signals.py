@@ -88,9 +88,12 @@ class Signals:
 
         address = urlsplit(self._server.url)
         is_tls = address.scheme == "https"
+        headers = dict(headers_of(self._server))
+        # The library makes this header from the URL, and would send one of ours as a second.
+        called = next((headers.pop(name) for name in list(headers) if name.lower() == "host"), address.netloc)
         return await connect(
-            f"{'wss' if is_tls else 'ws'}://{address.netloc}{address.path}/ws?clientId={uuid4()}",
-            additional_headers=headers_of(self._server),
+            f"{'wss' if is_tls else 'ws'}://{called}{address.path}/ws?clientId={uuid4()}",
+            additional_headers=headers,
             user_agent_header=f"comfytui/{__version__}",
             compression=None,
             proxy=None,
@@ -100,6 +103,7 @@ class Signals:
             ssl=await tls_context(self._server.url, self._ca_bundle) if is_tls else None,
             # Named apart from the URL, they keep redirects from leading to another host.
             host=address.hostname,
+            server_hostname=address.hostname if is_tls else None,
             port=address.port or (443 if is_tls else 80),
         )
 

@@ -177,6 +177,25 @@ async def test_a_header_goes_out_once_however_it_is_written() -> None:
     assert SECRET.encode() in request
 
 
+async def test_a_host_of_the_configuration_is_the_only_one(box: ScriptedComfyUI) -> None:
+    heard: list[bytes] = []
+    headers = HEADERS | {"hOST": SecretStr("gpu.example.com")}
+    async with (
+        answering_at_once(response(status=404), heard) as address,
+        listening(f"http://{address}", headers) as listener,
+    ):
+        await listener.clock.asleep.wait()
+    (request,) = heard
+    assert [line for line in request.lower().splitlines() if line.startswith(b"host:")] == [b"host: gpu.example.com"]
+
+
+async def test_the_certificate_is_that_of_the_address_whatever_the_host_is_called() -> None:
+    async with ScriptedComfyUI(tls=True) as box:
+        async with listening(box.url, HEADERS | {"Host": SecretStr("gpu.example.com")}) as listener:
+            await listener.heard_of(2)
+        assert [headers["host"] for headers in box.headers] == ["gpu.example.com"]
+
+
 async def test_a_break_is_a_change_and_the_next_attempt_comes_later(box: ScriptedComfyUI, listener: Listener) -> None:
     await box.restart()
     await listener.heard_of(3)
