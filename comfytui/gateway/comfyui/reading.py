@@ -162,7 +162,8 @@ class JobReader:
 
     async def _listed(self, states: str, limit: int = LIMIT) -> Half:
         # What lists more than it was asked for is not ComfyUI, and may list any number.
-        read = partial(read_jobs, most=limit)
+        tells_cancelled = self._finished == _FINISHED
+        read = partial(read_jobs, most=limit, tells_cancelled=tells_cancelled)
         listed = await ask(self._client, JOBS, read, {"status": states, "limit": limit})
         return Half(listed.jobs, is_all=listed.total is not None and listed.total <= len(listed.jobs))
 

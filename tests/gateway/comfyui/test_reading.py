@@ -107,8 +107,13 @@ async def test_a_waiting_job_that_breaks_the_list() -> None:
 async def test_before_0_9_there_are_no_cancelled_ones() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
         box.knows_cancelled = False
-        box.put(job("ran"), job("broken off", "cancelled"))
-        assert ids(await reader.read()) == ([], ["broken off", "ran"])
+        box.put(job("ran"), job("broken off", "cancelled"), job("broke", "failed"))
+        reading = await reader.read()
+        assert {job.id: job.status for job in reading.finished.jobs} == {
+            "ran": WorkflowStatus.COMPLETED,
+            "broken off": WorkflowStatus.CANCELLED,
+            "broke": WorkflowStatus.FAILED,
+        }
         await reader.read()
         assert asked(box) == [ACTIVE, FINISHED, FINISHED_BEFORE_0_9, ACTIVE, FINISHED_BEFORE_0_9]
         assert reader.pause == 1
