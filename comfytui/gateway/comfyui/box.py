@@ -61,14 +61,17 @@ class Box:
     Args:
         server: Which one.
         clock: All times and waits.
+        since: When the runner that it is was created: ComfyUI knows of no such time.
         ca_bundle: Certificates to trust beside the system's.
         timeout: Seconds that the server has for a whole answer.
     """
 
-    def __init__(self, server: Server, clock: Clock, *, ca_bundle: Path | None = None, timeout: float = 5.0) -> None:
+    def __init__(
+        self, server: Server, clock: Clock, since: datetime, *, ca_bundle: Path | None = None, timeout: float = 5.0
+    ) -> None:
         self._server = server
         self._clock = clock
-        self._first_watched: datetime = clock.now()
+        self._since = since
         self._client = BoxClient(server, ca_bundle=ca_bundle, timeout=timeout)
         self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle)
         self._pulse = Pulse(self._remaining, self._signals, clock, self._greet, self._suspect)
@@ -90,7 +93,7 @@ class Box:
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        return runner_of(self._server, self._stats, self._first_watched, self._pulse.last_seen)
+        return runner_of(self._server, self._stats, self._since, self._pulse.last_seen)
 
     async def history(self) -> tuple[Workflow, ...]:
         """Its newest jobs: what is known where that is fresh, else after a short wait for news.

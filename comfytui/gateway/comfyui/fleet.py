@@ -35,8 +35,10 @@ class ComfyUIFleet:
     def __init__(
         self, servers: Sequence[Server], clock: Clock, *, ca_bundle: Path | None = None, timeout: float = 5.0
     ) -> None:
+        # One moment for all: the API lists the newest created first, and these keep the order that a person gave.
+        since = clock.now()
         self._boxes = {
-            runner_id(server.url): Box(server, clock, ca_bundle=ca_bundle, timeout=timeout) for server in servers
+            runner_id(server.url): Box(server, clock, since, ca_bundle=ca_bundle, timeout=timeout) for server in servers
         }
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
