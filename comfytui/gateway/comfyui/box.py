@@ -84,6 +84,7 @@ class Box:
         self._read_at: float | None = None
         self._reading_since = self._next_at = 0.0
         self._unread = ""
+        self._partly: tuple[str, ...] = ()
         self._stats: RunnerStats | None = None
         self._checked = _NEVER
 
@@ -93,7 +94,7 @@ class Box:
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        return runner_of(self._server, self._stats, self._since, self._pulse.last_seen)
+        return runner_of(self._server, self._stats, self._since, self._pulse.last_seen, self._partly)
 
     async def history(self) -> tuple[Workflow, ...]:
         """Its newest jobs: what is known where that is fresh, else after a short wait for news.
@@ -110,10 +111,11 @@ class Box:
             raise RunnerUnreachable(self._unread)
         if self._read_at is None:
             raise RunnerUnreachable("takes long to tell its jobs")
-        return tuple(
-            workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags)
-            for known in self._memory.newest(HISTORY_LENGTH)
-        )
+        newest = self._memory.newest(HISTORY_LENGTH)
+        if self._partly and not newest:
+            # That there is none cannot be known.
+            raise RunnerUnreachable(self._partly[0])
+        return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in newest)
 
     async def stats(self) -> RunnerStats:
         """What its machine says of itself, at most STATS_SECONDS old; the first contact is waited for.
@@ -182,13 +184,14 @@ class Box:
         except BoxProblem as problem:
             self._unread, self._is_changed = str(problem), True
         else:
-            self._unread, self._read_at = "", began
+            self._unread, self._read_at, self._partly = "", began, reading.problems
+            active, finished = reading.active, reading.finished
             self._memory.take(
-                reading.active.jobs,
-                reading.finished.jobs,
+                active.jobs if active.is_told else None,
+                finished.jobs if finished.is_told else None,
                 self._clock.now(),
-                all_active=reading.active.is_all,
-                all_finished=reading.finished.is_all,
+                all_active=active.is_all,
+                all_finished=finished.is_all,
             )
             self._saved.want(known.job.document for known in self._memory.newest(HISTORY_LENGTH))
         finally:
