@@ -218,8 +218,12 @@ class TestRotation:
             snapshot = with_histories(snapshot, **{order[-1]: NOW})
         assert order == ["r3", "r4", "r2"]
 
-    def test_one_at_a_time(self) -> None:
-        assert plan(FRESH, Standing(NOW, in_flight={HistoryKey("r2"): Use.ROTATION})).ask is None
+    def test_one_that_takes_long_delays_no_other_and_yet_they_are_few(self) -> None:
+        snapshot = replace(FRESH, attention=replace(FRESH.attention, visible=tuple(f"x{n}" for n in range(9))))
+        under_way: dict[Resource, Use] = {}
+        while (ask := plan(snapshot, Standing(NOW, in_flight=under_way)).ask) is not None:
+            under_way[ask.resource] = ask.use
+        assert under_way == {HistoryKey(f"x{n}"): Use.ROTATION for n in range(4)}
 
     def test_another_request_does_not_hold_it_up(self) -> None:
         standing = Standing(NOW, in_flight={PAGE: Use.POLL, HistoryKey("r2"): Use.WISH})

@@ -38,7 +38,9 @@ QUIET_SECONDS = 30.0
 DOUBT_SECONDS = 10.0
 """The same where it could change unseen."""
 WAIT_SECONDS = 1.0
-"""How long the first contact, and then each reading of jobs, is waited for: whoever asks has other boxes to ask."""
+"""How long news are waited for where something is known already: that can be shown meanwhile."""
+FIRST_SECONDS = 7.0
+"""How long is waited where nothing is known yet: a slow box has answered by then, and nobody has lost patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,16 +99,17 @@ class Box:
         return runner_of(self._server, self._stats, self._since, self._pulse.last_seen, self._partly)
 
     async def history(self) -> tuple[Workflow, ...]:
-        """Its newest jobs: what is known where that is fresh, else after a short wait for news.
+        """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
 
         Raises:
             RunnerUnreachable: It does not answer, or does not tell its jobs; or not yet, and it is not waited for.
         """
-        if not await self._pulse.met_within(WAIT_SECONDS):
+        until = self._clock.monotonic() + FIRST_SECONDS
+        if not await self._pulse.met_within(FIRST_SECONDS):
             raise RunnerUnreachable("has not answered yet")
         self._check_contact()
         if not self._is_fresh():
-            await self._catch_up()
+            await self._catch_up(until)
         if self._unread:
             raise RunnerUnreachable(self._unread)
         if self._read_at is None:
@@ -163,8 +166,8 @@ class Box:
         is_quiet = self._pulse.remaining == 0 and self._signals.is_open
         return self._clock.monotonic() - self._read_at < (QUIET_SECONDS if is_quiet else DOUBT_SECONDS)
 
-    async def _catch_up(self) -> None:
-        """Read the jobs if it is time; wait until the reading is a second old, if the one before it was good."""
+    async def _catch_up(self, until: float) -> None:
+        """Read the jobs if it is time; wait for the reading, but not beyond that moment, nor if the last one failed."""
         now = self._clock.monotonic()
         if not self._reading.is_under_way:
             if now < self._next_at:
@@ -172,7 +175,8 @@ class Box:
             self._reading_since = now
         reading = self._reading.join()
         if not self._unread:
-            await wait_for(reading, self._clock, self._reading_since + WAIT_SECONDS - now)
+            patience = FIRST_SECONDS if self._read_at is None else WAIT_SECONDS
+            await wait_for(reading, self._clock, min(until, self._reading_since + patience) - now)
         if reading.done() and not reading.cancelled():
             # A mistake of ours is to be seen where it was asked for.
             reading.result()
