@@ -11,7 +11,14 @@ from pydantic import SecretStr
 
 from comfytui import __version__
 from comfytui.config.servers import Server
-from comfytui.gateway.comfyui.signals import CALM_SECONDS, RETRY_SECONDS, Signals, is_change
+from comfytui.gateway.comfyui.signals import (
+    CALM_SECONDS,
+    FLOODED_SECONDS,
+    MOST_MESSAGES,
+    RETRY_SECONDS,
+    Signals,
+    is_change,
+)
 from tests.gateway.comfyui.asking import answering_at_once
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
@@ -156,6 +163,35 @@ async def test_whatever_it_is_told_it_listens_on(box: ScriptedComfyUI, listener:
     await box.changed()
     await listener.heard_of(3)
     assert listener.is_open()
+
+
+async def test_as_much_as_a_box_can_have_to_tell_is_heard(box: ScriptedComfyUI, listener: Listener) -> None:
+    for _ in range(3):
+        await listener.clock.advance(1)
+        for _ in range(MOST_MESSAGES - 1):
+            await box.say('{"type": "progress"}')
+    await box.changed()
+    await listener.heard_of(3)
+    assert listener.is_open()
+
+
+@pytest.mark.parametrize(("message", "times"), [('{"type": "status"}', MOST_MESSAGES + 1), (b"x" * 6_000_000, 3)])
+async def test_a_flood_is_left_and_tried_again_much_later(
+    box: ScriptedComfyUI, listener: Listener, message: str | bytes, times: int
+) -> None:
+    await listener.clock.advance(1)
+    for _ in range(times):
+        await box.say(message)
+    async with asyncio.timeout(PATIENCE):
+        while listener.is_open():
+            await settle(1)
+    await listener.clock.advance(FLOODED_SECONDS - 1)
+    assert box.paths == ["/ws"]
+    await listener.clock.advance(2)
+    async with asyncio.timeout(PATIENCE):
+        while not listener.is_open():
+            await settle(1)
+    assert box.paths == ["/ws"] * 2
 
 
 def test_a_recorded_hour_of_an_observer() -> None:
