@@ -13,6 +13,7 @@ from comfytui.gateway.comfyui.flight import Flight, wait_for
 from comfytui.gateway.comfyui.memory import Memory
 from comfytui.gateway.comfyui.models import read_remaining, read_stats
 from comfytui.gateway.comfyui.names import name_of
+from comfytui.gateway.comfyui.prefixes import Prefixes
 from comfytui.gateway.comfyui.problems import BoxProblem
 from comfytui.gateway.comfyui.pulse import CLOSED, Pulse
 from comfytui.gateway.comfyui.reading import JobReader, ask
@@ -82,6 +83,7 @@ class Box:
         self._checking = Flight(self._read_stats)
         self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
         self._memory = Memory()
+        self._prefixes = Prefixes(self._client, self._reading.landed, self._memory.learn)
         self._is_changed = True
         self._read_at: float | None = None
         self._reading_since = self._next_at = 0.0
@@ -144,7 +146,7 @@ class Box:
 
     async def aclose(self) -> None:
         """Stop everything and close what is open."""
-        for part in (self._pulse, self._saved, self._reading, self._checking, self._client):
+        for part in (self._pulse, self._saved, self._prefixes, self._reading, self._checking, self._client):
             await part.aclose()
 
     def _check_contact(self) -> None:
@@ -197,7 +199,9 @@ class Box:
                 all_active=active.is_all,
                 all_finished=finished.is_all,
             )
-            self._saved.want(known.job.document for known in self._memory.newest(HISTORY_LENGTH))
+            shown = [known.job for known in self._memory.newest(HISTORY_LENGTH)]
+            self._saved.want(job.document for job in shown)
+            self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
         finally:
             self._next_at = self._clock.monotonic() + self._reader.pause
 

@@ -68,6 +68,12 @@ class Memory:
         last_end = max((known.job.ended for known in found.values() if known.job.ended), default=_EPOCH)
         self._known = {id: _begun(known, last_end) for id, known in found.items()}
 
+    def learn(self, id: str, prefix: str) -> None:
+        """Take in what the files of a known job would be called."""
+        known = self._known.get(id)
+        if known is not None and prefix:
+            self._known[id] = replace(known, job=replace(known.job, prefix=prefix))
+
     def newest(self, count: int = 10) -> tuple[Known, ...]:
         """The jobs that were created last, newest first; one that runs is among them, however old it is."""
         by_age = sorted(self._known.values(), key=_age, reverse=True)
