@@ -98,7 +98,7 @@ class Box:
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        return runner_of(self._server, self._stats, self._since, self._pulse.last_seen, self._partly)
+        return runner_of(self._server, self._stats, self._since, self._pulse.last_seen, self._unread_words())
 
     async def history(self) -> tuple[Workflow, ...]:
         """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
@@ -152,6 +152,11 @@ class Box:
     def _check_contact(self) -> None:
         if self._pulse.problem:
             raise RunnerUnreachable(self._pulse.problem)
+
+    def _unread_words(self) -> tuple[str, ...]:
+        """What could not be read of its jobs, and how many there are, which is known all the same."""
+        remaining = self._pulse.remaining
+        return (*self._partly, f"{remaining} jobs wait or run") if self._partly and remaining else self._partly
 
     def _suspect(self) -> None:
         self._is_changed = True

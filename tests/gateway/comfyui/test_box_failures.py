@@ -137,7 +137,7 @@ async def test_of_a_queue_too_large_the_rest_is_told_and_that_it_was(clock: Fake
             ("ran", WorkflowStatus.COMPLETED),
         ]
         await until(lambda: box.runner().tags[0] == "comfyui-0.3.64")
-        assert box.runner().tags == ("comfyui-0.3.64", "cpu", words)
+        assert box.runner().tags == ("comfyui-0.3.64", "cpu", words, "371 jobs wait or run")
         server.jobs = server.jobs[:2]
         await clock.advance(100)
         assert await seen(box) == [("runs", WorkflowStatus.RUNNING), ("ran", WorkflowStatus.COMPLETED)]
