@@ -80,8 +80,8 @@ _BeforeAndAfter: TypeAlias = tuple[tuple[_Candidate, ...], tuple[_Candidate, ...
 
 _Rotated: TypeAlias = HistoryKey | StatsKey
 
-# With the four that belong to the cursor and the list no more than there is room for; checks are slow by nature.
-_AT_ONCE: Mapping[type[_Rotated], int] = {HistoryKey: 4, StatsKey: 1}
+# With the list and the three of the cursor as many as fit into flights.MAX_FLIGHTS: none is given up for another.
+_AT_ONCE: Mapping[type[_Rotated], int] = {HistoryKey: 3, StatsKey: 1}
 # Of the rotation, each so many-th request at most is a check that nothing but the view asks for.
 _CHECKS_APART = 4
 # Seconds by which such a check, once it is its turn, goes before histories that are due.

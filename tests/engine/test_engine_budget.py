@@ -196,7 +196,7 @@ class TestRotation:
             assert most == SHARE // 2
 
     async def test_some_that_hang_hold_up_no_poll_no_key_and_no_other(self) -> None:
-        held = tuple(HistoryKey(runner_id) for runner_id in ("r3", "r4", "r5"))
+        held = tuple(HistoryKey(runner_id) for runner_id in ("r3", "r4"))
         async with rig(FULL_VIEW, held=held, latency=soon) as at:
             await at.clock.advance(3)
             asked = await at.asked_within(4 * INTERVAL)
@@ -206,6 +206,7 @@ class TestRotation:
             assert at.source.asked[-1] == SECOND
             await at.release(held[0])
             assert at.source.most_under_way == 1
+            assert at.source.cancelled == []
 
     async def test_none_when_paused(self) -> None:
         async with rig(replace(FULL_VIEW, paused=True)) as at:

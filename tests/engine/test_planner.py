@@ -223,7 +223,7 @@ class TestRotation:
         under_way: dict[Resource, Use] = {}
         while (ask := plan(snapshot, Standing(NOW, in_flight=under_way)).ask) is not None:
             under_way[ask.resource] = ask.use
-        assert under_way == {HistoryKey(f"x{n}"): Use.ROTATION for n in range(4)}
+        assert under_way == {HistoryKey(f"x{n}"): Use.ROTATION for n in range(3)}
 
     def test_another_request_does_not_hold_it_up(self) -> None:
         standing = Standing(NOW, in_flight={PAGE: Use.POLL, HistoryKey("r2"): Use.WISH})
