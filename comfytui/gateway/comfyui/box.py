@@ -16,7 +16,7 @@ from comfytui.gateway.comfyui.names import name_of
 from comfytui.gateway.comfyui.prefixes import Prefixes
 from comfytui.gateway.comfyui.problems import BoxProblem
 from comfytui.gateway.comfyui.pulse import CLOSED, Pulse
-from comfytui.gateway.comfyui.reading import JobReader, ask
+from comfytui.gateway.comfyui.reading import JobReader, Reading, ask
 from comfytui.gateway.comfyui.saved import SavedWorkflows
 from comfytui.gateway.comfyui.signals import Signals
 from comfytui.gateway.comfyui.translate import runner_of, workflow_of
@@ -39,7 +39,7 @@ QUIET_SECONDS = 30.0
 DOUBT_SECONDS = 10.0
 """The same where it could change unseen."""
 WAIT_SECONDS = 1.0
-"""How long news are waited for where something is known already: that can be shown meanwhile."""
+"""How long news, and the names of jobs, are waited for where something is known: that can be shown meanwhile."""
 FIRST_SECONDS = 7.0
 """How long is waited where nothing is known yet: a slow box has answered by then, and nobody has lost patience."""
 
@@ -86,7 +86,7 @@ class Box:
         self._prefixes = Prefixes(self._client, self._reading.landed, self._memory.learn)
         self._is_changed = True
         self._read_at: float | None = None
-        self._reading_since = self._next_at = 0.0
+        self._reading_since = self._next_at = self._named_by = 0.0
         self._unread = ""
         self._partly: tuple[str, ...] = ()
         self._stats: RunnerStats | None = None
@@ -112,6 +112,7 @@ class Box:
         self._check_contact()
         if not self._is_fresh():
             await self._catch_up(until)
+        await self._wait_for_names(until)
         if self._unread:
             raise RunnerUnreachable(self._unread)
         if self._read_at is None:
@@ -188,6 +189,21 @@ class Box:
             # A mistake of ours is to be seen where it was asked for.
             reading.result()
 
+    async def _wait_for_names(self, until: float) -> None:
+        """Names are looked for after a reading; who asks but once would never see those that came a moment later."""
+        left = min(until, self._named_by) - self._clock.monotonic()
+        if left <= 0:
+            return
+        naming = asyncio.create_task(self._named())
+        try:
+            await wait_for(naming, self._clock, left)
+        finally:
+            naming.cancel()
+
+    async def _named(self) -> None:
+        for names in (self._saved, self._prefixes):
+            await names.landed()
+
     async def _read_jobs(self) -> None:
         began, self._is_changed = self._clock.monotonic(), False
         try:
@@ -196,19 +212,27 @@ class Box:
             self._unread, self._is_changed = str(problem), True
         else:
             self._unread, self._read_at, self._partly = "", began, reading.problems
-            active, finished = reading.active, reading.finished
-            self._memory.take(
-                active.jobs if active.is_told else None,
-                finished.jobs if finished.is_told else None,
-                self._clock.now(),
-                all_active=active.is_all,
-                all_finished=finished.is_all,
-            )
-            shown = [known.job for known in self._memory.newest(HISTORY_LENGTH)]
-            self._saved.want(job.document for job in shown)
-            self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
+            self._take(reading)
+            self._look_for_names()
         finally:
             self._next_at = self._clock.monotonic() + self._reader.pause
+
+    def _take(self, reading: Reading) -> None:
+        active, finished = reading.active, reading.finished
+        self._memory.take(
+            active.jobs if active.is_told else None,
+            finished.jobs if finished.is_told else None,
+            self._clock.now(),
+            all_active=active.is_all,
+            all_finished=finished.is_all,
+        )
+
+    def _look_for_names(self) -> None:
+        if not (self._saved.is_under_way or self._prefixes.is_under_way):
+            self._named_by = self._clock.monotonic() + WAIT_SECONDS
+        shown = [known.job for known in self._memory.newest(HISTORY_LENGTH)]
+        self._saved.want(job.document for job in shown)
+        self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
 
     async def _read_stats(self) -> RunnerStats | str:
         began, outcome = self._clock.monotonic(), await self._machine()

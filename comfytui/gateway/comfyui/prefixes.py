@@ -48,6 +48,15 @@ class Prefixes:
         if self._wanted:
             self._asking.join()
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is being found out."""
+        return self._asking.is_under_way
+
+    async def landed(self) -> None:
+        """Return once nothing is asked."""
+        await self._asking.landed()
+
     async def aclose(self) -> None:
         """Stop asking."""
         await self._asking.aclose()

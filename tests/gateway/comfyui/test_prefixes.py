@@ -13,7 +13,6 @@ from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.client import BoxClient
 from comfytui.gateway.comfyui.models import Job
 from comfytui.gateway.comfyui.prefixes import Prefixes
-from tests.gateway.comfyui.watching import until
 from tests.support.comfyui import ScriptedComfyUI, job, replay
 
 if TYPE_CHECKING:
@@ -92,8 +91,6 @@ async def test_the_recorded_failures_bear_the_names_of_their_files() -> None:
 
 async def test_a_history_names_what_failed(server: ScriptedComfyUI, box: Box) -> None:
     server.put(job("a", "failed", prefix="faces/hero"))
-    assert [workflow.name for workflow in await box.history()] == ["a"]
-    await until(lambda: not box._prefixes._asking.is_under_way)
     assert [workflow.name for workflow in await box.history()] == ["hero"]
     box._suspect()
     box._next_at = 0
