@@ -96,6 +96,11 @@ class Box:
         """Watch it for the next minute, so that it is known soon whether it answers; returns at once."""
         self._pulse.want()
 
+    async def introduced(self) -> None:
+        """Watch it, and return once it has said what it is, or failed to."""
+        await self._pulse.met()
+        await self._checking.landed()
+
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
         return runner_of(self._server, self._stats, self._since, self._pulse.last_seen, self._unread_words())
