@@ -76,6 +76,8 @@ _BeforeAndAfter: TypeAlias = tuple[tuple[_Candidate, ...], tuple[_Candidate, ...
 
 _Rotated: TypeAlias = HistoryKey | StatsKey
 
+# With the list and the three of the cursor as many as fit into flights.MAX_FLIGHTS: none is given up for another.
+_AT_ONCE: Mapping[type[_Rotated], int] = {HistoryKey: 3, StatsKey: 1}
 # Of the rotation, each so many-th request at most is a check that nothing but the view asks for.
 _CHECKS_APART = 4
 # Seconds by which such a check, once it is its turn, goes before histories that are due.
@@ -180,8 +182,8 @@ def _checked_at(snapshot: Snapshot, standing: Standing, key: StatsKey, least: fl
 def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]:
     """What is due first of the histories in view and of the checks, the never asked and the oldest before others.
 
-    None of a kind while one of it is asked, and none at all while pages of a whole list never were: those are what a
-    person waits for.
+    One history after another by the rotation's rhythm, whether or not those before have been answered: one that takes
+    long is not to delay the others. None at all while pages of a whole list never were asked: a person waits for those.
     """
     attention = snapshot.attention
     if attention.paused or _is_loading(snapshot):
@@ -189,8 +191,9 @@ def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]
     histories = _moments(snapshot, standing, map(HistoryKey, attention.visible))
     wanted = _moments(snapshot, standing, map(StatsKey, attention.unchecked))
     checks = wanted if attention.unchecked else _checks_in_view(snapshot, standing, histories)
-    under_way = {type(resource) for resource, use in standing.in_flight.items() if use is Use.ROTATION}
-    moments = {key: due_at for key, due_at in (histories | checks).items() if type(key) not in under_way}
+    under_way = [type(resource) for resource, use in standing.in_flight.items() if use is Use.ROTATION]
+    due = (histories | checks).items()
+    moments = {key: due_at for key, due_at in due if under_way.count(type(key)) < _AT_ONCE[type(key)]}
     if moments:
         key = min(moments, key=moments.__getitem__)
         yield _candidate(Ask(key, Use.ROTATION), moments[key], standing, _rotates_at(snapshot, standing))

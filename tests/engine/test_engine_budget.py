@@ -194,17 +194,18 @@ class TestRotation:
             most = max(sum(0 <= on - first < WINDOW for on in moments) for first in moments)
             assert most == SHARE // 2
 
-    async def test_one_that_hangs_holds_up_no_poll_and_no_key(self) -> None:
-        async with rig(FULL_VIEW, held=(HistoryKey("r3"),), latency=soon) as at:
+    async def test_some_that_hang_hold_up_no_poll_no_key_and_no_other(self) -> None:
+        held = tuple(HistoryKey(runner_id) for runner_id in ("r3", "r4"))
+        async with rig(FULL_VIEW, held=held, latency=soon) as at:
             await at.clock.advance(3)
             asked = await at.asked_within(4 * INTERVAL)
             assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER)] == [4, 4, 4]
-            assert Use.ROTATION not in at.source.uses
+            assert {HistoryKey(runner_id) for runner_id in ("r6", "r7", "r8", "r9")} <= set(asked)
             await at.attend(FULL_VIEW._replace(page=SECOND))
             assert at.source.asked[-1] == SECOND
-            await at.release(HistoryKey("r3"))
-            await at.clock.advance(2)
-            assert HistoryKey("r4") in at.source.asked
+            await at.release(held[0])
+            assert at.source.most_under_way == 1
+            assert at.source.cancelled == []
 
     async def test_none_when_paused(self) -> None:
         async with rig(FULL_VIEW._replace(paused=True)) as at:

@@ -217,8 +217,11 @@ class TestRotation:
             snapshot = with_histories(snapshot, **{order[-1]: NOW})
         assert order == ["r3", "r4", "r2"]
 
-    def test_one_at_a_time(self) -> None:
-        assert plan(FRESH, Standing(NOW, in_flight={HistoryKey("r2"): Use.ROTATION})).ask is None
+    def test_one_that_takes_long_delays_no_other_and_yet_they_are_few(self) -> None:
+        under_way: dict[Resource, Use] = {HistoryKey(f"x{n}"): Use.ROTATION for n in range(3)}
+        assert plan(FRESH, Standing(NOW, in_flight=under_way)).ask is None
+        del under_way[HistoryKey("x1")]
+        assert plan(FRESH, Standing(NOW, in_flight=under_way)).ask == Ask(HistoryKey("r2"), Use.ROTATION)
 
     def test_another_request_does_not_hold_it_up(self) -> None:
         standing = Standing(NOW, in_flight={PAGE: Use.POLL, HistoryKey("r2"): Use.WISH})

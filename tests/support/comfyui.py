@@ -125,6 +125,9 @@ class ScriptedComfyUI(WireServer):
         if path in answers:
             return answers[path]()
         kind, _, name = path.removeprefix("/").partition("/")
+        if kind == "history":
+            told = history_of(self.jobs, {}, self._is_new)
+            return _json({id: entry for id, entry in told.items() if id == unquote(name)})
         found = self.files.get(unquote(name).removeprefix("workflows/")) if kind == "userdata" else None
         return _json(found[0]) if found else response(status=404)
 

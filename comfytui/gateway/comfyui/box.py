@@ -13,9 +13,10 @@ from comfytui.gateway.comfyui.flight import Flight, wait_for
 from comfytui.gateway.comfyui.memory import Memory
 from comfytui.gateway.comfyui.models import read_remaining, read_stats
 from comfytui.gateway.comfyui.names import name_of
+from comfytui.gateway.comfyui.prefixes import Prefixes
 from comfytui.gateway.comfyui.problems import BoxProblem
 from comfytui.gateway.comfyui.pulse import CLOSED, Pulse
-from comfytui.gateway.comfyui.reading import JobReader, ask
+from comfytui.gateway.comfyui.reading import JobReader, Reading, ask
 from comfytui.gateway.comfyui.saved import SavedWorkflows
 from comfytui.gateway.comfyui.signals import Signals
 from comfytui.gateway.comfyui.translate import runner_of, workflow_of
@@ -38,7 +39,9 @@ QUIET_SECONDS = 30.0
 DOUBT_SECONDS = 10.0
 """The same where it could change unseen."""
 WAIT_SECONDS = 1.0
-"""How long the first contact, and then each reading of jobs, is waited for: whoever asks has other boxes to ask."""
+"""How long news, and the names of jobs, are waited for where something is known: that can be shown meanwhile."""
+FIRST_SECONDS = 7.0
+"""How long is waited where nothing is known yet: a slow box has answered by then, and nobody has lost patience."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +64,17 @@ class Box:
     Args:
         server: Which one.
         clock: All times and waits.
+        since: When the runner that it is was created: ComfyUI knows of no such time.
         ca_bundle: Certificates to trust beside the system's.
         timeout: Seconds that the server has for a whole answer.
     """
 
-    def __init__(self, server: Server, clock: Clock, *, ca_bundle: Path | None = None, timeout: float = 5.0) -> None:
+    def __init__(
+        self, server: Server, clock: Clock, since: datetime, *, ca_bundle: Path | None = None, timeout: float = 5.0
+    ) -> None:
         self._server = server
         self._clock = clock
-        self._first_watched: datetime = clock.now()
+        self._since = since
         self._client = BoxClient(server, ca_bundle=ca_bundle, timeout=timeout)
         self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle)
         self._pulse = Pulse(self._remaining, self._signals, clock, self._greet, self._suspect)
@@ -77,10 +83,12 @@ class Box:
         self._checking = Flight(self._read_stats)
         self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
         self._memory = Memory()
+        self._prefixes = Prefixes(self._client, self._reading.landed, self._memory.learn)
         self._is_changed = True
         self._read_at: float | None = None
-        self._reading_since = self._next_at = 0.0
+        self._reading_since = self._next_at = self._named_by = 0.0
         self._unread = ""
+        self._partly: tuple[str, ...] = ()
         self._stats: RunnerStats | None = None
         self._checked = _NEVER
 
@@ -88,29 +96,37 @@ class Box:
         """Watch it for the next minute, so that it is known soon whether it answers; returns at once."""
         self._pulse.want()
 
+    async def introduced(self) -> None:
+        """Watch it, and return once it has said what it is, or failed to."""
+        await self._pulse.met()
+        await self._checking.landed()
+
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        return runner_of(self._server, self._stats, self._first_watched, self._pulse.last_seen)
+        return runner_of(self._server, self._stats, self._since, self._pulse.last_seen, self._unread_words())
 
     async def history(self) -> tuple[Workflow, ...]:
-        """Its newest jobs: what is known where that is fresh, else after a short wait for news.
+        """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
 
         Raises:
             RunnerUnreachable: It does not answer, or does not tell its jobs; or not yet, and it is not waited for.
         """
-        if not await self._pulse.met_within(WAIT_SECONDS):
+        until = self._clock.monotonic() + FIRST_SECONDS
+        if not await self._pulse.met_within(FIRST_SECONDS):
             raise RunnerUnreachable("has not answered yet")
         self._check_contact()
         if not self._is_fresh():
-            await self._catch_up()
+            await self._catch_up(until)
+        await self._wait_for_names(until)
         if self._unread:
             raise RunnerUnreachable(self._unread)
         if self._read_at is None:
             raise RunnerUnreachable("takes long to tell its jobs")
-        return tuple(
-            workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags)
-            for known in self._memory.newest(HISTORY_LENGTH)
-        )
+        newest = self._memory.newest(HISTORY_LENGTH)
+        if self._partly and not newest:
+            # That there is none cannot be known.
+            raise RunnerUnreachable(self._partly[0])
+        return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in newest)
 
     async def stats(self) -> RunnerStats:
         """What its machine says of itself, at most STATS_SECONDS old; the first contact is waited for.
@@ -136,12 +152,17 @@ class Box:
 
     async def aclose(self) -> None:
         """Stop everything and close what is open."""
-        for part in (self._pulse, self._saved, self._reading, self._checking, self._client):
+        for part in (self._pulse, self._saved, self._prefixes, self._reading, self._checking, self._client):
             await part.aclose()
 
     def _check_contact(self) -> None:
         if self._pulse.problem:
             raise RunnerUnreachable(self._pulse.problem)
+
+    def _unread_words(self) -> tuple[str, ...]:
+        """What could not be read of its jobs, and how many there are, which is known all the same."""
+        remaining = self._pulse.remaining
+        return (*self._partly, f"{remaining} jobs wait or run") if self._partly and remaining else self._partly
 
     def _suspect(self) -> None:
         self._is_changed = True
@@ -158,8 +179,8 @@ class Box:
         is_quiet = self._pulse.remaining == 0 and self._signals.is_open
         return self._clock.monotonic() - self._read_at < (QUIET_SECONDS if is_quiet else DOUBT_SECONDS)
 
-    async def _catch_up(self) -> None:
-        """Read the jobs if it is time; wait until the reading is a second old, if the one before it was good."""
+    async def _catch_up(self, until: float) -> None:
+        """Read the jobs if it is time; wait for the reading, but not beyond that moment, nor if the last one failed."""
         now = self._clock.monotonic()
         if not self._reading.is_under_way:
             if now < self._next_at:
@@ -167,10 +188,26 @@ class Box:
             self._reading_since = now
         reading = self._reading.join()
         if not self._unread:
-            await wait_for(reading, self._clock, self._reading_since + WAIT_SECONDS - now)
+            patience = FIRST_SECONDS if self._read_at is None else WAIT_SECONDS
+            await wait_for(reading, self._clock, min(until, self._reading_since + patience) - now)
         if reading.done() and not reading.cancelled():
             # A mistake of ours is to be seen where it was asked for.
             reading.result()
+
+    async def _wait_for_names(self, until: float) -> None:
+        """Names are looked for after a reading; who asks but once would never see those that came a moment later."""
+        left = min(until, self._named_by) - self._clock.monotonic()
+        if left <= 0:
+            return
+        naming = asyncio.create_task(self._named())
+        try:
+            await wait_for(naming, self._clock, left)
+        finally:
+            naming.cancel()
+
+    async def _named(self) -> None:
+        for names in (self._saved, self._prefixes):
+            await names.landed()
 
     async def _read_jobs(self) -> None:
         began, self._is_changed = self._clock.monotonic(), False
@@ -179,17 +216,28 @@ class Box:
         except BoxProblem as problem:
             self._unread, self._is_changed = str(problem), True
         else:
-            self._unread, self._read_at = "", began
-            self._memory.take(
-                reading.active.jobs,
-                reading.finished.jobs,
-                self._clock.now(),
-                all_active=reading.active.is_all,
-                all_finished=reading.finished.is_all,
-            )
-            self._saved.want(known.job.document for known in self._memory.newest(HISTORY_LENGTH))
+            self._unread, self._read_at, self._partly = "", began, reading.problems
+            self._take(reading)
+            self._look_for_names()
         finally:
             self._next_at = self._clock.monotonic() + self._reader.pause
+
+    def _take(self, reading: Reading) -> None:
+        active, finished = reading.active, reading.finished
+        self._memory.take(
+            active.jobs if active.is_told else None,
+            finished.jobs if finished.is_told else None,
+            self._clock.now(),
+            all_active=active.is_all,
+            all_finished=finished.is_all,
+        )
+
+    def _look_for_names(self) -> None:
+        if not (self._saved.is_under_way or self._prefixes.is_under_way):
+            self._named_by = self._clock.monotonic() + WAIT_SECONDS
+        shown = [known.job for known in self._memory.newest(HISTORY_LENGTH)]
+        self._saved.want(job.document for job in shown)
+        self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
 
     async def _read_stats(self) -> RunnerStats | str:
         began, outcome = self._clock.monotonic(), await self._machine()

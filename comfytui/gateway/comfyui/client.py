@@ -81,17 +81,18 @@ class BoxClient:
         self._client: httpx.AsyncClient | None = None
         self._opening = asyncio.Lock()
 
-    async def get(self, path: str, params: Mapping[str, str | int] | None = None) -> object:
+    async def get(self, path: str, params: Mapping[str, str | int] | None = None, glimpse: int = 0) -> object:
         """GET a path below the server's address and decode the JSON that it answers.
 
         Args:
             path: It begins with one slash and is quoted already.
             params: The query.
+            glimpse: How many bytes of an answer that is too large are wanted all the same.
 
         Raises:
             BoxProblem: The leaf for what went wrong.
         """
-        outcome = await self._outcome(path, params)
+        outcome = await self._outcome(_Attempt(path, params, glimpse))
         if isinstance(outcome, BoxProblem):
             raise outcome
         return outcome
@@ -101,11 +102,10 @@ class BoxClient:
         if self._client is not None:
             await self._client.aclose()
 
-    async def _outcome(self, path: str, params: Mapping[str, str | int] | None) -> object:
+    async def _outcome(self, attempt: _Attempt) -> object:
         client = await self._open()
         if isinstance(client, BoxProblem):
             return client
-        attempt = _Attempt(path, params)
         outcome = await self._in_time(client, attempt)
         if isinstance(outcome, BoxProblem) and attempt.may_want_tls and await self._speaks_tls():
             return SpeaksTLS()
@@ -151,19 +151,21 @@ class BoxClient:
             # What other servers answer there.
             attempt.may_want_tls = head.status_code == httpx.codes.BAD_REQUEST
             return _refusal(head, attempt.path, self._server.url)
-        body = await self._body(head)
-        return TooLarge(attempt.path, MAX_BODY) if body is None else await _decode(body)
+        most = min(attempt.glimpse, MAX_BODY) if _promised(head) > MAX_BODY else MAX_BODY + 1
+        body = await self._body(head, most)
+        if len(body) < most:
+            return await _decode(body)
+        return TooLarge(attempt.path, MAX_BODY, body[: attempt.glimpse])
 
-    async def _body(self, head: httpx.Response) -> bytes | None:
-        """The body; None if it is too large, of which no more is read than it takes to know."""
+    async def _body(self, head: httpx.Response, most: int) -> bytes:
+        """The body; of one that is longer than that, no more than it takes to know."""
         body = bytearray()
-        if _promised(head) > MAX_BODY:
-            return None
-        async for chunk in cast("httpx.AsyncByteStream", head.stream):
-            body += chunk
-            self.received += len(chunk)
-            if len(body) > MAX_BODY:
-                return None
+        if most > 0:
+            async for chunk in cast("httpx.AsyncByteStream", head.stream):
+                body += chunk
+                self.received += len(chunk)
+                if len(body) >= most:
+                    break
         return bytes(body)
 
     async def _speaks_tls(self) -> bool:
@@ -189,6 +191,7 @@ class _Attempt:
 
     path: str
     params: Mapping[str, str | int] | None
+    glimpse: int = 0
     status: int = 0
     went_stale: bool = False
     may_want_tls: bool = False

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["ComfyUIFleet"]
 
+INTRODUCTION_SECONDS = 0.3
+"""How long servers are waited for, together, that are told of for the first time: most say by then what they are."""
+
 
 class ComfyUIFleet:
     """A `Fleet` of servers, asked over the network, each on its own: none waits for another.
@@ -35,26 +38,31 @@ class ComfyUIFleet:
     def __init__(
         self, servers: Sequence[Server], clock: Clock, *, ca_bundle: Path | None = None, timeout: float = 5.0
     ) -> None:
+        # One moment for all: the API lists the newest created first, and these keep the order that a person gave.
+        since = clock.now()
         self._boxes = {
-            runner_id(server.url): Box(server, clock, ca_bundle=ca_bundle, timeout=timeout) for server in servers
+            runner_id(server.url): Box(server, clock, since, ca_bundle=ca_bundle, timeout=timeout) for server in servers
         }
+        self._introduced: set[Box] = set()
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
-        """One page, in the order given, with what is known: no server is waited for. All are active.
+        """One page, in the order given, with what is known; all are active.
 
-        Those on the page are watched from now on, side by side, so that whoever asks for one of them next is told at
-        once if it does not answer.
+        No server is waited for, but for a moment the first time. Those on the page are watched from now on, side by
+        side, so that whoever asks for one of them next is told at once if it does not answer.
         """
         boxes = list(self._boxes.values()) if status in (None, RunnerStatus.ACTIVE) else []
         shown = boxes[(page - 1) * per_page : page * per_page]
         for box in shown:
             box.want()
+        await self._introduce(shown)
         return RunnerPage(runners=tuple(box.runner() for box in shown), total=len(boxes))
 
     async def get_runner(self, runner_id: str) -> Runner:
         """One server by id, with what is known of it, and watched from now on; UnknownRunner if there is none."""
         box = self._box(runner_id)
         box.want()
+        await self._introduce([box])
         return box.runner()
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
@@ -78,6 +86,18 @@ class ComfyUIFleet:
     async def aclose(self) -> None:
         """Stop asking, and close all connections."""
         await asyncio.gather(*(box.aclose() for box in self._boxes.values()))
+
+    async def _introduce(self, boxes: Sequence[Box]) -> None:
+        """Who asks but once, as a command does, would never see a version or a device."""
+        strangers = [box for box in boxes if box not in self._introduced]
+        self._introduced.update(strangers)
+        introductions = [asyncio.create_task(box.introduced()) for box in strangers]
+        try:
+            if introductions:
+                await asyncio.wait(introductions, timeout=INTRODUCTION_SECONDS)
+        finally:
+            for introduction in introductions:
+                introduction.cancel()
 
     def _box(self, runner_id: str) -> Box:
         try:

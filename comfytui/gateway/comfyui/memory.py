@@ -41,8 +41,8 @@ class Memory:
 
     def take(
         self,
-        active: Sequence[Job],
-        finished: Sequence[Job],
+        active: Sequence[Job] | None,
+        finished: Sequence[Job] | None,
         now: datetime,
         *,
         all_active: bool = True,
@@ -51,20 +51,28 @@ class Memory:
         """Take in a reading.
 
         Args:
-            active: What waits or runs, read first; what runs is always among it.
-            finished: The newest of what is finished, read after that.
+            active: What waits or runs, read first; what runs is always among it. None if that could not be read.
+            finished: The newest of what is finished, read after that; None likewise.
             now: When that was.
             all_active: Whether all that waits is listed, and not the newest of it only.
             all_finished: Whether all that is finished is listed, and not the newest of it only.
         """
-        listed = {id: _continued(job, self._known.get(id), now) for id, job in _by_id(active, finished).items()}
+        by_id = _by_id(active or (), finished or ())
+        listed = {id: _continued(job, self._known.get(id), now) for id, job in by_id.items()}
         view = _View.of(listed.values(), all_active=all_active, all_finished=all_finished)
+        view = replace(view, tells_active=active is not None, tells_finished=finished is not None)
         missing = (known for id, known in self._known.items() if id not in listed)
         kept = sorted((after for known in missing if (after := view.without(known, now))), key=_age, reverse=True)
         found = {job.id: Known(job) for job in listed.values()}
         found |= {known.job.id: known for known in kept[: max(0, _MOST - len(found))]}
         last_end = max((known.job.ended for known in found.values() if known.job.ended), default=_EPOCH)
         self._known = {id: _begun(known, last_end) for id, known in found.items()}
+
+    def learn(self, id: str, prefix: str) -> None:
+        """Take in what the files of a known job would be called."""
+        known = self._known.get(id)
+        if known is not None and prefix:
+            self._known[id] = replace(known, job=replace(known.job, prefix=prefix))
 
     def newest(self, count: int = 10) -> tuple[Known, ...]:
         """The jobs that were created last, newest first; one that runs is among them, however old it is."""
@@ -81,11 +89,15 @@ class _View:
         waiting_since: When the oldest of those that wait was created; None if all of them are listed.
         created_since: When the oldest of those that are finished was created; None if all of them are listed.
         ended_since: When the first of those that are finished ended; None if all of them are listed.
+        tells_active: Whether it tells what waits and runs: what it does not tell of is as it was.
+        tells_finished: Whether it tells what is finished.
     """
 
     waiting_since: datetime | None
     created_since: datetime | None
     ended_since: datetime | None
+    tells_active: bool = True
+    tells_finished: bool = True
 
     @classmethod
     def of(cls, listed: Iterable[Job], *, all_active: bool, all_finished: bool) -> _View:
@@ -102,10 +114,12 @@ class _View:
         """What is to be known of a job that the reading does not list; None if nothing is."""
         job = known.job
         is_hidden = _is_before(job.created, self.created_since) or _is_before(job.ended, self.ended_since)
+        if not (self.tells_active if _is_active(job) else self.tells_finished):
+            return known
         match job.status:
             case WorkflowStatus.QUEUED:
                 return known if _is_before(job.created, self.waiting_since) else None
-            case WorkflowStatus.RUNNING if is_hidden:
+            case WorkflowStatus.RUNNING if is_hidden or not self.tells_finished:
                 # It may have ended well, out of sight: whatever were said of it could be wrong.
                 return None
             case WorkflowStatus.RUNNING:

@@ -10,15 +10,18 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from itertools import islice
-from math import isfinite
+from typing import TYPE_CHECKING
 
 from comfytui.api.models import RunnerStats
 from comfytui.api.models import read_stats as read_runner_stats
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.api.text import as_shown
 from comfytui.gateway.comfyui.names import prefix_of_filename
+from comfytui.gateway.comfyui.values import count_of, mapping_of, moment_of, number_of, text_of
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["MOST", "Job", "Jobs", "read_history", "read_jobs", "read_queue", "read_remaining", "read_stats"]
 
@@ -27,7 +30,6 @@ MOST = 1_000
 # More real ones, each with its graph, do not fit into an answer that is taken.
 _MOST_SENT = 20_000
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATUSES = {
     "pending": WorkflowStatus.QUEUED,
     "in_progress": WorkflowStatus.RUNNING,
@@ -81,17 +83,22 @@ class Jobs:
     total: int | None
 
 
-def read_jobs(body: object, most: int = MOST) -> Jobs:
+def read_jobs(body: object, most: int = MOST, *, tells_cancelled: bool = True) -> Jobs:
     """Read the answer of `/api/jobs`: the first so many of it, in the order sent.
+
+    Args:
+        body: The answer.
+        most: How many.
+        tells_cancelled: Whether the server knows of cancelled jobs: before 0.9 those are failed ones without an error.
 
     Raises:
         ValueError: It lists no jobs; the text says what was expected.
     """
-    entries = _mapping(body).get("jobs")
+    entries = mapping_of(body).get("jobs")
     if not isinstance(entries, list):
         raise ValueError("expected an object with a list of jobs")
-    told = _count(_mapping(_mapping(body).get("pagination")).get("total"))
-    jobs = tuple(job for entry in entries[:most] if (job := _listed(_mapping(entry))))
+    told = count_of(mapping_of(mapping_of(body).get("pagination")).get("total"))
+    jobs = tuple(job for entry in entries[:most] if (job := _listed(mapping_of(entry), tells_cancelled)))
     return Jobs(jobs, None if told is None else max(told, len(entries)))
 
 
@@ -103,7 +110,7 @@ def read_queue(body: object, most: int = MOST) -> Jobs:
     Raises:
         ValueError: It is no queue; the text says what was expected.
     """
-    running, pending = _mapping(body).get("queue_running"), _mapping(body).get("queue_pending")
+    running, pending = mapping_of(body).get("queue_running"), mapping_of(body).get("queue_pending")
     if not isinstance(running, list) or not isinstance(pending, list):
         raise ValueError("expected an object with queue_running and queue_pending")
     # Those that wait come as the heap they are kept in, which is in no order that anybody could use.
@@ -122,12 +129,12 @@ def read_history(body: object, most: int = MOST) -> Jobs:
     if not isinstance(body, dict):
         raise ValueError("expected an object of finished jobs")
     newest = [*islice(reversed(body.items()), most)][::-1]
-    return Jobs(tuple(job for id, entry in newest if (job := _finished(id, _mapping(entry)))), len(body))
+    return Jobs(tuple(job for id, entry in newest if (job := _finished(id, mapping_of(entry)))), len(body))
 
 
 def read_remaining(body: object) -> int:
     """Read the answer of `/prompt`: how many jobs wait or run; ValueError with words where no ComfyUI says so."""
-    remaining = _count(_mapping(_mapping(body).get("exec_info")).get("queue_remaining"))
+    remaining = count_of(mapping_of(mapping_of(body).get("exec_info")).get("queue_remaining"))
     if remaining is None:
         raise ValueError("expected exec_info with queue_remaining")
     return remaining
@@ -141,36 +148,44 @@ def read_stats(body: object) -> RunnerStats:
     Raises:
         ValueError: It tells of no system; the text says what was expected.
     """
-    stats = _mapping(body)
+    stats = mapping_of(body)
     if not isinstance(stats.get("system"), Mapping):
         raise ValueError("expected an object with a system")
     told = {name: stats.get(name) for name in ("system", "devices")}
     return read_runner_stats({**told, "dev_mode": False, "extensions": []})
 
 
-def _listed(entry: Mapping[str, object]) -> Job | None:
-    id, word = _text(entry.get("id")), _text(entry.get("status"))
+def _listed(entry: Mapping[str, object], tells_cancelled: bool) -> Job | None:
+    id, word = text_of(entry.get("id")), text_of(entry.get("status"))
     if not id or not word:
         return None
     status = _STATUSES.get(word.lower()) or WorkflowStatus(as_shown(word))
-    # A cycle that shows only while the job runs is told as completed, with an error.
-    is_failure = status is WorkflowStatus.COMPLETED and bool(entry.get("execution_error"))
     return Job(
         id=id,
-        status=WorkflowStatus.FAILED if is_failure else status,
-        number=_number(entry.get("priority")),
-        created=_time(entry.get("create_time")),
-        started=_time(entry.get("execution_start_time")),
-        ended=_time(entry.get("execution_end_time")),
-        prefix=_prefix_of_output(_mapping(entry.get("preview_output"))),
-        document=_text(entry.get("workflow_id")),
+        status=_corrected(status, bool(entry.get("execution_error")), tells_cancelled),
+        number=number_of(entry.get("priority")),
+        created=moment_of(entry.get("create_time")),
+        started=moment_of(entry.get("execution_start_time")),
+        ended=moment_of(entry.get("execution_end_time")),
+        prefix=_prefix_of_output(mapping_of(entry.get("preview_output"))),
+        document=text_of(entry.get("workflow_id")),
     )
+
+
+def _corrected(status: WorkflowStatus, has_error: bool, tells_cancelled: bool) -> WorkflowStatus:
+    """What became of a job that is listed so."""
+    if status is WorkflowStatus.COMPLETED and has_error:
+        # A cycle that shows only while the job runs.
+        return WorkflowStatus.FAILED
+    if status is WorkflowStatus.FAILED and not has_error and not tells_cancelled:
+        return WorkflowStatus.CANCELLED
+    return status
 
 
 def _prefix_of_output(output: Mapping[str, object]) -> str:
     if output.get("type") != "output":
         return ""
-    folder, prefix = _text(output.get("subfolder")), prefix_of_filename(_text(output.get("filename")))
+    folder, prefix = text_of(output.get("subfolder")), prefix_of_filename(text_of(output.get("filename")))
     return f"{folder}/{prefix}" if folder else prefix
 
 
@@ -183,7 +198,7 @@ def _queued(items: list[object], status: WorkflowStatus) -> Iterator[Job]:
 
 def _arrival(item: object) -> float:
     """When an item of the queue came: one that is put in front gets the next number too, but below zero."""
-    return abs(_number(item[0]) or 0) if isinstance(item, list) and item else 0
+    return abs(number_of(item[0]) or 0) if isinstance(item, list) and item else 0
 
 
 def _turn(job: Job) -> tuple[bool, float, str]:
@@ -192,14 +207,14 @@ def _turn(job: Job) -> tuple[bool, float, str]:
 
 
 def _finished(id: object, entry: Mapping[str, object]) -> Job | None:
-    prompt, status = entry.get("prompt"), _mapping(entry.get("status"))
+    prompt, status = entry.get("prompt"), mapping_of(entry.get("status"))
     if not isinstance(id, str) or not id or not isinstance(prompt, list):
         return None
     told = _Item.of(prompt)
     times = _times(status.get("messages"))
     return Job(
         id=id,
-        status=_outcome(_text(status.get("status_str")), times),
+        status=_outcome(text_of(status.get("status_str")), times),
         number=told.number,
         created=told.created,
         started=times.get("execution_start"),
@@ -213,7 +228,7 @@ def _times(messages: object) -> dict[str, datetime | None]:
     """When each event that a job's messages tell of was, the last of its kind; None where that is not told."""
     pairs = messages if isinstance(messages, list) else []
     return {
-        pair[0]: _time(_mapping(pair[1]).get("timestamp"))
+        pair[0]: moment_of(mapping_of(pair[1]).get("timestamp"))
         for pair in pairs
         if isinstance(pair, list) and len(pair) > 1 and isinstance(pair[0], str)
     }
@@ -240,14 +255,14 @@ class _Item:
     @classmethod
     def of(cls, item: object) -> _Item:
         parts = [*(item if isinstance(item, list) else []), None, None, None, None, None]
-        extra = _mapping(parts[3])
-        workflow = _mapping(_mapping(extra.get("extra_pnginfo")).get("workflow"))
+        extra = mapping_of(parts[3])
+        workflow = mapping_of(mapping_of(extra.get("extra_pnginfo")).get("workflow"))
         return cls(
-            id=_text(parts[1]),
-            number=_number(parts[0]),
-            created=_time(extra.get("create_time")),
-            prefix=_prefix_of_graph(_mapping(parts[2]), parts[4]),
-            document=_text(workflow.get("id")),
+            id=text_of(parts[1]),
+            number=number_of(parts[0]),
+            created=moment_of(extra.get("create_time")),
+            prefix=_prefix_of_graph(mapping_of(parts[2]), parts[4]),
+            document=text_of(workflow.get("id")),
         )
 
 
@@ -255,40 +270,7 @@ def _prefix_of_graph(graph: Mapping[str, object], outputs: object) -> str:
     """What the first of its nodes that is to save files calls them; what is not executed saves none."""
     executed = outputs if isinstance(outputs, list) else list(graph)
     for name in graph:
-        prefix = _text(_mapping(_mapping(graph[name]).get("inputs")).get("filename_prefix"))
+        prefix = text_of(mapping_of(mapping_of(graph[name]).get("inputs")).get("filename_prefix"))
         if prefix and name in executed:
             return prefix
     return ""
-
-
-def _mapping(value: object) -> Mapping[str, object]:
-    return value if isinstance(value, Mapping) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def _count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
-
-
-def _number(value: object) -> float | None:
-    if not isinstance(value, (int, float)) or isinstance(value, bool):
-        return None
-    try:
-        number = float(value)
-    except OverflowError:
-        return None
-    return number if isfinite(number) else None
-
-
-def _time(value: object) -> datetime | None:
-    """A moment told in milliseconds since 1970; None for what is none."""
-    number = _number(value)
-    if number is None or number <= 0:
-        return None
-    try:
-        return _EPOCH + timedelta(milliseconds=number)
-    except OverflowError:
-        return None

@@ -67,10 +67,12 @@ class TooLarge(BoxProblem):
     Args:
         path: What was asked for.
         limit: Bytes that would have been taken.
+        beginning: As much of its beginning as was asked for; in no words.
     """
 
-    def __init__(self, path: str, limit: int) -> None:
+    def __init__(self, path: str, limit: int, beginning: bytes = b"") -> None:
         super().__init__(f"the answer to {path} is larger than {limit // 1_000_000} MB and was cut off")
+        self.beginning = beginning
 
 
 class Refused(BoxProblem):

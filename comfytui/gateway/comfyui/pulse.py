@@ -61,7 +61,7 @@ class Pulse:
         self._on_contact = on_contact
         self._on_change = on_change
         self._task: asyncio.Task[None] | None = None
-        self._wanted_at = 0.0
+        self._wanted_at = self._began_at = 0.0
         self._is_there = False
         self._is_closed = False
         self._met = asyncio.Event()
@@ -79,6 +79,7 @@ class Pulse:
         self._wanted_at = self._clock.monotonic()
         if self._task is None and not self._is_closed:
             self._met.clear()
+            self._began_at = self._wanted_at
             self._task = asyncio.create_task(self._run())
 
     async def met(self) -> None:
@@ -87,12 +88,15 @@ class Pulse:
         await self._met.wait()
 
     async def met_within(self, seconds: float) -> bool:
-        """Want it, and return once it is met, or when so many seconds have passed without; whether it is met."""
+        """Want it, and return once it is met, or has not been within so many seconds of being watched; whether it is.
+
+        However many wait for boxes that do not answer, one after another: those seconds are the same for all.
+        """
         self.want()
         if not self.is_met:
             meeting = asyncio.create_task(self._met.wait())
             try:
-                await wait_for(meeting, self._clock, seconds)
+                await wait_for(meeting, self._clock, self._began_at + seconds - self._clock.monotonic())
             finally:
                 meeting.cancel()
         return self.is_met

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.client import MAX_BODY
+from comfytui.gateway.comfyui.glimpse import GLIMPSE_BYTES, glimpsed_queue
 from comfytui.gateway.comfyui.models import Job, read_history, read_jobs, read_queue
-from comfytui.gateway.comfyui.problems import Garbled, Refused, TooLarge
+from comfytui.gateway.comfyui.problems import BoxProblem, Garbled, Refused, TooLarge
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -44,11 +45,15 @@ class Half:
 
     Attributes:
         jobs: The newest of it; what runs is always among them.
-        is_all: Whether that is all there is of it.
+        is_all: Whether that is all there is of it, or all that can be known to be there.
+        problem: What kept it, or some of it, from being read.
+        is_told: Whether any of it could be read.
     """
 
     jobs: tuple[Job, ...]
     is_all: bool
+    problem: BoxProblem | None = None
+    is_told: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +68,27 @@ class Reading:
     active: Half
     finished: Half
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """What could not be read, and why."""
+        halves = (("/queue", self.active.problem), ("/history", self.finished.problem))
+        told = ((path, str(problem)) for path, problem in halves if problem is not None)
+        return tuple(words if path in words else f"{path}: {words}" for path, words in told)
+
 
 async def ask(
-    client: BoxClient, path: str, read: Callable[[object], _T], params: Mapping[str, str | int] | None = None
+    client: BoxClient,
+    path: str,
+    read: Callable[[object], _T],
+    params: Mapping[str, str | int] | None = None,
+    glimpse: int = 0,
 ) -> _T:
-    """What a box answers, read.
+    """What a box answers, read; for the arguments see `BoxClient.get`.
 
     Raises:
         BoxProblem: It gave no answer, or one that cannot be read.
     """
-    body = await client.get(path, params)
+    body = await client.get(path, params, glimpse)
     try:
         return read(body)
     except ValueError as error:
@@ -84,7 +100,8 @@ class JobReader:
 
     Each of the two halves, what is active and what is finished, is asked of `/api/jobs`, and where that does not
     answer for it (404 before 0.6, 500 while one bad job is there) of `/queue` or `/history` for a while. Active ones
-    first: a job that ends between the two questions is then in both answers, never in none.
+    first: a job that ends between the two questions is then in both answers, never in none. Those two may be too large,
+    or take too long: that spoils its own half alone.
 
     Args:
         client: Asks the box.
@@ -94,6 +111,7 @@ class JobReader:
     def __init__(self, client: BoxClient, clock: Clock) -> None:
         self._client = client
         self._clock = clock
+        self._made = 0
         self.forget()
         self.pause = BRISK_SECONDS
         """Seconds that are to pass after the last reading before the next begins."""
@@ -108,21 +126,19 @@ class JobReader:
         """Read both halves.
 
         Raises:
-            BoxProblem: One of them could not be had.
+            BoxProblem: The list of jobs could not be had, or neither half without it.
         """
-        before, at_least = self._client.received, 0
-        is_brisk = False
+        before, is_brisk = self._client.received, False
+        self._made = 0
         try:
             active = await self._either(_ACTIVE, self._listed_active, self._queue)
             finished = await self._either(_FINISHED, self._listed_finished, self._history)
             is_brisk = not any(self._is_set_aside(half) for half in _HALVES)
-        except TooLarge:
-            # The box made all of it, however little of that was read.
-            at_least = MAX_BODY
-            raise
         finally:
-            slow = SLOW_SECONDS + max(at_least, self._client.received - before) / BYTES_A_SECOND
+            slow = SLOW_SECONDS + max(self._made, self._client.received - before) / BYTES_A_SECOND
             self.pause = BRISK_SECONDS if is_brisk else slow
+        if active.problem is not None and not (active.is_told or finished.is_told):
+            raise active.problem
         return Reading(active, finished)
 
     async def _either(
@@ -135,7 +151,16 @@ class JobReader:
                 if refusal.status not in _RETRY:
                     raise
                 self._set_aside(half, refusal.status)
-        return await plain()
+        try:
+            return await plain()
+        except BoxProblem as problem:
+            return Half((), is_all=False, problem=self._noted(problem), is_told=False)
+
+    def _noted(self, problem: BoxProblem) -> BoxProblem:
+        if isinstance(problem, TooLarge):
+            # The box made all of it, however little of that was read.
+            self._made += MAX_BODY
+        return problem
 
     def _is_set_aside(self, half: str) -> bool:
         return half in self._not_before and self._clock.monotonic() < self._not_before[half]
@@ -162,12 +187,20 @@ class JobReader:
 
     async def _listed(self, states: str, limit: int = LIMIT) -> Half:
         # What lists more than it was asked for is not ComfyUI, and may list any number.
-        read = partial(read_jobs, most=limit)
+        tells_cancelled = self._finished == _FINISHED
+        read = partial(read_jobs, most=limit, tells_cancelled=tells_cancelled)
         listed = await ask(self._client, JOBS, read, {"status": states, "limit": limit})
         return Half(listed.jobs, is_all=listed.total is not None and listed.total <= len(listed.jobs))
 
     async def _queue(self) -> Half:
-        listed = await ask(self._client, "/queue", read_queue)
+        try:
+            listed = await ask(self._client, "/queue", read_queue, glimpse=GLIMPSE_BYTES)
+        except TooLarge as problem:
+            glimpsed = glimpsed_queue(problem.beginning)
+            if glimpsed is None:
+                raise
+            # What cannot be seen to wait any more is not said to.
+            return Half(glimpsed, is_all=True, problem=self._noted(problem))
         return Half(listed.jobs, is_all=listed.total == len(listed.jobs))
 
     async def _history(self) -> Half:

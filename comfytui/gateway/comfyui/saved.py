@@ -59,6 +59,15 @@ class SavedWorkflows:
             self._again_at = self._clock.monotonic() + LOOK_SECONDS
             self._looking.join()
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is being found out."""
+        return self._looking.is_under_way
+
+    async def landed(self) -> None:
+        """Return once nothing is looked for."""
+        await self._looking.landed()
+
     async def aclose(self) -> None:
         """Stop looking."""
         await self._looking.aclose()

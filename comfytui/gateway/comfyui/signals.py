@@ -20,10 +20,16 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.config.servers import Server
 
-__all__ = ["CALM_SECONDS", "RETRY_SECONDS", "Signals", "is_change"]
+__all__ = ["CALM_SECONDS", "FLOODED_SECONDS", "MOST_MESSAGES", "RETRY_SECONDS", "Signals", "is_change"]
 
 RETRY_SECONDS = 30.0
 """How long after a connection ended or failed the next one is tried."""
+FLOODED_SECONDS = 300.0
+"""The same after one that was a flood; its box is read by time alone until then."""
+MOST_MESSAGES = 1_000
+"""Messages a second that are taken: five times as many as an old box sends of a job's progress."""
+MOST_BYTES = 16_000_000
+"""The same for their bytes: previews are large."""
 CALM_SECONDS = 0.5
 """How long after a change was told the next one is, with all that came meanwhile."""
 
@@ -58,13 +64,15 @@ class Signals:
         self._on_change = on_change
         self._clock = clock
         self._ca_bundle = ca_bundle
+        self._rest = RETRY_SECONDS
 
     async def run(self) -> None:
-        """Listen until cancelled; whatever fails is tried again after RETRY_SECONDS."""
+        """Listen until cancelled; whatever fails is tried again after RETRY_SECONDS, or FLOODED_SECONDS."""
         while True:
+            self._rest = RETRY_SECONDS
             if await self._listened():
                 self._on_change()
-            await self._clock.sleep(RETRY_SECONDS)
+            await self._clock.sleep(self._rest)
 
     async def _listened(self) -> bool:
         """Listen until the connection ends; whether there was one."""
@@ -88,9 +96,12 @@ class Signals:
 
         address = urlsplit(self._server.url)
         is_tls = address.scheme == "https"
+        headers = dict(headers_of(self._server))
+        # The library makes this header from the URL, and would send one of ours as a second.
+        called = next((headers.pop(name) for name in list(headers) if name.lower() == "host"), address.netloc)
         return await connect(
-            f"{'wss' if is_tls else 'ws'}://{address.netloc}{address.path}/ws?clientId={uuid4()}",
-            additional_headers=headers_of(self._server),
+            f"{'wss' if is_tls else 'ws'}://{called}{address.path}/ws?clientId={uuid4()}",
+            additional_headers=headers,
             user_agent_header=f"comfytui/{__version__}",
             compression=None,
             proxy=None,
@@ -100,15 +111,21 @@ class Signals:
             ssl=await tls_context(self._server.url, self._ca_bundle) if is_tls else None,
             # Named apart from the URL, they keep redirects from leading to another host.
             host=address.hostname,
+            server_hostname=address.hostname if is_tls else None,
             port=address.port or (443 if is_tls else 80),
         )
 
     async def _hear(self, socket: ClientConnection) -> None:
-        news = asyncio.Event()
+        news, flow = asyncio.Event(), _Flow(self._clock)
         telling = asyncio.create_task(self._tell(news))
         try:
             # A box waits for those that listen, so everything is taken from it at once, and most of it dropped.
             async for message in socket:
+                if flow.is_flood(len(message)):
+                    # Neither we nor the box have to bear it, and a farewell would be answered behind all of it.
+                    self._rest = FLOODED_SECONDS
+                    socket.transport.abort()
+                    break
                 if not news.is_set() and is_change(message):
                     news.set()
         finally:
@@ -121,6 +138,24 @@ class Signals:
             news.clear()
             self._on_change()
             await self._clock.sleep(CALM_SECONDS)
+
+
+class _Flow:
+    """How much came within the second that is under way."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._since = clock.monotonic()
+        self._messages = self._bytes = 0
+
+    def is_flood(self, size: int) -> bool:
+        """Whether one more message of that many bytes or characters is too much."""
+        now = self._clock.monotonic()
+        if now - self._since >= 1.0:
+            self._since, self._messages, self._bytes = now, 0, 0
+        self._messages += 1
+        self._bytes += size
+        return self._messages > MOST_MESSAGES or self._bytes > MOST_BYTES
 
 
 def is_change(message: str | bytes) -> bool:

@@ -49,7 +49,13 @@ def tags_of(stats: RunnerStats) -> tuple[str, ...]:
     return tuple(dict.fromkeys((f"{_PRODUCT}-{version}" if version else _PRODUCT, *types)))
 
 
-def runner_of(server: Server, stats: RunnerStats | None, first_watched: datetime, last_seen: datetime | None) -> Runner:
+def runner_of(
+    server: Server,
+    stats: RunnerStats | None,
+    first_watched: datetime,
+    last_seen: datetime | None,
+    unread: tuple[str, ...] = (),
+) -> Runner:
     """A server as the API's runner, which nobody owns and which is always active: ComfyUI knows of neither.
 
     Args:
@@ -58,6 +64,7 @@ def runner_of(server: Server, stats: RunnerStats | None, first_watched: datetime
         first_watched: When it was first watched.
         last_seen: When it last gave a good answer. Told to the minute, so that a runner that goes on answering does
             not change with each poll.
+        unread: What of its jobs could not be read, in sentences: the API has no other place for them.
     """
     answered = last_seen.replace(second=0, microsecond=0) if last_seen else first_watched
     return Runner.model_validate(
@@ -67,7 +74,7 @@ def runner_of(server: Server, stats: RunnerStats | None, first_watched: datetime
             "name": server.name,
             "status": RunnerStatus.ACTIVE,
             "endpoint": server.url,
-            "tags": tags_of(stats) if stats else (_PRODUCT,),
+            "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *unread),
             "headers": dict.fromkeys(server.headers, _MASK),
             "created_at": first_watched,
             "updated_at": max(first_watched, answered),

@@ -118,7 +118,7 @@ def queue(history: Feed[tuple[Workflow, ...]]) -> tuple[int, int] | None:
 def queue_cell(history: Feed[tuple[Workflow, ...]]) -> Line:
     """The cell `queue` of a runner: `▶1 ◔3`, a dash where nothing is under way; unknown and old as `last_workflow`.
 
-    `◔9+` is what of more is in the history, which is no longer than HISTORY_LENGTH.
+    `▶1◔9+` is what of more is in the history, which is no longer than HISTORY_LENGTH: as wide as the column, just so.
     """
     known = queue(history)
     if known is None:
@@ -126,13 +126,14 @@ def queue_cell(history: Feed[tuple[Workflow, ...]]) -> Line:
     if not any(known):
         return (Span(ABSENT, Role.MUTED),)
     glyphs = map(workflow_glyph, (WorkflowStatus.RUNNING, WorkflowStatus.QUEUED))
-    told = zip(glyphs, known, ("", "+" if _may_wait_more(history.value or ()) else ""), strict=True)
+    more = "+" if _may_wait_more(history.value or ()) else ""
+    told = zip(glyphs, known, ("", more), strict=True)
     shown = (
-        (Span(f"{glyph.text}{count}{more}", Role.MUTED if history.problem else glyph.role),)
-        for glyph, count, more in told
+        (Span(f"{glyph.text}{count}{mark}", Role.MUTED if history.problem else glyph.role),)
+        for glyph, count, mark in told
         if count
     )
-    return beside(shown, Span(" "))
+    return beside(shown, Span("" if more else " "))
 
 
 def _may_wait_more(history: Sequence[Workflow]) -> bool:

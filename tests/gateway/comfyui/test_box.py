@@ -112,11 +112,27 @@ async def test_a_slow_reading_is_waited_for_a_second(server: ScriptedComfyUI, bo
     assert readings(server) == 1
 
 
-async def test_the_first_contact_is_waited_for_a_second(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_slow_server_tells_its_jobs_the_first_time(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+    server.put(job("a"))
+    asking = asyncio.create_task(seen(box))
+    server.hang("/prompt")
+    await until(lambda: beats(server) == 1)
+    await clock.advance(3)
+    server.resume()
+    server.hang("/api/jobs")
+    await until(lambda: readings(server) == 1)
+    await clock.advance(3)
+    server.resume()
+    assert await asking == [("a", WorkflowStatus.COMPLETED)]
+
+
+async def test_the_first_contact_is_waited_for_as_long_as_is_bearable(
+    server: ScriptedComfyUI, box: Box, clock: FakeClock
+) -> None:
     server.hang()
     asking = asyncio.create_task(box.history())
     await until(lambda: beats(server) == 1)
-    await clock.advance(0.9)
+    await clock.advance(6.9)
     assert not asking.done()
     await clock.advance(0.1)
     with pytest.raises(RunnerUnreachable, match=r"^has not answered yet$"):
@@ -140,7 +156,7 @@ async def test_a_reading_that_hangs_is_waited_for_once(server: ScriptedComfyUI, 
     server.hang("/api/jobs")
     asking = asyncio.create_task(box.history())
     await until(lambda: readings(server) == 1)
-    await clock.advance(0.9)
+    await clock.advance(6.9)
     assert not asking.done()
     await clock.advance(0.1)
     for again in (asking, *(asyncio.create_task(box.history()) for _ in range(3))):
@@ -217,9 +233,7 @@ async def test_names_come_from_saved_files_once_they_are_read(
 ) -> None:
     server.files = {"people/my portrait.json": ({"id": "document"}, 1.0)}
     server.put(job("a", document="document", prefix="portraits/face"), job("b", created=CREATED - 1, prefix=""))
-    names = [workflow.name for workflow in await box.history()]
-    assert names == ["face", "b"]
-    await until(lambda: bool(box._saved.paths))
+    # Also for one who asks but once.
     assert [workflow.name for workflow in await box.history()] == ["my portrait", "b"]
     await listening(server, box, clock)
     for _ in range(10):
@@ -228,14 +242,32 @@ async def test_names_come_from_saved_files_once_they_are_read(
     assert "/userdata" not in server.paths
 
 
+async def test_names_are_waited_for_a_second(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+    server.files = {"my portrait.json": ({"id": "document"}, 1.0)}
+    server.put(job("a", document="document", prefix="portraits/face"))
+    server.hang("/userdata")
+    asking = asyncio.create_task(box.history())
+    await until(lambda: "/userdata" in server.paths)
+    await clock.advance(0.9)
+    assert not asking.done()
+    await clock.advance(0.1)
+    assert [workflow.name for workflow in await asking] == ["face"]
+    async with asyncio.timeout(1):
+        assert [workflow.name for workflow in await box.history()] == ["face"]
+    server.resume()
+    await until(lambda: bool(box._saved.paths))
+    assert [workflow.name for workflow in await box.history()] == ["my portrait"]
+
+
 async def test_files_are_not_read_while_jobs_are(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
     server.files = {f"{number}.json": ({"id": str(number)}, 1.0) for number in range(3)}
     server.put(job("a", document="2"))
     server.hang("/userdata/")
-    await box.history()
+    first = asyncio.create_task(box.history())
     await until(lambda: "/userdata/workflows%2F0.json" in server.paths)
     server.hang("/api/jobs")
     await clock.advance(1)
+    await first
     box._suspect()
     asking = asyncio.create_task(box.history())
     await until(lambda: readings(server) == 2)

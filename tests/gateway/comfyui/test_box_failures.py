@@ -125,6 +125,32 @@ async def test_what_kept_jobs_from_being_read_is_over_with_the_next_contact(
     assert await seen(box) == [("a", WorkflowStatus.COMPLETED)]
 
 
+async def test_of_a_queue_too_large_the_rest_is_told_and_that_it_was(clock: FakeClock) -> None:
+    words = "the answer to /queue is larger than 8 MB and was cut off"
+    async with ScriptedComfyUI("0.3.64") as server, watched(server, clock) as box:
+        server.put(job("ran"), job("runs", "in_progress", number=1))
+        server.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(2, 372)))
+        statuses = [(workflow.id, workflow.status) for workflow in await box.history()]
+        assert statuses == [
+            *((f"w{number}", WorkflowStatus.QUEUED) for number in (5, 4, 3, 2)),
+            ("runs", WorkflowStatus.RUNNING),
+            ("ran", WorkflowStatus.COMPLETED),
+        ]
+        await until(lambda: box.runner().tags[0] == "comfyui-0.3.64")
+        assert box.runner().tags == ("comfyui-0.3.64", "cpu", words, "371 jobs wait or run")
+        server.jobs = server.jobs[:2]
+        await clock.advance(100)
+        assert await seen(box) == [("runs", WorkflowStatus.RUNNING), ("ran", WorkflowStatus.COMPLETED)]
+        assert box.runner().tags == ("comfyui-0.3.64", "cpu")
+
+
+async def test_that_nothing_is_there_is_not_said_where_it_cannot_be_known(clock: FakeClock) -> None:
+    async with ScriptedComfyUI("0.3.64") as server, watched(server, clock) as box:
+        server.put(job("runs", "in_progress", size=9_000_000))
+        with pytest.raises(RunnerUnreachable, match="/queue is larger than 8 MB and was cut off"):
+            await box.history()
+
+
 async def test_a_machine_that_does_not_tell_its_numbers(server: ScriptedComfyUI, box: Box) -> None:
     server.stats = {"nothing": "of use"}
     for _ in range(3):

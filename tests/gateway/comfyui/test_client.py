@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -20,7 +21,7 @@ from comfytui.gateway.comfyui.problems import (
 )
 from tests.gateway.comfyui.asking import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.comfyui import ScriptedComfyUI, job, replay
-from tests.support.comfyui_jobs import recording
+from tests.support.comfyui_jobs import queue_of, recording
 from tests.support.scripted import (
     Exchange,
     ScriptedServer,
@@ -233,6 +234,16 @@ class TestSizes:
         assert str(caught.value) == "the answer to /history is larger than 8 MB and was cut off"
         # What the sockets' buffers hold is under way before anybody can stop it.
         assert box.bytes_out < 16_000_000
+
+    @pytest.mark.parametrize("glimpse", [0, 1, 100_000])
+    async def test_its_beginning_is_had_where_it_is_wanted(self, box: ScriptedComfyUI, glimpse: int) -> None:
+        box.put(*(job(f"j{number}", "pending", number=number, size=58_000) for number in range(200)))
+        async with client_of(box.url) as client:
+            with pytest.raises(TooLarge) as caught:
+                await client.get("/queue", glimpse=glimpse)
+            assert glimpse <= client.received <= glimpse + 1_000_000
+        expected = json.dumps(queue_of(box.jobs, True)).encode()[:glimpse]
+        assert caught.value.beginning == expected
 
     async def test_one_that_does_not_say_is_read_up_to_the_limit(self, scripted: ScriptedServer) -> None:
         sent = []

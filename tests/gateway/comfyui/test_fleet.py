@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, aclosing
+from datetime import datetime
 
 import pytest
 from pydantic import SecretStr
@@ -50,6 +51,14 @@ OUTCOMES = {
 }
 CASES = [(version, id, outcome) for version, outcomes in OUTCOMES.items() for id, outcome in outcomes.items()]
 CREATED = 1_795_280_000_000
+
+
+class _SlowClock(FakeClock):
+    """A clock at which a second passes whenever somebody looks."""
+
+    def now(self) -> datetime:
+        self.jump(1)
+        return super().now()
 
 
 async def history_of(server: ScriptedComfyUI, clock: FakeClock) -> tuple[Workflow, ...]:
@@ -150,6 +159,12 @@ class TestListing:
         assert first.id == str(uuid.uuid5(uuid.NAMESPACE_URL, self.SERVERS[0].url))
         assert (first.status, first.endpoint, first.tags) == (RunnerStatus.ACTIVE, "http://127.0.0.1:1", ("comfyui",))
         assert first.created_at == first.updated_at == START
+
+    async def test_they_are_as_old_as_each_other_however_long_the_start_took(self) -> None:
+        async with watching(*self.SERVERS, clock=_SlowClock()) as fleet:
+            shown = (await fleet.list_runners(1, 10, None)).runners
+        # What the API promises, the newest created first, holds for the order that was given.
+        assert {runner.created_at for runner in shown} == {shown[0].created_at}
 
     async def test_nobody(self, fleet: ComfyUIFleet) -> None:
         nobody = str(uuid.UUID(int=7))

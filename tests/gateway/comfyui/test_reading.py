@@ -10,7 +10,7 @@ import pytest
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.problems import Garbled, NotThere, Refused, TooLarge
+from comfytui.gateway.comfyui.problems import Garbled, NotAnswering, NotThere, Refused
 from comfytui.gateway.comfyui.reading import JobReader, Reading, ask
 from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
@@ -25,8 +25,10 @@ MINUTE = 1_795_280_000_000
 
 
 @asynccontextmanager
-async def reader_of(box: ScriptedComfyUI, clock: FakeClock | None = None) -> AsyncIterator[JobReader]:
-    async with aclosing(BoxClient(Server(box.url, "gpu"))) as client:
+async def reader_of(
+    box: ScriptedComfyUI, clock: FakeClock | None = None, within: float = 5.0
+) -> AsyncIterator[JobReader]:
+    async with aclosing(BoxClient(Server(box.url, "gpu"), timeout=within)) as client:
         yield JobReader(client, clock or FakeClock())
 
 
@@ -107,8 +109,13 @@ async def test_a_waiting_job_that_breaks_the_list() -> None:
 async def test_before_0_9_there_are_no_cancelled_ones() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
         box.knows_cancelled = False
-        box.put(job("ran"), job("broken off", "cancelled"))
-        assert ids(await reader.read()) == ([], ["broken off", "ran"])
+        box.put(job("ran"), job("broken off", "cancelled"), job("broke", "failed"))
+        reading = await reader.read()
+        assert {job.id: job.status for job in reading.finished.jobs} == {
+            "ran": WorkflowStatus.COMPLETED,
+            "broken off": WorkflowStatus.CANCELLED,
+            "broke": WorkflowStatus.FAILED,
+        }
         await reader.read()
         assert asked(box) == [ACTIVE, FINISHED, FINISHED_BEFORE_0_9, ACTIVE, FINISHED_BEFORE_0_9]
         assert reader.pause == 1
@@ -172,21 +179,49 @@ async def test_large_queues_are_read_less_often() -> None:
         assert 35 < reader.pause < 45
 
 
-async def test_a_queue_too_large_is_cut_off() -> None:
+async def test_of_a_queue_too_large_what_runs_is_told_and_what_is_next_and_what_is_finished() -> None:
     async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
-        box.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(370)))
-        with pytest.raises(TooLarge, match="/queue is larger than 8 MB"):
-            await reader.read()
+        box.put(job("ran"), job("runs", "in_progress", number=1, size=58_000))
+        box.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(371, 1, -1)))
+        reading = await reader.read()
+        assert ids(reading) == (["runs", "w2", "w3", "w4", "w5"], ["ran"])
+        assert reading.problems == ("the answer to /queue is larger than 8 MB and was cut off",)
         assert reader.pause > 80
-        assert HISTORY not in asked(box)
+        assert asked(box) == [ACTIVE, "/queue", HISTORY]
+        assert reader._client.received < 1_500_000
+
+
+async def test_a_queue_of_which_nothing_can_be_told_spoils_no_history() -> None:
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
+        box.put(job("ran"), job("runs", "in_progress", size=9_000_000))
+        reading = await reader.read()
+        assert (ids(reading), reading.active.is_told) == (([], ["ran"]), False)
+        assert reading.problems == ("the answer to /queue is larger than 8 MB and was cut off",)
+
+
+async def test_a_queue_that_takes_too_long_spoils_no_history() -> None:
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box, within=0.2) as reader:
+        box.put(job("ran"))
+        box.hang("/queue")
+        reading = await reader.read()
+        assert ids(reading) == ([], ["ran"])
+        assert reading.problems == ("/queue: accepts connections and does not answer",)
+
+
+async def test_neither_half_is_no_reading() -> None:
+    async with ScriptedComfyUI("0.3.64") as box, reader_of(box, within=0.2) as reader:
+        box.hang("/queue", "/history")
+        with pytest.raises(NotAnswering):
+            await reader.read()
 
 
 async def test_a_history_too_large_is_asked_for_half_as_much_the_next_time() -> None:
     async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
-        box.put(*(job(f"f{number}", size=3_000_000) for number in range(20)))
+        box.put(job("waits", "pending"), *(job(f"f{number}", size=3_000_000) for number in range(20)))
         for _ in range(2):
-            with pytest.raises(TooLarge, match="/history is larger than 8 MB"):
-                await reader.read()
+            reading = await reader.read()
+            assert (ids(reading), reading.finished.is_told) == ((["waits"], []), False)
+            assert reading.problems == ("the answer to /history is larger than 8 MB and was cut off",)
         assert ids(await reader.read())[1] == ["f18", "f19"]
         assert [target for target in asked(box) if "history" in target] == [
             "/history?max_items=10",

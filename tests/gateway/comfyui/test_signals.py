@@ -11,7 +11,14 @@ from pydantic import SecretStr
 
 from comfytui import __version__
 from comfytui.config.servers import Server
-from comfytui.gateway.comfyui.signals import CALM_SECONDS, RETRY_SECONDS, Signals, is_change
+from comfytui.gateway.comfyui.signals import (
+    CALM_SECONDS,
+    FLOODED_SECONDS,
+    MOST_MESSAGES,
+    RETRY_SECONDS,
+    Signals,
+    is_change,
+)
 from tests.gateway.comfyui.asking import answering_at_once
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
@@ -158,6 +165,35 @@ async def test_whatever_it_is_told_it_listens_on(box: ScriptedComfyUI, listener:
     assert listener.is_open()
 
 
+async def test_as_much_as_a_box_can_have_to_tell_is_heard(box: ScriptedComfyUI, listener: Listener) -> None:
+    for _ in range(3):
+        await listener.clock.advance(1)
+        for _ in range(MOST_MESSAGES - 1):
+            await box.say('{"type": "progress"}')
+    await box.changed()
+    await listener.heard_of(3)
+    assert listener.is_open()
+
+
+@pytest.mark.parametrize(("message", "times"), [('{"type": "status"}', MOST_MESSAGES + 1), (b"x" * 6_000_000, 3)])
+async def test_a_flood_is_left_and_tried_again_much_later(
+    box: ScriptedComfyUI, listener: Listener, message: str | bytes, times: int
+) -> None:
+    await listener.clock.advance(1)
+    for _ in range(times):
+        await box.say(message)
+    async with asyncio.timeout(PATIENCE):
+        while listener.is_open():
+            await settle(1)
+    await listener.clock.advance(FLOODED_SECONDS - 1)
+    assert box.paths == ["/ws"]
+    await listener.clock.advance(2)
+    async with asyncio.timeout(PATIENCE):
+        while not listener.is_open():
+            await settle(1)
+    assert box.paths == ["/ws"] * 2
+
+
 def test_a_recorded_hour_of_an_observer() -> None:
     lines = (RECORDINGS / "v0.33.0" / "ws-observer.jsonl").read_text().splitlines()
     messages = [json.loads(line).get("msg") for line in lines]
@@ -175,6 +211,25 @@ async def test_a_header_goes_out_once_however_it_is_written() -> None:
     (request,) = heard
     assert request.lower().count(b"authorization:") == 1
     assert SECRET.encode() in request
+
+
+async def test_a_host_of_the_configuration_is_the_only_one(box: ScriptedComfyUI) -> None:
+    heard: list[bytes] = []
+    headers = HEADERS | {"hOST": SecretStr("gpu.example.com")}
+    async with (
+        answering_at_once(response(status=404), heard) as address,
+        listening(f"http://{address}", headers) as listener,
+    ):
+        await listener.clock.asleep.wait()
+    (request,) = heard
+    assert [line for line in request.lower().splitlines() if line.startswith(b"host:")] == [b"host: gpu.example.com"]
+
+
+async def test_the_certificate_is_that_of_the_address_whatever_the_host_is_called() -> None:
+    async with ScriptedComfyUI(tls=True) as box:
+        async with listening(box.url, HEADERS | {"Host": SecretStr("gpu.example.com")}) as listener:
+            await listener.heard_of(2)
+        assert [headers["host"] for headers in box.headers] == ["gpu.example.com"]
 
 
 async def test_a_break_is_a_change_and_the_next_attempt_comes_later(box: ScriptedComfyUI, listener: Listener) -> None:

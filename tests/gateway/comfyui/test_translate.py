@@ -54,6 +54,11 @@ def test_a_job_was_updated_at_the_newest_time_known(job: Job, updated: datetime 
     assert workflow.tags == ()
 
 
+def test_what_could_not_be_read_stands_behind_the_tags() -> None:
+    words = "the answer to /queue is larger than 8 MB and was cut off"
+    assert runner_of(SERVER, None, START, None, (words,)).tags == ("comfyui", words)
+
+
 def test_the_id_of_a_server_is_that_of_its_address() -> None:
     assert runner_id("http://127.0.0.1:8188") == "dab08e5e-0c07-5569-879b-fd2442bcdc83"
     assert uuid.UUID(runner_id("http://gpu2:8188")).version == 5

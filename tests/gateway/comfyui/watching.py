@@ -39,7 +39,8 @@ async def until(condition: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 5.0) -> AsyncIterator[Box]:
     """One server, called gpu."""
-    async with aclosing(Box(Server(server.url, "gpu"), clock, ca_bundle=AUTHORITY, timeout=within)) as box:
+    watched = Box(Server(server.url, "gpu"), clock, clock.now(), ca_bundle=AUTHORITY, timeout=within)
+    async with aclosing(watched) as box:
         yield box
 
 

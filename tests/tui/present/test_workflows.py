@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from comfytui.api.models import Workflow, WorkflowStatus, read_history
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.tui.present.cells import EMPTY, Role, Span, width_of
+from comfytui.tui.present.runners import RUNNER_COLUMNS
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.present.workflows import (
     HISTORY_COLUMNS,
@@ -163,7 +164,7 @@ def test_the_queue_counts_what_runs_and_what_waits() -> None:
 @pytest.mark.parametrize(
     ("statuses", "told"),
     [
-        (["queued"] * 9 + ["running"], "▶1 ◔9+"),
+        (["queued"] * 9 + ["running"], "▶1◔9+"),
         (["queued"] * 10, "◔10+"),
         (["queued"] * 9, "◔9"),
         (["queued"] * 8 + ["running", "completed"], "▶1 ◔8"),
@@ -173,6 +174,8 @@ def test_the_queue_counts_what_runs_and_what_waits() -> None:
 def test_a_full_history_may_have_left_out_some_that_wait(statuses: list[str], told: str) -> None:
     history = Feed(tuple(make_workflow(f"w{place}", status=status) for place, status in enumerate(statuses)))
     assert plain_text(queue_cell(history)) == told
+    # The column is no wider, however wide the list is: what is cut off could not be told from fewer.
+    assert len(told) <= next(column.width for column in RUNNER_COLUMNS if column.key == "queue")
 
 
 def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:

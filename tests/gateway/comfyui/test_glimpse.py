@@ -1,0 +1,54 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from comfytui.gateway.comfyui.glimpse import GLIMPSE_BYTES, MOST_WAITING, glimpsed_queue
+from tests.support.comfyui_jobs import recording
+
+
+def beginning(queue: object, left_out: int) -> bytes:
+    return json.dumps(queue).encode()[:-left_out]
+
+
+def ids(glimpsed: bytes) -> list[str] | None:
+    jobs = glimpsed_queue(glimpsed)
+    return None if jobs is None else [job.id[:8] for job in jobs]
+
+
+@pytest.mark.parametrize("version", ["0.33.0", "0.3.64"])
+def test_the_beginning_of_a_recorded_queue(version: str) -> None:
+    queue = recording(version, "running-queue")
+    (running,), pending = queue["queue_running"], queue["queue_pending"]
+    assert ids(beginning(queue, 3)) == [running[1][:8], *(item[1][:8] for item in pending[:-1])]
+    # The last that was read is whole or is not there.
+    assert ids(beginning(queue, len(json.dumps(pending)))) == [running[1][:8]]
+
+
+def test_a_heap_is_put_into_the_order_in_which_it_will_run() -> None:
+    pending: list[list[Any]] = [[number, f"w{number}"] for number in (-3, 7, 0.5, 9, 8, 1)]
+    told = ids(beginning({"queue_running": [], "queue_pending": [*pending, [10, "cut off"]]}, 10))
+    assert told == ["w-3", "w0.5", "w1", "w7"]
+    assert len(told) == MOST_WAITING
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "<html>", "7", "[[0, 1]]", '{"queue_running"', '{"queue_running": ', '{"queue_running": [[1, "a"]'),
+        *('{"queue_running": []', '{"queue_running": [] "queue_pending": []', '{"queue_running": {}'),
+        '{"queue_pending": [[1, "a"]], "queue_running": [[0, "b"]',
+        '{"queue_running": [], "other": [], "queue_pending": []',
+        '{"queue_running": [' + "[" * GLIMPSE_BYTES,
+        '{"queue_running": [[' + "9" * 10_000,
+    ],
+)
+def test_what_does_not_tell_all_that_runs_tells_nothing(text: str) -> None:
+    assert glimpsed_queue(text.encode()) is None
+
+
+def test_what_is_no_utf_8_and_what_stands_between_hurts_nothing() -> None:
+    text = b'\xef\xbb\xbf { "queue_running" : [ [ 1 , "a\xff]" ] ] ,\n"queue_pending" : [ [ 2 , "b" ] , [ 3 , "c'
+    assert ids(text) == ["a�]", "b"]

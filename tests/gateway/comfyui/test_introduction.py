@@ -1,0 +1,45 @@
+"""What is told of servers by those that ask but once: what they are, and no later because of one that does not say."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
+
+from comfytui.config.servers import Server
+from comfytui.gateway.comfyui.translate import runner_id
+from tests.gateway.comfyui.watching import watching
+from tests.support.comfyui import ScriptedComfyUI
+
+if TYPE_CHECKING:
+    from tests.support.clock import FakeClock
+
+KNOWN = ("comfyui-0.33.0", "cpu")
+UNKNOWN = ("comfyui",)
+
+
+async def test_the_first_list_tells_versions_and_devices(clock: FakeClock) -> None:
+    async with AsyncExitStack() as stack:
+        good, hung, gone = [await stack.enter_async_context(ScriptedComfyUI()) for _ in range(3)]
+        hung.hang()
+        await gone.stop()
+        known = [Server(server.url, "gpu") for server in (hung, gone, good)]
+        fleet = await stack.enter_async_context(watching(*known, clock=clock))
+        async with asyncio.timeout(2):
+            first = await fleet.list_runners(1, 10, None)
+        assert [runner.tags for runner in first.runners] == [UNKNOWN, UNKNOWN, KNOWN]
+
+
+async def test_the_first_look_at_one_tells_them(server: ScriptedComfyUI, clock: FakeClock) -> None:
+    async with watching(Server(server.url, "gpu"), clock=clock) as fleet:
+        assert (await fleet.get_runner(runner_id(server.url))).tags == KNOWN
+    assert server.paths.count("/system_stats") == 1
+
+
+async def test_one_that_hangs_is_waited_for_once(server: ScriptedComfyUI, clock: FakeClock) -> None:
+    server.hang()
+    async with watching(Server(server.url, "gpu"), clock=clock) as fleet:
+        await fleet.list_runners(1, 10, None)
+        for again in (fleet.list_runners(1, 10, None), fleet.get_runner(runner_id(server.url))):
+            async with asyncio.timeout(0.2):
+                await again
