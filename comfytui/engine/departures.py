@@ -61,6 +61,8 @@ def departed_since(snapshot: Snapshot, moment: float) -> frozenset[str]:
 
 def is_gone(snapshot: Snapshot, runner_id: str) -> bool:
     """Whether it has departed and nothing has brought it back."""
+    if not snapshot.departed:
+        return False
     has_departed = any(departure.runner_id == runner_id for departure in snapshot.departed)
     return has_departed and snapshot.find_runner(runner_id) is None
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, assert_never
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, Use
 from comfytui.engine.departures import departed_since, is_gone
-from comfytui.engine.feed import Feed, ProblemKind
+from comfytui.engine.feed import ProblemKind
 from comfytui.engine.pacing import CHECK_EVERY, MAX_BACK_OFF, STATS_EVERY, by_time, room_at, rotation_spacing
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.sweeping import next_swept
@@ -192,8 +192,8 @@ def _of_rotation(snapshot: Snapshot, standing: Standing) -> Iterator[_Candidate]
     wanted = _moments(snapshot, standing, map(StatsKey, attention.unchecked))
     checks = wanted if attention.unchecked else _checks_in_view(snapshot, standing, histories)
     under_way = [type(resource) for resource, use in standing.in_flight.items() if use is Use.ROTATION]
-    due = (histories | checks).items()
-    moments = {key: due_at for key, due_at in due if under_way.count(type(key)) < _AT_ONCE[type(key)]}
+    is_free = {kind: under_way.count(kind) < most for kind, most in _AT_ONCE.items()}
+    moments = {key: due_at for key, due_at in (histories | checks).items() if is_free[type(key)]}
     if moments:
         key = min(moments, key=moments.__getitem__)
         yield _candidate(Ask(key, Use.ROTATION), moments[key], standing, _rotates_at(snapshot, standing))
@@ -270,12 +270,12 @@ def _wished_at(snapshot: Snapshot, standing: Standing, resource: Resource) -> fl
 
 
 def _is_known(snapshot: Snapshot, resource: Resource) -> bool:
-    return _feed_of(snapshot, resource).fetched_on is not None
+    return snapshot.feed_of(resource).fetched_on is not None
 
 
 def _due_at(snapshot: Snapshot, standing: Standing, resource: Resource) -> float:
     """When a resource is due by its age or its problem."""
-    feed = _feed_of(snapshot, resource)
+    feed = snapshot.feed_of(resource)
     if feed.tried_on is None:
         return -math.inf
     if snapshot.attention.paused:
@@ -287,17 +287,3 @@ def _due_at(snapshot: Snapshot, standing: Standing, resource: Resource) -> float
 
 def _is_gone(snapshot: Snapshot, resource: Resource) -> bool:
     return not isinstance(resource, PageKey) and is_gone(snapshot, resource.runner_id)
-
-
-def _feed_of(snapshot: Snapshot, resource: Resource) -> Feed[object]:
-    match resource:
-        case PageKey():
-            return snapshot.pages.get(resource, Feed())
-        case RunnerKey(runner_id):
-            return snapshot.runner(runner_id)
-        case HistoryKey(runner_id):
-            return snapshot.history(runner_id)
-        case StatsKey(runner_id):
-            return snapshot.checkup(runner_id)
-        case _:
-            assert_never(resource)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Never
+from typing import TYPE_CHECKING, NamedTuple, Never, assert_never
 
 from comfytui.api.allowance import Spending
 from comfytui.engine.feed import Feed
 from comfytui.engine.pacing import list_pace, pace, stats_pace
-from comfytui.engine.resources import PageKey
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.whole import page_keys, worst
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, Workflow
     from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Problem
+    from comfytui.engine.resources import Resource
 
 __all__ = ["Attention", "Departure", "Snapshot"]
 
@@ -156,3 +157,17 @@ class Snapshot(NamedTuple):
     def checkup(self, runner_id: str | None) -> Feed[Checkup]:
         """The feed of a runner's checks, an empty one where it was never checked."""
         return self.stats.get(runner_id, _NEVER_ASKED) if runner_id is not None else _NEVER_ASKED
+
+    def feed_of(self, resource: Resource) -> Feed[object]:
+        """The feed of whatever can be asked for, an empty one where it never was."""
+        match resource:
+            case PageKey():
+                return self.page_at(resource)
+            case RunnerKey(runner_id):
+                return self.runner(runner_id)
+            case HistoryKey(runner_id):
+                return self.history(runner_id)
+            case StatsKey(runner_id):
+                return self.checkup(runner_id)
+            case _:
+                assert_never(resource)
