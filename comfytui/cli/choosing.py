@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import fields
 from typing import TYPE_CHECKING
 
 from comfytui.cli.options import named_servers
@@ -34,7 +33,7 @@ def choices_for(args: argparse.Namespace) -> Choices:
 
 def flags_of(args: argparse.Namespace) -> Flags:
     """What the command line says, wherever on it."""
-    given = {each.name: getattr(args, each.name) for each in fields(Flags)}
+    given = {name: getattr(args, name) for name in Flags._fields}
     return Flags(**given | {"comfyui": named_servers(args)})
 
 

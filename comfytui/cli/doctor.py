@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comfytui.cli.checks.check import Check, document, lines, status_of
@@ -67,7 +67,7 @@ def situation_of(args: argparse.Namespace) -> Situation:
         settings = chosen.resolve(choices_for(args))
         keymap_of(settings)
     except SettingsError as error:
-        choices = chosen.Choices(replace(flags, profile=None), os.environ)
+        choices = chosen.Choices(flags._replace(profile=None), os.environ)
         is_named = bool(flags.url or os.environ.get(API_URL_VARIABLE, "").strip())
         return Situation(file, str(error), _resolved(choices), is_named)
     return Situation(file, "", settings, is_sure=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 from comfytui.config.servers import Server, servers_of, split_addresses
 from comfytui.config.settings import (
@@ -17,6 +17,7 @@ from comfytui.config.settings import (
     SettingsError,
     TokenSources,
     api_url,
+    discreet_repr,
     host_of,
 )
 
@@ -25,13 +26,12 @@ __all__ = ["Choices", "ConfigFile", "Flags", "Profile", "resolve", "resolve_swit
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+class Flags(NamedTuple):
     """What the command line says of the dashboard, each as its parser has it; None where nothing is said."""
 
     demo: bool = False
-    comfyui: tuple[str, ...] = field(default=(), repr=False)
-    url: str | None = field(default=None, repr=False)
+    comfyui: tuple[str, ...] = ()
+    url: str | None = None
     profile: str | None = None
     interval: float | None = None
     per_page: int | None = None
@@ -44,9 +44,11 @@ class Flags:
     ascii: bool = False
     color: str = "auto"
 
+    def __repr__(self) -> str:
+        return discreet_repr(self, "comfyui", "url")
 
-@dataclass(frozen=True, slots=True)
-class Profile:
+
+class Profile(NamedTuple):
     """What `[profiles.NAME]` may say, none of it needed.
 
     Attributes:
@@ -59,13 +61,16 @@ class Profile:
         interval: Seconds between polls.
     """
 
-    url: str | None = field(default=None, repr=False)
+    url: str | None = None
     token_command: tuple[str, ...] = ()
     token_file: Path | None = None
     token_env: str | None = None
     ca_bundle: Path | None = None
     colour: str | None = None
     interval: float | None = None
+
+    def __repr__(self) -> str:
+        return discreet_repr(self, "url")
 
     @property
     def token_sources(self) -> tuple[str, ...]:
@@ -74,8 +79,7 @@ class Profile:
         return tuple(name for name in names if getattr(self, name))
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigFile:
+class ConfigFile(NamedTuple):
     """What `config.toml` may say at its top level, none of it needed.
 
     Attributes:
@@ -90,19 +94,21 @@ class ConfigFile:
         keys: What it says of keys.
     """
 
-    url: str | None = field(default=None, repr=False)
+    url: str | None = None
     interval: float | None = None
     token_command: tuple[str, ...] = ()
     ca_bundle: Path | None = None
     wallboard: bool = False
     profile: str | None = None
-    profiles: Mapping[str, Profile] = field(default_factory=dict)
+    profiles: Mapping[str, Profile] = MappingProxyType({})
     comfyui: tuple[Server, ...] = ()
-    keys: Keys = field(default_factory=Keys)
+    keys: Keys = Keys()
+
+    def __repr__(self) -> str:
+        return discreet_repr(self, "url")
 
 
-@dataclass(frozen=True, slots=True)
-class Choices:
+class Choices(NamedTuple):
     """Everything that was chosen before the start.
 
     Attributes:
@@ -112,10 +118,13 @@ class Choices:
         config_file: Where that was read from, if it was.
     """
 
-    flags: Flags = field(default_factory=Flags)
-    environ: Mapping[str, str] = field(default_factory=dict, repr=False)
-    config: ConfigFile = field(default_factory=ConfigFile)
+    flags: Flags = Flags()
+    environ: Mapping[str, str] = MappingProxyType({})
+    config: ConfigFile = ConfigFile()
     config_file: Path | None = None
+
+    def __repr__(self) -> str:
+        return discreet_repr(self, "environ")
 
     @property
     def profiles(self) -> tuple[str, ...]:

@@ -6,11 +6,11 @@ import ipaddress
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from comfytui.config.settings import SettingsError
+from comfytui.config.settings import SettingsError, discreet_repr
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -26,8 +26,7 @@ _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _EXPECTED = "expected http:// or https:// and a host, with a port if need be, such as http://gpu2:8188"
 
 
-@dataclass(frozen=True, slots=True)
-class Server:
+class Server(NamedTuple):
     """A ComfyUI server to be watched.
 
     Attributes:
@@ -38,7 +37,10 @@ class Server:
 
     url: str
     name: str
-    headers: Mapping[str, SecretStr] = field(default_factory=dict, repr=False)
+    headers: Mapping[str, SecretStr] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return discreet_repr(self, "headers")
 
 
 def split_addresses(texts: Iterable[str]) -> tuple[str, ...]:

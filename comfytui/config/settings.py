@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
@@ -26,6 +25,7 @@ __all__ = [
     "SettingsError",
     "TokenSources",
     "api_url",
+    "discreet_repr",
     "host_of",
     "is_api_url",
 ]
@@ -52,6 +52,16 @@ PRESETS = ("default", "vim", "emacs", "tmux-safe")
 
 class SettingsError(Exception):
     """A setting that cannot be used; its text is one sentence that says which and what was expected."""
+
+
+def discreet_repr(record: _Record, *hidden: str) -> str:
+    """What a record shows of itself in a traceback: not the fields that may hold a password."""
+    shown = ", ".join(f"{name}={value!r}" for name, value in record._asdict().items() if name not in hidden)
+    return f"{type(record).__name__}({shown})"
+
+
+class _Record(Protocol):
+    def _asdict(self) -> dict[str, object]: ...
 
 
 class TokenSources(NamedTuple):
@@ -93,8 +103,7 @@ class Keys(NamedTuple):
         return self.places.get(entry, self.file)
 
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Settings(NamedTuple):
     """What the dashboard is started with.
 
     Attributes:
@@ -127,17 +136,20 @@ class Settings:
     wallboard: bool = False
     ca_bundle: Path | None = None
     config_file: Path | None = None
-    url: str = field(default="", repr=False)
+    url: str = ""
     servers: tuple[Server, ...] = ()
     named: tuple[Server, ...] = ()
     profile: str | None = None
     colour: str | None = None
-    tokens: TokenSources = field(default_factory=TokenSources)
-    keys: Keys = field(default_factory=Keys)
+    tokens: TokenSources = TokenSources()
+    keys: Keys = Keys()
     fresh: bool = False
     utc: bool = False
     ascii: bool = False
     color: str = "auto"
+
+    def __repr__(self) -> str:
+        return discreet_repr(self, "url")
 
 
 def api_url(flag: str | None, environ: Mapping[str, str], configured: str = API_URL) -> str:

@@ -40,24 +40,28 @@ class PageKey:
 
 
 @dataclass(frozen=True, slots=True)
-class RunnerKey:
+class _OfRunner:
+    """What is asked of one runner; equal only to the same of the same."""
+
+    runner_id: str
+
+
+class RunnerKey(_OfRunner):
     """Get Runner of one runner."""
 
-    runner_id: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryKey:
+class HistoryKey(_OfRunner):
     """Get Runner History of one runner."""
 
-    runner_id: str
+    __slots__ = ()
 
 
-@dataclass(frozen=True, slots=True)
-class StatsKey:
+class StatsKey(_OfRunner):
     """Get Runner Stats of one runner: the API asks the runner itself."""
 
-    runner_id: str
+    __slots__ = ()
 
 
 Resource: TypeAlias = PageKey | RunnerKey | HistoryKey | StatsKey

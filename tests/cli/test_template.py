@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import fields
 from pathlib import Path
 
 from comfytui.cli.template import template
@@ -34,12 +33,12 @@ def test_as_it_is_it_sets_nothing(tmp_path: Path) -> None:
 
 def test_uncommented_it_can_be_used_and_knows_every_setting(tmp_path: Path) -> None:
     config = read(uncommented(template()), tmp_path)
-    for each in fields(ConfigFile):
-        assert f"\n#{each.name} = " in template() or f"\n#[{each.name}" in template(), each.name
-    for each in fields(Profile):
-        assert any(getattr(profile, each.name) for profile in config.profiles.values()), each.name
+    for name in ConfigFile._fields:
+        assert f"\n#{name} = " in template() or f"\n#[{name}" in template(), name
+    for name in Profile._fields:
+        assert any(getattr(profile, name) for profile in config.profiles.values()), name
     (server,) = config.comfyui
-    assert all(getattr(server, each.name) for each in fields(Server))
+    assert all(getattr(server, name) for name in Server._fields)
     assert set(ServerSection.model_fields) == {"url", "headers"}
     assert set(KeysSection.model_fields) == {"preset"}
     assert [*config.keys.bound] == [command.id for command in COMMANDS]

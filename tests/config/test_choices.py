@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -45,8 +44,7 @@ TOP_ONLY = Settings(
 )
 """What the configuration says without any profile."""
 
-FULL = replace(
-    TOP_ONLY,
+FULL = TOP_ONLY._replace(
     source="own.example",
     interval=10,
     ca_bundle=Path("/own.pem"),
@@ -58,11 +56,11 @@ FULL = replace(
 
 
 def at(settings: Settings, url: str) -> Settings:
-    return replace(settings, url=url, source=url.removeprefix("https://"))
+    return settings._replace(url=url, source=url.removeprefix("https://"))
 
 
 def watching(*servers: Server, source: str) -> Settings:
-    return replace(TOP_ONLY, url="", servers=servers, source=source)
+    return TOP_ONLY._replace(url="", servers=servers, source=source)
 
 
 def chosen(flags: Flags | None = None, url: str | None = None, config: ConfigFile = CONFIG) -> Choices:
@@ -70,7 +68,7 @@ def chosen(flags: Flags | None = None, url: str | None = None, config: ConfigFil
     return Choices(flags or Flags(), environ, config)
 
 
-PREFERRED = replace(CONFIG, profile="full")
+PREFERRED = CONFIG._replace(profile="full")
 
 
 @pytest.mark.parametrize(
@@ -83,7 +81,7 @@ PREFERRED = replace(CONFIG, profile="full")
         (chosen(url=ENVIRON), None, at(TOP_ONLY, ENVIRON)),
         (chosen(url=" \n"), None, TOP_ONLY),
         (chosen(Flags(url=FLAG), ENVIRON), None, at(TOP_ONLY, FLAG)),
-        (chosen(Flags(interval=2, per_page=7)), None, replace(TOP_ONLY, interval=2, per_page=7)),
+        (chosen(Flags(interval=2, per_page=7)), None, TOP_ONLY._replace(interval=2, per_page=7)),
         (
             chosen(Flags(wallboard=True), config=ConfigFile()),
             None,
@@ -92,7 +90,7 @@ PREFERRED = replace(CONFIG, profile="full")
         # A profile that is named.
         (chosen(Flags(profile="full")), None, FULL),
         (chosen(Flags(profile="full")), "address", FULL),
-        (chosen(Flags(profile="full", interval=2)), None, replace(FULL, interval=2)),
+        (chosen(Flags(profile="full", interval=2)), None, FULL._replace(interval=2)),
         (chosen(Flags(profile="full"), ENVIRON), None, at(FULL, ENVIRON)),
         (chosen(Flags(profile="full", url=FLAG), ENVIRON), None, at(FULL, FLAG)),
         # One that the configuration prefers.
@@ -102,18 +100,18 @@ PREFERRED = replace(CONFIG, profile="full")
         (
             chosen(Flags(profile="empty"), config=PREFERRED),
             None,
-            replace(TOP_ONLY, profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token"))),
+            TOP_ONLY._replace(profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token"))),
         ),
         (chosen(url=ENVIRON, config=PREFERRED), None, at(TOP_ONLY, ENVIRON)),
         (chosen(Flags(url=FLAG), config=PREFERRED), None, at(TOP_ONLY, FLAG)),
         # The one of last time, which the environment did not mean.
-        (chosen(), "full", replace(FULL, tokens=FULL.tokens._replace(environment=False))),
-        (chosen(), "empty", replace(TOP_ONLY, profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token")))),
+        (chosen(), "full", FULL._replace(tokens=FULL.tokens._replace(environment=False))),
+        (chosen(), "empty", TOP_ONLY._replace(profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token")))),
         (chosen(), "gone", TOP_ONLY),
         (chosen(url=ENVIRON), "full", at(TOP_ONLY, ENVIRON)),
         (chosen(Flags(url=FLAG)), "full", at(TOP_ONLY, FLAG)),
-        (chosen(Flags(demo=True)), "full", replace(TOP_ONLY, url="", source="demo")),
-        (chosen(Flags(demo=True), ENVIRON, PREFERRED), None, replace(TOP_ONLY, url="", source="demo")),
+        (chosen(Flags(demo=True)), "full", TOP_ONLY._replace(url="", source="demo")),
+        (chosen(Flags(demo=True), ENVIRON, PREFERRED), None, TOP_ONLY._replace(url="", source="demo")),
         # Plain servers instead of an API.
         (chosen(Flags(comfyui=("gpu2",)), ENVIRON, PREFERRED), "full", watching(GPU2, source="gpu2:8188")),
         (chosen(Flags(comfyui=("big box",))), None, watching(BIG, source="big box")),

@@ -76,9 +76,9 @@ async def test_by_tls_all_is_well_too() -> None:
     tls.load_cert_chain(TLS / "localhost.pem")
     async with ScriptedServer(tls) as server:
         server.on("/v1/runner", PAGE)
-        settings = replace(settings_for(server.url), ca_bundle=AUTHORITY)
+        settings = settings_for(server.url)._replace(ca_bundle=AUTHORITY)
         trusted = await look(settings)
-        stranger = await look(replace(settings, ca_bundle=None))
+        stranger = await look(settings._replace(ca_bundle=None))
         assert len(server.requests) == 1
     assert wrong(trusted) == {}
     assert wrong(stranger) == {"tls": Result.FAIL, "api": Result.FAIL, "clock": Result.WARN}
@@ -190,14 +190,14 @@ async def test_a_token_that_takes_long_is_waited_for_and_the_rest_looked_at_mean
     waiting = f"until [ -e '{tmp_path}/greeted' ]; do :; done; echo cfc_s3cretToken"
     async with await asyncio.start_server(greeted, "127.0.0.1", 0) as server:
         url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        settings = replace(settings_for(url), tokens=TokenSources(command=("sh", "-c", waiting)))
+        settings = settings_for(url)._replace(tokens=TokenSources(command=("sh", "-c", waiting)))
         checks = await look(settings, {"PATH": os.environ["PATH"]}, replace(QUICK, token=5.0, whole=6.0))
     assert wrong(checks) == {"tls": Result.FAIL, "api": Result.FAIL, "clock": Result.WARN}
 
 
 async def test_a_token_that_does_not_come_is_a_failure() -> None:
     tokens = TokenSources(command=("sleep", "60"))
-    settings = replace(settings_for("http://127.0.0.1:1"), tokens=tokens)
+    settings = settings_for("http://127.0.0.1:1")._replace(tokens=tokens)
     checks = await look(settings, {"PATH": os.environ["PATH"]}, replace(QUICK, token=0.05))
     assert wrong(checks) == {"token": Result.FAIL, "api": Result.WARN, "clock": Result.WARN}
 
@@ -227,7 +227,7 @@ async def test_a_proxy_that_is_not_there_is_the_cause(environ: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
 async def test_nobody_is_asked_where_trust_cannot_be_read(scheme: str) -> None:
-    settings = replace(settings_for(f"{scheme}://127.0.0.1:1"), ca_bundle=Path("/nowhere.pem"))
+    settings = settings_for(f"{scheme}://127.0.0.1:1")._replace(ca_bundle=Path("/nowhere.pem"))
     checks = await look(settings)
     assert wrong(checks) == {"tls": Result.FAIL, "api": Result.WARN, "clock": Result.WARN}
     assert checks["tls"].remedy
