@@ -14,12 +14,12 @@ from comfytui.tui.commands import Where
 from comfytui.tui.filters import filters_for
 from comfytui.tui.keys import shown
 from comfytui.tui.messages import Arrived, OpenedRunner, OpenedWorkflow, Wished
-from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
 from comfytui.tui.present.header import interval_words
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.tui.terminal import Terminal
 from comfytui.tui.themes import NAMES, themes_for
+from comfytui.tui.typed import Leaving
 from comfytui.tui.watching import WatchingApp
 from comfytui.tui.wire import Wire
 
@@ -60,7 +60,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     TITLE = "comfytui"
     # Textual reads no stylesheet of a default screen, so the dashboard's is the app's.
     CSS_PATH = "screens/dashboard.tcss"
-    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set(PROVIDERS)
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
 
     time_style: reactive[TimeStyle] = reactive(TimeStyle.RELATIVE, init=False, layout=False, repaint=False)
@@ -152,6 +152,8 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     def action_command_palette(self) -> None:
         """Offer every command, and every runner that is loaded."""
+        from comfytui.tui.palette import Palette
+
         self._offer(Palette())
 
     def action_cycle_theme(self) -> None:
@@ -173,6 +175,8 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     def action_switch_profile(self) -> None:
         """Offer the profiles."""
+        from comfytui.tui.palette import Palette, ProfileProvider
+
         self._offer(Palette((ProfileProvider,)))
 
     def action_show_help(self) -> None:
@@ -216,7 +220,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         """Whether a box or a screen was opened that does not have the keys yet, or is left and still has them."""
         dashboard = self._dashboard
         if dashboard is None or self.screen is not dashboard:
-            is_left = isinstance(self._top, Palette) and self._top.is_leaving
+            is_left = isinstance(self._top, Leaving) and self._top.is_leaving
             return bool(self.screen_stack) and (is_left or self.screen.focused is None)
         prompt = dashboard.prompt
         return prompt is not None and (prompt.is_leaving or not prompt.has_focus_within)
@@ -224,7 +228,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     def leads_on(self, key: str) -> bool:
         """Whether it is the end of a line: what is typed behind it waits until it is known where that leads."""
         prompt = self._dashboard.prompt if self._dashboard is not None else None
-        if isinstance(self._top, Palette):
+        if isinstance(self._top, Leaving):
             self._top.is_leaving = key == "enter"
             return self._top.is_leaving
         if prompt is not None and prompt.has_focus_within:
@@ -267,7 +271,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         bottom = self.screen_stack[0] if self.screen_stack else None
         return bottom if isinstance(bottom, DashboardScreen) else None
 
-    def _offer(self, palette: Palette) -> None:
+    def _offer(self, palette: CommandPalette) -> None:
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
             self.push_screen(palette)
 

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from textual import on
-from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Provider, SearchIcon
+from textual.command import CommandInput, DiscoveryHit, Hit, Provider, SearchIcon
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input
@@ -20,12 +20,12 @@ from comfytui.tui.bindings import bindings, live_keys
 from comfytui.tui.commands import COMMANDS, Where
 from comfytui.tui.messages import OpenedRunner, SwitchedProfile
 from comfytui.tui.present.fuzzy import Match, match
+from comfytui.tui.typed import Leaving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 
     from textual.binding import ActiveBinding, BindingType
-    from textual.command import ProviderSource
     from textual.style import Style
 
     from comfytui.api.models import Runner
@@ -135,13 +135,10 @@ PROVIDERS = (CommandProvider, RunnerProvider)
 """What the palette offers."""
 
 
-class Palette(CommandPalette):
+class Palette(Leaving):
     """Textual's palette with keys from the keymap, and with nothing that moves by itself.
 
     Enter behind what is typed waits for what that finds, and the frame says so where not all runners are loaded.
-
-    Attributes:
-        is_leaving: Whether Enter was pressed, and it is not known yet what it chooses.
     """
 
     # Specific enough to come before Textual's, which draws edges that not every terminal can; without colours it
@@ -190,10 +187,9 @@ class Palette(CommandPalette):
     """
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PALETTE)]
 
-    def __init__(self, providers: ProviderSource | None = None) -> None:
+    def __init__(self, providers: Sequence[type[Provider]] = PROVIDERS) -> None:
         super().__init__(providers, placeholder="A command, or a runner's name")
-        self.is_leaving = False
-        self._finds_runners = providers is None
+        self._finds_runners = RunnerProvider in providers
         self._given_early = False
 
     def on_mount(self) -> None:

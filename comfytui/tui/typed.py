@@ -6,6 +6,7 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from textual import events
+from textual.command import CommandPalette
 
 from comfytui.tui.endings import EndingApp
 
@@ -13,11 +14,21 @@ if TYPE_CHECKING:
     from textual.dom import DOMNode
     from textual.timer import Timer
 
-__all__ = ["TypedAheadApp"]
+__all__ = ["Leaving", "TypedAheadApp"]
 
 _REMEMBERED = 256
 _LOOK_AGAIN = 0.005
 _TRIES = 200
+
+
+class Leaving(CommandPalette):
+    """A palette that is left by what is typed into it, perhaps not at once.
+
+    Attributes:
+        is_leaving: Whether what leaves it was typed, and it is not known yet where that leads.
+    """
+
+    is_leaving: bool = False
 
 
 class TypedAheadApp(EndingApp):
