@@ -236,3 +236,13 @@ class TestAnything:
         page = RunnerPage.read({"runners": entries})
         assert len(page.runners) + page.unreadable <= len(entries)
         assert all(runner.id for runner in page.runners)
+
+
+def test_what_many_runners_share_is_kept_once() -> None:
+    sent = {"user_id": "owner", "name": "a", "tags": ["gpu"]}
+    body = {"runners": json.loads(json.dumps([{**sent, "id": "1"}, {**sent, "id": "2"}, {"id": "3"}])), "total": 3}
+    first, second, third = RunnerPage.read(body).runners
+    assert first.model_fields_set is second.model_fields_set
+    assert (first.model_fields_set, third.model_fields_set) == ({"id", *sent}, {"id"})
+    assert first.user_id is second.user_id
+    assert first.tags[0] is second.tags[0]
