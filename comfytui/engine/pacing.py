@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import WINDOW
+from comfytui.api.allowance import KEPT_FOR_WISHES, WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,8 +82,12 @@ def bearable(attention: Attention, share: int) -> float:
     """
     if attention.whole and attention.runner_id is not None:
         return 2 * WINDOW / (share * _BESIDE_SWEEP)
-    attended = 1 if attention.runner_id is None else 3
-    return attended * WINDOW / (share * _BY_TIME)
+    return _attended(attention) * WINDOW / (share * _BY_TIME)
+
+
+def _attended(attention: Attention) -> int:
+    """How many things are polled by the interval: the list, and of the runner its history and its details."""
+    return 1 if attention.runner_id is None else 3
 
 
 def sweep(pages: int, share: int) -> float:
@@ -119,9 +123,16 @@ def back_off(interval: float, streak: int, jitter: float) -> float:
     return max(interval, min(doubled * jitter, MAX_BACK_OFF))
 
 
-def rotation_spacing(interval: float, in_force: float, share: int) -> float:
-    """Seconds from one request of the rotation to the next: half of the share, evenly, slowed down as polls are."""
-    return WINDOW / (share * _ROTATION) * max(1.0, in_force / interval)
+def rotation_spacing(interval: float, in_force: float, share: int, attention: Attention) -> float:
+    """Seconds from one request of the rotation to the next, slowed down as polls are.
+
+    It is half of the share, evenly, as far as polls leave that: what it takes from them would have them late. But the
+    longer the interval is, the longer they may wait for their turn.
+    """
+    evenly = share * _ROTATION
+    left = share - KEPT_FOR_WISHES - _attended(attention) * WINDOW / in_force
+    taken = min(evenly, max(left, evenly * min(1.0, in_force / WINDOW)))
+    return WINDOW / taken * max(1.0, in_force / interval)
 
 
 def room_at(sent: Sequence[float], most: int) -> float:

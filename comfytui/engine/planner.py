@@ -210,7 +210,7 @@ def _checks_in_view(
         return {}
     moments = _moments(snapshot, standing, map(StatsKey, snapshot.attention.visible))
     tried = (snapshot.checkup(key.runner_id).tried_on for key in moments)
-    apart = _CHECKS_APART * rotation_spacing(snapshot.interval, snapshot.pace, snapshot.spending.share)
+    apart = _CHECKS_APART * _spacing(snapshot)
     from_then_on = max((on for on in tried if on is not None), default=-math.inf) + apart
     if from_then_on > standing.now:
         return {key: max(due_at, from_then_on) for key, due_at in moments.items()}
@@ -243,8 +243,11 @@ def _is_loading(snapshot: Snapshot) -> bool:
 
 
 def _rotates_at(snapshot: Snapshot, standing: Standing) -> float:
-    spacing = rotation_spacing(snapshot.interval, snapshot.pace, snapshot.spending.share)
-    return max(standing.rotated_on + spacing, _room_by_time(snapshot))
+    return max(standing.rotated_on + _spacing(snapshot), _room_by_time(snapshot))
+
+
+def _spacing(snapshot: Snapshot) -> float:
+    return rotation_spacing(snapshot.interval, snapshot.pace, snapshot.spending.share, snapshot.attention)
 
 
 def _room_by_time(snapshot: Snapshot) -> float:

@@ -112,12 +112,20 @@ def test_no_wait_is_shorter_than_an_interval_or_longer_than_the_limit(
 
 @pytest.mark.parametrize(
     ("interval", "in_force", "share", "spacing"),
-    [(5.0, 5.0, 20, 1.0), (5.0, 5.0, 10, 2.0), (5.0, 20.0, 20, 4.0), (1.0, 2.0, 20, 2.0)],
+    [(5.0, 5.0, 20, 1.0), (5.0, 5.0, 10, 4.0), (5.0, 20.0, 20, 4.0), (1.0, 2.0, 20, 20 / 3)],
 )
 def test_the_rotation_is_even_and_slows_down_as_polling_does(
     interval: float, in_force: float, share: int, spacing: float
 ) -> None:
-    assert rotation_spacing(interval, in_force, share) == spacing
+    assert rotation_spacing(interval, in_force, share, LOOKS) == pytest.approx(spacing)
+
+
+@pytest.mark.parametrize(
+    ("in_force", "attention", "spacing"),
+    [(2.0, LOOKS, 10 / 3), (2.0, Attention(), 1.0), (3.0, LOOKS, 10 / 8), (5.0, LOOKS, 1.0)],
+)
+def test_the_rotation_takes_nothing_that_polls_need(in_force: float, attention: Attention, spacing: float) -> None:
+    assert rotation_spacing(in_force, in_force, 20, attention) == pytest.approx(spacing)
 
 
 def test_there_is_room_once_the_first_of_too_many_is_a_window_old() -> None:

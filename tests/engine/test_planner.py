@@ -231,8 +231,8 @@ class TestRotation:
         assert plan(FRESH, Standing(NOW, rotated_on=99.5)) == Plan(None, 100.5)
         assert plan(FRESH, Standing(NOW, rotated_on=99.0)).ask is not None
 
-    @pytest.mark.parametrize("share", [20, 10])
-    def test_half_of_the_share_at_most(self, share: int) -> None:
+    @pytest.mark.parametrize(("share", "most"), [(20, 10), (10, 3)])
+    def test_half_of_the_share_at_most_and_of_a_small_one_what_polls_leave(self, share: int, most: int) -> None:
         snapshot, now = FRESH._replace(spending=Spending(share=share)), NOW
         asked = [NOW - 1000]
         under_way: Mapping[Resource, Use] = {PAGE: Use.POLL, HISTORY: Use.POLL, RUNNER: Use.POLL, STATS: Use.POLL}
@@ -241,7 +241,7 @@ class TestRotation:
             if step.ask is not None:
                 asked.append(now)
             now = step.wake_at or now
-        assert max(sum(0 <= at - first < 10 for at in asked) for first in asked) == share // 2
+        assert max(sum(0 <= at - first < 10 for at in asked) for first in asked) == most
 
     def test_none_when_paused(self) -> None:
         assert plan(FRESH._replace(attention=IN_VIEW._replace(paused=True)), Standing(NOW)) == Plan(None)
