@@ -188,7 +188,8 @@ def on_the_wire() -> tuple[int, int]:
         command = (*OURS.command, "--interval", "2")
         with Stopwatch(command, client_environ(server.url, server.token)) as watch:
             watch.until_shown("● live", "Recent workflows  ", "not checked")
-            watch.wait_quiet(2.2)
+            # Until the other runners have told their histories, one after another.
+            watch.wait_quiet(4.0)
             unchanged = len(watch.listen(4.4))
             before = len(watch.raw)
             server.fleet[2]["tags"] = ["changed"]
