@@ -71,7 +71,7 @@ class Departure(NamedTuple):
 
 
 class Snapshot(NamedTuple):
-    """One whole, immutable state of what is known; `replace` shares what did not change, so `is` detects it.
+    """One whole, immutable state of what is known; `_replace` shares what did not change, so `is` detects it.
 
     Attributes:
         revision: Grows with every published change.

@@ -74,7 +74,7 @@ class Pane(QuietView, can_focus=True):
             return self.body(width, height)
         lines = [*self.body(width - 4, height - 2)][: height - 2]
         lines.extend([self.blank(width - 4)] * (height - 2 - len(lines)))
-        edge = self.look(FRAME_FOCUSED if self.has_focus else FRAME)
+        edge = self._rim
         inside = [self._inside(place, strip, edge, width) for place, strip in enumerate(lines)]
         return [self._edge("╭", self._title, "╮", width), *inside, self._edge("╰", self.foot(), "╯", width)]
 
@@ -83,8 +83,12 @@ class Pane(QuietView, can_focus=True):
         if not self.framed:
             self.replace_line(place, strip)
             return
-        edge = self.look(FRAME_FOCUSED if self.has_focus else FRAME)
-        self.replace_line(place + 1, self._inside(place, strip, edge, self.size.width))
+        self.replace_line(place + 1, self._inside(place, strip, self._rim, self.size.width))
+
+    @property
+    def _rim(self) -> Style:
+        """The style of the frame: it shows where the keys go."""
+        return self.look(FRAME_FOCUSED if self.has_focus else FRAME)
 
     def _inside(self, place: int, strip: Strip, edge: Style, width: int) -> Strip:
         """A line between the frame's sides; the one made last time where the line is the same object."""
@@ -114,7 +118,7 @@ class Pane(QuietView, can_focus=True):
         self.scroll_by(-_WHEEL_LINES)
 
     def _edge(self, start: str, text: Line, end: str, width: int) -> Strip:
-        style = self.look(FRAME_FOCUSED if self.has_focus else FRAME)
+        style = self._rim
         return self.kept(start, (text, width, style), lambda: [self._edge_of(start, text, end, width, style)])[0]
 
     def _edge_of(self, start: str, text: Line, end: str, width: int, style: Style) -> Strip:
