@@ -29,6 +29,7 @@ _BUSY_SECONDS = 0.5
 # How far apart two readings of the clock may seem, taken by two processes.
 _SKEW = 1.0
 _WANTED = 0.25
+_USES = {str(use): use for use in Use}
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS sends (host TEXT NOT NULL, process TEXT NOT NULL, at REAL NOT NULL, use TEXT NOT NULL)",
     "CREATE TABLE IF NOT EXISTS wants (host TEXT, process TEXT, until REAL NOT NULL, PRIMARY KEY (host, process))",
@@ -161,14 +162,17 @@ class Ledger:
         return Claim(standing, wait)
 
     def _read(self, database: sqlite3.Connection, now: float) -> Standing:
-        rows = database.execute("SELECT at, use, process FROM sends WHERE host = ? ORDER BY at", (self._host,))
-        sends = [(Send(at, Use(use), process == self._process), process) for at, use, process in rows]
-        rows = database.execute("SELECT process FROM wants WHERE host = ?", (self._host,))
-        wanting = {process for (process,) in rows} - {self._process}
-        seen = wanting | {self._process} | {process for send, process in sends if now - send.at <= self._window}
+        rows = database.execute("SELECT at, use, process FROM sends WHERE host = ?", (self._host,)).fetchall()
+        # Most are in order already: faster than for SQLite to do it, as is looking up what a use is.
+        rows.sort()
+        mine = self._process
+        sends = tuple([Send(at, _USES.get(use) or Use(use), process == mine) for at, use, process in rows])
+        others = database.execute("SELECT process FROM wants WHERE host = ?", (self._host,))
+        wanting = {process for (process,) in others} - {mine}
+        seen = wanting | {mine} | {process for at, _, process in rows if now - at <= self._window}
         part = max(LEAST_PART, self._share // len(seen)) if wanting else self._share
         until = database.execute("SELECT until FROM cooling WHERE host = ?", (self._host,)).fetchone()
-        return Standing(tuple(send for send, _ in sends), self._share, part, until[0] if until else 0.0)
+        return Standing(sends, self._share, part, until[0] if until else 0.0)
 
     def _tell(self, database: sqlite3.Connection, unsaved: Sequence[Send], cooling_until: float) -> None:
         rows = [(self._host, self._process, send.at, send.use) for send in unsaved]

@@ -18,10 +18,12 @@ from comfytui.engine.departures import Seen
 from comfytui.engine.drift import Drift
 from comfytui.engine.flights import Flights
 from comfytui.engine.folding import attend, repace
+from comfytui.engine.outlook import Standing
 from comfytui.engine.pacing import JITTER, bearable, sweep
-from comfytui.engine.planner import Standing, attended, plan
+from comfytui.engine.planner import attended, is_beat, plan
 from comfytui.engine.recovery import aged, forget_problems, with_spending
 from comfytui.engine.resources import PageKey
+from comfytui.engine.rotating import Round
 from comfytui.engine.snapshot import Snapshot
 from comfytui.engine.subscription import Newest
 from comfytui.engine.whole import front
@@ -88,7 +90,8 @@ class Engine:
         self._flights = Flights(self._wake.set)
         self._drift = Drift(clock)
         self._wishes = Wishes()
-        self._since = self._rotated_on = self._listed_on = -math.inf
+        self._since = self._beat_on = self._pointed_on = self._listed_on = -math.inf
+        self._round = Round()
         self._reconnecting = False
 
     @property
@@ -171,9 +174,11 @@ class Engine:
         now = self._clock.monotonic()
         self._wishes.grant(question.resource, now)
         if question.use is Use.ROTATION:
-            self._rotated_on = now
+            self._round = self._round.after_one(self.snapshot, now)
         if isinstance(question.resource, PageKey):
             self._listed_on = now
+        if is_beat(self.snapshot, question):
+            self._beat_on = now
         self._flights.make_room(attended(self.snapshot))
         self._flights.launch(group, question, self._ask(source, question))
 
@@ -193,7 +198,9 @@ class Engine:
             in_flight=self._flights.uses,
             wished=self._wishes.moments,
             since=self._since,
-            rotated_on=self._rotated_on,
+            beat_on=self._beat_on,
+            pointed_on=self._pointed_on,
+            round=self._round,
             listed_on=self._listed_on,
         )
         spending = self._allowance.spending
@@ -241,8 +248,11 @@ class Engine:
         before = self.snapshot.attention
         if attention == before:
             return
+        now = self._clock.monotonic()
         if attention.focused and not before.focused:
-            self._since = self._clock.monotonic()
+            self._since = now
+        if attention.runner_id != before.runner_id:
+            self._pointed_on = now
         self._publish(attend(self.snapshot, attention))
         self._wishes.keep(frozenset(attended(self.snapshot)))
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.api.allowance import KEPT_FOR_WISHES, WINDOW
+from comfytui.api.allowance import KEPT_FOR_WISHES, LIMIT, WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,16 +13,20 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Attention
 
 __all__ = [
+    "ALONG",
     "CHECK_EVERY",
     "JITTER",
     "MAX_BACK_OFF",
+    "MAX_BURST",
     "STATS_EVERY",
+    "Burst",
     "back_off",
     "bearable",
     "by_time",
     "list_pace",
     "pace",
     "room_at",
+    "rotation_burst",
     "rotation_spacing",
     "smoothed",
     "stats_pace",
@@ -41,12 +45,23 @@ STATS_EVERY = 15.0
 CHECK_EVERY = 60.0
 """The same for runners that are not under the cursor."""
 
+ALONG = 0.5
+"""The part of an interval before its time that a poll goes along with others: a processor woken once works for less.
+
+From then on they are due together, so that no more is asked for that.
+"""
+
+MAX_BURST = LIMIT // 2
+"""Requests that the rotation never exceeds at once."""
+
 UNFOCUSED_FACTOR = 4.0
 RESPONSE_FACTOR = 2.0
 
 # What polls and rotation may spend of the share; the rest is there when a key is pressed.
 _BY_TIME = 0.75
 _ROTATION = 0.5
+# What of that is enough once all in view is known.
+_AT_REST = 0.8
 # What the pages of a whole list may, and what is asked of the runner beside them.
 _SWEEP = 0.4
 _BESIDE_SWEEP = 0.25
@@ -133,6 +148,27 @@ def rotation_spacing(interval: float, in_force: float, share: int, attention: At
     left = share - KEPT_FOR_WISHES - _attended(attention) * WINDOW / in_force
     taken = min(evenly, max(left, evenly * min(1.0, in_force / WINDOW)))
     return WINDOW / taken * max(1.0, in_force / interval)
+
+
+class Burst(NamedTuple):
+    """How the rotation asks: at once, for a processor that is woken once works for less.
+
+    Attributes:
+        most: How many it asks at most.
+        at_rest: How many once all in view is known.
+        seconds: From one burst to the next.
+    """
+
+    most: int
+    at_rest: int
+    seconds: float
+
+
+def rotation_burst(interval: float, in_force: float, share: int, attention: Attention) -> Burst:
+    """As many as the rotation's rhythm lets through between two polls, with which they go along."""
+    spacing = rotation_spacing(interval, in_force, share, attention)
+    most = max(1, math.floor(min(in_force / spacing, share * _ROTATION, MAX_BURST)))
+    return Burst(most, max(1, math.floor(most * _AT_REST)), most * spacing)
 
 
 def room_at(sent: Sequence[float], most: int) -> float:

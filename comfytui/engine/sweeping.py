@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from comfytui.engine.feed import Feed
-    from comfytui.engine.planner import Standing
+    from comfytui.engine.outlook import Standing
     from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Snapshot
 

@@ -13,7 +13,7 @@ def test_a_server_that_goes_and_comes_back() -> None:
     with served("--port", "0", environ=given) as server:
         with dashboard("--interval", "1", environ=client_environ(server.url), size=(140, 40)) as terminal:
             host = server.url.removeprefix("http://")
-            terminal.wait_for(FIRST, host, "● live", "Recent workflows  ")
+            terminal.wait_for(FIRST, host, "● live", "Recent workflows  ", "✔ yes")
             assert server.stop() == 0
             terminal.wait_for("stale since", "the API cannot be reached", "again in", FIRST, "Development Runner")
             with served("--port", server.port, environ=given) as again:

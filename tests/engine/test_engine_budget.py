@@ -41,7 +41,7 @@ class TestCoolDown:
             at.source.pages[PAGE] = LIMITED
             await at.clock.advance(2 * SOON)
             at.mend_everything()
-            assert at.snapshot.spending.cooling(at.clock.monotonic()) == pytest.approx(12.0)
+            assert at.snapshot.spending.cooling(at.clock.monotonic()) == pytest.approx(12.0, abs=2 * SOON)
             await at.perform(Refresh(), Attend(FULL_VIEW._replace(page=SECOND)), Refresh())
             assert await at.asked_within(11.9) == []
             asked = await at.asked_within(0.2)
@@ -200,7 +200,7 @@ class TestRotation:
             await at.clock.advance(3)
             asked = await at.asked_within(4 * INTERVAL)
             assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER)] == [4, 4, 4]
-            assert {HistoryKey(runner_id) for runner_id in ("r6", "r7", "r8", "r9")} <= set(asked)
+            assert {HistoryKey(runner_id) for runner_id in ("r7", "r8", "r9", "r10")} <= set(asked)
             await at.attend(FULL_VIEW._replace(page=SECOND))
             assert at.source.asked[-1] == SECOND
             await at.release(held[0])

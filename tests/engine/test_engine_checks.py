@@ -106,9 +106,9 @@ class TestOthers:
         async with rig(FULL_VIEW) as at:
             await at.clock.advance(24)
             assert at.snapshot.stats.keys() == {"r1"}
-            await at.clock.advance(120)
+            await at.clock.advance(130)
             assert at.snapshot.stats.keys() == set(FULL_VIEW.visible)
-            asked = await at.asked_within(120)
+            asked = await at.asked_within(130)
             checks = [each for each in asked if isinstance(each, StatsKey) and each != STATS]
             histories = [each for each in asked if isinstance(each, HistoryKey) and each != HISTORY]
             assert len(set(checks)) == 24

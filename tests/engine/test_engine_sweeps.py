@@ -76,7 +76,7 @@ class TestKeeping:
             await at.attend(WHOLE._replace(runner_id="r700"))
             await at.clock.advance(1.5)
             assert {HistoryKey("r700"), RunnerKey("r700")} <= set(at.source.asked)
-            await at.clock.advance(25.0)
+            await at.clock.advance(26.0)
             first = pages_asked(at)[:30]
             assert sorted(first) == list(range(1, 31))
 

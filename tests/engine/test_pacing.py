@@ -10,12 +10,14 @@ from comfytui.api.allowance import WINDOW
 from comfytui.engine.pacing import (
     JITTER,
     MAX_BACK_OFF,
+    Burst,
     back_off,
     bearable,
     by_time,
     list_pace,
     pace,
     room_at,
+    rotation_burst,
     rotation_spacing,
     smoothed,
     stats_pace,
@@ -126,6 +128,22 @@ def test_the_rotation_is_even_and_slows_down_as_polling_does(
 )
 def test_the_rotation_takes_nothing_that_polls_need(in_force: float, attention: Attention, spacing: float) -> None:
     assert rotation_spacing(in_force, in_force, 20, attention) == pytest.approx(spacing)
+
+
+@pytest.mark.parametrize(
+    ("interval", "in_force", "share", "burst"),
+    [
+        (5.0, 5.0, 20, Burst(most=5, at_rest=4, seconds=5.0)),
+        (5.0, 20.0, 20, Burst(most=5, at_rest=4, seconds=20.0)),
+        (60.0, 60.0, 20, Burst(most=10, at_rest=8, seconds=10.0)),
+        (2.0, 2.0, 20, Burst(most=1, at_rest=1, seconds=10 / 3)),
+        (5.0, 5.0, 4, Burst(most=1, at_rest=1, seconds=10.0)),
+    ],
+)
+def test_the_rotation_asks_at_once_what_it_may_between_two_polls(
+    interval: float, in_force: float, share: int, burst: Burst
+) -> None:
+    assert rotation_burst(interval, in_force, share, LOOKS) == pytest.approx(burst)
 
 
 def test_there_is_room_once_the_first_of_too_many_is_a_window_old() -> None:

@@ -1,60 +1,36 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
 import pytest
 
 from comfytui.api.allowance import Spending, Use
-from comfytui.engine.checkup import Checkup
 from comfytui.engine.departures import Seen, depart
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.planner import Ask, Plan, Standing, attended, plan
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.outlook import Standing
+from comfytui.engine.planner import Ask, Plan, attended, is_beat, plan
+from comfytui.engine.resources import HistoryKey, PageKey, Resource
 from comfytui.engine.snapshot import Attention, Snapshot
+from tests.engine.planning import (
+    ALONE,
+    ALONE_PAUSED,
+    DOWN,
+    EVERYTHING,
+    FRESH,
+    HISTORY,
+    IN_VIEW,
+    LIVE,
+    NOTHING,
+    NOW,
+    PAGE,
+    PAUSED,
+    RUNNER,
+    STATS,
+    failed,
+    known,
+)
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
-
-if TYPE_CHECKING:
-    from comfytui.api.models import Workflow
-
-NOW = 100.0
-PAGE, RUNNER, HISTORY, STATS = PageKey(), RunnerKey("r1"), HistoryKey("r1"), StatsKey("r1")
-EVERYTHING = (PAGE, HISTORY, RUNNER)
-NOTHING: tuple[Resource, ...] = ()
-
-LIVE = Attention(runner_id="r1")
-PAUSED = Attention(runner_id="r1", paused=True)
-ALONE = Attention()
-ALONE_PAUSED = Attention(paused=True)
-IN_VIEW = Attention(runner_id="r1", visible=("r1", "r2", "r3", "r4"))
-DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, next_try=NOW, tried_on=NOW - 5)
-
-
-def known(attention: Attention, page: float, runner: float, history: float) -> Snapshot:
-    """All three answered, at these moments, polled every 5 seconds; all runners checked just now."""
-    return Snapshot(
-        attention=attention,
-        interval=5.0,
-        pages={PAGE: Feed(make_page(make_runner("r1")), START, page)},
-        runners={"r1": Feed(make_runner("r1"), START, runner)},
-        histories={"r1": Feed((), START, history)},
-        stats={runner_id: Feed(Checkup(reachable=True), START, NOW) for runner_id in IN_VIEW.visible},
-    )
-
-
-def failed(attention: Attention, next_try: float) -> Snapshot:
-    """Only the page was asked, in vain."""
-    return Snapshot(attention=attention, interval=5.0, pages={PAGE: Feed(problem=DOWN._replace(next_try=next_try))})
-
-
-def with_histories(snapshot: Snapshot, **fetched_on: float) -> Snapshot:
-    """The same with the histories of these runners known, each since its moment."""
-    others = {runner_id: Feed((), START, on) for runner_id, on in fetched_on.items()}
-    return snapshot._replace(histories={**snapshot.histories, **others})
-
-
-FRESH = known(IN_VIEW, NOW, NOW, NOW)
 
 
 def all_of(snapshot: Snapshot, standing: Standing) -> tuple[list[Ask], float | None]:
@@ -83,12 +59,12 @@ def wished(*resources: Resource, at: float = NOW) -> Mapping[Resource, float]:
         pytest.param(known(LIVE, 99, 98, 97), (HISTORY,), NOTHING, (), 103.0, id="does not wake for the one in flight"),
         pytest.param(known(LIVE, 95, 98, 99), NOTHING, NOTHING, (PAGE,), 103.0, id="due on the dot"),
         pytest.param(known(LIVE, 96, 95, 1), NOTHING, NOTHING, (HISTORY, RUNNER), 101.0, id="two due, one later"),
-        pytest.param(known(LIVE, 95, 2, 3), NOTHING, NOTHING, EVERYTHING, 115.0, id="order is not that of age"),
-        pytest.param(known(LIVE, 1, 2, 3), EVERYTHING, NOTHING, (), 115.0, id="due but in flight"),
+        pytest.param(known(LIVE, 95, 2, 3), NOTHING, NOTHING, EVERYTHING, 120.0, id="order is not that of age"),
+        pytest.param(known(LIVE, 1, 2, 3), EVERYTHING, NOTHING, (), 120.0, id="due but in flight"),
         pytest.param(known(PAUSED, 1, 2, 3), NOTHING, NOTHING, (), None, id="paused: old is not due"),
-        pytest.param(known(LIVE, 99, 98, 99), NOTHING, EVERYTHING, EVERYTHING, 115.0, id="forced"),
+        pytest.param(known(LIVE, 99, 98, 99), NOTHING, EVERYTHING, EVERYTHING, 120.0, id="forced"),
         pytest.param(known(PAUSED, 99, 98, 99), NOTHING, EVERYTHING, EVERYTHING, None, id="forced, paused"),
-        pytest.param(known(LIVE, 99, 98, 99), (RUNNER,), EVERYTHING, (PAGE, HISTORY), 115.0, id="forced, in flight"),
+        pytest.param(known(LIVE, 99, 98, 99), (RUNNER,), EVERYTHING, (PAGE, HISTORY), 120.0, id="forced, in flight"),
         pytest.param(known(ALONE, 99, 98, 99), NOTHING, EVERYTHING, (PAGE,), None, id="forced, not attended"),
         pytest.param(known(LIVE, 99, 98, 97), NOTHING, (PAGE,), (PAGE,), 102.0, id="one forced, the rest by time"),
         pytest.param(known(LIVE, 95, 98, 97), NOTHING, (RUNNER,), (RUNNER, PAGE), 102.0, id="wishes before polls"),
@@ -128,6 +104,37 @@ def test_what_it_is_for(snapshot: Snapshot, forced: tuple[Resource, ...], use: U
     ask = plan(snapshot, Standing(NOW, wished=wished(*forced))).ask
     assert ask is not None
     assert ask.use is use
+
+
+class TestAlong:
+    """A processor that is woken once for several requests works for less."""
+
+    def test_polls_that_are_due_within_half_an_interval_go_along_with_others(self) -> None:
+        snapshot = known(LIVE, NOW, 97.6, 97.4)
+        assert all_of(snapshot, Standing(NOW, beat_on=NOW)) == ([Ask(HISTORY, Use.POLL)], 102.6)
+        assert all_of(snapshot, Standing(NOW, beat_on=99.9)) == ([], 102.4)
+
+    def test_wishes_put_off_and_pages_of_a_whole_list_keep_to_their_moment(self) -> None:
+        asked, _ = all_of(known(LIVE, NOW, NOW, NOW), Standing(NOW, beat_on=NOW, wished=wished(PAGE, at=NOW + 1)))
+        assert asked == []
+        whole = PageKey(1, 100)
+        snapshot = known(LIVE._replace(whole=True), NOW, NOW, NOW)
+        snapshot = snapshot._replace(pages={whole: Feed(make_page(make_runner("r1")), START, 96.0)})
+        assert all_of(snapshot, Standing(NOW, beat_on=NOW))[0] == []
+
+    @pytest.mark.parametrize(
+        ("ask", "whole", "expected"),
+        [
+            (Ask(PAGE, Use.POLL), False, True),
+            (Ask(HISTORY, Use.POLL), True, True),
+            (Ask(HistoryKey("r2"), Use.ROTATION), True, True),
+            (Ask(PAGE, Use.WISH), False, False),
+            (Ask(STATS, Use.POLL), False, False),
+            (Ask(PAGE, Use.POLL), True, False),
+        ],
+    )
+    def test_what_others_go_along_with(self, ask: Ask, whole: bool, expected: bool) -> None:
+        assert is_beat(Snapshot(attention=LIVE._replace(whole=whole)), ask) is expected
 
 
 def test_a_wish_for_later_waits_for_its_moment_unless_time_comes_first() -> None:
@@ -202,72 +209,6 @@ class TestWithoutRoom:
         for snapshot, use in ((Snapshot(attention=IN_VIEW), Use.WISH), (known(IN_VIEW, 95, 99, 99), Use.POLL)):
             step = plan(snapshot, Standing(NOW, {use: 1.0}))
             assert step == Plan(None, 101.0)
-
-
-class TestRotation:
-    """The histories of the other runners in view."""
-
-    def test_the_never_asked_come_first_from_the_top_then_the_oldest(self) -> None:
-        snapshot = with_histories(FRESH, r2=93.0, r4=92.0)
-        order = []
-        while (ask := plan(snapshot, Standing(NOW)).ask) is not None:
-            assert isinstance(ask.resource, HistoryKey)
-            assert ask.use is Use.ROTATION
-            order.append(ask.resource.runner_id)
-            snapshot = with_histories(snapshot, **{order[-1]: NOW})
-        assert order == ["r3", "r4", "r2"]
-
-    def test_one_that_takes_long_delays_no_other_and_yet_they_are_few(self) -> None:
-        under_way: dict[Resource, Use] = {HistoryKey(f"x{n}"): Use.ROTATION for n in range(3)}
-        assert plan(FRESH, Standing(NOW, in_flight=under_way)).ask is None
-        del under_way[HistoryKey("x1")]
-        assert plan(FRESH, Standing(NOW, in_flight=under_way)).ask == Ask(HistoryKey("r2"), Use.ROTATION)
-
-    def test_another_request_does_not_hold_it_up(self) -> None:
-        standing = Standing(NOW, in_flight={PAGE: Use.POLL, HistoryKey("r2"): Use.WISH})
-        assert plan(FRESH, standing).ask == Ask(HistoryKey("r3"), Use.ROTATION)
-
-    def test_evenly(self) -> None:
-        assert plan(FRESH, Standing(NOW, rotated_on=99.5)) == Plan(None, 100.5)
-        assert plan(FRESH, Standing(NOW, rotated_on=99.0)).ask is not None
-
-    @pytest.mark.parametrize(("share", "most"), [(20, 10), (10, 3)])
-    def test_half_of_the_share_at_most_and_of_a_small_one_what_polls_leave(self, share: int, most: int) -> None:
-        snapshot, now = FRESH._replace(spending=Spending(share=share)), NOW
-        asked = [NOW - 1000]
-        under_way: Mapping[Resource, Use] = {PAGE: Use.POLL, HISTORY: Use.POLL, RUNNER: Use.POLL, STATS: Use.POLL}
-        while now < NOW + 60:
-            step = plan(snapshot, Standing(now, in_flight=under_way, rotated_on=asked[-1]))
-            if step.ask is not None:
-                asked.append(now)
-            now = step.wake_at or now
-        assert max(sum(0 <= at - first < 10 for at in asked) for first in asked) == most
-
-    def test_none_when_paused(self) -> None:
-        assert plan(FRESH._replace(attention=IN_VIEW._replace(paused=True)), Standing(NOW)) == Plan(None)
-
-    def test_slowly_where_nobody_looks(self) -> None:
-        snapshot = FRESH._replace(attention=IN_VIEW._replace(focused=False))
-        assert plan(snapshot, Standing(NOW, rotated_on=99.0)) == Plan(None, 103.0)
-
-    def test_what_is_young_enough_is_left_alone(self) -> None:
-        assert plan(with_histories(FRESH, r2=99, r3=98, r4=97), Standing(NOW)) == Plan(None, 102.0)
-
-    def test_what_failed_waits_for_its_next_try_and_holds_up_no_other(self) -> None:
-        failed_one: Feed[tuple[Workflow, ...]] = Feed(problem=DOWN._replace(next_try=101.0))
-        snapshot = with_histories(FRESH, r3=95.0, r4=NOW)
-        snapshot = snapshot._replace(histories={**snapshot.histories, "r2": failed_one})
-        assert plan(snapshot, Standing(NOW)).ask == Ask(HistoryKey("r3"), Use.ROTATION)
-        assert plan(with_histories(snapshot, r3=NOW), Standing(NOW)) == Plan(None, 101.0)
-
-    def test_a_quarter_of_the_share_stays_for_key_presses(self) -> None:
-        spent = Spending(tuple(NOW - 9 + n / 10 for n in range(15)))
-        assert plan(FRESH._replace(spending=spent), Standing(NOW)) == Plan(None, 101.0)
-        fewer = spent._replace(sent=spent.sent[1:])
-        assert plan(FRESH._replace(spending=fewer), Standing(NOW)).ask is not None
-
-    def test_nothing_in_view_nothing_to_rotate(self) -> None:
-        assert plan(known(LIVE, NOW, NOW, NOW), Standing(NOW)) == Plan(None, 105.0)
 
 
 class TestDeparted:

@@ -10,8 +10,10 @@ from comfytui.api.allowance import Spending, Use
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.departures import Seen, depart
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.planner import Ask, Plan, Standing, plan
+from comfytui.engine.outlook import Standing
+from comfytui.engine.planner import Ask, Plan, plan
 from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.rotating import Round
 from comfytui.engine.snapshot import Attention, Snapshot
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
@@ -65,8 +67,8 @@ class TestUnderTheCursor:
     @pytest.mark.parametrize(
         ("snapshot", "wished", "due_at"),
         [
-            pytest.param(known(LIVE, r1=90.0), None, 105.0, id="by time"),
-            pytest.param(known(LIVE, 60.0, r1=90.0), None, 150.0, id="no faster than polls"),
+            pytest.param(known(LIVE, r1=90.0), None, 110.0, id="by time"),
+            pytest.param(known(LIVE, 60.0, r1=90.0), None, 155.0, id="no faster than polls"),
             pytest.param(known(LIVE, r1=90.0), NOW, 105.0, id="wished"),
             pytest.param(known(LIVE, 60.0, r1=30.0), NOW, 100.0, id="wished long after"),
             pytest.param(failed(LIVE, 90.0, 95.0), None, 105.0, id="failed"),
@@ -85,8 +87,20 @@ class TestUnderTheCursor:
 
     def test_after_a_sleep_a_long_interval_is_not_waited_for(self) -> None:
         snapshot = known(LIVE, 600.0, r1=90.0)
-        assert plan(snapshot, Standing(NOW, since=95.0)) == Plan(None, 105.0)
+        assert plan(snapshot, Standing(NOW, since=95.0)) == Plan(None, 110.0)
         assert plan(failed(LIVE, 80.0, 120.0), Standing(NOW, since=95.0)).ask == Ask(STATS, Use.POLL)
+
+    def test_by_time_it_goes_along_with_a_poll(self) -> None:
+        due = known(LIVE, r1=84.0)
+        assert plan(due, Standing(NOW)) == Plan(None, 104.0)
+        assert plan(due, Standing(NOW, beat_on=NOW)).ask == Ask(STATS, Use.POLL)
+        assert plan(known(LIVE, r1=86.0), Standing(NOW, beat_on=NOW)).ask is None
+
+    @pytest.mark.parametrize("checked", [{}, {"r1": 1.0}])
+    def test_not_before_the_cursor_has_come_to_rest_on_it(self, checked: dict[str, float]) -> None:
+        snapshot = known(LIVE, **checked)
+        assert plan(snapshot, Standing(NOW, pointed_on=99.5)).ask is None
+        assert plan(snapshot, Standing(NOW, pointed_on=99.0)).ask == Ask(STATS, Use.POLL)
 
     def test_what_a_person_waits_for_goes_first_and_other_polls_too(self) -> None:
         snapshot = known(LIVE, r1=1.0)._replace(histories={"r1": Feed((), START, 90.0)})
@@ -111,10 +125,10 @@ class TestInRotation:
 
     def test_each_fourth_time_it_goes_before_histories_that_are_due(self) -> None:
         assert rotated(known(IN_VIEW, histories=5.0)).ask == Ask(StatsKey("r2"), ROTATED)
-        assert rotated(known(IN_VIEW, histories=5.0, r3=96.5)).ask == Ask(HistoryKey("r2"), ROTATED)
-        assert rotated(known(IN_VIEW, histories=5.0, r3=96.0)).ask == Ask(StatsKey("r2"), ROTATED)
+        assert rotated(known(IN_VIEW, histories=5.0, r3=95.5)).ask == Ask(HistoryKey("r2"), ROTATED)
+        assert rotated(known(IN_VIEW, histories=5.0, r3=95.0)).ask == Ask(StatsKey("r2"), ROTATED)
         assert rotated(known(IN_VIEW, histories=5.0, r2=20.0, r3=30.0)).ask == Ask(StatsKey("r2"), ROTATED)
-        assert rotated(known(IN_VIEW, r3=98.0)) == Plan(None, 102.0)
+        assert rotated(known(IN_VIEW, r3=98.0)) == Plan(None, 103.0)
 
     def test_histories_never_asked_go_before_any(self) -> None:
         snapshot = known(IN_VIEW)._replace(histories={"r1": Feed((), START, NOW), "r2": Feed((), START, NOW)})
@@ -147,7 +161,7 @@ class TestInRotation:
 
     def test_in_the_rhythm_of_the_rotation(self) -> None:
         snapshot = known(IN_VIEW._replace(runner_id=None))
-        assert plan(snapshot, Standing(NOW, rotated_on=99.5)) == Plan(None, 100.5)
+        assert plan(snapshot, Standing(NOW, round=Round(99.0, 4))).ask is None
         assert plan(snapshot._replace(attention=IN_VIEW._replace(paused=True)), Standing(NOW)).ask == Ask(
             STATS, Use.POLL
         )

@@ -9,7 +9,8 @@ import pytest
 
 from comfytui.api.allowance import Spending, Use
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.planner import Ask, Plan, Standing, attended, plan
+from comfytui.engine.outlook import Standing
+from comfytui.engine.planner import Ask, Plan, attended, plan
 from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.engine.sweeping import MAX_SWEPT, next_swept

@@ -62,8 +62,9 @@ async def test_one_that_does_not_answer_says_why_and_keeps_its_numbers() -> None
 
 async def test_a_check_that_fails_itself_says_that_nothing_is_known() -> None:
     async with scripted(PAGE) as (driven, source):
+        await driven.passes(1)
         source.stats["a"] = TimedOut("GET", "/v1/runner/a/stats", "")
-        await driven.passes(16)
+        await driven.passes(21)
         await driven.sees("Reachable  ? not checked since ", ": no answer in time", "● live")
 
 

@@ -12,7 +12,7 @@ async def test_a_row_of_which_nothing_is_news_is_the_very_same() -> None:
         runners = driven.app.screen.runners
         before = runners.rows
         known = set(driven.app.snapshot.histories)
-        await driven.clock.advance(1.0)
+        await driven.press("G")
         await driven.until(lambda: set(driven.app.snapshot.histories) > known)
         await driven.settled()
         anew = {row.id for row, was in zip(runners.rows, before, strict=True) if row is not was}

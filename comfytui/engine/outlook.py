@@ -1,0 +1,108 @@
+"""What a plan is made from: what is known, how things stand beside that, and when something is due by it. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.engine.pacing import ALONG, by_time, room_at
+from comfytui.engine.rotating import Round
+
+if TYPE_CHECKING:
+    from comfytui.api.allowance import Use
+    from comfytui.engine.feed import Feed
+    from comfytui.engine.resources import Resource
+    from comfytui.engine.snapshot import Snapshot
+
+__all__ = ["Outlook", "Standing", "look_out"]
+
+# Seconds after a request in which others go along with it.
+_BURST = 0.05
+# Seconds that what goes along with others waits for them at most.
+_PATIENCE = 5.0
+
+
+class Standing(NamedTuple):
+    """How things stand, beside what the snapshot says; all moments are of the monotonic clock.
+
+    Attributes:
+        now: The present moment.
+        waits: Seconds until the allowance has room for a request, by its use.
+        in_flight: What has been asked and not been answered, with its use: never due.
+        wished: What is wanted whatever its age, paused or not, each from its moment on.
+        since: What was last tried before this moment is due, unless paused; of a whole list the age of a page decides.
+        beat_on: When something was last asked that others go along with (`comfytui.engine.planner.is_beat`).
+        pointed_on: When the cursor came to its runner.
+        round: The burst that the rotation is in.
+        listed_on: When a page of the list was last asked.
+    """
+
+    now: float
+    waits: Mapping[Use, float] = MappingProxyType({})
+    in_flight: Mapping[Resource, Use] = MappingProxyType({})
+    wished: Mapping[Resource, float] = MappingProxyType({})
+    since: float = -math.inf
+    beat_on: float = -math.inf
+    pointed_on: float = -math.inf
+    round: Round = Round()
+    listed_on: float = -math.inf
+
+    def let_at(self, use: Use) -> float:
+        """When the allowance lets a request be sent; minus infinity where it does now."""
+        wait = self.waits.get(use, 0.0)
+        return self.now + wait if wait > 0 else -math.inf
+
+
+class Outlook(NamedTuple):
+    """A snapshot, and what may be asked of it from how things stand; made by `look_out`.
+
+    Attributes:
+        snapshot: What is known.
+        standing: How things stand beside that.
+        pace: The interval in force.
+        horizon: Until when what comes due is asked now, if there is room for it.
+    """
+
+    snapshot: Snapshot
+    standing: Standing
+    pace: float
+    horizon: float
+
+    def due_at(self, feed: Feed[object]) -> float:
+        """When something is due by its age or its problem: never while paused, once it was tried."""
+        if feed.tried_on is None:
+            return -math.inf
+        if self.snapshot.attention.paused:
+            return math.inf
+        if feed.tried_on < self.standing.since:
+            return -math.inf
+        return feed.problem.next_try if feed.problem is not None else feed.tried_on + self.pace
+
+    def checked_at(self, runner_id: str, least: float) -> float:
+        """When a runner is to be checked by time: at least so many seconds after the last try, however that ended."""
+        feed = self.snapshot.checkup(runner_id)
+        if feed.tried_on is None:
+            return -math.inf
+        if feed.tried_on < self.standing.since:
+            return feed.tried_on + least
+        next_try = feed.problem.next_try if feed.problem is not None else -math.inf
+        return max(feed.tried_on + max(least, self.pace), next_try)
+
+    def in_company(self, moment: float) -> float:
+        """When to ask what is due at a moment and may wait: along with others, or once it has waited for that."""
+        is_along = self.horizon > self.standing.now
+        return moment if is_along else moment + min(self.pace, _PATIENCE)
+
+    @property
+    def room_by_time(self) -> float:
+        """When there is room for what nobody waits for."""
+        spending = self.snapshot.spending
+        return room_at(spending.sent, by_time(spending.share))
+
+
+def look_out(snapshot: Snapshot, standing: Standing) -> Outlook:
+    """What is due, and a little more where something was asked just now, which that goes along with."""
+    pace, is_along = snapshot.pace, standing.now - standing.beat_on < _BURST
+    return Outlook(snapshot, standing, pace, standing.now + (ALONG * pace if is_along else 0.0))
