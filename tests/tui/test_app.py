@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from comfytui.engine.resources import PageKey
@@ -116,3 +119,22 @@ async def test_after_a_suspension_all_is_drawn_and_asked_again() -> None:
         screen._repaint_regions.clear()
         driven.app._resumed(driven.app)
         assert screen.size.region in screen._repaint_regions
+
+
+def test_what_no_first_frame_needs_is_imported_when_it_is_opened() -> None:
+    boxes = ("comfytui.tui.palette", "comfytui.tui.widgets.prompt", "comfytui.tui.widgets.entry")
+    code = f"import sys, comfytui.tui.app; print(sorted(set({boxes}) & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+def test_no_start_waits_for_dataclasses_to_be_made() -> None:
+    code = """
+import dataclasses, sys
+import comfytui.tui.app, comfytui.tui.setup
+loaded = [module for name, module in sys.modules.items() if name.startswith("comfytui.tui.")]
+made = [thing for module in loaded for thing in vars(module).values() if isinstance(thing, type)]
+made += [thing for owner in made for thing in vars(owner).values() if isinstance(thing, type)]
+ours = {each for each in made if each.__module__.startswith("comfytui.tui.")}
+print(sorted(each.__name__ for each in ours if dataclasses.is_dataclass(each)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
