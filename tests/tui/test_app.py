@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from textual.widgets._toast import ToastRack
 
 from comfytui.engine.resources import PageKey
 from comfytui.tui.commands import COMMANDS, Where
@@ -36,6 +37,11 @@ async def test_the_frame_is_there_and_quits_before_anything_is_answered() -> Non
         assert screen.is_running
     # The panes stand before the first snapshot: the default screen is the dashboard itself.
     assert type(driven.app.get_default_screen()).__name__ == "DashboardScreen"
+
+
+async def test_no_bar_is_made_for_notes_before_there_are_any() -> None:
+    async with demo() as driven:
+        assert not driven.app.screen.get_child_by_type(ToastRack).show_vertical_scrollbar
 
 
 async def test_help_lists_the_keys_that_work_here() -> None:
