@@ -134,16 +134,12 @@ class ListingScreen(FollowingScreen):
 
     def action_go_to_page(self) -> None:
         """Ask for the number of a page."""
-        from comfytui.tui.widgets.prompt import PageBox
-
-        self._open(PageBox())
+        self._open(filters=False)
 
     def action_filter(self) -> None:
         """Ask for a filter."""
-        from comfytui.tui.widgets.prompt import FilterBox
-
         self._listing_before = self.listing
-        self._open(FilterBox(self.listing.query.text))
+        self._open(filters=True)
 
     def action_cycle_status(self) -> None:
         """List all runners, the active ones, or the disabled ones, from the first page on."""
@@ -200,14 +196,11 @@ class ListingScreen(FollowingScreen):
 
     def say_in_prompt(self) -> None:
         """Say beside what is typed what it finds."""
-        if self.prompt is None:
+        if (prompt := self.prompt) is None:
             return
-        if self._flaw:
-            self.prompt.say((Span(self._flaw, Role.BAD),))
-        elif self.prompt.FILTERS:
-            self.prompt.say(count_words(self.runners.view, self.prompt.room) if self.runners.view else ())
-        else:
-            self.prompt.say((Span(f"of {self.runners.pages or '?'}", Role.MUTED),))
+        pages = (Span(f"of {self.runners.pages or '?'}", Role.MUTED),)
+        found = count_words(self.runners.view, prompt.room) if self.runners.view else ()
+        prompt.say((Span(self._flaw, Role.BAD),) if self._flaw else found if prompt.FILTERS else pages)
 
     @on(Edited)
     def _typed(self, event: Edited) -> None:
@@ -254,10 +247,12 @@ class ListingScreen(FollowingScreen):
         ids = (runner.id for runner in self.runners.searched)
         return tuple(islice((each for each in ids if each not in left_out and each not in known), _LEARNED_AT_ONCE))
 
-    def _open(self, prompt: Prompt) -> None:
+    def _open(self, *, filters: bool) -> None:
+        from comfytui.tui.widgets.prompt import FilterBox, PageBox
+
         self.close_prompt()
-        self.prompt, self._flaw = prompt, ""
-        self.mount(prompt, before=self.footer)
+        self.prompt, self._flaw = FilterBox(self.listing.query.text) if filters else PageBox(), ""
+        self.mount(self.prompt, before=self.footer)
         self.footer.display = False
         self.say_in_prompt()
 

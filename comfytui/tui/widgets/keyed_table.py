@@ -224,10 +224,12 @@ class KeyedTable(CursorPane):
         else:
             self.move_cursor(place - self._cursor)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Keep the cursor in view at the new size."""
+        top = self.top
         self._keep_in_view()
-        super().on_resize(event)
+        if self.top != top:
+            self._forget()
 
     @property
     def _heading_height(self) -> int:
