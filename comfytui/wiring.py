@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -97,7 +96,7 @@ def hosted_dashboard(choices: Choices, settings: Settings, setup: Setup) -> Comf
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
     fleets = Profiles(choices, clock, requests, setup.memory)
-    app = ComfyTUI(fleets.fleet(settings), clock, requests, replace(setup, fleets=fleets))
+    app = ComfyTUI(fleets.fleet(settings), clock, requests, setup._replace(fleets=fleets))
     app.at_end(requests.close)
     return app
 
@@ -144,11 +143,12 @@ def build_dashboard(
     setup: Setup | None = None,
 ) -> ComfyTUI:
     """The dashboard of one fleet, ready to run; nothing has been started."""
+    from comfytui.config.state import Forgetful
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.fleets import OpenFleet, Watch
     from comfytui.tui.setup import Setup
 
-    setup = setup or Setup()
+    setup = setup or Setup(Forgetful())
     key = " ".join(server.url for server in settings.servers) or settings.source
 
     def watch(attention: Attention) -> Watch:

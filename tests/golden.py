@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfytui.config.state import Forgetful
 from comfytui.tui.setup import Setup
 from comfytui.tui.surroundings import Colours
 from tests.support.pilot import Driven, demo
@@ -30,10 +31,10 @@ FOLDER = Path(__file__).parent / "goldens"
 SIZES = ((40, 10), (80, 24), (120, 40), (200, 60))
 
 TERMINALS: Mapping[str, Setup] = {
-    "truecolor": Setup(colours=Colours.TRUECOLOR),
-    "16": Setup(colours=Colours.COLOURS_16),
-    "nocolor": Setup(colours=Colours.NONE),
-    "ascii": Setup(colours=Colours.TRUECOLOR, ascii=True),
+    "truecolor": Setup(Forgetful(), colours=Colours.TRUECOLOR),
+    "16": Setup(Forgetful(), colours=Colours.COLOURS_16),
+    "nocolor": Setup(Forgetful(), colours=Colours.NONE),
+    "ascii": Setup(Forgetful(), colours=Colours.TRUECOLOR, ascii=True),
 }
 
 WALK: Mapping[str, Sequence[str]] = {

@@ -64,7 +64,7 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
     for app in (
         build_dashboard(settings, never, clock, OpenDoor("somewhere"), LocalAllowance(clock), RequestLog(clock)),
         demo_dashboard(settings, runners=1, seed=0, clock=clock),
-        hosted_dashboard(choices, resolve(choices), Setup()),
+        hosted_dashboard(choices, resolve(choices), Setup(Forgetful())),
     ):
         assert not app.is_running
         assert app.snapshot.attention.page == PageKey(page=1, per_page=7)

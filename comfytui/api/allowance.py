@@ -14,8 +14,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from comfytui.api.line import Line
-
 if TYPE_CHECKING:
     from comfytui.clock import Clock
 
@@ -197,6 +195,8 @@ class LocalAllowance:
     """
 
     def __init__(self, clock: Clock, share: int = SHARE, *, window: float = WINDOW) -> None:
+        from comfytui.api.line import Line
+
         self._clock = clock
         self._share = share
         self._window = window

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 
@@ -34,6 +33,8 @@ def as_shown(value: object) -> str:
     """Any JSON value as clean text: a string as it is, anything else as its JSON, `…` where that has no bottom."""
     if isinstance(value, str):
         return clean(value)
+    import json
+
     try:
         return clean(json.dumps(value, ensure_ascii=False, default=str))
     except RecursionError:

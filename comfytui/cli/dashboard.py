@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
 __all__ = ["run"]
 
+_TURN = 0.0005
+"""Seconds after which another thread has its turn: what writes to the terminal is not to wait for what comes next."""
+
 
 def run(args: argparse.Namespace) -> int:
     """Show the dashboard until it ends; the status is its own.
@@ -46,6 +49,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         app = _dashboard(args, choices, settings, memory)
         app.at_rest(_look_for_garbage)
+        sys.setswitchinterval(_TURN)
         return app.run_to_end(say, end_token_command, mouse=app.setup.mouse)
     except KeyboardInterrupt:
         return ExitStatus.OK

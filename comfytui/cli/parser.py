@@ -24,7 +24,7 @@ from comfytui.cli.options import (
 from comfytui.config.settings import DEFAULT_PER_PAGE
 
 if TYPE_CHECKING:
-    from collections.abc import Container
+    from collections.abc import Sequence
 
     from _typeshed import SupportsWrite
 
@@ -88,10 +88,11 @@ class _DiscreetParser(argparse.ArgumentParser):
                 file.write(message)
 
 
-def make_parser(argv: Container[str] | None = None) -> argparse.ArgumentParser:
+def make_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     """The parser of `comfytui` and its commands; of those only the ones that are among the arguments have options.
 
     Without arguments all of them have, as what tells of them needs it: to make them takes longer than all the rest.
+    Where the arguments can name no command, as those of the dashboard mostly do not, there are none.
 
     What it parses has `command` (None for the dashboard), `demo`, `runners`, `seed`, `comfyui` (None or a list, and
     `comfyui_after` where that stood after the command: see `comfytui.cli.options.named_servers`), `config`, `url`,
@@ -117,7 +118,8 @@ def make_parser(argv: Container[str] | None = None) -> argparse.ArgumentParser:
     commands = parser.add_subparsers(
         dest="command", metavar="COMMAND", title="commands", description="Without one: the dashboard."
     )
-    for name, (words, add, epilog) in _COMMANDS.items():
+    known = {} if _names_no_command(argv) else _COMMANDS
+    for name, (words, add, epilog) in known.items():
         command = commands.add_parser(
             name,
             help=words,
@@ -129,6 +131,13 @@ def make_parser(argv: Container[str] | None = None) -> argparse.ArgumentParser:
         if argv is None or name in argv:
             add(command)
     return parser
+
+
+def _names_no_command(argv: Sequence[str] | None) -> bool:
+    """Whether all of it are options with what belongs to them, and none asks what there is."""
+    if argv is None or "--help" in argv:
+        return False
+    return all(each.startswith("--") and len(each) > len("--") and " " not in each for each in argv)
 
 
 def _add_dashboard_options(parser: argparse.ArgumentParser) -> None:

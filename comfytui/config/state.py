@@ -6,7 +6,6 @@ checks whether it still means something.
 
 from __future__ import annotations
 
-import json
 import os
 import stat
 import unicodedata
@@ -193,6 +192,8 @@ def _start_of(path: Path) -> bytes:
 
 def _encoded(state: State) -> str:
     """The state as text that can be read back, without the views used longest ago where they are too much."""
+    import json
+
     views = [(key, view._asdict()) for key, view in state.views.items()][-MAX_VIEWS:]
     looks = {"profile": state.profile, "time_style": state.time_style, "theme": state.theme}
     while True:
@@ -204,6 +205,8 @@ def _encoded(state: State) -> str:
 
 def _decoded(data: bytes) -> State:
     """What the bytes say; ValueError or RecursionError where they do not say a state."""
+    import json
+
     if len(data) > MAX_BYTES:
         raise ValueError("too big")
     said = _object(json.loads(data.decode("utf-8")))

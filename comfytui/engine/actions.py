@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -17,7 +16,6 @@ class Attend(NamedTuple):
     attention: Attention
 
 
-@dataclass(frozen=True, slots=True)
 class Refresh:
     """Ask everything attended again now, paused or not; what is already under way is not asked twice.
 
@@ -31,7 +29,6 @@ class ChangeInterval(NamedTuple):
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
 class Reconnect:
     """Close the connections, connect anew, as with another token, and ask everything attended again."""
 

@@ -220,7 +220,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         """Whether a box or a screen was opened that does not have the keys yet, or is left and still has them."""
         dashboard = self._dashboard
         if dashboard is None or self.screen is not dashboard:
-            is_left = isinstance(self._top, Leaving) and self._top.is_leaving
+            is_left = self._leaving is not None and self._leaving.is_leaving
             return bool(self.screen_stack) and (is_left or self.screen.focused is None)
         prompt = dashboard.prompt
         return prompt is not None and (prompt.is_leaving or not prompt.has_focus_within)
@@ -228,9 +228,9 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     def leads_on(self, key: str) -> bool:
         """Whether it is the end of a line: what is typed behind it waits until it is known where that leads."""
         prompt = self._dashboard.prompt if self._dashboard is not None else None
-        if isinstance(self._top, Leaving):
-            self._top.is_leaving = key == "enter"
-            return self._top.is_leaving
+        if (leaving := self._leaving) is not None:
+            leaving.is_leaving = key == "enter"
+            return leaving.is_leaving
         if prompt is not None and prompt.has_focus_within:
             prompt.is_leaving = key == "enter"
             return prompt.is_leaving
@@ -262,8 +262,10 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         self.fleet.engine.perform(Refresh())
 
     @property
-    def _top(self) -> Screen[object] | None:
-        return self.screen_stack[-1] if self.screen_stack else None
+    def _leaving(self) -> Leaving | None:
+        """What is above all others, where it is left by what is typed into it."""
+        top: object = self.screen_stack[-1] if self.screen_stack else None
+        return top if isinstance(top, Leaving) else None
 
     @property
     def _dashboard(self) -> DashboardScreen | None:

@@ -9,7 +9,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from textual import on
-from textual.command import CommandInput, DiscoveryHit, Hit, Provider, SearchIcon
+from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Provider, SearchIcon
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input
@@ -135,7 +135,7 @@ PROVIDERS = (CommandProvider, RunnerProvider)
 """What the palette offers."""
 
 
-class Palette(Leaving):
+class Palette(Leaving, CommandPalette):
     """Textual's palette with keys from the keymap, and with nothing that moves by itself.
 
     Enter behind what is typed waits for what that finds, and the frame says so where not all runners are loaded.

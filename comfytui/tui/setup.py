@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
-from comfytui.config.state import Forgetful
 from comfytui.tui.fleets import Fleets, OneFleet
 from comfytui.tui.keymap import Keymap
 from comfytui.tui.surroundings import Colours
@@ -35,14 +34,13 @@ class Remembers(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Setup:
+class Setup(NamedTuple):
     """What the dashboard is set up with.
 
     Attributes:
+        memory: Where the view is kept.
         fleets: The fleets one can switch to.
         keymap: The keys that differ from the usual ones.
-        memory: Where the view is kept.
         colours: How many colours may be drawn.
         ascii: Whether nothing but ASCII may be drawn.
         mouse: Whether the mouse is reported at the start.
@@ -52,13 +50,13 @@ class Setup:
         copies_in: Where a copy is put that no clipboard takes.
     """
 
-    fleets: Fleets = field(default_factory=OneFleet)
-    keymap: Keymap = field(default_factory=Keymap)
-    memory: Remembers = field(default_factory=Forgetful)
+    memory: Remembers
+    fleets: Fleets = OneFleet()
+    keymap: Keymap = Keymap()
     colours: Colours = Colours.TRUECOLOR
     ascii: bool = False
     mouse: bool = True
     time_style: TimeStyle | None = None
-    environ: Mapping[str, str] = field(default_factory=dict)
+    environ: Mapping[str, str] = MappingProxyType({})
     saves_in: Path = Path()
     copies_in: Path = Path()

@@ -6,7 +6,6 @@ from collections import deque
 from typing import TYPE_CHECKING
 
 from textual import events
-from textual.command import CommandPalette
 
 from comfytui.tui.endings import EndingApp
 
@@ -21,8 +20,8 @@ _LOOK_AGAIN = 0.005
 _TRIES = 200
 
 
-class Leaving(CommandPalette):
-    """A palette that is left by what is typed into it, perhaps not at once.
+class Leaving:
+    """A screen that is left by what is typed into it, perhaps not at once.
 
     Attributes:
         is_leaving: Whether what leaves it was typed, and it is not known yet where that leads.

@@ -26,6 +26,22 @@ def test_a_parser_for_some_arguments_is_spared_the_options_of_other_commands() -
         make_parser(["runners"]).parse_args(["history", "gpu-07"])
 
 
+@pytest.mark.parametrize("argv", ["", "--fresh", "--fresh --interval=5"])
+def test_a_parser_for_options_alone_has_no_commands(argv: str) -> None:
+    with pytest.raises(SystemExit):
+        make_parser(argv.split()).parse_args(["doctor"])
+
+
+@pytest.mark.parametrize("argv", ["--help", "-h", "nosuch", "-", "-5", "--no such"])
+def test_who_asks_for_commands_or_mistypes_one_is_told_them_all(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+    said = []
+    for parser in (make_parser(), make_parser([argv])):
+        with pytest.raises(SystemExit):
+            parser.parse_args([argv])
+        said.append(capsys.readouterr())
+    assert said[0] == said[1]
+
+
 def test_the_dashboard_by_default() -> None:
     assert (
         parsed().items()

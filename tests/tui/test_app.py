@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
+from textual.widgets._toast import ToastRack
 
 from comfytui.engine.resources import PageKey
 from comfytui.tui.commands import COMMANDS, Where
@@ -33,6 +37,11 @@ async def test_the_frame_is_there_and_quits_before_anything_is_answered() -> Non
         assert screen.is_running
     # The panes stand before the first snapshot: the default screen is the dashboard itself.
     assert type(driven.app.get_default_screen()).__name__ == "DashboardScreen"
+
+
+async def test_no_bar_is_made_for_notes_before_there_are_any() -> None:
+    async with demo() as driven:
+        assert not driven.app.screen.get_child_by_type(ToastRack).show_vertical_scrollbar
 
 
 async def test_help_lists_the_keys_that_work_here() -> None:
@@ -116,3 +125,28 @@ async def test_after_a_suspension_all_is_drawn_and_asked_again() -> None:
         screen._repaint_regions.clear()
         driven.app._resumed(driven.app)
         assert screen.size.region in screen._repaint_regions
+
+
+def test_what_no_first_frame_needs_is_imported_when_it_is_needed() -> None:
+    boxes = ("comfytui.tui.palette", "comfytui.tui.widgets.prompt", "comfytui.tui.widgets.entry")
+    later = (*boxes, "comfytui.api.line", "json")
+    code = f"""
+import sys
+before = set(sys.modules)  # what Python itself was told to begin with is another machine's business
+import comfytui.config.state, comfytui.tui.app
+print(sorted(set({later}) & (set(sys.modules) - before)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
+
+
+def test_no_start_waits_for_dataclasses_to_be_made() -> None:
+    code = """
+import dataclasses, sys
+import comfytui.tui.app, comfytui.tui.setup
+loaded = [module for name, module in sys.modules.items() if name.startswith("comfytui.tui.")]
+made = [thing for module in loaded for thing in vars(module).values() if isinstance(thing, type)]
+made += [thing for owner in made for thing in vars(owner).values() if isinstance(thing, type)]
+ours = {each for each in made if each.__module__.startswith("comfytui.tui.")}
+print(sorted(each.__name__ for each in ours if dataclasses.is_dataclass(each)))
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

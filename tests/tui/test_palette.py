@@ -14,6 +14,7 @@ from textual.app import App
 from textual.command import CommandList, Hit, Provider
 from textual.screen import Screen
 
+from comfytui.config.state import Forgetful
 from comfytui.engine.feed import Feed
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Snapshot
@@ -105,7 +106,7 @@ async def opened(
     *pages: RunnerPage, keys: Mapping[str, tuple[str, ...]] | None = None, size: tuple[int, int] = (80, 60)
 ) -> AsyncIterator[tuple[PaletteApp, Pilot[None]]]:
     keymap = resolve("default", keys) if keys else Keymap()
-    app = PaletteApp(loaded(*pages), Setup(fleets=Profiles(), keymap=keymap))
+    app = PaletteApp(loaded(*pages), Setup(Forgetful(), fleets=Profiles(), keymap=keymap))
     async with app.run_test(size=size) as pilot:
         await pilot.press("colon")
         await offered(app, pilot, "")
@@ -220,7 +221,7 @@ async def test_a_profile_is_switched_to_whatever_its_name() -> None:
 
 
 async def test_profiles_alone_can_be_offered() -> None:
-    app = PaletteApp(loaded(), Setup(fleets=Profiles()))
+    app = PaletteApp(loaded(), Setup(Forgetful(), fleets=Profiles()))
     async with app.run_test(size=(40, 10)) as pilot:
         app.push_screen(Palette((ProfileProvider,)))
         await pilot.pause()

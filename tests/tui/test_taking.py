@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfytui.config.state import Forgetful
 from comfytui.tui.setup import Setup
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted
@@ -26,7 +27,7 @@ WORKFLOW = make_workflow("w1", name="[Upscale]")
 
 def into(tmp_path: Path) -> Setup:
     """No clipboard but a file, for there is no terminal."""
-    return Setup(environ={"TERM": "dumb"}, copies_in=tmp_path / "state", saves_in=tmp_path)
+    return Setup(Forgetful(), environ={"TERM": "dumb"}, copies_in=tmp_path / "state", saves_in=tmp_path)
 
 
 async def copied(driven: Driven, tmp_path: Path, key: str) -> str:

@@ -74,7 +74,7 @@ async def choose(driven: Driven, words: str) -> None:
 async def test_another_fleet_begins_from_scratch() -> None:
     fleets = Other()
     page = make_page(make_runner("r1", name="first runner"))
-    async with scripted(page, setup=Setup(fleets=fleets)) as (driven, source):
+    async with scripted(page, setup=Setup(Forgetful(), fleets=fleets)) as (driven, source):
         await driven.press("enter", "H")
         await choose(driven, "profile staging")
         await driven.sees("staging · staging.test", "other runner", "No workflows on this runner yet")
@@ -90,14 +90,14 @@ async def test_another_fleet_begins_from_scratch() -> None:
 
 async def test_a_fleet_that_cannot_be_opened_is_said_and_the_old_one_goes_on() -> None:
     page = make_page(make_runner("r1", name="first runner"))
-    async with scripted(page, setup=Setup(fleets=Other())) as (driven, source):
+    async with scripted(page, setup=Setup(Forgetful(), fleets=Other())) as (driven, source):
         await choose(driven, "profile broken")
         await driven.sees("The profile [broken] is.", "first runner")
         assert source.closed == 0
 
 
 async def test_the_view_is_kept_and_found_again() -> None:
-    setup = Setup()
+    setup = Setup(Forgetful())
     async with demo(setup=setup) as driven:
         await driven.press("s", "o", "O", "slash", *"gpu", "enter", "u", "t")
         await driven.press("c", "down", "down", "space", "escape", "enter", "o", "escape")

@@ -40,6 +40,8 @@ class FollowingScreen(Screen[None]):
     Drawing twice what has not changed writes nothing, so following often is cheap.
     """
 
+    # Panes lie on all of it: there is nothing to look up for each line that they hide.
+    BLANK: ClassVar[bool] = True
     HINTS: ClassVar[Sequence[Hint]] = ()
 
     def __init__(self, clock: Clock) -> None:
@@ -89,9 +91,10 @@ class FollowingScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to follow the app."""
-        self.watch(self.app, "snapshot", self._take)
+        # Each is told at once; with nothing to show yet the first two draw nothing.
         self.watch(self.app, "time_style", self._restyle)
         self.watch(self.app, "source", self._name_source)
+        self.watch(self.app, "snapshot", self._take)
         self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
         self.set_interval(1.0, self.follow_again)
 

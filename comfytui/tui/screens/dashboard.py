@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, ClassVar
 
-from textual import on
+from textual import events, on
 
 from comfytui.engine.actions import Attend
 from comfytui.engine.names import name_or_id
@@ -58,7 +58,7 @@ class DashboardScreen(ListingScreen):
         self.side = LayoutOnly(self.detail, self.history, id="side")
         self.attention = _attending(attention, self.listing)
         self._pressed_on = -math.inf
-        self._is_stepping = False
+        self._is_stepping = self._was_in_front = False
         self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
         self._turns = Pace(self, _DEBOUNCE, self._wish)
 
@@ -156,9 +156,13 @@ class DashboardScreen(ListingScreen):
         self.follow_again()
 
     def on_resize(self) -> None:
-        """Share the new size among the panes."""
+        """Share the new size among the panes; Textual calls the one of all screens, too."""
         self._arrange()
-        super().on_resize()
+
+    @on(events.ScreenResume)
+    def _in_front(self, event: events.ScreenResume) -> None:
+        """Have styles looked up again for what was out of sight, but not at first: all was styled as it was made."""
+        event.refresh_styles, self._was_in_front = self._was_in_front, True
 
     def action_back(self) -> None:
         """Step out: to the list, and from there out of the filters."""

@@ -26,8 +26,8 @@ from comfytui.tui.present.listing import Listing, count_words
 from comfytui.tui.present.runners import RUNNER_COLUMNS
 from comfytui.tui.present.workflows import HISTORY_COLUMNS
 from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.widgets.answers import Dropped, Edited, Given, Puzzled
 from comfytui.tui.widgets.history_table import HistoryTable
-from comfytui.tui.widgets.prompt import FilterBox, PageBox, Prompt, Puzzled
 from comfytui.tui.widgets.runner_list import RunnerList
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from comfytui.config.state import ViewState
     from comfytui.engine.snapshot import Snapshot
     from comfytui.engine.sorting import Sort
+    from comfytui.tui.widgets.prompt import Prompt
 
 __all__ = ["ListingScreen"]
 
@@ -133,12 +134,12 @@ class ListingScreen(FollowingScreen):
 
     def action_go_to_page(self) -> None:
         """Ask for the number of a page."""
-        self._open(PageBox())
+        self._open(filters=False)
 
     def action_filter(self) -> None:
         """Ask for a filter."""
         self._listing_before = self.listing
-        self._open(FilterBox(self.listing.query.text))
+        self._open(filters=True)
 
     def action_cycle_status(self) -> None:
         """List all runners, the active ones, or the disabled ones, from the first page on."""
@@ -195,28 +196,27 @@ class ListingScreen(FollowingScreen):
 
     def say_in_prompt(self) -> None:
         """Say beside what is typed what it finds."""
-        if self.prompt is not None and self._flaw:
-            self.prompt.say((Span(self._flaw, Role.BAD),))
-        elif isinstance(self.prompt, FilterBox):
-            self.prompt.say(count_words(self.runners.view, self.prompt.room) if self.runners.view else ())
-        elif isinstance(self.prompt, PageBox):
-            self.prompt.say((Span(f"of {self.runners.pages or '?'}", Role.MUTED),))
+        if (prompt := self.prompt) is None:
+            return
+        pages = (Span(f"of {self.runners.pages or '?'}", Role.MUTED),)
+        found = count_words(self.runners.view, prompt.room) if self.runners.view else ()
+        prompt.say((Span(self._flaw, Role.BAD),) if self._flaw else found if prompt.FILTERS else pages)
 
-    @on(Prompt.Edited)
-    def _typed(self, event: Prompt.Edited) -> None:
+    @on(Edited)
+    def _typed(self, event: Edited) -> None:
         self._flaw = ""
-        if event.prompt is not self.prompt or not isinstance(event.prompt, FilterBox):
+        if event.prompt is not self.prompt or not event.prompt.FILTERS:
             return
         query = self._understood(event.text)
         if query is not None and query.text != self.listing.query.text:
             self.relist(self.listing._replace(key=replace(self.listing.key, page=1), query=query))
         self.say_in_prompt()
 
-    @on(Prompt.Given)
-    def _given(self, event: Prompt.Given) -> None:
+    @on(Given)
+    def _given(self, event: Given) -> None:
         if event.prompt is not self.prompt:
             return
-        if isinstance(event.prompt, FilterBox):
+        if event.prompt.FILTERS:
             self._understood(event.text)
         elif event.text and not self._turned(int(event.text)):
             self._flaw = f"there are pages 1 to {self.runners.pages or '?'}"
@@ -232,9 +232,9 @@ class ListingScreen(FollowingScreen):
 
         self.app.push_screen(GrammarScreen())
 
-    @on(Prompt.Dropped)
-    def _dropped(self, event: Prompt.Dropped) -> None:
-        if event.prompt is self.prompt and isinstance(event.prompt, FilterBox):
+    @on(Dropped)
+    def _dropped(self, event: Dropped) -> None:
+        if event.prompt is self.prompt and event.prompt.FILTERS:
             self.relist(self._listing_before)
         self.enter_list()
 
@@ -247,10 +247,12 @@ class ListingScreen(FollowingScreen):
         ids = (runner.id for runner in self.runners.searched)
         return tuple(islice((each for each in ids if each not in left_out and each not in known), _LEARNED_AT_ONCE))
 
-    def _open(self, prompt: Prompt) -> None:
+    def _open(self, *, filters: bool) -> None:
+        from comfytui.tui.widgets.prompt import FilterBox, PageBox
+
         self.close_prompt()
-        self.prompt, self._flaw = prompt, ""
-        self.mount(prompt, before=self.footer)
+        self.prompt, self._flaw = FilterBox(self.listing.query.text) if filters else PageBox(), ""
+        self.mount(self.prompt, before=self.footer)
         self.footer.display = False
         self.say_in_prompt()
 

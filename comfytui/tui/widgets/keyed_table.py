@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.message import Message
@@ -43,25 +42,27 @@ class KeyedTable(CursorPane):
     CURSOR_STAYS: ClassVar[bool] = True
     """Whether the cursor is shown while the keys go elsewhere."""
 
-    @dataclass
     class Moved(Message):
         """The cursor is on another item now, None when there is none left; `by_hand` where a person moved it."""
 
-        table: KeyedTable
-        row_id: str | None
-        by_hand: bool = False
+        def __init__(self, table: KeyedTable, row_id: str | None, *, by_hand: bool = False) -> None:
+            super().__init__()
+            self.table = table
+            self.row_id = row_id
+            self.by_hand = by_hand
 
         @property
         def control(self) -> KeyedTable:
             """The table it happened in."""
             return self.table
 
-    @dataclass
     class Opened(Message):
         """The person wants to go into the item under the cursor."""
 
-        table: KeyedTable
-        row_id: str
+        def __init__(self, table: KeyedTable, row_id: str) -> None:
+            super().__init__()
+            self.table = table
+            self.row_id = row_id
 
         @property
         def control(self) -> KeyedTable:
@@ -223,10 +224,12 @@ class KeyedTable(CursorPane):
         else:
             self.move_cursor(place - self._cursor)
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self) -> None:
         """Keep the cursor in view at the new size."""
+        top = self.top
         self._keep_in_view()
-        super().on_resize(event)
+        if self.top != top:
+            self._forget()
 
     @property
     def _heading_height(self) -> int:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import on
 from textual.containers import Horizontal
-from textual.message import Message
 from textual.widgets import Input, Static
 
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import Where
+from comfytui.tui.widgets.answers import Dropped, Edited, Given, Puzzled
 from comfytui.tui.widgets.entry import Entry
 from comfytui.tui.widgets.status_line import StatusLine
 
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 
     from comfytui.tui.present.cells import Line
 
-__all__ = ["FilterBox", "PageBox", "Prompt", "Puzzled"]
+__all__ = ["FilterBox", "PageBox", "Prompt"]
 
 
 class Prompt(Horizontal):
@@ -30,8 +29,11 @@ class Prompt(Horizontal):
     Whoever opens it takes it away again, once it was given, or dropped by Escape or by going elsewhere.
 
     Attributes:
+        FILTERS: Whether the line is a filter, else it is the number of a page.
         is_leaving: Whether Enter was pressed, and it is not known yet where that leads.
     """
+
+    FILTERS: ClassVar[bool] = False
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PROMPT)]
     DEFAULT_CSS: ClassVar[str] = """
@@ -56,26 +58,6 @@ class Prompt(Horizontal):
         width: 1fr;
     }
     """
-
-    @dataclass
-    class Edited(Message):
-        """Something else stands in the line now."""
-
-        prompt: Prompt
-        text: str
-
-    @dataclass
-    class Given(Message):
-        """This is the line."""
-
-        prompt: Prompt
-        text: str
-
-    @dataclass
-    class Dropped(Message):
-        """Never mind."""
-
-        prompt: Prompt
 
     def __init__(self, label: str, entry: Entry) -> None:
         super().__init__()
@@ -105,21 +87,23 @@ class Prompt(Horizontal):
 
     def action_close_prompt(self) -> None:
         """Never mind."""
-        self.post_message(self.Dropped(self))
+        self.post_message(Dropped(self))
 
     @on(Input.Changed)
     def _edited(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(self.Edited(self, event.value))
+        self.post_message(Edited(self, event.value))
 
     @on(Input.Submitted)
     def _given(self, event: Input.Submitted) -> None:
         event.stop()
-        self.post_message(self.Given(self, event.value))
+        self.post_message(Given(self, event.value))
 
 
 class FilterBox(Prompt):
     """Takes a filter."""
+
+    FILTERS: ClassVar[bool] = True
 
     def __init__(self, text: str) -> None:
         super().__init__("/", _FilterEntry(text, placeholder="words, tag:x, last:failed, !not"))
@@ -130,10 +114,6 @@ class PageBox(Prompt):
 
     def __init__(self) -> None:
         super().__init__("page ", Entry(restrict=r"[0-9]{0,5}"))
-
-
-class Puzzled(Message):
-    """What can be typed into a filter?"""
 
 
 class _FilterEntry(Entry):

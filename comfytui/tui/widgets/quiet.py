@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from rich.style import Style
-    from textual import events
     from textual.filter import LineFilter
 
 __all__ = ["QuietView"]
@@ -43,6 +42,7 @@ class QuietView(Widget):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._painted: list[Strip] = []
+        self._painted_for = (0, 0)
         self._looks: dict[tuple[str, str], Style] = {}
         self._seen: tuple[object, ...] = ()
         self._kept: dict[str, tuple[object, list[Strip]]] = {}
@@ -63,6 +63,8 @@ class QuietView(Widget):
         """Draw, and refresh the lines that differ from what was drawn last."""
         width, height = self.size
         if not self.is_mounted or not (width and height):
+            # Hidden: what was drawn before is not what is to be seen when it is shown again.
+            self._painted, self._painted_for = [], (0, 0)
             return
         before, self._painted = self._painted, self._drawn(width, height)
         if len(before) != len(self._painted):
@@ -130,18 +132,21 @@ class QuietView(Widget):
         super().notify_style_update()
         self._forget()
 
-    def on_resize(self, _event: events.Resize) -> None:
-        """Draw anew at the new size."""
-        self._forget()
-        self.refresh()
+    def on_resize(self) -> None:
+        """Draw anew at the new size; nothing but what differs where that was drawn, as the first frame is."""
+        self._seen = ()
+        if self._painted_for != self.size:
+            self._forget()
+            self.refresh()
 
     def _forget(self) -> None:
         self._seen = ()
         self._looks.clear()
         self._kept.clear()
-        self._painted = []
+        self._painted, self._painted_for = [], (0, 0)
 
     def _drawn(self, width: int, height: int) -> list[Strip]:
+        self._painted_for = (width, height)
         lines = [*self.draw(width, height)][:height]
         lines.extend(self.blank(width) for _ in range(height - len(lines)))
         return lines

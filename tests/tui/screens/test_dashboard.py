@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from textual.events import Key
+from textual.events import Key, ScreenResume
+from textual.screen import Screen
 
 from comfytui.engine.resources import PageKey, RunnerKey
 from comfytui.tui.screens.dashboard import DashboardScreen
@@ -27,6 +28,24 @@ async def test_three_panes_show_the_first_page_the_first_runner_and_its_history(
         await driven.sees("Recent workflows", "queued")
         await driven.sees("demo │ ● live │ api ≤ ", "/40 │ 120 runners │ every 5 s │ runners")
         assert "secret_token" not in driven.text
+
+
+async def test_styles_are_looked_up_again_when_it_comes_back_and_not_as_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[bool] = []
+    theirs = Screen._on_screen_resume
+
+    def ours(screen: Screen[object], event: ScreenResume) -> None:
+        asked.append(event.refresh_styles)
+        theirs(screen, event)
+
+    monkeypatch.setattr(Screen, "_on_screen_resume", ours)
+    async with demo() as driven:
+        await driven.press("L", "escape")
+        await driven.sees("Production GPU Runner")
+    assert asked[0] is False
+    assert asked[-1] is True
 
 
 async def test_paging_forth_and_back_stops_at_both_ends() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from textual.app import App, ComposeResult
+from textual.events import Resize
 from textual.geometry import Region
 
 from comfytui.tui.filters import AsciiFilter
@@ -67,6 +68,29 @@ async def test_a_changed_line_alone_is_refreshed() -> None:
         app.lines.repaint()
         assert app.lines.refreshed == [(Region(0, 1, 20, 1),)]
         assert drawn_line(app.lines, 1).text.rstrip() == "tvo"
+
+
+async def test_a_size_that_was_drawn_is_not_drawn_again_when_it_is_told() -> None:
+    app = LinesApp()
+    async with app.run_test(size=(20, 4)) as pilot:
+        await pilot.pause()
+        app.lines.refreshed.clear()
+        app.lines.post_message(Resize(app.lines.size, app.lines.size))
+        await pilot.pause()
+        assert app.lines.refreshed == []
+
+
+async def test_what_is_told_while_nothing_is_seen_is_there_when_it_is() -> None:
+    app = LinesApp()
+    async with app.run_test(size=(20, 4)) as pilot:
+        await pilot.pause()
+        app.lines.display = False
+        await pilot.pause()
+        app.lines.texts = ["three"]
+        app.lines.repaint()
+        app.lines.display = True
+        await pilot.pause()
+        assert drawn_line(app.lines, 0).text.strip() == "three"
 
 
 async def test_another_size_is_drawn_anew() -> None:
