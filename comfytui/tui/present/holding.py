@@ -42,20 +42,22 @@ def held_words(count: int) -> Line:
     return (Span(f"{count} {'move' if count == 1 else 'moves'} held", Role.WAITING),) if count else ()
 
 
-def changed(before: Mapping[str, Row], rows: Iterable[Row]) -> list[str]:
+def changed(before: Sequence[Row], rows: Sequence[Row]) -> list[str]:
     """The ids of the rows that were there before and tell of something else now.
 
     What was not known before, or is not known any more, is no change.
     """
-    known = [(before[row.id], row) for row in rows if row.id in before]
-    return [row.id for was, row in known if was is not row and _differ(was.facts, row.facts)]
+    if are_in_place(before, rows):
+        pairs = [*zip(before, rows, strict=True)]
+    else:
+        known = {row.id: row for row in before}
+        pairs = [(known[row.id], row) for row in rows if row.id in known]
+    return [row.id for was, row in pairs if was is not row and _differ(was.facts, row.facts)]
 
 
 def are_in_place(shown: Sequence[Row], wanted: Sequence[Row]) -> bool:
     """Whether the wanted rows are those shown in their order, whatever they tell."""
-    if len(shown) != len(wanted):
-        return False
-    return all(new is old or new.id == old.id for new, old in zip(wanted, shown, strict=True))
+    return [row.id for row in shown] == [row.id for row in wanted]
 
 
 def place_after(before: Sequence[Row], place: int, places: Mapping[str, int]) -> int:

@@ -105,15 +105,13 @@ class HistoryTable(KeyedTable):
             self.move_to(None)
 
     def _rows_of(self, workflows: tuple[Workflow, ...], pointed: str | None, at: Now) -> list[Row]:
-        def tell(workflow: Workflow) -> object:
-            return (workflow, workflow.id == pointed, at.style)
-
         def make(workflow: Workflow) -> tuple[Row, Period]:
             exact, style, now = workflow.id == pointed, at.style, at.wall
             row = workflow_row(workflow, style, now, exact=exact)
             return row, workflow_period(workflow, style, now, exact=exact)
 
-        rows, period = self._making.rows(workflows, at.wall, tell, make), self._making.period
+        told = [(each, each.id == pointed, at.style) for each in workflows]
+        rows, period = self._making.rows(workflows, told, at.wall, make), self._making.period
         under_way = [each.id for each in workflows if each.status in UNDER_WAY]
         self._counted_until = period.until if period is not None and pointed in under_way else None
         if period is not None and under_way and self.sort is not None:

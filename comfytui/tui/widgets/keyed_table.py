@@ -102,7 +102,7 @@ class KeyedTable(CursorPane):
     @property
     def ids_in_view(self) -> tuple[str, ...]:
         """The ids of the rows in view, from the top."""
-        view = (self._rows, self.top, len(self._notice), self.framed, self.display, self.outer_size)
+        view = (self._places, self.top, len(self._notice), self.framed, self.display, self.outer_size)
         if self._viewed is None or self._viewed[0] != view:
             ids = tuple(row.id for row in self._rows[self.top : self.top + self.page_length])
             if not self.body_height:
@@ -136,7 +136,7 @@ class KeyedTable(CursorPane):
         """
         wanted, above, marked = tuple(rows), tuple(notice), frozenset[str]()
         if at is not None:
-            marked = frozenset(changed({row.id: row for row in self._wanted}, wanted))
+            marked = frozenset(changed(self._wanted, wanted))
             self._marks.begin(marked, at.monotonic + min(at.pace, _LONGEST_TICK))
         self._wanted = wanted
         if above == self._notice and are_in_place(self._rows, wanted):

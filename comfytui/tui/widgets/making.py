@@ -44,31 +44,30 @@ class Making(Generic[ItemT]):
         self.period: Period | None = None
         self._made: dict[str, _Made] = {}
 
-    def rows(
-        self, items: Iterable[ItemT], at: datetime, tell: Callable[[ItemT], object], make: _Make[ItemT]
-    ) -> list[Row]:
+    def rows(self, items: Iterable[ItemT], told: Iterable[object], at: datetime, make: _Make[ItemT]) -> list[Row]:
         """The rows of these items; the very same ones where nothing of them is news.
 
         Args:
             items: In order.
+            told: All that the row of each of them tells of, beside the time.
             at: The time, by the wall clock.
-            tell: All that the row of an item tells of, beside the time.
             make: The row, and for how long times in it read so.
         """
-        made: dict[str, _Made] = {}
-        for item in items:
-            told, before = tell(item), self._made.get(item.id)
-            if before is None or before.told != told or not before.period.covers(at):
+        before, made = self._made, dict[str, _Made]()
+        is_over = self.period is None or not self.period.covers(at)
+        for item, tells in zip(items, told, strict=True):
+            known = before.get(item.id)
+            if known is None or known[0] != tells or (is_over and not known[1].covers(at)):
                 row, period = make(item)
-                before = _Made(told, period, row)
-            made[item.id] = before
+                known = _Made(tells, period, row)
+            made[item.id] = known
         self._made = made
-        self.period = self._common()
-        return [each.row for each in made.values()]
+        self.period = _common([period for _, period, _ in made.values()])
+        return [row for *_, row in made.values()]
 
-    def _common(self) -> Period | None:
-        """When all of the periods are."""
-        periods = [each.period for each in self._made.values()]
-        if not periods:
-            return None
-        return Period(max(since for since, _ in periods), min(until for _, until in periods))
+
+def _common(periods: list[Period]) -> Period | None:
+    """When all of the periods are."""
+    if not periods:
+        return None
+    return Period(max([since for since, _ in periods]), min([until for _, until in periods]))

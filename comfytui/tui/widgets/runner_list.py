@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple, Never
 
@@ -67,6 +67,7 @@ class RunnerList(KeyedTable):
         self._above: tuple[Line, ...] = ()
         self._said: Line = EMPTY
         self._known: dict[str, tuple[object, ...]] = {}
+        self._labelled: tuple[object, ...] = ()
 
     def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
         """Show what is to be listed, as far as it is known."""
@@ -168,15 +169,13 @@ class RunnerList(KeyedTable):
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
     def _rows_of(self, runners: Sequence[Runner], snapshot: Snapshot, at: Now) -> list[Row]:
-        def tell(runner: Runner) -> object:
-            return (runner, self._known.get(runner.id), at.style)
-
         def make(runner: Runner) -> tuple[Row, Period]:
             history, checkup = snapshot.history(runner.id), snapshot.checkup(runner.id)
             row = runner_row(runner, history, checkup, at.style, at.wall)
             return row, runner_period(runner, history, at.style, at.wall)
 
-        return self._making.rows(runners, at.wall, tell, make)
+        told = [(runner, self._known.get(runner.id), at.style) for runner in runners]
+        return self._making.rows(runners, told, at.wall, make)
 
     def _frameless(self, listing: Listing, snapshot: Snapshot, at: Now) -> tuple[Line, ...]:
         """What is said above the rows for want of a frame and of a header."""
@@ -193,11 +192,8 @@ class RunnerList(KeyedTable):
         self._listing, self._runners = listing, {runner.id: runner for runner in content.runners}
         if pointed_at is not None and pointed_at.id not in self._runners and listing == before:
             self._missed = (runner_name(pointed_at), at.monotonic)
-        width = self.body_width - 2
         self._said = self._gone(snapshot, at)
-        # What waits is said below, too.
-        foot = content.foot(self._said, width - (width_of(self.held) + 2 if self.held else 0))
-        self.label(list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot)
+        self._label(content)
         rows = self._rows_of(content.runners, snapshot, at)
         anew = listing != before or not self._is_found
         # What a search still brings is what the person asked for: it waits for nothing.
@@ -209,6 +205,19 @@ class RunnerList(KeyedTable):
                 self.action_last_row()
         if content.runners and not content.is_old:
             self._sought, self._to_end = None, False
+
+    def _label(self, content: _Content) -> None:
+        """Say above and below what these are, where that is anything new."""
+        width, foot = self.body_width - 2, content.foot
+        title = (content.listing, self.view, width, self.sorts_by_hidden)
+        if (told := (*title, foot.func, foot.args, self._said, self.held)) == self._labelled:
+            return
+        self._labelled = told
+        # What waits is said below, too.
+        room = width - (width_of(self.held) + 2 if self.held else 0)
+        self.label(
+            list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot(self._said, room)
+        )
 
 
 class _Content(NamedTuple):
@@ -225,7 +234,7 @@ class _Content(NamedTuple):
     listing: Listing
     runners: Sequence[Runner]
     said: Sequence[Line]
-    foot: Callable[[Line, int], Line]
+    foot: partial[Line]
     is_old: bool = False
 
 

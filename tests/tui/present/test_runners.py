@@ -109,7 +109,7 @@ def test_a_row_has_changed_where_reachability_or_the_queue_has(
 ) -> None:
     before = row(DOCUMENTED, Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=True, latency=0.04)))
     after = row(DOCUMENTED, history, checkup)
-    assert changed({before.id: before}, [after]) == ([DOCUMENTED.id] if is_change else [])
+    assert changed([before], [after]) == ([DOCUMENTED.id] if is_change else [])
 
 
 @pytest.mark.parametrize(

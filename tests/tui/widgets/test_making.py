@@ -32,7 +32,7 @@ class Maker:
             return Row(runner.id, {}), Period(now, now + timedelta(seconds=30 if runner.id == "b" else 60))
 
         self.made.clear()
-        return self.making.rows(runners, now, lambda runner: runner, make)
+        return self.making.rows(runners, runners, now, make)
 
 
 def test_the_very_same_rows_come_while_nothing_of_them_is_news() -> None:
