@@ -245,6 +245,8 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         if isinstance(event, events.Resize):
             self._wire.forget()
         is_pressed = isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded
+        if is_pressed or isinstance(event, events.AppFocus):
+            self.stir()
         if is_pressed and (dashboard := self._dashboard) is not None:
             dashboard.pressed()
         await super().on_event(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,7 @@ from comfytui.config.settings import SettingsError
 from comfytui.config.state import ViewState
 from comfytui.engine.actions import Reconnect
 from comfytui.engine.snapshot import Snapshot
+from comfytui.tui.lull import Lull
 from comfytui.tui.messages import Rearranged, SwitchedProfile
 from comfytui.tui.present.cells import EMPTY, Line
 from comfytui.tui.present.header import source_words
@@ -35,6 +37,12 @@ if TYPE_CHECKING:
 __all__ = ["WatchingApp"]
 
 _KEEP_AFTER = 1.0
+
+# Answers of one round of polls come within this time, and nobody who does nothing sees that they are shown together.
+_LULL = 0.04
+
+# Seconds after a key press, and after a start, in which nothing of what comes waits for more.
+_CALM_AFTER = 3.0
 
 # Seconds after which a start is over, whether anybody has answered or not.
 _AT_REST = 3.0
@@ -69,6 +77,8 @@ class WatchingApp(TakingApp):
         self._at_rest: list[Callable[[], None]] = []
         self._polling: tuple[Worker[None], ...] = ()
         self._keeping: Timer | None = None
+        self._lull = Lull(_LULL)
+        self._stirred_on = -math.inf
         self._skew_told = False
         self._memory_told: str | None = None
         self.set_reactive(WatchingApp.snapshot, fleet.first)
@@ -90,6 +100,7 @@ class WatchingApp(TakingApp):
 
     def start(self) -> None:
         """Begin to poll the fleet."""
+        self.stir()
         engine = self.fleet.engine
         if self.fleet.profile is not None:
             self.keep_soon(self.state._replace(profile=self.fleet.profile))
@@ -106,6 +117,13 @@ class WatchingApp(TakingApp):
                 self.ask_for_token(snapshot.needs_token)
             if snapshot.ahead and not self._skew_told:
                 self._tell_of_skew(snapshot.ahead)
+            if self.clock.monotonic() - self._stirred_on >= _CALM_AFTER:
+                await self._lull.rest()
+
+    def stir(self) -> None:
+        """Somebody does something: from now on and for a while all that comes is shown as it comes."""
+        self._stirred_on = self.clock.monotonic()
+        self._lull.end()
 
     def _tell_of_skew(self, ahead: float) -> None:
         self._skew_told = True

@@ -98,6 +98,9 @@ class Driven:
         snapshot, dashboard = self.app.snapshot, self.app.screen_stack[0]
         assert isinstance(dashboard, DashboardScreen)
         attention = snapshot.attention
+        if snapshot is not self.app.fleet.engine.snapshot:
+            # What is known and comes in a burst is not shown yet.
+            return True
         if attention != dashboard.attention or attention.runner_id != dashboard.runners.cursor_id:
             return True
         in_view = dashboard.runners.ids_in_view

@@ -5,15 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from textual.events import AppFocus
 
 from comfytui.api.allowance import LocalAllowance
 from comfytui.config.settings import SettingsError
 from comfytui.config.state import Forgetful, State, ViewState
+from comfytui.engine.actions import ChangeInterval
 from comfytui.engine.engine import Engine
 from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.tui.door import OpenDoor
 from comfytui.tui.fleets import OpenFleet, Watch
+from comfytui.tui.lull import Lull
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.setup import Setup
 from tests.support.builders import make_page, make_runner
@@ -158,3 +161,41 @@ async def test_a_clock_that_is_off_is_told_once_and_believed(ahead: float, words
         await driven.passes(5.0)
         again = [entry for entry in driven.app.requests.entries if "clock" in getattr(entry, "text", "")]
         assert len(told) == len(again) == 1
+
+
+async def test_what_comes_in_a_burst_is_shown_at_once_and_then_together() -> None:
+    async with scripted(make_page(make_runner("r1"))) as (driven, _):
+        await driven.passes(5.0)
+        engine, app = driven.app.fleet.engine, driven.app
+        app._lull.end()
+        app._lull = Lull(3600.0)
+        engine.perform(ChangeInterval(7.0))
+        await driven.sees("every 7 s")
+        for seconds in (8.0, 9.0):
+            engine.perform(ChangeInterval(seconds))
+            await driven.pilot.pause()
+        assert app.snapshot.interval == 7.0, "it waits for what else comes"
+        await driven.pilot.press("j")
+        await driven.sees("every 9 s")
+        engine.perform(ChangeInterval(11.0))
+        await driven.sees("every 11 s")
+        engine.perform(ChangeInterval(12.0))
+        await driven.sees("every 12 s")
+
+
+async def test_at_a_start_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("comfytui.tui.watching._LULL", 3600.0)
+    async with scripted(make_page(make_runner("r1"))) as (driven, _):
+        await driven.sees("Runner r1", "No workflows on this runner yet")
+
+
+async def test_a_terminal_that_is_in_front_again_waits_for_nothing() -> None:
+    async with scripted(make_page(make_runner("r1"))) as (driven, _):
+        await driven.passes(5.0)
+        driven.app._lull.end()
+        driven.app._lull = Lull(3600.0)
+        driven.app.fleet.engine.perform(ChangeInterval(7.0))
+        await driven.sees("every 7 s")
+        driven.app.post_message(AppFocus())
+        driven.app.fleet.engine.perform(ChangeInterval(9.0))
+        await driven.sees("every 9 s")

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Now"]
 
-_AGE_STEP = 5.0
-
 
 class Now(NamedTuple):
     """When it is, on both clocks, and how times are told.
@@ -39,11 +37,6 @@ class Now(NamedTuple):
     said: Problem | None = None
     held: bool = False
     keys: Mapping[str, str] = MappingProxyType({})
-
-    @property
-    def age_step(self) -> int:
-        """A number that grows every few seconds: coarse ages need not be told anew in between."""
-        return int(self.monotonic // _AGE_STEP)
 
     def key(self, command: str) -> Span:
         """The key of a command, to name it in a sentence; its name where it has none."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from comfytui.engine.feed import Feed, Problem
     from comfytui.engine.snapshot import Snapshot
     from comfytui.tui.present.now import Now
+    from comfytui.tui.present.overview import Overview
 
 __all__ = ["cause", "lateness", "notice", "skew_words", "standstill", "state"]
 
@@ -92,15 +93,15 @@ def standstill(snapshot: Snapshot, at: Now) -> Line:
     return ()
 
 
-def state(snapshot: Snapshot, at: Now) -> Line:
+def state(seen: Overview, at: Now) -> Line:
     """How far the screen may be trusted, in a word or two.
 
     An age is told only where a value is late, so that nothing ticks on a healthy screen.
     """
-    if halted := standstill(snapshot, at):
+    if halted := standstill(seen.snapshot, at):
         return halted
-    now, feed = at.monotonic, snapshot.page
-    match feed.freshness(now, snapshot.list_pace):
+    now, feed = at.monotonic, seen.page
+    match feed.freshness(now, seen.list_pace):
         case Freshness.WAITING:
             return (Span("◌ asking", Role.WAITING),)
         case Freshness.LIVE:

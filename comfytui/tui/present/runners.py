@@ -11,9 +11,9 @@ from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
 from comfytui.tui.present.stats import reach
-from comfytui.tui.present.units import TimeStyle, moment, moment_in_full
+from comfytui.tui.present.units import Period, TimeStyle, moment, moment_in_full, period_of
 from comfytui.tui.present.urls import MASK, masked
-from comfytui.tui.present.workflows import last_workflow, queue, queue_cell
+from comfytui.tui.present.workflows import last_workflow, queue, queue_cell, since_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
 
-__all__ = ["RUNNER_COLUMNS", "runner_fields", "runner_name", "runner_row"]
+__all__ = ["RUNNER_COLUMNS", "runner_fields", "runner_name", "runner_period", "runner_row"]
 
 RUNNER_COLUMNS = (
     Column("glyph", "", 1, priority=0),
@@ -63,6 +63,11 @@ def runner_row(
     }
     reachable = checkup.value.reachable if checkup.value else None
     return Row(runner.id, cells, facts=(_told(runner), _newest(history), reachable, queue(history)))
+
+
+def runner_period(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Period:
+    """For how long the row of a runner reads as it does now."""
+    return period_of((runner.created_at, runner.updated_at, since_when(history)), style, now)
 
 
 def _told(runner: Runner) -> tuple[object, ...]:

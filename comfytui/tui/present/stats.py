@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from comfytui.engine.feed import Feed, Problem
     from comfytui.tui.present.now import Now
 
-__all__ = ["gauge", "health_fields", "latency_words", "machine_fields", "reach"]
+__all__ = ["gauge", "health_fields", "health_of", "latency_words", "machine_fields", "reach"]
 
 _GB = 1024**3
 
@@ -40,6 +40,11 @@ def reach(feed: Feed[Checkup]) -> Line:
     return (Span(f"{glyph.text} {word}", Role.MUTED if feed.problem else glyph.role),)
 
 
+def health_of(feed: Feed[Checkup], at: Now) -> tuple[object, ...]:
+    """All that fields of a runner's health and its machine tell of: they are the same where this is."""
+    return (feed.value, feed.problem, _late_age(feed, at))
+
+
 def health_fields(feed: Feed[Checkup], at: Now, width: int) -> tuple[Field, ...]:
     """Whether the runner answers, and how full its memories are, for a panel `width` cells wide.
 
@@ -51,7 +56,7 @@ def health_fields(feed: Feed[Checkup], at: Now, width: int) -> tuple[Field, ...]
     reachable = Field("Reachable", (_reachable(feed, at),))
     if stats is None:
         return (reachable,)
-    muted = is_old or _is_late(feed, at)
+    muted = is_old or bool(_late_age(feed, at))
     note = (field("", "the numbers are from before that", Role.MUTED),) if is_old else ()
     return (reachable, *note, *_gauges([*_memories(stats)], width, muted=muted))
 
@@ -83,8 +88,8 @@ def _reachable(feed: Feed[Checkup], at: Now) -> Span:
         return Span(f"{reach_glyph(None).text} not checked{why}", Role.MUTED)
     glyph = reach_glyph(checkup.reachable)
     text = f"{glyph.text} {_outcome(checkup, at.style)}"
-    if _is_late(feed, at) and feed.fetched_on is not None:
-        return Span(f"{text}, {age(at.monotonic - feed.fetched_on)} ago", Role.MUTED)
+    if late := _late_age(feed, at):
+        return Span(f"{text}, {late} ago", Role.MUTED)
     return Span(text, glyph.role)
 
 
@@ -104,8 +109,11 @@ def _why(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
     return f"{since}: {words}"
 
 
-def _is_late(feed: Feed[Checkup], at: Now) -> bool:
-    return feed.freshness(at.monotonic, stats_pace(at.pace)) is Freshness.LATE
+def _late_age(feed: Feed[Checkup], at: Now) -> str:
+    """How old a checkup is that is overdue; nothing where none is."""
+    if feed.fetched_on is None or feed.freshness(at.monotonic, stats_pace(at.pace)) is not Freshness.LATE:
+        return ""
+    return age(at.monotonic - feed.fetched_on)
 
 
 class _Memory(NamedTuple):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.tui.present.glyphs import ABSENT
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from comfytui.api.models import Moment
 
 __all__ = [
+    "Period",
     "TimeStyle",
     "age",
     "clock_time",
@@ -19,6 +22,7 @@ __all__ = [
     "moment",
     "moment_in_full",
     "moment_in_short",
+    "period_of",
     "to_the_second",
     "zone_words",
 ]
@@ -43,6 +47,17 @@ class TimeStyle(StrEnum):
         return styles[(styles.index(self) + 1) % len(styles)]
 
 
+class Period(NamedTuple):
+    """For how long something reads the same, by the wall clock: from `since` on, before `until`."""
+
+    since: datetime
+    until: datetime
+
+    def covers(self, when: datetime) -> bool:
+        """Whether a time is within it."""
+        return self.since <= when < self.until
+
+
 def age(seconds: float) -> str:
     """A coarse age that seldom changes: `<1m`, `4m`, `2h`, `3d`, `2y`; `ahead` for what lies in the future."""
     if seconds < -_MINUTE:
@@ -53,6 +68,23 @@ def age(seconds: float) -> str:
         if seconds >= unit:
             return f"{int(seconds // unit)}{name}"
     return f"{int(seconds // _MINUTE)}m"
+
+
+def _lasting(seconds: float) -> float:
+    """Seconds for which `age`, and whether it lies ahead, stay what they are."""
+    if seconds < 0:
+        return -_MINUTE - seconds if seconds < -_MINUTE else -seconds
+    unit = next((unit for unit in (_DAY, _HOUR) if seconds >= unit), _MINUTE)
+    return unit - seconds % unit
+
+
+def period_of(values: Iterable[Moment | None], style: TimeStyle, now: datetime) -> Period:
+    """For how long these times, and coarse ages of them, read as they do now, however they are told."""
+    lasting = [_lasting((now - value).total_seconds()) for value in values if isinstance(value, datetime)]
+    if style is not TimeStyle.RELATIVE:
+        # By the clock it is the day that changes, in any zone at a full minute.
+        lasting.append(_MINUTE - now.timestamp() % _MINUTE)
+    return Period(now, now + timedelta(seconds=min(lasting, default=_DAY)))
 
 
 def duration(seconds: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.statuses import WorkflowStatus
@@ -13,12 +13,21 @@ from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, not_known, workflow_glyph, workflow_status
-from comfytui.tui.present.units import TimeStyle, age, duration, moment, moment_in_full, moment_in_short
+from comfytui.tui.present.units import (
+    Period,
+    TimeStyle,
+    age,
+    duration,
+    moment,
+    moment_in_full,
+    moment_in_short,
+    period_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from comfytui.api.models import Workflow
+    from comfytui.api.models import Moment, Workflow
     from comfytui.engine.feed import Feed
 
 __all__ = [
@@ -27,9 +36,11 @@ __all__ = [
     "last_workflow",
     "queue",
     "queue_cell",
+    "since_when",
     "timeline",
     "workflow_fields",
     "workflow_name",
+    "workflow_period",
     "workflow_row",
 ]
 
@@ -86,6 +97,17 @@ def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: 
     return Row(workflow.id, cells, facts=(facts,))
 
 
+def workflow_period(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: bool = False) -> Period:
+    """For how long the row of a workflow reads as it does now, told as exactly."""
+    ended = (workflow.completed_at, workflow.updated_at)
+    period = period_of((workflow.created_at, workflow.started_at, *ended), style, now)
+    time = spent(workflow, now)
+    counted = time.ran if time.running else time.waited if time.waiting else None
+    if not exact or counted is None:
+        return period
+    return Period(now, min(period.until, now + timedelta(seconds=1 - counted % 1)))
+
+
 def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> dict[str, Line]:
     """The cells `last` and `when` of a runner: its newest workflow's status in short, and when it got there.
 
@@ -100,11 +122,18 @@ def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: da
     glyph = workflow_glyph(newest.status)
     role = Role.MUTED if history.problem else glyph.role
     word = _SHORT.get(newest.status or "", newest.status or ABSENT)
-    since = newest.completed_at or newest.started_at or newest.created_at
     return {
         "last": (Span(f"{glyph.text} {word}", role),),
-        "when": (Span(moment_in_short(since, style, now), Role.MUTED),),
+        "when": (Span(moment_in_short(since_when(history), style, now), Role.MUTED),),
     }
+
+
+def since_when(history: Feed[tuple[Workflow, ...]]) -> Moment | None:
+    """When a runner's newest workflow got where it is; None where that is not known."""
+    if not history.value:
+        return None
+    newest = history.value[0]
+    return newest.completed_at or newest.started_at or newest.created_at
 
 
 def queue(history: Feed[tuple[Workflow, ...]]) -> tuple[int, int] | None:

@@ -2,31 +2,37 @@
 
 from __future__ import annotations
 
+import math
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.screen import Screen
 
+from comfytui.engine.snapshot import Snapshot
 from comfytui.tui.bindings import live_keys
 from comfytui.tui.commands import Hint
 from comfytui.tui.messages import Arrived, Copied
+from comfytui.tui.present.calm import CALM, TICK, list_lasts, soonest
 from comfytui.tui.present.cells import EMPTY, Line
 from comfytui.tui.present.header import Header, budget_words, header_line
 from comfytui.tui.present.hints import hints_line
+from comfytui.tui.present.holding import HOLD
 from comfytui.tui.present.now import Now
+from comfytui.tui.present.overview import Overview, overview_of
 from comfytui.tui.present.problems import state
 from comfytui.tui.present.runners import runner_name
 from comfytui.tui.present.units import TimeStyle, zone_words
 from comfytui.tui.present.urls import masked
 from comfytui.tui.present.workflows import workflow_name
+from comfytui.tui.widgets.alarm import Alarm
 from comfytui.tui.widgets.status_line import StatusLine
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from comfytui.api.allowance import Spending
     from comfytui.api.models import Runner, Workflow
     from comfytui.clock import Clock
-    from comfytui.engine.snapshot import Snapshot
 
 __all__ = ["FollowingScreen"]
 
@@ -34,7 +40,7 @@ _KEPT = (Hint("help", ("show_help",)), Hint("quit", ("quit",)))
 
 
 class FollowingScreen(Screen[None]):
-    """A screen that shows the app's snapshot, drawn anew with each one, each second, and each change of style.
+    """A screen that shows the app's snapshot, drawn anew with each one, each change of style, and when time changes it.
 
     A subclass yields `self.header` and `self.footer` where it composes, and implements `follow` and `trail`.
     Drawing twice what has not changed writes nothing, so following often is cheap.
@@ -54,10 +60,19 @@ class FollowingScreen(Screen[None]):
         self._source: Line = EMPTY
         self._keys: dict[str, str] = {}
         self._trail: tuple[str, ...] = ()
+        self._overview = overview_of(Snapshot())
+        self._budget: tuple[tuple[object, float], str] | None = None
+        self._said: tuple[object, ...] = ()
+        self._fitted_on = -math.inf
+        self._alarm = Alarm(self, self.follow_again)
 
     def follow(self, snapshot: Snapshot, now: Now) -> None:
         """Show this snapshot at this moment."""
         raise NotImplementedError
+
+    def lasts(self, _snapshot: Snapshot, _now: Now) -> Iterable[float]:
+        """Seconds for which parts of what is shown stay true while only time passes; the header's are seen to."""
+        return ()
 
     def trail(self) -> tuple[str, ...]:
         """The way to where one is, for the header."""
@@ -87,7 +102,13 @@ class FollowingScreen(Screen[None]):
     def moment(self, snapshot: Snapshot) -> Now:
         """The present moment, ages by the server's clock."""
         wall = self.clock.now() + timedelta(seconds=snapshot.ahead)
-        return Now(wall, self.clock.monotonic(), self._style, snapshot.pace, keys=self._keys)
+        return Now(wall, self.clock.monotonic(), self._style, self.overview(snapshot).pace, keys=self._keys)
+
+    def overview(self, snapshot: Snapshot) -> Overview:
+        """What there is to know of a snapshot; found out once while it is the same."""
+        if self._overview.snapshot is not snapshot:
+            self._overview = overview_of(snapshot)
+        return self._overview
 
     def on_mount(self) -> None:
         """Begin to follow the app."""
@@ -96,11 +117,14 @@ class FollowingScreen(Screen[None]):
         self.watch(self.app, "source", self._name_source)
         self.watch(self.app, "snapshot", self._take)
         self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
-        self.set_interval(1.0, self.follow_again)
+
+    def on_unmount(self) -> None:
+        """There is nothing to draw any more."""
+        self._alarm.stop()
 
     def on_screen_resume(self) -> None:
         """Show at once what was missed while another screen was in front."""
-        self._trail = ()
+        self._trail = self._said = ()
         self._fit()
 
     def on_resize(self) -> None:
@@ -114,6 +138,10 @@ class FollowingScreen(Screen[None]):
         now = self.moment(self.snapshot)
         self.follow(self.snapshot, now)
         self._show_header(self.snapshot, now)
+        # What has just been laid out is fitted again soon, whoever was told of its size too late.
+        settling = TICK if now.monotonic - self._fitted_on < HOLD else CALM
+        lasting = self.lasts(self.snapshot, now)
+        self._alarm.ring_in(soonest((settling, list_lasts(self.overview(self.snapshot), now), *lasting)))
 
     def show_hints(self) -> None:
         """Show in the footer the keys that work here."""
@@ -128,6 +156,7 @@ class FollowingScreen(Screen[None]):
             self.follow_again()
 
     def _fit(self) -> None:
+        self._fitted_on = self.clock.monotonic()
         self.follow_again()
         self.show_hints()
 
@@ -144,20 +173,31 @@ class FollowingScreen(Screen[None]):
         self.follow_again()
 
     def _show_header(self, snapshot: Snapshot, now: Now) -> None:
+        seen = self.overview(snapshot)
         header = Header(
             source=self._source,
-            state=state(snapshot, now),
-            budget=budget_words(snapshot.spending, now.monotonic),
-            total=snapshot.total,
+            state=state(seen, now),
+            budget=self._budget_words(snapshot.spending, now),
+            total=seen.total,
             status=snapshot.attention.page.status,
-            interval=snapshot.pace,
+            interval=seen.pace,
             trail=self.trail(),
             zone=zone_words(now.style, now.wall),
         )
+        if (said := (header, self.header.outer_size)) == self._said:
+            return
+        self._said = said
         self.header.show(header_line(header, self.size.width - 2))
         if header.trail != self._trail:
             self._trail = header.trail
             self.post_message(Arrived(self._trail))
+
+    def _budget_words(self, spending: Spending, now: Now) -> str:
+        """What is spent of the allowance; by time alone it only falls, which is told every few seconds."""
+        told = (spending, now.monotonic // CALM)
+        if self._budget is None or self._budget[0] != told:
+            self._budget = (told, budget_words(spending, now.monotonic))
+        return self._budget[1]
 
 
 def _hints(hints: Sequence[Hint], keys: Mapping[str, str]) -> list[tuple[str, str]]:

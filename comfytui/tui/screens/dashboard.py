@@ -12,6 +12,7 @@ from comfytui.engine.names import name_or_id
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import DASHBOARD_HINTS, Where
 from comfytui.tui.messages import Copied, OpenedWorkflow, Saved, Wished
+from comfytui.tui.present.calm import CALM, TICK, runner_lasts
 from comfytui.tui.present.holding import HOLD
 from comfytui.tui.present.layout import Layout, layout_for
 from comfytui.tui.present.runners import runner_name
@@ -89,15 +90,20 @@ class DashboardScreen(ListingScreen):
             return
         self._show_runner(snapshot, now)
         self.say_in_prompt()
-        visible = (*self.runners.ids_in_view, *self.unknown_ids(snapshot))
-        attention = self.attention._replace(visible=visible, unchecked=self.unchecked_ids(snapshot))
-        if attention != self.attention:
-            self._attend(attention)
+        asked = ((*self.runners.ids_in_view, *self.unknown_ids(snapshot)), self.unchecked_ids(snapshot))
+        if asked != (self.attention.visible, self.attention.unchecked):
+            self._attend(self.attention._replace(visible=asked[0], unchecked=asked[1]))
+
+    def lasts(self, snapshot: Snapshot, now: Now) -> tuple[float, ...]:
+        """How long list, detail and history stay true; they settle after a key press."""
+        settling = TICK if now.held else CALM
+        runner = runner_lasts(snapshot, self.runners.cursor_id, now)
+        return (settling, runner, self.runners.lasts(now), self.history.lasts(now))
 
     def moment(self, snapshot: Snapshot) -> Now:
         """The present moment; rows hold still in it where a key was pressed a moment ago."""
         now = super().moment(snapshot)
-        return now._replace(held=now.monotonic - self._pressed_on < HOLD)
+        return now._replace(held=True) if now.monotonic - self._pressed_on < HOLD else now
 
     def pressed(self) -> None:
         """A key was pressed: what it was meant for must not slide away."""
@@ -247,7 +253,8 @@ class DashboardScreen(ListingScreen):
 
     def _show_runner(self, snapshot: Snapshot, now: Now) -> None:
         runner_id = self.runners.cursor_id
-        now = now._replace(said=snapshot.page.problem if self.runners.display else None)
+        if self.runners.display and (said := self.overview(snapshot).page.problem) is not None:
+            now = now._replace(said=said)
         feed = snapshot.runner(runner_id)
         runner = feed.value or self.runners.runner(runner_id)
         checkup = snapshot.checkup(runner_id)

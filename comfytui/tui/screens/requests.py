@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import LOG_HINTS, Where
+from comfytui.tui.present.calm import TICK
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.requests import REQUEST_COLUMNS, request_rows
 from comfytui.tui.present.units import TimeStyle, zone_words
@@ -51,6 +52,10 @@ class RequestsScreen(FollowingScreen):
         title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_words(style, now.wall)}", Role.MUTED))
         self._table.label(title, (Span(f"the last {len(entries)}", Role.MUTED),))
         self._table.show(request_rows(entries, style))
+
+    def lasts(self, _snapshot: Snapshot, _now: Now) -> tuple[float, ...]:
+        """The log tells nobody that it has grown."""
+        return (TICK,)
 
     def trail(self) -> tuple[str, ...]:
         """The log."""

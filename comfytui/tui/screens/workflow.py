@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
+from comfytui.engine.spans import UNDER_WAY
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import WORKFLOW_HINTS, Where
 from comfytui.tui.messages import Copied, Saved
+from comfytui.tui.present.calm import CALM, TICK, feed_lasts
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span
 from comfytui.tui.present.problems import notice
 from comfytui.tui.present.runners import runner_name
@@ -64,6 +66,12 @@ class WorkflowScreen(FollowingScreen):
         bar = timeline(self._workflow, now.wall, width)
         self.panel.label((Span(workflow_name(self._workflow), Role.STRONG),))
         self.panel.show(workflow_fields(self._workflow, now.style, now.wall), (*head, *bar, *([EMPTY] if bar else [])))
+
+    def lasts(self, snapshot: Snapshot, now: Now) -> tuple[float, ...]:
+        """What goes on is told to the second; its history counts to the next try, or how late it is."""
+        counted = self._workflow is not None and self._workflow.status in UNDER_WAY
+        feed = snapshot.history(self._runner_id)
+        return (TICK if counted else CALM, feed_lasts(feed, now.monotonic, now.pace))
 
     def trail(self) -> tuple[str, ...]:
         """The list, the runner, the workflow."""

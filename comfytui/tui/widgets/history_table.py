@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.engine.sorting import sort_workflows
-from comfytui.tui.present.cells import Line, Role, Span, beside
+from comfytui.engine.spans import UNDER_WAY
+from comfytui.tui.present.calm import CALM, TICK
+from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside
 from comfytui.tui.present.columns import GAP
 from comfytui.tui.present.listing import missed, sort_words
 from comfytui.tui.present.problems import lateness, notice
-from comfytui.tui.present.workflows import HISTORY_COLUMNS, history_tally, workflow_name, workflow_row
+from comfytui.tui.present.units import Period
+from comfytui.tui.present.workflows import (
+    HISTORY_COLUMNS,
+    history_tally,
+    workflow_name,
+    workflow_period,
+    workflow_row,
+)
 from comfytui.tui.widgets.keyed_table import KeyedTable
+from comfytui.tui.widgets.making import Making
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from comfytui.api.models import Workflow
     from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
     from comfytui.engine.sorting import Sort
+    from comfytui.tui.present.columns import Row
     from comfytui.tui.present.now import Now
 
 __all__ = ["HistoryTable"]
@@ -39,18 +53,29 @@ class HistoryTable(KeyedTable):
         self._sorted_by: Sort | None = None
         self._known: tuple[Workflow, ...] = ()
         self._missed: tuple[str, float] | None = None
+        self._said: Line = EMPTY
+        self._making: Making[Workflow] = Making()
+        self._counted_until: datetime | None = None
 
     def show_history(
         self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], checkup: Checkup | None, at: Now
     ) -> None:
         """Show the history of a runner, of which the checkup is known; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
-        said, late = notice(feed, at, self.body_width, checkup), lateness(feed, at)
-        gone = self._gone(runner_id, feed.value, at)
-        step = int(at.monotonic) if pointed else at.age_step
-        if self.is_news(runner_id, feed.value, pointed, said, late, gone, at.style, step, self.sort, at.keys):
-            self._show(runner_id, feed.value, at, said, beside((gone, late), GAP))
+        said = notice(feed, at, self.body_width, checkup) if feed.problem else ()
+        late, self._said = lateness(feed, at), self._gone(runner_id, feed.value, at)
+        place = (self.outer_size, self.framed)
+        told = (runner_id, feed.value, pointed, said, late, self._said, at.style, self.sort, at.keys, place)
+        if self.is_news(at.wall, *told):
+            self._show(runner_id, feed.value, at, said, beside((self._said, late), GAP))
         self.elapse(at)
+
+    def lasts(self, at: Now) -> float:
+        """Seconds for which time alone changes nothing here that is not coarse."""
+        lasts = TICK if self._said else super().lasts(at)
+        if self._counted_until is not None:
+            lasts = min(lasts, (self._counted_until - at.wall).total_seconds())
+        return lasts
 
     @property
     def workflows(self) -> tuple[Workflow, ...]:
@@ -71,13 +96,29 @@ class HistoryTable(KeyedTable):
         if self.sort is not None:
             workflows = tuple(sort_workflows(workflows, self.sort, at.wall))
         anew, self._sorted_by = (runner_id, self.sort) != (self.runner_id, self._sorted_by), self.sort
-        rows = [workflow_row(each, at.style, at.wall, exact=each.id == pointed) for each in workflows]
+        rows = self._rows_of(workflows, pointed, at)
         title = (Span("Recent workflows", Role.STRONG), *_tally(workflows))
         self.label(beside((title, sort_words(self.sort) if self.sorts_by_hidden else ()), GAP), foot)
         self.show(rows, said or _empty(runner_id, known, at), at, anew=anew)
         if runner_id != self.runner_id:
             self.runner_id = runner_id
             self.move_to(None)
+
+    def _rows_of(self, workflows: tuple[Workflow, ...], pointed: str | None, at: Now) -> list[Row]:
+        def make(workflow: Workflow) -> tuple[Row, Period]:
+            exact, style, now = workflow.id == pointed, at.style, at.wall
+            row = workflow_row(workflow, style, now, exact=exact)
+            return row, workflow_period(workflow, style, now, exact=exact)
+
+        told = [(each, each.id == pointed, at.style) for each in workflows]
+        rows, period = self._making.rows(workflows, told, at.wall, make), self._making.period
+        under_way = [each.id for each in workflows if each.status in UNDER_WAY]
+        self._counted_until = period.until if period is not None and pointed in under_way else None
+        if period is not None and under_way and self.sort is not None:
+            # What goes on may take longer than what has ended by now.
+            period = Period(period.since, min(period.until, at.wall + timedelta(seconds=CALM)))
+        self.reads_so(period)
+        return rows
 
     def _gone(self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now) -> Line:
         """Which workflow is no longer among the newest, for a while, where the cursor was on it."""

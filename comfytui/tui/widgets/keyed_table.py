@@ -8,7 +8,7 @@ from textual.message import Message
 
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, pad
 from comfytui.tui.present.columns import GAP, Column, Row, fit, title_of
-from comfytui.tui.present.holding import changed, held, held_words, moves
+from comfytui.tui.present.holding import Marks, are_in_place, changed, held, held_words, moves, place_after
 from comfytui.tui.widgets.cursor_pane import CursorPane
 from comfytui.tui.widgets.parts import CURSOR, CURSOR_BLURRED
 
@@ -75,7 +75,7 @@ class KeyedTable(CursorPane):
         self._rows: tuple[Row, ...] = ()
         self._wanted: tuple[Row, ...] = ()
         self._waiting = 0
-        self._marks: dict[str, float] = {}
+        self._marks = Marks()
         self._sort: Sort | None = None
         self._places: dict[str, int] = {}
         self._notice: tuple[Line, ...] = ()
@@ -83,6 +83,7 @@ class KeyedTable(CursorPane):
         self._fitted: tuple[Column, ...] = ()
         self._fitted_for: tuple[int, bool] | None = None
         self._drawn_rows: dict[str, _Drawn] = {}
+        self._viewed: tuple[tuple[object, ...], tuple[str, ...]] | None = None
 
     @property
     def rows(self) -> tuple[Row, ...]:
@@ -102,7 +103,14 @@ class KeyedTable(CursorPane):
     @property
     def ids_in_view(self) -> tuple[str, ...]:
         """The ids of the rows in view, from the top."""
-        return tuple(row.id for row in self._rows[self.top : self.top + self.page_length])
+        view = (self._places, self.top, len(self._notice), self.framed, self.display, self.outer_size)
+        if self._viewed is None or self._viewed[0] != view:
+            ids = tuple(row.id for row in self._rows[self.top : self.top + self.page_length])
+            if not self.body_height:
+                # It has no place on the screen yet, or none any more.
+                return ids
+            self._viewed = (view, ids)
+        return self._viewed[1]
 
     @property
     def sorts_by_hidden(self) -> bool:
@@ -127,23 +135,36 @@ class KeyedTable(CursorPane):
             at: The moment; without one nothing is marked and nothing held.
             anew: Whether the person asked for other rows or another order: nothing is held then.
         """
-        self._notice = tuple(notice)
+        wanted, above, marked = tuple(rows), tuple(notice), frozenset[str]()
         if at is not None:
-            known = {row.id: row for row in self._wanted}
-            tick = at.monotonic + min(at.pace, _LONGEST_TICK)
-            self._marks.update((row_id, tick) for row_id in changed(known, rows))
-        self._wanted = tuple(rows)
-        self._place(self._wanted if anew or at is None or not at.held else held(self._rows, rows))
+            marked = frozenset(changed(self._wanted, wanted))
+            self._marks.begin(marked, at.monotonic + min(at.pace, _LONGEST_TICK))
+        self._wanted = wanted
+        if above == self._notice and are_in_place(self._rows, wanted):
+            self._replace(wanted, marked)
+            return
+        self._notice = above
+        self._place(wanted if anew or at is None or not at.held else held(self._rows, wanted))
 
     def elapse(self, at: Now) -> None:
         """Time has passed: marks go, and rows that were held go where they belong."""
-        due = [row_id for row_id, until in self._marks.items() if until <= at.monotonic]
-        for row_id in due:
-            del self._marks[row_id]
+        due = self._marks.end(at.monotonic)
         if self._waiting and not at.held:
             self._place(self._wanted)
         elif due:
-            self.repaint()
+            self._repaint_rows(*(self._places[row_id] for row_id in due if row_id in self._places))
+
+    def lasts(self, at: Now) -> float:
+        """Seconds for which time alone changes nothing here that is not coarse."""
+        return self._marks.lasts(at.monotonic)
+
+    def _replace(self, rows: tuple[Row, ...], marked: frozenset[str]) -> None:
+        """Put these rows in the places of those with their ids, and draw what is new of them alone."""
+        shown, self._rows, self._waiting = self._rows, rows, 0
+        places = range(len(rows))
+        news = [each for each in places if rows[each] is not shown[each] or rows[each].id in marked]
+        self._repaint_rows(*news)
+        self.repaint_frame()
 
     def _place(self, rows: tuple[Row, ...]) -> None:
         """Put these rows on the screen, cursor and view staying with their items."""
@@ -151,11 +172,11 @@ class KeyedTable(CursorPane):
         in_view = self.top <= self._cursor < self.top + self.page_length
         anchor = self._cursor if in_view else self.top
         on_screen = anchor - self.top
-        from_cursor, from_anchor = self._neighbours(self._cursor), self._neighbours(anchor)
+        shown = self._rows
         self._rows, self._waiting = rows, 0 if rows is self._wanted else moves(rows, self._wanted)
         self._places = {row.id: place for place, row in enumerate(rows)}
-        self._cursor = self._first_place(from_cursor)
-        self.top = self._first_place(from_anchor) - on_screen
+        self._cursor = place_after(shown, self._cursor, self._places)
+        self.top = place_after(shown, anchor, self._places) - on_screen
         self._keep_in_view(cursor=in_view)
         self.repaint()
         if self.cursor_id != before:
@@ -170,7 +191,7 @@ class KeyedTable(CursorPane):
         before, place, top = self.cursor_id, self._cursor, self.top
         self._cursor = max(0, min(self._cursor + by, len(self._rows) - 1))
         self._keep_in_view()
-        if self.top == top and self._fitted_for == (self.body_width, self.framed):
+        if self.top == top:
             self._repaint_rows(place, self._cursor)
         else:
             self.repaint()
@@ -179,9 +200,13 @@ class KeyedTable(CursorPane):
 
     def _repaint_rows(self, *places: int) -> None:
         """Draw these rows alone: a key press has no time for all the others."""
-        in_view = range(self.top, min(len(self._rows), self.top + self.page_length))
+        width, height = self.body_size
+        if self._fitted_for != (width, self.framed):
+            self.repaint()
+            return
+        in_view = range(self.top, min(len(self._rows), self.top + max(1, height - self._heading_height)))
         for place in {*places}.intersection(in_view):
-            drawn = self._row(place, self.body_width)
+            drawn = self._row(place, width)
             self._drawn_rows[drawn[0].id] = drawn
             self.repaint_line(self._heading_height + place - self.top, drawn[-1])
 
@@ -235,14 +260,6 @@ class KeyedTable(CursorPane):
     def _heading_height(self) -> int:
         return len(self._notice) + (1 if self.framed and self._rows else 0)
 
-    def _neighbours(self, place: int) -> list[str]:
-        """The ids to look for when rows change: the place's own, the ones after it, the ones before it."""
-        after = [row.id for row in self._rows[place:]]
-        return [*after, *(row.id for row in reversed(self._rows[:place]))]
-
-    def _first_place(self, row_ids: Sequence[str]) -> int:
-        return next((self._places[row_id] for row_id in row_ids if row_id in self._places), 0)
-
     def _keep_in_view(self, *, cursor: bool = True) -> None:
         """Leave no room below the last row, and, where asked to, the cursor in view."""
         if cursor:
@@ -282,4 +299,4 @@ class KeyedTable(CursorPane):
 
     def _forget(self) -> None:
         super()._forget()
-        self._drawn_rows = {}
+        self._drawn_rows, self._viewed = {}, None

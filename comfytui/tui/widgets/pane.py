@@ -59,14 +59,20 @@ class Pane(QuietView, can_focus=True):
         raise NotImplementedError
 
     @property
+    def body_size(self) -> tuple[int, int]:
+        """Cells for the lines inside the frame, and how many lines: asking Textual takes a while."""
+        width, height = self.size
+        return (max(0, width - 4), max(0, height - 2)) if self.framed else (width, height)
+
+    @property
     def body_width(self) -> int:
         """Cells for the lines inside the frame."""
-        return max(0, self.size.width - 4) if self.framed else self.size.width
+        return self.body_size[0]
 
     @property
     def body_height(self) -> int:
         """Lines inside the frame."""
-        return max(0, self.size.height - 2) if self.framed else self.size.height
+        return self.body_size[1]
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """The frame and the lines in it."""
@@ -84,6 +90,12 @@ class Pane(QuietView, can_focus=True):
             self.replace_line(place, strip)
             return
         self.replace_line(place + 1, self._inside(place, strip, self._rim, self.size.width))
+
+    def repaint_frame(self) -> None:
+        """Draw title and foot anew, the lines between them staying as they are."""
+        if self.framed and (size := self.size):
+            self.replace_line(0, self._edge("╭", self._title, "╮", size.width))
+            self.replace_line(size.height - 1, self._edge("╰", self.foot(), "╯", size.width))
 
     @property
     def _rim(self) -> Style:

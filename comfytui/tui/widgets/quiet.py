@@ -15,9 +15,12 @@ from comfytui.tui.widgets.parts import style_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from datetime import datetime
 
     from rich.style import Style
     from textual.filter import LineFilter
+
+    from comfytui.tui.present.units import Period
 
 __all__ = ["QuietView"]
 
@@ -45,12 +48,21 @@ class QuietView(Widget):
         self._painted_for = (0, 0)
         self._looks: dict[tuple[str, str], Style] = {}
         self._seen: tuple[object, ...] = ()
+        self._period: Period | None = None
         self._kept: dict[str, tuple[object, list[Strip]]] = {}
 
-    def is_news(self, *seen: object) -> bool:
-        """Whether this differs from what the last call was given: if not, there is nothing to make or to draw."""
-        news, self._seen = seen != self._seen, seen
+    def is_news(self, at: datetime, *seen: object) -> bool:
+        """Whether this differs from what the last call was given, or times in it read otherwise at this moment.
+
+        If not, there is nothing to make or to draw. Who makes something says by `reads_so` for how long it is true.
+        """
+        news = seen != self._seen or not (self._period is None or self._period.covers(at))
+        self._seen = seen
         return news
+
+    def reads_so(self, period: Period | None) -> None:
+        """What is shown is true for so long, as far as times in it go; for good where there are none."""
+        self._period = period
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
         """The widget's lines from the top, each of `width` cells, `height` of them or fewer.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, Never
 
+from comfytui.engine.feed import Feed
 from comfytui.engine.view import Viewer
-from comfytui.tui.present.cells import width_of
+from comfytui.tui.present.calm import TICK
+from comfytui.tui.present.cells import EMPTY, width_of
 from comfytui.tui.present.listing import (
     Listing,
     departed,
@@ -21,8 +23,9 @@ from comfytui.tui.present.listing import (
     whole_foot,
 )
 from comfytui.tui.present.problems import lateness, notice, standstill
-from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_row
+from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_period, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
+from comfytui.tui.widgets.making import Making
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
@@ -31,11 +34,11 @@ if TYPE_CHECKING:
     from comfytui.tui.present.cells import Line
     from comfytui.tui.present.columns import Row
     from comfytui.tui.present.now import Now
+    from comfytui.tui.present.units import Period
 
 __all__ = ["RunnerList"]
 
-_Made: TypeAlias = "tuple[tuple[object, ...], Row]"
-"""What a row tells of, and the row."""
+_NOTHING: Feed[Never] = Feed()
 
 
 class RunnerList(KeyedTable):
@@ -59,25 +62,35 @@ class RunnerList(KeyedTable):
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
         self._to_end = False
-        self._made: dict[str, _Made] = {}
+        self._making: Making[Runner] = Making()
         self._is_found = False
         self._above: tuple[Line, ...] = ()
+        self._said: Line = EMPTY
+        self._known: dict[str, tuple[object, ...]] = {}
+        self._labelled: tuple[object, ...] = ()
 
     def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
         """Show what is to be listed, as far as it is known."""
         self.view = self.find(listing, snapshot)
         feed = snapshot.page if listing.whole else snapshot.page_at(listing.key)
-        gone = self._gone(snapshot, at)
-        problem, width = notice(feed, at, self.body_width), self.body_width
-        self._above = self._frameless(listing, snapshot, gone, at)
-        known = [_known(snapshot, runner_id) for runner_id in self._ids(listing, snapshot)]
-        said = (problem, self._above, gone)
-        if self.is_news(listing, self.view, feed.value, said, known, width, at.style, at.age_step, at.keys):
+        self._said = self._gone(snapshot, at)
+        problem = notice(feed, at, self.body_width) if feed.problem else ()
+        self._above = () if self.framed else self._frameless(listing, snapshot, at)
+        self._known = _known(snapshot, self._known_ids(listing, snapshot))
+        known = [*self._known.values()]
+        place = (self.outer_size, self.framed)
+        told = (listing, self.view, feed.value, problem, self._above, self._said, known, at.style, at.keys, place)
+        if self.is_news(at.wall, *told):
             if self.view is not None:
                 self._show_view(listing, self.view, snapshot, at, problem)
             else:
                 self._show_page(listing, snapshot, at, problem)
+            self.reads_so(self._making.period)
         self.elapse(at)
+
+    def lasts(self, at: Now) -> float:
+        """Seconds for which time alone changes nothing here that is not coarse."""
+        return TICK if self._said or self._above else super().lasts(at)
 
     def forget(self) -> None:
         """Nothing is known any more of what was listed."""
@@ -126,9 +139,9 @@ class RunnerList(KeyedTable):
         """All that were looked through; none where nothing is looked for."""
         return self.view.loaded if self.view is not None else ()
 
-    def _ids(self, listing: Listing, snapshot: Snapshot) -> list[str]:
+    def _known_ids(self, listing: Listing, snapshot: Snapshot) -> list[str]:
         if self.view is not None:
-            return [runner.id for runner in _slice(self.view.runners, listing)]
+            return [runner.id for runner in _slice(self.view.runners, listing)] or list(self._runners)
         page = snapshot.page_at(listing.key).value or self._page
         return [runner.id for runner in page.runners] if page else []
 
@@ -156,26 +169,18 @@ class RunnerList(KeyedTable):
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
     def _rows_of(self, runners: Sequence[Runner], snapshot: Snapshot, at: Now) -> list[Row]:
-        """Their rows; those made last where nothing of them is news, for often it is one row that changes."""
-        made: dict[str, _Made] = {}
-        for runner in runners:
-            told = (runner, *_known(snapshot, runner.id), at.style, at.age_step)
-            before = self._made.get(runner.id)
-            made[runner.id] = before if before and before[0] == told else (told, _row(runner, snapshot, at))
-        self._made = made
-        return [made[runner.id][1] for runner in runners]
+        def make(runner: Runner) -> tuple[Row, Period]:
+            history, checkup = snapshot.history(runner.id), snapshot.checkup(runner.id)
+            row = runner_row(runner, history, checkup, at.style, at.wall)
+            return row, runner_period(runner, history, at.style, at.wall)
 
-    @property
-    def _foot_width(self) -> int:
-        """Cells for what is said below, beside what waits."""
-        return self.body_width - 2 - (width_of(self.held) + 2 if self.held else 0)
+        told = [(runner, self._known.get(runner.id), at.style) for runner in runners]
+        return self._making.rows(runners, told, at.wall, make)
 
-    def _frameless(self, listing: Listing, snapshot: Snapshot, gone: Line, at: Now) -> tuple[Line, ...]:
+    def _frameless(self, listing: Listing, snapshot: Snapshot, at: Now) -> tuple[Line, ...]:
         """What is said above the rows for want of a frame and of a header."""
-        if self.framed:
-            return ()
         aside = standstill(snapshot, at) or lateness(snapshot.page, at)
-        return frameless_line(listing, self.view, aside, gone, self.body_width)
+        return frameless_line(listing, self.view, aside, self._said, self.body_width)
 
     def _gone(self, snapshot: Snapshot, at: Now) -> Line:
         return departed(snapshot.departed, at.monotonic) or missed(self._missed, at.monotonic)
@@ -187,9 +192,8 @@ class RunnerList(KeyedTable):
         self._listing, self._runners = listing, {runner.id: runner for runner in content.runners}
         if pointed_at is not None and pointed_at.id not in self._runners and listing == before:
             self._missed = (runner_name(pointed_at), at.monotonic)
-        foot = content.foot(self._gone(snapshot, at), self._foot_width)
-        width = self.body_width - 2
-        self.label(list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot)
+        self._said = self._gone(snapshot, at)
+        self._label(content)
         rows = self._rows_of(content.runners, snapshot, at)
         anew = listing != before or not self._is_found
         # What a search still brings is what the person asked for: it waits for nothing.
@@ -201,6 +205,19 @@ class RunnerList(KeyedTable):
                 self.action_last_row()
         if content.runners and not content.is_old:
             self._sought, self._to_end = None, False
+
+    def _label(self, content: _Content) -> None:
+        """Say above and below what these are, where that is anything new."""
+        width, foot = self.body_width - 2, content.foot
+        title = (content.listing, self.view, width, self.sorts_by_hidden)
+        if (told := (*title, foot.func, foot.args, self._said, self.held)) == self._labelled:
+            return
+        self._labelled = told
+        # What waits is said below, too.
+        room = width - (width_of(self.held) + 2 if self.held else 0)
+        self.label(
+            list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot(self._said, room)
+        )
 
 
 class _Content(NamedTuple):
@@ -217,18 +234,17 @@ class _Content(NamedTuple):
     listing: Listing
     runners: Sequence[Runner]
     said: Sequence[Line]
-    foot: Callable[[Line, int], Line]
+    foot: partial[Line]
     is_old: bool = False
 
 
-def _known(snapshot: Snapshot, runner_id: str) -> tuple[object, ...]:
-    """What a row tells beside what the list says."""
-    history, checkup = snapshot.history(runner_id), snapshot.checkup(runner_id)
-    return (history.value, history.problem, checkup.value, checkup.problem)
-
-
-def _row(runner: Runner, snapshot: Snapshot, at: Now) -> Row:
-    return runner_row(runner, snapshot.history(runner.id), snapshot.checkup(runner.id), at.style, at.wall)
+def _known(snapshot: Snapshot, runner_ids: Iterable[str]) -> dict[str, tuple[object, ...]]:
+    """What rows tell beside what the list says."""
+    histories, stats, known = snapshot.histories, snapshot.stats, dict[str, tuple[object, ...]]()
+    for runner_id in runner_ids:
+        history, checkup = histories.get(runner_id, _NOTHING), stats.get(runner_id, _NOTHING)
+        known[runner_id] = (history.value, history.problem, checkup.value, checkup.problem)
+    return known
 
 
 def _slice(runners: Sequence[Runner], listing: Listing) -> tuple[Runner, ...]:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.tui.present.cells import Span
 from comfytui.tui.present.columns import Row
-from comfytui.tui.present.holding import changed, held, held_words, moves
+from comfytui.tui.present.holding import Marks, are_in_place, changed, held, held_words, moves, place_after
 from tests.support.lines import plain_text
 
 IDS = st.lists(st.sampled_from("abcdefgh"), unique=True)
@@ -70,9 +72,46 @@ def test_what_waits_is_said_in_words() -> None:
 def test_a_row_has_changed_where_something_known_is_another(
     before: tuple[object, ...], after: tuple[object, ...], is_changed: bool
 ) -> None:
-    found = changed({"x": Row("x", {}, facts=before)}, [Row("x", {}, facts=after), Row("new", {}, facts=after)])
+    found = changed([Row("x", {}, facts=before)], [Row("x", {}, facts=after), Row("new", {}, facts=after)])
     assert found == (["x"] if is_changed else [])
 
 
 def test_time_passing_is_no_change() -> None:
-    assert changed({"x": rows("x", "4m")[0]}, rows("x", "5m")) == []
+    assert changed(rows("x", "4m"), rows("x", "5m")) == []
+
+
+@pytest.mark.parametrize(
+    ("shown", "wanted", "are"),
+    [("", "", True), ("abc", "abc", True), ("abc", "acb", False), ("abc", "ab", False), ("ab", "abc", False)],
+)
+def test_rows_are_in_place_where_they_are_the_same_in_the_same_order(shown: str, wanted: str, *, are: bool) -> None:
+    assert are_in_place(rows(shown), rows(wanted, "new")) is are
+
+
+@pytest.mark.parametrize(
+    ("place", "after", "now"),
+    [
+        (1, "abcd", 1),
+        (1, "dcba", 2),
+        (1, "acd", 1),
+        (1, "ad", 1),
+        (3, "abc", 2),
+        (2, "a", 0),
+        (1, "xyz", 0),
+        (1, "", 0),
+    ],
+)
+def test_a_place_goes_with_its_item_or_to_the_nearest_that_is_left(place: int, after: str, now: int) -> None:
+    assert place_after(rows("abcd"), place, {row_id: at for at, row_id in enumerate(after)}) == now
+
+
+def test_a_mark_ends_with_its_tick() -> None:
+    marks = Marks()
+    assert marks.lasts(10.0) == math.inf
+    marks.begin("ab", 15.0)
+    marks.begin("b", 17.0)
+    assert marks.lasts(10.0) == 5.0
+    assert marks.end(14.9) == []
+    assert marks.end(15.0) == ["a"]
+    assert ("a" in marks, "b" in marks) == (False, True)
+    assert marks.lasts(15.0) == 2.0

@@ -13,6 +13,7 @@ from comfytui.engine.resources import PageKey
 from comfytui.engine.snapshot import Attention, Snapshot
 from comfytui.tui.present.cells import Role, Span, width_of
 from comfytui.tui.present.now import Now
+from comfytui.tui.present.overview import overview_of
 from comfytui.tui.present.problems import cause, notice, state
 from comfytui.tui.present.units import TimeStyle
 from tests.support.builders import make_page
@@ -96,9 +97,9 @@ def test_a_notice_fits(message: str, width: int) -> None:
 def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: str, role: Role) -> None:
     in_zone("UTC")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
-    assert state(snapshot, AT) == (Span(word, role),)
+    assert state(overview_of(snapshot), AT) == (Span(word, role),)
     paused = snapshot._replace(attention=Attention(paused=True))
-    assert state(paused, AT) == (Span(" PAUSED ", Role.ALERT),)
+    assert state(overview_of(paused), AT) == (Span(" PAUSED ", Role.ALERT),)
 
 
 def test_the_api_is_not_blamed_for_a_runner_that_is_known_not_to_answer() -> None:
@@ -116,8 +117,8 @@ def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZ
     in_zone("Asia/Kolkata")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): feed(DOWN)})
     in_utc = AT._replace(style=TimeStyle.UTC)
-    assert plain_text(state(snapshot, AT)) == "✖ stale since 17:32"
-    assert plain_text(state(snapshot, in_utc)) == "✖ stale since 12:02"
+    assert plain_text(state(overview_of(snapshot), AT)) == "✖ stale since 17:32"
+    assert plain_text(state(overview_of(snapshot), in_utc)) == "✖ stale since 12:02"
     assert plain_text(notice(feed(DOWN), AT, 80)[0]).startswith("not known since 17:32")
     assert plain_text(notice(feed(DOWN), in_utc, 80)[0]).startswith("not known since 12:02")
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,7 +12,7 @@ from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.columns import fit
 from comfytui.tui.present.fields import field
 from comfytui.tui.present.holding import changed
-from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_fields, runner_name, runner_row
+from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_fields, runner_name, runner_period, runner_row
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.present.urls import MASK
 from tests.contract.gateways import documented
@@ -109,7 +109,7 @@ def test_a_row_has_changed_where_reachability_or_the_queue_has(
 ) -> None:
     before = row(DOCUMENTED, Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=True, latency=0.04)))
     after = row(DOCUMENTED, history, checkup)
-    assert changed({before.id: before}, [after]) == ([DOCUMENTED.id] if is_change else [])
+    assert changed([before], [after]) == ([DOCUMENTED.id] if is_change else [])
 
 
 @pytest.mark.parametrize(
@@ -172,3 +172,16 @@ def test_secrets_show_only_when_they_are_asked_for() -> None:
     revealed = told(runner, reveal=True)
     assert ("Headers", "X-Key  sekret") in revealed
     assert ("", "–  sekret") in revealed
+
+
+def test_a_row_reads_the_same_until_its_period_is_over() -> None:
+    runner = make_runner(created_at="2026-07-01T09:59:30Z", updated_at="2026-06-29T12:00:00Z")
+    history = Feed((make_workflow(created_at="2026-07-01T11:56:20Z"),))
+
+    def told(when: datetime) -> Row:
+        return runner_row(runner, history, UNCHECKED, TimeStyle.RELATIVE, when)
+
+    until = runner_period(runner, history, TimeStyle.RELATIVE, NOW).until
+    assert until == NOW + timedelta(seconds=20), "when its workflow is four minutes old"
+    assert told(NOW) == told(until - timedelta(microseconds=1))
+    assert told(NOW) != told(until)

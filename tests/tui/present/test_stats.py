@@ -16,7 +16,7 @@ from comfytui.tui.filters import to_ascii
 from comfytui.tui.present.cells import Role, Span, width_of
 from comfytui.tui.present.fields import field, lay_out
 from comfytui.tui.present.now import Now
-from comfytui.tui.present.stats import gauge, health_fields, latency_words, machine_fields, reach
+from comfytui.tui.present.stats import gauge, health_fields, health_of, latency_words, machine_fields, reach
 from tests.support.lines import plain_text
 
 if TYPE_CHECKING:
@@ -185,3 +185,12 @@ def test_nothing_is_told_of_a_machine_that_said_nothing() -> None:
     assert machine_fields(feed(None)) == ()
     assert machine_fields(feed(WELL._replace(stats=RunnerStats(SystemStats(python_version=" "), (Device(),))))) == ()
     assert health(feed(WELL._replace(stats=RunnerStats()))) == [("Reachable", "✔ 43 ms")]
+
+
+def test_what_health_is_of_is_the_same_while_its_fields_are() -> None:
+    known = feed(WELL)
+    assert health_of(known, AT) == health_of(feed(WELL, age=20.0), AT)
+    assert health_of(known, AT) != health_of(feed(AWAY), AT)
+    assert health_of(known, AT) != health_of(feed(WELL, DOWN), AT)
+    late = [health_of(feed(WELL, age=age), AT) for age in (31.0, 59.0, 61.0)]
+    assert health_of(known, AT) != late[0] == late[1] != late[2]

@@ -15,6 +15,7 @@ from comfytui.tui.present.units import (
     moment,
     moment_in_full,
     moment_in_short,
+    period_of,
 )
 
 if TYPE_CHECKING:
@@ -155,3 +156,36 @@ def test_the_ends_of_the_calendar_are_told_somehow(
 def test_any_time_fits_its_column(value: datetime, style: TimeStyle) -> None:
     assert len(moment(value, style, NOW)) <= 11
     assert len(moment_in_short(value, style, NOW)) <= 5
+
+
+@pytest.mark.parametrize("style", TimeStyle)
+@given(
+    past=st.lists(st.timedeltas(timedelta(days=-3), timedelta(days=900)), max_size=3),
+    share=st.floats(min_value=0, max_value=0.999),
+)
+def test_times_read_the_same_for_all_of_their_period(style: TimeStyle, past: list[timedelta], share: float) -> None:
+    values = [NOW - each for each in past]
+    period = period_of((*values, None, "no time"), style, NOW)
+    assert period.since == NOW
+    assert period.covers(NOW)
+    assert not period.covers(period.until)
+    assert not period.covers(NOW - timedelta(seconds=1))
+    later = NOW + (period.until - NOW) * share
+    for value in values:
+        assert moment(value, style, later) == moment(value, style, NOW)
+        assert moment_in_full(value, style, later) == moment_in_full(value, style, NOW)
+        assert age((later - value).total_seconds()) == age((NOW - value).total_seconds())
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lasting"),
+    [(0, MINUTE), (59.5, 0.5), (90, 30), (HOUR, HOUR), (DAY - 1, 1), (2 * DAY + 5, DAY - 5), (-90, 30), (-20, 20)],
+)
+def test_an_age_lasts_until_it_reads_otherwise(seconds: float, lasting: float) -> None:
+    period = period_of((NOW - timedelta(seconds=seconds),), TimeStyle.RELATIVE, NOW)
+    assert period.until - NOW == timedelta(seconds=lasting)
+
+
+def test_by_the_clock_times_read_otherwise_from_some_full_minute_on() -> None:
+    late = at("2026-07-01T21:59:48")
+    assert period_of((late,), TimeStyle.LOCAL, late).until == at("2026-07-01T22:00:00")

@@ -22,6 +22,7 @@ from comfytui.tui.present.workflows import (
     timeline,
     workflow_fields,
     workflow_name,
+    workflow_period,
     workflow_row,
 )
 from tests.contract.gateways import documented
@@ -201,3 +202,22 @@ def test_what_is_not_known_of_the_last_workflow_does_not_look_known() -> None:
     stale = last_workflow(Feed((COMPLETED,), problem=problem), TimeStyle.UTC, NOW)
     assert [plain_text(each["last"]) for each in (unasked, untold, unused, stale)] == ["…", "?", "–", "✔ done"]
     assert {span.role for each in (unasked, untold, unused, stale) for span in each["last"]} == {Role.MUTED}
+
+
+@pytest.mark.parametrize("style", TimeStyle)
+@pytest.mark.parametrize("workflow", [QUEUED, RUNNING, COMPLETED, INVALID])
+@pytest.mark.parametrize("exact", [False, True])
+@given(share=st.floats(min_value=0, max_value=0.999))
+def test_a_row_reads_the_same_for_all_of_its_period(
+    workflow: Workflow, style: TimeStyle, share: float, *, exact: bool
+) -> None:
+    period = workflow_period(workflow, style, NOW, exact=exact)
+    later = NOW + (period.until - NOW) * share
+    assert workflow_row(workflow, style, later, exact=exact) == workflow_row(workflow, style, NOW, exact=exact)
+
+
+def test_what_goes_on_and_is_told_exactly_reads_so_for_a_second_at_most() -> None:
+    running = make_workflow(status="running", created_at=ago(100), started_at=ago(12.25))
+    period = workflow_period(running, TimeStyle.RELATIVE, NOW, exact=True)
+    assert period.until - NOW == timedelta(seconds=0.75)
+    assert workflow_period(running, TimeStyle.RELATIVE, NOW).until - NOW == timedelta(seconds=20)

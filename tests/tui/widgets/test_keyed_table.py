@@ -20,6 +20,7 @@ from comfytui.tui.widgets.keyed_table import KeyedTable
 from tests.support.lines import drawn_line
 
 if TYPE_CHECKING:
+    from textual.geometry import Region
     from textual.pilot import Pilot
 
 COLUMNS = (Column("name", "name", 10, weight=1), Column("note", "note", 5, priority=1))
@@ -155,3 +156,19 @@ async def test_through_any_changes_the_cursor_is_on_a_row_and_never_leaves_its_i
             if before in state:
                 assert app.table.cursor_id == before
             assert f"name {app.table.cursor_id}" in shown(app)
+
+
+async def test_of_rows_that_stay_in_place_those_that_changed_are_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with table_of("abcdef") as (app, _):
+        kept = app.table.rows
+        drawn: list[Region] = []
+        monkeypatch.setattr(app.table, "refresh", lambda *regions: drawn.extend(regions))
+        app.table.show((*kept[:2], Row("c", {"name": (Span("name C"),)}), *kept[3:]))
+        assert [region.y for region in drawn] == [4]
+        assert app.table.rows[2].cells["name"] == (Span("name C"),)
+        drawn.clear()
+        app.table.show(app.table.rows)
+        assert drawn == []
+        app.table.label((Span("title"),))
+        app.table.show(app.table.rows)
+        assert [region.y for region in drawn] == [0]

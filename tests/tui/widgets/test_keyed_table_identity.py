@@ -104,6 +104,8 @@ async def test_rows_are_as_the_model_has_them(steps: list[State | float | str | 
                     await pilot.press(step)
                 case tuple():
                     await pilot.resize_terminal(*step)
+                    while app.table.size != step:
+                        await pilot.pause()
             agrees(app, model)
 
 
@@ -117,6 +119,9 @@ def agrees(app: TableApp, model: Model) -> None:
     for each in table.ids_in_view:
         (line,) = (line for line in lines if f"name {each}" in line)
         assert ("∆" in line) == (each in model.marks)
+    drawn = [*table._painted]
+    table._forget()
+    assert drawn == table._drawn(*table.size), "what is drawn alone is what would be drawn with all others"
     waits = [*model.told] != model.order
     assert ("held" in drawn_line(app.table, app.size.height - 1).text) == waits
 
