@@ -42,6 +42,8 @@ _WRITER = "textual-output"
 """The name of Textual's thread that writes to the terminal: once it has ended, all was written."""
 
 _LOOK_EVERY = 0.25
+# Where the system tells of all ends by itself.
+_LOOK_SELDOM = 5.0
 _GRACE = 0.8
 _TRIES = 20
 _GRACE_WITHOUT_TERMINAL = 0.5
@@ -116,8 +118,12 @@ class Lifeline:
         poll.register(self._woken, select.POLLIN)
         for terminal in _TERMINALS:
             poll.register(terminal, 0)
+        parent = _watched(self._parent)
+        if parent is not None:
+            poll.register(parent, select.POLLIN)
+        pause = _LOOK_EVERY if parent is None else _LOOK_SELDOM
         while self.status is None:
-            ready = {number for number, _ in poll.poll(_LOOK_EVERY * 1000)}
+            ready = {number for number, _ in poll.poll(pause * 1000)}
             signals = os.read(self._woken, 64) if self._woken in ready else b""
             reasons = [_STATUSES[number] for number in signals if number in _STATUSES]
             reasons += [HUNG_UP] if self.is_terminal_lost else []
@@ -127,6 +133,7 @@ class Lifeline:
             # Some systems cannot poll terminals and report that at once, for ever.
             for terminal in ready.intersection(_TERMINALS):
                 poll.unregister(terminal)
+                pause = _LOOK_EVERY
 
     def _give_terminal_back(self) -> None:
         """Restore the terminal's modes unless Textual has, without waiting for a terminal that does not read."""
@@ -139,6 +146,14 @@ class Lifeline:
                 _silence_others()
                 termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
             _force(terminal, words if restored else _RESTORE + words)
+
+
+def _watched(process: int) -> int | None:
+    """A file that can be read once a process has ended; None where the system has no such thing."""
+    try:
+        return os.pidfd_open(process)
+    except (AttributeError, OSError):
+        return None
 
 
 def _silence_others() -> None:

@@ -32,6 +32,8 @@ _MOUSE_IN_PIXELS_OFF = "\x1b[?1016l"
 
 _LOOK_EVERY = 0.1
 _LOOK_SOON = 0.02
+# Seconds without anything sent after which whatever was begun has ended: nothing is looked for until more is sent.
+_BEGUN = 1.0
 
 
 class HasDriver(Protocol):
@@ -81,6 +83,7 @@ class TerminalDriver(LinuxDriver):
     """
 
     _title = ""
+    _woken = _waker = -1
 
     @property
     def has_mouse(self) -> bool:
@@ -110,6 +113,8 @@ class TerminalDriver(LinuxDriver):
 
     def start_application_mode(self) -> None:
         """Take the terminal over, and keep its title."""
+        self._close_pipe()
+        self._woken, self._waker = os.pipe()
         start: Callable[[], None] = super().start_application_mode
         start()
         if self._is_writing:
@@ -121,19 +126,45 @@ class TerminalDriver(LinuxDriver):
         self.write(RESTORE_TITLE)
         super().stop_application_mode()
 
+    def disable_input(self) -> None:
+        """Read no more of what the terminal sends: the thread that does is woken for that."""
+        if self._waker >= 0:
+            os.write(self._waker, b"\0")
+        super().disable_input()
+
+    def close(self) -> None:
+        """Let go of what the driver holds."""
+        super().close()
+        self._close_pipe()
+
+    def _close_pipe(self) -> None:
+        # A new one for each time that the terminal is taken over: nobody may have read what wakes.
+        for end in (self._woken, self._waker):
+            if end >= 0:
+                os.close(end)
+        self._woken = self._waker = -1
+
     def run_input_thread(self) -> None:
         """Read what the terminal sends, and hand the app the events in it, until told to stop.
 
-        A byte that is no UTF-8 is a character that no key has, not an error.
+        A byte that is no UTF-8 is a character that no key has, not an error. While nothing is sent it sleeps: to look
+        ten times a second, as Textual does, takes more of the processor than all else that is done at rest.
         """
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         guard = KeyGuard(constants.ESCAPE_DELAY, is_understood)
+        sent_on = monotonic()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
+            selector.register(self._woken, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                ready = selector.select(_LOOK_SOON if guard.is_waiting else _LOOK_EVERY)
+                pause = _LOOK_SOON if guard.is_waiting else _LOOK_EVERY
+                at_rest = monotonic() - sent_on > _BEGUN
+                ready = {key.fd for key, _ in selector.select(None if at_rest else pause)}
+                if self._woken in ready:
+                    return
                 sent = decode(os.read(self.fileno, 4096)) if ready else ""
+                sent_on = monotonic() if ready else sent_on
                 self._take(parser, guard.feed(sent, monotonic()) if sent else "")
                 self._take(parser, guard.tick(monotonic()))
                 for message in parser.tick():

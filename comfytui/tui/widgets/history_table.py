@@ -54,7 +54,7 @@ class HistoryTable(KeyedTable):
         self._known: tuple[Workflow, ...] = ()
         self._missed: tuple[str, float] | None = None
         self._said: Line = EMPTY
-        self._making: Making[Workflow] = Making()
+        self._making = Making()
         self._counted_until: datetime | None = None
 
     def show_history(
@@ -105,13 +105,15 @@ class HistoryTable(KeyedTable):
             self.move_to(None)
 
     def _rows_of(self, workflows: tuple[Workflow, ...], pointed: str | None, at: Now) -> list[Row]:
-        def make(workflow: Workflow) -> tuple[Row, Period]:
-            exact, style, now = workflow.id == pointed, at.style, at.wall
+        by_id = {workflow.id: workflow for workflow in workflows}
+
+        def make(workflow_id: str) -> tuple[Row, Period]:
+            workflow, exact, style, now = by_id[workflow_id], workflow_id == pointed, at.style, at.wall
             row = workflow_row(workflow, style, now, exact=exact)
             return row, workflow_period(workflow, style, now, exact=exact)
 
-        told = [(each, each.id == pointed, at.style) for each in workflows]
-        rows, period = self._making.rows(workflows, told, at.wall, make), self._making.period
+        told = {row_id: (workflow, row_id == pointed, at.style) for row_id, workflow in by_id.items()}
+        rows, period = self._making.rows(told, at.wall, make), self._making.period
         under_way = [each.id for each in workflows if each.status in UNDER_WAY]
         self._counted_until = period.until if period is not None and pointed in under_way else None
         if period is not None and under_way and self.sort is not None:

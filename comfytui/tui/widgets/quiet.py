@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from rich.style import Style
+    from textual.color import Color
     from textual.filter import LineFilter
 
     from comfytui.tui.present.units import Period
@@ -47,6 +48,7 @@ class QuietView(Widget):
         self._painted: list[Strip] = []
         self._painted_for = (0, 0)
         self._looks: dict[tuple[str, str], Style] = {}
+        self._ground: Color | None = None
         self._seen: tuple[object, ...] = ()
         self._period: Period | None = None
         self._kept: dict[str, tuple[object, list[Strip]]] = {}
@@ -110,7 +112,9 @@ class QuietView(Widget):
         width, height = self.size
         if len(self._painted) != height:
             self._painted = self._drawn(width, height)
-        lines, background = self._painted[crop.y : crop.bottom], self.background_colors[1]
+        if self._ground is None:
+            self._ground = self.background_colors[1]
+        lines, background = self._painted[crop.y : crop.bottom], self._ground
         for each in self.get_line_filters():
             lines = [line.apply_filter(each, background) for line in lines]
         lines.extend(self.blank(width) for _ in range(crop.height - len(lines)))
@@ -154,6 +158,7 @@ class QuietView(Widget):
     def _forget(self) -> None:
         self._seen = ()
         self._looks.clear()
+        self._ground = None
         self._kept.clear()
         self._painted, self._painted_for = [], (0, 0)
 

@@ -62,7 +62,7 @@ class RunnerList(KeyedTable):
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
         self._to_end = False
-        self._making: Making[Runner] = Making()
+        self._making = Making()
         self._is_found = False
         self._above: tuple[Line, ...] = ()
         self._said: Line = EMPTY
@@ -169,13 +169,16 @@ class RunnerList(KeyedTable):
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
     def _rows_of(self, runners: Sequence[Runner], snapshot: Snapshot, at: Now) -> list[Row]:
-        def make(runner: Runner) -> tuple[Row, Period]:
-            history, checkup = snapshot.history(runner.id), snapshot.checkup(runner.id)
+        by_id = {runner.id: runner for runner in runners}
+
+        def make(runner_id: str) -> tuple[Row, Period]:
+            runner, history, checkup = by_id[runner_id], snapshot.history(runner_id), snapshot.checkup(runner_id)
             row = runner_row(runner, history, checkup, at.style, at.wall)
             return row, runner_period(runner, history, at.style, at.wall)
 
-        told = [(runner, self._known.get(runner.id), at.style) for runner in runners]
-        return self._making.rows(runners, told, at.wall, make)
+        known = self._known
+        told = {runner_id: (runner, known.get(runner_id), at.style) for runner_id, runner in by_id.items()}
+        return self._making.rows(told, at.wall, make)
 
     def _frameless(self, listing: Listing, snapshot: Snapshot, at: Now) -> tuple[Line, ...]:
         """What is said above the rows for want of a frame and of a header."""

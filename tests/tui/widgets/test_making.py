@@ -21,18 +21,18 @@ class Maker:
     """Makes rows that read so for a minute, those of `b` for half of that, and remembers whose."""
 
     def __init__(self) -> None:
-        self.making: Making[Runner] = Making()
+        self.making = Making()
         self.made: list[str] = []
 
     def rows(self, *runners: Runner, after: float = 0.0) -> list[Row]:
         now = NOW + timedelta(seconds=after)
 
-        def make(runner: Runner) -> tuple[Row, Period]:
-            self.made.append(runner.id)
-            return Row(runner.id, {}), Period(now, now + timedelta(seconds=30 if runner.id == "b" else 60))
+        def make(row_id: str) -> tuple[Row, Period]:
+            self.made.append(row_id)
+            return Row(row_id, {}), Period(now, now + timedelta(seconds=30 if row_id == "b" else 60))
 
         self.made.clear()
-        return self.making.rows(runners, runners, now, make)
+        return self.making.rows({runner.id: runner for runner in runners}, now, make)
 
 
 def test_the_very_same_rows_come_while_nothing_of_them_is_news() -> None:
