@@ -6,6 +6,7 @@ half done, and nothing that it holds outlives it.
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
 import sqlite3
@@ -36,6 +37,7 @@ _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS cooling (host TEXT PRIMARY KEY, until REAL NOT NULL)",
 )
 
+_SENT = "SELECT at, use, process FROM sends WHERE host = ? AND at >= ? ORDER BY at"
 _LATELY = "SELECT count(DISTINCT process), count(CASE WHEN at >= ? THEN 1 END) FROM sends WHERE host = ? AND at >= ?"
 
 
@@ -94,6 +96,7 @@ class Ledger:
         self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._database: sqlite3.Connection | None = None
         self._inode = 0
+        self._sends: tuple[Send, ...] = ()
 
     def claim(self, use: Use, unsaved: Sequence[Send], cooling_until: float) -> Claim | Trouble:
         """Ask for one request, and record it as sent if that may be.
@@ -155,24 +158,27 @@ class Ledger:
         if wait <= 0:
             made = database.execute("INSERT INTO sends VALUES (?, ?, ?, ?)", (self._host, self._process, now, use))
             database.execute("DELETE FROM wants WHERE host = ? AND process = ?", (self._host, self._process))
-            return Claim(standing._replace(sends=(*standing.sends, Send(now, use))), 0.0, made.lastrowid)
+            self._sends = (*standing.sends, Send(now, use))
+            return Claim(standing._replace(sends=self._sends), 0.0, made.lastrowid)
         if use is not Use.ROTATION:
             until = now + _WANTED * self._window
             database.execute("INSERT OR REPLACE INTO wants VALUES (?, ?, ?)", (self._host, self._process, until))
         return Claim(standing, wait)
 
     def _read(self, database: sqlite3.Connection, now: float) -> Standing:
-        rows = database.execute("SELECT at, use, process FROM sends WHERE host = ?", (self._host,)).fetchall()
-        # Most are in order already: faster than for SQLite to do it, as is looking up what a use is.
-        rows.sort()
+        # What is older decides nothing: it is shown, and known from before.
+        since = now - self._window - _SKEW if self._sends else -math.inf
+        rows = database.execute(_SENT, (self._host, since)).fetchall()
         mine = self._process
-        sends = tuple([Send(at, _USES.get(use) or Use(use), process == mine) for at, use, process in rows])
+        newest = [Send(at, _USES.get(use) or Use(use), process == mine) for at, use, process in rows]
+        older = [send for send in self._sends if now - REMEMBERED <= send.at < since]
+        self._sends = (*older, *newest)
         others = database.execute("SELECT process FROM wants WHERE host = ?", (self._host,))
         wanting = {process for (process,) in others} - {mine}
         seen = wanting | {mine} | {process for at, _, process in rows if now - at <= self._window}
         part = max(LEAST_PART, self._share // len(seen)) if wanting else self._share
         until = database.execute("SELECT until FROM cooling WHERE host = ?", (self._host,)).fetchone()
-        return Standing(sends, self._share, part, until[0] if until else 0.0)
+        return Standing(self._sends, self._share, part, until[0] if until else 0.0)
 
     def _tell(self, database: sqlite3.Connection, unsaved: Sequence[Send], cooling_until: float) -> None:
         rows = [(self._host, self._process, send.at, send.use) for send in unsaved]
@@ -202,6 +208,7 @@ class Ledger:
         if self._database is not None and self._is_still_there():
             return self._database
         self.close()
+        self._sends = ()
         self._create()
         self._database = database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         # It is to survive a process, not the machine.

@@ -43,6 +43,7 @@ __all__ = ["Session"]
 DEFAULT_TIMEOUT = 10.0
 
 _METHOD = "GET"
+_MAX_URLS = 128
 _TOO_MANY_REQUESTS = 429
 
 
@@ -93,6 +94,7 @@ class Session:
             raise client
         self._client = client
         self._server_clock = ServerClock()
+        self._urls: dict[tuple[object, ...], httpx.URL] = {}
 
     @property
     def ahead(self) -> float:
@@ -132,8 +134,18 @@ class Session:
 
     def _attempt(self, path: str, params: Mapping[str, str | int] | None) -> _Attempt:
         wire = Wire()
-        request = self._client.build_request(_METHOD, path, params=params, extensions={"trace": wire})
+        url = self._url(path, params)
+        request = self._client.build_request(_METHOD, url, extensions={"trace": wire})
         return _Attempt(without_token(path, self._token), request, wire)
+
+    def _url(self, path: str, params: Mapping[str, str | int] | None) -> httpx.URL:
+        """The whole address; kept, for the same is asked every few seconds, and httpx takes it apart three times."""
+        key = (path, *(params or {}).items())
+        if (url := self._urls.get(key)) is None:
+            if len(self._urls) >= _MAX_URLS:
+                self._urls.clear()
+            url = self._urls[key] = self._client.build_request(_METHOD, path, params=params).url
+        return url
 
     async def _send(self, attempt: _Attempt, use: Use, patience: _Patience) -> object:
         """What a request brings: a JSON value, or the error that stands for what went wrong."""

@@ -54,6 +54,8 @@ class SharedAllowance:
         self._worker = Worker("allowance")
         self._ledger = Ledger(clock, path, host, share, window)
         self._standing = Standing((), share, share, 0.0)
+        self._sent: tuple[float, ...] = ()
+        self._sent_of: Standing | None = None
         self._unsaved: tuple[Send, ...] = ()
         self._cooling_until = 0.0
         self._alone_until: float | None = None
@@ -61,8 +63,10 @@ class SharedAllowance:
     @property
     def spending(self) -> Spending:
         """What all who share spent when this process last looked; what it spent itself while it is on its own."""
-        now = self._clock.monotonic()
-        sent = tuple(send.at for send in self._standing.sends if now - send.at <= REMEMBERED)
+        now, sent = self._clock.monotonic(), self._sent
+        if self._sent_of is not self._standing or (sent and now - sent[0] > REMEMBERED):
+            sent = tuple([send.at for send in self._standing.sends if now - send.at <= REMEMBERED])
+            self._sent, self._sent_of = sent, self._standing
         until = max(self._cooling_until, self._standing.cooling_until)
         return Spending(sent, until if until > now else None, self._standing.share)
 
