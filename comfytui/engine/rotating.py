@@ -83,11 +83,10 @@ def next_turn(outlook: Outlook) -> Turn | None:
     rests_until = outlook.in_company(standing.round.opens_at(burst.at_rest, burst.seconds))
     if rests_until > standing.now and not _lacks_any(snapshot):
         return Turn(None, rests_until)
-    moments = _moments(outlook, burst)
-    if not moments:
+    first = _first(outlook, burst)
+    if first is None:
         return None
-    key = min(moments, key=moments.__getitem__)
-    due_at = moments[key]
+    key, due_at = first
     at = standing.now if due_at <= outlook.horizon else due_at
     return Turn(key, at if due_at == -math.inf else max(at, rests_until))
 
@@ -98,31 +97,37 @@ def _lacks_any(snapshot: Snapshot) -> bool:
     return not (snapshot.histories.keys() >= set(visible) and snapshot.stats.keys() >= set(unchecked))
 
 
-def _moments(outlook: Outlook, burst: Burst) -> dict[_Rotated, float]:
-    """When what may be asked is due: of each kind there are few under way at once."""
-    attention, in_flight = outlook.snapshot.attention, outlook.standing.in_flight
+def _first(outlook: Outlook, burst: Burst) -> tuple[_Rotated, float] | None:
+    """What is due first, and when, of what may be asked: of each kind there are few under way at once."""
+    under_way = [type(resource) for resource, use in outlook.standing.in_flight.items() if use is Use.ROTATION]
     histories = _histories(outlook)
-    apart = _CHECKS_APART * burst.seconds / burst.at_rest
-    wanted = attention.unchecked
-    checks = _checks(outlook, wanted) if wanted else _checks_in_view(outlook, histories, apart)
-    under_way = [type(resource) for resource, use in in_flight.items() if use is Use.ROTATION]
-    is_free = {kind: under_way.count(kind) < most for kind, most in _AT_ONCE.items()}
-    return {key: due_at for key, due_at in (histories | checks).items() if is_free[type(key)]}
+    checks = _checks(outlook, histories, _CHECKS_APART * burst.seconds / burst.at_rest)
+    found: list[tuple[_Rotated, float]] = []
+    # By their ids until here: there are many, and this is done for each request.
+    for kind, moments in ((HistoryKey, histories), (StatsKey, checks)):
+        if moments and under_way.count(kind) < _AT_ONCE[kind]:
+            runner_id = min(moments, key=moments.__getitem__)
+            found.append((kind(runner_id), moments[runner_id]))
+    return min(found, key=lambda each: each[1], default=None)
 
 
-def _checks_in_view(outlook: Outlook, histories: Mapping[_Rotated, float], apart: float) -> dict[_Rotated, float]:
-    """When each runner in view is to be checked: once all histories were asked, one in so many seconds at most.
+def _checks(outlook: Outlook, histories: Mapping[str, float], apart: float) -> dict[str, float]:
+    """When each runner is to be checked: those that are wished for, else those in view.
 
-    Once that is so a check goes before histories that have been due for long, as in a full view they all are.
+    The latter once all histories were asked, and one in so many seconds at most. Once that is so it goes before
+    histories that have been due for long, as in a full view they all are.
     """
-    if any(due_at == -math.inf for due_at in histories.values()) or not _has_stats(outlook.snapshot):
+    snapshot, attention = outlook.snapshot, outlook.snapshot.attention
+    if attention.unchecked:
+        return _moments_of_checks(outlook, attention.unchecked)
+    if -math.inf in histories.values() or not _has_stats(snapshot):
         return {}
-    moments = _checks(outlook, outlook.snapshot.attention.visible)
-    tried = (outlook.snapshot.checkup(key.runner_id).tried_on for key in moments)
+    moments = _moments_of_checks(outlook, attention.visible)
+    tried = (snapshot.checkup(runner_id).tried_on for runner_id in moments)
     from_then_on = max((on for on in tried if on is not None), default=-math.inf) + apart
     if from_then_on > outlook.horizon:
-        return {key: max(due_at, from_then_on) for key, due_at in moments.items()}
-    return {key: due_at - _AHEAD if due_at <= outlook.horizon else due_at for key, due_at in moments.items()}
+        return {each: max(due_at, from_then_on) for each, due_at in moments.items()}
+    return {each: due_at - _AHEAD if due_at <= outlook.horizon else due_at for each, due_at in moments.items()}
 
 
 def _has_stats(snapshot: Snapshot) -> bool:
@@ -132,23 +137,24 @@ def _has_stats(snapshot: Snapshot) -> bool:
     return not feeds or any(feed.value is not None for feed in feeds) or not all(unheard_of)
 
 
-def _histories(outlook: Outlook) -> dict[_Rotated, float]:
-    keys = map(HistoryKey, _others(outlook, outlook.snapshot.attention.visible))
-    histories, in_flight = outlook.snapshot.history, outlook.standing.in_flight
-    return {key: outlook.due_at(histories(key.runner_id)) for key in keys if key not in in_flight}
+def _histories(outlook: Outlook) -> dict[str, float]:
+    """When each history in view is due."""
+    history = outlook.snapshot.history
+    others = _others(outlook, outlook.snapshot.attention.visible, HistoryKey)
+    return {runner_id: outlook.due_at(history(runner_id)) for runner_id in others}
 
 
-def _checks(outlook: Outlook, runner_ids: Iterable[str]) -> dict[_Rotated, float]:
-    keys = map(StatsKey, _others(outlook, runner_ids))
-    in_flight = outlook.standing.in_flight
-    return {key: outlook.checked_at(key.runner_id, CHECK_EVERY) for key in keys if key not in in_flight}
+def _moments_of_checks(outlook: Outlook, runner_ids: Iterable[str]) -> dict[str, float]:
+    others = _others(outlook, runner_ids, StatsKey)
+    return {runner_id: outlook.checked_at(runner_id, CHECK_EVERY) for runner_id in others}
 
 
-def _others(outlook: Outlook, runner_ids: Iterable[str]) -> Iterable[str]:
-    """Those of them that the rotation may ask for: not the one under the cursor, and none that is gone."""
+def _others(outlook: Outlook, runner_ids: Iterable[str], kind: type[_Rotated]) -> Iterable[str]:
+    """Those of them that may be asked this: not the one under the cursor, none that is gone, none that is being."""
     snapshot = outlook.snapshot
+    asked = {resource.runner_id for resource in outlook.standing.in_flight if isinstance(resource, kind)}
     # One that a page brings back after its departure may depart again: that must not go round and round.
-    left_out = {snapshot.attention.runner_id, *departed_since(snapshot, outlook.standing.now - MAX_BACK_OFF)}
+    left_out = {snapshot.attention.runner_id, *asked, *departed_since(snapshot, outlook.standing.now - MAX_BACK_OFF)}
     return (each for each in runner_ids if each not in left_out and not is_gone(snapshot, each))
 
 
