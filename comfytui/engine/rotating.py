@@ -26,7 +26,7 @@ _AT_ONCE: Mapping[type[_Rotated], int] = {HistoryKey: 3, StatsKey: 1}
 # Of the rotation, each so many-th request at most is a check that nothing but the view asks for.
 _CHECKS_APART = 4
 # How many the first round has less than others: who begins to look around presses keys.
-_SPARED = 3
+_SPARED = 2
 # Seconds by which such a check, once it is its turn, goes before histories that are due.
 _AHEAD = 600.0
 
@@ -77,10 +77,10 @@ def next_turn(outlook: Outlook) -> Turn | None:
         return None
     burst = burst_of(snapshot)
     room = max(outlook.room_by_time, standing.let_at(Use.ROTATION))
-    opens_at = max(room, standing.round.opens_at(burst.most, burst.seconds))
-    if opens_at > standing.now:
-        return Turn(None, opens_at)
-    rests_until = outlook.in_company(standing.round.opens_at(burst.at_rest, burst.seconds))
+    opens_at = standing.round.opens_at(burst.most, burst.seconds)
+    if max(opens_at, room) > standing.now:
+        return Turn(None, max(opens_at, room))
+    rests_until = outlook.in_company(opens_at)
     if rests_until > standing.now and not _lacks_any(snapshot):
         return Turn(None, rests_until)
     first = _first(outlook, burst)
@@ -101,7 +101,7 @@ def _first(outlook: Outlook, burst: Burst) -> tuple[_Rotated, float] | None:
     """What is due first, and when, of what may be asked: of each kind there are few under way at once."""
     under_way = [type(resource) for resource, use in outlook.standing.in_flight.items() if use is Use.ROTATION]
     histories = _histories(outlook)
-    checks = _checks(outlook, histories, _CHECKS_APART * burst.seconds / burst.at_rest)
+    checks = _checks(outlook, histories, _CHECKS_APART * burst.seconds / burst.most)
     found: list[tuple[_Rotated, float]] = []
     # By their ids until here: there are many, and this is done for each request.
     for kind, moments in ((HistoryKey, histories), (StatsKey, checks)):

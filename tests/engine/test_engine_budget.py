@@ -192,7 +192,7 @@ class TestRotation:
             await at.clock.advance(300)
             moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
             most = max(sum(0 <= on - first < WINDOW for on in moments) for first in moments)
-            assert most == SHARE // 2
+            assert SHARE // 4 < most <= SHARE // 2
 
     async def test_some_that_hang_hold_up_no_poll_no_key_and_no_other(self) -> None:
         held = tuple(HistoryKey(runner_id) for runner_id in ("r3", "r4"))

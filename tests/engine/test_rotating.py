@@ -61,13 +61,11 @@ class TestHistories:
         assert plan(known_to_all, over._replace(beat_on=NOW)).ask == Ask(HistoryKey("r2"), Use.ROTATION)
         assert plan(known_to_all, over._replace(round=Round(90.0, 4))).ask == Ask(HistoryKey("r2"), Use.ROTATION)
 
-    def test_what_was_never_asked_waits_for_no_poll_and_is_one_more_a_burst(self) -> None:
-        begun = Standing(NOW, round=Round(NOW, 4))
-        assert plan(FRESH, begun).ask == Ask(HistoryKey("r2"), Use.ROTATION)
-        assert plan(FRESH, begun._replace(round=Round(99.0, 5))) == Plan(None, 104.0)
-        assert plan(FRESH, begun._replace(round=Round(95.0, 5))).ask == Ask(HistoryKey("r2"), Use.ROTATION)
+    def test_what_was_never_asked_waits_for_no_poll(self) -> None:
+        assert plan(FRESH, Standing(NOW, round=Round(99.0, 4))) == Plan(None, 104.0)
+        assert plan(FRESH, Standing(NOW, round=Round(95.0, 4))).ask == Ask(HistoryKey("r2"), Use.ROTATION)
 
-    @pytest.mark.parametrize(("share", "most"), [(20, 10), (10, 3)])
+    @pytest.mark.parametrize(("share", "most"), [(20, 8), (10, 3)])
     def test_half_of_the_share_at_most_and_of_a_small_one_what_polls_leave(self, share: int, most: int) -> None:
         snapshot, now = FRESH._replace(spending=Spending(share=share)), NOW
         asked: list[float] = []
@@ -85,7 +83,7 @@ class TestHistories:
 
     def test_slowly_where_nobody_looks(self) -> None:
         snapshot = FRESH._replace(attention=IN_VIEW._replace(focused=False))
-        assert plan(snapshot, Standing(NOW, round=Round(99.0, 5))) == Plan(None, 119.0)
+        assert plan(snapshot, Standing(NOW, round=Round(99.0, 4))) == Plan(None, 119.0)
 
     def test_what_is_young_enough_is_left_alone(self) -> None:
         assert plan(with_histories(FRESH, r2=99, r3=98, r4=97), Standing(NOW)) == Plan(None, 102.0)
@@ -109,13 +107,13 @@ class TestHistories:
 
 class TestRound:
     def test_it_counts_until_it_is_time_for_the_next(self) -> None:
-        first = Round(1.0, 5).after_one(FRESH, NOW)
+        first = Round(1.0, 4).after_one(FRESH, NOW)
         assert first == Round(NOW, 1)
         assert first.after_one(FRESH, 104.9) == Round(NOW, 2)
         assert first.after_one(FRESH, 105.0) == Round(105.0, 1)
 
     def test_that_of_the_start_leaves_room_for_keys(self) -> None:
-        assert Round().after_one(FRESH, NOW) == Round(NOW, 4)
+        assert Round().after_one(FRESH, NOW) == Round(NOW, 3)
 
     def test_it_is_open_until_it_has_enough(self) -> None:
         assert Round(NOW, 3).opens_at(4, 5.0) < NOW
