@@ -30,6 +30,8 @@ _BUSY_SECONDS = 0.5
 # How far apart two readings of the clock may seem, taken by two processes.
 _SKEW = 1.0
 _WANTED = 0.25
+# Seconds from one time that what is over is dropped to the next: it does no harm, and is much to look through.
+_FORGET_EVERY = 10.0
 _USES = {str(use): use for use in Use}
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS sends (host TEXT NOT NULL, process TEXT NOT NULL, at REAL NOT NULL, use TEXT NOT NULL)",
@@ -97,6 +99,7 @@ class Ledger:
         self._database: sqlite3.Connection | None = None
         self._inode = 0
         self._sends: tuple[Send, ...] = ()
+        self._forgets_on = -math.inf
 
     def claim(self, use: Use, unsaved: Sequence[Send], cooling_until: float) -> Claim | Trouble:
         """Ask for one request, and record it as sent if that may be.
@@ -109,8 +112,9 @@ class Ledger:
         try:
             with self._transaction() as database:
                 now = self._clock.monotonic()
-                self._forget(database, now)
                 self._tell(database, unsaved, cooling_until)
+                if now >= self._forgets_on:
+                    self._forget(database, now)
                 return self._decide(database, use, now)
         except (sqlite3.Error, OSError, ValueError) as error:
             return self._give_up(error)
@@ -173,7 +177,7 @@ class Ledger:
         newest = [Send(at, _USES.get(use) or Use(use), process == mine) for at, use, process in rows]
         older = [send for send in self._sends if now - REMEMBERED <= send.at < since]
         self._sends = (*older, *newest)
-        others = database.execute("SELECT process FROM wants WHERE host = ?", (self._host,))
+        others = database.execute("SELECT process FROM wants WHERE host = ? AND until >= ?", (self._host, now))
         wanting = {process for (process,) in others} - {mine}
         seen = wanting | {mine} | {process for at, _, process in rows if now - at <= self._window}
         part = max(LEAST_PART, self._share // len(seen)) if wanting else self._share
@@ -181,12 +185,16 @@ class Ledger:
         return Standing(self._sends, self._share, part, until[0] if until else 0.0)
 
     def _tell(self, database: sqlite3.Connection, unsaved: Sequence[Send], cooling_until: float) -> None:
-        rows = [(self._host, self._process, send.at, send.use) for send in unsaved]
-        database.executemany("INSERT INTO sends VALUES (?, ?, ?, ?)", rows)
-        database.execute(
-            "INSERT INTO cooling VALUES (?, ?) ON CONFLICT (host) DO UPDATE SET until = max(until, excluded.until)",
-            (self._host, cooling_until),
-        )
+        if unsaved:
+            rows = [(self._host, self._process, send.at, send.use) for send in unsaved]
+            database.executemany("INSERT INTO sends VALUES (?, ?, ?, ?)", rows)
+        now = self._clock.monotonic()
+        # Else now and then, for a file that cannot be told of a cool-down is none that can be shared.
+        if cooling_until > now or now >= self._forgets_on:
+            database.execute(
+                "INSERT INTO cooling VALUES (?, ?) ON CONFLICT (host) DO UPDATE SET until = max(until, excluded.until)",
+                (self._host, cooling_until),
+            )
 
     def _forget(self, database: sqlite3.Connection, now: float) -> None:
         """Drop what is over, and what is yet to come: that was written before the machine started again."""
@@ -194,13 +202,15 @@ class Ledger:
         database.execute("DELETE FROM sends WHERE at NOT BETWEEN ? AND ?", (now - REMEMBERED, soon))
         database.execute("DELETE FROM wants WHERE until NOT BETWEEN ? AND ?", (now, soon + self._window))
         database.execute("DELETE FROM cooling WHERE until NOT BETWEEN ? AND ?", (now, soon + MAX_COOL_DOWN))
+        self._forgets_on = now + _FORGET_EVERY
 
     @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         database = self._opened()
         database.execute("BEGIN IMMEDIATE")
-        for statement in _SCHEMA:
-            database.execute(statement)
+        if self._forgets_on == -math.inf:
+            for statement in _SCHEMA:
+                database.execute(statement)
         yield database
         database.execute("COMMIT")
 
@@ -208,7 +218,7 @@ class Ledger:
         if self._database is not None and self._is_still_there():
             return self._database
         self.close()
-        self._sends = ()
+        self._sends, self._forgets_on = (), -math.inf
         self._create()
         self._database = database = sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)
         # It is to survive a process, not the machine.
