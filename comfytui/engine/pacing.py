@@ -60,8 +60,9 @@ RESPONSE_FACTOR = 2.0
 # What polls and rotation may spend of the share; the rest is there when a key is pressed.
 _BY_TIME = 0.75
 _ROTATION = 0.5
-# What of that is enough: a view of 25 tells all within half a minute, and again within less than a whole one.
+# What of that is enough: a view of 25 tells all within half a minute, and again within a whole one.
 _ENOUGH = 0.8
+_AT_REST = 0.6
 # What the pages of a whole list may, and what is asked of the runner beside them.
 _SWEEP = 0.4
 _BESIDE_SWEEP = 0.25
@@ -155,10 +156,12 @@ class Burst(NamedTuple):
 
     Attributes:
         most: How many it asks at most.
+        at_rest: How many once all in view is known.
         seconds: From one burst to the next.
     """
 
     most: int
+    at_rest: int
     seconds: float
 
 
@@ -166,7 +169,8 @@ def rotation_burst(interval: float, in_force: float, share: int, attention: Atte
     """As many as the rotation's rhythm lets through between two polls, with which they go along."""
     spacing = rotation_spacing(interval, in_force, share, attention)
     count = max(1, math.floor(min(in_force / spacing, share * _ROTATION, MAX_BURST)))
-    return Burst(max(1, math.floor(count * _ENOUGH)), count * spacing)
+    most, at_rest = (max(1, math.floor(count * part)) for part in (_ENOUGH, _AT_REST))
+    return Burst(most, at_rest, count * spacing)
 
 
 def room_at(sent: Sequence[float], most: int) -> float:

@@ -80,7 +80,7 @@ def next_turn(outlook: Outlook) -> Turn | None:
     opens_at = standing.round.opens_at(burst.most, burst.seconds)
     if max(opens_at, room) > standing.now:
         return Turn(None, max(opens_at, room))
-    rests_until = outlook.in_company(opens_at)
+    rests_until = outlook.in_company(standing.round.opens_at(burst.at_rest, burst.seconds))
     if rests_until > standing.now and not _lacks_any(snapshot):
         return Turn(None, rests_until)
     first = _first(outlook, burst)

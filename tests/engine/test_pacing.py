@@ -133,11 +133,11 @@ def test_the_rotation_takes_nothing_that_polls_need(in_force: float, attention: 
 @pytest.mark.parametrize(
     ("interval", "in_force", "share", "burst"),
     [
-        (5.0, 5.0, 20, Burst(most=4, seconds=5.0)),
-        (5.0, 20.0, 20, Burst(most=4, seconds=20.0)),
-        (60.0, 60.0, 20, Burst(most=8, seconds=10.0)),
-        (2.0, 2.0, 20, Burst(most=1, seconds=10 / 3)),
-        (5.0, 5.0, 4, Burst(most=1, seconds=10.0)),
+        (5.0, 5.0, 20, Burst(most=4, at_rest=3, seconds=5.0)),
+        (5.0, 20.0, 20, Burst(most=4, at_rest=3, seconds=20.0)),
+        (60.0, 60.0, 20, Burst(most=8, at_rest=6, seconds=10.0)),
+        (2.0, 2.0, 20, Burst(most=1, at_rest=1, seconds=10 / 3)),
+        (5.0, 5.0, 4, Burst(most=1, at_rest=1, seconds=10.0)),
     ],
 )
 def test_the_rotation_asks_at_once_what_it_may_between_two_polls(

@@ -53,15 +53,16 @@ class TestHistories:
 
     def test_in_bursts_that_go_along_with_polls_once_all_is_known(self) -> None:
         known_to_all = with_histories(FRESH, r2=90, r3=90, r4=90)
-        begun = Standing(NOW, round=Round(NOW, 3))
+        begun = Standing(NOW, round=Round(NOW, 2))
         assert plan(known_to_all, begun).ask == Ask(HistoryKey("r2"), Use.ROTATION)
-        assert plan(known_to_all, begun._replace(round=Round(NOW, 4))) == Plan(None, 105.0)
+        assert plan(known_to_all, begun._replace(round=Round(NOW, 3))) == Plan(None, 105.0)
         over = begun._replace(round=Round(95.0, 4))
         assert plan(known_to_all, over) == Plan(None, 105.0)
         assert plan(known_to_all, over._replace(beat_on=NOW)).ask == Ask(HistoryKey("r2"), Use.ROTATION)
         assert plan(known_to_all, over._replace(round=Round(90.0, 4))).ask == Ask(HistoryKey("r2"), Use.ROTATION)
 
-    def test_what_was_never_asked_waits_for_no_poll(self) -> None:
+    def test_what_was_never_asked_waits_for_no_poll_and_is_one_more_a_burst(self) -> None:
+        assert plan(FRESH, Standing(NOW, round=Round(NOW, 3))).ask == Ask(HistoryKey("r2"), Use.ROTATION)
         assert plan(FRESH, Standing(NOW, round=Round(99.0, 4))) == Plan(None, 104.0)
         assert plan(FRESH, Standing(NOW, round=Round(95.0, 4))).ask == Ask(HistoryKey("r2"), Use.ROTATION)
 
