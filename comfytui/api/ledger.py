@@ -65,11 +65,11 @@ class Standing(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """An answer of the ledger: the row that records what was granted, None where `wait` seconds are to pass first."""
+    """An answer of the ledger: the rows that record what was granted, none where `wait` seconds are to pass first."""
 
     standing: Standing
     wait: float
-    row: int | None = None
+    rows: tuple[int, ...] = ()
 
 
 class Trouble(NamedTuple):
@@ -101,11 +101,12 @@ class Ledger:
         self._sends: tuple[Send, ...] = ()
         self._forgets_on = -math.inf
 
-    def claim(self, use: Use, unsaved: Sequence[Send], cooling_until: float) -> Claim | Trouble:
-        """Ask for one request, and record it as sent if that may be.
+    def claim(self, use: Use, unsaved: Sequence[Send], cooling_until: float, count: int = 1) -> Claim | Trouble:
+        """Ask for one request, or for several at once, and record as sent what may be.
 
         Args:
             use: What for.
+            count: How many at most.
             unsaved: What this process sent without the ledger.
             cooling_until: Until when it knows that nothing may be sent.
         """
@@ -115,7 +116,7 @@ class Ledger:
                 self._tell(database, unsaved, cooling_until)
                 if now >= self._forgets_on:
                     self._forget(database, now)
-                return self._decide(database, use, now)
+                return self._decide(database, use, now, count)
         except (sqlite3.Error, OSError, ValueError) as error:
             return self._give_up(error)
 
@@ -156,14 +157,17 @@ class Ledger:
                 self._database.close()
             self._database = None
 
-    def _decide(self, database: sqlite3.Connection, use: Use, now: float) -> Claim:
+    def _decide(self, database: sqlite3.Connection, use: Use, now: float, count: int) -> Claim:
         standing = self._read(database, now)
-        wait = standing.wait(use, now, self._window)
-        if wait <= 0:
+        rows: list[int] = []
+        while (wait := standing.wait(use, now, self._window)) <= 0 and len(rows) < count:
             made = database.execute("INSERT INTO sends VALUES (?, ?, ?, ?)", (self._host, self._process, now, use))
+            rows.append(made.lastrowid or 0)
+            self._sends = (*self._sends, Send(now, use))
+            standing = standing._replace(sends=self._sends)
+        if rows:
             database.execute("DELETE FROM wants WHERE host = ? AND process = ?", (self._host, self._process))
-            self._sends = (*standing.sends, Send(now, use))
-            return Claim(standing._replace(sends=self._sends), 0.0, made.lastrowid)
+            return Claim(standing, 0.0, tuple(rows))
         if use is not Use.ROTATION:
             until = now + _WANTED * self._window
             database.execute("INSERT OR REPLACE INTO wants VALUES (?, ?, ?)", (self._host, self._process, until))

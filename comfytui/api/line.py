@@ -14,12 +14,28 @@ __all__ = ["Line", "Place"]
 
 @dataclass(order=True, slots=True)
 class Place:
-    """A place in a Line; made by it."""
+    """A place in a Line; made by it.
+
+    Attributes:
+        rank: 0 for the most urgent.
+        number: In order of arrival.
+        line: All places.
+        turn: Set when it may be this one's turn.
+        granted: What somebody before it got for it as well, None where nobody did.
+    """
 
     rank: int
     number: int
     line: list[Place] = field(compare=False, repr=False)
     turn: asyncio.Event = field(compare=False, repr=False, default_factory=asyncio.Event)
+    granted: int | None = field(compare=False, default=None)
+
+    @property
+    def peers(self) -> list[Place]:
+        """Those right behind it, of the same rank, for whom nobody got anything yet."""
+        behind = self.line[self.line.index(self) + 1 :]
+        alike = itertools.takewhile(lambda other: other.rank == self.rank, behind)
+        return [other for other in alike if other.granted is None]
 
     async def reached(self) -> None:
         """Return once nobody stands before this place."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import partial
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.api.allowance import ALONE, LIMIT, MAX_COOL_DOWN, REMEMBERED, SHARE, WINDOW, Send, Spending, Use
 from comfytui.api.ledger import Claim, Ledger, Standing, Trouble
-from comfytui.api.line import Line
+from comfytui.api.line import Line, Place
 from comfytui.api.worker import Worker
 
 if TYPE_CHECKING:
@@ -77,10 +77,12 @@ class SharedAllowance:
     async def take(self, use: Use) -> None:
         """Return once one request may be sent, which is recorded as sent by then."""
         with self._line.place(use.rank) as place:
-            await place.reached()
-            while (delay := await self._claim(use)) > 0:
-                await self._clock.sleep(min(delay, self._window / _LOOKS))
-                await place.reached()
+            try:
+                await self._take(use, place)
+            except asyncio.CancelledError:
+                if place.granted is not None:
+                    self._worker.submit(partial(self._ledger.give_back, place.granted))
+                raise
 
     def cool_down(self, seconds: float) -> None:
         """Let nobody who shares send anything for so long, at most MAX_COOL_DOWN; of two, the longer one wins."""
@@ -94,19 +96,37 @@ class SharedAllowance:
         self._worker.submit(self._ledger.close)
         self._worker.close()
 
-    async def _claim(self, use: Use) -> float:
-        """Seconds to wait; 0.0 when a request was granted and recorded."""
+    async def _take(self, use: Use, place: Place) -> None:
+        await place.reached()
+        while place.granted is None and (delay := await self._claim(use, place)) > 0:
+            await self._clock.sleep(min(delay, self._window / _LOOKS))
+            await place.reached()
+
+    async def _claim(self, use: Use, place: Place) -> float:
+        """Seconds to wait; 0.0 when a request was granted and recorded.
+
+        Those who wait behind for the same use are asked for as well: to ask is most of what it costs.
+        """
         if self._alone_until is not None and self._clock.monotonic() < self._alone_until:
             return self._claim_alone(use)
         unsaved, self._unsaved = self._unsaved, ()
-        outcome = await self._ask(partial(self._ledger.claim, use, unsaved, self._cooling_until))
+        count = 1 + len(place.peers)
+        outcome = await self._ask(partial(self._ledger.claim, use, unsaved, self._cooling_until, count))
         if isinstance(outcome, Trouble):
             self._unsaved = unsaved + self._unsaved
             self._part_with(outcome)
             return self._claim_alone(use)
         self._rejoin()
         self._standing = outcome.standing
+        self._hand_on(outcome.rows[1:], place.peers)
         return outcome.wait
+
+    def _hand_on(self, rows: Sequence[int], peers: Sequence[Place]) -> None:
+        """Give them what was granted for them; what nobody waits for any more is not spent."""
+        for peer, row in zip(peers, rows, strict=False):
+            peer.granted = row
+        for row in rows[len(peers) :]:
+            self._worker.submit(partial(self._ledger.give_back, row))
 
     def _claim_alone(self, use: Use) -> float:
         wait = self._wait(use)
@@ -140,8 +160,9 @@ class SharedAllowance:
 
     def _give_back(self, future: Future[Claim | Trouble]) -> None:
         outcome = future.result()
-        if isinstance(outcome, Claim) and outcome.row is not None:
-            self._worker.submit(partial(self._ledger.give_back, outcome.row))
+        if isinstance(outcome, Claim):
+            for row in outcome.rows:
+                self._worker.submit(partial(self._ledger.give_back, row))
 
     def _part_with(self, trouble: Trouble) -> None:
         """Go on without the others; what this process sent so far still counts."""

@@ -64,12 +64,12 @@ def ledgers(clock: FakeClock, path: Path, count: int = 1, share: int = 20) -> It
 def claim(ledger: Ledger, use: Use = Use.WISH, cooling_until: float = 0.0) -> Claim:
     outcome = ledger.claim(use, (), cooling_until)
     assert isinstance(outcome, Claim)
-    assert (outcome.row is None) == (outcome.wait > 0)
+    assert (not outcome.rows) == (outcome.wait > 0)
     return outcome
 
 
 def granted(ledger: Ledger, use: Use, tries: int = 30) -> int:
-    return sum(claim(ledger, use).row is not None for _ in range(tries))
+    return sum(claim(ledger, use).rows != () for _ in range(tries))
 
 
 def trouble(ledger: Ledger) -> str:
@@ -98,8 +98,8 @@ def in_the_middle(path: Path) -> Iterator[subprocess.Popen[str]]:
 class TestSharing:
     def test_all_processes_together_have_the_share(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 3) as (first, second, third):
-            assert [claim(first).row is not None for _ in range(12)] == [True] * 12
-            assert [claim(second).row is not None for _ in range(8)] == [True] * 8
+            assert [claim(first).rows != () for _ in range(12)] == [True] * 12
+            assert [claim(second).rows != () for _ in range(8)] == [True] * 8
             assert claim(third).wait == pytest.approx(10.05)
 
     def test_what_one_sent_the_other_knows(self, clock: FakeClock, path: Path) -> None:
@@ -128,10 +128,23 @@ class TestSharing:
             assert granted(ledger, Use.WISH) == 20
             assert granted(other, Use.WISH) == 20
 
+    def test_of_several_at_once_as_many_are_granted_as_there_is_room_for(self, clock: FakeClock, path: Path) -> None:
+        with ledgers(clock, path) as (ledger,):
+            first = ledger.claim(Use.POLL, (), 0.0, count=15)
+            second = ledger.claim(Use.POLL, (), 0.0, count=15)
+            third = ledger.claim(Use.POLL, (), 0.0, count=15)
+        assert isinstance(first, Claim)
+        assert isinstance(second, Claim)
+        assert isinstance(third, Claim)
+        assert (len(first.rows), first.wait) == (15, 0.0)
+        assert (len(second.rows), second.wait) == (3, 0.0)
+        assert third.rows == ()
+        assert third.wait > 0
+        assert len(third.standing.sends) == len(set(first.rows) | set(second.rows)) == 18
+
     def test_what_is_given_back_is_free_again(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, share=4) as (ledger,):
-            rows = [claim(ledger).row for _ in range(4)]
-            assert rows[2] is not None
+            rows = [row for _ in range(4) for row in claim(ledger).rows]
             assert ledger.give_back(rows[2]) is None
             assert granted(ledger, Use.WISH) == 1
 
@@ -150,11 +163,11 @@ class TestFairness:
                 claim(greedy)
                 await clock.advance(0.5)
             await clock.advance(0.1)
-            assert claim(greedy).row is not None
-            assert claim(late).row is None
+            assert claim(greedy).rows != ()
+            assert claim(late).rows == ()
             await clock.advance(0.6)
-            assert claim(greedy).row is None
-            assert claim(late).row is not None
+            assert claim(greedy).rows == ()
+            assert claim(late).rows != ()
 
     def test_nobody_is_held_to_a_part_while_nobody_waits(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 4) as (first, *others):
@@ -167,7 +180,7 @@ class TestFairness:
         with ledgers(clock, path, count) as (first, *others):
             until = clock.monotonic() + 30
             for other in others:
-                assert claim(other, cooling_until=until).row is None
+                assert claim(other, cooling_until=until).rows == ()
             assert claim(first).standing.part == part
 
     async def test_who_waited_and_died_holds_nobody_back(self, clock: FakeClock, path: Path) -> None:
@@ -180,7 +193,7 @@ class TestFairness:
     def test_the_rotation_is_nothing_to_give_way_for(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, other):
             assert granted(first, Use.WISH, 20) == 20
-            assert claim(other, Use.ROTATION).row is None
+            assert claim(other, Use.ROTATION).rows == ()
             assert claim(first).standing.part == 20
 
 
@@ -191,7 +204,7 @@ class TestCoolingDown:
             assert first.tell(clock.monotonic() + 10) is None
             assert claim(second).wait == pytest.approx(30)
             await clock.advance(30)
-            assert claim(second).row is not None
+            assert claim(second).rows != ()
 
 
 class TestTimes:
@@ -313,4 +326,4 @@ class TestTrouble:
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
         assert outcome.startswith("Trouble(words=")
         with ledgers(clock, path) as (ledger,):
-            assert claim(ledger).row is not None
+            assert claim(ledger).rows != ()

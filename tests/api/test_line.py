@@ -37,6 +37,15 @@ async def test_a_newcomer_may_stand_before_the_first() -> None:
         await asyncio.wait_for(turn, 1)
 
 
+async def test_the_peers_of_a_place_stand_right_behind_it_with_nothing_yet() -> None:
+    line = Line()
+    with line.place(1) as first, line.place(1) as second, line.place(1) as third, line.place(2):
+        assert first.peers == [second, third]
+        third.granted = 7
+        assert first.peers == [second]
+        assert third.peers == []
+
+
 async def test_it_tells_how_many_stand_before_a_newcomer() -> None:
     line = Line()
     with line.place(1), line.place(2), line.place(1):

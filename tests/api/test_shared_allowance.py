@@ -210,6 +210,29 @@ class TestCancelling:
         assert leaver.cancelled()
         assert sends_in(path) == 2
 
+    async def test_those_who_wait_behind_are_asked_for_as_well(self, path: Path, log: RequestLog) -> None:
+        async with shared(SystemClock(), path, log) as (allowance,):
+            takers = [asyncio.create_task(allowance.take(Use.POLL)) for _ in range(8)]
+            await takers[1]
+            # The first asked for itself alone, the second for all others: nobody is asked any more.
+            await settle()
+            assert all(taker.done() for taker in takers)
+        assert sends_in(path) == 8
+
+    @pytest.mark.parametrize("steps", range(0, 40, 4))
+    async def test_whoever_leaves_while_they_are_asked_for_costs_nothing(
+        self, path: Path, log: RequestLog, steps: int
+    ) -> None:
+        async with shared(SystemClock(), path, log) as (allowance,):
+            await spend(allowance, 1)
+            takers = [asyncio.create_task(allowance.take(Use.POLL)) for _ in range(12)]
+            await takers[0]
+            await settle(steps)
+            for leaver in takers[2::3]:
+                leaver.cancel()
+            await asyncio.gather(*takers, return_exceptions=True)
+        assert sends_in(path) == 1 + sum(not taker.cancelled() for taker in takers)
+
 
 class TestAlone:
     async def test_half_as_much_is_spent_and_said_once(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
