@@ -52,6 +52,12 @@ def assert_put_back(terminal: PseudoTerminal) -> None:
     assert raw.rfind(PUT_BACK) > raw.rfind(b"\x1b]2;")
 
 
+def times_woken(process: int) -> int:
+    """How often threads of it went to sleep so far."""
+    statuses = [each.read_text() for each in Path(f"/proc/{process}/task").glob("*/status")]
+    return sum(int(line.split()[1]) for text in statuses for line in text.splitlines() if line.startswith("voluntary"))
+
+
 def test_a_title_has_no_control_characters_and_an_end() -> None:
     assert clean_title("runners / gpu-07") == "runners / gpu-07"
     assert clean_title("a\x1b]0;b\x07c\x9dd\n\x7fe\u202ef") == "a]0;bcdef"
@@ -107,6 +113,18 @@ def test_the_shell_has_its_title_while_we_are_suspended(start: Start) -> None:
     terminal.press("q")
     assert terminal.wait_exit() == 0
     assert_put_back(terminal)
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the system does not tell of the end of a parent")
+def test_while_nothing_is_sent_no_thread_is_woken(start: Start) -> None:
+    terminal = start()
+    terminal.listen(1.5)
+    before = times_woken(terminal.pid)
+    terminal.listen(3.0)
+    # Textual looks for keys ten times a second.
+    assert times_woken(terminal.pid) - before < 15
+    terminal.press("q")
+    assert terminal.wait_exit() == 0
 
 
 def test_a_console_without_titles_is_sent_none(start: Start) -> None:

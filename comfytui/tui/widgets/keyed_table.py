@@ -27,7 +27,6 @@ _Drawn: TypeAlias = tuple[Row, str, bool, "Strip"]
 """A row, the part under it, whether it is marked, and what became of them."""
 
 _MARK = Span("∆", Role.CHANGED)
-
 _LONGEST_TICK = 5.0
 
 
@@ -74,12 +73,11 @@ class KeyedTable(CursorPane):
         self._columns = tuple(columns)
         self._rows: tuple[Row, ...] = ()
         self._wanted: tuple[Row, ...] = ()
-        self._waiting = 0
+        self._waiting = self._cursor = 0
         self._marks = Marks()
         self._sort: Sort | None = None
         self._places: dict[str, int] = {}
         self._notice: tuple[Line, ...] = ()
-        self._cursor: int = 0
         self._fitted: tuple[Column, ...] = ()
         self._fitted_for: tuple[int, bool] | None = None
         self._drawn_rows: dict[str, _Drawn] = {}
