@@ -15,8 +15,10 @@ from pydantic import SecretStr
 
 from comfytui import __version__
 from comfytui.api import errors
+from comfytui.api.allowance import LocalAllowance
 from comfytui.api.body import MAX_BODY
 from comfytui.api.session import Session
+from comfytui.clock import SystemClock
 from tests.support.scripted import (
     Answer,
     ScriptedServer,
@@ -337,3 +339,21 @@ class TestSecrecy:
     def test_the_token_is_in_no_repr(self) -> None:
         session = mocked(lambda request: httpx.Response(200, json={}))
         assert TOKEN not in f"{session!r} {vars(session)!r} {vars(vars(session)['_client'])!r}"
+
+
+async def test_an_address_asked_again_and_again_stays_what_it_is() -> None:
+    asked: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json={})
+
+    plenty = LocalAllowance(SystemClock(), 1000)
+    parts = ("https://api.example.com/here/", SecretStr(TOKEN), httpx.MockTransport(answer))
+    wanted = [(PATH, {"page": page, "status": "active"}) for page in (*range(1, 140), 1, 139, 2)]
+    async with contextlib.aclosing(Session(*parts, allowance=plenty)) as session:
+        for path, params in wanted:
+            await session.get_json(path, params)
+        await session.get_json(PATH)
+    told = [f"https://api.example.com/here{path}?page={params['page']}&status=active" for path, params in wanted]
+    assert asked == [*told, f"https://api.example.com/here{PATH}"]
