@@ -113,7 +113,7 @@ class Ledger:
         try:
             with self._transaction() as database:
                 now = self._clock.monotonic()
-                self._tell(database, unsaved, cooling_until)
+                self._tell(database, now, unsaved, cooling_until)
                 if now >= self._forgets_on:
                     self._forget(database, now)
                 return self._decide(database, use, now, count)
@@ -124,7 +124,7 @@ class Ledger:
         """Let the others know of a cool-down."""
         try:
             with self._transaction() as database:
-                self._tell(database, (), cooling_until)
+                self._tell(database, self._clock.monotonic(), (), cooling_until)
         except (sqlite3.Error, OSError) as error:
             return self._give_up(error)
         return None
@@ -188,11 +188,10 @@ class Ledger:
         until = database.execute("SELECT until FROM cooling WHERE host = ?", (self._host,)).fetchone()
         return Standing(self._sends, self._share, part, until[0] if until else 0.0)
 
-    def _tell(self, database: sqlite3.Connection, unsaved: Sequence[Send], cooling_until: float) -> None:
+    def _tell(self, database: sqlite3.Connection, now: float, unsaved: Sequence[Send], cooling_until: float) -> None:
         if unsaved:
             rows = [(self._host, self._process, send.at, send.use) for send in unsaved]
             database.executemany("INSERT INTO sends VALUES (?, ?, ?, ?)", rows)
-        now = self._clock.monotonic()
         # Else now and then, for a file that cannot be told of a cool-down is none that can be shared.
         if cooling_until > now or now >= self._forgets_on:
             database.execute(

@@ -81,7 +81,7 @@ class SharedAllowance:
                 await self._take(use, place)
             except asyncio.CancelledError:
                 if place.granted is not None:
-                    self._worker.submit(partial(self._ledger.give_back, place.granted))
+                    self._return(place.granted)
                 raise
 
     def cool_down(self, seconds: float) -> None:
@@ -125,8 +125,7 @@ class SharedAllowance:
         """Give them what was granted for them; what nobody waits for any more is not spent."""
         for peer, row in zip(peers, rows, strict=False):
             peer.granted = row
-        for row in rows[len(peers) :]:
-            self._worker.submit(partial(self._ledger.give_back, row))
+        self._return(*rows[len(peers) :])
 
     def _claim_alone(self, use: Use) -> float:
         wait = self._wait(use)
@@ -161,8 +160,11 @@ class SharedAllowance:
     def _give_back(self, future: Future[Claim | Trouble]) -> None:
         outcome = future.result()
         if isinstance(outcome, Claim):
-            for row in outcome.rows:
-                self._worker.submit(partial(self._ledger.give_back, row))
+            self._return(*outcome.rows)
+
+    def _return(self, *rows: int) -> None:
+        for row in rows:
+            self._worker.submit(partial(self._ledger.give_back, row))
 
     def _part_with(self, trouble: Trouble) -> None:
         """Go on without the others; what this process sent so far still counts."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.engine.pacing import ALONG, by_time, room_at
+from comfytui.engine.pacing import ALONG
 from comfytui.engine.rotating import Round
 
 if TYPE_CHECKING:
@@ -94,12 +94,6 @@ class Outlook(NamedTuple):
         """When to ask what is due at a moment and may wait: along with others, or once it has waited for that."""
         is_along = self.horizon > self.standing.now
         return moment if is_along else moment + min(self.pace, _PATIENCE)
-
-    @property
-    def room_by_time(self) -> float:
-        """When there is room for what nobody waits for."""
-        spending = self.snapshot.spending
-        return room_at(spending.sent, by_time(spending.share))
 
 
 def look_out(snapshot: Snapshot, standing: Standing) -> Outlook:

@@ -10,6 +10,7 @@ from comfytui.api.allowance import KEPT_FOR_WISHES, LIMIT, WINDOW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from comfytui.api.allowance import Spending
     from comfytui.engine.snapshot import Attention
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "list_pace",
     "pace",
     "room_at",
+    "room_by_time",
     "rotation_burst",
     "rotation_spacing",
     "smoothed",
@@ -181,6 +183,11 @@ def room_at(sent: Sequence[float], most: int) -> float:
         most: 1 or more.
     """
     return sent[-most] + WINDOW if len(sent) >= most else -math.inf
+
+
+def room_by_time(spending: Spending) -> float:
+    """When there is room for what nobody waits for."""
+    return room_at(spending.sent, by_time(spending.share))
 
 
 def by_time(share: int) -> int:

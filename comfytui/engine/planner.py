@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from comfytui.api.allowance import KEPT_FOR_WISHES, Use
 from comfytui.engine.departures import is_gone
 from comfytui.engine.outlook import look_out
-from comfytui.engine.pacing import STATS_EVERY, room_at
+from comfytui.engine.pacing import STATS_EVERY, room_at, room_by_time
 from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.rotating import next_turn
 from comfytui.engine.sweeping import next_swept
@@ -167,7 +167,7 @@ def _of_check(outlook: Outlook, resource: StatsKey) -> Iterator[_Candidate]:
         by_wish = max(standing.wished.get(resource, math.inf), tried_on + snapshot.stats_pace)
         due_at = by_wish if snapshot.attention.paused else min(due_at, by_wish)
     due_at = max(due_at, standing.pointed_on + _LINGERING)
-    yield _candidate(Ask(resource, Use.POLL), due_at, outlook, outlook.room_by_time)
+    yield _candidate(Ask(resource, Use.POLL), due_at, outlook, room_by_time(snapshot.spending))
 
 
 def _candidate(ask: Ask, due_at: float, outlook: Outlook, room: float = -math.inf) -> _Candidate:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from comfytui.api.allowance import Use
 from comfytui.engine.departures import departed_since, is_gone
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.pacing import CHECK_EVERY, MAX_BACK_OFF, rotation_burst
+from comfytui.engine.pacing import CHECK_EVERY, MAX_BACK_OFF, room_by_time, rotation_burst
 from comfytui.engine.resources import HistoryKey, StatsKey
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _Rotated: TypeAlias = HistoryKey | StatsKey
 
 # With the list and the three of the cursor as many as fit into flights.MAX_FLIGHTS: none is given up for another.
 _AT_ONCE: Mapping[type[_Rotated], int] = {HistoryKey: 3, StatsKey: 1}
-# Of the rotation, each so many-th request at most is a check that nothing but the view asks for.
+# Of a full round one in so many at most is a check that nothing but the view asks for.
 _CHECKS_APART = 4
 # How many the first round has less than others: who begins to look around presses keys.
 _SPARED = 2
@@ -76,7 +76,7 @@ def next_turn(outlook: Outlook) -> Turn | None:
     if attention.paused or not (attention.visible or attention.unchecked) or _is_loading(snapshot):
         return None
     burst = burst_of(snapshot)
-    room = max(outlook.room_by_time, standing.let_at(Use.ROTATION))
+    room = max(room_by_time(snapshot.spending), standing.let_at(Use.ROTATION))
     opens_at = standing.round.opens_at(burst.most, burst.seconds)
     if max(opens_at, room) > standing.now:
         return Turn(None, max(opens_at, room))

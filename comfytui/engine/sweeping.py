@@ -6,7 +6,7 @@ import math
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, WINDOW
-from comfytui.engine.pacing import by_time, room_at
+from comfytui.engine.pacing import room_by_time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,4 +92,4 @@ def _room_at(snapshot: Snapshot, standing: Standing, feeds: Mapping[PageKey, Fee
         return standing.listed_on + snapshot.pace
     share = snapshot.spending.share
     evenly = standing.listed_on + WINDOW / max(1, share - KEPT_FOR_WISHES)
-    return min(evenly, room_at(snapshot.spending.sent, by_time(share)))
+    return min(evenly, room_by_time(snapshot.spending))

@@ -147,8 +147,8 @@ class TerminalDriver(LinuxDriver):
     def run_input_thread(self) -> None:
         """Read what the terminal sends, and hand the app the events in it, until told to stop.
 
-        A byte that is no UTF-8 is a character that no key has, not an error. While nothing is sent it sleeps: to look
-        ten times a second, as Textual does, takes more of the processor than all else that is done at rest.
+        A byte that is no UTF-8 is a character that no key has, not an error. While nothing is sent it sleeps: Textual's
+        own looks ten times a second, for nothing.
         """
         parser = XTermParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple, Never
+from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.engine.feed import Feed
 from comfytui.engine.view import Viewer
 from comfytui.tui.present.calm import TICK
 from comfytui.tui.present.cells import EMPTY, width_of
@@ -37,8 +36,6 @@ if TYPE_CHECKING:
     from comfytui.tui.present.units import Period
 
 __all__ = ["RunnerList"]
-
-_NOTHING: Feed[Never] = Feed()
 
 
 class RunnerList(KeyedTable):
@@ -243,9 +240,9 @@ class _Content(NamedTuple):
 
 def _known(snapshot: Snapshot, runner_ids: Iterable[str]) -> dict[str, tuple[object, ...]]:
     """What rows tell beside what the list says."""
-    histories, stats, known = snapshot.histories, snapshot.stats, dict[str, tuple[object, ...]]()
+    known = dict[str, tuple[object, ...]]()
     for runner_id in runner_ids:
-        history, checkup = histories.get(runner_id, _NOTHING), stats.get(runner_id, _NOTHING)
+        history, checkup = snapshot.history(runner_id), snapshot.checkup(runner_id)
         known[runner_id] = (history.value, history.problem, checkup.value, checkup.problem)
     return known
 
