@@ -40,6 +40,11 @@ _SCHEMA = (
 )
 
 _SENT = "SELECT at, use, process FROM sends WHERE host = ? AND at >= ? ORDER BY at"
+# In one, for whoever comes back from the database may have to wait for the interpreter.
+_WANTED_OR_COOLING = (
+    "SELECT process, until FROM wants WHERE host = ? AND until >= ? "
+    "UNION ALL SELECT NULL, until FROM cooling WHERE host = ?"
+)
 _LATELY = "SELECT count(DISTINCT process), count(CASE WHEN at >= ? THEN 1 END) FROM sends WHERE host = ? AND at >= ?"
 
 
@@ -100,13 +105,13 @@ class Ledger:
         self._inode = 0
         self._sends: tuple[Send, ...] = ()
         self._forgets_on = -math.inf
+        self._wants = False
 
-    def claim(self, use: Use, unsaved: Sequence[Send], cooling_until: float, count: int = 1) -> Claim | Trouble:
-        """Ask for one request, or for several at once, and record as sent what may be.
+    def claim(self, uses: Sequence[Use], unsaved: Sequence[Send], cooling_until: float) -> Claim | Trouble:
+        """Ask for one request or more, and record as sent those that may be, up to the first that may not.
 
         Args:
-            use: What for.
-            count: How many at most.
+            uses: What for, one each.
             unsaved: What this process sent without the ledger.
             cooling_until: Until when it knows that nothing may be sent.
         """
@@ -116,7 +121,7 @@ class Ledger:
                 self._tell(database, now, unsaved, cooling_until)
                 if now >= self._forgets_on:
                     self._forget(database, now)
-                return self._decide(database, use, now, count)
+                return self._decide(database, uses, now)
         except (sqlite3.Error, OSError, ValueError) as error:
             return self._give_up(error)
 
@@ -157,21 +162,28 @@ class Ledger:
                 self._database.close()
             self._database = None
 
-    def _decide(self, database: sqlite3.Connection, use: Use, now: float, count: int) -> Claim:
+    def _decide(self, database: sqlite3.Connection, uses: Sequence[Use], now: float) -> Claim:
         standing = self._read(database, now)
         rows: list[int] = []
-        while (wait := standing.wait(use, now, self._window)) <= 0 and len(rows) < count:
+        for use in uses:
+            if standing.wait(use, now, self._window) > 0:
+                break
             made = database.execute("INSERT INTO sends VALUES (?, ?, ?, ?)", (self._host, self._process, now, use))
             rows.append(made.lastrowid or 0)
             self._sends = (*self._sends, Send(now, use))
             standing = standing._replace(sends=self._sends)
-        if rows:
+        self._want(database, uses[0], now, is_granted=bool(rows))
+        return Claim(standing, 0.0 if rows else standing.wait(uses[0], now, self._window), tuple(rows))
+
+    def _want(self, database: sqlite3.Connection, use: Use, now: float, *, is_granted: bool) -> None:
+        """Let the others know whether this process waits for what somebody looks at."""
+        if is_granted and self._wants:
             database.execute("DELETE FROM wants WHERE host = ? AND process = ?", (self._host, self._process))
-            return Claim(standing, 0.0, tuple(rows))
-        if use is not Use.ROTATION:
+            self._wants = False
+        elif not is_granted and use is not Use.ROTATION:
             until = now + _WANTED * self._window
             database.execute("INSERT OR REPLACE INTO wants VALUES (?, ?, ?)", (self._host, self._process, until))
-        return Claim(standing, wait)
+            self._wants = True
 
     def _read(self, database: sqlite3.Connection, now: float) -> Standing:
         # What is older decides nothing: it is shown, and known from before.
@@ -181,12 +193,12 @@ class Ledger:
         newest = [Send(at, _USES.get(use) or Use(use), process == mine) for at, use, process in rows]
         older = [send for send in self._sends if now - REMEMBERED <= send.at < since]
         self._sends = (*older, *newest)
-        others = database.execute("SELECT process FROM wants WHERE host = ? AND until >= ?", (self._host, now))
-        wanting = {process for (process,) in others} - {mine}
+        others = database.execute(_WANTED_OR_COOLING, (self._host, now, self._host)).fetchall()
+        wanting = {process for process, _ in others if process is not None} - {mine}
         seen = wanting | {mine} | {process for at, _, process in rows if now - at <= self._window}
         part = max(LEAST_PART, self._share // len(seen)) if wanting else self._share
-        until = database.execute("SELECT until FROM cooling WHERE host = ?", (self._host,)).fetchone()
-        return Standing(self._sends, self._share, part, until[0] if until else 0.0)
+        until = max((until for process, until in others if process is None), default=0.0)
+        return Standing(self._sends, self._share, part, until)
 
     def _tell(self, database: sqlite3.Connection, now: float, unsaved: Sequence[Send], cooling_until: float) -> None:
         if unsaved:

@@ -31,11 +31,14 @@ class Place:
     granted: int | None = field(compare=False, default=None)
 
     @property
-    def peers(self) -> list[Place]:
-        """Those right behind it, of the same rank, for whom nobody got anything yet."""
-        behind = self.line[self.line.index(self) + 1 :]
-        alike = itertools.takewhile(lambda other: other.rank == self.rank, behind)
-        return [other for other in alike if other.granted is None]
+    def is_left(self) -> bool:
+        """Whether nobody stands there any more."""
+        return self not in self.line
+
+    @property
+    def behind(self) -> list[Place]:
+        """Those behind it for whom nobody got anything yet."""
+        return [other for other in self.line[self.line.index(self) + 1 :] if other.granted is None]
 
     async def reached(self) -> None:
         """Return once nobody stands before this place."""
@@ -62,6 +65,15 @@ class Line:
             self._places.remove(place)
             if self._places:
                 self._places[0].turn.set()
+
+    async def grown(self) -> None:
+        """Return once nobody joins any more: who has much to ask comes with one thing after another."""
+        stood = 0
+        while stood != len(self._places):
+            stood = len(self._places)
+            # One to decide on the next thing, one for that to come here.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
 
     def before(self, rank: int) -> int:
         """How many stand before a newcomer of this rank."""

@@ -24,6 +24,8 @@ _PATIENCE = 1.0
 _RETRY_SECONDS = 60.0
 # Who waits looks again this often in a window: others may have left, or begun to cool down.
 _LOOKS = 10
+# By their ranks.
+_USES = tuple(Use)
 
 
 class SharedAllowance:
@@ -98,6 +100,8 @@ class SharedAllowance:
 
     async def _take(self, use: Use, place: Place) -> None:
         await place.reached()
+        await self._line.grown()
+        await place.reached()
         while place.granted is None and (delay := await self._claim(use, place)) > 0:
             await self._clock.sleep(min(delay, self._window / _LOOKS))
             await place.reached()
@@ -105,27 +109,30 @@ class SharedAllowance:
     async def _claim(self, use: Use, place: Place) -> float:
         """Seconds to wait; 0.0 when a request was granted and recorded.
 
-        Those who wait behind for the same use are asked for as well: to ask is most of what it costs.
+        Those who wait behind are asked for as well: to ask is most of what it costs.
         """
         if self._alone_until is not None and self._clock.monotonic() < self._alone_until:
             return self._claim_alone(use)
         unsaved, self._unsaved = self._unsaved, ()
-        count = 1 + len(place.peers)
-        outcome = await self._ask(partial(self._ledger.claim, use, unsaved, self._cooling_until, count))
+        behind = place.behind
+        uses = (use, *(_USES[other.rank] for other in behind))
+        outcome = await self._ask(partial(self._ledger.claim, uses, unsaved, self._cooling_until))
         if isinstance(outcome, Trouble):
             self._unsaved = unsaved + self._unsaved
             self._part_with(outcome)
             return self._claim_alone(use)
         self._rejoin()
         self._standing = outcome.standing
-        self._hand_on(outcome.rows[1:], place.peers)
+        self._hand_on(outcome.rows[1:], behind)
         return outcome.wait
 
-    def _hand_on(self, rows: Sequence[int], peers: Sequence[Place]) -> None:
+    def _hand_on(self, rows: Sequence[int], places: Sequence[Place]) -> None:
         """Give them what was granted for them; what nobody waits for any more is not spent."""
-        for peer, row in zip(peers, rows, strict=False):
-            peer.granted = row
-        self._return(*rows[len(peers) :])
+        for place, row in zip(places, rows, strict=False):
+            if place.is_left:
+                self._return(row)
+            else:
+                place.granted = row
 
     def _claim_alone(self, use: Use) -> float:
         wait = self._wait(use)

@@ -36,7 +36,7 @@ from comfytui.api.allowance import Use
 from comfytui.api.ledger import Ledger
 from comfytui.clock import SystemClock
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-print(Ledger(SystemClock(), Path(sys.argv[1]), "host", 20, 10.0).claim(Use.WISH, (), 0.0))
+print(Ledger(SystemClock(), Path(sys.argv[1]), "host", 20, 10.0).claim((Use.WISH,), (), 0.0))
 """
 
 
@@ -62,7 +62,7 @@ def ledgers(clock: FakeClock, path: Path, count: int = 1, share: int = 20) -> It
 
 
 def claim(ledger: Ledger, use: Use = Use.WISH, cooling_until: float = 0.0) -> Claim:
-    outcome = ledger.claim(use, (), cooling_until)
+    outcome = ledger.claim((use,), (), cooling_until)
     assert isinstance(outcome, Claim)
     assert (not outcome.rows) == (outcome.wait > 0)
     return outcome
@@ -73,7 +73,7 @@ def granted(ledger: Ledger, use: Use, tries: int = 30) -> int:
 
 
 def trouble(ledger: Ledger) -> str:
-    outcome = ledger.claim(Use.WISH, (), 0.0)
+    outcome = ledger.claim((Use.WISH,), (), 0.0)
     assert isinstance(outcome, Trouble)
     return outcome.words
 
@@ -130,9 +130,9 @@ class TestSharing:
 
     def test_of_several_at_once_as_many_are_granted_as_there_is_room_for(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path) as (ledger,):
-            first = ledger.claim(Use.POLL, (), 0.0, count=15)
-            second = ledger.claim(Use.POLL, (), 0.0, count=15)
-            third = ledger.claim(Use.POLL, (), 0.0, count=15)
+            first = ledger.claim((Use.POLL,) * 15, (), 0.0)
+            second = ledger.claim((Use.POLL,) * 15, (), 0.0)
+            third = ledger.claim((Use.POLL,) * 15, (), 0.0)
         assert isinstance(first, Claim)
         assert isinstance(second, Claim)
         assert isinstance(third, Claim)
@@ -151,7 +151,7 @@ class TestSharing:
     def test_what_was_sent_without_the_ledger_is_entered(self, clock: FakeClock, path: Path) -> None:
         now = clock.monotonic()
         with ledgers(clock, path, 2) as (first, second):
-            first.claim(Use.WISH, tuple(Send(now - age, Use.POLL) for age in (100, 9, 5)), 0.0)
+            first.claim((Use.WISH,), tuple(Send(now - age, Use.POLL) for age in (100, 9, 5)), 0.0)
             sends = claim(second).standing.sends
             assert [send.at for send in sends] == [now - 9, now - 5, now, now]
 

@@ -37,13 +37,40 @@ async def test_a_newcomer_may_stand_before_the_first() -> None:
         await asyncio.wait_for(turn, 1)
 
 
-async def test_the_peers_of_a_place_stand_right_behind_it_with_nothing_yet() -> None:
+async def test_those_behind_a_place_are_told_as_long_as_they_have_nothing() -> None:
     line = Line()
-    with line.place(1) as first, line.place(1) as second, line.place(1) as third, line.place(2):
-        assert first.peers == [second, third]
-        third.granted = 7
-        assert first.peers == [second]
-        assert third.peers == []
+    with line.place(1) as first, line.place(1) as second, line.place(2) as third:
+        assert first.behind == [second, third]
+        second.granted = 7
+        assert first.behind == [third]
+        assert third.behind == []
+
+
+async def test_a_place_knows_whether_it_was_left() -> None:
+    line = Line()
+    with line.place(1), line.place(1) as second:
+        assert not second.is_left
+    assert second.is_left
+
+
+async def test_the_line_has_grown_once_nobody_joins_any_more() -> None:
+    line = Line()
+    joined: list[asyncio.Task[None]] = []
+
+    async def join() -> None:
+        with line.place(1):
+            await settle(30)
+
+    async def bring() -> None:
+        for _ in range(5):
+            joined.append(asyncio.create_task(join()))
+            await asyncio.sleep(0)
+
+    with line.place(0) as first:
+        bringing = asyncio.create_task(bring())
+        await line.grown()
+        assert len(first.behind) == 5
+        await asyncio.gather(bringing, *joined)
 
 
 async def test_it_tells_how_many_stand_before_a_newcomer() -> None:

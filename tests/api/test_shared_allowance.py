@@ -212,12 +212,15 @@ class TestCancelling:
 
     async def test_those_who_wait_behind_are_asked_for_as_well(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log) as (allowance,):
-            takers = [asyncio.create_task(allowance.take(Use.POLL)) for _ in range(8)]
-            await takers[1]
-            # The first asked for itself alone, the second for all others: nobody is asked any more.
+            uses = [Use.ROTATION, Use.POLL, Use.ROTATION, Use.POLL, Use.WISH]
+            takers = [asyncio.create_task(allowance.take(use)) for use in uses]
+            await takers[-1]
+            # The first asked for all others: nobody is asked any more.
             await settle()
             assert all(taker.done() for taker in takers)
-        assert sends_in(path) == 8
+            kinds = sorted(send.use for send in allowance._standing.sends)
+        assert sends_in(path) == 5
+        assert kinds == sorted(uses)
 
     @pytest.mark.parametrize("steps", range(0, 40, 4))
     async def test_whoever_leaves_while_they_are_asked_for_costs_nothing(

@@ -28,7 +28,7 @@ def spend(path: Path, clock: FakeClock, count: int, host: str = HOST) -> None:
     """What another process of this person does."""
     ledger = Ledger(clock, path, host, SHARE, WINDOW)
     for _ in range(count):
-        assert isinstance(ledger.claim(Use.WISH, (), 0.0), Claim)
+        assert isinstance(ledger.claim((Use.WISH,), (), 0.0), Claim)
     ledger.close()
 
 
@@ -58,7 +58,7 @@ async def test_a_cool_down_of_others_stays(path: Path) -> None:
     ledger = Ledger(clock, path, HOST, SHARE, WINDOW)
     assert ledger.tell(clock.monotonic() + 8.0) is None
     await look(path, clock)
-    claim = ledger.claim(Use.WISH, (), 0.0)
+    claim = ledger.claim((Use.WISH,), (), 0.0)
     ledger.close()
     assert isinstance(claim, Claim)
     assert claim.wait == 8.0
