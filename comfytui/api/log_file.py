@@ -29,15 +29,15 @@ class LogFile:
         self.path = path
         self._max_bytes = max_bytes
 
-    def append(self, line: str) -> None:
-        """Write a line; OSError where that cannot be done."""
-        data = f"{line}\n".encode(errors="replace")
+    def append(self, *lines: str) -> None:
+        """Write lines, which stay together; OSError where that cannot be done."""
+        data = "".join(f"{line}\n" for line in lines).encode(errors="replace")
         if not self._write(data):
             self.path.replace(self.path.with_name(f"{self.path.name}.1"))
             self._write(data)
 
     def _write(self, data: bytes) -> bool:
-        """Whether there was room, which a new file has for any line."""
+        """Whether there was room, which a new file has for anything."""
         descriptor = self._open()
         try:
             if self._is_full(descriptor, len(data)):
@@ -55,7 +55,7 @@ class LogFile:
             return os.open(self.path, _APPEND | os.O_CREAT, 0o600)
 
     def _is_full(self, descriptor: int, more: int) -> bool:
-        """Whether this line would be too much, unless another process has put the file aside meanwhile."""
+        """Whether these bytes would be too much, unless another process has put the file aside meanwhile."""
         ours = os.fstat(descriptor)
         if not stat.S_ISREG(ours.st_mode) or ours.st_size == 0 or ours.st_size + more <= self._max_bytes:
             return False

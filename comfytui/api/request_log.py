@@ -19,6 +19,8 @@ __all__ = ["MAX_ENTRIES", "Entry", "Note", "RequestLog", "RequestRecord"]
 MAX_ENTRIES = 500
 
 _MAX_BACKLOG = 1000
+# Seconds that the file may be behind: what is asked together is written together.
+_BEHIND = 0.2
 
 
 class RequestRecord(NamedTuple):
@@ -74,7 +76,8 @@ class RequestLog:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
         self._file = None if path is None else LogFile(path)
-        self._worker = Worker("request log")
+        self._unwritten: deque[Entry] = deque()
+        self._worker = Worker("request log", _BEHIND)
         self._trouble = ""
 
     @property
@@ -102,12 +105,19 @@ class RequestLog:
     def _keep(self, entry: Entry) -> None:
         self._entries.append(entry)
         file = self._file
-        if file is not None and self._worker.backlog < _MAX_BACKLOG:
-            self._worker.submit(lambda: self._write(file, str(entry)))
+        if file is not None and len(self._unwritten) < _MAX_BACKLOG:
+            self._unwritten.append(entry)
+            # Looked at afterwards: an entry that the thread has just missed is then known to be the first again.
+            if len(self._unwritten) == 1:
+                self._worker.submit(lambda: self._write(file))
 
-    def _write(self, file: LogFile, line: str) -> None:
+    def _write(self, file: LogFile) -> None:
+        lines: list[str] = []
+        # Until nothing is left, and not as many as there are: one more may come while they are taken.
+        while self._unwritten:
+            lines.append(str(self._unwritten.popleft()))
         try:
-            file.append(line)
+            file.append(*lines)
         except OSError as error:
             if not self._trouble:
                 words = f"the request log cannot be written to {file.path}: {error.strerror or 'no reason given'}"

@@ -17,17 +17,19 @@ class Worker:
     """Runs calls one after another in a thread of its own, which starts with the first of them.
 
     The process does not wait for it at its end: a disk that hangs must not hold a terminal.
+
+    Args:
+        name: What the thread is called.
+        pause: Seconds that it waits, once it has something to do, for whoever gives it that to be done with the rest:
+            two threads that run at once in one interpreter stop each other all the time.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, pause: float = 0.0) -> None:
         self._name = name
+        self._pause = pause
+        self._is_closing = threading.Event()
         self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread: threading.Thread | None = None
-
-    @property
-    def backlog(self) -> int:
-        """How many calls have not begun."""
-        return self._calls.qsize()
 
     def submit(self, call: Callable[[], _T]) -> Future[_T]:
         """Run this after all that was submitted before, unless the future is cancelled first.
@@ -49,10 +51,12 @@ class Worker:
 
     def close(self, patience: float = 0.5) -> None:
         """Finish what was submitted, within that many seconds; what is submitted afterwards never runs."""
+        self._is_closing.set()
         self._calls.put(None)
         if self._thread is not None:
             self._thread.join(patience)
 
     def _work(self) -> None:
         while (call := self._calls.get()) is not None:
+            self._is_closing.wait(self._pause)
             call()

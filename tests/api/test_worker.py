@@ -15,11 +15,6 @@ def where(number: int) -> tuple[int, threading.Thread]:
     return number, threading.current_thread()
 
 
-def begin(begun: threading.Event, stop: threading.Event) -> None:
-    begun.set()
-    stop.wait(PATIENCE)
-
-
 @pytest.fixture
 def stop() -> threading.Event:
     return threading.Event()
@@ -58,16 +53,14 @@ def test_what_is_cancelled_in_time_never_runs(stop: threading.Event) -> None:
         second.result()
 
 
-def test_the_backlog_is_what_has_not_begun(stop: threading.Event) -> None:
-    worker = Worker("test")
-    begun = threading.Event()
-    worker.submit(partial(begin, begun, stop))
-    begun.wait(PATIENCE)
-    assert worker.backlog == 0
-    worker.submit(lambda: None)
-    assert worker.backlog == 1
-    stop.set()
-    worker.close()
+def test_with_a_pause_it_lets_others_be_done_first_and_closing_ends_that() -> None:
+    worker = Worker("test", pause=3600.0)
+    done: list[int] = []
+    future = worker.submit(partial(done.append, 1))
+    with pytest.raises(TimeoutError):
+        future.result(0.01)
+    worker.close(PATIENCE)
+    assert done == [1]
 
 
 def test_closing_finishes_what_was_submitted_but_waits_for_nothing_that_hangs(stop: threading.Event) -> None:
