@@ -69,13 +69,18 @@ class Answer:
             return
         self.flaw = ""
 
+    @property
+    def coding(self) -> str:
+        """How the body is compressed; empty where it is not."""
+        coding: str = self.head.headers.get("content-encoding", "")
+        return coding.strip().lower()
+
     async def decode(self) -> object:
         """The JSON value of the body; None, and a flaw, where there is none."""
         if self.flaw:
             return None
-        coding = self.head.headers.get("content-encoding", "").strip().lower()
         try:
-            body = unpack(bytes(self.raw), coding)
+            body = unpack(bytes(self.raw), self.coding)
             return await asyncio.to_thread(read_json, body) if len(body) > _LARGE else read_json(body)
         except ValueError as error:
             self.flaw = str(error)

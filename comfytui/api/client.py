@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from pydantic import ValidationError
-
 from comfytui.api.allowance import Use
-from comfytui.api.errors import InvalidArgument, Unintelligible
+from comfytui.api.errors import InvalidArgument
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow, read_history, read_stats
+from comfytui.api.reader import Reader
 
 if TYPE_CHECKING:
     from comfytui.api.session import Session
@@ -21,14 +19,16 @@ MAX_PER_PAGE = 100
 
 _RUNNERS = "/v1/runner"
 
-_T = TypeVar("_T")
-
 
 class ComfyControlClient:
     """Asks ComfyControl. Every method raises `comfytui.api.errors.ComfyControlError` when it cannot answer."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._pages = Reader(RunnerPage.read)
+        self._runners = Reader(Runner.model_validate)
+        self._histories = Reader(read_history)
+        self._stats = Reader(read_stats)
 
     @property
     def ahead(self) -> float:
@@ -57,18 +57,18 @@ class ComfyControlClient:
         params: dict[str, str | int] = {"page": _page(page), "per_page": _per_page(per_page)}
         if status is not None:
             params["status"] = _status(status)
-        return await self._get(_RUNNERS, RunnerPage.read, use, params)
+        return await self._session.get(_RUNNERS, self._pages, params, use)
 
     async def get_runner(self, runner_id: str, use: Use = Use.POLL) -> Runner:
         """One runner by id (page get-runner); raises as `list_runners` does."""
-        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}", Runner.model_validate, use)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}", self._runners, use=use)
 
     async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first (page get-runner-history).
 
         Raises as `list_runners` does.
         """
-        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}/history", read_history, use)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/history", self._histories, use=use)
 
     async def get_stats(self, runner_id: str, use: Use = Use.POLL) -> RunnerStats:
         """What a runner's machine says of itself right now (page get-runner-stats).
@@ -77,29 +77,11 @@ class ComfyControlClient:
         is how it says that the runner does not answer.
         Raises as `list_runners` does.
         """
-        return await self._get(f"{_RUNNERS}/{_segment(runner_id)}/stats", read_stats, use)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, use=use)
 
     async def aclose(self) -> None:
         """Close the session; nothing may be asked afterwards."""
         await self._session.aclose()
-
-    async def _get(
-        self, path: str, read: Callable[[object], _T], use: Use, params: Mapping[str, str | int] | None = None
-    ) -> _T:
-        # Nothing here names the body: a runner's headers are secrets, and a traceback shows what has a name.
-        answer = _understand(path, read, await self._session.get_json(path, params, use))
-        if isinstance(answer, Unintelligible):
-            raise answer
-        return answer
-
-
-def _understand(path: str, read: Callable[[object], _T], body: object) -> _T | Unintelligible:
-    try:
-        return read(body)
-    except ValidationError:
-        return Unintelligible("GET", path, "expected an object with an id")
-    except ValueError as error:
-        return Unintelligible("GET", path, str(error))
 
 
 def _page(page: object) -> int:

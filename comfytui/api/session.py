@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
@@ -38,6 +38,8 @@ from comfytui.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from comfytui.api.reader import Reader
+
 __all__ = ["Session"]
 
 DEFAULT_TIMEOUT = 10.0
@@ -45,6 +47,8 @@ DEFAULT_TIMEOUT = 10.0
 _METHOD = "GET"
 _MAX_URLS = 128
 _TOO_MANY_REQUESTS = 429
+
+_T = TypeVar("_T")
 
 
 class Session:
@@ -101,18 +105,21 @@ class Session:
         """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
         return self._server_clock.ahead
 
-    async def get_json(self, path: str, params: Mapping[str, str | int] | None = None, use: Use = Use.POLL) -> object:
-        """GET a path below the address and decode the JSON that is answered.
+    async def get(
+        self, path: str, reader: Reader[_T], params: Mapping[str, str | int] | None = None, use: Use = Use.POLL
+    ) -> _T:
+        """GET a path below the address and read the JSON that is answered.
 
         Args:
             path: It begins with one slash and is quoted already.
+            reader: What makes of it what it says.
             params: The query.
             use: What for; it decides who goes first where the allowance is short.
 
         Raises:
             RequestError: The leaf of the tree for what went wrong.
         """
-        outcome = await self._outcome(path, params, use)
+        outcome = await self._outcome(path, params, use, reader)
         if isinstance(outcome, ComfyControlError):
             raise outcome
         return outcome
@@ -121,14 +128,16 @@ class Session:
         """Close all connections; nothing may be asked afterwards."""
         await self._client.aclose()
 
-    async def _outcome(self, path: str, params: Mapping[str, str | int] | None, use: Use) -> object:
+    async def _outcome(
+        self, path: str, params: Mapping[str, str | int] | None, use: Use, reader: Reader[_T]
+    ) -> _T | ComfyControlError:
         patience = _Patience(self._timeout)
         try:
             attempt = self._attempt(path, params)
-            outcome = await self._send(attempt, use, patience)
+            outcome = await self._send(attempt, use, patience, reader)
             if not attempt.went_stale:
                 return outcome
-            return await self._send(self._attempt(path, params), use, patience)
+            return await self._send(self._attempt(path, params), use, patience, reader)
         except httpx.InvalidURL:
             return InvalidArgument("this cannot be asked: the path is too long, or is no path")
 
@@ -147,21 +156,23 @@ class Session:
             url = self._urls[key] = self._client.build_request(_METHOD, path, params=params).url
         return url
 
-    async def _send(self, attempt: _Attempt, use: Use, patience: _Patience) -> object:
-        """What a request brings: a JSON value, or the error that stands for what went wrong."""
+    async def _send(
+        self, attempt: _Attempt, use: Use, patience: _Patience, reader: Reader[_T]
+    ) -> _T | ComfyControlError:
+        """What a request brings: what it says, or the error that stands for what went wrong."""
         await self._allowance.take(use)
         at, start = self._clock.now(), self._clock.monotonic()
-        outcome: object = RequestError(_METHOD, attempt.path, "given up before an answer came")
+        outcome: _T | ComfyControlError = RequestError(_METHOD, attempt.path, "given up before an answer came")
         try:
-            outcome = await self._carry(attempt, patience)
+            outcome = await self._carry(attempt, patience, reader)
         finally:
             self._record(attempt, outcome, at, round((self._clock.monotonic() - start) * 1000))
         return outcome
 
-    async def _carry(self, attempt: _Attempt, patience: _Patience) -> object:
+    async def _carry(self, attempt: _Attempt, patience: _Patience, reader: Reader[_T]) -> _T | ComfyControlError:
         try:
             async with patience.limit():
-                return await self._judge(attempt, await self._exchange(attempt))
+                return await self._judge(attempt, await self._exchange(attempt), reader)
         except TimeoutError:
             failure: RequestError = TimedOut(_METHOD, attempt.path, f"no whole answer within {self._timeout:g} seconds")
         except httpx.HTTPError as error:
@@ -170,7 +181,7 @@ class Session:
             failure = kind(_METHOD, attempt.path, as_message(words, self._token))
         # A no is a no, even where the rest of it does not come.
         answer = attempt.answer
-        return failure if answer is None or answer.is_yes else await self._judge(attempt, answer)
+        return failure if answer is None or answer.is_yes else await self._refusal(attempt, answer)
 
     async def _exchange(self, attempt: _Attempt) -> Answer:
         start = self._clock.monotonic()
@@ -190,10 +201,24 @@ class Session:
         self._allowance.cool_down(seconds)
         return seconds
 
-    async def _judge(self, attempt: _Attempt, answer: Answer) -> object:
+    async def _judge(self, attempt: _Attempt, answer: Answer, reader: Reader[_T]) -> _T | ComfyControlError:
+        if not answer.is_yes:
+            return await self._refusal(attempt, answer)
+        address = attempt.request.url.raw_path
+        if not answer.flaw and (known := reader.recall(address, answer.raw, answer.coding)) is not None:
+            return known
         value = await answer.decode()
-        if answer.is_yes:
-            return Unintelligible(_METHOD, attempt.path, answer.flaw) if answer.flaw else value
+        try:
+            return (
+                Unintelligible(_METHOD, attempt.path, answer.flaw)
+                if answer.flaw
+                else reader.read(address, answer.raw, answer.coding, value)
+            )
+        except ValueError as error:
+            return Unintelligible(_METHOD, attempt.path, str(error))
+
+    async def _refusal(self, attempt: _Attempt, answer: Answer) -> RequestError:
+        value = await answer.decode()
         words = as_message("" if answer.flaw else message_in(value), self._token)
         words = words or as_message(answer.words, self._token)
         if answer.status == _TOO_MANY_REQUESTS:

@@ -5,7 +5,7 @@ import json
 import traceback
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import unquote
 
 import pytest
@@ -20,10 +20,14 @@ from comfytui.api.models import RunnerStatus
 from comfytui.api.session import Session
 from tests.support.scripted import ScriptedServer, error_reply, json_reply
 
+if TYPE_CHECKING:
+    from comfytui.api.reader import Reader
+
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RUNNER = "/v1/runner/r1"
 HISTORY = "/v1/runner/r1/history"
 STATS = "/v1/runner/r1/stats"
+T = TypeVar("T")
 EMPTY = json_reply({"runners": [], "total": 0})
 
 
@@ -35,10 +39,10 @@ class PathKeeper(Session):
         self.uses: list[Use] = []
         self._answer = answer or {"id": "r"}
 
-    async def get_json(self, path: str, params: object = None, use: Use = Use.POLL) -> object:
+    async def get(self, path: str, reader: Reader[T], params: object = None, use: Use = Use.POLL) -> T:
         self.paths.append(path)
         self.uses.append(use)
-        return self._answer
+        return reader.read(path.encode(), b"", "", self._answer)
 
 
 @pytest.fixture
@@ -66,6 +70,13 @@ class TestAnswers:
         assert [runner.name for runner in page.runners] == ["Production GPU Runner", "Development Runner"]
         assert page.total == 2
         assert server.requests[0].query == {"page": "1", "per_page": "10"}
+
+    async def test_the_same_answer_is_read_once(self, server: ScriptedServer, client: ComfyControlClient) -> None:
+        server.on(RUNNER, json_reply({"id": "r1", "name": "first"}))
+        first = await client.get_runner("r1")
+        assert await client.get_runner("r1") is first
+        server.on(RUNNER, json_reply({"id": "r1", "name": "second"}))
+        assert (await client.get_runner("r1")).name == "second"
 
     @pytest.mark.parametrize("status", [RunnerStatus.DISABLED, "disabled"], ids=["member", "word"])
     async def test_list_runners_as_asked(

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from comfytui.api import errors
 from comfytui.api.session import Session
+from tests.support.reading import as_sent
 from tests.support.scripted import ScriptedServer, error_reply, json_reply, response
 
 TOKEN = "cfc_t0ken0123456789"
@@ -60,7 +61,7 @@ def session_to(url: str, ca_bundle: Path | None = None, insecure_http: bool = Fa
 
 async def ask(session: Session) -> object:
     async with contextlib.aclosing(session):
-        return await session.get_json(PATH)
+        return await session.get(PATH, as_sent())
 
 
 async def failure(session: Session) -> str:

@@ -54,6 +54,14 @@ def test_a_line_longer_than_a_file_has_one_of_its_own(tmp_path: Path) -> None:
     assert (tmp_path / "requests.log").read_text() == "b" * 50 + "\n"
 
 
+def test_lines_that_are_written_together_stay_together(tmp_path: Path) -> None:
+    log = LogFile(tmp_path / "requests.log", max_bytes=10)
+    log.append("first")
+    log.append("second", "third")
+    assert (tmp_path / "requests.log.1").read_text() == "first\n"
+    assert (tmp_path / "requests.log").read_text() == "second\nthird\n"
+
+
 def test_whoever_removes_it_gets_a_new_one(tmp_path: Path) -> None:
     log = LogFile(tmp_path / "requests.log")
     log.append("first")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from comfytui.api.log_file import LogFile
 from comfytui.api.request_log import MAX_ENTRIES, Note, RequestLog, RequestRecord
 from tests.support.clock import START, FakeClock
 
@@ -47,6 +48,16 @@ def test_a_file_holds_what_the_memory_holds(tmp_path: Path) -> None:
     log.note("all is well")
     log.close()
     assert path.read_text().splitlines() == [str(entry) for entry in log.entries]
+
+
+def test_what_comes_together_is_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    monkeypatch.setattr(LogFile, "append", lambda _self, *lines: written.append(len(lines)))
+    log = RequestLog(FakeClock(), tmp_path / "requests.log")
+    for _ in range(7):
+        log.add(RECORD)
+    log.close()
+    assert written == [7]
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")

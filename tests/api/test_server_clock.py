@@ -15,6 +15,7 @@ from comfytui.api.client import ComfyControlClient
 from comfytui.api.server_clock import ServerClock
 from comfytui.api.session import Session
 from tests.support.clock import FakeClock
+from tests.support.reading import as_sent
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 
@@ -99,6 +100,6 @@ async def test_a_session_measures_each_answer_against_the_clock_here(status: int
     async with contextlib.aclosing(session):
         assert session.ahead == 0.0
         with contextlib.suppress(errors.ServerError):
-            await session.get_json("/v1/runner")
+            await session.get("/v1/runner", as_sent())
         assert session.ahead == 89.5
         assert ComfyControlClient(session).ahead == 89.5

@@ -19,6 +19,7 @@ from comfytui.api.allowance import LocalAllowance
 from comfytui.api.body import MAX_BODY
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
+from tests.support.reading import as_sent
 from tests.support.scripted import (
     Answer,
     ScriptedServer,
@@ -56,7 +57,7 @@ def session_to(url: str, timeout: float = 5.0) -> Session:
 
 async def ask(session: Session, path: str = PATH) -> object:
     async with contextlib.aclosing(session):
-        return await session.get_json(path)
+        return await session.get(path, as_sent())
 
 
 async def failure(session: Session) -> errors.RequestError:
@@ -83,7 +84,7 @@ class TestAsking:
         server.on("/prefix/v1/runner", OK)
         session = session_to(f"{server.url}/prefix/")
         async with contextlib.aclosing(session):
-            assert await session.get_json(PATH, {"page": 2, "status": "a b&c"}) == {"ok": True}
+            assert await session.get(PATH, as_sent(), {"page": 2, "status": "a b&c"}) == {"ok": True}
         (request,) = server.requests
         assert (request.method, request.path) == ("GET", "/prefix/v1/runner")
         assert request.query == {"page": "2", "status": "a b&c"}
@@ -101,15 +102,15 @@ class TestAsking:
         session = session_to(server.url)
         async with contextlib.aclosing(session):
             for _ in range(3):
-                await session.get_json(PATH)
+                await session.get(PATH, as_sent())
         assert server.connections == 1
 
     async def test_cookies_are_neither_kept_nor_sent(self, server: ScriptedServer) -> None:
         server.on(PATH, reply(b"{}", headers={"Set-Cookie": "id=1; Path=/; Max-Age=9999"}))
         session = session_to(server.url)
         async with contextlib.aclosing(session):
-            await session.get_json(PATH)
-            await session.get_json(PATH)
+            await session.get(PATH, as_sent())
+            await session.get(PATH, as_sent())
         assert "cookie" not in server.requests[1].headers
 
     @pytest.mark.parametrize(
@@ -292,14 +293,14 @@ class TestStaleConnections:
         server.on(PATH, OK, end, OK)
         session = session_to(server.url)
         async with contextlib.aclosing(session):
-            await session.get_json(PATH)
-            assert await session.get_json(PATH) == {"ok": True}
+            await session.get(PATH, as_sent())
+            assert await session.get(PATH, as_sent()) == {"ok": True}
         assert [request.connection for request in server.requests] == [1, 1, 2]
 
     async def test_no_more_than_once(self, server: ScriptedServer) -> None:
         server.on(PATH, OK, hang_up())
         session = session_to(server.url)
-        await session.get_json(PATH)
+        await session.get(PATH, as_sent())
         await failure(session)
         assert len(server.requests) == 3
 
@@ -311,7 +312,7 @@ class TestStaleConnections:
     async def test_an_answer_that_began_is_not_asked_again(self, server: ScriptedServer, answer: Answer) -> None:
         server.on(PATH, OK, answer)
         session = session_to(server.url)
-        await session.get_json(PATH)
+        await session.get(PATH, as_sent())
         await failure(session)
         assert len(server.requests) == 2
 
@@ -319,12 +320,12 @@ class TestStaleConnections:
         server.on(PATH, OK)
         session = session_to(server.url)
         async with contextlib.aclosing(session):
-            await session.get_json(PATH)
+            await session.get(PATH, as_sent())
             await server.refuse()
             with pytest.raises(errors.Unreachable):
-                await session.get_json(PATH)
+                await session.get(PATH, as_sent())
             await server.listen()
-            assert await session.get_json(PATH) == {"ok": True}
+            assert await session.get(PATH, as_sent()) == {"ok": True}
 
 
 class TestPaths:
@@ -332,7 +333,7 @@ class TestPaths:
         session = mocked(lambda request: httpx.Response(200, json={}))
         async with contextlib.aclosing(session):
             with pytest.raises(errors.InvalidArgument, match="too long"):
-                await session.get_json("/" + "a" * 70_000)
+                await session.get("/" + "a" * 70_000, as_sent())
 
 
 class TestSecrecy:
@@ -353,7 +354,7 @@ async def test_an_address_asked_again_and_again_stays_what_it_is() -> None:
     wanted = [(PATH, {"page": page, "status": "active"}) for page in (*range(1, 140), 1, 139, 2)]
     async with contextlib.aclosing(Session(*parts, allowance=plenty)) as session:
         for path, params in wanted:
-            await session.get_json(path, params)
-        await session.get_json(PATH)
+            await session.get(path, as_sent(), params)
+        await session.get(PATH, as_sent())
     told = [f"https://api.example.com/here{path}?page={params['page']}&status=active" for path, params in wanted]
     assert asked == [*told, f"https://api.example.com/here{PATH}"]

@@ -16,6 +16,7 @@ from comfytui.api.allowance import LIMIT, LocalAllowance, Spending, Use
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
 from tests.support.clock import START, FakeClock, settle
+from tests.support.reading import as_sent
 from tests.support.scripted import (
     Answer,
     Exchange,
@@ -80,7 +81,7 @@ async def asking(
 
 async def failure(session: Session, path: str = PATH) -> errors.RequestError:
     with pytest.raises(errors.RequestError) as caught:
-        await session.get_json(path)
+        await session.get(path, as_sent())
     assert TOKEN not in repr(vars(caught.value))
     return caught.value
 
@@ -98,7 +99,7 @@ class TestAllowance:
         gate = Gate(places=0)
         server.on(PATH, OK)
         async with asking(server.url, gate) as session:
-            asked = asyncio.create_task(session.get_json(PATH, use=use))
+            asked = asyncio.create_task(session.get(PATH, as_sent(), use=use))
             await settle()
             assert server.connections == 0
             gate.let_in()
@@ -109,8 +110,8 @@ class TestAllowance:
         gate = Gate(places=2)
         server.on(PATH, OK, hang_up(), OK)
         async with asking(server.url, gate) as session:
-            await session.get_json(PATH)
-            asked = asyncio.create_task(session.get_json(PATH, use=Use.WISH))
+            await session.get(PATH, as_sent())
+            asked = asyncio.create_task(session.get(PATH, as_sent(), use=Use.WISH))
             await arrived(server, 2)
             await settle()
             assert len(server.requests) == 2
@@ -123,7 +124,7 @@ class TestAllowance:
         gate = Gate(places=0)
         server.on(PATH, OK)
         async with asking(server.url, gate, seconds=SOON) as session:
-            asked = asyncio.create_task(session.get_json(PATH))
+            asked = asyncio.create_task(session.get(PATH, as_sent()))
             await asyncio.sleep(2 * SOON)
             gate.let_in()
             assert await asked == {"ok": True}
@@ -135,7 +136,7 @@ class TestAllowance:
 
         server.on(PATH, OK, dies_late, hang())
         async with asking(server.url, Gate(), seconds=SOON) as session:
-            await session.get_json(PATH)
+            await session.get(PATH, as_sent())
             async with asyncio.timeout(1.6 * SOON):
                 assert isinstance(await failure(session), errors.TimedOut)
         assert len(server.requests) == 3
@@ -144,7 +145,7 @@ class TestAllowance:
         gate = Gate()
         async with asking(server.url, gate) as session:
             with pytest.raises(errors.InvalidArgument):
-                await session.get_json("/" + "a" * 70_000)
+                await session.get("/" + "a" * 70_000, as_sent())
         assert gate.taken == []
 
     async def test_without_one_the_session_keeps_to_half_the_limit_by_itself(self, server: ScriptedServer) -> None:
@@ -152,7 +153,7 @@ class TestAllowance:
         clock = FakeClock()
         session = Session(server.url, SecretStr(TOKEN), clock=clock)
         async with contextlib.aclosing(session):
-            asked = [asyncio.create_task(session.get_json(PATH, use=Use.WISH)) for _ in range(LIMIT)]
+            asked = [asyncio.create_task(session.get(PATH, as_sent(), use=Use.WISH)) for _ in range(LIMIT)]
             done, waiting = await asyncio.wait(asked, timeout=0.5)
             assert (len(done), len(waiting)) == (20, 20)
             await clock.advance(10.05)
@@ -228,7 +229,7 @@ async def recorded(server: ScriptedServer, answer: Answer, seconds: float = 5.0)
     server.on(PATH, answer)
     async with asking(server.url, Gate(), log, seconds) as session:
         with contextlib.suppress(errors.RequestError):
-            await session.get_json(PATH)
+            await session.get(PATH, as_sent())
     (entry,) = log.entries
     assert isinstance(entry, RequestRecord)
     return entry
@@ -243,7 +244,7 @@ class TestLog:
         log = RequestLog(FakeClock())
         server.on(PATH, OK)
         async with asking(server.url, Gate(), log) as session:
-            await session.get_json(PATH, {"page": 2, "status": "a b"})
+            await session.get(PATH, as_sent(), {"page": 2, "status": "a b"})
         (entry,) = log.entries
         assert isinstance(entry, RequestRecord)
         assert entry.path == f"{PATH}?page=2&status=a+b"
@@ -273,7 +274,7 @@ class TestLog:
         log = RequestLog(FakeClock())
         server.on(PATH, hang())
         async with asking(server.url, Gate(), log) as session:
-            asked = asyncio.create_task(session.get_json(PATH))
+            asked = asyncio.create_task(session.get(PATH, as_sent()))
             await arrived(server, 1)
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
@@ -285,14 +286,14 @@ class TestLog:
         log = RequestLog(FakeClock())
         server.on(PATH, OK, hang_up(), OK)
         async with asking(server.url, Gate(), log) as session:
-            await session.get_json(PATH)
-            await session.get_json(PATH)
+            await session.get(PATH, as_sent())
+            await session.get(PATH, as_sent())
         assert [entry.status for entry in log.entries if isinstance(entry, RequestRecord)] == [200, None, 200]
 
     async def test_what_was_never_sent_is_not_kept(self, server: ScriptedServer) -> None:
         log = RequestLog(FakeClock())
         async with asking(server.url, Gate(places=0), log) as session:
-            asked = asyncio.create_task(session.get_json(PATH))
+            asked = asyncio.create_task(session.get(PATH, as_sent()))
             await settle()
             asked.cancel()
             await asyncio.gather(asked, return_exceptions=True)
@@ -318,5 +319,5 @@ class TestLog:
             "http://made-up", SecretStr(TOKEN), httpx.MockTransport(handler), allowance=Gate(), log=log, clock=clock
         )
         async with contextlib.aclosing(session):
-            await session.get_json(PATH)
+            await session.get(PATH, as_sent())
         assert log.entries == (RequestRecord(START, "GET", PATH, 200, "", 1250, 2),)

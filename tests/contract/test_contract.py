@@ -14,6 +14,7 @@ from comfytui.api.errors import BadRequest, NotFound, ServerError, Unauthorized
 from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
 from comfytui.api.stats import read_stats
 from tests.contract.gateways import Gateway, documented
+from tests.support.reading import as_sent
 
 if TYPE_CHECKING:
     import httpx
@@ -176,7 +177,7 @@ class TestErrors:
     async def test_bad_parameters(self, gateway: Gateway, http: httpx.AsyncClient, name: str, value: str) -> None:
         async with contextlib.aclosing(gateway.session()) as session:
             with pytest.raises(BadRequest, match=name) as caught:
-                await session.get_json("/v1/runner", {name: value})
+                await session.get("/v1/runner", as_sent(), {name: value})
         answer = await http.get("/v1/runner", params={name: value})
         assert answer.status_code == 400
         assert answer.json() == {"status": 400, "message": caught.value.message}
