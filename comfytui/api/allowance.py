@@ -21,6 +21,7 @@ __all__ = [
     "ALONE",
     "COOL_DOWN",
     "LIMIT",
+    "MARGIN",
     "MAX_COOL_DOWN",
     "SHARE",
     "WINDOW",

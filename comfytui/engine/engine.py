@@ -42,7 +42,7 @@ __all__ = ["MIN_INTERVAL", "Engine"]
 MIN_INTERVAL = 1.0
 
 # However long nothing is due: a machine that was suspended is noticed this soon after it wakes.
-_LONGEST_REST = 5.0
+_LONGEST_REST = 6.0
 # Less than any clock's error matters, and enough that no rest is so short that it takes no time at all.
 _SHORTEST_REST = 0.001
 

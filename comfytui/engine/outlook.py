@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.engine.pacing import ALONG
-from comfytui.engine.rotating import Round
+from comfytui.api.allowance import KEPT_FOR_WISHES, MARGIN
+from comfytui.engine.pacing import ALONG, EARLY, room_at
+from comfytui.engine.rotating import Round, all_along
 
 if TYPE_CHECKING:
     from comfytui.api.allowance import Use
@@ -22,6 +23,8 @@ __all__ = ["Outlook", "Standing", "look_out"]
 _BURST = 0.05
 # Seconds that what goes along with others waits for them at most.
 _PATIENCE = 5.0
+# Seconds that polls wait at most for room for what goes along with them.
+_PUT_OFF = 0.1
 
 
 class Standing(NamedTuple):
@@ -63,12 +66,14 @@ class Outlook(NamedTuple):
         standing: How things stand beside that.
         pace: The interval in force.
         horizon: Until when what comes due is asked now, if there is room for it.
+        room_at: When there is room for all that goes along with each other.
     """
 
     snapshot: Snapshot
     standing: Standing
     pace: float
     horizon: float
+    room_at: float = -math.inf
 
     def due_at(self, feed: Feed[object]) -> float:
         """When something is due by its age or its problem: never while paused, once it was tried."""
@@ -90,13 +95,36 @@ class Outlook(NamedTuple):
         next_try = feed.problem.next_try if feed.problem is not None else -math.inf
         return max(feed.tried_on + max(least, self.pace), next_try)
 
+    @property
+    def is_along(self) -> bool:
+        """Whether what is asked now goes along with others."""
+        return self.horizon > self.standing.now
+
+    def put_off(self, moment: float) -> float:
+        """When what is due at a moment may go with all that goes along with it, where that is hardly later.
+
+        What finds no room with the others is asked apart, which costs more than a poll loses by that wait. Minus
+        infinity where there is nothing to wait for.
+        """
+        goes_along = self.is_along and moment <= self.horizon
+        return self.room_at if not goes_along and self.room_at <= moment + _PUT_OFF else -math.inf
+
     def in_company(self, moment: float) -> float:
         """When to ask what is due at a moment and may wait: along with others, or once it has waited for that."""
-        is_along = self.horizon > self.standing.now
-        return moment if is_along else moment + min(self.pace, _PATIENCE)
+        is_now = self.is_along and moment <= self.standing.now
+        return -math.inf if is_now else moment + min(self.pace, _PATIENCE)
+
+    def early(self, moment: float) -> float:
+        """When something begins that may begin a little early: minus infinity where that lets it go along with others.
+
+        Those come by when they were answered, a few milliseconds off each time.
+        """
+        return -math.inf if self.is_along and moment <= self.standing.now + EARLY else moment
 
 
 def look_out(snapshot: Snapshot, standing: Standing) -> Outlook:
     """What is due, and a little more where something was asked just now, which that goes along with."""
     pace, is_along = snapshot.pace, standing.now - standing.beat_on < _BURST
-    return Outlook(snapshot, standing, pace, standing.now + (ALONG * pace if is_along else 0.0))
+    spending, count = snapshot.spending, all_along(snapshot)
+    room = room_at(spending.sent, max(1, spending.share - KEPT_FOR_WISHES - count + 1)) + MARGIN
+    return Outlook(snapshot, standing, pace, standing.now + (ALONG * pace if is_along else 0.0), room)

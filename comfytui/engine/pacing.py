@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ALONG",
     "CHECK_EVERY",
+    "EARLY",
     "JITTER",
     "MAX_BACK_OFF",
     "MAX_BURST",
@@ -52,6 +53,9 @@ ALONG = 0.5
 
 From then on they are due together, so that no more is asked for that.
 """
+
+EARLY = 0.1
+"""Seconds that a round of the rotation begins early to go along with polls, which come by when they were answered."""
 
 MAX_BURST = LIMIT // 2
 """Requests that the rotation never exceeds at once."""

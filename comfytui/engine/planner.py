@@ -142,12 +142,14 @@ def _of_page(outlook: Outlook) -> _BeforeAndAfter:
         return (), ()
     by_time = _polled_at(outlook, key)
     by_wish = min(_wished_at(outlook, key), by_time + outlook.pace / 2)
-    return (_candidate(Ask(key, Use.POLL), by_time, outlook), _candidate(Ask(key, Use.WISH), by_wish, outlook)), ()
+    polled = _candidate(Ask(key, Use.POLL), by_time, outlook, outlook.put_off(by_time))
+    return (polled, _candidate(Ask(key, Use.WISH), by_wish, outlook)), ()
 
 
 def _of_runner(outlook: Outlook, resource: Resource) -> Iterator[_Candidate]:
     """A runner's history or details by time, and by wish as far as something is left for the page to be turned."""
-    yield _candidate(Ask(resource, Use.POLL), _polled_at(outlook, resource), outlook)
+    by_time = _polled_at(outlook, resource)
+    yield _candidate(Ask(resource, Use.POLL), by_time, outlook, outlook.put_off(by_time))
     # Pages of a whole list are turned without asking anybody.
     kept = 0 if outlook.snapshot.attention.whole else KEPT_FOR_WISHES
     spending = outlook.snapshot.spending

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from comfytui.api.allowance import Use
 from comfytui.engine.departures import departed_since, is_gone
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.pacing import CHECK_EVERY, MAX_BACK_OFF, room_by_time, rotation_burst
+from comfytui.engine.pacing import CHECK_EVERY, EARLY, MAX_BACK_OFF, room_by_time, rotation_burst
 from comfytui.engine.resources import HistoryKey, StatsKey
 
 if TYPE_CHECKING:
     from comfytui.engine.outlook import Outlook
     from comfytui.engine.pacing import Burst
-    from comfytui.engine.snapshot import Snapshot
+    from comfytui.engine.snapshot import Attention, Snapshot
 
-__all__ = ["Round", "Turn", "burst_of", "next_turn"]
+__all__ = ["Round", "Turn", "all_along", "burst_of", "next_turn"]
 
 _Rotated: TypeAlias = HistoryKey | StatsKey
 
 # With the list and the three of the cursor as many as fit into flights.MAX_FLIGHTS: none is given up for another.
-_AT_ONCE: Mapping[type[_Rotated], int] = {HistoryKey: 3, StatsKey: 1}
+_AT_ONCE = 4
 # Of a full round one in so many at most is a check that nothing but the view asks for.
 _CHECKS_APART = 4
 # How many the first round has less than others: who begins to look around presses keys.
@@ -51,7 +51,7 @@ class Round(NamedTuple):
 
     def after_one(self, snapshot: Snapshot, now: float) -> Round:
         """The same with one more; the next one, where it is time for that. The very first leaves room for keys."""
-        if now >= self.began_on + burst_of(snapshot).seconds:
+        if now >= self.began_on + burst_of(snapshot).seconds - EARLY:
             return Round(now, 1 if self.began_on > -math.inf else 1 + _SPARED)
         return self._replace(asked=self.asked + 1)
 
@@ -65,6 +65,14 @@ def burst_of(snapshot: Snapshot) -> Burst:
     return rotation_burst(snapshot.interval, snapshot.pace, snapshot.spending.share, snapshot.attention)
 
 
+def all_along(snapshot: Snapshot) -> int:
+    """How many go along with each other at most: the list, the three of the cursor, and a round."""
+    polled = 1 if snapshot.attention.runner_id is None else 4
+    if not _is_wanted(snapshot.attention):
+        return polled
+    return polled + (burst_of(snapshot).most if _lacks_any(snapshot) else burst_of(snapshot).at_rest)
+
+
 def next_turn(outlook: Outlook) -> Turn | None:
     """What is due first of the histories in view and of the checks, the never asked and the oldest before others.
 
@@ -72,23 +80,27 @@ def next_turn(outlook: Outlook) -> Turn | None:
     others. None at all while pages of a whole list never were asked: a person waits for those.
     """
     snapshot, standing = outlook.snapshot, outlook.standing
-    attention = snapshot.attention
-    if attention.paused or not (attention.visible or attention.unchecked) or _is_loading(snapshot):
+    if snapshot.attention.paused or not _is_wanted(snapshot.attention) or _is_loading(snapshot):
         return None
     burst = burst_of(snapshot)
     room = max(room_by_time(snapshot.spending), standing.let_at(Use.ROTATION))
     opens_at = standing.round.opens_at(burst.most, burst.seconds)
-    if max(opens_at, room) > standing.now:
-        return Turn(None, max(opens_at, room))
-    rests_until = outlook.in_company(standing.round.opens_at(burst.at_rest, burst.seconds))
-    if rests_until > standing.now and not _lacks_any(snapshot):
-        return Turn(None, rests_until)
+    opens_at = max(room, outlook.early(opens_at), outlook.put_off(opens_at))
+    rests_until = outlook.in_company(outlook.early(standing.round.opens_at(burst.at_rest, burst.seconds)))
+    if not _lacks_any(snapshot):
+        opens_at = max(opens_at, rests_until)
+    if opens_at > standing.now:
+        return Turn(None, opens_at)
     first = _first(outlook, burst)
     if first is None:
         return None
     key, due_at = first
     at = standing.now if due_at <= outlook.horizon else due_at
     return Turn(key, at if due_at == -math.inf else max(at, rests_until))
+
+
+def _is_wanted(attention: Attention) -> bool:
+    return bool(attention.visible or attention.unchecked)
 
 
 def _lacks_any(snapshot: Snapshot) -> bool:
@@ -98,14 +110,17 @@ def _lacks_any(snapshot: Snapshot) -> bool:
 
 
 def _first(outlook: Outlook, burst: Burst) -> tuple[_Rotated, float] | None:
-    """What is due first, and when, of what may be asked: of each kind there are few under way at once."""
+    """What is due first, and when, of what may be asked: few are under way at once, and of checks one."""
     under_way = [type(resource) for resource, use in outlook.standing.in_flight.items() if use is Use.ROTATION]
+    if len(under_way) >= _AT_ONCE:
+        return None
     histories = _histories(outlook)
-    checks = _checks(outlook, histories, _CHECKS_APART * burst.seconds / burst.most)
+    apart = _CHECKS_APART * burst.seconds / burst.most
+    checks = _checks(outlook, histories, apart) if StatsKey not in under_way else {}
     found: list[tuple[_Rotated, float]] = []
     # By their ids until here: there are many, and this is done for each request.
     for kind, moments in ((HistoryKey, histories), (StatsKey, checks)):
-        if moments and under_way.count(kind) < _AT_ONCE[kind]:
+        if moments:
             runner_id = min(moments, key=moments.__getitem__)
             found.append((kind(runner_id), moments[runner_id]))
     return min(found, key=lambda each: each[1], default=None)

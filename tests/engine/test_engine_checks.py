@@ -103,7 +103,7 @@ class TestOthers:
             assert StatsKey("r3") in await at.asked_within(5)
 
     async def test_a_full_view_is_checked_slowly_once_all_histories_are_known(self) -> None:
-        async with rig(FULL_VIEW) as at:
+        async with rig(FULL_VIEW, latency=lambda: 0.03) as at:
             await at.clock.advance(24)
             assert at.snapshot.stats.keys() == {"r1"}
             await at.clock.advance(130)

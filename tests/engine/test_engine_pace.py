@@ -71,9 +71,9 @@ class TestSleepAndSlowness:
             await at.clock.advance(20)
             at.clock.jump(jump)
             at.source.forget()
-            await at.clock.advance(5)
+            await at.clock.advance(6)
             assert at.source.asked == [PAGE, HISTORY, RUNNER, STATS]
-            assert await at.asked_within(599) == []
+            assert await at.asked_within(595) == []
 
     async def test_after_a_sleep_nothing_old_is_called_live(self) -> None:
         async with rig(Attention(), latency=lambda: 1.0) as at:

@@ -42,7 +42,7 @@ class TestHistories:
         assert order == ["r3", "r4", "r2"]
 
     def test_one_that_takes_long_delays_no_other_and_yet_they_are_few(self) -> None:
-        under_way: dict[Resource, Use] = {HistoryKey(f"x{n}"): Use.ROTATION for n in range(3)}
+        under_way: dict[Resource, Use] = {HistoryKey(f"x{n}"): Use.ROTATION for n in range(4)}
         assert plan(FRESH, Standing(NOW, in_flight=under_way)).ask is None
         del under_way[HistoryKey("x1")]
         assert plan(FRESH, Standing(NOW, in_flight=under_way)).ask == Ask(HistoryKey("r2"), Use.ROTATION)
@@ -110,8 +110,8 @@ class TestRound:
     def test_it_counts_until_it_is_time_for_the_next(self) -> None:
         first = Round(1.0, 4).after_one(FRESH, NOW)
         assert first == Round(NOW, 1)
-        assert first.after_one(FRESH, 104.9) == Round(NOW, 2)
-        assert first.after_one(FRESH, 105.0) == Round(105.0, 1)
+        assert first.after_one(FRESH, 104.8) == Round(NOW, 2)
+        assert first.after_one(FRESH, 104.95) == Round(104.95, 1)
 
     def test_that_of_the_start_leaves_room_for_keys(self) -> None:
         assert Round().after_one(FRESH, NOW) == Round(NOW, 3)
