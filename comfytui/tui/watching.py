@@ -38,7 +38,7 @@ __all__ = ["WatchingApp"]
 
 _KEEP_AFTER = 1.0
 
-# Answers of one round of polls come within this time, and nobody who does nothing sees that they are shown together.
+# Answers of one round of polls come within this time of the first, and nobody who does nothing misses them meanwhile.
 _LULL = 0.04
 
 # Seconds after a key press, and after a start, in which nothing of what comes waits for more.
@@ -110,15 +110,17 @@ class WatchingApp(TakingApp):
             self.set_timer(_AT_REST, self._at_rest.pop(0))
 
     async def _follow(self) -> None:
-        async for snapshot in self.fleet.engine.subscribe():
+        engine = self.fleet.engine
+        async for _ in engine.subscribe():
+            if self.clock.monotonic() - self._stirred_on >= _CALM_AFTER:
+                await self._lull.rest()
+            snapshot = engine.snapshot
             asked_for, self.snapshot = self.snapshot.needs_token, snapshot
             # Another refusal may follow a new token with no snapshot in between that needs none.
             if snapshot.needs_token is not None and snapshot.needs_token is not asked_for:
                 self.ask_for_token(snapshot.needs_token)
             if snapshot.ahead and not self._skew_told:
                 self._tell_of_skew(snapshot.ahead)
-            if self.clock.monotonic() - self._stirred_on >= _CALM_AFTER:
-                await self._lull.rest()
 
     def stir(self) -> None:
         """Somebody does something: from now on and for a while all that comes is shown as it comes."""
