@@ -45,6 +45,8 @@ _CALM = 0.2
 _FOLLOWED = 0.4
 # Rows that the cursor goes down before it goes up again.
 _SPAN = 8
+# How often a key is pressed until one has moved the cursor: the other way, and that once more.
+_ATTEMPTS = 3
 # Parts of a second: keys come at no rhythm that the program's own timers could share.
 _UNEVEN = 0.618
 # Until then all runners in view have told their histories.
@@ -134,10 +136,20 @@ def keys_beside(watches: Sequence[Stopwatch], count: int) -> list[list[float]]:
     for number in range(-2, count):
         for watch, seconds in zip(watches, took, strict=True):
             watch.listen(0.1 * (_UNEVEN * number % 1))
-            press = _move(watch, number)
+            press = _move_surely(watch, number)
             # The first of each key pays for what is done once.
             seconds.extend([press.first] * (number >= 0))
     return took
+
+
+def _move_surely(watch: Stopwatch, number: int) -> Press:
+    """Move the cursor as `_move` does; a key that moved nothing was not answered by what was written all the same."""
+    for attempt in range(_ATTEMPTS):
+        before = watch.cursor
+        press = _move(watch, number + attempt * _SPAN)
+        if watch.cursor != before:
+            return press
+    raise AssertionError(f"the cursor cannot be moved:\n{watch.screen}")
 
 
 def _moves(watch: Stopwatch, count: int, quiet: float) -> list[Press]:

@@ -25,6 +25,8 @@ _CALM = 0.08
 _CALM_BY = 1.0
 # Seconds after which a key is taken to have done nothing.
 _DEAD = 1.0
+# A column within the first pane.
+_WITHIN = 4
 # Seconds that a key's consequences may go on writing.
 _FOLLOWED = 1.5
 
@@ -64,6 +66,14 @@ class Stopwatch(Terminal):
         while self._pieces:
             self._draw_next()
         return super().lines
+
+    @property
+    def cursor(self) -> tuple[tuple[int, str], ...]:
+        """The lines that stand out by their background, each with its number: where the cursor of a list is."""
+        lines = self.lines
+        grounds = [self._screen.buffer[number][_WITHIN].bg for number in range(len(lines))]
+        usual = max(grounds, key=grounds.count)
+        return tuple((number, lines[number]) for number, ground in enumerate(grounds) if ground != usual)
 
     def wait_written(self, text: str) -> None:
         """Read until the program has written this in one piece, without drawing anything."""
