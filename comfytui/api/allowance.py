@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -27,6 +27,7 @@ __all__ = [
     "WINDOW",
     "Allowance",
     "LocalAllowance",
+    "OnSent",
     "Send",
     "Spending",
     "Use",
@@ -140,6 +141,10 @@ class Allowance(Protocol):
     def cool_down(self, seconds: float) -> None:
         """Let nobody who shares send anything for so long, at most MAX_COOL_DOWN; of two, the longer one wins."""
         ...
+
+
+OnSent: TypeAlias = Callable[[], None] | None
+"""Whom to tell that a request was taken leave for and is sent now; None for nobody."""
 
 
 class Send(NamedTuple):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from comfytui.api.allowance import Use
+from comfytui.api.allowance import OnSent, Use
 from comfytui.api.errors import InvalidArgument
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow, read_history, read_stats
 from comfytui.api.reader import Reader
@@ -41,6 +41,7 @@ class ComfyControlClient:
         per_page: int = 10,
         status: RunnerStatus | str | None = None,
         use: Use = Use.POLL,
+        on_sent: OnSent = None,
     ) -> RunnerPage:
         """One page of runners, newest created first (page list-runners).
 
@@ -49,6 +50,7 @@ class ComfyControlClient:
             per_page: 1 to 100.
             status: "active", "disabled", or None for both.
             use: What for; it decides who goes first where the allowance is short.
+            on_sent: Called when the request is sent, which may be later, for the allowance may make it wait.
 
         Raises:
             InvalidArgument: An argument is out of range; nothing was asked.
@@ -57,27 +59,27 @@ class ComfyControlClient:
         params: dict[str, str | int] = {"page": _page(page), "per_page": _per_page(per_page)}
         if status is not None:
             params["status"] = _status(status)
-        return await self._session.get(_RUNNERS, self._pages, params, use)
+        return await self._session.get(_RUNNERS, self._pages, params, use, on_sent)
 
-    async def get_runner(self, runner_id: str, use: Use = Use.POLL) -> Runner:
+    async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
         """One runner by id (page get-runner); raises as `list_runners` does."""
-        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}", self._runners, use=use)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}", self._runners, None, use, on_sent)
 
-    async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
+    async def get_history(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first (page get-runner-history).
 
         Raises as `list_runners` does.
         """
-        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/history", self._histories, use=use)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/history", self._histories, None, use, on_sent)
 
-    async def get_stats(self, runner_id: str, use: Use = Use.POLL) -> RunnerStats:
+    async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
         """What a runner's machine says of itself right now (page get-runner-stats).
 
         The API asks the runner before it answers, so this takes as long as that is slow. A ServerError of status 500
         is how it says that the runner does not answer.
         Raises as `list_runners` does.
         """
-        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, use=use)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, None, use, on_sent)
 
     async def aclose(self) -> None:
         """Close the session; nothing may be asked afterwards."""

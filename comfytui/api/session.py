@@ -13,11 +13,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httpx
 
-from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, Use
+from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, OnSent, Use
 from comfytui.api.answers import Answer, Wire, explain, is_hang_up
 from comfytui.api.body import as_message, message_in, without_token
 from comfytui.api.connection import connect
@@ -106,7 +106,12 @@ class Session:
         return self._server_clock.ahead
 
     async def get(
-        self, path: str, reader: Reader[_T], params: Mapping[str, str | int] | None = None, use: Use = Use.POLL
+        self,
+        path: str,
+        reader: Reader[_T],
+        params: Mapping[str, str | int] | None = None,
+        use: Use = Use.POLL,
+        on_sent: OnSent = None,
     ) -> _T:
         """GET a path below the address and read the JSON that is answered.
 
@@ -115,11 +120,12 @@ class Session:
             reader: What makes of it what it says.
             params: The query.
             use: What for; it decides who goes first where the allowance is short.
+            on_sent: Called when it has waited for the allowance long enough and is sent.
 
         Raises:
             RequestError: The leaf of the tree for what went wrong.
         """
-        outcome = await self._outcome(path, params, use, reader)
+        outcome = await self._outcome(path, params, _Errand(use, on_sent), reader)
         if isinstance(outcome, ComfyControlError):
             raise outcome
         return outcome
@@ -129,15 +135,15 @@ class Session:
         await self._client.aclose()
 
     async def _outcome(
-        self, path: str, params: Mapping[str, str | int] | None, use: Use, reader: Reader[_T]
+        self, path: str, params: Mapping[str, str | int] | None, errand: _Errand, reader: Reader[_T]
     ) -> _T | ComfyControlError:
         patience = _Patience(self._timeout)
         try:
             attempt = self._attempt(path, params)
-            outcome = await self._send(attempt, use, patience, reader)
+            outcome = await self._send(attempt, errand, patience, reader)
             if not attempt.went_stale:
                 return outcome
-            return await self._send(self._attempt(path, params), use, patience, reader)
+            return await self._send(self._attempt(path, params), errand, patience, reader)
         except httpx.InvalidURL:
             return InvalidArgument("this cannot be asked: the path is too long, or is no path")
 
@@ -157,10 +163,12 @@ class Session:
         return url
 
     async def _send(
-        self, attempt: _Attempt, use: Use, patience: _Patience, reader: Reader[_T]
+        self, attempt: _Attempt, errand: _Errand, patience: _Patience, reader: Reader[_T]
     ) -> _T | ComfyControlError:
         """What a request brings: what it says, or the error that stands for what went wrong."""
-        await self._allowance.take(use)
+        await self._allowance.take(errand.use)
+        if errand.on_sent is not None:
+            errand.on_sent()
         at, start = self._clock.now(), self._clock.monotonic()
         outcome: _T | ComfyControlError = RequestError(_METHOD, attempt.path, "given up before an answer came")
         try:
@@ -238,6 +246,13 @@ class Session:
                 size=len(answer.raw) if answer else 0,
             )
         )
+
+
+class _Errand(NamedTuple):
+    """What a request is for, and who wants to know when it is sent."""
+
+    use: Use
+    on_sent: OnSent
 
 
 @dataclass(slots=True)

@@ -22,11 +22,13 @@ from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Snapshot
 
 if TYPE_CHECKING:
+    from comfytui.api.allowance import OnSent
     from comfytui.api.errors import ComfyControlError
+    from comfytui.clock import Clock
     from comfytui.engine.planner import Ask
     from comfytui.engine.resources import Resource, RunnerSource
 
-__all__ = ["Fold", "answered", "ask", "failed"]
+__all__ = ["Errand", "Fold", "answered", "ask", "failed"]
 
 Fold: TypeAlias = Callable[[Snapshot, Seen], Snapshot]
 """What an answer makes of the snapshot of when it is there."""
@@ -34,20 +36,40 @@ Fold: TypeAlias = Callable[[Snapshot, Seen], Snapshot]
 _SILENT = 500
 
 
-async def ask(source: RunnerSource, question: Ask) -> Fold:
+class Errand:
+    """A question on its way, and when it was asked and sent: the allowance may make it wait in between.
+
+    Args:
+        clock: Says when things are.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asked_on = self._sent_on = clock.monotonic()
+
+    def sent(self) -> None:
+        """It is sent now."""
+        self._sent_on = self._clock.monotonic()
+
+    def seen(self) -> Seen:
+        """It is answered now, or has failed."""
+        return Seen(self._asked_on, self._clock.monotonic(), self._clock.now(), self._sent_on)
+
+
+async def ask(source: RunnerSource, question: Ask, on_sent: OnSent = None) -> Fold:
     """Ask for a resource; ComfyControlError where it is not answered."""
     match question.resource:
         case PageKey(page, per_page, status) as key:
-            answer = await source.list_runners(page, per_page, status, use=question.use)
+            answer = await source.list_runners(page, per_page, status, use=question.use, on_sent=on_sent)
             return lambda snapshot, seen: fold_page(snapshot, key, answer, seen)
         case RunnerKey(runner_id):
-            runner = await source.get_runner(runner_id, use=question.use)
+            runner = await source.get_runner(runner_id, use=question.use, on_sent=on_sent)
             return lambda snapshot, seen: fold_runner(snapshot, runner_id, runner, seen)
         case HistoryKey(runner_id):
-            history = await source.get_history(runner_id, use=question.use)
+            history = await source.get_history(runner_id, use=question.use, on_sent=on_sent)
             return lambda snapshot, seen: fold_history(snapshot, runner_id, history, seen)
         case StatsKey(runner_id):
-            stats = await source.get_stats(runner_id, use=question.use)
+            stats = await source.get_stats(runner_id, use=question.use, on_sent=on_sent)
             return lambda snapshot, seen: fold_stats(snapshot, runner_id, stats, seen)
         case _:
             assert_never(question.resource)
@@ -58,7 +80,7 @@ def answered(snapshot: Snapshot, resource: Resource, fold: Fold, seen: Seen) -> 
 
     How long stats took says how far away the runner is, and nothing of the API.
     """
-    took = None if isinstance(resource, StatsKey) else seen.on - seen.asked_on
+    took = None if isinstance(resource, StatsKey) else seen.took
     return recovered(fold(snapshot, seen), took)
 
 

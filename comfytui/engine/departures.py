@@ -28,11 +28,18 @@ class Seen(NamedTuple):
         asked_on: When it was asked, on the engine's monotonic clock.
         on: When the answer was there, on that clock.
         at: The same in UTC.
+        sent_on: When it was sent, which may be long after it was asked, for the allowance may make it wait.
     """
 
     asked_on: float
     on: float
     at: datetime
+    sent_on: float | None = None
+
+    @property
+    def took(self) -> float:
+        """Seconds from its being sent to the answer."""
+        return self.on - (self.asked_on if self.sent_on is None else self.sent_on)
 
 
 def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:

@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import ComfyControlError
 from comfytui.engine.actions import Attend, ChangeInterval, Reconnect, Refresh
-from comfytui.engine.asking import answered, ask, failed
-from comfytui.engine.departures import Seen
+from comfytui.engine.asking import Errand, answered, ask, failed
 from comfytui.engine.drift import Drift
 from comfytui.engine.flights import Flights
 from comfytui.engine.folding import attend, repace
@@ -33,6 +32,7 @@ if TYPE_CHECKING:
     from comfytui.api.allowance import Allowance
     from comfytui.clock import Clock
     from comfytui.engine.actions import Action
+    from comfytui.engine.departures import Seen
     from comfytui.engine.planner import Ask, Plan
     from comfytui.engine.resources import Resource, RunnerSource
     from comfytui.engine.snapshot import Attention
@@ -147,13 +147,13 @@ class Engine:
     async def _connected(self) -> RunnerSource:
         while True:
             self._reconnecting = False
-            asked_on = self._clock.monotonic()
+            errand = Errand(self._clock)
             try:
                 return await self._connect()
             except ComfyControlError as error:
                 page = front(self.snapshot.attention)
-                self._wishes.grant(page, asked_on)
-                self._fail(page, error, asked_on)
+                self._wishes.grant(page, errand.seen().asked_on)
+                self._fail(page, error, errand.seen())
             while not self._reconnecting and (step := self._plan_page()).ask is None:
                 await self._rest(step)
 
@@ -232,17 +232,17 @@ class Engine:
         self._wake.set()
 
     async def _ask(self, source: RunnerSource, question: Ask) -> None:
-        asked_on = self._clock.monotonic()
+        errand = Errand(self._clock)
         try:
-            fold = await ask(source, question)
+            fold = await ask(source, question, errand.sent)
         except ComfyControlError as error:
-            self._fail(question.resource, error, asked_on)
+            self._fail(question.resource, error, errand.seen())
         else:
             known = self._counted()._replace(ahead=source.ahead)
-            self._publish(answered(known, question.resource, fold, self._seen(asked_on)))
+            self._publish(answered(known, question.resource, fold, errand.seen()))
 
-    def _fail(self, resource: Resource, error: ComfyControlError, asked_on: float) -> None:
-        self._publish(failed(self._counted(), resource, error, self._seen(asked_on), self._jitter()))
+    def _fail(self, resource: Resource, error: ComfyControlError, seen: Seen) -> None:
+        self._publish(failed(self._counted(), resource, error, seen, self._jitter()))
 
     def _attend(self, attention: Attention) -> None:
         before = self.snapshot.attention
@@ -275,9 +275,6 @@ class Engine:
         self._wishes.clear()
         self._wishes.add(attended(self.snapshot), self._clock.monotonic(), 0.0)
         self._publish(with_spending(forget_problems(self.snapshot), self._allowance.spending))
-
-    def _seen(self, asked_on: float) -> Seen:
-        return Seen(asked_on, self._clock.monotonic(), self._clock.now())
 
     def _counted(self) -> Snapshot:
         """What is known, with what it has cost so far."""

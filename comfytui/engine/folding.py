@@ -103,7 +103,7 @@ def fold_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ..
 
 def fold_stats(snapshot: Snapshot, runner_id: str, stats: RunnerStats, seen: Seen) -> Snapshot:
     """Take in an answer of Get Runner Stats: the runner is reachable."""
-    checkup = answering(snapshot.checkup(runner_id).value, stats, seen.on - seen.asked_on)
+    checkup = answering(snapshot.checkup(runner_id).value, stats, seen.took)
     return _with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
 
 

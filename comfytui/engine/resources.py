@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from comfytui.api.allowance import Use
+from comfytui.api.allowance import OnSent, Use
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
@@ -70,7 +70,8 @@ Resource: TypeAlias = PageKey | RunnerKey | HistoryKey | StatsKey
 class RunnerSource(Protocol):
     """Who answers for the API; every method raises `comfytui.api.errors.ComfyControlError` when it cannot.
 
-    `use` says what a question is for: it decides who goes first where the allowance is short.
+    `use` says what a question is for: it decides who goes first where the allowance is short. `on_sent` is called when
+    it has waited for that and is sent.
     """
 
     @property
@@ -79,20 +80,25 @@ class RunnerSource(Protocol):
         ...
 
     async def list_runners(
-        self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None, use: Use = Use.POLL
+        self,
+        page: int = 1,
+        per_page: int = 10,
+        status: RunnerStatus | None = None,
+        use: Use = Use.POLL,
+        on_sent: OnSent = None,
     ) -> RunnerPage:
         """One page of runners, newest created first."""
         ...
 
-    async def get_runner(self, runner_id: str, use: Use = Use.POLL) -> Runner:
+    async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
         """One runner by id."""
         ...
 
-    async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
+    async def get_history(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first."""
         ...
 
-    async def get_stats(self, runner_id: str, use: Use = Use.POLL) -> RunnerStats:
+    async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
         """What a runner's machine says of itself right now; a ServerError of status 500 where it does not answer."""
         ...
 

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from comfytui.api.allowance import Use
+from comfytui.api.allowance import OnSent, Use
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.errors import InvalidArgument, NotFound, ServerError, Unintelligible
 from comfytui.api.models import RunnerStatus
@@ -39,7 +39,9 @@ class PathKeeper(Session):
         self.uses: list[Use] = []
         self._answer = answer or {"id": "r"}
 
-    async def get(self, path: str, reader: Reader[T], params: object = None, use: Use = Use.POLL) -> T:
+    async def get(
+        self, path: str, reader: Reader[T], params: object = None, use: Use = Use.POLL, on_sent: OnSent = None
+    ) -> T:
         self.paths.append(path)
         self.uses.append(use)
         return reader.read(path.encode(), b"", "", self._answer)

@@ -106,6 +106,18 @@ class TestAllowance:
             assert await asked == {"ok": True}
         assert gate.taken == [use]
 
+    async def test_whoever_wants_to_know_hears_when_it_is_sent(self, server: ScriptedServer) -> None:
+        gate, told = Gate(places=0), asyncio.Event()
+        server.on(PATH, OK)
+        async with asking(server.url, gate) as session:
+            asked = asyncio.create_task(session.get(PATH, as_sent(), on_sent=told.set))
+            await settle()
+            assert not told.is_set()
+            gate.let_in()
+            await told.wait()
+            assert len(server.requests) == 0, "to the moment, not afterwards"
+            assert await asked == {"ok": True}
+
     async def test_the_repeat_on_a_new_connection_is_taken_too(self, server: ScriptedServer) -> None:
         gate = Gate(places=2)
         server.on(PATH, OK, hang_up(), OK)

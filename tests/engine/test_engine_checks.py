@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import SHARE, WINDOW, Use
+import pytest
+
+from comfytui.api.allowance import SHARE, WINDOW, LocalAllowance, Use
 from comfytui.api.errors import NotFound, ServerError
+from comfytui.engine.actions import Attend
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.resources import HistoryKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Attention
-from tests.engine.rig import ALL, DOWN, FULL_VIEW, HISTORY, PAGE, RUNNER, STATS, rig, soon
+from tests.engine.rig import ALL, DOWN, FULL_VIEW, HISTORY, INTERVAL, PAGE, RUNNER, STATS, rig, soon
 from tests.support.builders import make_stats
+
+if TYPE_CHECKING:
+    from tests.support.clock import FakeClock
 
 SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the runner", 500)
 GONE = NotFound("GET", "/v1/runner/r1/stats", "requested entity not found", 404)
@@ -31,6 +38,31 @@ async def test_what_is_found_is_published_beside_the_rest() -> None:
         del at.source.stats["r1"]
         await at.clock.advance(15)
         assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=0.0, stats=make_stats())
+
+
+class Crowded(LocalAllowance):
+    """An allowance of which others have so much that it takes seconds to get any."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__(clock)
+        self._waits = clock
+
+    async def take(self, use: Use) -> None:
+        await self._waits.sleep(6.0)
+        await super().take(use)
+
+
+async def test_how_long_an_answer_took_is_told_without_the_wait_for_the_allowance() -> None:
+    """Several dashboards share one: that this one had to wait is nothing that a runner or the API is slow for."""
+    async with rig(Attention(), latency=lambda: 0.25) as at:
+        at.source._allowance = Crowded(at.clock)
+        await at.perform(Attend(ALL))
+        await at.clock.advance(30)
+        checkup = at.snapshot.checkup("r1").value
+        assert checkup is not None
+        assert checkup.latency == pytest.approx(0.25)
+        assert at.snapshot.response_time == pytest.approx(0.25)
+        assert at.snapshot.pace == INTERVAL
 
 
 async def test_every_quarter_of_a_minute_however_much_it_is_wished_for_and_whatever_comes_of_it() -> None:

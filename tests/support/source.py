@@ -13,7 +13,7 @@ from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, 
 from tests.support.builders import make_page, make_runner, make_stats
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import Allowance
+    from comfytui.api.allowance import Allowance, OnSent
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
     from comfytui.clock import Clock
 
@@ -85,28 +85,35 @@ class ScriptedSource:
             self._held.pop(resource).set()
 
     async def list_runners(
-        self, page: int = 1, per_page: int = 10, status: RunnerStatus | None = None, use: Use = Use.POLL
+        self,
+        page: int = 1,
+        per_page: int = 10,
+        status: RunnerStatus | None = None,
+        use: Use = Use.POLL,
+        on_sent: OnSent = None,
     ) -> RunnerPage:
         key = PageKey(page, per_page, status)
-        return await self._answer(key, use, lambda: self.pages.get(key, make_page()))
+        return await self._answer(key, use, on_sent, lambda: self.pages.get(key, make_page()))
 
-    async def get_runner(self, runner_id: str, use: Use = Use.POLL) -> Runner:
+    async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
         key = RunnerKey(runner_id)
-        return await self._answer(key, use, lambda: self.runners.get(runner_id) or make_runner(runner_id))
+        return await self._answer(key, use, on_sent, lambda: self.runners.get(runner_id) or make_runner(runner_id))
 
-    async def get_history(self, runner_id: str, use: Use = Use.POLL) -> tuple[Workflow, ...]:
-        return await self._answer(HistoryKey(runner_id), use, lambda: self.histories.get(runner_id, ()))
+    async def get_history(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> tuple[Workflow, ...]:
+        return await self._answer(HistoryKey(runner_id), use, on_sent, lambda: self.histories.get(runner_id, ()))
 
-    async def get_stats(self, runner_id: str, use: Use = Use.POLL) -> RunnerStats:
-        return await self._answer(StatsKey(runner_id), use, lambda: self.stats.get(runner_id) or make_stats())
+    async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
+        return await self._answer(StatsKey(runner_id), use, on_sent, lambda: self.stats.get(runner_id) or make_stats())
 
     async def aclose(self) -> None:
         assert not self.under_way.total(), "closed with questions open"
         self.closed += 1
 
-    async def _answer(self, resource: Resource, use: Use, script: Callable[[], T | Exception]) -> T:
+    async def _answer(self, resource: Resource, use: Use, on_sent: OnSent, script: Callable[[], T | Exception]) -> T:
         if self._allowance is not None:
             await self._allowance.take(use)
+        if on_sent is not None:
+            on_sent()
         self.log.append((self._clock.monotonic(), resource))
         self.uses.append(use)
         self.under_way[resource] += 1

@@ -59,11 +59,16 @@ async def ask(client: ComfyControlClient, allowance: Allowance, clock: Clock, se
         seconds: How long it may take.
         proxy: The variable with the proxy that the request goes through, if any.
     """
-    start = clock.monotonic()
+    sent_on = clock.monotonic()
     outcome: RunnerPage | ComfyControlError
+
+    def sent() -> None:
+        nonlocal sent_on
+        sent_on = clock.monotonic()
+
     try:
         async with asyncio.timeout(seconds):
-            outcome = await client.list_runners(per_page=1, use=Use.WISH)
+            outcome = await client.list_runners(per_page=1, use=Use.WISH, on_sent=sent)
     except TimeoutError:
         if allowance.wait_for(Use.WISH) > 0:
             return Asked(_held_back(allowance.spending.cooling(clock.monotonic())))
@@ -71,7 +76,7 @@ async def ask(client: ComfyControlClient, allowance: Allowance, clock: Clock, se
     except ComfyControlError as error:
         outcome = error
     answered = not isinstance(outcome, InvalidArgument | Unreachable | TimedOut)
-    took = (clock.monotonic() - start) * 1000
+    took = (clock.monotonic() - sent_on) * 1000
     return Asked(verdict(outcome, took, proxy), client.ahead if answered else None)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass, field
 
 import pytest
@@ -140,6 +141,20 @@ async def test_nothing_is_asked_while_the_api_wants_to_be_left_alone() -> None:
         assert server.requests == []
     assert asked.check.result is Result.WARN
     assert "left alone for another 7s" in asked.check.found
+
+
+async def test_waiting_for_the_budget_is_not_the_apis_slowness() -> None:
+    clock = FakeClock()
+    allowance = LocalAllowance(clock, share=1)
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", PAGE)
+        client = ComfyControlClient(Session(server.url, SecretStr("cfc_s3cret"), allowance=allowance, clock=clock))
+        await ask(client, allowance, clock, 5.0)
+        second = asyncio.create_task(ask(client, allowance, clock, 5.0))
+        await clock.advance(11)
+        asked = await second
+        await client.aclose()
+    assert "answered in 0 ms" in asked.check.found
 
 
 async def test_nothing_is_asked_while_the_budget_is_spent() -> None:
