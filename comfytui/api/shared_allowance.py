@@ -100,8 +100,10 @@ class SharedAllowance:
 
     async def _take(self, use: Use, place: Place) -> None:
         await place.reached()
-        await self._line.grown()
-        await place.reached()
+        if use is not Use.WISH:
+            # Nobody waits for it, so it waits for whatever else is about to be asked.
+            await self._line.grown()
+            await place.reached()
         while place.granted is None and (delay := await self._claim(use, place)) > 0:
             await self._clock.sleep(min(delay, self._window / _LOOKS))
             await place.reached()

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.api.allowance import ALONE, COOL_DOWN, Use
+from comfytui.api.allowance import ALONE, COOL_DOWN, Send, Use
+from comfytui.api.ledger import Claim, Ledger, Trouble
 from comfytui.api.request_log import Note, RequestLog
 from comfytui.api.shared_allowance import SharedAllowance
 from comfytui.clock import Clock, SystemClock
@@ -221,6 +222,28 @@ class TestCancelling:
             kinds = sorted(send.use for send in allowance._standing.sends)
         assert sends_in(path) == 5
         assert kinds == sorted(uses)
+
+    @pytest.mark.parametrize(
+        ("first", "claims"),
+        [(Use.POLL, [(Use.POLL, Use.ROTATION)]), (Use.WISH, [(Use.WISH,), (Use.ROTATION,)])],
+        ids=["a poll", "a wish"],
+    )
+    async def test_all_but_a_wish_wait_for_what_comes_with_them(
+        self, path: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch, first: Use, claims: list[tuple[Use, ...]]
+    ) -> None:
+        claimed: list[tuple[Use, ...]] = []
+        claim = Ledger.claim
+
+        def note(ledger: Ledger, uses: tuple[Use, ...], unsaved: Sequence[Send], until: float) -> Claim | Trouble:
+            claimed.append(uses)
+            return claim(ledger, uses, unsaved, until)
+
+        monkeypatch.setattr(Ledger, "claim", note)
+        async with shared(SystemClock(), path, log) as (allowance,):
+            asked = asyncio.create_task(allowance.take(first))
+            await asyncio.sleep(0)
+            await asyncio.gather(asked, asyncio.create_task(allowance.take(Use.ROTATION)))
+        assert claimed == claims
 
     @pytest.mark.parametrize("steps", range(0, 40, 4))
     async def test_whoever_leaves_while_they_are_asked_for_costs_nothing(
