@@ -251,7 +251,8 @@ class Engine:
         now = self._clock.monotonic()
         if attention.focused and not before.focused:
             self._since = now
-        if attention.runner_id != before.runner_id:
+        # Nobody has walked to the first of all: that is where the cursor begins.
+        if attention.runner_id != before.runner_id and self.snapshot.runners:
             self._pointed_on = now
         self._publish(attend(self.snapshot, attention))
         self._wishes.keep(frozenset(attended(self.snapshot)))

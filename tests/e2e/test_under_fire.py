@@ -153,6 +153,6 @@ def test_four_terminals_share_one_allowance(tmp_path: Path) -> None:
         assert limiter.refused == 0
         assert limiter.busiest_after(started) <= 20
         for terminal in terminals:
-            assert "429" not in terminal.screen
+            assert "cooling down" not in terminal.screen
             assert "stale" not in terminal.screen
             leaves(terminal, server)

@@ -89,6 +89,16 @@ async def test_one_that_does_not_answer_at_all_holds_up_nothing() -> None:
         assert at.snapshot.pace == pace
 
 
+async def test_the_first_is_asked_at_once_and_others_once_the_cursor_rests_on_them() -> None:
+    async with rig(Attention()) as at:
+        await at.attend(ALL)
+        assert at.source.asked.count(STATS) == 1
+        await at.attend(Attention())
+        await at.attend(Attention(runner_id="r2"))
+        assert StatsKey("r2") not in at.source.asked
+        assert StatsKey("r2") in await at.asked_within(0.7)
+
+
 async def test_going_over_runners_that_hang_shows_each_at_once() -> None:
     async with rig(Attention(), held=HUNG) as at:
         for key in HUNG:

@@ -139,7 +139,8 @@ class FollowingScreen(Screen[None]):
         self.follow(self.snapshot, now)
         self._show_header(self.snapshot, now)
         # What has just been laid out is fitted again soon, whoever was told of its size too late.
-        settling = TICK if now.monotonic - self._fitted_on < HOLD else CALM
+        age = now.monotonic - self._fitted_on
+        settling = TICK if age < TICK else HOLD - age if age < HOLD else CALM
         lasting = self.lasts(self.snapshot, now)
         self._alarm.ring_in(soonest((settling, list_lasts(self.overview(self.snapshot), now), *lasting)))
 
