@@ -216,12 +216,10 @@ class Session:
         if not answer.flaw and (known := reader.recall(address, answer.raw, answer.coding)) is not None:
             return known
         value = await answer.decode()
+        if answer.flaw:
+            return Unintelligible(_METHOD, attempt.path, answer.flaw)
         try:
-            return (
-                Unintelligible(_METHOD, attempt.path, answer.flaw)
-                if answer.flaw
-                else reader.read(address, answer.raw, answer.coding, value)
-            )
+            return reader.read(address, answer.raw, answer.coding, value)
         except ValueError as error:
             return Unintelligible(_METHOD, attempt.path, str(error))
 

@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, MARGIN
 from comfytui.engine.pacing import ALONG, EARLY, room_at
-from comfytui.engine.rotating import Round, all_along
+from comfytui.engine.rotating import Round, all_along, burst_of, lacks_any
 
 if TYPE_CHECKING:
     from comfytui.api.allowance import Use
     from comfytui.engine.feed import Feed
+    from comfytui.engine.pacing import Burst
     from comfytui.engine.resources import Resource
     from comfytui.engine.snapshot import Snapshot
 
@@ -66,6 +67,8 @@ class Outlook(NamedTuple):
         standing: How things stand beside that.
         pace: The interval in force.
         horizon: Until when what comes due is asked now, if there is room for it.
+        burst: How the rotation asks.
+        is_lacking: Whether something that is wanted in view may never have been asked.
         room_at: When there is room for all that goes along with each other.
     """
 
@@ -73,7 +76,9 @@ class Outlook(NamedTuple):
     standing: Standing
     pace: float
     horizon: float
-    room_at: float = -math.inf
+    burst: Burst
+    is_lacking: bool
+    room_at: float
 
     def due_at(self, feed: Feed[object]) -> float:
         """When something is due by its age or its problem: never while paused, once it was tried."""
@@ -125,6 +130,8 @@ class Outlook(NamedTuple):
 def look_out(snapshot: Snapshot, standing: Standing) -> Outlook:
     """What is due, and a little more where something was asked just now, which that goes along with."""
     pace, is_along = snapshot.pace, standing.now - standing.beat_on < _BURST
-    spending, count = snapshot.spending, all_along(snapshot)
+    burst, is_lacking, spending = burst_of(snapshot), lacks_any(snapshot), snapshot.spending
+    count = all_along(snapshot.attention, burst.most if is_lacking else burst.at_rest)
     room = room_at(spending.sent, max(1, spending.share - KEPT_FOR_WISHES - count + 1)) + MARGIN
-    return Outlook(snapshot, standing, pace, standing.now + (ALONG * pace if is_along else 0.0), room)
+    horizon = standing.now + (ALONG * pace if is_along else 0.0)
+    return Outlook(snapshot, standing, pace, horizon, burst, is_lacking, room)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from comfytui.engine.pacing import Burst
     from comfytui.engine.snapshot import Attention, Snapshot
 
-__all__ = ["Round", "Turn", "all_along", "burst_of", "next_turn"]
+__all__ = ["Round", "Turn", "all_along", "burst_of", "lacks_any", "next_turn"]
 
 _Rotated: TypeAlias = HistoryKey | StatsKey
 
@@ -65,12 +65,16 @@ def burst_of(snapshot: Snapshot) -> Burst:
     return rotation_burst(snapshot.interval, snapshot.pace, snapshot.spending.share, snapshot.attention)
 
 
-def all_along(snapshot: Snapshot) -> int:
-    """How many go along with each other at most: the list, the three of the cursor, and a round."""
-    polled = 1 if snapshot.attention.runner_id is None else 4
-    if not _is_wanted(snapshot.attention):
-        return polled
-    return polled + (burst_of(snapshot).most if _lacks_any(snapshot) else burst_of(snapshot).at_rest)
+def all_along(attention: Attention, rotated: int) -> int:
+    """How many go along with each other at most: the list, the three of the cursor, and a round of so many."""
+    polled = 1 if attention.runner_id is None else 4
+    return polled + (rotated if _is_wanted(attention) else 0)
+
+
+def lacks_any(snapshot: Snapshot) -> bool:
+    """Whether something that is wanted may never have been asked; nothing is, that has a feed."""
+    visible, unchecked = snapshot.attention.visible, snapshot.attention.unchecked
+    return not (snapshot.histories.keys() >= set(visible) and snapshot.stats.keys() >= set(unchecked))
 
 
 def next_turn(outlook: Outlook) -> Turn | None:
@@ -79,19 +83,18 @@ def next_turn(outlook: Outlook) -> Turn | None:
     By the rotation's rhythm, whether or not those before have been answered: one that takes long is not to delay the
     others. None at all while pages of a whole list never were asked: a person waits for those.
     """
-    snapshot, standing = outlook.snapshot, outlook.standing
+    snapshot, standing, burst = outlook.snapshot, outlook.standing, outlook.burst
     if snapshot.attention.paused or not _is_wanted(snapshot.attention) or _is_loading(snapshot):
         return None
-    burst = burst_of(snapshot)
     room = max(room_by_time(snapshot.spending), standing.let_at(Use.ROTATION))
     opens_at = standing.round.opens_at(burst.most, burst.seconds)
     opens_at = max(room, outlook.early(opens_at), outlook.put_off(opens_at))
     rests_until = outlook.in_company(outlook.early(standing.round.opens_at(burst.at_rest, burst.seconds)))
-    if not _lacks_any(snapshot):
+    if not outlook.is_lacking:
         opens_at = max(opens_at, rests_until)
     if opens_at > standing.now:
         return Turn(None, opens_at)
-    first = _first(outlook, burst)
+    first = _first(outlook)
     if first is None:
         return None
     key, due_at = first
@@ -103,19 +106,13 @@ def _is_wanted(attention: Attention) -> bool:
     return bool(attention.visible or attention.unchecked)
 
 
-def _lacks_any(snapshot: Snapshot) -> bool:
-    """Whether something that is wanted may never have been asked; nothing is, that has a feed."""
-    visible, unchecked = snapshot.attention.visible, snapshot.attention.unchecked
-    return not (snapshot.histories.keys() >= set(visible) and snapshot.stats.keys() >= set(unchecked))
-
-
-def _first(outlook: Outlook, burst: Burst) -> tuple[_Rotated, float] | None:
+def _first(outlook: Outlook) -> tuple[_Rotated, float] | None:
     """What is due first, and when, of what may be asked: few are under way at once, and of checks one."""
     under_way = [type(resource) for resource, use in outlook.standing.in_flight.items() if use is Use.ROTATION]
     if len(under_way) >= _AT_ONCE:
         return None
     histories = _histories(outlook)
-    apart = _CHECKS_APART * burst.seconds / burst.most
+    apart = _CHECKS_APART * outlook.burst.seconds / outlook.burst.most
     checks = _checks(outlook, histories, apart) if StatsKey not in under_way else {}
     found: list[tuple[_Rotated, float]] = []
     # By their ids until here: there are many, and this is done for each request.
