@@ -15,6 +15,7 @@ import httpx
 from comfytui import __version__
 from comfytui.api.errors import InvalidArgument
 from comfytui.api.hosts import is_loopback
+from comfytui.api.proxies import proxy_url, proxy_variable, unusable_proxy
 from comfytui.api.text import clean
 from comfytui.tokens import can_be_sent
 
@@ -57,6 +58,10 @@ def connect(
     trust = True if transport is not None else _trust(address, ca_bundle)
     if isinstance(trust, InvalidArgument):
         return trust
+    variable = "" if transport is not None else proxy_variable(str(address), os.environ)
+    proxy = proxy_url(variable, os.environ) if variable else None
+    if variable and proxy is None:
+        return InvalidArgument(unusable_proxy(variable))
     try:
         return httpx.AsyncClient(
             base_url=address,
@@ -67,11 +72,13 @@ def connect(
             limits=_LIMITS,
             follow_redirects=False,
             transport=transport,
-            trust_env=not is_loopback(address.host),
+            proxy=proxy,
+            # It reads NO_PROXY in its own way, by which excepted hosts are asked through the proxy.
+            trust_env=False,
             verify=trust,
         )
     except (ImportError, ValueError, httpx.InvalidURL):
-        return InvalidArgument("HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used")
+        return InvalidArgument(unusable_proxy(variable))
 
 
 class _Bearer(httpx.Auth):

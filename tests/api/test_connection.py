@@ -29,6 +29,7 @@ SUBJECT_HASH = "dc676bcb"
 HOSTED = "https://api.example.com"
 # The address of none, by which this machine answers too, though it is no loopback address.
 NOWHERE = str(ipaddress.IPv4Address(0))
+NETWORK = f"{NOWHERE}/8"
 ELSEWHERE = "http://runners.example.invalid"
 
 
@@ -184,7 +185,38 @@ class TestProxies:
 
     def test_one_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTPS_PROXY", "gopher://someone:hunter2@proxy")
-        assert refusal(HOSTED) == "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used"
+        assert refusal(HOSTED) == "HTTPS_PROXY names no proxy that can be used"
+
+    async def test_unusable_proxy_for_other_addresses_is_not_in_the_way(
+        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", server.url)
+        monkeypatch.setenv("ALL_PROXY", "gopher://proxy")
+        server.on(f"{ELSEWHERE}{PATH}", OK)
+        assert await ask(session_to(ELSEWHERE, insecure_http=True)) == {"ok": True}
+
+    @pytest.mark.parametrize(
+        "excepted",
+        [NETWORK, f"not/usable [::1 {NETWORK}", f"{NOWHERE}:{{port}}", f"fd00::/8, {NETWORK}:{{port}} ", "0.*"],
+    )
+    async def test_token_never_goes_to_the_proxy_for_an_excepted_host(
+        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch, excepted: str
+    ) -> None:
+        async with ScriptedServer() as proxy:
+            for name in ("HTTP_PROXY", "ALL_PROXY"):
+                monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv("NO_PROXY", excepted.format(port=server.url.rpartition(":")[2]))
+            unproxied = server.url.replace("127.0.0.1", NOWHERE)
+            assert await ask(session_to(unproxied, insecure_http=True)) == {"ok": True}
+            assert proxy.connections == 0
+
+    async def test_entry_for_another_port_excepts_nothing(
+        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", server.url)
+        monkeypatch.setenv("NO_PROXY", "runners.example.invalid:8443")
+        server.on(f"{ELSEWHERE}{PATH}", OK)
+        assert await ask(session_to(ELSEWHERE, insecure_http=True)) == {"ok": True}
 
 
 class TestCertificates:

@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.api.errors import InvalidArgument
+from comfytui.api.proxies import proxy_variable
 from comfytui.cli.checks.api import Asked, ask, clock_skew, verdict
 from comfytui.cli.checks.budget import look_at_budget
 from comfytui.cli.checks.certificate import distrust, look_at_certificate, no_certificate, unreadable
 from comfytui.cli.checks.check import Check, Result, ok, warn
-from comfytui.cli.checks.network import Address, Lookup, Resolver, address_of, look_up, proxy, proxy_variable, resolve
+from comfytui.cli.checks.network import Address, Lookup, Resolver, address_of, look_up, no_proxy_flaw, proxy, resolve
 from comfytui.cli.checks.servers import look_at_servers
 from comfytui.cli.checks.token import TokenAtHand, look_for_token
 from comfytui.config.paths import budget_file, request_log
@@ -67,7 +68,9 @@ async def look_at_fleet(
         resolver: Finds the API's host.
     """
     if settings.servers:
-        return await look_at_servers(settings.servers, settings.ca_bundle, clock, patience.servers)
+        flaw = no_proxy_flaw(environ)
+        found = await look_at_servers(settings.servers, settings.ca_bundle, clock, patience.servers)
+        return [*([] if flaw is None else [flaw]), *found]
     if not settings.url:
         return [ok("api", "the simulated fleet is in this process: it needs neither token nor network")]
     return await _Way(settings, environ, clock, patience, is_sure, resolver).look()

@@ -6,29 +6,28 @@ import asyncio
 import socket
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
 from comfytui.api.causes import why_not_connected
-from comfytui.api.hosts import is_loopback
+from comfytui.api.no_proxy import read_no_proxy
+from comfytui.api.proxies import PROXY_VARIABLES, describe_proxy, is_excepted, proxy_variable, unusable_proxy
 from comfytui.api.worker import Worker
-from comfytui.cli.checks.check import Check, fail, ok
+from comfytui.cli.checks.check import Check, Result, fail, ok, warn
 from comfytui.cli.status import ExitStatus
 from comfytui.tui.present.urls import MASK
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
 
-__all__ = ["Address", "Lookup", "Resolver", "address_of", "look_up", "proxy", "proxy_variable", "resolve"]
+__all__ = ["Address", "Lookup", "Resolver", "address_of", "look_up", "no_proxy_flaw", "proxy", "resolve"]
 
 Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 """Finds the addresses of a host and a port; raises OSError or UnicodeError where there are none. It may block."""
 
 _PORTS = {"http": 80, "https": 443}
-_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
-_PROXY_SCHEMES = ("http", "https")
-_SOCKS_SCHEMES = ("socks5", "socks5h")
+_MOST_NAMED = 5
+_LONGEST_ENTRY = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,62 +88,48 @@ async def look_up(
     return Lookup(ok("dns", f"{address.host} is {outcome[0]}{more}, found in {took:.0f} ms"), outcome)
 
 
-def proxy_variable(url: str, environ: Mapping[str, str]) -> str:
-    """The environment variable with the proxy that requests to this address go through; empty where none applies."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
-    if is_loopback(host) or _is_excepted(parts.netloc.rpartition("@")[2], host, environ):
-        return ""
-    names = (f"{parts.scheme}_proxy", f"{parts.scheme}_proxy".upper(), "all_proxy", "ALL_PROXY")
-    return next((name for name in names if environ.get(name, "").strip()), "")
-
-
 def proxy(url: str, environ: Mapping[str, str]) -> Check:
-    """Which proxy requests to this address go through; user and password in it masked.
+    """Check the proxy that requests to this address go through, and the hosts excepted from it."""
+    check = _applying_proxy(url, environ)
+    flaw = no_proxy_flaw(environ)
+    if flaw is None or check.result is Result.FAIL:
+        return check
+    return warn("proxy", f"{check.found}; {flaw.found}", flaw.remedy)
 
-    One that cannot be used is a failure whatever address it is for: no client is made then.
-    """
-    if name := _unusable_proxy(url, environ):
-        return fail("proxy", f"{name} names no proxy that can be used", f"set it to http://HOST:PORT, or unset {name}")
+
+def no_proxy_flaw(environ: Mapping[str, str]) -> Check | None:
+    """Return a warning that names the entries of NO_PROXY that cannot be used, or None if all can."""
+    excepted = read_no_proxy(environ)
+    if not excepted.unusable:
+        return None
+    named = ", ".join(map(_shown_entry, excepted.unusable[:_MOST_NAMED]))
+    more = len(excepted.unusable) - _MOST_NAMED
+    found = f"{excepted.variable}: cannot use {named}{f' and {more} more' if more > 0 else ''}; the other entries count"
+    return warn("proxy", found, "correct or remove: expected a host, an address or a network, with a port if need be")
+
+
+def _applying_proxy(url: str, environ: Mapping[str, str]) -> Check:
     if name := proxy_variable(url, environ):
-        return ok("proxy", f"{name} applies: {_place(environ[name].strip())}")
-    others = sorted(name for name, value in environ.items() if name.lower() in _PROXIES and value.strip())
-    return ok("proxy", f"none for this address; set for others: {', '.join(others)}" if others else "none")
+        if described := describe_proxy(environ[name], MASK):
+            return ok("proxy", f"{name} applies: {described}")
+        return fail("proxy", unusable_proxy(name), _remedy_of_proxy(name))
+    others = sorted(name for name, value in environ.items() if name.lower() in PROXY_VARIABLES and value.strip())
+    found = f"none for this address; set for others: {', '.join(others)}" if others else "none"
+    unusable = next((name for name in others if not describe_proxy(environ[name])), "")
+    if unusable and not is_excepted(url, environ):
+        return warn("proxy", f"{found}; {unusable_proxy(unusable)}", _remedy_of_proxy(unusable))
+    return ok("proxy", found)
 
 
-def _unusable_proxy(url: str, environ: Mapping[str, str]) -> str:
-    """The first variable with a proxy that cannot be used; none where nothing is looked for in them."""
-    if is_loopback(urlsplit(url).hostname or "") or "*" in _exceptions(environ):
-        return ""
-    named = (next((name for name in (each, each.upper()) if environ.get(name)), "") for each in _PROXIES)
-    return next((name for name in named if name and not _place(environ[name].strip())), "")
+def _remedy_of_proxy(name: str) -> str:
+    return f"set it to http://HOST:PORT, or unset {name}"
 
 
-def _place(text: str) -> str:
-    """A proxy without what is secret of it; empty where no such proxy can be used."""
-    try:
-        parts = urlsplit(text if "://" in text else f"http://{text}")
-        port = "" if parts.port is None else f":{parts.port}"
-    except ValueError:
-        return ""
-    host = parts.hostname or ""
-    # The package that httpx speaks SOCKS with need not be there.
-    schemes = (*_PROXY_SCHEMES, *(_SOCKS_SCHEMES if find_spec("socksio") else ()))
-    if parts.scheme not in schemes or not host or not host.isprintable() or " " in host or port == ":0":
-        return ""
-    login = f"{MASK}@" if "@" in parts.netloc else ""
-    return f"{parts.scheme}://{login}{f'[{host}]' if ':' in host else host}{port}"
-
-
-def _exceptions(environ: Mapping[str, str]) -> list[str]:
-    said = environ.get("no_proxy") or environ.get("NO_PROXY") or ""
-    return [name.strip().lower().lstrip(".") for name in said.split(",")]
-
-
-def _is_excepted(place: str, host: str, environ: Mapping[str, str]) -> bool:
-    """Whether NO_PROXY names the host, with its port or without, or a domain that it is in."""
-    names = _exceptions(environ)
-    return any(name == "*" or name in {place, host} or (name and host.endswith(f".{name}")) for name in names)
+def _shown_entry(entry: str) -> str:
+    """Return an entry for people to read: short, and without a login."""
+    _, at, rest = entry.rpartition("@")
+    text = f"{MASK}@{rest}" if at else entry
+    return repr(text if len(text) <= _LONGEST_ENTRY else f"{text[:_LONGEST_ENTRY]}…")
 
 
 def _addresses(resolver: Resolver, address: Address) -> tuple[str, ...] | str:

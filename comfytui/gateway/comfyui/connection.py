@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import os
 import ssl
 from collections.abc import Generator, Mapping
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -14,6 +15,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from comfytui import __version__
+from comfytui.api.proxies import proxy_url, proxy_variable, unusable_proxy
 from comfytui.gateway.comfyui.problems import BoxProblem, NotThere
 
 if TYPE_CHECKING:
@@ -45,6 +47,11 @@ async def connect(
         tls = await tls_context(server.url, ca_bundle)
     except OSError:
         return NotThere("the certificates to trust (ca_bundle, SSL_CERT_FILE or SSL_CERT_DIR) cannot be read")
+    is_near = transport is not None or _is_near(urlsplit(server.url).hostname or "")
+    variable = "" if is_near else proxy_variable(server.url, os.environ)
+    proxy = proxy_url(variable, os.environ) if variable else None
+    if variable and proxy is None:
+        return NotThere(unusable_proxy(variable))
     try:
         return httpx.AsyncClient(
             base_url=server.url,
@@ -55,11 +62,13 @@ async def connect(
             limits=_LIMITS,
             follow_redirects=False,
             transport=transport,
-            trust_env=not _is_near(urlsplit(server.url).hostname or ""),
+            proxy=proxy,
+            # It reads NO_PROXY in its own way, by which excepted hosts are asked through the proxy.
+            trust_env=False,
             verify=tls,
         )
     except (ImportError, ValueError, httpx.InvalidURL):
-        return NotThere("HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used")
+        return NotThere(unusable_proxy(variable))
 
 
 async def tls_context(url: str, ca_bundle: Path | None) -> ssl.SSLContext:

@@ -6,9 +6,11 @@ from collections.abc import Sequence
 
 import pytest
 
+from comfytui.api.proxies import proxy_variable
 from comfytui.cli.checks.check import Result
-from comfytui.cli.checks.network import Address, Resolver, address_of, look_up, proxy, proxy_variable, resolve
+from comfytui.cli.checks.network import Address, Resolver, address_of, look_up, no_proxy_flaw, proxy, resolve
 from comfytui.cli.status import ExitStatus
+from comfytui.tui.present.urls import MASK
 from tests.support.clock import FakeClock
 
 API = Address("https", "api.example.com", 443)
@@ -103,6 +105,9 @@ async def test_a_resolver_that_hangs_holds_nobody_up() -> None:
         (URL, {"HTTPS_PROXY": "http://proxy", "NO_PROXY": "other.com, .example.com"}, ""),
         (URL, {"HTTPS_PROXY": "http://proxy", "no_proxy": "API.example.com"}, ""),
         (URL, {"HTTPS_PROXY": "http://proxy", "no_proxy": "*"}, ""),
+        (URL, {"HTTPS_PROXY": "http://proxy", "NO_PROXY": "::bad, [fd00::1] .EXAMPLE.com"}, ""),
+        ("https://[fd00::7]", {"HTTPS_PROXY": "http://proxy", "NO_PROXY": "fd00::/8"}, ""),
+        ("https://10.1.2.3", {"ALL_PROXY": "http://proxy", "NO_PROXY": "10.0.0.0/8"}, ""),
         (URL, {"HTTPS_PROXY": "http://proxy", "no_proxy": "xample.com,"}, "HTTPS_PROXY"),
         ("https://api.example.com:8443", {"HTTPS_PROXY": "x", "no_proxy": "api.example.com:8443"}, ""),
         ("http://127.0.0.1:8787", {"HTTP_PROXY": "http://proxy"}, ""),
@@ -129,7 +134,7 @@ def test_what_is_told_of_proxies(variables: dict[str, str], found: str) -> None:
     assert (check.result, check.found) == (Result.OK, found)
 
 
-@pytest.mark.parametrize("name", ["HTTPS_PROXY", "http_proxy", "ALL_PROXY"])
+@pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY"])
 @pytest.mark.parametrize(
     "value",
     [
@@ -148,3 +153,31 @@ def test_a_proxy_that_cannot_be_used(name: str, value: str) -> None:
     assert (check.result, check.found) == (Result.FAIL, f"{name} names no proxy that can be used")
     assert check.remedy == f"set it to http://HOST:PORT, or unset {name}"
     assert proxy("http://127.0.0.1:1", {name: value}).result is Result.OK
+
+
+def test_unusable_proxy_for_other_addresses_is_a_warning() -> None:
+    check = proxy(URL, {"http_proxy": "ftp://proxy", "HTTPS_PROXY": "http://proxy", "NO_PROXY": "b.example.org"})
+    assert (check.result, check.found) == (Result.OK, "HTTPS_PROXY applies: http://proxy")
+    check = proxy(URL, {"http_proxy": "ftp://proxy"})
+    assert check.result is Result.WARN
+    assert (
+        check.found == "none for this address; set for others: http_proxy; http_proxy names no proxy that can be used"
+    )
+
+
+def test_unusable_entries_of_no_proxy_are_named() -> None:
+    check = proxy(URL, {"HTTPS_PROXY": "http://proxy", "NO_PROXY": "10.0.0.0/33 me:s3cret@host, 10.0.0.0/8"})
+    assert check.result is Result.WARN
+    assert check.found == (
+        f"HTTPS_PROXY applies: http://proxy; NO_PROXY: cannot use '10.0.0.0/33', '{MASK}@host'; the other entries count"
+    )
+    assert "s3cret" not in check.found
+    assert check.remedy.startswith("correct or remove")
+
+
+def test_many_long_unusable_entries_are_told_in_short() -> None:
+    check = no_proxy_flaw({"no_proxy": ",".join(f"{'$' * 100}{place}" for place in range(8))})
+    assert check is not None
+    assert check.found.endswith("and 3 more; the other entries count")
+    assert len(check.found) < 450
+    assert no_proxy_flaw({"no_proxy": "10.0.0.0/8, [::1]"}) is None

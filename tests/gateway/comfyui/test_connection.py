@@ -78,10 +78,18 @@ class TestProxies:
         async with client_of("http://gpu.example.com:8188") as client:
             assert await client.get("/prompt") == PROMPT
 
+    async def test_excepted_network_is_not_asked_through_the_proxy(
+        self, scripted: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTP_PROXY", scripted.url)
+        monkeypatch.setenv("NO_PROXY", "[::1 ,.Example.com:9")
+        assert str(await problem_at("http://gpu.example.com:9"))
+        assert scripted.connections == 0
+
     async def test_one_that_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTP_PROXY", "gopher://someone:hunter2@proxy")
         problem = await problem_at("http://gpu.example.com:8188")
-        assert str(problem) == "HTTP_PROXY, HTTPS_PROXY or ALL_PROXY names no proxy that can be used"
+        assert str(problem) == "HTTP_PROXY names no proxy that can be used"
 
 
 class TestTLS:
