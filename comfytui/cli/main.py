@@ -76,6 +76,9 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
     argv = sys.argv[1:] if argv is None else argv
     parser = make_parser(argv)
+    if _has_value_of_help(argv):
+        # CPython 3.13 would print the help and drop the rest.
+        parser.error("argument -h/--help: ignored explicit argument")
     try:
         args = parser.parse_args(argv)
     except OSError as error:
@@ -88,6 +91,12 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     if flaw:
         parser.error(flaw)
     return args
+
+
+def _has_value_of_help(argv: Sequence[str]) -> bool:
+    """Return True if an argument is `-h` with something attached to it."""
+    options = argv[: argv.index("--")] if "--" in argv else argv
+    return any(option.startswith("-h") and option != "-h" for option in options)
 
 
 def _flaw(args: argparse.Namespace) -> str:

@@ -145,7 +145,8 @@ def _about(relation: str, error: BaseException) -> list[str]:
         lines.append(f"  … {len(frames) - _MOST_FRAMES} more")
     for frame in frames[-_MOST_FRAMES:]:
         lines.append(f"  {shown(Path(frame.filename))}:{frame.lineno}:{frame.name}")
-        lines += [f"      {frame.line}"] if frame.line else []
+        # CPython 3.13 also knows the lines of `python -c`, which somebody typed.
+        lines += [f"      {frame.line}"] if frame.line and not frame.filename.startswith("<") else []
     return lines
 
 

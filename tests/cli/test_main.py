@@ -331,6 +331,7 @@ def test_no_token_is_made_known_for_a_server_that_does_not_start(run: Run, taken
         "-cfc_sekret",
         "--cfc_sekret",
         "-hcfc_sekret",
+        "runners -hcfc_sekret",
         "--demo=cfc_sekret",
         "cfc_sekret'(choose",
         "runners cfc_sekret",
