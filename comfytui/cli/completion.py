@@ -30,7 +30,7 @@ _PATH_FOR_FISH = (
 )
 
 # Bash makes several words of `--option=value` and of `host:port`, and replaces the last one alone. The function that
-# shtab writes knows nothing of that: it is asked for the option, which may be none here, then for its value as the next word.
+# shtab writes knows nothing of that: it is asked for the option, to see if there is one, then for its value as a word.
 _WORDS_FOR_BASH = r"""
 _comfytui() {
   local word="" part kept last="${COMP_WORDS[COMP_CWORD]}" option="" breaks='^[=:@]+$' is_break=false
