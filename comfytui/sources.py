@@ -8,11 +8,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.api.allowance import LocalAllowance, Use
+from comfytui.api.credentials import Renewal
 from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
 from comfytui.api.exchangeable import ExchangeableAllowance
 from comfytui.api.lean import spare_libraries_their_extras
 from comfytui.config.paths import shown
-from comfytui.config.secrets import find_token, permission_warnings, save_token, saved_token
+from comfytui.config.secrets import find_token, is_renewable, permission_warnings, save_token, saved_token
 from comfytui.config.servers import LOCAL_SERVER, servers_of
 from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError
 from comfytui.tokens import PREFIX
@@ -124,6 +125,7 @@ class Entrance:
         self.allowance = ExchangeableAllowance(allowance)
         self._requests = requests
         self._token: SecretStr | None = None
+        self._renewal = Renewal(self._find_again, clock) if is_renewable(os.environ, settings.tokens) else None
         self._instead: tuple[str, Connect] | None = None
 
     @property
@@ -147,6 +149,17 @@ class Entrance:
             return await self._instead[1]()
         return await asyncio.to_thread(self._client)
 
+    @property
+    def is_renewable(self) -> bool:
+        """True if the token's source may have a newer one later, which `renew` looks for."""
+        return self._renewal is not None
+
+    async def renew(self) -> bool:
+        """Look for a newer token once the one at hand is refused; return True if `connect` uses it from now on."""
+        if self._renewal is None or self._instead is not None:
+            return False
+        return await self._renewal.newer_than(self._at_hand) is not None
+
     async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
         """Ask the API whether it takes this token; use and, if wished, save it then."""
         try:
@@ -162,6 +175,8 @@ class Entrance:
         finally:
             await client.aclose()
         self._token, self._instead = token, None
+        if self._renewal is not None:
+            self._renewal.replace(token)
         self.allowance.exchange(None)
         return Verdict(taken=True, words=await asyncio.to_thread(self._kept, token) if save else "")
 
@@ -193,6 +208,7 @@ class Entrance:
         self.allowance.exchange(LocalAllowance(self._clock))
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
+        """Return a client with the token at hand, or with one that is only tried."""
         spare_libraries_their_extras()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
@@ -200,14 +216,30 @@ class Entrance:
         return ComfyControlClient(
             Session(
                 self._settings.url,
-                token or self._token or self._found(),
+                token or self._at_hand or self._found(),
                 allowance=self.allowance,
                 log=self._requests,
                 clock=self._clock,
                 ca_bundle=self._settings.ca_bundle,
                 insecure_http=self._settings.insecure_http,
+                renewal=self._renewal if token is None else None,
             )
         )
+
+    @property
+    def _at_hand(self) -> SecretStr | None:
+        newest = None if self._renewal is None else self._renewal.newest
+        return newest or self._token
+
+    async def _find_again(self) -> SecretStr | None:
+        """Return what the source of the token has now, or None if it fails; the request log says why."""
+        try:
+            found = await asyncio.to_thread(find_token, os.environ, self._settings.tokens)
+        except SettingsError as error:
+            self._requests.note(f"The token was refused, and could not be renewed: {error}")
+            return None
+        self._requests.note(f"The token was refused; {found.source if found else 'its source'} was asked again.")
+        return None if found is None else found.secret
 
     def _found(self) -> SecretStr:
         for warning in permission_warnings(self._settings.tokens, self._settings.config_file):

@@ -83,7 +83,7 @@ class Profiles:
         allowance = SharedAllowance(self._clock, budget, settings.source, log=self._requests)
         entrance = Entrance(settings, self._clock, allowance, self._requests)
         engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
-        return Watch(engine, entrance, allowance.close)
+        return Watch(engine, entrance, allowance.close, entrance.renew if entrance.is_renewable else None)
 
 
 def hosted_dashboard(choices: Choices, settings: Settings, setup: Setup) -> ComfyTUI:

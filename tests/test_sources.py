@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import asyncio
+import contextlib
 from pathlib import Path
 
 import pytest
@@ -14,7 +16,7 @@ from comfytui.config.settings import Settings, TokenSources
 from comfytui.sources import Connect, Entrance, demo_source, made_token, simulated_fleet
 from comfytui.tui.door import Verdict
 from tests.support.clock import FakeClock
-from tests.support.scripted import ScriptedServer, json_reply
+from tests.support.scripted import Answer, Exchange, ScriptedServer, error_reply, json_reply
 
 
 def demo(runners: int, seed: int) -> Connect:
@@ -22,8 +24,8 @@ def demo(runners: int, seed: int) -> Connect:
     return demo_source(runners, seed, clock, LocalAllowance(clock), RequestLog(clock))
 
 
-def entrance(settings: Settings) -> Entrance:
-    clock = FakeClock()
+def entrance(settings: Settings, clock: FakeClock | None = None) -> Entrance:
+    clock = clock or FakeClock()
     return Entrance(settings, clock, LocalAllowance(clock), RequestLog(clock))
 
 
@@ -104,6 +106,74 @@ async def test_a_token_that_is_typed_is_kept_for_its_profile(home: Path) -> None
     assert find_token({}, TokenSources(saved=("token-prod",))) == FoundToken(
         SecretStr("cfc_typed"), str(home / "token-prod")
     )
+
+
+def takes(*tokens: str) -> Answer:
+    """An API that takes these tokens alone."""
+
+    async def answer(exchange: Exchange) -> None:
+        token = exchange.request.headers["authorization"].removeprefix("Bearer ")
+        is_taken = token in tokens
+        reply = json_reply({"runners": [], "total": 0}) if is_taken else error_reply(401, "Invalid token")
+        await reply(exchange)
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["file", "command", "saved"])
+async def test_token_that_its_source_renews_is_used_without_asking_the_user(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / ("comfytui/token" if kind == "saved" else "token")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("cfc_old\n")
+    sources = {
+        "file": TokenSources(file=file),
+        "command": TokenSources(command=("cat", str(file))),
+        "saved": TokenSources(),
+    }[kind]
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", takes("cfc_old"))
+        door = entrance(Settings("host", url=server.url, tokens=sources))
+        client = await door.connect()
+        async with contextlib.aclosing(client):
+            assert (await client.list_runners()).total == 0
+            server.on("/v1/runner", takes("cfc_new"))
+            file.write_text("cfc_new\n")
+            assert (await client.list_runners()).total == 0
+        client = await door.connect()
+        async with contextlib.aclosing(client):
+            assert (await client.list_runners()).total == 0
+    sent = [request.headers["authorization"] for request in server.requests]
+    assert sent == [f"Bearer cfc_{name}" for name in ("old", "old", "new", "new")]
+
+
+async def test_source_that_fails_when_it_is_asked_again_leaves_the_refusal(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("cfc_old")
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", takes())
+        door = entrance(Settings("host", url=server.url, tokens=TokenSources(file=file)))
+        client = await door.connect()
+        async with contextlib.aclosing(client):
+            file.write_text("no token at all")
+            with pytest.raises(Unauthorized, match="Invalid token"):
+                await client.list_runners()
+
+
+async def test_token_of_the_environment_is_never_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "cfc_environ")
+    door = entrance(Settings("host", url="http://127.0.0.1:1"))
+    assert not door.is_renewable
+    assert not await door.renew()
+
+
+async def test_token_that_appears_while_there_is_none_is_found() -> None:
+    clock = FakeClock()
+    door = entrance(Settings("host", url="http://127.0.0.1:1"), clock)
+    assert not await door.renew()
+    save_token(SecretStr("cfc_saved"), TokenSources())
+    looking = asyncio.ensure_future(door.renew())
+    await clock.advance(10)
+    assert await looking
 
 
 async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machine() -> None:

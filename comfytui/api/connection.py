@@ -22,7 +22,7 @@ from comfytui.tokens import can_be_sent
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["connect"]
+__all__ = ["Bearer", "connect"]
 
 _CONNECTIONS = 10
 # All three: leaving one out lifts the limit on the others.
@@ -40,7 +40,7 @@ def connect(
     ca_bundle: Path | None,
     insecure_http: bool,
 ) -> httpx.AsyncClient | InvalidArgument:
-    """A client of httpx that asks this address in the name of this token, or why there is none.
+    """A client of httpx that asks this address, to which each request brings its `Bearer`, or why there is none.
 
     Proxies that the environment names are used, though never to reach this very machine. The arguments are those of
     `comfytui.api.session.Session`.
@@ -65,7 +65,6 @@ def connect(
     try:
         return httpx.AsyncClient(
             base_url=address,
-            auth=_Bearer(token),
             headers=_HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             timeout=httpx.Timeout(timeout, connect=timeout / 2),
@@ -81,13 +80,14 @@ def connect(
         return InvalidArgument(unusable_proxy(variable))
 
 
-class _Bearer(httpx.Auth):
+class Bearer(httpx.Auth):
     """Puts the token into each request as it leaves, so that no client, header set or repr holds it before."""
 
     def __init__(self, token: SecretStr) -> None:
         self._token = token
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        """Add the header."""
         request.headers["Authorization"] = f"Bearer {self._token.get_secret_value()}"
         yield request
 

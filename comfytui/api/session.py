@@ -20,13 +20,15 @@ import httpx
 from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, OnSent, Use
 from comfytui.api.answers import Answer, Wire, explain, is_hang_up
 from comfytui.api.body import as_message, message_in, without_token
-from comfytui.api.connection import connect
+from comfytui.api.connection import Bearer, connect
+from comfytui.api.credentials import Credentials
 from comfytui.api.errors import (
     ComfyControlError,
     InvalidArgument,
     RateLimited,
     RequestError,
     TimedOut,
+    Unauthorized,
     Unintelligible,
     status_error,
 )
@@ -38,6 +40,7 @@ from comfytui.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from comfytui.api.credentials import Renewal
     from comfytui.api.reader import Reader
 
 __all__ = ["Session"]
@@ -52,11 +55,11 @@ _T = TypeVar("_T")
 
 
 class Session:
-    """Connections to one API address, in the name of one token.
+    """Connections to one API address, in the name of one token and of those that its source renews it with.
 
-    Redirects are not followed, cookies neither kept nor sent, and nothing is tried again: only a kept-alive
-    connection that turns out to be dead is replaced, once, at once. Nothing is sent that the allowance was not asked
-    for, and a 429 is told to it as soon as it arrives.
+    Redirects are not followed, cookies neither kept nor sent, and little is tried again: a kept-alive connection that
+    turns out to be dead is replaced, once, at once, and a refused token is dealt with as by `Credentials`. Nothing is
+    sent that the allowance was not asked for, and a 429 is told to it as soon as it arrives.
 
     Args:
         base_url: Scheme, host and perhaps port and a path prefix, with or without a slash at the end.
@@ -70,6 +73,7 @@ class Session:
         ca_bundle: A file or directory of certificates to trust instead of the public authorities' or those that
             SSL_CERT_FILE or SSL_CERT_DIR name.
         insecure_http: Whether the token may travel over plain http to another machine.
+        renewal: The way to a newer token once this one is refused; None if its source never changes.
 
     Raises:
         InvalidArgument: The address, the token, or the certificates or proxies that were named cannot be used.
@@ -87,10 +91,11 @@ class Session:
         clock: Clock | None = None,
         ca_bundle: Path | None = None,
         insecure_http: bool = False,
+        renewal: Renewal | None = None,
     ) -> None:
-        self._token = token
         self._timeout = timeout
         self._clock = clock or SystemClock()
+        self._credentials = Credentials(token, self._clock, renewal)
         self._allowance = allowance or LocalAllowance(self._clock)
         self._log = log or RequestLog(self._clock)
         client = connect(base_url, token, transport, timeout, ca_bundle, insecure_http)
@@ -137,21 +142,33 @@ class Session:
     async def _outcome(
         self, path: str, params: Mapping[str, str | int] | None, errand: _Errand, reader: Reader[_T]
     ) -> _T | ComfyControlError:
-        patience = _Patience(self._timeout)
-        try:
-            attempt = self._attempt(path, params)
+        sent_with = self._credentials.token
+
+        async def send() -> _T | ComfyControlError:
+            nonlocal sent_with
+            patience, attempt = _Patience(self._timeout), self._attempt(path, params)
             outcome = await self._send(attempt, errand, patience, reader)
-            if not attempt.went_stale:
-                return outcome
-            return await self._send(self._attempt(path, params), errand, patience, reader)
+            if attempt.went_stale:
+                attempt = self._attempt(path, params)
+                outcome = await self._send(attempt, errand, patience, reader)
+            sent_with = attempt.token
+            if attempt.answer is not None and attempt.answer.is_yes:
+                self._credentials.accept(attempt.token, attempt.path)
+            return outcome
+
+        try:
+            outcome = await send()
+            if isinstance(outcome, Unauthorized):
+                return await self._credentials.after_refusal(outcome, sent_with, send)
         except httpx.InvalidURL:
             return InvalidArgument("this cannot be asked: the path is too long, or is no path")
+        return outcome
 
     def _attempt(self, path: str, params: Mapping[str, str | int] | None) -> _Attempt:
         wire = Wire()
         url = self._url(path, params)
         request = self._client.build_request(_METHOD, url, extensions={"trace": wire})
-        return _Attempt(without_token(path, self._token), request, wire)
+        return _Attempt(self._without_tokens(path), request, wire, self._credentials.token)
 
     def _url(self, path: str, params: Mapping[str, str | int] | None) -> httpx.URL:
         """The whole address; kept, for the same is asked every few seconds, and httpx takes it apart three times."""
@@ -167,6 +184,8 @@ class Session:
     ) -> _T | ComfyControlError:
         """What a request brings: what it says, or the error that stands for what went wrong."""
         await self._allowance.take(errand.use)
+        # It may have been renewed meanwhile.
+        attempt.token = self._credentials.token
         if errand.on_sent is not None:
             errand.on_sent()
         at, start = self._clock.now(), self._clock.monotonic()
@@ -186,14 +205,14 @@ class Session:
         except httpx.HTTPError as error:
             attempt.went_stale = attempt.wire.went_stale and is_hang_up(error)
             kind, words = explain(error, self._timeout)
-            failure = kind(_METHOD, attempt.path, as_message(words, self._token))
+            failure = kind(_METHOD, attempt.path, self._as_message(words))
         # A no is a no, even where the rest of it does not come.
         answer = attempt.answer
         return failure if answer is None or answer.is_yes else await self._refusal(attempt, answer)
 
     async def _exchange(self, attempt: _Attempt) -> Answer:
         start = self._clock.monotonic()
-        head = await self._client.send(attempt.request, stream=True)
+        head = await self._client.send(attempt.request, auth=Bearer(attempt.token), stream=True)
         self._server_clock.learn(head.headers, self._clock.monotonic() - start, self._clock.now())
         try:
             attempt.answer = Answer(head)
@@ -225,11 +244,18 @@ class Session:
 
     async def _refusal(self, attempt: _Attempt, answer: Answer) -> RequestError:
         value = await answer.decode()
-        words = as_message("" if answer.flaw else message_in(value), self._token)
-        words = words or as_message(answer.words, self._token)
+        words = self._as_message("" if answer.flaw else message_in(value)) or self._as_message(answer.words)
         if answer.status == _TOO_MANY_REQUESTS:
             return RateLimited(_METHOD, attempt.path, words, answer.status, attempt.retry_after)
         return status_error(_METHOD, attempt.path, words, answer.status)
+
+    def _as_message(self, text: str) -> str:
+        return as_message(self._without_tokens(text), self._credentials.token)
+
+    def _without_tokens(self, text: str) -> str:
+        for token in self._credentials.known:
+            text = without_token(text, token)
+        return text
 
     def _record(self, attempt: _Attempt, outcome: object, at: datetime, ms: int) -> None:
         answer = attempt.answer
@@ -237,7 +263,7 @@ class Session:
             RequestRecord(
                 at=at,
                 method=_METHOD,
-                path=as_message(attempt.target, self._token),
+                path=self._as_message(attempt.target),
                 status=answer.status if answer else None,
                 words=outcome.message if isinstance(outcome, RequestError) else "",
                 ms=ms,
@@ -260,6 +286,7 @@ class _Attempt:
     path: str
     request: httpx.Request = field(repr=False)
     wire: Wire
+    token: SecretStr
     answer: Answer | None = None
     retry_after: float = COOL_DOWN
     went_stale: bool = False

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,12 +36,14 @@ class Opened:
         connect: Makes who answers.
         clock: What all go by.
         allowance: What each request is taken from.
+        renew: Looks for a newer token once one is refused; None if there cannot be one.
     """
 
     settings: Settings
     connect: Connect
     clock: Clock
     allowance: Allowance
+    renew: Callable[[], Awaitable[bool]] | None = None
 
 
 @contextmanager
@@ -68,7 +70,12 @@ def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wai
             return shared
 
         gate = Gate(make, clock, progress, no_wait=no_wait)
-        yield Opened(settings, _connect(args, settings, clock, gate, requests), clock, gate)
+        if settings.url and not args.demo:
+            entrance = Entrance(settings, clock, gate, requests)
+            renew = entrance.renew if entrance.is_renewable else None
+            yield Opened(settings, entrance.connect, clock, gate, renew)
+        else:
+            yield Opened(settings, _gateway(args, settings, clock, gate, requests), clock, gate)
 
 
 def _complain(requests: RequestLog, progress: Progress) -> None:
@@ -77,11 +84,9 @@ def _complain(requests: RequestLog, progress: Progress) -> None:
         progress.say(requests.trouble)
 
 
-def _connect(
+def _gateway(
     args: argparse.Namespace, settings: Settings, clock: Clock, allowance: Allowance, requests: RequestLog
 ) -> Connect:
     if args.demo:
         return demo_source(*simulation(args), clock, allowance, requests)
-    if settings.servers:
-        return comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests)
-    return Entrance(settings, clock, allowance, requests).connect
+    return comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests)

@@ -7,7 +7,7 @@ import gc
 import os
 import stat
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC
@@ -23,7 +23,7 @@ from comfytui.cli.sighting import attention_for, limits, sight_of
 from comfytui.cli.status import ExitStatus
 from comfytui.cli.writing import SCHEMA
 from comfytui.config.settings import DEFAULT_INTERVAL
-from comfytui.engine.actions import Attend
+from comfytui.engine.actions import Attend, Reconnect
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Feed
 from comfytui.engine.query import Query
@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 __all__ = ["Watched", "event_data", "run", "watch"]
 
 _LONG = 1.0
+# Times that the source of a refused token is asked again, ten seconds apart.
+_RENEWALS = 3
 
 Emit: TypeAlias = Callable[[Mapping[str, object]], None]
 
@@ -78,7 +80,8 @@ def run(args: argparse.Namespace) -> int:
 
     async def work(at: Opened, progress: Progress) -> ExitStatus:
         watched = Watched(status, query, at.settings.interval)
-        await watch(at.connect, at.clock, at.allowance, watched, write_line, progress.say, _standard_output())
+        pipe = _standard_output()
+        await watch(at.connect, at.clock, at.allowance, watched, write_line, progress.say, pipe, at.renew)
         return ExitStatus.OK
 
     return perform(args, work)
@@ -99,6 +102,7 @@ async def watch(
     emit: Emit,
     narrate: Callable[[str], None],
     pipe: int | None = None,
+    renew: Callable[[], Awaitable[bool]] | None = None,
 ) -> None:
     """Tell of each runner once, then of each change, until cancelled or nobody listens any more.
 
@@ -110,6 +114,7 @@ async def watch(
         emit: Takes each event (`event_data`); what it raises ends this and is raised.
         narrate: Takes what people should know: that answers fail, and that they come again.
         pipe: What is written to, as a file descriptor; where that is a pipe, its other end closing ends this.
+        renew: Looks for a newer token once one that was taken is refused; None if there cannot be one.
 
     Raises:
         Unauthorized: The API refuses the token, or there is none.
@@ -125,6 +130,9 @@ async def watch(
     try:
         with _hung_up(pipe, running.cancel):
             async for snapshot in engine.subscribe():
+                if await _is_renewed(snapshot, renew, narrate):
+                    engine.perform(Reconnect())
+                    continue
                 entrance.check(snapshot)
                 teller.tell(snapshot)
                 engine.perform(Attend(teller.attention(snapshot)))
@@ -133,6 +141,20 @@ async def watch(
         running.cancel()
         with suppress(asyncio.CancelledError):
             await running
+
+
+async def _is_renewed(
+    snapshot: Snapshot, renew: Callable[[], Awaitable[bool]] | None, narrate: Callable[[str], None]
+) -> bool:
+    """Wait for a newer token where one that was taken before is refused; return True if there is one."""
+    if snapshot.needs_token is None or snapshot.page.value is None or renew is None:
+        return False
+    narrate("token rejected; looking for a newer one where it came from")
+    for _ in range(_RENEWALS):
+        if await renew():
+            narrate("token renewed")
+            return True
+    return False
 
 
 async def _waited(clock: Clock, heard: Callable[[], bool], narrate: Callable[[str], None]) -> None:

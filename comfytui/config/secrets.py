@@ -29,6 +29,7 @@ __all__ = [
     "end_token_command",
     "find_token",
     "has_token",
+    "is_renewable",
     "keep_from_children",
     "may_find_token",
     "missing_token",
@@ -107,6 +108,11 @@ def saved_token(sources: TokenSources) -> Path:
 def may_find_token(environ: Mapping[str, str], sources: TokenSources) -> bool:
     """Whether `find_token` has anywhere to look; cheap, and runs nothing."""
     return bool(_variable(environ, sources) or sources.command) or any(map(exists, _files(sources)))
+
+
+def is_renewable(environ: Mapping[str, str], sources: TokenSources) -> bool:
+    """Return True if `find_token` may find another token later: the environment of a process never changes."""
+    return not _variable(environ, sources)
 
 
 def missing_token(sources: TokenSources) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
@@ -20,11 +20,13 @@ class Watch(NamedTuple):
         engine: Polls it, once it is run; to be run once.
         door: How to get in.
         close: Lets go of what it holds open; to be called after the engine has ended.
+        renew: Looks for a newer token where the refused one came from; None if there cannot be one.
     """
 
     engine: Engine
     door: Door
     close: Callable[[], None] = lambda: None
+    renew: Callable[[], Awaitable[bool]] | None = None
 
 
 class OpenFleet:
@@ -69,6 +71,11 @@ class OpenFleet:
     def door(self) -> Door:
         """How to get in."""
         return self._watch.door
+
+    @property
+    def renew(self) -> Callable[[], Awaitable[bool]] | None:
+        """The way to a newer token once one is refused, or None if there is none."""
+        return self._watch.renew
 
     @property
     def source(self) -> str:

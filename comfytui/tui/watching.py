@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from comfytui.config.state import State
     from comfytui.engine.feed import Problem
     from comfytui.tui.fleets import OpenFleet
+    from comfytui.tui.screens.token import TokenScreen
     from comfytui.tui.setup import Setup
 
 __all__ = ["WatchingApp"]
@@ -46,6 +47,10 @@ _CALM_AFTER = 3.0
 
 # Seconds after which a start is over, whether anybody has answered or not.
 _AT_REST = 3.0
+
+# Seconds between two looks for a newer token than a refused one: at first, and at most.
+_RENEW_AFTER = 10.0
+_RENEW_AT_LEAST_EVERY = 300.0
 
 
 class WatchingApp(TakingApp):
@@ -77,6 +82,7 @@ class WatchingApp(TakingApp):
         self._at_rest: list[Callable[[], None]] = []
         self._polling: tuple[Worker[None], ...] = ()
         self._keeping: Timer | None = None
+        self._token_screen: TokenScreen | None = None
         self._lull = Lull(_LULL)
         self._stirred_on = -math.inf
         self._skew_told = False
@@ -119,6 +125,8 @@ class WatchingApp(TakingApp):
             # Another refusal may follow a new token with no snapshot in between that needs none.
             if snapshot.needs_token is not None and snapshot.needs_token is not asked_for:
                 self.ask_for_token(snapshot.needs_token)
+            if snapshot.needs_token is None:
+                self._leave_token_screen()
             if snapshot.ahead and not self._skew_told:
                 self._tell_of_skew(snapshot.ahead)
 
@@ -164,9 +172,27 @@ class WatchingApp(TakingApp):
         from comfytui.tui.screens.token import TokenScreen
 
         if not any(isinstance(screen, TokenScreen) for screen in self.screen_stack):
-            self.push_screen(TokenScreen(self.fleet.door, problem.message, self.clock), self._token_given)
+            self._token_screen = TokenScreen(self.fleet.door, problem.message, self.clock)
+            self.push_screen(self._token_screen, self._token_given)
+            self.run_worker(self._renew(self.fleet), name="renew", exclusive=True, group="renew")
+
+    async def _renew(self, fleet: OpenFleet) -> None:
+        """Go on by itself once the source of the refused token has a newer one; look for that less and less often."""
+        wait = _RENEW_AFTER
+        while fleet.renew is not None and fleet is self.fleet and self.snapshot.needs_token is not None:
+            if await fleet.renew():
+                fleet.engine.perform(Reconnect())
+                return
+            await self.clock.sleep(wait)
+            wait = min(2 * wait, _RENEW_AT_LEAST_EVERY)
+
+    def _leave_token_screen(self) -> None:
+        """Close the token screen, where it was not the user who found a way in."""
+        if self._token_screen is not None and self.screen is self._token_screen:
+            self._token_screen.dismiss(False)
 
     def _token_given(self, let_in: bool | None) -> None:
+        self._token_screen = None
         if let_in:
             self.source = _source_of(self.fleet)
             self.fleet.engine.perform(Reconnect())

@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -65,6 +65,7 @@ async def watching(
     errors: Mapping[str, Exception] | None = None,
     pipe: int | None = None,
     hold: bool = False,
+    renew: Callable[[], Awaitable[bool]] | None = None,
 ) -> AsyncIterator[Watching]:
     """Watch this list, which has been asked for, unless there are errors when it is to `connect` or `list`."""
     clock = FakeClock()
@@ -83,7 +84,7 @@ async def watching(
             raise errors["connect"]
         return at.source
 
-    at.task = asyncio.create_task(watch(connect, clock, allowance, watched, at.emit, at.said.append, pipe))
+    at.task = asyncio.create_task(watch(connect, clock, allowance, watched, at.emit, at.said.append, pipe, renew))
     await settle()
     try:
         yield at
@@ -344,3 +345,48 @@ async def test_what_is_no_pipe_is_written_to_as_well(tmp_path: Path) -> None:
             assert (at.told, at.task.done()) == (["runner a"], False)
     finally:
         os.close(file)
+
+
+async def test_refused_token_that_its_source_renews_lets_the_watch_go_on() -> None:
+    at: Watching
+    asked = []
+
+    async def renew() -> bool:
+        asked.append(1)
+        if len(asked) < 2:
+            return False
+        at.list(A, B)
+        return True
+
+    async with watching(A, renew=renew) as at:
+        assert at.told == ["runner a"]
+        at.source.pages[PageKey(1, 100)] = INVALID
+        await at.clock.advance(5)
+        assert not at.task.done()
+        await at.clock.advance(10)
+        assert at.told == ["added b"]
+        assert at.said == ["token rejected; looking for a newer one where it came from", "token renewed"]
+
+
+async def test_refused_token_that_is_not_renewed_ends_the_watch() -> None:
+    asked = []
+
+    async def renew() -> bool:
+        asked.append(1)
+        return False
+
+    async with watching(A, renew=renew) as at:
+        at.source.pages[PageKey(1, 100)] = INVALID
+        await at.clock.advance(5)
+        with pytest.raises(Unauthorized):
+            await at.task
+    assert len(asked) == 3
+
+
+async def test_token_that_was_never_taken_ends_the_watch_at_once() -> None:
+    async def renew() -> bool:
+        raise AssertionError
+
+    async with watching(errors={"list": INVALID}, renew=renew) as at:
+        with pytest.raises(Unauthorized):
+            await at.task

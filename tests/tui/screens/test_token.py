@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import itertools
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
 
+from comfytui.api.allowance import LocalAllowance
 from comfytui.api.errors import Unauthorized
+from comfytui.api.request_log import RequestLog
+from comfytui.config.state import Forgetful
+from comfytui.engine.engine import Engine
 from comfytui.engine.resources import PageKey
+from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.tui.app import ComfyTUI
+from comfytui.tui.fleets import OpenFleet, Watch
 from comfytui.tui.screens.token import WHERE
+from comfytui.tui.setup import Setup
 from tests.support.builders import make_page, make_runner
+from tests.support.clock import FakeClock
 from tests.support.door import OneTokenDoor
-from tests.support.pilot import Driven, scripted
-
-if TYPE_CHECKING:
-    from tests.support.source import ScriptedSource
+from tests.support.pilot import Driven, drive, scripted
+from tests.support.source import ScriptedSource
 
 REFUSED = Unauthorized("GET", "/v1/runner", "Token has expired", 401)
 
@@ -139,3 +146,63 @@ async def test_without_a_comfyui_there_is_nothing_to_choose() -> None:
         source.pages[PageKey()] = make_page(make_runner("a"))
         await driven.pilot.press("tab", "tab", "enter")
         await driven.sees("demo │ ● live")
+
+
+@asynccontextmanager
+async def renewing(
+    renew: Callable[[ScriptedSource], bool],
+) -> AsyncIterator[tuple[Driven, ScriptedSource, list[float]]]:
+    """The dashboard of a source whose token expires; also the times when a newer one was looked for."""
+    clock = FakeClock()
+    allowance, requests, looked = LocalAllowance(clock), RequestLog(clock), list[float]()
+    source = ScriptedSource(clock, allowance=allowance)
+    source.pages[PageKey()] = make_page(make_runner("a"))
+
+    async def connect() -> ScriptedSource:
+        return source
+
+    async def look() -> bool:
+        looked.append(clock.monotonic())
+        return renew(source)
+
+    def watch(attention: Attention) -> Watch:
+        engine = Engine(connect, clock, attention=attention, interval=5.0, allowance=allowance)
+        return Watch(engine, OneTokenDoor(), renew=look)
+
+    first = Snapshot(attention=Attention(page=PageKey()))
+    app = ComfyTUI(OpenFleet("host", "host", first, watch), clock, requests, Setup(Forgetful()))
+    async with drive(app, clock, (100, 30)) as driven:
+        yield driven, source, looked
+
+
+async def test_renewed_token_goes_on_and_closes_the_screen_by_itself() -> None:
+    looks = 0
+
+    def renew(source: ScriptedSource) -> bool:
+        nonlocal looks
+        looks += 1
+        if looks == 2:
+            source.pages[PageKey()] = make_page(make_runner("a", name="Back again"))
+        return looks == 2
+
+    async with renewing(renew) as (driven, source, looked):
+        source.pages[PageKey()] = REFUSED
+        await driven.clock.advance(5)
+        await driven.sees("Token has expired")
+        await driven.clock.advance(10)
+        await driven.sees("Back again", "● live")
+        assert "paste a token" not in driven.text
+        assert len(looked) == 2
+
+
+async def test_newer_token_is_looked_for_less_and_less_often() -> None:
+    async with renewing(lambda _: False) as (driven, source, looked):
+        source.pages[PageKey()] = REFUSED
+        await driven.clock.advance(5)
+        await driven.sees("Token has expired")
+        await driven.press("escape")
+        await driven.clock.advance(3600)
+        apart = [later - earlier for earlier, later in itertools.pairwise(looked)]
+        assert apart[:3] == [10.0, 20.0, 40.0]
+        assert apart[-1] == 300.0
+        assert len(looked) < 20
