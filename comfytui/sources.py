@@ -63,7 +63,9 @@ def comfyui_source(
     servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, allowance: Allowance, requests: RequestLog
 ) -> Connect:
     """A client of the gateway in this very process, over plain ComfyUI servers."""
-    return _gateway_source(lambda: comfyui_fleet(servers, ca_bundle, clock), "comfyui", clock, allowance, requests)
+    return _gateway_source(
+        lambda: comfyui_fleet(servers, ca_bundle, clock, requests), "comfyui", clock, allowance, requests
+    )
 
 
 def simulated_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
@@ -73,11 +75,20 @@ def simulated_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
     return SimulatedFleet(clock, runners=runners, seed=seed)
 
 
-def comfyui_fleet(servers: Sequence[Server], ca_bundle: Path | None, clock: Clock) -> Fleet:
-    """Plain ComfyUI servers as a fleet; nothing is asked of them before somebody asks it."""
+def comfyui_fleet(
+    servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, requests: RequestLog | None = None
+) -> Fleet:
+    """Return plain ComfyUI servers as a fleet; nothing is requested of them before a client asks for it.
+
+    Args:
+        servers: The servers.
+        ca_bundle: Certificates to trust beside the system's.
+        clock: All times and waits.
+        requests: Keeps a record of each request to a server.
+    """
     from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 
-    return ComfyUIFleet(servers, clock, ca_bundle=ca_bundle)
+    return ComfyUIFleet(servers, clock, ca_bundle=ca_bundle, log=requests)
 
 
 def _gateway_source(

@@ -34,6 +34,7 @@ class RequestRecord(NamedTuple):
         words: What went wrong, clean and without secrets; empty where nothing did.
         ms: Milliseconds until the whole answer was there, or until it was given up.
         size: Bytes of the body as they came, compressed or not.
+        server: Name of the ComfyUI server that was asked; empty for the API.
     """
 
     at: datetime
@@ -43,10 +44,18 @@ class RequestRecord(NamedTuple):
     words: str
     ms: int
     size: int
+    server: str = ""
+
+    @property
+    def target(self) -> str:
+        """Server, if it is none of the API's, and path."""
+        return f"{self.server} {self.path}" if self.server else self.path
 
     def __str__(self) -> str:
         status = "–" if self.status is None else self.status
-        return f"{_stamp(self.at)} {self.method} {self.path} {status} {self.ms} ms {self.size} B {self.words}".rstrip()
+        return (
+            f"{_stamp(self.at)} {self.method} {self.target} {status} {self.ms} ms {self.size} B {self.words}".rstrip()
+        )
 
 
 class Note(NamedTuple):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["RunnerStatus", "WorkflowStatus"]
+__all__ = ["RunnerState", "RunnerStatus", "WorkflowStatus"]
 
 
 class _OpenStrEnum(StrEnum):
@@ -34,6 +34,18 @@ class RunnerStatus(_OpenStrEnum):
 
     ACTIVE = "active"
     DISABLED = "disabled"
+
+
+class RunnerState(_OpenStrEnum):
+    """State of a runner whose machine gave no usable answer: an extension of our gateway's errors."""
+
+    SLOW = "slow"
+    """It answered within the last half minute and takes long now."""
+    WAITING = "waiting"
+    """Nothing was answered so far, and the question still waits."""
+    UNREACHABLE = "unreachable"
+    PARTIAL = "partial"
+    """It answers, but not this."""
 
 
 class WorkflowStatus(_OpenStrEnum):

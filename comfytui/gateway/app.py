@@ -21,9 +21,9 @@ from starlette.middleware import Middleware
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from comfytui.api.statuses import RunnerStatus
+from comfytui.api.statuses import RunnerState, RunnerStatus
 from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
-from comfytui.gateway.wire import error_body, history_body, page_body, runner_body, stats_body
+from comfytui.gateway.wire import error_body, history_body, page_body, runner_body, silence_body, stats_body
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -155,16 +155,27 @@ def _runner_id(request: Request) -> str:
     return text.lower()
 
 
+class _Unreachable(HTTPException):
+    """An answer by which the gateway says that a runner's machine gave none."""
+
+    def __init__(self, status: int, problem: RunnerUnreachable) -> None:
+        super().__init__(status, f"{problem.name}: {problem}" if problem.name else str(problem))
+        self.problem = problem
+
+
 @contextlib.contextmanager
 def _unreachable_is(status: int) -> Iterator[None]:
     try:
         yield
     except RunnerUnreachable as problem:
-        raise HTTPException(status, str(problem)) from problem
+        raise _Unreachable(status, problem) from problem
 
 
 async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
     match error:
+        case _Unreachable(problem=RunnerUnreachable(state=RunnerState() as state) as problem):
+            body = error_body(error.status_code, error.detail) | silence_body(state, str(problem))
+            return JSONResponse(body, error.status_code)
         case HTTPException():
             return _refusal(error.status_code, error.detail, error.headers)
         case UnknownRunner():

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
+    from comfytui.api.statuses import RunnerState
 
 __all__ = ["Fleet", "RunnerUnreachable", "UnknownRunner"]
 
@@ -15,7 +16,19 @@ class UnknownRunner(LookupError):
 
 
 class RunnerUnreachable(Exception):
-    """A runner's machine gave no usable answer; the text says why, for people."""
+    """A runner's machine gave no usable answer; the text says why, for people.
+
+    Args:
+        reason: The text.
+        state: State of the runner as an extension of the answer; None where the gateway does not ask the machine
+            itself for all that it tells of the runner.
+        name: Name of the machine, which the reason does not hold.
+    """
+
+    def __init__(self, reason: str, state: RunnerState | None = None, name: str = "") -> None:
+        super().__init__(reason)
+        self.state = state
+        self.name = name
 
 
 class Fleet(Protocol):

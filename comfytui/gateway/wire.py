@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from comfytui.api.models import Device, Moment, Runner, RunnerPage, RunnerStats, Workflow
+    from comfytui.api.statuses import RunnerState
 
-__all__ = ["error_body", "history_body", "page_body", "runner_body", "stats_body", "workflow_body"]
+__all__ = ["error_body", "history_body", "page_body", "runner_body", "silence_body", "stats_body", "workflow_body"]
 
 
 def page_body(page: RunnerPage) -> dict[str, object]:
@@ -82,6 +83,16 @@ def _device_body(device: Device) -> dict[str, object]:
 def error_body(status: int, message: str) -> dict[str, object]:
     """The body of every answer that says no (page api/errors)."""
     return {"status": status, "message": message}
+
+
+def silence_body(state: RunnerState, reason: str) -> dict[str, object]:
+    """Return the extension of an error that says that a runner's machine gave no answer, which is no fault of ours.
+
+    Args:
+        state: State of the runner.
+        reason: Reason why there is no answer, without the runner's name.
+    """
+    return {"runner": {"state": state, "reason": reason}}
 
 
 def _time(moment: Moment | None) -> str | None:

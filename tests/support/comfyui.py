@@ -13,6 +13,7 @@
 - `knows_cancelled = False`: as before 0.9, where the state is refused.
 - `authorization = "Basic …"`: whoever does not send exactly that is answered 401.
 - `wall = response(...)`: those bytes instead of any answer, as a proxy's login page.
+- `walls["/api/jobs"] = response(...)`: the same for one path alone.
 - `files` are the saved workflows: their contents and when they were changed, by path.
 """
 
@@ -64,6 +65,7 @@ class ScriptedComfyUI(WireServer):
         self.knows_cancelled = True
         self.authorization = ""
         self.wall = b""
+        self.walls: dict[str, bytes] = {}
         self._prefix = prefix
 
     @property
@@ -102,8 +104,8 @@ class ScriptedComfyUI(WireServer):
         return {"status": {"exec_info": {"queue_remaining": self.remaining}}}
 
     def refusal(self, asked: Asked) -> bytes:
-        if self.wall:
-            return self.wall
+        if wall := self.wall or self.walls.get(asked.path.removeprefix(self._prefix)):
+            return wall
         if "origin" in asked.headers or asked.headers.get("sec-fetch-site") == "cross-site":
             return response(status=403)
         if self.authorization and asked.headers.get("authorization") != self.authorization:

@@ -117,7 +117,7 @@ class WireServer:
                 await self._flush(client)
 
     def hang(self, *paths: str) -> None:
-        """Answer nothing from now on, or nothing that is asked of these paths; connections are still accepted."""
+        """Answer nothing from now on, or no request whose path and query begin so; connections are still accepted."""
         self._hung = paths or ("",)
         self._resumed.clear()
 
@@ -169,7 +169,7 @@ class WireServer:
                 head = await client.reader.readuntil(b"\r\n\r\n")
                 self.bytes_in += len(head)
                 asked = self._note(head)
-                await self._awake(asked.path)
+                await self._awake(self.requests[-1][1])
                 await self._answer(client, asked, head)
             await self._listen(client, client.socket)
 
@@ -183,8 +183,8 @@ class WireServer:
         self.was_asked.set()
         return Asked(path, dict(parse_qsl(query, keep_blank_values=True)), headers)
 
-    async def _awake(self, path: str) -> None:
-        while any(path.startswith(each) for each in self._hung):
+    async def _awake(self, target: str) -> None:
+        while any(target.startswith(each) for each in self._hung):
             self._resumed.clear()
             await self._resumed.wait()
 

@@ -44,7 +44,7 @@ class Patience:
     handshake: float = 4.0
     api: float = 4.5
     budget: float = 1.0
-    servers: float = 5.0
+    servers: float = 9.0
     tmux: float = 2.0
 
 

@@ -8,15 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.gateway.comfyui.client import BoxClient
+from comfytui.api.statuses import RunnerState
+from comfytui.gateway.comfyui.client import ANSWER_SECONDS, BoxClient
+from comfytui.gateway.comfyui.contact import LATE_SECONDS, Contact, Silence
 from comfytui.gateway.comfyui.flight import Flight, wait_for
 from comfytui.gateway.comfyui.memory import Memory
-from comfytui.gateway.comfyui.models import read_remaining, read_stats
+from comfytui.gateway.comfyui.models import read_jobs, read_remaining, read_stats
 from comfytui.gateway.comfyui.names import name_of
 from comfytui.gateway.comfyui.prefixes import Prefixes
 from comfytui.gateway.comfyui.problems import BoxProblem
 from comfytui.gateway.comfyui.pulse import CLOSED, Pulse
-from comfytui.gateway.comfyui.reading import JobReader, Reading, ask
+from comfytui.gateway.comfyui.reading import ACTIVE, BRISK_SECONDS, JOBS, JobReader, Reading, ask
 from comfytui.gateway.comfyui.saved import SavedWorkflows
 from comfytui.gateway.comfyui.signals import Signals
 from comfytui.gateway.comfyui.translate import runner_of, workflow_of
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from comfytui.api.models import Runner, RunnerStats, Workflow
+    from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
     from comfytui.config.servers import Server
 
@@ -38,6 +41,8 @@ QUIET_SECONDS = 30.0
 """For how long jobs are believed unchanged where the queue is empty and a change would be told."""
 DOUBT_SECONDS = 10.0
 """The same where it could change unseen."""
+WATCHED_SECONDS = 10.0
+"""Seconds after a question for the jobs during which a change is read at once, and not when they are asked for next."""
 WAIT_SECONDS = 1.0
 """How long news, and the names of jobs, are waited for where something is known: that can be shown meanwhile."""
 FIRST_SECONDS = 7.0
@@ -48,12 +53,13 @@ FIRST_SECONDS = 7.0
 class _Check:
     """What a machine said of itself, or why it said nothing; in how many seconds; until when that is passed on."""
 
-    outcome: RunnerStats | str
+    outcome: RunnerStats | Silence
     took: float
     good_until: float
 
 
-_NEVER = _Check("", 0.0, -math.inf)
+_NEVER = _Check(Silence(RunnerState.WAITING, ""), 0.0, -math.inf)
+_CLOSED = Silence(RunnerState.UNREACHABLE, CLOSED)
 
 
 class Box:
@@ -67,18 +73,29 @@ class Box:
         since: When the runner that it is was created: ComfyUI knows of no such time.
         ca_bundle: Certificates to trust beside the system's.
         timeout: Seconds that the server has for a whole answer.
+        log: Keeps a record of each request to the server.
     """
 
     def __init__(
-        self, server: Server, clock: Clock, since: datetime, *, ca_bundle: Path | None = None, timeout: float = 5.0
+        self,
+        server: Server,
+        clock: Clock,
+        since: datetime,
+        *,
+        ca_bundle: Path | None = None,
+        timeout: float = ANSWER_SECONDS,
+        log: RequestLog | None = None,
     ) -> None:
         self._server = server
         self._clock = clock
         self._since = since
-        self._client = BoxClient(server, ca_bundle=ca_bundle, timeout=timeout)
+        self._contact = Contact(clock)
+        self._client = BoxClient(
+            server, ca_bundle=ca_bundle, timeout=timeout, contact=self._contact, log=log, clock=clock
+        )
         self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle)
-        self._pulse = Pulse(self._remaining, self._signals, clock, self._greet, self._suspect)
-        self._reader = JobReader(self._client, clock)
+        self._pulse = Pulse(self._remaining, self._contact, self._signals, clock, self._greet, self._note_queue)
+        self._reader = JobReader(self._client, clock, self._contact)
         self._reading = Flight(self._read_jobs)
         self._checking = Flight(self._read_stats)
         self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
@@ -87,6 +104,8 @@ class Box:
         self._is_changed = True
         self._read_at: float | None = None
         self._reading_since = self._next_at = self._named_by = 0.0
+        self._wanted_at = -math.inf
+        self._read_remaining = 0
         self._unread = ""
         self._partly: tuple[str, ...] = ()
         self._stats: RunnerStats | None = None
@@ -103,7 +122,7 @@ class Box:
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        return runner_of(self._server, self._stats, self._since, self._pulse.last_seen, self._unread_words())
+        return runner_of(self._server, self._stats, self._since, self._contact.answered_at, self._unread_words())
 
     async def history(self) -> tuple[Workflow, ...]:
         """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
@@ -111,21 +130,34 @@ class Box:
         Raises:
             RunnerUnreachable: It does not answer, or does not tell its jobs; or not yet, and it is not waited for.
         """
-        until = self._clock.monotonic() + FIRST_SECONDS
-        if not await self._pulse.met_within(FIRST_SECONDS):
-            raise RunnerUnreachable("has not answered yet")
+        self._wanted_at = self._clock.monotonic()
+        until = self._wanted_at + FIRST_SECONDS
+        self._pulse.want()
+        # With the heartbeat, and not after it: a busy box takes long for each answer.
+        if self._contact.silence is None and not self._is_fresh():
+            self._begin_reading()
+        await self._pulse.met_within(FIRST_SECONDS)
         self._check_contact()
         if not self._is_fresh():
             await self._catch_up(until)
         await self._wait_for_names(until)
+        # The newest contact counts, whichever question it was of.
+        self._check_contact()
+        return self._known_jobs()
+
+    def _known_jobs(self) -> tuple[Workflow, ...]:
         if self._unread:
-            raise RunnerUnreachable(self._unread)
+            raise self._unreachable(Silence(RunnerState.PARTIAL, self._unread))
+        late = self._clock.monotonic() - self._reading_since if self._reading.is_under_way else 0.0
         if self._read_at is None:
-            raise RunnerUnreachable("takes long to tell its jobs")
+            raise self._unreachable(Silence(RunnerState.SLOW, "slow, has not told its jobs yet"))
+        if late > LATE_SECONDS:
+            age = self._clock.monotonic() - self._read_at
+            raise self._unreachable(Silence(RunnerState.SLOW, f"slow, last told its jobs {age:.0f} s ago"))
         newest = self._memory.newest(HISTORY_LENGTH)
         if self._partly and not newest:
             # That there is none cannot be known.
-            raise RunnerUnreachable(self._partly[0])
+            raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
         return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in newest)
 
     async def stats(self) -> RunnerStats:
@@ -137,17 +169,19 @@ class Box:
         Raises:
             RunnerUnreachable: It does not answer, or does not tell that.
         """
-        await self._pulse.met()
+        until = self._clock.monotonic() + FIRST_SECONDS
+        await self._pulse.met_within(FIRST_SECONDS)
         self._check_contact()
         if self._checking.is_under_way or self._clock.monotonic() >= self._checked.good_until:
             checking = self._checking.join()
-            await asyncio.wait({checking})
-            outcome = CLOSED if checking.cancelled() else checking.result()
+            await wait_for(checking, self._clock, until - self._clock.monotonic())
+            outcome = _CLOSED if checking.cancelled() else checking.result() if checking.done() else self._late()
         else:
             outcome = self._checked.outcome
             await self._clock.sleep(min(self._checked.took, WAIT_SECONDS))
-        if isinstance(outcome, str):
-            raise RunnerUnreachable(outcome)
+        self._check_contact()
+        if isinstance(outcome, Silence):
+            raise self._unreachable(outcome)
         return outcome
 
     async def aclose(self) -> None:
@@ -156,8 +190,15 @@ class Box:
             await part.aclose()
 
     def _check_contact(self) -> None:
-        if self._pulse.problem:
-            raise RunnerUnreachable(self._pulse.problem)
+        if (silence := self._contact.silence) is not None:
+            raise self._unreachable(silence)
+
+    def _late(self) -> Silence:
+        """Return the reason why a question, of those that are asked now, is not answered yet."""
+        return self._contact.silence or Silence(RunnerState.SLOW, "slow, has not answered yet")
+
+    def _unreachable(self, silence: Silence) -> RunnerUnreachable:
+        return RunnerUnreachable(silence.reason, silence.state, self._server.name)
 
     def _unread_words(self) -> tuple[str, ...]:
         """What could not be read of its jobs, and how many there are, which is known all the same."""
@@ -166,6 +207,18 @@ class Box:
 
     def _suspect(self) -> None:
         self._is_changed = True
+        if self._next_at > self._clock.monotonic():
+            # It is not read for a while, unless its queue turns out to have shrunk.
+            self._pulse.hurry()
+
+    def _note_queue(self) -> None:
+        """Read the jobs that changed, if they are looked at; at once if the queue has shrunk to half or to nothing."""
+        self._is_changed = True
+        now, remaining = self._clock.monotonic(), self._pulse.remaining or 0
+        if remaining < self._read_remaining and remaining * 2 <= self._read_remaining:
+            self._next_at = now
+        if now - self._wanted_at < WATCHED_SECONDS:
+            self._begin_reading()
 
     def _greet(self) -> None:
         """It answers, maybe as another version than before, and what kept its jobs from being read may be over."""
@@ -182,17 +235,24 @@ class Box:
     async def _catch_up(self, until: float) -> None:
         """Read the jobs if it is time; wait for the reading, but not beyond that moment, nor if the last one failed."""
         now = self._clock.monotonic()
-        if not self._reading.is_under_way:
-            if now < self._next_at:
-                return
-            self._reading_since = now
-        reading = self._reading.join()
+        reading = self._begin_reading()
+        if reading is None:
+            return
         if not self._unread:
             patience = FIRST_SECONDS if self._read_at is None else WAIT_SECONDS
             await wait_for(reading, self._clock, min(until, self._reading_since + patience) - now)
         if reading.done() and not reading.cancelled():
             # A mistake of ours is to be seen where it was asked for.
             reading.result()
+
+    def _begin_reading(self) -> asyncio.Task[None] | None:
+        """Return the task that reads the jobs, a new one if it is time for that and there is none; else None."""
+        now = self._clock.monotonic()
+        if not self._reading.is_under_way:
+            if now < self._next_at:
+                return None
+            self._reading_since = now
+        return self._reading.join()
 
     async def _wait_for_names(self, until: float) -> None:
         """Names are looked for after a reading; who asks but once would never see those that came a moment later."""
@@ -211,16 +271,24 @@ class Box:
 
     async def _read_jobs(self) -> None:
         began, self._is_changed = self._clock.monotonic(), False
+        remaining = self._pulse.remaining
         try:
             reading = await self._reader.read()
         except BoxProblem as problem:
-            self._unread, self._is_changed = str(problem), True
+            # What keeps the box from answering at all is told by the contact, and over with the next good one.
+            self._unread = "" if self._contact.silence else str(problem)
+            self._is_changed = True
         else:
             self._unread, self._read_at, self._partly = "", began, reading.problems
+            if remaining is None:
+                remaining = self._pulse.remaining or 0
+            # Of a long queue not all is listed, and nothing of one that is too large to be read.
+            self._read_remaining = max(remaining, len(reading.active.jobs))
             self._take(reading)
             self._look_for_names()
         finally:
-            self._next_at = self._clock.monotonic() + self._reader.pause
+            pause = BRISK_SECONDS if self._contact.silence else self._reader.pause
+            self._next_at = self._clock.monotonic() + pause
 
     def _take(self, reading: Reading) -> None:
         active, finished = reading.active, reading.finished
@@ -239,18 +307,30 @@ class Box:
         self._saved.want(job.document for job in shown)
         self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
 
-    async def _read_stats(self) -> RunnerStats | str:
+    async def _read_stats(self) -> RunnerStats | Silence:
         began, outcome = self._clock.monotonic(), await self._machine()
         took = self._clock.monotonic() - began
         self._checked = _Check(outcome, took, good_until=began + took + STATS_SECONDS)
         return outcome
 
-    async def _machine(self) -> RunnerStats | str:
+    async def _machine(self) -> RunnerStats | Silence:
         try:
             self._stats = await ask(self._client, "/system_stats", read_stats)
         except BoxProblem as problem:
-            return str(problem)
+            return self._contact.silence or Silence(RunnerState.PARTIAL, str(problem))
         return self._stats
 
     async def _remaining(self) -> int:
-        return await ask(self._client, "/prompt", read_remaining)
+        try:
+            return await ask(self._client, "/prompt", read_remaining)
+        except BoxProblem as problem:
+            if not problem.is_answer or (counted := await self._counted()) is None:
+                raise
+            return counted
+
+    async def _counted(self) -> int | None:
+        """Return how many jobs wait and run by the list of jobs, for a box whose `/prompt` alone is not answered."""
+        try:
+            return (await ask(self._client, JOBS, read_jobs, {"status": ACTIVE, "limit": 1})).total
+        except BoxProblem:
+            return None

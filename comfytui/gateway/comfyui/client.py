@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,11 @@ import httpx
 from comfytui.api.answers import Wire, is_hang_up
 from comfytui.api.body import read_json
 from comfytui.api.causes import target_of, why_not_connected
+from comfytui.api.request_log import RequestRecord
+from comfytui.api.text import clean
+from comfytui.clock import SystemClock
 from comfytui.gateway.comfyui.connection import connect, speaks_tls
+from comfytui.gateway.comfyui.contact import Contact
 from comfytui.gateway.comfyui.problems import (
     BoxProblem,
     Garbled,
@@ -33,12 +38,24 @@ from comfytui.gateway.comfyui.problems import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from datetime import datetime
+
+    from comfytui.api.request_log import RequestLog
+    from comfytui.clock import Clock
     from comfytui.config.servers import Server
 
-__all__ = ["MAX_BODY", "BoxClient", "is_comfyui"]
+__all__ = ["ANSWER_SECONDS", "MAX_BODY", "BoxClient", "is_comfyui"]
 
 MAX_BODY = 8_000_000
 """Bytes of a body that are taken."""
+ANSWER_SECONDS = 30.0
+"""Seconds that a box has for a whole answer: one that loads models, or whose node holds the interpreter, is slow."""
+CONNECT_SECONDS = 2.5
+"""Seconds that a TCP connection may take: it is the kernel that accepts it, however busy the box is."""
+
+GIVEN_UP = NotAnswering("given up before an answer came")
+"""The outcome of a request that was cancelled."""
 
 _HANGS = "accepts connections and does not answer"
 _LARGE = 1_000_000
@@ -58,8 +75,12 @@ class BoxClient:
         server: Whom to ask; its headers go along with every request.
         ca_bundle: A file or directory of certificates to trust instead of the public authorities' or those that
             SSL_CERT_FILE or SSL_CERT_DIR name.
-        timeout: Seconds within which a whole answer must have arrived, a connection within half of them.
+        timeout: Seconds within which a whole answer must have arrived, a TCP connection within CONNECT_SECONDS or
+            half of them.
         transport: Who carries requests instead of the network.
+        contact: Gets each answer, and each failure to connect.
+        log: Keeps a record of each request.
+        clock: Dates those records.
 
     Attributes:
         received: Bytes of bodies that came in so far.
@@ -70,14 +91,21 @@ class BoxClient:
         server: Server,
         *,
         ca_bundle: Path | None = None,
-        timeout: float = 5.0,
+        timeout: float = ANSWER_SECONDS,
         transport: httpx.AsyncBaseTransport | None = None,
+        contact: Contact | None = None,
+        log: RequestLog | None = None,
+        clock: Clock | None = None,
     ) -> None:
         self.received = 0
         self._server = server
         self._ca_bundle = ca_bundle
         self._timeout = timeout
+        self._connect_timeout = min(CONNECT_SECONDS, timeout / 2)
         self._transport = transport
+        self._clock = clock or SystemClock()
+        self._contact = contact or Contact(self._clock)
+        self._log = log
         self._client: httpx.AsyncClient | None = None
         self._opening = asyncio.Lock()
 
@@ -92,10 +120,41 @@ class BoxClient:
         Raises:
             BoxProblem: The leaf for what went wrong.
         """
-        outcome = await self._outcome(_Attempt(path, params, glimpse))
-        if isinstance(outcome, BoxProblem):
-            raise outcome
-        return outcome
+        attempt = _Attempt(path, params, glimpse)
+        with self._contact.question():
+            async with self._recorded(attempt):
+                began = self._clock.monotonic()
+                attempt.outcome = outcome = await self._outcome(attempt)
+        if not isinstance(outcome, BoxProblem):
+            self._contact.answered()
+            return outcome
+        # A route that hangs alone says nothing of the box.
+        if not outcome.is_answer and not self._contact.has_answered_since(began):
+            self._contact.failed(str(outcome))
+        raise outcome
+
+    @contextlib.asynccontextmanager
+    async def _recorded(self, attempt: _Attempt) -> AsyncIterator[None]:
+        """Keep a record of a request, however it ends."""
+        at, began = self._clock.now(), self._clock.monotonic()
+        try:
+            yield
+        finally:
+            if self._log is not None:
+                self._log.add(self._record(attempt, at, self._clock.monotonic() - began))
+
+    def _record(self, attempt: _Attempt, at: datetime, took: float) -> RequestRecord:
+        outcome = attempt.outcome
+        return RequestRecord(
+            at=at,
+            method="GET",
+            path=clean(str(httpx.URL(attempt.path, params=attempt.params or None))),
+            status=attempt.status or None,
+            words=clean(str(outcome)) if isinstance(outcome, BoxProblem) else "",
+            ms=round(took * 1000),
+            size=attempt.received,
+            server=self._server.name,
+        )
 
     async def aclose(self) -> None:
         """Close all connections; nothing may be asked afterwards."""
@@ -113,10 +172,12 @@ class BoxClient:
 
     async def _in_time(self, client: httpx.AsyncClient, attempt: _Attempt) -> object:
         try:
-            async with asyncio.timeout(self._timeout):
-                outcome = await self._once(client, attempt)
-                return await self._once(client, attempt) if attempt.went_stale else outcome
+            async with asyncio.timeout(self._timeout) as deadline:
+                outcome = await self._once(client, attempt, deadline)
+                return await self._once(client, attempt, deadline) if attempt.went_stale else outcome
         except TimeoutError:
+            if attempt.is_connecting:
+                return NotThere(f"no connection within {self._connect_timeout:g} s")
             begun = f"no whole answer within {self._timeout:g} s"
             return NotAnswering(begun if attempt.status else _HANGS)
         except (httpx.InvalidURL, UnicodeError):
@@ -131,9 +192,23 @@ class BoxClient:
                 self._client = opened
             return self._client
 
-    async def _once(self, client: httpx.AsyncClient, attempt: _Attempt) -> object:
-        wire = Wire()
-        request = client.build_request("GET", attempt.path, params=attempt.params, extensions={"trace": wire})
+    async def _once(self, client: httpx.AsyncClient, attempt: _Attempt, deadline: asyncio.Timeout) -> object:
+        wire, end = Wire(), deadline.when() or math.inf
+        is_tls = self._server.url.startswith("https:")
+
+        async def trace(event: str, info: Mapping[str, object]) -> None:
+            await wire(event, info)
+            if event.endswith("connect_tcp.started"):
+                attempt.is_connecting = True
+                deadline.reschedule(min(end, asyncio.get_running_loop().time() + self._connect_timeout))
+            elif event.endswith("connect_tcp.complete") and not deadline.expired():
+                attempt.is_connecting = False
+                # httpcore leaks a connection whose handshake is cancelled, so its own limit must come first.
+                deadline.reschedule(end + 2 * self._connect_timeout if is_tls else end)
+            elif event.endswith("start_tls.complete"):
+                deadline.reschedule(end)
+
+        request = client.build_request("GET", attempt.path, params=attempt.params, extensions={"trace": trace})
         attempt.went_stale = attempt.may_want_tls = False
         try:
             head = await client.send(request, stream=True)
@@ -143,7 +218,7 @@ class BoxClient:
             attempt.went_stale = wire.went_stale and is_hang_up(error)
             # A server that speaks TLS may drop plain http without a word.
             attempt.may_want_tls = not attempt.status and isinstance(error, _CUT_OFF)
-            return _explain(error, attempt.status, self._timeout, wire)
+            return _explain(error, attempt.status)
 
     async def _read(self, attempt: _Attempt, head: httpx.Response) -> object:
         attempt.status = head.status_code
@@ -152,18 +227,19 @@ class BoxClient:
             attempt.may_want_tls = head.status_code == httpx.codes.BAD_REQUEST
             return _refusal(head, attempt.path, self._server.url)
         most = min(attempt.glimpse, MAX_BODY) if _promised(head) > MAX_BODY else MAX_BODY + 1
-        body = await self._body(head, most)
+        body = await self._body(attempt, head, most)
         if len(body) < most:
             return await _decode(body)
         return TooLarge(attempt.path, MAX_BODY, body[: attempt.glimpse])
 
-    async def _body(self, head: httpx.Response, most: int) -> bytes:
+    async def _body(self, attempt: _Attempt, head: httpx.Response, most: int) -> bytes:
         """The body; of one that is longer than that, no more than it takes to know."""
         body = bytearray()
         if most > 0:
             async for chunk in cast("httpx.AsyncByteStream", head.stream):
                 body += chunk
                 self.received += len(chunk)
+                attempt.received += len(chunk)
                 if len(body) >= most:
                     break
         return bytes(body)
@@ -187,7 +263,7 @@ async def is_comfyui(server: Server, seconds: float = 1.0) -> bool:
 
 @dataclass(slots=True)
 class _Attempt:
-    """A request and how far it came: `status` is there once the head of its answer is."""
+    """A request and how far it came: `status` is there once the head of its answer is, `outcome` at its end."""
 
     path: str
     params: Mapping[str, str | int] | None
@@ -195,6 +271,9 @@ class _Attempt:
     status: int = 0
     went_stale: bool = False
     may_want_tls: bool = False
+    is_connecting: bool = False
+    received: int = 0
+    outcome: object = GIVEN_UP
 
 
 def _promised(head: httpx.Response) -> int:
@@ -223,13 +302,11 @@ def _refusal(head: httpx.Response, path: str, url: str) -> BoxProblem:
     return Refused(path, head.status_code, f", a redirect to {target}")
 
 
-def _explain(error: httpx.HTTPError, status: int, timeout: float, wire: Wire) -> BoxProblem:
+def _explain(error: httpx.HTTPError, status: int) -> BoxProblem:
     match error:
-        case httpx.ConnectTimeout() if wire.was_accepted:
+        case httpx.ConnectTimeout():
             # What took so long was TLS.
             return NotAnswering(_HANGS)
-        case httpx.ConnectTimeout():
-            return NotThere(f"no connection within {timeout / 2:g} s")
         case httpx.ProxyError():
             return NotThere("the proxy did not let the request through")
         case httpx.ConnectError():

@@ -25,7 +25,7 @@ __all__ = ["connect", "headers_of", "speaks_tls", "tls_context"]
 
 # ComfyUI compresses only if told to, and then in the process that computes.
 _HEADERS = {"User-Agent": f"comfytui/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
-_CONNECTIONS = 4
+_CONNECTIONS = 6
 # Longer than between two heartbeats. All three: leaving one out lifts the limit on the others.
 _LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0)
 _NEAR = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
@@ -35,12 +35,12 @@ _PROBE_SECONDS = 1.0
 async def connect(
     server: Server, ca_bundle: Path | None, seconds: float, transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient | BoxProblem:
-    """A client of httpx that asks this server, or why there is none.
+    """Return a client of httpx for this server, or the problem why there is none.
 
     Args:
         server: Whom it asks; the headers are put into each request as it leaves.
         ca_bundle: As for BoxClient.
-        seconds: Within half of these a connection must have come about; nothing else of it is limited here.
+        seconds: Time limit of a connection and of a TLS handshake, each; nothing else of a request is limited here.
         transport: Who carries requests instead of the network.
     """
     try:
@@ -58,7 +58,7 @@ async def connect(
             auth=_Sent(server),
             headers=_HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
-            timeout=httpx.Timeout(None, connect=seconds / 2),
+            timeout=httpx.Timeout(None, connect=seconds),
             limits=_LIMITS,
             follow_redirects=False,
             transport=transport,

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
 from comfytui.gateway.comfyui.box import Box
+from comfytui.gateway.comfyui.client import ANSWER_SECONDS
 from comfytui.gateway.comfyui.translate import runner_id
 from comfytui.gateway.fleet import UnknownRunner
 
 if TYPE_CHECKING:
+    from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
     from comfytui.config.servers import Server
 
@@ -33,15 +35,23 @@ class ComfyUIFleet:
         clock: All times and waits.
         ca_bundle: Certificates to trust beside the system's.
         timeout: Seconds that a server has for a whole answer.
+        log: Keeps a record of each request to a server.
     """
 
     def __init__(
-        self, servers: Sequence[Server], clock: Clock, *, ca_bundle: Path | None = None, timeout: float = 5.0
+        self,
+        servers: Sequence[Server],
+        clock: Clock,
+        *,
+        ca_bundle: Path | None = None,
+        timeout: float = ANSWER_SECONDS,
+        log: RequestLog | None = None,
     ) -> None:
         # One moment for all: the API lists the newest created first, and these keep the order that a person gave.
         since = clock.now()
         self._boxes = {
-            runner_id(server.url): Box(server, clock, since, ca_bundle=ca_bundle, timeout=timeout) for server in servers
+            runner_id(server.url): Box(server, clock, since, ca_bundle=ca_bundle, timeout=timeout, log=log)
+            for server in servers
         }
         self._introduced: set[Box] = set()
 

@@ -15,6 +15,8 @@ The words leave the server's address to whoever shows them, and hold no header, 
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 __all__ = [
     "BoxProblem",
     "Garbled",
@@ -29,7 +31,13 @@ __all__ = [
 
 
 class BoxProblem(Exception):
-    """The server gave no usable answer; its text says why, to follow the server's name in a sentence."""
+    """The server gave no usable answer; its text says why, to follow the server's name in a sentence.
+
+    Attributes:
+        is_answer: True if something was answered, though nothing usable: another route may well be answered.
+    """
+
+    is_answer: ClassVar[bool] = False
 
 
 class NotThere(BoxProblem):
@@ -57,6 +65,8 @@ class SpeaksPlain(BoxProblem):
 class NeedsPassword(BoxProblem):
     """It answered 401 or 403, or sent us to a login page: ComfyUI itself does neither."""
 
+    is_answer = True
+
     def __init__(self) -> None:
         super().__init__("asks for a password: give its headers in the configuration")
 
@@ -69,6 +79,8 @@ class TooLarge(BoxProblem):
         limit: Bytes that would have been taken.
         beginning: As much of its beginning as was asked for; in no words.
     """
+
+    is_answer = True
 
     def __init__(self, path: str, limit: int, beginning: bytes = b"") -> None:
         super().__init__(f"the answer to {path} is larger than {limit // 1_000_000} MB and was cut off")
@@ -84,6 +96,8 @@ class Refused(BoxProblem):
         more: What else there is to say about it.
     """
 
+    is_answer = True
+
     def __init__(self, path: str, status: int, more: str = "") -> None:
         super().__init__(f"it answered {status} to {path}{more}")
         self.status = status
@@ -91,6 +105,8 @@ class Refused(BoxProblem):
 
 class Garbled(BoxProblem):
     """It answered something else than JSON, or than HTTP."""
+
+    is_answer = True
 
     def __init__(self) -> None:
         super().__init__("answers, but not as ComfyUI does")

@@ -10,13 +10,14 @@ from comfytui.gateway.comfyui.flight import wait_for
 from comfytui.gateway.comfyui.problems import BoxProblem
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from comfytui.clock import Clock
+    from comfytui.gateway.comfyui.contact import Contact
 
 __all__ = ["BEAT_SECONDS", "CLOSED", "LINGER_SECONDS", "Pulse", "Wire"]
 
 BEAT_SECONDS = 5.0
+LEAST_SECONDS = 1.0
+"""Seconds between two beats at least, however often a change is heard of."""
 LINGER_SECONDS = 60.0
 """For how long a box is watched after somebody last wanted it."""
 CLOSED = "is not watched any more"
@@ -35,12 +36,11 @@ class Pulse:
     """The heartbeat of a box: nothing is asked of it unless somebody wanted it within the last minute.
 
     Attributes:
-        problem: Why the last contact failed; empty after a good one and before the first.
-        last_seen: When the last good contact was; None before the first.
-        remaining: How many jobs waited and ran then; None before the first.
+        remaining: How many jobs waited and ran at the last good beat; None before the first.
 
     Args:
         ask: Asks the box how many jobs wait and run; raises BoxProblem.
+        contact: Gets what comes of each beat.
         wire: Kept open while the box is watched, from the first good contact on.
         clock: Times the beats.
         on_contact: Told when the box begins to answer.
@@ -50,12 +50,14 @@ class Pulse:
     def __init__(
         self,
         ask: Callable[[], Awaitable[int]],
+        contact: Contact,
         wire: Wire,
         clock: Clock,
         on_contact: Callable[[], None],
         on_change: Callable[[], None],
     ) -> None:
         self._ask = ask
+        self._contact = contact
         self._wire = wire
         self._clock = clock
         self._on_contact = on_contact
@@ -65,8 +67,7 @@ class Pulse:
         self._is_there = False
         self._is_closed = False
         self._met = asyncio.Event()
-        self.problem = ""
-        self.last_seen: datetime | None = None
+        self._hurry = asyncio.Event()
         self.remaining: int | None = None
 
     @property
@@ -101,13 +102,17 @@ class Pulse:
                 meeting.cancel()
         return self.is_met
 
+    def hurry(self) -> None:
+        """Beat soon instead of BEAT_SECONDS after the last time, if the box is watched; returns at once."""
+        self._hurry.set()
+
     async def aclose(self) -> None:
         """Stop watching for good: whoever waits, or asks later, is told that there is no answer."""
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self.problem = CLOSED
+        self._contact.failed(CLOSED)
         self._met.set()
 
     def _is_wanted(self) -> bool:
@@ -130,26 +135,38 @@ class Pulse:
                 await self._beat()
                 if wire is None and self._is_there:
                     wire = asyncio.create_task(self._wire.run())
-                await self._clock.sleep(BEAT_SECONDS)
+                await self._rest()
         finally:
             if wire is not None:
                 wire.cancel()
                 await asyncio.gather(wire, return_exceptions=True)
 
+    async def _rest(self) -> None:
+        """Wait for the next beat: BEAT_SECONDS, or LEAST_SECONDS if there is hurry."""
+        rested_at = self._clock.monotonic()
+        hurrying = asyncio.create_task(self._hurry.wait())
+        try:
+            await wait_for(hurrying, self._clock, BEAT_SECONDS)
+        finally:
+            hurrying.cancel()
+        await self._clock.sleep(rested_at + LEAST_SECONDS - self._clock.monotonic())
+        self._hurry.clear()
+
     async def _beat(self) -> None:
         try:
             remaining = await self._ask()
         except BoxProblem as problem:
-            self.problem, self._is_there = str(problem), False
+            self._is_there = False
+            self._contact.failed(str(problem))
         else:
             self._found(remaining)
         self._met.set()
 
     def _found(self, remaining: int) -> None:
         is_new, self._is_there = not self._is_there, True
-        if is_new or remaining != self.remaining:
-            self._on_change()
-        self.problem = ""
-        self.last_seen, self.remaining = self._clock.now(), remaining
+        before, self.remaining = self.remaining, remaining
+        self._contact.answered()
         if is_new:
             self._on_contact()
+        if is_new or remaining != before:
+            self._on_change()

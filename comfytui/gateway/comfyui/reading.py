@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
@@ -16,25 +17,33 @@ from comfytui.gateway.comfyui.problems import BoxProblem, Garbled, Refused, TooL
 if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.gateway.comfyui.client import BoxClient
+    from comfytui.gateway.comfyui.contact import Contact
 
-__all__ = ["Half", "JobReader", "Reading", "ask"]
+__all__ = ["ACTIVE", "BRISK_SECONDS", "JOBS", "Half", "JobReader", "Reading", "ask"]
 
 JOBS = "/api/jobs"
+ACTIVE = "pending,in_progress"
+"""States of the jobs that wait or run, as `/api/jobs` takes them."""
 LIMIT = 20
 RUNNING_LIMIT = 5
 MAX_ITEMS = 10
 """Finished jobs that are asked of `/history`, where each is as large as its workflow: as many as are shown."""
 BRISK_SECONDS = 1.0
 SLOW_SECONDS = 10.0
+LIGHT_BYTES_A_SECOND = 10_000
 BYTES_A_SECOND = 100_000
-"""The queue and the history carry whole workflows: the box rests a second for so much of them."""
+"""The queue and the history carry whole workflows: the box rests a second for so much of them.
 
-_ACTIVE = "pending,in_progress"
+Up to SLOW_SECONDS it is a second for LIGHT_BYTES_A_SECOND: what is light may be read again soon.
+"""
+
 _FINISHED = "completed,failed,cancelled"
 _FINISHED_BEFORE_0_9 = "completed,failed"
-_HALVES = (_ACTIVE, _FINISHED)
-# Seconds until the list of jobs is tried again: a job that breaks it leaves it some time, a new version is rare.
-_RETRY = {400: 600.0, 404: 600.0, 500: 60.0}
+_HALVES = (ACTIVE, _FINISHED)
+# A version without the list of jobs answers so: a new one is rare. Whatever else is wrong with it may be over soon.
+_HAS_NO_LIST = (400, 404, 405, 410, 501)
+_RETRY_NO_LIST = 600.0
+_RETRY = 60.0
 
 _T = TypeVar("_T")
 
@@ -98,20 +107,27 @@ async def ask(
 class JobReader:
     """Reads jobs, and remembers which way leads to them.
 
-    Each of the two halves, what is active and what is finished, is asked of `/api/jobs`, and where that does not
-    answer for it (404 before 0.6, 500 while one bad job is there) of `/queue` or `/history` for a while. Active ones
-    first: a job that ends between the two questions is then in both answers, never in none. Those two may be too large,
-    or take too long: that spoils its own half alone.
+    The two halves, active and finished jobs, are requested at once, for a busy box takes long for each answer. Each is
+    requested from `/api/jobs`; if that gives nothing usable (404 before 0.6, 500 while one bad job is there, whatever a
+    proxy answers in its place) while the box answers elsewhere, from `/queue` or `/history` for a while. Those two may
+    be too large, or take too long: that spoils its own half alone.
+
+    A job that ends between the answers is in neither if the finished ones were listed first. So if one that was active
+    is in neither, the finished ones are read again.
 
     Args:
         client: Asks the box.
         clock: When the list of jobs is tried again is counted by it.
+        contact: Contact with the box.
     """
 
-    def __init__(self, client: BoxClient, clock: Clock) -> None:
+    def __init__(self, client: BoxClient, clock: Clock, contact: Contact) -> None:
         self._client = client
         self._clock = clock
+        self._contact = contact
         self._made = 0
+        self._active_ids: frozenset[str] = frozenset()
+        self._is_long = False
         self.forget()
         self.pause = BRISK_SECONDS
         """Seconds that are to pass after the last reading before the next begins."""
@@ -131,26 +147,45 @@ class JobReader:
         before, is_brisk = self._client.received, False
         self._made = 0
         try:
-            active = await self._either(_ACTIVE, self._listed_active, self._queue)
-            finished = await self._either(_FINISHED, self._listed_finished, self._history)
+            active, finished = await asyncio.gather(self._active_half(), self._finished_half())
+            if active.is_told and finished.is_told and self._has_lost_any(active, finished):
+                finished = await self._finished_half()
             is_brisk = not any(self._is_set_aside(half) for half in _HALVES)
         finally:
-            slow = SLOW_SECONDS + max(self._made, self._client.received - before) / BYTES_A_SECOND
-            self.pause = BRISK_SECONDS if is_brisk else slow
+            self.pause = BRISK_SECONDS if is_brisk else _pause_after(max(self._made, self._client.received - before))
         if active.problem is not None and not (active.is_told or finished.is_told):
             raise active.problem
+        self._remember(active)
         return Reading(active, finished)
+
+    def _active_half(self) -> Awaitable[Half]:
+        return self._either(ACTIVE, self._listed_active, self._queue)
+
+    def _finished_half(self) -> Awaitable[Half]:
+        return self._either(_FINISHED, self._listed_finished, self._history)
+
+    def _has_lost_any(self, active: Half, finished: Half) -> bool:
+        """Return True if a job that was active when read last is in neither half."""
+        return not self._active_ids <= {job.id for half in (active, finished) for job in half.jobs}
+
+    def _remember(self, active: Half) -> None:
+        if active.is_told:
+            # Those that wait may be out of view next time, unless all are listed.
+            running = (job.id for job in active.jobs if active.is_all or job.status is WorkflowStatus.RUNNING)
+            self._active_ids = frozenset(running)
 
     async def _either(
         self, half: str, listed: Callable[[], Awaitable[Half]], plain: Callable[[], Awaitable[Half]]
     ) -> Half:
         if not self._is_set_aside(half):
+            began = self._clock.monotonic()
             try:
                 return await listed()
-            except Refused as refusal:
-                if refusal.status not in _RETRY:
-                    raise
-                self._set_aside(half, refusal.status)
+            except BoxProblem as problem:
+                if not problem.is_answer and not self._contact.has_answered_since(began):
+                    # The box itself does not answer.
+                    return Half((), is_all=False, problem=problem, is_told=False)
+                self._set_aside(half, problem)
         try:
             return await plain()
         except BoxProblem as problem:
@@ -165,15 +200,25 @@ class JobReader:
     def _is_set_aside(self, half: str) -> bool:
         return half in self._not_before and self._clock.monotonic() < self._not_before[half]
 
-    def _set_aside(self, half: str, status: int) -> None:
-        until = self._clock.monotonic() + _RETRY[status]
-        self._not_before |= dict.fromkeys((half,) if status != 404 else _HALVES, until)
+    def _set_aside(self, half: str, problem: BoxProblem) -> None:
+        has_no_list = isinstance(problem, Refused) and problem.status in _HAS_NO_LIST
+        until = self._clock.monotonic() + (_RETRY_NO_LIST if has_no_list else _RETRY)
+        is_of_half = not isinstance(problem, Refused) or problem.status in (400, 500)
+        self._not_before |= dict.fromkeys((half,) if is_of_half else _HALVES, until)
 
     async def _listed_active(self) -> Half:
-        active = await self._listed(_ACTIVE)
-        if active.is_all or any(job.status is WorkflowStatus.RUNNING for job in active.jobs):
-            return active
-        running = await self._listed("in_progress", RUNNING_LIMIT)
+        # Of many that wait, those listed hold what runs by chance alone; it is requested apart, with them if need be.
+        alongside = asyncio.create_task(self._listed("in_progress", RUNNING_LIMIT)) if self._is_long else None
+        try:
+            active = await self._listed(ACTIVE)
+            self._is_long = not active.is_all
+            if active.is_all or any(job.status is WorkflowStatus.RUNNING for job in active.jobs):
+                return active
+            running = await (alongside or self._listed("in_progress", RUNNING_LIMIT))
+        finally:
+            if alongside is not None:
+                alongside.cancel()
+                await asyncio.gather(alongside, return_exceptions=True)
         return Half((*running.jobs, *active.jobs), is_all=False)
 
     async def _listed_finished(self) -> Half:
@@ -211,3 +256,8 @@ class JobReader:
             self._max_items = max(1, most // 2)
             raise
         return Half(listed.jobs, is_all=listed.total is not None and listed.total < most)
+
+
+def _pause_after(size: int) -> float:
+    """Return the seconds to wait after answers of this many bytes from the queue and the history."""
+    return max(BRISK_SECONDS, min(size / LIGHT_BYTES_A_SECOND, SLOW_SECONDS + size / BYTES_A_SECOND))

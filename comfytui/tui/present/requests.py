@@ -41,7 +41,7 @@ def _row(entry: Entry, style: TimeStyle) -> Row:
         return Row(row_id, time, whole=(*time["time"], GAP, Span(entry.text, Role.WAITING)))
     good = entry.status is not None and entry.status < HTTPStatus.BAD_REQUEST
     cells: dict[str, Line] = {
-        "path": (Span(f"{entry.method} {entry.path}"),),
+        "path": (Span(f"{entry.method} {entry.target}"),),
         "status": (Span(str(entry.status or ABSENT), Role.GOOD if good else Role.BAD),),
         "ms": (Span(str(entry.ms)),),
         "bytes": (Span(str(entry.size)),),

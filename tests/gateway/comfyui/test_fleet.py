@@ -220,12 +220,12 @@ class TestBadServers:
         client = dashboard(fleet)
         ids = await runner_ids(fleet)
         told = [(client.get_history(id), client.get_stats(id)) for id in ids[:-1]]
-        for (_, words), (history, stats) in zip(self.WORDS, told, strict=True):
+        for (name, words), (history, stats) in zip(self.WORDS, told, strict=True):
             with pytest.raises(ServerError) as of_history:
                 await history
             with pytest.raises(ServerError) as of_stats:
                 await stats
-            assert of_history.value.message == of_stats.value.message == words
+            assert of_history.value.message == of_stats.value.message == f"{name}: {words}"
             assert (of_history.value.status, of_stats.value.status) == (503, 500)
 
     async def test_none_delays_the_good_one(self, fleet: ComfyUIFleet) -> None:

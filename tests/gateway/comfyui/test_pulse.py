@@ -8,6 +8,7 @@ from datetime import timedelta
 
 import pytest
 
+from comfytui.gateway.comfyui.contact import Contact
 from comfytui.gateway.comfyui.problems import NotAnswering
 from comfytui.gateway.comfyui.pulse import Pulse
 from tests.support.clock import START, FakeClock, settle
@@ -32,6 +33,7 @@ class _Box:
     def __init__(self) -> None:
         self.clock = FakeClock()
         self.wire = _Wire()
+        self.contact = Contact(self.clock)
         self.remaining = 0
         self.is_there = True
         self.answers = asyncio.Event()
@@ -40,11 +42,16 @@ class _Box:
         self.told: list[str] = []
         self.pulse = Pulse(
             self.ask,
+            self.contact,
             self.wire,
             self.clock,
             on_contact=lambda: self.told.append("contact"),
             on_change=lambda: self.told.append("change"),
         )
+
+    @property
+    def silence(self) -> str:
+        return self.contact.silence.reason if self.contact.silence else ""
 
     async def ask(self) -> int:
         self.beats += 1
@@ -64,7 +71,7 @@ async def box() -> AsyncIterator[_Box]:
 
 async def test_nothing_is_asked_before_somebody_wants_it(box: _Box) -> None:
     await box.clock.advance(1000)
-    assert (box.beats, box.pulse.last_seen) == (0, None)
+    assert (box.beats, box.contact.answered_at) == (0, None)
 
 
 async def test_it_beats_for_a_minute_after_it_was_wanted_last(box: _Box) -> None:
@@ -91,7 +98,7 @@ async def test_many_who_want_it_cost_as_much_as_one(box: _Box) -> None:
 
 async def test_changes_are_told_once_each(box: _Box) -> None:
     await box.pulse.met()
-    assert box.told == ["change", "contact"]
+    assert box.told == ["contact", "change"]
     await box.clock.advance(20)
     assert len(box.told) == 2
     box.remaining = 3
@@ -102,16 +109,16 @@ async def test_changes_are_told_once_each(box: _Box) -> None:
 
 async def test_what_fails_is_kept_until_it_answers_again(box: _Box) -> None:
     await box.pulse.met()
-    assert (box.pulse.problem, box.pulse.last_seen) == ("", START)
+    assert (box.silence, box.contact.answered_at) == ("", START)
     box.is_there = False
     await box.clock.advance(17)
-    assert box.pulse.problem == "does not answer"
-    assert box.pulse.last_seen == START
+    assert box.silence == "does not answer"
+    assert box.contact.answered_at == START
     box.is_there = True
     await box.clock.advance(5)
-    assert box.pulse.problem == ""
-    assert box.pulse.last_seen == START + timedelta(seconds=20)
-    assert box.told == ["change", "contact"] * 2
+    assert box.silence == ""
+    assert box.contact.answered_at == START + timedelta(seconds=20)
+    assert box.told == ["contact", "change"] * 2
 
 
 async def test_the_first_contact_is_waited_for_and_later_ones_are_not(box: _Box) -> None:
@@ -151,7 +158,7 @@ async def test_one_who_waits_is_let_go_when_it_is_closed(box: _Box) -> None:
     await settle()
     await box.pulse.aclose()
     await met
-    assert box.pulse.problem == "is not watched any more"
+    assert box.silence == "is not watched any more"
     await box.pulse.met()
     assert box.beats == 1
 

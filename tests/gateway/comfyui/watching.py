@@ -21,6 +21,7 @@ from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 
 if TYPE_CHECKING:
+    from comfytui.api.request_log import RequestLog
     from comfytui.api.statuses import WorkflowStatus
     from comfytui.gateway.fleet import Fleet
 
@@ -37,7 +38,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 5.0) -> AsyncIterator[Box]:
+async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 30.0) -> AsyncIterator[Box]:
     """One server, called gpu."""
     watched = Box(Server(server.url, "gpu"), clock, clock.now(), ca_bundle=AUTHORITY, timeout=within)
     async with aclosing(watched) as box:
@@ -45,9 +46,11 @@ async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 
 
 
 @asynccontextmanager
-async def watching(*servers: Server, clock: FakeClock, within: float = 5.0) -> AsyncIterator[ComfyUIFleet]:
+async def watching(
+    *servers: Server, clock: FakeClock, within: float = 5.0, log: RequestLog | None = None
+) -> AsyncIterator[ComfyUIFleet]:
     """A fleet of servers."""
-    async with aclosing(ComfyUIFleet(servers, clock, ca_bundle=AUTHORITY, timeout=within)) as fleet:
+    async with aclosing(ComfyUIFleet(servers, clock, ca_bundle=AUTHORITY, timeout=within, log=log)) as fleet:
         yield fleet
 
 

@@ -1,0 +1,96 @@
+"""Contact with a box: its newest answer or failure, whichever question that was of."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfytui.api.statuses import RunnerState
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from comfytui.clock import Clock
+
+__all__ = ["LATE_SECONDS", "SLOW_SECONDS", "Contact", "Silence"]
+
+LATE_SECONDS = 5.5
+"""Seconds that a question may be unanswered, with nothing else answered meanwhile, before the box is called late.
+
+Longer than between two heartbeats: one question may hang while the heartbeats around it are answered.
+"""
+SLOW_SECONDS = 30.0
+"""Seconds after its last answer during which a late box is slow; after that it does not answer."""
+
+_HANGS = "accepts connections and does not answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Silence:
+    """The reason why a box gives no answer at present, to follow its name and a colon.
+
+    Attributes:
+        state: Slow, waiting for a first answer, or unreachable.
+        reason: The words.
+    """
+
+    state: RunnerState
+    reason: str
+
+
+class Contact:
+    """Newest contact with one box, good or bad; it counts for all that is told of the box.
+
+    Args:
+        clock: Dates answers, and measures how long questions wait.
+
+    Attributes:
+        answered_at: When the newest answer came; None before the first.
+        answered_monotonic: The same by the monotonic clock.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self.answered_at: datetime | None = None
+        self.answered_monotonic: float | None = None
+        self._clock = clock
+        self._problem = ""
+        self._unanswered: dict[object, float] = {}
+
+    @contextmanager
+    def question(self) -> Iterator[None]:
+        """Count a question as unanswered within this block."""
+        key = object()
+        self._unanswered[key] = self._clock.monotonic()
+        try:
+            yield
+        finally:
+            del self._unanswered[key]
+
+    def answered(self) -> None:
+        """Note that the box answered now."""
+        self._problem = ""
+        self.answered_at, self.answered_monotonic = self._clock.now(), self._clock.monotonic()
+
+    def failed(self, reason: str) -> None:
+        """Note that the box could not be asked, or gave no answer in time."""
+        self._problem = reason
+
+    def has_answered_since(self, moment: float) -> bool:
+        """Return True if anything was answered since this moment of the monotonic clock."""
+        return self.answered_monotonic is not None and self.answered_monotonic >= moment
+
+    @property
+    def silence(self) -> Silence | None:
+        """The reason why the box does not answer, or None if it does."""
+        if self._problem:
+            return Silence(RunnerState.UNREACHABLE, self._problem)
+        now = self._clock.monotonic()
+        asked = min(self._unanswered.values(), default=now)
+        answered = self.answered_monotonic
+        if now - asked < LATE_SECONDS or (answered is not None and now - answered < LATE_SECONDS):
+            return None
+        if answered is not None and now - answered < SLOW_SECONDS:
+            return Silence(RunnerState.SLOW, f"slow, last answered {now - answered:.0f} s ago")
+        return Silence(RunnerState.WAITING, _HANGS)
