@@ -116,10 +116,15 @@ async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[
             said = error.message
             asker.progress.tell("no runner has that id; looking for the name")
     try:
-        runner_id = the_one((await all_runners(asker)).runners, text).id
+        runner = the_one((await all_runners(asker)).runners, text)
     except NotFoundHereError as error:
         raise NotFoundHereError(f"{said}: {error}" if said else str(error)) from None
-    return runner_id, await question(runner_id)
+    try:
+        return runner.id, await question(runner.id)
+    except NotFound as error:
+        name = name_or_id(runner.name, runner.id)
+        words = f"{name} is listed, but this of it is not known: 404, {error.message}"
+        raise NotFound(error.method, error.path, words, error.status) from None
 
 
 def the_one(runners: Sequence[Runner], text: str) -> Runner:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
 from comfytui.api.errors import NotFound, ServerError, Unauthorized
-from comfytui.engine.departures import Seen, depart
+from comfytui.engine.departures import Seen, depart, is_unheard_of, settle
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.folding import (
     fold_failure,
@@ -86,15 +86,15 @@ def answered(snapshot: Snapshot, resource: Resource, fold: Fold, seen: Seen) -> 
 
 def failed(snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float) -> Snapshot:
     """Take in a failure: a problem, a runner that is gone or does not answer, a token that is none."""
-    # Not by its stats: a deployment may not have them, and what has departed is found out by its history as well.
-    if isinstance(error, NotFound) and isinstance(resource, HistoryKey | RunnerKey):
+    # Not by its stats, which a deployment may not have. Of a runner that is listed the history alone may be missing.
+    if isinstance(error, NotFound) and isinstance(resource, HistoryKey) and is_unheard_of(snapshot, resource.runner_id):
         return depart(snapshot, resource.runner_id, seen)
     if isinstance(resource, StatsKey) and isinstance(error, ServerError) and _is_of_runner(snapshot, error):
         return fold_silence(snapshot, resource.runner_id, error.message, seen)
     # A refused token is told by more than a runner's stats, which may be refused for reasons of their own.
     if isinstance(error, Unauthorized) and not isinstance(resource, StatsKey):
         snapshot = fold_refusal(snapshot, error, seen)
-    return fold_failure(snapshot, resource, error, seen, jitter)
+    return settle(fold_failure(snapshot, resource, error, seen, jitter), seen)
 
 
 def _is_of_runner(snapshot: Snapshot, error: ServerError) -> bool:

@@ -7,14 +7,25 @@ from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from comfytui.engine.feed import ProblemKind
 from comfytui.engine.snapshot import Departure
 
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
-    from comfytui.engine.feed import Feed
+    from comfytui.engine.feed import Feed, Problem
     from comfytui.engine.snapshot import Snapshot
 
-__all__ = ["MAX_DEPARTURES", "Seen", "depart", "departed_since", "is_gone", "without"]
+__all__ = [
+    "MAX_DEPARTURES",
+    "Seen",
+    "depart",
+    "departed_since",
+    "is_gone",
+    "is_unheard_of",
+    "returned",
+    "settle",
+    "without",
+]
 
 MAX_DEPARTURES = 16
 
@@ -37,9 +48,14 @@ class Seen(NamedTuple):
     sent_on: float | None = None
 
     @property
+    def began_on(self) -> float:
+        """Moment it was sent, on that clock; the moment it was asked if nothing is known of sending."""
+        return self.asked_on if self.sent_on is None else self.sent_on
+
+    @property
     def took(self) -> float:
         """Seconds from its being sent to the answer."""
-        return self.on - (self.asked_on if self.sent_on is None else self.sent_on)
+        return self.on - self.began_on
 
 
 def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
@@ -47,7 +63,7 @@ def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
 
     A second answer to the same effect, to what was asked before the first one was there, changes nothing.
     """
-    if runner_id in departed_since(snapshot, seen.asked_on):
+    if runner_id in departed_since(snapshot, seen.began_on):
         return snapshot
     known = snapshot.find_runner(runner_id)
     departure = Departure(runner_id, (known.name if known else None) or runner_id, seen.at, seen.on)
@@ -59,6 +75,34 @@ def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
         stats=_dropped(snapshot.stats, runner_id),
         departed=(*others, departure)[-MAX_DEPARTURES:],
     )
+
+
+def is_unheard_of(snapshot: Snapshot, runner_id: str) -> bool:
+    """Return True if neither the list in view nor Get Runner tells of this runner."""
+    return snapshot.runner(runner_id).value is None and not _listing(snapshot, runner_id)
+
+
+def settle(snapshot: Snapshot, seen: Seen) -> Snapshot:
+    """Decide whether runners that Get Runner does not find are registered: the newest answer about that counts.
+
+    A list that has one and was answered after the first 404 contradicts it, and stands. A list from before is waited
+    for, unless it has failed since. What is in no page of the list in view has departed.
+    """
+    for runner_id, feed in snapshot.runners.items():
+        if feed.problem is None or feed.problem.kind is not ProblemKind.NOT_FOUND:
+            continue
+        if all(_is_outdated(page, feed.problem) for page in _listing(snapshot, runner_id)):
+            snapshot = depart(snapshot, runner_id, seen)
+    return snapshot
+
+
+def returned(snapshot: Snapshot, page: RunnerPage, seen: Seen) -> Snapshot:
+    """Forget the departures of runners that a page, sent for after them, has again."""
+    if not snapshot.departed:
+        return snapshot
+    listed = {runner.id for runner in page.runners}
+    kept = tuple(other for other in snapshot.departed if other.runner_id not in listed or other.on >= seen.began_on)
+    return snapshot if len(kept) == len(snapshot.departed) else snapshot._replace(departed=kept)
 
 
 def departed_since(snapshot: Snapshot, moment: float) -> frozenset[str]:
@@ -82,6 +126,19 @@ def without(page: RunnerPage, gone: frozenset[str]) -> RunnerPage:
         return page
     total = None if page.total is None else max(0, page.total - fewer)
     return page.model_copy(update={"runners": runners, "total": total})
+
+
+def _listing(snapshot: Snapshot, runner_id: str) -> list[Feed[RunnerPage]]:
+    """Return the pages of the list in view that have a runner."""
+    feeds = (snapshot.page_at(key) for key in snapshot.page_keys)
+    return [feed for feed in feeds if feed.value and any(runner.id == runner_id for runner in feed.value.runners)]
+
+
+def _is_outdated(page: Feed[RunnerPage], problem: Problem) -> bool:
+    """Return True if a page that has a runner is older than the 404 of that, and could not be confirmed since."""
+    if page.fetched_at is not None and page.fetched_at > problem.since:
+        return False
+    return page.problem is not None and page.problem.tried_on >= problem.tried_on
 
 
 def _page_without(feed: Feed[RunnerPage], runner_id: str) -> Feed[RunnerPage]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar, assert_never
 
 from comfytui.api.errors import RateLimited
 from comfytui.engine.checkup import answering, unreachable
-from comfytui.engine.departures import departed_since, without
+from comfytui.engine.departures import departed_since, returned, settle, without
 from comfytui.engine.feed import Feed
 from comfytui.engine.pacing import back_off
 from comfytui.engine.problems import problem_of
@@ -80,12 +80,13 @@ def fold_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, seen: Seen) ->
     """Take in an answer of List Runners.
 
     Where the key has a status, runners of another are left out: a deployment may not know the filter and
-    ignore it (page list-runners), and `total` stays as it was sent. Runners that departed after the page was asked for
+    ignore it (page list-runners), and `total` stays as it was sent. Runners that departed after the page was sent for
     are left out and not counted; one that departed before is back.
     """
     old = snapshot.pages.get(key, Feed()).value
-    page = without(_of_status(page, key.status), departed_since(snapshot, seen.asked_on))
-    return _with_page(snapshot, key, Feed(_shared_page(old, page), seen.at, seen.on))
+    page = without(_of_status(page, key.status), departed_since(snapshot, seen.began_on))
+    known = _with_page(snapshot, key, Feed(_shared_page(old, page), seen.at, seen.on))
+    return settle(returned(known, page, seen), seen)
 
 
 def fold_runner(snapshot: Snapshot, runner_id: str, runner: Runner, seen: Seen) -> Snapshot:

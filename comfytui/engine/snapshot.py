@@ -143,12 +143,16 @@ class Snapshot(NamedTuple):
         return self.runners.get(runner_id, _NEVER_ASKED) if runner_id is not None else _NEVER_ASKED
 
     def find_runner(self, runner_id: str) -> Runner | None:
-        """What is known of a runner: by Get Runner, else from the newest page that has it; None where nothing is."""
-        if (known := self.runner(runner_id).value) is not None:
-            return known
+        """Return what is known of a runner, or None if nothing is.
+
+        By Get Runner, else, or where that failed last, by the newest page that has it.
+        """
+        feed = self.runner(runner_id)
+        if feed.value is not None and feed.problem is None:
+            return feed.value
         newest_first = sorted(self.pages.values(), key=lambda feed: feed.fetched_on or -math.inf, reverse=True)
         listed = (runner for feed in newest_first if feed.value for runner in feed.value.runners)
-        return next((runner for runner in listed if runner.id == runner_id), None)
+        return next((runner for runner in listed if runner.id == runner_id), feed.value)
 
     def history(self, runner_id: str | None) -> Feed[tuple[Workflow, ...]]:
         """The feed of a runner's history, an empty one where it was never asked."""

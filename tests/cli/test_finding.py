@@ -166,8 +166,11 @@ async def test_an_id_of_the_list_that_the_api_does_not_know_is_not_found() -> No
     asker, source = asker_of()
     source.histories[UUID] = NotFound("GET", "/v1/runner", "requested entity not found", 404)
     source.pages[PageKey(1, 100)] = make_page(make_runner(UUID))
-    with pytest.raises(NotFound, match="requested entity"):
+    with pytest.raises(NotFound) as caught:
         await asked_of(asker, UUID, asker.history)
+    assert caught.value.message == (
+        f"Runner {UUID} is listed, but this of it is not known: 404, requested entity not found"
+    )
 
 
 async def test_anything_else_is_looked_for_on_all_pages() -> None:

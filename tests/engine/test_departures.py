@@ -1,15 +1,30 @@
 from __future__ import annotations
 
+from datetime import timedelta
+
+from comfytui.api.errors import NotFound, ServerError
 from comfytui.engine.checkup import Checkup
-from comfytui.engine.departures import MAX_DEPARTURES, depart, departed_since, is_gone, without
+from comfytui.engine.departures import (
+    MAX_DEPARTURES,
+    Seen,
+    depart,
+    departed_since,
+    is_gone,
+    is_unheard_of,
+    settle,
+    without,
+)
 from comfytui.engine.feed import Feed
-from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Departure, Snapshot
+from comfytui.engine.folding import fold_failure, fold_page
+from comfytui.engine.resources import PageKey, RunnerKey
+from comfytui.engine.snapshot import Attention, Departure, Snapshot
 from tests.engine.rig import seen
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 
 R1, R2 = make_runner("r1", name="Left"), make_runner("r2", name=None)
+GONE = NotFound("GET", "/v1/runner/r1", "requested entity not found", 404)
+DOWN = ServerError("GET", "/v1/runner", "database is down", 503)
 FIRST, SECOND, OTHER = PageKey(1), PageKey(2), PageKey(1, 50)
 KNOWN = Snapshot(
     pages={
@@ -83,3 +98,56 @@ def test_a_total_is_never_less_than_none_at_all() -> None:
     assert without(unknown, frozenset({"r1"})).total is None
     page = make_page(R1)
     assert without(page, frozenset({"r2"})) is page
+
+
+def not_found(snapshot: Snapshot, on: float) -> Snapshot:
+    """The snapshot once Get Runner did not find r1 at that moment."""
+    return fold_failure(snapshot, RunnerKey("r1"), GONE, at_moment(on), 1.0)
+
+
+def at_moment(on: float) -> Seen:
+    return Seen(on, on, START + timedelta(seconds=on))
+
+
+LISTED = Snapshot(attention=Attention(FIRST), pages={FIRST: Feed(make_page(R1, R2), START + timedelta(seconds=1), 1.0)})
+CONFIRMED = LISTED._replace(pages={FIRST: Feed(make_page(R1, R2), START + timedelta(seconds=6), 6.0)})
+
+
+def test_404_of_a_runner_waits_for_the_list_that_had_it_before() -> None:
+    snapshot = settle(not_found(LISTED, 5.0), at_moment(5.0))
+    assert snapshot.departed == ()
+
+
+def test_404_of_a_runner_counts_if_the_list_is_older_and_has_failed_since() -> None:
+    snapshot = fold_failure(not_found(LISTED, 5.0), FIRST, DOWN, at_moment(6.0), 1.0)
+    assert [gone.runner_id for gone in settle(snapshot, at_moment(6.0)).departed] == ["r1"]
+
+
+def test_404_of_a_runner_does_not_count_once_a_newer_list_has_it() -> None:
+    snapshot = not_found(not_found(LISTED, 5.0)._replace(pages=CONFIRMED.pages), 7.0)
+    snapshot = fold_failure(snapshot, FIRST, DOWN, at_moment(8.0), 1.0)
+    assert settle(snapshot, at_moment(8.0)).departed == ()
+
+
+def test_404_of_a_runner_counts_once_the_list_in_view_does_not_have_it() -> None:
+    snapshot = fold_page(not_found(LISTED, 5.0), FIRST, make_page(R2), at_moment(6.0))
+    assert [(gone.runner_id, gone.on) for gone in snapshot.departed] == [("r1", 6.0)]
+    elsewhere = not_found(LISTED, 5.0)._replace(attention=Attention(SECOND))
+    assert [gone.runner_id for gone in settle(elsewhere, at_moment(5.0)).departed] == ["r1"]
+
+
+def test_runner_that_a_later_page_has_again_has_not_departed() -> None:
+    snapshot = depart(LISTED, "r1", at_moment(5.0))
+    assert fold_page(snapshot, FIRST, make_page(R1, R2), at_moment(6.0)).departed == ()
+    slow = Seen(4.0, 6.0, START, sent_on=4.5)
+    late = fold_page(snapshot, FIRST, make_page(R1, R2), slow)
+    assert [gone.runner_id for gone in late.departed] == ["r1"]
+    assert late.page.value == make_page(R2)
+    waited = Seen(4.0, 6.0, START, sent_on=5.5)
+    assert fold_page(snapshot, FIRST, make_page(R1, R2), waited).page.value == make_page(R1, R2)
+
+
+def test_only_what_nothing_tells_of_is_unheard_of() -> None:
+    assert is_unheard_of(LISTED, "r9")
+    assert not is_unheard_of(LISTED, "r1")
+    assert not is_unheard_of(KNOWN._replace(pages={}), "r1")

@@ -10,7 +10,6 @@ from comfytui.api.errors import Forbidden, NotFound, TimedOut, Unauthorized
 from comfytui.engine.actions import Attend, Reconnect, Refresh
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.resources import HistoryKey
 from comfytui.engine.snapshot import Attention
 from tests.engine.rig import (
     ALL,
@@ -154,15 +153,37 @@ class TestDepartures:
             assert at.snapshot.page.value == both
             assert at.snapshot.runner("r1").value is not None
 
-    async def test_one_in_rotation_leaves_too(self) -> None:
+    async def test_missing_history_of_a_listed_runner_is_not_known_and_the_runner_stays(self) -> None:
         async with rig(FULL_VIEW._replace(visible=("r1", "r2"))) as at:
-            at.source.pages[PAGE] = make_page(make_runner("r1"), make_runner("r2"), total=2)
-            at.source.histories["r2"] = GONE
-            await at.clock.advance(INTERVAL + 1)
-            assert at.snapshot.departed[-1].runner_id == "r2"
-            at.source.forget()
-            await at.clock.advance(25)
-            assert HistoryKey("r2") not in at.source.asked
+            both = at.source.pages[PAGE] = make_page(make_runner("r1"), make_runner("r2"), total=2)
+            at.source.histories["r1"] = at.source.histories["r2"] = GONE
+            for _ in range(12):
+                await at.clock.advance(INTERVAL)
+                assert at.snapshot.page.value == both
+                assert at.snapshot.departed == ()
+            for runner_id in ("r1", "r2"):
+                problem = at.snapshot.history(runner_id).problem
+                assert problem is not None
+                assert problem.kind is ProblemKind.NOT_FOUND
+            at.source.histories["r2"] = ()
+            await at.clock.advance(30)
+            assert at.snapshot.history("r2").problem is None
+
+    async def test_list_that_goes_on_having_a_runner_outweighs_that_it_is_not_found(self) -> None:
+        async with rig() as at:
+            only = at.source.pages[PAGE] = make_page(make_runner("r1"), total=1)
+            at.source.runners["r1"] = at.source.histories["r1"] = at.source.stats["r1"] = GONE
+            await at.refresh()
+            for _ in range(24):
+                await at.clock.advance(INTERVAL / 2)
+                assert at.snapshot.page.value == only
+                assert at.snapshot.departed == ()
+            at.source.pages[PAGE] = DOWN
+            await at.clock.advance(60)
+            assert at.snapshot.page.value == only
+            at.source.pages[PAGE] = make_page(total=0)
+            await at.clock.advance(60)
+            assert at.snapshot.departed[-1].runner_id == "r1"
 
 
 class TestToken:

@@ -18,7 +18,10 @@ if TYPE_CHECKING:
     from comfytui.tui.present.now import Now
     from comfytui.tui.present.overview import Overview
 
-__all__ = ["cause", "lateness", "notice", "skew_words", "standstill", "state"]
+__all__ = ["NOT_FOUND_WORDS", "cause", "lateness", "notice", "skew_words", "standstill", "state"]
+
+NOT_FOUND_WORDS = "not known: 404"
+"""Words for a part of a runner that the API says is not there."""
 
 _MINUTE = 60
 _EXACT = 10 * _MINUTE
@@ -29,7 +32,6 @@ _CAUSES: Mapping[ProblemKind, str] = {
     ProblemKind.TIMED_OUT: "no answer in time",
     ProblemKind.UNINTELLIGIBLE: "the answer makes no sense",
     ProblemKind.UNAUTHORIZED: "the token was not accepted",
-    ProblemKind.NOT_FOUND: "no longer registered",
     ProblemKind.RATE_LIMITED: "too many requests from this address",
 }
 
@@ -61,9 +63,14 @@ def notice(feed: Feed[object], at: Now, width: int, checkup: Checkup | None = No
     problem = feed.problem
     if problem is None or (feed.value is not None and _same(problem, at.said)):
         return ()
-    what = "stale" if feed.value is not None else "not known"
     again = max(0, ceil(problem.next_try - at.monotonic))
-    text = f"{what} since {clock_time(problem.since, at.style)} — {cause(problem, checkup)}, again in {again} s"
+    since = clock_time(problem.since, at.style)
+    if problem.kind is ProblemKind.NOT_FOUND:
+        # The runner may well be there: the list says so, and this part of it alone is missing.
+        text = f"{NOT_FOUND_WORDS} since {since} — {problem.message}, again in {again} s"
+    else:
+        what = "stale" if feed.value is not None else "not known"
+        text = f"{what} since {since} — {cause(problem, checkup)}, again in {again} s"
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
 
 

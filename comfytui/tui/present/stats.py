@@ -9,7 +9,7 @@ from comfytui.engine.pacing import stats_pace
 from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import not_known, reach_glyph
-from comfytui.tui.present.problems import cause
+from comfytui.tui.present.problems import NOT_FOUND_WORDS, cause
 from comfytui.tui.present.units import TimeStyle, age, clock_time
 
 if TYPE_CHECKING:
@@ -84,8 +84,9 @@ def latency_words(seconds: float) -> str:
 def _reachable(feed: Feed[Checkup], at: Now) -> Span:
     checkup = feed.value
     if feed.problem is not None or checkup is None:
-        why = _why(feed.problem, at.style, again=checkup is not None)
-        return Span(f"{reach_glyph(None).text} not checked{why}", Role.MUTED)
+        return Span(
+            f"{reach_glyph(None).text} {_unchecked(feed.problem, at.style, again=checkup is not None)}", Role.MUTED
+        )
     glyph = reach_glyph(checkup.reachable)
     text = f"{glyph.text} {_outcome(checkup, at.style)}"
     if late := _late_age(feed, at):
@@ -100,13 +101,14 @@ def _outcome(checkup: Checkup, style: TimeStyle) -> str:
     return "yes" if checkup.latency is None else latency_words(checkup.latency)
 
 
-def _why(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
+def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
+    """Return the words for a runner of which is not known whether it answers, with the reason."""
     if problem is None:
-        return ""
+        return "not checked"
+    if problem.kind is ProblemKind.NOT_FOUND:
+        return NOT_FOUND_WORDS
     since = f" since {clock_time(problem.since, style)}" if again else ""
-    # The list tells whether a runner is gone; without it, this says that the API has no stats to give.
-    words = "the API does not tell" if problem.kind is ProblemKind.NOT_FOUND else cause(problem)
-    return f"{since}: {words}"
+    return f"not checked{since}: {cause(problem)}"
 
 
 def _late_age(feed: Feed[Checkup], at: Now) -> str:

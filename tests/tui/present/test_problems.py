@@ -45,7 +45,7 @@ def feed(problem: Problem | None, fetched_on: float | None = None) -> Feed[Runne
         (ProblemKind.BAD_REQUEST, 400, "400 from the API"),
         (ProblemKind.UNAUTHORIZED, 401, "the token was not accepted"),
         (ProblemKind.FORBIDDEN, 403, "403 from the API"),
-        (ProblemKind.NOT_FOUND, 404, "no longer registered"),
+        (ProblemKind.NOT_FOUND, 404, "404 from the API"),
         (ProblemKind.RATE_LIMITED, 429, "too many requests from this address"),
         (ProblemKind.SERVER, 503, "503 from the API"),
         (ProblemKind.UNEXPECTED, 302, "302 from the API"),
@@ -128,3 +128,11 @@ def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> Non
     assert notice(feed(DOWN, fetched_on=900.0), elsewhere, 80) == ()
     assert notice(feed(DOWN), elsewhere, 80)
     assert notice(feed(DOWN._replace(message="another"), fetched_on=900.0), elsewhere, 80)
+
+
+@pytest.mark.parametrize("fetched_on", [None, 900.0])
+def test_part_that_is_not_found_is_not_known(fetched_on: float | None, in_zone: InZone) -> None:
+    in_zone("Europe/Berlin")
+    missing = DOWN._replace(kind=ProblemKind.NOT_FOUND, status=404, message="requested entity not found")
+    (line,) = notice(feed(missing, fetched_on), AT, 120)
+    assert plain_text(line) == "not known: 404 since 14:02 — requested entity not found, again in 8 s"
