@@ -97,6 +97,19 @@ def _as_owner(value: object) -> str | None:
     return None if value is None else intern(as_shown(value))
 
 
+def _as_count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _as_seconds(value: object) -> float | None:
+    """Return seconds as sent, or None for what is no time span between two clocks."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= _MOST_SECONDS:
+        return None
+    return float(value)
+
+
+_MOST_SECONDS = 100 * 366 * 86_400
+_Count: TypeAlias = Annotated[int | None, PlainValidator(_as_count)]
 _Id: TypeAlias = Annotated[str, PlainValidator(_as_id)]
 _Text: TypeAlias = Annotated[str | None, PlainValidator(_as_text)]
 _Time: TypeAlias = Annotated[Moment | None, PlainValidator(_as_moment)]
@@ -134,7 +147,15 @@ class _Sent(BaseModel):
 
 
 class Runner(_Sent):
-    """A ComfyUI instance registered with the control plane (get-runner)."""
+    """A ComfyUI instance registered with the control plane (get-runner).
+
+    The last three are extension fields of comfytui's own gateway, None where the API does not tell them.
+
+    Attributes:
+        queue_running: How many of its workflows run.
+        queue_pending: How many of them wait.
+        clock_skew: Seconds by which the instance's clock is ahead of the gateway's, if they are more than 5 s apart.
+    """
 
     user_id: Annotated[str | None, PlainValidator(_as_owner)] = None
     name: _Text = None
@@ -144,6 +165,14 @@ class Runner(_Sent):
     headers: Annotated[Mapping[str, SecretStr], PlainValidator(_as_headers)] = {}
     created_at: _Time = None
     updated_at: _Time = None
+    queue_running: _Count = None
+    queue_pending: _Count = None
+    clock_skew: Annotated[float | None, PlainValidator(_as_seconds)] = None
+
+    @property
+    def tells_queue(self) -> bool:
+        """True if the API tells how many workflows wait, though perhaps not yet of this runner."""
+        return "queue_pending" in self.model_fields_set
 
 
 class Workflow(_Sent):

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["Change", "Event", "Sight", "Told", "diff"]
 
 
+_LIVE = ("queue_running", "queue_pending")
+
+
 class Event(StrEnum):
     """What has happened to a runner, as it is written."""
 
@@ -89,8 +92,13 @@ def _seen(told: Told, sight: Sight) -> Iterator[Change]:
         before = told.runners.get(runner_id)
         if before is None:
             yield Change(Event.ADDED if told.whole else Event.RUNNER, runner_id, runner)
-        elif before is not runner and runner_data(before) != runner_data(runner):
+        elif before is not runner and _compared(before) != _compared(runner):
             yield Change(Event.CHANGED, runner_id, runner)
+
+
+def _compared(runner: Runner) -> dict[str, object]:
+    """Return a runner's fields without the length of its queue, which changes with all that it does."""
+    return {name: value for name, value in runner_data(runner).items() if name not in _LIVE}
 
 
 def _missing(told: Told, sight: Sight) -> dict[str, float]:

@@ -10,7 +10,7 @@ from comfytui.config.settings import SettingsError
 from comfytui.engine import sorting
 from comfytui.engine.names import name_or_id
 from comfytui.engine.sorting import Sort, natural
-from comfytui.engine.spans import UNDER_WAY, WAITING, spent
+from comfytui.engine.spans import last_run, queue_counts, spent
 from comfytui.tui.present.export import runner_data, workflow_data
 
 if TYPE_CHECKING:
@@ -77,25 +77,24 @@ def _told(name: str) -> Callable[[Facts], str]:
 def _last(facts: Facts) -> str:
     if facts.history is None:
         return UNKNOWN
-    return _text(workflow_data(facts.history[0])["status"]) if facts.history else _NO_WORKFLOWS
+    last = last_run(facts.history)
+    return _text(workflow_data(last)["status"]) if last else _NO_WORKFLOWS
 
 
 def _when(facts: Facts) -> str:
     if facts.history is None:
         return UNKNOWN
-    if not facts.history:
+    last = last_run(facts.history)
+    if last is None:
         return ""
-    newest = workflow_data(facts.history[0])
-    return _text(newest["completed_at"] or newest["started_at"] or newest["created_at"])
+    told = workflow_data(last)
+    return _text(told["completed_at"] or told["started_at"] or told["created_at"])
 
 
 def _queue(facts: Facts) -> str:
-    """How many workflows run, and how many wait."""
-    if facts.history is None:
-        return UNKNOWN
-    under_way = [workflow.status for workflow in facts.history if workflow.status in UNDER_WAY]
-    waiting = sum(status in WAITING for status in under_way)
-    return f"{len(under_way) - waiting}+{waiting}"
+    """Return how many workflows run and wait, such as `1+399`."""
+    counts = queue_counts(facts.runner, facts.history)
+    return UNKNOWN if counts is None else f"{counts[0]}+{counts[1]}"
 
 
 def _reach(facts: Facts) -> str:
@@ -111,9 +110,9 @@ def _text(value: object) -> str:
 
 
 def _lasted(seconds: float | None) -> str:
-    from comfytui.tui.present.units import duration
+    from comfytui.tui.present.units import exact_duration
 
-    return "" if seconds is None else duration(seconds)
+    return "" if seconds is None else exact_duration(seconds)
 
 
 _WAYS = {"asc": False, "desc": True}

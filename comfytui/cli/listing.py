@@ -178,6 +178,9 @@ class _Inquiry:
         self._asked |= new
         if (Need.HISTORY, runner_id) in new:
             facts = facts._replace(history=await self._history(runner_id))
+            if facts.runner.tells_queue and facts.runner.queue_pending is None:
+                # It had not answered yet when it was listed, and has since.
+                facts = facts._replace(runner=await self._again(facts.runner))
         if (Need.REACHABILITY, runner_id) in new:
             facts = facts._replace(reachable=await self._reachable(runner_id))
         return facts
@@ -188,6 +191,12 @@ class _Inquiry:
         except (NotFound, ServerError, Unintelligible):
             # It concerns this runner alone: the others are worth asking.
             return None
+
+    async def _again(self, runner: Runner) -> Runner:
+        try:
+            return await self._asker.runner(runner.id)
+        except (NotFound, ServerError, Unintelligible):
+            return runner
 
     async def _reachable(self, runner_id: str) -> bool | None:
         if self._late >= _MOST_LATE:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.text import clean
 from comfytui.engine.names import name_or_id
-from comfytui.engine.spans import UNDER_WAY
+from comfytui.engine.spans import last_run, queue_counts
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, Workflow
@@ -26,7 +26,7 @@ GRAMMAR = (
     ('"two words"', "blanks count between quotes"),
     ("tag:a100", "a tag contains a100"),
     ("status:active", "the status begins so: active, disabled"),
-    ("last:failed", "the newest workflow's status begins so; none: no workflows"),
+    ("last:failed", "the last to run or end has this status; none: no workflows"),
     ("is:busy", "a workflow is under way; is:idle: none is"),
     ("is:unreachable", "the last check failed; is:reachable: it did not"),
     ("!tag:cpu", "not so; what is not known never matches"),
@@ -188,16 +188,16 @@ def _has_status(facts: Facts, value: str) -> bool | None:
 def _ended_so(facts: Facts, value: str) -> bool | None:
     if facts.history is None:
         return None
-    status = facts.history[0].status if facts.history else _NO_WORKFLOWS
+    last = last_run(facts.history)
+    status = last.status if last else _NO_WORKFLOWS
     return None if status is None else status.casefold().startswith(value)
 
 
 def _is_so(facts: Facts, value: str) -> bool | None:
     if _STATES[value] is Need.REACHABILITY:
         return None if facts.reachable is None else facts.reachable is (value == "reachable")
-    if facts.history is None:
-        return None
-    return any(workflow.status in UNDER_WAY for workflow in facts.history) is (value == "busy")
+    counts = queue_counts(facts.runner, facts.history)
+    return None if counts is None else any(counts) is (value == "busy")
 
 
 _LAST, _IS = "last", "is"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.engine.names import name_or_id
 from comfytui.engine.query import Need, is_known
-from comfytui.engine.spans import UNDER_WAY, spent
+from comfytui.engine.spans import last_change, last_run, queue_counts, spent
 
 if TYPE_CHECKING:
     from comfytui.api.models import Moment, Runner, Workflow
@@ -151,14 +151,13 @@ def _of_workflow_status(workflow: Workflow) -> _Value | None:
 
 
 def _of_last(facts: Facts) -> _Value | None:
-    return _of_workflow_status(facts.history[0]) if facts.history else None
+    last = last_run(facts.history or ())
+    return None if last is None else _of_workflow_status(last)
 
 
 def _of_when(facts: Facts) -> _Value | None:
-    if not facts.history:
-        return None
-    newest = facts.history[0]
-    return _of_moment(newest.completed_at or newest.started_at or newest.created_at)
+    last = last_run(facts.history or ())
+    return None if last is None else _of_moment(last_change(last))
 
 
 def _of_reach(facts: Facts) -> _Value | None:
@@ -166,9 +165,8 @@ def _of_reach(facts: Facts) -> _Value | None:
 
 
 def _of_queue(facts: Facts) -> _Value | None:
-    if facts.history is None:
-        return None
-    return float(sum(workflow.status in UNDER_WAY for workflow in facts.history)), ""
+    counts = queue_counts(facts.runner, facts.history)
+    return None if counts is None else (float(sum(counts)), "")
 
 
 _RUNNER_VALUES: Mapping[str, Callable[[Facts], _Value | None]] = {

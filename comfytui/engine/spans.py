@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from comfytui.api.statuses import WorkflowStatus
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Moment, Workflow
+    from collections.abc import Sequence
 
-__all__ = ["UNDER_WAY", "WAITING", "Spent", "elapsed", "spent"]
+    from comfytui.api.models import Moment, Runner, Workflow
+
+__all__ = ["UNDER_WAY", "WAITING", "Spent", "elapsed", "last_change", "last_run", "queue_counts", "spent"]
 
 WAITING = frozenset({WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED})
 """The statuses of what has yet to run (page get-runner-history; meanings on concepts/workflows)."""
@@ -35,6 +37,30 @@ def spent(workflow: Workflow, now: datetime) -> Spent:
     until = now if waiting else workflow.started_at
     end = now if running and workflow.completed_at is None else workflow.completed_at
     return Spent(elapsed(workflow.created_at, until), waiting, elapsed(workflow.started_at, end), running)
+
+
+def last_run(history: Sequence[Workflow]) -> Workflow | None:
+    """Return the newest workflow that runs or ended, else the first that waits, or None if there is none."""
+    first = history[0] if history else None
+    return next((workflow for workflow in history if workflow.status not in WAITING), first)
+
+
+def last_change(workflow: Workflow) -> Moment | None:
+    """Return when a workflow got where it is, or None if that is not known."""
+    return workflow.completed_at or workflow.started_at or workflow.created_at
+
+
+def queue_counts(runner: Runner, history: Sequence[Workflow] | None) -> tuple[int, int] | None:
+    """Return how many workflows of a runner run and wait, or None if unknown.
+
+    If the API does not tell these numbers, workflows are counted in the history.
+    """
+    if runner.queue_pending is not None:
+        return runner.queue_running or 0, runner.queue_pending
+    if history is None or runner.tells_queue:
+        return None
+    statuses = [workflow.status for workflow in history]
+    return statuses.count(WorkflowStatus.RUNNING), sum(status in WAITING for status in statuses)
 
 
 def elapsed(start: Moment | None, end: Moment | None) -> float | None:

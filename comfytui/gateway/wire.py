@@ -1,4 +1,4 @@
-"""Models as the JSON bodies the API documents: exactly its fields, in its order.
+"""Models as the JSON bodies the API documents: its fields in its order, then extension fields that are known.
 
 Sources: the API's pages list-runners, get-runner, get-runner-history and get-runner-stats. Header values are in
 the clear here and only here, because that is what the API answers.
@@ -16,13 +16,17 @@ if TYPE_CHECKING:
 __all__ = ["error_body", "history_body", "page_body", "runner_body", "silence_body", "stats_body", "workflow_body"]
 
 
+_EXTENSIONS = ("queue_running", "queue_pending", "clock_skew")
+
+
 def page_body(page: RunnerPage) -> dict[str, object]:
     """One page of List Runners (page list-runners)."""
     return {"runners": [runner_body(runner) for runner in page.runners], "total": page.total}
 
 
 def runner_body(runner: Runner) -> dict[str, object]:
-    """A runner (page get-runner); its header values are revealed."""
+    """A runner (page get-runner), with the extension fields that its fleet tells; its header values are revealed."""
+    extensions = {name: getattr(runner, name) for name in _EXTENSIONS if name in runner.model_fields_set}
     return {
         "id": runner.id,
         "user_id": runner.user_id,
@@ -33,6 +37,7 @@ def runner_body(runner: Runner) -> dict[str, object]:
         "headers": {name: secret.get_secret_value() for name, secret in runner.headers.items()},
         "created_at": _time(runner.created_at),
         "updated_at": _time(runner.updated_at),
+        **extensions,
     }
 
 
@@ -96,7 +101,8 @@ def silence_body(state: RunnerState, reason: str) -> dict[str, object]:
 
 
 def _time(moment: Moment | None) -> str | None:
-    """ISO 8601 in UTC to the whole second, as all of the API's examples are."""
+    """ISO 8601 in UTC, with milliseconds only if there are any: the API's examples are whole seconds."""
     if moment is None or isinstance(moment, str):
         return moment
-    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+    precision = "milliseconds" if moment.microsecond >= 1_000 else "seconds"
+    return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec=precision) + "Z"

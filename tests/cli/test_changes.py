@@ -15,6 +15,8 @@ A, B, C = (make_runner(each) for each in "abc")
 RENAMED = make_runner("a", name="Renamed")
 REBUILT = make_runner("a", headers={"Authorization": "Bearer one"})
 TURNED = make_runner("a", headers={"Authorization": "Bearer two"})
+BUSY = make_runner("a", queue_running=1, queue_pending=399)
+SKEWED = make_runner("a", clock_skew=300)
 ODD = make_runner("a", gpu="odd")
 
 
@@ -48,6 +50,8 @@ def sight(
         (told(A, B), sight(RENAMED, B), ["changed a"]),
         (told(A), sight(ODD), ["changed a"]),
         (told(REBUILT), sight(TURNED), []),
+        (told(A), sight(BUSY), []),
+        (told(A), sight(SKEWED), ["changed a"]),
         (told(A, whole=False), sight(RENAMED, whole=False), ["changed a"]),
         (told(A, B), sight(B), ["removed a"]),
         (told(A, B), sight(RENAMED, C), ["changed a", "added c", "removed b"]),

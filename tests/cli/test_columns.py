@@ -55,6 +55,16 @@ def test_what_is_not_known_never_looks_like_nothing() -> None:
     assert cells["name"] == "r1"
 
 
+def test_waiting_workflows_are_counted_and_are_not_the_last() -> None:
+    waiting = (make_workflow(status="queued", created_at="2026-01-01T12:00:09Z"),)
+    ended = make_workflow("w2", status="failed", completed_at="2026-01-01T12:00:05Z")
+    cells = runner_cells(Facts(make_runner(queue_running=1, queue_pending=399), (*waiting, ended)))
+    assert (cells["last"], cells["when"], cells["queue"]) == ("failed", "2026-01-01T12:00:05Z", "1+399")
+    assert runner_cells(Facts(make_runner(queue_running=1, queue_pending=399)))["queue"] == "1+399"
+    assert runner_cells(Facts(make_runner(queue_pending=None), waiting))["queue"] == "?"
+    assert runner_cells(Facts(make_runner(), waiting))["last"] == "queued"
+
+
 def test_a_runner_without_workflows() -> None:
     cells = runner_cells(Facts(make_runner(), (), reachable=True))
     assert (cells["reach"], cells["last"], cells["when"], cells["queue"]) == ("yes", "none", "", "0+0")

@@ -82,6 +82,18 @@ def test_an_empty_history_is_known(text: str, matches: bool) -> None:
     assert parse(text).matches(IDLE) is matches
 
 
+def test_workflow_that_waits_is_not_the_last_if_another_ended() -> None:
+    waiting = tuple(make_workflow(f"w{number}", status="queued") for number in range(9))
+    facts = IDLE._replace(history=(*waiting, make_workflow("w9", status="failed")))
+    assert parse("last:failed").matches(facts)
+    assert parse("last:queued").matches(IDLE._replace(history=waiting))
+
+
+def test_runner_is_busy_as_the_api_tells_its_queue() -> None:
+    assert parse("is:busy").matches(Facts(make_runner(queue_running=0, queue_pending=4)))
+    assert parse("is:idle").matches(Facts(make_runner(queue_running=0, queue_pending=0), (make_workflow(),)))
+
+
 def test_a_newest_workflow_without_a_status_is_unknown() -> None:
     facts = IDLE._replace(history=(make_workflow(status=None),))
     assert not parse("last:failed").matches(facts)

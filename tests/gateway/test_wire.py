@@ -65,10 +65,12 @@ def test_only_documented_fields_are_sent() -> None:
     ("moment", "sent"),
     [
         (datetime(2024, 1, 15, 10, 30, tzinfo=UTC), "2024-01-15T10:30:00Z"),
-        (datetime(2024, 1, 15, 10, 30, 5, 999_999, tzinfo=UTC), "2024-01-15T10:30:05Z"),
+        (datetime(2024, 1, 15, 10, 30, 5, 999_999, tzinfo=UTC), "2024-01-15T10:30:05.999Z"),
+        (datetime(2024, 1, 15, 10, 30, 5, 70_000, tzinfo=UTC), "2024-01-15T10:30:05.070Z"),
+        (datetime(2024, 1, 15, 10, 30, 5, 999, tzinfo=UTC), "2024-01-15T10:30:05Z"),
         (datetime(2024, 1, 15, 10, 30, tzinfo=timezone(timedelta(hours=2))), "2024-01-15T08:30:00Z"),
         (datetime.min.replace(tzinfo=UTC), "0001-01-01T00:00:00Z"),
-        (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59Z"),
+        (datetime.max.replace(tzinfo=UTC), "9999-12-31T23:59:59.999Z"),
         ("soon", "soon"),
         (None, None),
     ],
@@ -76,6 +78,12 @@ def test_only_documented_fields_are_sent() -> None:
 def test_times(moment: datetime | str | None, sent: str | None) -> None:
     workflow = Workflow.model_validate({"id": "w", "created_at": moment})
     assert workflow_body(workflow)["created_at"] == sent
+
+
+def test_extension_fields_come_last_if_the_fleet_tells_them() -> None:
+    runner = Runner.model_validate({"id": "r", "queue_running": 1, "queue_pending": None, "clock_skew": 300})
+    last = [*runner_body(runner).items()][-3:]
+    assert last == [("queue_running", 1), ("queue_pending", None), ("clock_skew", 300)]
 
 
 def test_what_a_runner_lacks_is_null_or_empty() -> None:

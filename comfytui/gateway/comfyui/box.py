@@ -21,7 +21,7 @@ from comfytui.gateway.comfyui.pulse import CLOSED, Pulse
 from comfytui.gateway.comfyui.reading import ACTIVE, BRISK_SECONDS, JOBS, JobReader, Reading, ask
 from comfytui.gateway.comfyui.saved import SavedWorkflows
 from comfytui.gateway.comfyui.signals import Signals
-from comfytui.gateway.comfyui.translate import runner_of, workflow_of
+from comfytui.gateway.comfyui.translate import State, Updates, runner_of, workflow_of
 from comfytui.gateway.fleet import RunnerUnreachable
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ class Box:
         self._checking = Flight(self._read_stats)
         self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
         self._memory = Memory()
+        self._updates = Updates()
         self._prefixes = Prefixes(self._client, self._reading.landed, self._memory.learn)
         self._is_changed = True
         self._read_at: float | None = None
@@ -122,7 +123,8 @@ class Box:
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        return runner_of(self._server, self._stats, self._since, self._contact.answered_at, self._unread_words())
+        state = State.of(self._pulse.remaining, self._memory.running, self._partly, 0.0)
+        return self._updates.dated(runner_of(self._server, self._stats, self._since, state), self._clock.now())
 
     async def history(self) -> tuple[Workflow, ...]:
         """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
@@ -154,11 +156,11 @@ class Box:
         if late > LATE_SECONDS:
             age = self._clock.monotonic() - self._read_at
             raise self._unreachable(Silence(RunnerState.SLOW, f"slow, last told its jobs {age:.0f} s ago"))
-        newest = self._memory.newest(HISTORY_LENGTH)
-        if self._partly and not newest:
+        shown = self._memory.shown(HISTORY_LENGTH)
+        if self._partly and not shown:
             # That there is none cannot be known.
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
-        return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in newest)
+        return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in shown)
 
     async def stats(self) -> RunnerStats:
         """What its machine says of itself, at most STATS_SECONDS old; the first contact is waited for.
@@ -199,11 +201,6 @@ class Box:
 
     def _unreachable(self, silence: Silence) -> RunnerUnreachable:
         return RunnerUnreachable(silence.reason, silence.state, self._server.name)
-
-    def _unread_words(self) -> tuple[str, ...]:
-        """What could not be read of its jobs, and how many there are, which is known all the same."""
-        remaining = self._pulse.remaining
-        return (*self._partly, f"{remaining} jobs wait or run") if self._partly and remaining else self._partly
 
     def _suspect(self) -> None:
         self._is_changed = True
@@ -298,12 +295,13 @@ class Box:
             self._clock.now(),
             all_active=active.is_all,
             all_finished=finished.is_all,
+            gap=active.gap,
         )
 
     def _look_for_names(self) -> None:
         if not (self._saved.is_under_way or self._prefixes.is_under_way):
             self._named_by = self._clock.monotonic() + WAIT_SECONDS
-        shown = [known.job for known in self._memory.newest(HISTORY_LENGTH)]
+        shown = [known.job for known in self._memory.shown(HISTORY_LENGTH)]
         self._saved.want(job.document for job in shown)
         self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
 

@@ -19,8 +19,8 @@ __all__ = ["GLIMPSE_BYTES", "glimpsed_queue"]
 GLIMPSE_BYTES = 1_000_000
 """So much of it is looked at: what runs is one job, with a workflow of a hundredth to a tenth of that."""
 
-MOST_WAITING = 4
-"""Of those that wait so many are told of: the rest of what a history shows is left to what is known to the end."""
+_CERTAIN = (1, 3, 7)
+"""Length of the heap's beginning that surely holds the first, the first two and the first three in run order."""
 
 _DECODER = json.JSONDecoder()
 _BLANKS = re.compile(r"\s*")
@@ -32,7 +32,9 @@ def glimpsed_queue(beginning: bytes) -> tuple[Job, ...] | None:
     if [*lists] != ["queue_running", "queue_pending"]:
         return None
     running = read_queue({**lists, "queue_pending": []}).jobs
-    return *running, *read_queue({**lists, "queue_running": []}).jobs[:MOST_WAITING]
+    pending = lists["queue_pending"]
+    waiting = read_queue({"queue_running": [], "queue_pending": pending}).jobs
+    return *running, *waiting[: sum(len(pending) >= least for least in _CERTAIN)]
 
 
 def _lists_of(text: str) -> dict[str, list[object]]:

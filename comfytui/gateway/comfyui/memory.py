@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from heapq import nlargest, nsmallest
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from comfytui.api.statuses import WorkflowStatus
+from comfytui.gateway.comfyui.models import queue_position
 
 if TYPE_CHECKING:
     from comfytui.gateway.comfyui.models import Job
 
-__all__ = ["LAST_SEEN_RUNNING", "NO_LONGER_LISTED", "Known", "Memory"]
+__all__ = ["LAST_SEEN_RUNNING", "NEXT", "NO_LONGER_LISTED", "Known", "Memory"]
 
 NO_LONGER_LISTED = "no longer listed"
 LAST_SEEN_RUNNING = "last seen running"
+NEXT = 3
+"""How many of the waiting jobs are shown: those that run next."""
 _MOST = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SLACK = timedelta(seconds=5)
+"""Up to this difference a server's clock is not corrected."""
+
+_Times: TypeAlias = Literal["created", "started", "ended"]
+_TIMES: tuple[_Times, ...] = ("created", "started", "ended")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,19 +34,22 @@ class Known:
     """A job as far as it is known.
 
     Attributes:
-        job: What the server said of it, and where it said nothing: when it was first seen, about when it began.
+        job: The job with all times by our clock, and with estimates where the server tells nothing.
         tags: What became of it that the server does not say (`NO_LONGER_LISTED`, `LAST_SEEN_RUNNING`).
+        told: The job as the server told it last, with times by its own clock.
     """
 
     job: Job
     tags: tuple[str, ...] = ()
+    told: Job | None = field(default=None, compare=False)
 
 
 class Memory:
-    """The jobs of one server, at most 200 of them, or as many as its last reading listed."""
+    """Jobs of one server: those of the last reading, and up to 200 that it no longer lists."""
 
     def __init__(self) -> None:
         self._known: dict[str, Known] = {}
+        self._taken_at: datetime | None = None
 
     def take(
         self,
@@ -47,26 +59,38 @@ class Memory:
         *,
         all_active: bool = True,
         all_finished: bool = False,
+        gap: tuple[str, str] | None = None,
+        ahead: float = 0.0,
+        arrivals: Sequence[datetime] = (),
     ) -> None:
         """Take in a reading.
 
         Args:
-            active: What waits or runs, read first; what runs is always among it. None if that could not be read.
-            finished: The newest of what is finished, read after that; None likewise.
-            now: When that was.
-            all_active: Whether all that waits is listed, and not the newest of it only.
-            all_finished: Whether all that is finished is listed, and not the newest of it only.
+            active: Waiting and running jobs, read first; running ones are always among them. None if unreadable.
+            finished: The newest finished jobs, read after that; None if unreadable.
+            now: Time of the reading.
+            all_active: True if all waiting jobs are listed.
+            all_finished: True if all finished jobs are listed.
+            gap: Ids of two listed jobs; waiting jobs created between them are not listed.
+            ahead: Seconds by which the server's clock is ahead of ours.
+            arrivals: Times at which jobs were queued since the last reading, oldest first.
         """
         by_id = _by_id(active or (), finished or ())
-        listed = {id: _continued(job, self._known.get(id), now) for id, job in by_id.items()}
-        view = _View.of(listed.values(), all_active=all_active, all_finished=all_finished)
-        view = replace(view, tells_active=active is not None, tells_finished=finished is not None)
+        listed = {id: _continued(job, self._known.get(id), ahead) for id, job in by_id.items()}
+        self._date(listed, arrivals)
+        view = _View(
+            gap=_between(gap, listed) if gap and not all_active else None,
+            created_since=None if all_finished else _oldest(listed, "created"),
+            ended_since=None if all_finished else _oldest(listed, "ended"),
+            running_at=self._taken_at,
+            tells_active=active is not None,
+            tells_finished=finished is not None,
+        )
         missing = (known for id, known in self._known.items() if id not in listed)
-        kept = sorted((after for known in missing if (after := view.without(known, now))), key=_age, reverse=True)
-        found = {job.id: Known(job) for job in listed.values()}
-        found |= {known.job.id: known for known in kept[: max(0, _MOST - len(found))]}
-        last_end = max((known.job.ended for known in found.values() if known.job.ended), default=_EPOCH)
-        self._known = {id: _begun(known, last_end) for id, known in found.items()}
+        unlisted = [after for known in missing if (after := view.without(known, now))]
+        self._estimate_starts(listed, unlisted, now)
+        self._known = listed | {known.job.id: known for known in _limited(unlisted, listed)}
+        self._taken_at = now
 
     def learn(self, id: str, prefix: str) -> None:
         """Take in what the files of a known job would be called."""
@@ -74,11 +98,52 @@ class Memory:
         if known is not None and prefix:
             self._known[id] = replace(known, job=replace(known.job, prefix=prefix))
 
-    def newest(self, count: int = 10) -> tuple[Known, ...]:
-        """The jobs that were created last, newest first; one that runs is among them, however old it is."""
-        by_age = sorted(self._known.values(), key=_age, reverse=True)
-        chosen = sorted(by_age, key=lambda known: known.job.status is not WorkflowStatus.RUNNING)[:count]
-        return tuple(sorted(chosen, key=_age, reverse=True))
+    def shown(self, count: int = 10) -> tuple[Known, ...]:
+        """Return what runs, the next three in the queue, then the newest that ended: at most `count` jobs."""
+        running = [known for known in self._known.values() if known.job.status is WorkflowStatus.RUNNING]
+        waiting = [known for known in self._known.values() if known.job.status is WorkflowStatus.QUEUED]
+        ended = [known for known in self._known.values() if not _is_active(known.job)]
+        running.sort(key=_age, reverse=True)
+        return (*running, *nsmallest(NEXT, waiting, key=_turn), *nlargest(count, ended, key=_end))[:count]
+
+    @property
+    def running(self) -> int:
+        """Number of jobs that ran at the last reading."""
+        return sum(known.job.status is WorkflowStatus.RUNNING for known in self._known.values())
+
+    def _date(self, listed: dict[str, Known], arrivals: Sequence[datetime]) -> None:
+        """Set the creation time of new jobs whose server does not tell it, if there was one arrival for each."""
+        new = [known for id, known in listed.items() if known.job.created is None and not self._has(id, known.job)]
+        if self._taken_at is None or len(new) != len(arrivals):
+            return
+        for known, arrival in zip(sorted(new, key=_age), arrivals, strict=True):
+            created = min(arrival, known.job.started or arrival)
+            listed[known.job.id] = replace(known, job=replace(known.job, created=created))
+
+    def _has(self, id: str, job: Job) -> bool:
+        known = self._known.get(id)
+        return known is not None and _is_same(job, known.job)
+
+    def _estimate_starts(self, listed: dict[str, Known], unlisted: Sequence[Known], now: datetime) -> None:
+        """Set the time at which each running job began, if that can be estimated.
+
+        Jobs run one at a time, and a server does not tell when one began before that one has ended: it began once it
+        was there and the one before it had ended.
+        """
+        last_end = max((each.job.ended for each in (*listed.values(), *unlisted) if each.job.ended), default=_EPOCH)
+        for id, known in listed.items():
+            if known.job.status is WorkflowStatus.RUNNING and not known.job.started:
+                listed[id] = replace(known, job=replace(known.job, started=self._start(known.job, last_end, now)))
+
+    def _start(self, job: Job, last_end: datetime, now: datetime) -> datetime | None:
+        if job.created:
+            return max(last_end, job.created)
+        before = self._known.get(job.id)
+        ran_before = before is not None and before.job.status is WorkflowStatus.RUNNING and _is_same(job, before.job)
+        if self._taken_at is None or ran_before:
+            # It may have run for hours before it was first seen.
+            return None
+        return last_end if self._taken_at <= last_end <= now else now
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,46 +151,44 @@ class _View:
     """How far back a reading goes: what is older than that is not missing from it.
 
     Attributes:
-        waiting_since: When the oldest of those that wait was created; None if all of them are listed.
-        created_since: When the oldest of those that are finished was created; None if all of them are listed.
-        ended_since: When the first of those that are finished ended; None if all of them are listed.
+        gap: Waiting jobs created between these times are not listed; None if all of them are.
+        created_since: Creation of the oldest finished job listed; None if all of them are, or that is not told.
+        ended_since: The first end of a finished job listed; likewise.
+        running_at: Time of the reading before this one, at which jobs known as running still ran.
         tells_active: Whether it tells what waits and runs: what it does not tell of is as it was.
         tells_finished: Whether it tells what is finished.
     """
 
-    waiting_since: datetime | None
+    gap: tuple[datetime, datetime] | None
     created_since: datetime | None
     ended_since: datetime | None
-    tells_active: bool = True
-    tells_finished: bool = True
-
-    @classmethod
-    def of(cls, listed: Iterable[Job], *, all_active: bool, all_finished: bool) -> _View:
-        jobs = tuple(listed)
-        waiting = () if all_active else tuple(job for job in jobs if job.status is WorkflowStatus.QUEUED)
-        finished = () if all_finished else tuple(job for job in jobs if not _is_active(job))
-        return cls(
-            waiting_since=_oldest(job.created for job in waiting),
-            created_since=_oldest(job.created for job in finished),
-            ended_since=_oldest(job.ended for job in finished),
-        )
+    running_at: datetime | None
+    tells_active: bool
+    tells_finished: bool
 
     def without(self, known: Known, now: datetime) -> Known | None:
         """What is to be known of a job that the reading does not list; None if nothing is."""
         job = known.job
-        is_hidden = _is_before(job.created, self.created_since) or _is_before(job.ended, self.ended_since)
         if not (self.tells_active if _is_active(job) else self.tells_finished):
             return known
         match job.status:
             case WorkflowStatus.QUEUED:
-                return known if _is_before(job.created, self.waiting_since) else None
-            case WorkflowStatus.RUNNING if is_hidden or not self.tells_finished:
+                return known if self.gap and job.created and self.gap[0] <= job.created <= self.gap[1] else None
+            case WorkflowStatus.RUNNING if not self.tells_finished or self._may_have_ended_unseen(job):
                 # It may have ended well, out of sight: whatever were said of it could be wrong.
                 return None
             case WorkflowStatus.RUNNING:
-                return Known(replace(job, status=WorkflowStatus.FAILED, noticed=now), (LAST_SEEN_RUNNING,))
+                failed = replace(job, status=WorkflowStatus.FAILED, noticed=now)
+                return replace(known, job=failed, tags=(LAST_SEEN_RUNNING,))
             case _:
-                return known if is_hidden or known.tags else Known(job, (NO_LONGER_LISTED,))
+                is_hidden = _is_before(job.created, self.created_since) or _is_before(job.ended, self.ended_since)
+                return known if is_hidden or known.tags else replace(known, tags=(NO_LONGER_LISTED,))
+
+    def _may_have_ended_unseen(self, job: Job) -> bool:
+        if job.created is not None:
+            return _is_before(job.created, self.created_since)
+        # Where no creation is told, finished jobs are listed by their ends.
+        return self.running_at is not None and _is_before(self.running_at - _SLACK, self.ended_since)
 
 
 def _by_id(active: Sequence[Job], finished: Sequence[Job]) -> dict[str, Job]:
@@ -135,29 +198,57 @@ def _by_id(active: Sequence[Job], finished: Sequence[Job]) -> dict[str, Job]:
     return ended | {job.id: job for job in waiting_first if not _is_same(job, ended.get(job.id))}
 
 
-def _continued(job: Job, known: Known | None, now: datetime) -> Job:
-    """A job with what was known of it before and is not said now."""
-    earlier = known.job if known and _is_same(job, known.job) else None
-    first_seen = earlier.created if earlier and earlier.created else now
+def _continued(job: Job, known: Known | None, ahead: float) -> Known:
+    """Return a listed job by our clock, with what was known of it before and is not told now."""
+    before = known if known and _is_same(job, known.job) else None
+    earlier = before.job if before else None
+    times = {name: _by_our_clock(name, job, before, ahead) for name in _TIMES}
     runs_on = earlier is not None and earlier.status is job.status is WorkflowStatus.RUNNING
-    return replace(
+    continued = replace(
         job,
-        created=job.created or min(first_seen, job.started or first_seen),
-        started=job.started or (earlier.started if earlier and runs_on else None),
+        created=times["created"] or (earlier.created if earlier else None),
+        started=times["started"] or (earlier.started if earlier and runs_on else None),
+        ended=times["ended"],
         prefix=job.prefix or (earlier.prefix if earlier else ""),
         document=job.document or (earlier.document if earlier else ""),
     )
+    return Known(continued, told=job)
 
 
-def _begun(known: Known, last_end: datetime) -> Known:
-    """A job that runs, with a time at which it began: once it was there and the one before it had ended.
+def _by_our_clock(name: _Times, job: Job, before: Known | None, ahead: float) -> datetime | None:
+    """Return a time of a job by our clock; one that was told before stays, though the server's clock be set since."""
+    told = getattr(job, name)
+    if not isinstance(told, datetime):
+        return None
+    if before and before.told and getattr(before.told, name) == told:
+        kept = getattr(before.job, name)
+        return kept if isinstance(kept, datetime) else None
+    try:
+        return told - timedelta(seconds=ahead)
+    except OverflowError:
+        return told
 
-    Jobs run one at a time, and a server does not say when one began before that one has ended.
-    """
-    job = known.job
-    if job.status is not WorkflowStatus.RUNNING or job.started:
-        return known
-    return replace(known, job=replace(job, started=max(last_end, job.created or last_end)))
+
+def _limited(unlisted: Sequence[Known], listed: Mapping[str, Known]) -> list[Known]:
+    """Return the jobs worth keeping of those that a reading does not list."""
+    started = [(known.job.started, known.job.number) for known in listed.values()]
+    begun = [(start, number) for start, number in started if start is not None and number is not None]
+    ended = nlargest(_MOST, (known for known in unlisted if not _is_active(known.job)), key=_end)
+    waiting = (known for known in unlisted if known.job.status is WorkflowStatus.QUEUED)
+    still = [known for known in nsmallest(_MOST, waiting, key=_turn) if not _was_overtaken(known.job, begun)]
+    others = (known for known in unlisted if known.job.status is WorkflowStatus.RUNNING)
+    return [*others, *still, *ended]
+
+
+def _was_overtaken(job: Job, begun: Sequence[tuple[datetime, float]]) -> bool:
+    """Return True if a job that runs later began after this one was queued: this one no longer waits then."""
+    return any(start > (job.created or start) and number > (job.number or 0) for start, number in begun)
+
+
+def _between(gap: tuple[str, str], listed: Mapping[str, Known]) -> tuple[datetime, datetime] | None:
+    """Return when the two jobs were created, or None if that is not known."""
+    older, newer = (listed[id].job.created if id in listed else None for id in gap)
+    return (older, newer) if older and newer else None
 
 
 def _is_same(job: Job, other: Job | None) -> bool:
@@ -173,8 +264,10 @@ def _is_before(moment: datetime | None, since: datetime | None) -> bool:
     return moment is not None and since is not None and moment <= since
 
 
-def _oldest(moments: Iterable[datetime | None]) -> datetime | None:
-    return min((moment for moment in moments if moment), default=None)
+def _oldest(listed: Mapping[str, Known], name: _Times) -> datetime | None:
+    """Return the earliest such time of the finished jobs, or None if none is known."""
+    times = (getattr(known.job, name) for known in listed.values() if not _is_active(known.job))
+    return min((time for time in times if isinstance(time, datetime)), default=None)
 
 
 def _age(known: Known) -> tuple[datetime, float, str]:
@@ -184,3 +277,13 @@ def _age(known: Known) -> tuple[datetime, float, str]:
 def _age_of(job: Job) -> tuple[datetime, float, str]:
     """What jobs are sorted by, oldest first: one that is put in front gets the next number too, but below zero."""
     return job.created or job.started or _EPOCH, abs(job.number or 0), job.id
+
+
+def _turn(known: Known) -> tuple[bool, float, str]:
+    return queue_position(known.job)
+
+
+def _end(known: Known) -> tuple[datetime, float, str]:
+    """Sort key by the end, or by the last time that is known of a job."""
+    job = known.job
+    return job.ended or job.noticed or job.started or job.created or _EPOCH, abs(job.number or 0), job.id

@@ -23,7 +23,17 @@ from comfytui.gateway.comfyui.values import count_of, mapping_of, moment_of, num
 if TYPE_CHECKING:
     from datetime import datetime
 
-__all__ = ["MOST", "Job", "Jobs", "read_history", "read_jobs", "read_queue", "read_remaining", "read_stats"]
+__all__ = [
+    "MOST",
+    "Job",
+    "Jobs",
+    "queue_position",
+    "read_history",
+    "read_jobs",
+    "read_queue",
+    "read_remaining",
+    "read_stats",
+]
 
 MOST = 1_000
 """Jobs of one kind that are taken in, whatever a server lists."""
@@ -105,7 +115,7 @@ def read_jobs(body: object, most: int = MOST, *, tells_cancelled: bool = True) -
 def read_queue(body: object, most: int = MOST) -> Jobs:
     """Read the answer of `/queue`: what runs, then what waits, in the order in which it will run.
 
-    Of more than so many that wait, those that came last are taken in, as `/api/jobs` would list them.
+    Of more than `most` waiting jobs, those that run first are read.
 
     Raises:
         ValueError: It is no queue; the text says what was expected.
@@ -113,9 +123,8 @@ def read_queue(body: object, most: int = MOST) -> Jobs:
     running, pending = mapping_of(body).get("queue_running"), mapping_of(body).get("queue_pending")
     if not isinstance(running, list) or not isinstance(pending, list):
         raise ValueError("expected an object with queue_running and queue_pending")
-    # Those that wait come as the heap they are kept in, which is in no order that anybody could use.
-    newest = heapq.nlargest(most, pending[:_MOST_SENT], key=_arrival)
-    waiting = sorted(_queued(newest, WorkflowStatus.QUEUED), key=_turn)
+    # Waiting jobs come in heap order, which is not the order in which they run.
+    waiting = heapq.nsmallest(most, _queued(pending[:_MOST_SENT], WorkflowStatus.QUEUED), key=queue_position)
     jobs = (*_queued(running[:most], WorkflowStatus.RUNNING), *waiting)
     return Jobs(jobs, len(jobs) + max(0, len(running) - most) + max(0, len(pending) - most))
 
@@ -153,6 +162,11 @@ def read_stats(body: object) -> RunnerStats:
         raise ValueError("expected an object with a system")
     told = {name: stats.get(name) for name in ("system", "devices")}
     return read_runner_stats({**told, "dev_mode": False, "extensions": []})
+
+
+def queue_position(job: Job) -> tuple[bool, float, str]:
+    """Return the sort key of waiting jobs in run order: the queue compares numbers, then ids."""
+    return job.number is None, job.number or 0, job.id
 
 
 def _listed(entry: Mapping[str, object], tells_cancelled: bool) -> Job | None:
@@ -194,16 +208,6 @@ def _queued(items: list[object], status: WorkflowStatus) -> Iterator[Job]:
         told = _Item.of(item)
         if told.id:
             yield Job(told.id, status, told.number, told.created, prefix=told.prefix, document=told.document)
-
-
-def _arrival(item: object) -> float:
-    """When an item of the queue came: one that is put in front gets the next number too, but below zero."""
-    return abs(number_of(item[0]) or 0) if isinstance(item, list) and item else 0
-
-
-def _turn(job: Job) -> tuple[bool, float, str]:
-    """When its turn is: the queue compares numbers, and then ids."""
-    return job.number is None, job.number or 0, job.id
 
 
 def _finished(id: object, entry: Mapping[str, object]) -> Job | None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.client import MAX_BODY
 from comfytui.gateway.comfyui.glimpse import GLIMPSE_BYTES, glimpsed_queue
-from comfytui.gateway.comfyui.models import Job, read_history, read_jobs, read_queue
+from comfytui.gateway.comfyui.models import Job, Jobs, read_history, read_jobs, read_queue
 from comfytui.gateway.comfyui.problems import BoxProblem, Garbled, Refused, TooLarge
 
 if TYPE_CHECKING:
@@ -53,16 +53,18 @@ class Half:
     """What waits and runs, or what is finished.
 
     Attributes:
-        jobs: The newest of it; what runs is always among them.
+        jobs: What runs, and the oldest and the newest of what waits; or the newest of what is finished.
         is_all: Whether that is all there is of it, or all that can be known to be there.
         problem: What kept it, or some of it, from being read.
         is_told: Whether any of it could be read.
+        gap: Ids of two of the jobs; waiting jobs created between them are not listed. None without such a gap.
     """
 
     jobs: tuple[Job, ...]
     is_all: bool
     problem: BoxProblem | None = None
     is_told: bool = True
+    gap: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,19 +209,30 @@ class JobReader:
         self._not_before |= dict.fromkeys((half,) if is_of_half else _HALVES, until)
 
     async def _listed_active(self) -> Half:
-        # Of many that wait, those listed hold what runs by chance alone; it is requested apart, with them if need be.
-        alongside = asyncio.create_task(self._listed("in_progress", RUNNING_LIMIT)) if self._is_long else None
+        """Return what runs, and the newest and oldest waiting jobs: the next is the oldest, or was put in front."""
+        # After a long queue the second request is sent along with the first.
+        asking = asyncio.create_task(self._list(ACTIVE, order="asc")) if self._is_long else None
         try:
-            active = await self._listed(ACTIVE)
-            self._is_long = not active.is_all
-            if active.is_all or any(job.status is WorkflowStatus.RUNNING for job in active.jobs):
-                return active
-            running = await (alongside or self._listed("in_progress", RUNNING_LIMIT))
+            newest = await self._list(ACTIVE)
+            self._is_long = not _is_all(newest)
+            if not self._is_long:
+                return Half(newest.jobs, is_all=True)
+            oldest = await (asking or self._list(ACTIVE, order="asc"))
         finally:
-            if alongside is not None:
-                alongside.cancel()
-                await asyncio.gather(alongside, return_exceptions=True)
-        return Half((*running.jobs, *active.jobs), is_all=False)
+            if asking is not None:
+                asking.cancel()
+                await asyncio.gather(asking, return_exceptions=True)
+        return await self._both_ends(newest, oldest)
+
+    async def _both_ends(self, newest: Jobs, oldest: Jobs) -> Half:
+        jobs = {job.id: job for job in (*newest.jobs, *oldest.jobs)}
+        if oldest.total is not None and oldest.total <= len(jobs):
+            return Half((*jobs.values(),), is_all=True)
+        if not any(job.status is WorkflowStatus.RUNNING for job in jobs.values()):
+            running = await self._list("in_progress", RUNNING_LIMIT)
+            jobs |= {job.id: job for job in running.jobs}
+        gap = (oldest.jobs[-1].id, newest.jobs[-1].id) if oldest.jobs and newest.jobs else None
+        return Half((*jobs.values(),), is_all=False, gap=gap)
 
     async def _listed_finished(self) -> Half:
         try:
@@ -230,12 +243,17 @@ class JobReader:
             self._finished = _FINISHED_BEFORE_0_9
         return await self._listed(self._finished)
 
-    async def _listed(self, states: str, limit: int = LIMIT) -> Half:
+    async def _listed(self, states: str) -> Half:
+        listed = await self._list(states)
+        return Half(listed.jobs, is_all=_is_all(listed))
+
+    async def _list(self, states: str, limit: int = LIMIT, order: str = "") -> Jobs:
+        """Return jobs in these states, newest created first or in another order."""
         # What lists more than it was asked for is not ComfyUI, and may list any number.
         tells_cancelled = self._finished == _FINISHED
         read = partial(read_jobs, most=limit, tells_cancelled=tells_cancelled)
-        listed = await ask(self._client, JOBS, read, {"status": states, "limit": limit})
-        return Half(listed.jobs, is_all=listed.total is not None and listed.total <= len(listed.jobs))
+        ordered = {"sort_order": order} if order else {}
+        return await ask(self._client, JOBS, read, {"status": states, "limit": limit, **ordered})
 
     async def _queue(self) -> Half:
         try:
@@ -261,3 +279,8 @@ class JobReader:
 def _pause_after(size: int) -> float:
     """Return the seconds to wait after answers of this many bytes from the queue and the history."""
     return max(BRISK_SECONDS, min(size / LIGHT_BYTES_A_SECOND, SLOW_SECONDS + size / BYTES_A_SECOND))
+
+
+def _is_all(listed: Jobs) -> bool:
+    """Return True if an answer is known to list all there are."""
+    return listed.total is not None and listed.total <= len(listed.jobs)

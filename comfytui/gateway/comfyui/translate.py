@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
 
 from comfytui.api.models import Runner, RunnerStats, Workflow
 from comfytui.api.statuses import RunnerStatus
+from comfytui.gateway.comfyui.memory import NEXT
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from comfytui.config.servers import Server
     from comfytui.gateway.comfyui.models import Job
 
-__all__ = ["runner_id", "runner_of", "tags_of", "workflow_of"]
+__all__ = ["State", "Updates", "runner_id", "runner_of", "tags_of", "workflow_of"]
 
 _PRODUCT = "comfyui"
 _MASK = "••••••••"
@@ -49,12 +52,51 @@ def tags_of(stats: RunnerStats) -> tuple[str, ...]:
     return tuple(dict.fromkeys((f"{_PRODUCT}-{version}" if version else _PRODUCT, *types)))
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """Facts about a server that change while it works.
+
+    Attributes:
+        running: Number of running jobs, or None if not known.
+        waiting: Number of waiting jobs, or None if not known.
+        unread: What of its jobs could not be read, in sentences: the API has no other place for them.
+        ahead: Seconds by which its clock is ahead of ours; 0.0 unless they are more than 5 s apart.
+    """
+
+    running: int | None = None
+    waiting: int | None = None
+    unread: tuple[str, ...] = ()
+    ahead: float = 0.0
+
+    @classmethod
+    def of(cls, remaining: int | None, running: int, unread: tuple[str, ...], ahead: float) -> Self:
+        """Return the state of a server.
+
+        Args:
+            remaining: How many jobs wait or run, as it told last; None if it has not told.
+            running: How many ran at the last reading of its jobs.
+            unread: As above.
+            ahead: As above.
+        """
+        if remaining is None:
+            return cls(unread=unread, ahead=ahead)
+        # Something always runs while anything waits; more at once is a matter of the last reading.
+        running = min(remaining, max(1, running))
+        return cls(running, remaining - running, unread, ahead)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """Sentences about its jobs that the history cannot tell."""
+        if self.unread and self.running is not None and self.waiting is not None and self.running + self.waiting:
+            return (*self.unread, f"{self.running + self.waiting} jobs wait or run")
+        return (*self.unread, f"{self.waiting} jobs wait") if (self.waiting or 0) > NEXT else self.unread
+
+
 def runner_of(
     server: Server,
     stats: RunnerStats | None,
     first_watched: datetime,
-    last_seen: datetime | None,
-    unread: tuple[str, ...] = (),
+    state: State,
 ) -> Runner:
     """A server as the API's runner, which nobody owns and which is always active: ComfyUI knows of neither.
 
@@ -62,11 +104,8 @@ def runner_of(
         server: As people named it; the values of its headers do not leave this place.
         stats: What it last said of itself, if it has said anything yet.
         first_watched: When it was first watched.
-        last_seen: When it last gave a good answer. Told to the minute, so that a runner that goes on answering does
-            not change with each poll.
-        unread: What of its jobs could not be read, in sentences: the API has no other place for them.
+        state: What else is known of it.
     """
-    answered = last_seen.replace(second=0, microsecond=0) if last_seen else first_watched
     return Runner.model_validate(
         {
             "id": runner_id(server.url),
@@ -74,9 +113,33 @@ def runner_of(
             "name": server.name,
             "status": RunnerStatus.ACTIVE,
             "endpoint": server.url,
-            "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *unread),
+            "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *state.words),
             "headers": dict.fromkeys(server.headers, _MASK),
             "created_at": first_watched,
-            "updated_at": max(first_watched, answered),
+            "updated_at": first_watched,
+            "queue_running": state.running,
+            "queue_pending": state.waiting,
+            **({"clock_skew": round(state.ahead)} if state.ahead else {}),
         }
     )
+
+
+class Updates:
+    """Time of the last change of a runner, seen by comparing what is told of it."""
+
+    def __init__(self) -> None:
+        self._told: Runner | None = None
+        self._changed_at: datetime | None = None
+
+    def dated(self, runner: Runner, now: datetime) -> Runner:
+        """Return the runner, updated when anything but the length of its queue was last seen to have changed."""
+        told = runner.model_copy(update={"queue_running": None, "queue_pending": None})
+        if self._told is not None and told != self._told and not _is_first_contact(self._told, told):
+            self._changed_at = now
+        self._told = told
+        return runner.model_copy(update={"updated_at": self._changed_at}) if self._changed_at else runner
+
+
+def _is_first_contact(before: Runner, after: Runner) -> bool:
+    """Return True if a server has said for the first time what it is: that is news, and no change."""
+    return before.tags == (_PRODUCT,) and after.tags[:1] != before.tags

@@ -34,6 +34,8 @@ Item: TypeAlias = Mapping[str, object]
 RUNNER_FIELDS = ("id", "user_id", "name", "status", "endpoint", "tags", "headers", "created_at", "updated_at")
 """A runner's fields by the API's names, in the order of page get-runner."""
 
+_EXTENSIONS = ("queue_running", "queue_pending", "clock_skew")
+
 WORKFLOW_FIELDS = ("id", "name", "status", "tags", "created_at", "updated_at", "started_at", "completed_at")
 """A workflow's fields by the API's names, in the order of page get-runner-history."""
 
@@ -45,6 +47,8 @@ _FORMULA = tuple("=+-@＝＋－＠")
 
 def runner_data(runner: Runner) -> dict[str, object]:
     """A runner's fields by the API's names, in the order of page get-runner; those it does not name come last.
+
+    Extension fields of the gateway are there if they are known.
 
     Times are ISO 8601 in UTC, or the text that was sent where that is no time. Header values and whatever of a URL
     may be a secret are masked.
@@ -60,7 +64,9 @@ def runner_data(runner: Runner) -> dict[str, object]:
         "created_at": _time(runner.created_at),
         "updated_at": _time(runner.updated_at),
     }
-    return _with_extras(known, runner.extras)
+    extensions = {name: getattr(runner, name) for name in _EXTENSIONS}
+    told = {name: value for name, value in extensions.items() if value is not None}
+    return _with_extras(known | told, runner.extras)
 
 
 def workflow_data(workflow: Workflow) -> dict[str, object]:

@@ -49,10 +49,16 @@ def cause(problem: Problem, checkup: Checkup | None = None) -> str:
 
 def skew_words(ahead: float) -> str:
     """That the API's clock and this machine's differ by so many seconds."""
-    which = "ahead of" if ahead > 0 else "behind"
+    of = " of" if ahead > 0 else ""
+    return f"The API's clock is {clock_skew_text(ahead)}{of} this machine's; ages are told by the API's."
+
+
+def clock_skew_text(ahead: float) -> str:
+    """Return how far a clock is ahead of another, such as `5m00 ahead` or `43s behind`."""
+    which = "ahead" if ahead > 0 else "behind"
     # It is known to the second at best, and moves with how long answers take.
     apart = abs(ahead) if abs(ahead) < _EXACT else round(abs(ahead) / _MINUTE) * _MINUTE
-    return f"The API's clock is {duration(apart)} {which} this machine's; ages are told by the API's."
+    return f"{duration(apart)} {which}"
 
 
 def notice(feed: Feed[object], at: Now, width: int, checkup: Checkup | None = None) -> tuple[Line, ...]:

@@ -6,14 +6,16 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from comfytui.engine.names import name_or_id
+from comfytui.engine.spans import last_run, queue_counts
 from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
 from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
+from comfytui.tui.present.problems import clock_skew_text
 from comfytui.tui.present.stats import reach
 from comfytui.tui.present.units import Period, TimeStyle, moment, moment_in_full, period_of
 from comfytui.tui.present.urls import MASK, masked
-from comfytui.tui.present.workflows import last_workflow, queue, queue_cell, since_when
+from comfytui.tui.present.workflows import last_workflow, queue_cell, since_when
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -31,8 +33,8 @@ RUNNER_COLUMNS = (
     Column("reach", "reach", 6, priority=3),
     Column("last", "last", 7, priority=1),
     Column("when", "when", 5, priority=1),
-    Column("queue", "queue", 5, priority=4),
-    Column("tags", "tags", 9, weight=4, priority=2),
+    Column("queue", "queue", 6, priority=4),
+    Column("tags", "tags", 8, weight=4, priority=2),
     Column("endpoint", "endpoint", 22, weight=3, priority=6),
     Column("created", "created", 11, priority=7),
     Column("updated", "updated", 11, priority=8),
@@ -55,14 +57,16 @@ def runner_row(
         "status": (Span(runner.status or ABSENT, glyph.role),),
         "reach": reach(checkup),
         **last_workflow(history, style, now),
-        "queue": queue_cell(history),
+        "queue": queue_cell(runner, history),
         "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
         "endpoint": (Span(masked(runner.endpoint or ABSENT), Role.MUTED),),
         "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
         "updated": (Span(moment(runner.updated_at, style, now), Role.MUTED),),
     }
     reachable = checkup.value.reachable if checkup.value else None
-    return Row(runner.id, cells, facts=(_told(runner), _newest(history), reachable, queue(history)))
+    return Row(
+        runner.id, cells, facts=(_told(runner), _newest(history), reachable, queue_counts(runner, history.value))
+    )
 
 
 def runner_period(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Period:
@@ -76,10 +80,11 @@ def _told(runner: Runner) -> tuple[object, ...]:
 
 
 def _newest(history: Feed[tuple[Workflow, ...]]) -> tuple[object, ...] | None:
-    """What a runner's row tells of its last workflow; None where that is not known."""
+    """Return what a runner's row tells of its last run, or None if that is not known."""
     if history.value is None:
         return None
-    return tuple((each.id, each.status) for each in history.value[:1])
+    last = last_run(history.value)
+    return () if last is None else (last.id, last.status)
 
 
 def runner_fields(
@@ -102,6 +107,7 @@ def runner_fields(
         field("Endpoint", masked(runner.endpoint) if runner.endpoint else None),
         field("Tags", "  ".join(runner.tags), Role.ACCENT),
         *_header_fields(runner, reveal=reveal),
+        *_extension_fields(runner),
         *machine,
         field("Created", moment_in_full(runner.created_at, style, now)),
         field("Updated", moment_in_full(runner.updated_at, style, now)),
@@ -109,6 +115,14 @@ def runner_fields(
         field("User id", runner.user_id, Role.MUTED),
         *(field(name or ABSENT, value, Role.MUTED) for name, value in runner.extras),
     )
+
+
+def _extension_fields(runner: Runner) -> Iterator[Field]:
+    """Yield fields of what only comfytui's own gateway tells."""
+    if runner.queue_pending is not None:
+        yield field("Queue", f"{runner.queue_running or 0} running, {runner.queue_pending} waiting")
+    if runner.clock_skew:
+        yield field("Clock", clock_skew_text(runner.clock_skew), Role.WAITING)
 
 
 def _header_fields(runner: Runner, *, reveal: bool) -> Iterator[Field]:

@@ -19,6 +19,7 @@ __all__ = [
     "age",
     "clock_time",
     "duration",
+    "exact_duration",
     "moment",
     "moment_in_full",
     "moment_in_short",
@@ -27,6 +28,7 @@ __all__ = [
     "zone_words",
 ]
 
+_TENTHS = 10
 _MINUTE = 60
 _HOUR = 60 * _MINUTE
 _DAY = 24 * _HOUR
@@ -97,6 +99,12 @@ def duration(seconds: float) -> str:
     if whole < _DAY:
         return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}"
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02}h"
+
+
+def exact_duration(seconds: float) -> str:
+    """Return a duration that is over, rounded: `0.3s`, `1.9s`, `43s`, then as `duration`."""
+    tenths = round(max(0.0, seconds), 1)
+    return f"{tenths:g}s" if tenths < _TENTHS else duration(round(seconds))
 
 
 def clock_time(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.engine.names import name_or_id
-from comfytui.engine.spans import WAITING, spent
+from comfytui.engine.spans import WAITING, last_change, last_run, queue_counts, spent
 from comfytui.tui.present.cells import Line, Role, Span, beside
 from comfytui.tui.present.columns import Column, Row
 from comfytui.tui.present.fields import Field, field
@@ -18,6 +18,7 @@ from comfytui.tui.present.units import (
     TimeStyle,
     age,
     duration,
+    exact_duration,
     moment,
     moment_in_full,
     moment_in_short,
@@ -27,14 +28,13 @@ from comfytui.tui.present.units import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from comfytui.api.models import Moment, Workflow
+    from comfytui.api.models import Moment, Runner, Workflow
     from comfytui.engine.feed import Feed
 
 __all__ = [
     "HISTORY_COLUMNS",
     "history_tally",
     "last_workflow",
-    "queue",
     "queue_cell",
     "since_when",
     "timeline",
@@ -58,6 +58,8 @@ HISTORY_COLUMNS = (
 )
 
 _LONGEST_BAR = 72
+_QUEUE_WIDTH = 6
+_THOUSANDS = 10_000
 
 HISTORY_LENGTH = 10
 """How many workflows a history has at most (page get-runner-history)."""
@@ -87,8 +89,8 @@ def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: 
         "glyph": (glyph,),
         "name": (Span(workflow_name(workflow)),),
         "status": (Span(workflow.status or ABSENT, glyph.role),),
-        "took": _told(time.ran, coarse=time.running and not exact),
-        "waited": _told(time.waited, coarse=time.waiting and not exact),
+        "took": _told(time.ran, ongoing=time.running, coarse=not exact),
+        "waited": _told(time.waited, ongoing=time.waiting, coarse=not exact),
         "tags": (Span(" ".join(workflow.tags) or ABSENT, Role.ACCENT if workflow.tags else Role.MUTED),),
     }
     for name in ("created", "started", "completed", "updated"):
@@ -109,19 +111,19 @@ def workflow_period(workflow: Workflow, style: TimeStyle, now: datetime, *, exac
 
 
 def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> dict[str, Line]:
-    """The cells `last` and `when` of a runner: its newest workflow's status in short, and when it got there.
+    """The cells `last` and `when` of a runner: the status of its last run in short, and when it got there.
 
     An empty history is a dash, one that could not be asked again is muted, and one that is not known is as of
     `not_known`: unknown never looks like good.
     """
     if history.value is None:
         return dict.fromkeys(("last", "when"), not_known(history))
-    if not history.value:
+    last = last_run(history.value)
+    if last is None:
         return dict.fromkeys(("last", "when"), (Span(ABSENT, Role.MUTED),))
-    newest = history.value[0]
-    glyph = workflow_glyph(newest.status)
+    glyph = workflow_glyph(last.status)
     role = Role.MUTED if history.problem else glyph.role
-    word = _SHORT.get(newest.status or "", newest.status or ABSENT)
+    word = _SHORT.get(last.status or "", last.status or ABSENT)
     return {
         "last": (Span(f"{glyph.text} {word}", role),),
         "when": (Span(moment_in_short(since_when(history), style, now), Role.MUTED),),
@@ -129,40 +131,33 @@ def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: da
 
 
 def since_when(history: Feed[tuple[Workflow, ...]]) -> Moment | None:
-    """When a runner's newest workflow got where it is; None where that is not known."""
-    if not history.value:
-        return None
-    newest = history.value[0]
-    return newest.completed_at or newest.started_at or newest.created_at
+    """Return when the last run of a runner got where it is, or None if that is not known."""
+    last = last_run(history.value or ())
+    return None if last is None else last_change(last)
 
 
-def queue(history: Feed[tuple[Workflow, ...]]) -> tuple[int, int] | None:
-    """How many workflows of a runner's history run, and how many wait; None where it is not known."""
-    if history.value is None:
-        return None
-    statuses = [workflow.status for workflow in history.value]
-    return statuses.count(WorkflowStatus.RUNNING), sum(status in WAITING for status in statuses)
+def queue_cell(runner: Runner, history: Feed[tuple[Workflow, ...]]) -> Line:
+    """Return the cell `queue` of a runner: `▶1 ◔3`, or a dash; unknown and old as in `last_workflow`.
 
-
-def queue_cell(history: Feed[tuple[Workflow, ...]]) -> Line:
-    """The cell `queue` of a runner: `▶1 ◔3`, a dash where nothing is under way; unknown and old as `last_workflow`.
-
-    `▶1◔9+` is what of more is in the history, which is no longer than HISTORY_LENGTH: as wide as the column, just so.
+    `▶1◔9+` is counted in a history, which is no longer than HISTORY_LENGTH; `▶1◔399` is told by the API. A number
+    that leaves no room for that of the one that runs stands behind its sign alone: `▶◔1234`.
     """
-    known = queue(history)
+    known = queue_counts(runner, history.value)
     if known is None:
         return not_known(history)
     if not any(known):
         return (Span(ABSENT, Role.MUTED),)
-    glyphs = map(workflow_glyph, (WorkflowStatus.RUNNING, WorkflowStatus.QUEUED))
-    more = "+" if _may_wait_more(history.value or ()) else ""
-    told = zip(glyphs, known, ("", more), strict=True)
-    shown = (
-        (Span(f"{glyph.text}{count}{mark}", Role.MUTED if history.problem else glyph.role),)
-        for glyph, count, mark in told
-        if count
-    )
-    return beside(shown, Span("" if more else " "))
+    running, waiting = map(_in_few_cells, known)
+    more = "+" if runner.queue_pending is None and _may_wait_more(history.value or ()) else ""
+    room = _QUEUE_WIDTH - len(f"▶{running}◔{waiting}{more}")
+    told = ((WorkflowStatus.RUNNING, running if room >= 0 else ""), (WorkflowStatus.QUEUED, f"{waiting}{more}"))
+    glyphs = [(workflow_glyph(status), told) for (status, told), count in zip(told, known, strict=True) if count]
+    shown = ((Span(f"{glyph.text}{told}", Role.MUTED if history.problem else glyph.role),) for glyph, told in glyphs)
+    return beside(shown, Span(" " if room > 0 and not more else ""))
+
+
+def _in_few_cells(count: int) -> str:
+    return str(count) if count < _THOUSANDS else f"{count // 1_000}k"
 
 
 def _may_wait_more(history: Sequence[Workflow]) -> bool:
@@ -182,8 +177,8 @@ def workflow_fields(workflow: Workflow, style: TimeStyle, now: datetime) -> tupl
         field("Started", moment_in_full(workflow.started_at, style, now)),
         field("Completed", moment_in_full(workflow.completed_at, style, now)),
         field("Updated", moment_in_full(workflow.updated_at, style, now)),
-        Field("Waited", _told(time.waited)),
-        Field("Took", _told(time.ran)),
+        Field("Waited", _told(time.waited, ongoing=time.waiting)),
+        Field("Took", _told(time.ran, ongoing=time.running)),
         field("Id", workflow.id, Role.MUTED),
         *(field(name or ABSENT, value, Role.MUTED) for name, value in workflow.extras),
     )
@@ -207,12 +202,13 @@ def timeline(workflow: Workflow, now: datetime, width: int) -> tuple[Line, ...]:
         first = max(1, width - max(1, round(width * phases[-1].seconds / whole)))
     shares = (first, width - first)[: len(phases)]
     bar = tuple(Span(phase.fill * share, phase.role) for phase, share in zip(phases, shares, strict=True))
-    legend = ((Span(f"{phase.verb} {duration(phase.seconds)}", phase.role),) for phase in phases)
+    legend = ((Span(f"{phase.verb} {phase.words}", phase.role),) for phase in phases)
     return (bar, beside(legend, Span(" → ", Role.MUTED)))
 
 
 class _Phase(NamedTuple):
     seconds: float
+    words: str
     verb: str
     fill: str
     role: Role
@@ -222,14 +218,18 @@ def _phases(workflow: Workflow, now: datetime) -> list[_Phase]:
     time = spent(workflow, now)
     phases: list[_Phase] = []
     if time.waited is not None:
-        phases.append(_Phase(max(0.0, time.waited), "waiting" if time.waiting else "waited", "░", Role.WAITING))
+        words, verb = (duration, "waiting") if time.waiting else (exact_duration, "waited")
+        phases.append(_Phase(max(0.0, time.waited), words(time.waited), verb, "░", Role.WAITING))
     if time.ran is not None:
         role = workflow_glyph(workflow.status).role
-        phases.append(_Phase(max(0.0, time.ran), "running" if time.running else "ran", "█", role))
+        words, verb = (duration, "running") if time.running else (exact_duration, "ran")
+        phases.append(_Phase(max(0.0, time.ran), words(time.ran), verb, "█", role))
     return phases
 
 
-def _told(seconds: float | None, *, coarse: bool = False) -> Line:
+def _told(seconds: float | None, *, ongoing: bool, coarse: bool = False) -> Line:
     if seconds is None:
         return (Span(ABSENT, Role.MUTED),)
+    if not ongoing:
+        return (Span(exact_duration(seconds)),)
     return (Span(age(seconds) if coarse else duration(seconds)),)

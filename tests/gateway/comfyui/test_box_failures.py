@@ -133,8 +133,8 @@ async def test_of_a_queue_too_large_the_rest_is_told_and_that_it_was(clock: Fake
         server.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(2, 372)))
         statuses = [(workflow.id, workflow.status) for workflow in await box.history()]
         assert statuses == [
-            *((f"w{number}", WorkflowStatus.QUEUED) for number in (5, 4, 3, 2)),
             ("runs", WorkflowStatus.RUNNING),
+            *((f"w{number}", WorkflowStatus.QUEUED) for number in (2, 3, 4)),
             ("ran", WorkflowStatus.COMPLETED),
         ]
         await until(lambda: box.runner().tags[0] == "comfyui-0.3.64")

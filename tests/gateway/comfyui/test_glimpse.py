@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from comfytui.gateway.comfyui.glimpse import GLIMPSE_BYTES, MOST_WAITING, glimpsed_queue
+from comfytui.gateway.comfyui.glimpse import GLIMPSE_BYTES, glimpsed_queue
 from tests.support.comfyui_jobs import recording
 
 
@@ -27,11 +27,11 @@ def test_the_beginning_of_a_recorded_queue(version: str) -> None:
     assert ids(beginning(queue, len(json.dumps(pending)))) == [running[1][:8]]
 
 
-def test_a_heap_is_put_into_the_order_in_which_it_will_run() -> None:
-    pending: list[list[Any]] = [[number, f"w{number}"] for number in (-3, 7, 0.5, 9, 8, 1)]
-    told = ids(beginning({"queue_running": [], "queue_pending": [*pending, [10, "cut off"]]}, 10))
-    assert told == ["w-3", "w0.5", "w1", "w7"]
-    assert len(told) == MOST_WAITING
+@pytest.mark.parametrize(("whole", "told"), [(1, 1), (2, 1), (3, 2), (6, 2), (7, 3), (8, 3)])
+def test_beginning_of_a_heap_tells_the_next_jobs_that_are_certain(whole: int, told: int) -> None:
+    pending: list[list[Any]] = [[number, f"w{number}"] for number in (-3, 7, 0.5, 9, 8, 3, 1, 12)]
+    queue = {"queue_running": [], "queue_pending": [*pending[:whole], [0, "cut off"]]}
+    assert ids(beginning(queue, 10)) == ["w-3", "w0.5", "w1"][:told]
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ def job(id: str, status: WorkflowStatus, number: int) -> Job:
 
 
 def shown(memory: Memory) -> list[tuple[str, WorkflowStatus, tuple[str, ...]]]:
-    return [(known.job.id, known.job.status, known.tags) for known in memory.newest()]
+    return [(known.job.id, known.job.status, known.tags) for known in memory.shown()]
 
 
 def test_what_waits_and_runs_stays_as_it_was() -> None:
@@ -28,9 +28,9 @@ def test_what_waits_and_runs_stays_as_it_was() -> None:
     memory.take(waiting, [job("ran", COMPLETED, 0)], START)
     memory.take(None, [job("ran", COMPLETED, 0), job("waits", COMPLETED, 2)], START, all_active=False)
     assert shown(memory) == [
+        ("runs", RUNNING, ()),
         ("waits too", QUEUED, ()),
         ("waits", COMPLETED, ()),
-        ("runs", RUNNING, ()),
         ("ran", COMPLETED, ()),
     ]
 

@@ -20,11 +20,11 @@ def test_of_a_list_no_more_is_taken_in_than_was_asked_for(told: int | None, tota
     assert (ids(listed), listed.total) == (["j0", "j1", "j2"], total)
 
 
-def test_of_a_long_queue_those_that_came_last_are_taken_in_and_what_runs() -> None:
-    # The one in front is the fifth to have come; numbers below zero go before all others.
+def test_long_queue_is_read_as_far_as_it_runs_next() -> None:
+    # Numbers below zero are in front of all others.
     pending = [[number, f"w{abs(number)}"] for number in (1, 4, 2, 3, -5)]
     listed = read_queue({"queue_running": [[0, "r"]], "queue_pending": pending}, most=3)
-    assert (ids(listed), listed.total) == (["r", "w5", "w3", "w4"], 6)
+    assert (ids(listed), listed.total) == (["r", "w5", "w1", "w2"], 6)
     listed = read_queue({"queue_running": [[0, "r"], [9, "s"]], "queue_pending": [None, [1, "w"]]}, most=1)
     assert (ids(listed), listed.total) == (["r", "w"], 4)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,7 +19,11 @@ from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
 from tests.support.scripted import ScriptedServer, json_reply, response
 
+if TYPE_CHECKING:
+    from tests.support.comfyui_jobs import ScriptedJob
+
 ACTIVE = "/api/jobs?status=pending%2Cin_progress&limit=20"
+OLDEST = f"{ACTIVE}&sort_order=asc"
 RUNNING = "/api/jobs?status=in_progress&limit=5"
 FINISHED = "/api/jobs?status=completed%2Cfailed%2Ccancelled&limit=20"
 FINISHED_BEFORE_0_9 = "/api/jobs?status=completed%2Cfailed&limit=20"
@@ -126,25 +131,37 @@ async def test_before_0_9_there_are_no_cancelled_ones() -> None:
         assert reader.pause == 1
 
 
-async def test_what_runs_is_found_behind_many_that_wait() -> None:
+def queue_of_370() -> list[ScriptedJob]:
+    return [job(f"w{number}", "pending", number=number, created=MINUTE + number) for number in range(1, 371)]
+
+
+async def test_long_queue_is_read_at_both_ends() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
-        box.put(job("runs", "in_progress", created=MINUTE))
-        box.put(*(job(f"w{number}", "pending", number=number, created=MINUTE + number) for number in range(1, 371)))
+        box.put(job("runs", "in_progress", created=MINUTE), *queue_of_370())
         reading = await reader.read()
         assert [job.id for job in reading.active.jobs if job.status is WorkflowStatus.RUNNING] == ["runs"]
-        assert {f"w{number}" for number in range(351, 371)} <= {job.id for job in reading.active.jobs}
-        assert not reading.active.is_all
-        assert asked(box) == sorted([ACTIVE, RUNNING, FINISHED])
+        ends = [*range(1, 20), *range(351, 371)]
+        assert {job.id for job in reading.active.jobs} == {"runs", *(f"w{number}" for number in ends)}
+        assert (reading.active.is_all, reading.active.gap) == (False, ("w19", "w351"))
+        assert asked(box) == sorted([ACTIVE, OLDEST, FINISHED])
         assert box.bytes_out < 10_000
+
+
+async def test_running_job_created_amid_a_long_queue_is_found() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.put(*queue_of_370(), job("front", "in_progress", number=-200, created=MINUTE + 200))
+        jobs = (await reader.read()).active.jobs
+        assert [job.id for job in jobs if job.status is WorkflowStatus.RUNNING] == ["front"]
+        assert asked(box) == sorted([ACTIVE, OLDEST, RUNNING, FINISHED])
 
 
 async def test_what_runs_is_not_asked_for_twice() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
-        box.put(*(job(f"w{number}", "pending", number=number, created=MINUTE) for number in range(1, 30)))
+        box.put(*(job(f"w{number}", "pending", number=number, created=MINUTE + number) for number in range(1, 30)))
         box.put(job("runs", "in_progress", created=MINUTE + 1000))
         reading = await reader.read()
-        assert (len(reading.active.jobs), reading.active.is_all) == (20, False)
-        assert asked(box) == sorted([ACTIVE, FINISHED])
+        assert (len(reading.active.jobs), reading.active.is_all) == (30, True)
+        assert asked(box) == sorted([ACTIVE, OLDEST, FINISHED])
 
 
 async def test_the_newest_finished_ones_are_not_all(box: ScriptedComfyUI) -> None:
@@ -172,7 +189,7 @@ async def test_so_are_a_queue_and_a_history_without_end() -> None:
         for path, body in (("/queue", queue), ("/history", history)):
             server.on(path, json_reply(body))
         reading = await reader_with(client).read()
-    assert ids(reading)[0] == ["runs", *(f"w{number}" for number in range(1_001, 2_001))]
+    assert ids(reading)[0] == ["runs", *(f"w{number}" for number in range(1, 1_001))]
     assert ids(reading)[1] == [f"f{number}" for number in range(1_990, 2_000)]
     assert (reading.active.is_all, reading.finished.is_all) == (False, False)
 
@@ -189,7 +206,7 @@ async def test_of_a_queue_too_large_what_runs_is_told_and_what_is_next_and_what_
         box.put(job("ran"), job("runs", "in_progress", number=1, size=58_000))
         box.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(371, 1, -1)))
         reading = await reader.read()
-        assert ids(reading) == (["runs", "w2", "w3", "w4", "w5"], ["ran"])
+        assert ids(reading) == (["runs", "w2", "w3", "w4"], ["ran"])
         assert reading.problems == ("the answer to /queue is larger than 8 MB and was cut off",)
         assert reader.pause > 80
         assert asked(box) == sorted([ACTIVE, FINISHED, "/queue", HISTORY])

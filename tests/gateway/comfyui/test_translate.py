@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from comfytui.api.models import Device, RunnerStats, SystemStats, WorkflowStatus
 from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.models import Job, read_stats
-from comfytui.gateway.comfyui.translate import runner_id, runner_of, tags_of, workflow_of
+from comfytui.gateway.comfyui.translate import State, Updates, runner_id, runner_of, tags_of, workflow_of
 from comfytui.gateway.wire import runner_body, workflow_body
 from tests.support.clock import START
 from tests.support.comfyui_jobs import recording
@@ -56,7 +56,28 @@ def test_a_job_was_updated_at_the_newest_time_known(job: Job, updated: datetime 
 
 def test_what_could_not_be_read_stands_behind_the_tags() -> None:
     words = "the answer to /queue is larger than 8 MB and was cut off"
-    assert runner_of(SERVER, None, START, None, (words,)).tags == ("comfyui", words)
+    assert runner_of(SERVER, None, START, State(unread=(words,))).tags == ("comfyui", words)
+    assert State.of(371, 0, (words,), 0.0).words == (words, "371 jobs wait or run")
+
+
+@pytest.mark.parametrize(
+    ("remaining", "running", "told", "words"),
+    [
+        (None, 0, (None, None), ()),
+        (0, 1, (0, 0), ()),
+        (1, 0, (1, 0), ()),
+        (4, 1, (1, 3), ()),
+        (400, 1, (1, 399), ("399 jobs wait",)),
+        (400, 2, (2, 398), ("398 jobs wait",)),
+    ],
+)
+def test_length_of_the_queue_is_as_the_server_tells_it(
+    remaining: int | None, running: int, told: tuple[int | None, int | None], words: tuple[str, ...]
+) -> None:
+    runner = runner_of(SERVER, None, START, State.of(remaining, running, (), 0.0))
+    assert (runner.queue_running, runner.queue_pending) == told
+    assert runner.tags == ("comfyui", *words)
+    assert runner.tells_queue
 
 
 def test_the_id_of_a_server_is_that_of_its_address() -> None:
@@ -81,7 +102,7 @@ def test_the_tags_of_a_server(stats: RunnerStats, tags: tuple[str, ...]) -> None
 
 
 def test_a_server_of_which_nothing_is_known_yet() -> None:
-    assert runner_body(runner_of(SERVER, None, at(20), None)) == {
+    assert runner_body(runner_of(SERVER, None, at(20), State())) == {
         "id": runner_id("http://gpu2:8188"),
         "user_id": "00000000-0000-0000-0000-000000000000",
         "name": "gpu2:8188",
@@ -91,12 +112,24 @@ def test_a_server_of_which_nothing_is_known_yet() -> None:
         "headers": {"Authorization": "••••••••"},
         "created_at": "2026-11-21T14:00:20Z",
         "updated_at": "2026-11-21T14:00:20Z",
+        "queue_running": None,
+        "queue_pending": None,
     }
 
 
-@pytest.mark.parametrize(("seen", "updated"), [(30, 20), (59, 20), (60, 60), (119, 60), (121, 120)])
-def test_a_server_that_answers_changes_no_oftener_than_every_minute(seen: float, updated: float) -> None:
-    stats = read_stats(recording("0.33.0", "idle-system_stats"))
-    runner = runner_of(SERVER, stats, at(20), at(seen))
-    assert (runner.created_at, runner.updated_at) == (at(20), at(updated))
-    assert runner.tags == ("comfyui-0.33.0", "cpu")
+def test_runner_is_updated_when_something_changes_but_its_queue() -> None:
+    updates = Updates()
+    old, new = (read_stats(recording(version, "idle-system_stats")) for version in ("0.3.64", "0.33.0"))
+    steps = [
+        (None, State(), 0),
+        (old, State(0, 0), 0),
+        (old, State(1, 3), 0),
+        (new, State(1, 2), 30),
+        (new, State(0, 0), 30),
+        (new, State(0, 0, ahead=300.0), 50),
+        (new, State(1, 0, ahead=300.0), 50),
+    ]
+    for second, (stats, state, updated) in enumerate(steps):
+        runner = updates.dated(runner_of(SERVER, stats, START, state), at(second * 10))
+        assert (runner.created_at, runner.updated_at) == (START, at(updated))
+        assert runner.queue_pending == state.waiting

@@ -17,7 +17,6 @@ from comfytui.tui.present.workflows import (
     HISTORY_COLUMNS,
     history_tally,
     last_workflow,
-    queue,
     queue_cell,
     timeline,
     workflow_fields,
@@ -27,13 +26,15 @@ from comfytui.tui.present.workflows import (
 )
 from tests.contract.gateways import documented
 from tests.engine.test_spans import COMPLETED, INVALID, NOW, QUEUED, RUNNING, ago
-from tests.support.builders import make_workflow
+from tests.support.builders import make_runner, make_workflow
 from tests.support.lines import plain_text
 
 if TYPE_CHECKING:
     from comfytui.tui.present.columns import Row
 
 BARE = Workflow.model_validate({"id": "bare"})
+
+R = make_runner()
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -147,19 +148,67 @@ def test_the_last_workflow_in_short() -> None:
         "odd": "? odd",
     }
     for status, word in words.items():
-        last = last_workflow(Feed((make_workflow(status=status), COMPLETED)), TimeStyle.RELATIVE, NOW)
+        last = last_workflow(Feed((make_workflow(status=status),)), TimeStyle.RELATIVE, NOW)
         assert plain_text(last["last"]) == word
         assert last["last"][0].role is not Role.MUTED
     assert plain_text(last_workflow(Feed((RUNNING,)), TimeStyle.RELATIVE, NOW)["when"]) == "3m"
 
 
+@pytest.mark.parametrize("status", ["accepted", "uploaded", "queued"])
+def test_waiting_workflow_is_not_the_last_if_another_ended(status: str) -> None:
+    waiting = [make_workflow(f"w{number}", status=status) for number in range(3)]
+    last = last_workflow(Feed((*waiting, INVALID, COMPLETED)), TimeStyle.RELATIVE, NOW)
+    assert plain_text(last["last"]) == "⚠ inval"
+    last = last_workflow(Feed((*waiting, RUNNING, COMPLETED)), TimeStyle.RELATIVE, NOW)
+    assert (plain_text(last["last"]), plain_text(last["when"])) == ("▶ run", "3m")
+
+
+@pytest.mark.parametrize(
+    ("running", "pending", "told"),
+    [
+        (0, 0, "–"),
+        (1, 3, "▶1 ◔3"),
+        (1, 40, "▶1 ◔40"),
+        (1, 399, "▶1◔399"),
+        (1, 1234, "▶◔1234"),
+        (1, 12_345, "▶1◔12k"),
+        (2, 123_456, "▶◔123k"),
+        (None, 399, "◔399"),
+    ],
+)
+def test_queue_cell_tells_the_numbers_of_the_api(running: int | None, pending: int, told: str) -> None:
+    runner = make_runner(queue_running=running, queue_pending=pending)
+    unasked: Feed[tuple[Workflow, ...]] = Feed()
+    for history in (unasked, Feed((RUNNING, QUEUED, QUEUED, QUEUED, *(COMPLETED,) * 6))):
+        assert plain_text(queue_cell(runner, history)) == told
+    assert len(told) <= next(column.width for column in RUNNER_COLUMNS if column.key == "queue")
+
+
+def test_queue_cell_of_a_server_that_has_not_told_its_queue_counts_no_shortened_history() -> None:
+    runner = make_runner(queue_pending=None)
+    assert plain_text(queue_cell(runner, Feed((RUNNING, QUEUED, QUEUED, QUEUED)))) == "…"
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "told"),
+    [(4, "0s"), (300, "0.3s"), (1_930, "1.9s"), (1_960, "2s"), (9_960, "10s"), (42_600, "43s"), (59_700, "1m00")],
+)
+def test_durations_that_are_over_are_not_cut_off(milliseconds: int, told: str) -> None:
+    started, ended = NOW - timedelta(milliseconds=milliseconds + 20), NOW - timedelta(milliseconds=20)
+    workflow = make_workflow(status="completed", started_at=started, completed_at=ended)
+    assert plain_text(workflow_row(workflow, TimeStyle.RELATIVE, NOW).cells["took"]) == told
+    assert plain_text(timeline(workflow, NOW, 60)[1]) == f"ran {told}"
+    assert ("Took", told) in [
+        (name, plain_text(value)) for name, value in workflow_fields(workflow, TimeStyle.UTC, NOW)
+    ]
+
+
 def test_the_queue_counts_what_runs_and_what_waits() -> None:
     statuses = ("queued", "running", "accepted", "uploaded", "completed", "failed", "odd", None)
     busy = Feed(tuple(make_workflow(status=status) for status in statuses))
-    assert queue(busy) == (1, 3)
-    assert queue_cell(busy) == (Span("▶1", Role.WORKING), Span(" "), Span("◔3", Role.WAITING))
-    assert plain_text(queue_cell(Feed((QUEUED, QUEUED)))) == "◔2"
-    assert plain_text(queue_cell(Feed((RUNNING,)))) == "▶1"
+    assert queue_cell(R, busy) == (Span("▶1", Role.WORKING), Span(" "), Span("◔3", Role.WAITING))
+    assert plain_text(queue_cell(R, Feed((QUEUED, QUEUED)))) == "◔2"
+    assert plain_text(queue_cell(R, Feed((RUNNING,)))) == "▶1"
 
 
 @pytest.mark.parametrize(
@@ -174,7 +223,7 @@ def test_the_queue_counts_what_runs_and_what_waits() -> None:
 )
 def test_a_full_history_may_have_left_out_some_that_wait(statuses: list[str], told: str) -> None:
     history = Feed(tuple(make_workflow(f"w{place}", status=status) for place, status in enumerate(statuses)))
-    assert plain_text(queue_cell(history)) == told
+    assert plain_text(queue_cell(R, history)) == told
     # The column is no wider, however wide the list is: what is cut off could not be told from fewer.
     assert len(told) <= next(column.width for column in RUNNER_COLUMNS if column.key == "queue")
 
@@ -189,7 +238,7 @@ def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:
         Feed((COMPLETED,)),
         Feed((RUNNING,), problem=problem),
     )
-    shown = [queue_cell(each) for each in feeds]
+    shown = [queue_cell(R, each) for each in feeds]
     assert [plain_text(each) for each in shown] == ["…", "?", "–", "–", "▶1"]
     assert {span.role for each in shown for span in each} == {Role.MUTED}
 
