@@ -25,29 +25,49 @@ TOO_LARGE = f"more than {MAX_BODY // 1024**2} MiB"
 ENDED_EARLY = "the answer ended early"
 
 _GZIP = 16 + zlib.MAX_WBITS
+_GZIP_NAMES = ("gzip", "x-gzip")
+"""RFC 9110, 8.4.1.3: a recipient treats x-gzip as gzip."""
+_MAX_MEMBERS = 256
+_GZIP_MAGIC = b"\x1f\x8b"
 
 
 def unpack(raw: bytes, coding: str) -> bytes:
-    """The body behind a Content-Encoding, which is none or gzip: nothing else is asked for.
+    """Return the body behind a Content-Encoding, which is none or gzip: nothing else is asked for.
 
     Raises:
-        ValueError: With words, where it is another one, is damaged, or holds more than MAX_BODY.
+        ValueError: The encoding is another one, the body is damaged, or it holds more than MAX_BODY; with words.
     """
     if coding in ("", "identity"):
         return raw
-    if coding != "gzip":
+    if coding not in _GZIP_NAMES:
         raise ValueError("the answer is compressed in a way that was not asked for")
-    # One coding, unpacked by hand: a library's chain of decoders has no limit that a few hostile bytes cannot pass.
+    # Unpacked by hand: a library's chain of decoders has no limit that a few hostile bytes cannot pass.
+    members: list[bytes] = []
+    room = MAX_BODY
+    while True:
+        member, raw = _unpack_member(raw, room)
+        members.append(member)
+        room -= len(member)
+        # Anything else that follows a member, such as padding, is ignored.
+        if not raw.startswith(_GZIP_MAGIC):
+            return b"".join(members)
+        # Each member costs a copy of the rest, so thousands of them in one body would take seconds.
+        if len(members) == _MAX_MEMBERS:
+            raise ValueError(TOO_LARGE)
+
+
+def _unpack_member(raw: bytes, room: int) -> tuple[bytes, bytes]:
+    """Return what one gzip member holds, and the bytes behind it."""
     unpacker = zlib.decompressobj(_GZIP)
     try:
-        body = unpacker.decompress(raw, MAX_BODY + 1)
+        member = unpacker.decompress(raw, room + 1)
     except zlib.error:
         raise ValueError("the answer is damaged: it is not the gzip it claims to be") from None
-    if len(body) > MAX_BODY:
+    if len(member) > room:
         raise ValueError(TOO_LARGE)
     if not unpacker.eof:
         raise ValueError(ENDED_EARLY)
-    return body
+    return member, unpacker.unused_data
 
 
 def read_json(body: bytes) -> object:

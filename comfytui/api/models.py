@@ -38,6 +38,9 @@ Moment: TypeAlias = datetime | str
 """A time: aware and in UTC, or the text that was sent where that is no time."""
 
 
+_ZERO_YEAR = 1
+
+
 def _as_id(value: object) -> str:
     text = as_shown(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if not text:
@@ -58,7 +61,9 @@ def _as_moment(value: object) -> Moment | None:
     if not isinstance(value, str):
         return text
     try:
-        return _in_utc(datetime.fromisoformat(text))
+        moment = datetime.fromisoformat(text)
+        # Servers written in Go send the year 1 for a time that was never set.
+        return None if moment.year == _ZERO_YEAR else _in_utc(moment)
     except (ValueError, OverflowError):
         return text
 
@@ -205,9 +210,10 @@ class RunnerPage(BaseModel):
     @classmethod
     def read(cls, body: object) -> Self:
         """Read a decoded JSON body; ValueError with words where it is no page of runners."""
-        if not isinstance(body, dict) or not isinstance(body.get("runners"), list):
+        entries = _as_list(body.get("runners", _MISSING)) if isinstance(body, dict) else None
+        if not isinstance(body, dict) or entries is None:
             raise ValueError("expected an object with a list of runners")
-        runners, unreadable = _read_each(Runner, body["runners"])
+        runners, unreadable = _read_each(Runner, entries)
         total = body.get("total")
         counted = isinstance(total, int) and not isinstance(total, bool) and total >= 0
         return cls(runners=runners, total=total if counted else None, unreadable=unreadable)
@@ -218,9 +224,20 @@ def read_history(body: object) -> tuple[Workflow, ...]:
 
     Entries without an id are left out.
     """
-    if not isinstance(body, list):
+    entries = _as_list(body)
+    if entries is None:
         raise ValueError("expected a list of workflows")
-    return _read_each(Workflow, body)[0]
+    return _read_each(Workflow, entries)[0]
+
+
+_MISSING = object()
+
+
+def _as_list(value: object) -> list[object] | None:
+    """Return the list, empty for null, as some servers send empty lists; None if it is anything else."""
+    if value is None:
+        return []
+    return value if isinstance(value, list) else None
 
 
 _SentT = TypeVar("_SentT", bound=_Sent)

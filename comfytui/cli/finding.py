@@ -11,6 +11,7 @@ from comfytui.api.errors import BadRequest, NotFound
 from comfytui.api.text import clean
 from comfytui.cli.asking import NotFoundHereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
+from comfytui.engine.collation import fold
 from comfytui.engine.names import name_or_id
 
 if TYPE_CHECKING:
@@ -128,7 +129,7 @@ async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[
 
 
 def the_one(runners: Sequence[Runner], text: str) -> Runner:
-    """The runner with this id, else the one of exactly this name, else the one whose id begins so.
+    """Return the runner with this id, else of exactly this name, else of this name in any case, else by id prefix.
 
     Raises:
         SettingsError: There are several; the sentence names some of them.
@@ -136,11 +137,12 @@ def the_one(runners: Sequence[Runner], text: str) -> Runner:
     """
     # As names are: emoji have invisible characters within them, which somebody copies along.
     text = clean(text)
-    beginning = text.casefold()
+    folded = fold(text)
     candidates = (
         [runner for runner in runners if runner.id == text]
         or [runner for runner in runners if runner.name == text]
-        or [runner for runner in runners if beginning and runner.id.casefold().startswith(beginning)]
+        or [runner for runner in runners if folded and fold(runner.name or "") == folded]
+        or [runner for runner in runners if folded and fold(runner.id).startswith(folded)]
     )
     if not candidates:
         raise NotFoundHereError("There is no runner with that id, that name or an id that begins so.")

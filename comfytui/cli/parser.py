@@ -193,7 +193,7 @@ def _add_history(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("id", metavar="ID", help="the runner's id, the beginning of it, or the runner's exact name")
+    parser.add_argument("id", metavar="ID", help="the runner's id, the beginning of it, or the runner's name")
 
 
 def _add_serve(parser: argparse.ArgumentParser) -> None:

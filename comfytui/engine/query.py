@@ -13,6 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.text import clean
+from comfytui.engine.collation import fold
 from comfytui.engine.names import name_or_id
 from comfytui.engine.spans import last_run, queue_counts
 
@@ -148,7 +149,7 @@ def _term(typed: str, place: int) -> Term:
         raise QueryError("! stands right before what must not be so: !tag:cpu", place)
     field, typed_value = _split(word, place)
     # As what it is compared with: emoji have invisible characters within them, which somebody copies along.
-    value = clean(typed_value.replace('"', "")).casefold()
+    value = fold(clean(typed_value.replace('"', "")))
     if not value:
         raise QueryError(f"{field}: is followed by a value: {_EXAMPLES[field]}" if field else _NOTHING, place)
     if field == _IS and value not in _STATES:
@@ -161,7 +162,7 @@ def _split(word: str, place: int) -> tuple[str, str]:
     match = _FIELD.fullmatch(word)
     if match is None:
         return "", word
-    field, value = match[1].casefold(), match[2]
+    field, value = fold(match[1]), match[2]
     if field in _EXAMPLES:
         return field, value
     if value[:1].isdecimal():
@@ -171,18 +172,18 @@ def _split(word: str, place: int) -> tuple[str, str]:
 
 def _contains(facts: Facts, value: str) -> bool:
     runner = facts.runner
-    if value in name_or_id(runner.name, runner.id).casefold() or value in (runner.endpoint or "").casefold():
+    if value in fold(name_or_id(runner.name, runner.id)) or value in fold(runner.endpoint or ""):
         return True
     return _has_tag(facts, value)
 
 
 def _has_tag(facts: Facts, value: str) -> bool:
-    return any(value in tag.casefold() for tag in facts.runner.tags)
+    return any(value in fold(tag) for tag in facts.runner.tags)
 
 
 def _has_status(facts: Facts, value: str) -> bool | None:
     status = facts.runner.status
-    return None if status is None else status.casefold().startswith(value)
+    return None if status is None else fold(status).startswith(value)
 
 
 def _ended_so(facts: Facts, value: str) -> bool | None:
@@ -190,7 +191,7 @@ def _ended_so(facts: Facts, value: str) -> bool | None:
         return None
     last = last_run(facts.history)
     status = last.status if last else _NO_WORKFLOWS
-    return None if status is None else status.casefold().startswith(value)
+    return None if status is None else fold(status).startswith(value)
 
 
 def _is_so(facts: Facts, value: str) -> bool | None:

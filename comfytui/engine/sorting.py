@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
+from comfytui.engine.collation import fold, natural_key
 from comfytui.engine.names import name_or_id
 from comfytui.engine.query import Need, is_known
 from comfytui.engine.spans import last_change, last_run, queue_counts, spent
@@ -117,15 +118,15 @@ def _sorted(items: Sequence[tuple[_Value | None, _Item]], *, descending: bool) -
 
 
 def _tie(item: Runner | Workflow) -> tuple[str, str]:
-    return name_or_id(item.name, item.id).casefold(), item.id
+    return natural_key(name_or_id(item.name, item.id)), item.id
 
 
 def _of_name(item: Runner | Workflow) -> _Value:
-    return 0.0, name_or_id(item.name, item.id).casefold()
+    return 0.0, natural_key(name_or_id(item.name, item.id))
 
 
 def _of_text(text: str | None) -> _Value | None:
-    return (0.0, text.casefold()) if text else None
+    return (0.0, natural_key(text)) if text else None
 
 
 def _of_tags(tags: Sequence[str]) -> _Value | None:
@@ -142,12 +143,12 @@ def _of_seconds(seconds: float | None) -> _Value | None:
 
 def _of_runner_status(runner: Runner) -> _Value | None:
     status = runner.status
-    return None if status is None else (_RUNNER_RANKS.get(status, len(_RUNNER_RANKS)), status.casefold())
+    return None if status is None else (_RUNNER_RANKS.get(status, len(_RUNNER_RANKS)), fold(status))
 
 
 def _of_workflow_status(workflow: Workflow) -> _Value | None:
     status = workflow.status
-    return None if status is None else (_WORKFLOW_RANKS.get(status, len(_WORKFLOW_RANKS)), status.casefold())
+    return None if status is None else (_WORKFLOW_RANKS.get(status, len(_WORKFLOW_RANKS)), fold(status))
 
 
 def _of_last(facts: Facts) -> _Value | None:

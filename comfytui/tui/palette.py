@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
-from heapq import nlargest
-from operator import itemgetter
+from heapq import nsmallest
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from textual import on
@@ -15,6 +14,7 @@ from textual.content import Content
 from textual.widgets import Input
 from textual.worker import Worker, WorkerState
 
+from comfytui.engine.collation import natural_key
 from comfytui.engine.names import name_or_id
 from comfytui.tui.bindings import bindings, live_keys
 from comfytui.tui.commands import COMMANDS, Where
@@ -126,7 +126,7 @@ class RunnerProvider(Provider):
         runners = _loaded(self.app.snapshot) if isinstance(self.app, _Watching) else ()
         named = ((name_or_id(runner.name, runner.id), runner.id) for runner in runners)
         matching = ((found, name, each) for name, each in named if (found := match(query, name)) is not None)
-        for found, name, each in nlargest(_MOST_RUNNERS, matching, key=itemgetter(0)):
+        for found, name, each in nsmallest(_MOST_RUNNERS, matching, key=_best_first):
             offer = _Offer(name, each, partial(self.screen.post_message, OpenedRunner(each)))
             yield _hit(offer, found, self.match_style)
 
@@ -231,6 +231,12 @@ class Palette(Leaving, CommandPalette):
     def action_close_palette(self) -> None:
         """Close it, and do nothing."""
         self._action_escape()
+
+
+def _best_first(matching: tuple[Match, str, str]) -> tuple[float, str, str]:
+    """Return the sort key of a match: the score of the best first, then name and id."""
+    found, name, runner_id = matching
+    return -found.score, natural_key(name), runner_id
 
 
 def _loaded(snapshot: Snapshot) -> Iterable[Runner]:

@@ -143,3 +143,25 @@ def test_a_token_is_found_as_a_url_holds_it() -> None:
     assert (
         without_token("/v1/runner/cfc_a%2Fb%2B%3D cfc_a/b+=", SecretStr("cfc_a/b+=")) == "/v1/runner/•••••••• ••••••••"
     )
+
+
+@pytest.mark.parametrize("coding", ["gzip", "x-gzip"])
+def test_gzip_members_are_joined(coding: str) -> None:
+    packed = gzip.compress(b'{"runners": ') + gzip.compress(b"") + gzip.compress(b"[]}") + bytes(8)
+    assert unpack(packed, coding) == b'{"runners": []}'
+
+
+def test_gzip_second_member_cut_off_is_an_early_end() -> None:
+    with pytest.raises(ValueError, match="ended early"):
+        unpack(gzip.compress(b"[1, ") + gzip.compress(b"2]")[:-4], "gzip")
+
+
+def test_gzip_members_share_one_limit() -> None:
+    half = gzip.compress(bytes(MAX_BODY // 2 + 1))
+    with pytest.raises(ValueError, match="more than"):
+        unpack(half + half, "gzip")
+
+
+def test_gzip_members_without_end_are_refused() -> None:
+    with pytest.raises(ValueError, match="more than"):
+        unpack(gzip.compress(b"") * 1000, "gzip")

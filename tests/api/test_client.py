@@ -218,7 +218,7 @@ class TestWrongShapes:
         with pytest.raises(Unintelligible, match=r"^GET /v1/runner/r1: expected an object with an id$"):
             await client.get_runner("r1")
 
-    @pytest.mark.parametrize("body", [None, {}, {"workflows": []}, "r1"])
+    @pytest.mark.parametrize("body", [{}, {"workflows": []}, "r1"])
     async def test_get_history(self, server: ScriptedServer, client: ComfyControlClient, body: object) -> None:
         server.on(HISTORY, json_reply(body))
         with pytest.raises(Unintelligible, match=r"^GET /v1/runner/r1/history: expected a list of workflows$"):

@@ -166,17 +166,19 @@ class TestTimes:
             ("soon", "soon"),
             ("", ""),
             ("2024-13-45T99:00:00Z", "2024-13-45T99:00:00Z"),
-            ("0001-01-01T00:00:00+14:00", "0001-01-01T00:00:00+14:00"),
+            ("0001-01-01T00:00:00Z", None),
+            ("0001-01-01T00:00:00+14:00", None),
+            ("9999-12-31T23:00:00-14:00", "9999-12-31T23:00:00-14:00"),
             (1705314600, "1705314600"),
             (20240115, "20240115"),
             (True, "true"),
             (["2024-01-15"], '["2024-01-15"]'),
         ],
     )
-    def test_a_time_is_read_or_stays_the_text_it_was(self, sent: object, moment: Moment) -> None:
+    def test_a_time_is_read_or_stays_the_text_it_was(self, sent: object, moment: Moment | None) -> None:
         read = Runner.model_validate({"id": "r", "created_at": sent}).created_at
         assert read == moment
-        assert isinstance(read, str) or read.tzinfo is UTC
+        assert read is None or isinstance(read, str) or read.tzinfo is UTC
 
     @pytest.mark.usefixtures("far_from_utc")
     def test_a_datetime_without_a_zone_is_utc_too(self) -> None:
@@ -206,15 +208,22 @@ class TestLists:
     def test_a_total_that_is_no_count_is_unknown(self, total: object) -> None:
         assert RunnerPage.read({"runners": [], "total": total}).total is None
 
-    @pytest.mark.parametrize("body", [None, [], "runners", {}, {"runners": None}, {"runners": {"id": "a"}}])
+    @pytest.mark.parametrize("body", [None, [], "runners", {}, {"total": 0}, {"runners": {"id": "a"}}])
     def test_what_is_no_page(self, body: object) -> None:
         with pytest.raises(ValueError, match="list of runners"):
             RunnerPage.read(body)
 
+    def test_null_page_list_is_empty(self) -> None:
+        page = RunnerPage.read({"runners": None, "total": 0})
+        assert (page.runners, page.total, page.unreadable) == ((), 0, 0)
+
+    def test_null_history_is_empty(self) -> None:
+        assert read_history(None) == ()
+
     def test_entries_of_a_history_without_an_id_are_left_out(self) -> None:
         assert [workflow.id for workflow in read_history([{"id": "a"}, {}, None, {"id": "a"}])] == ["a"]
 
-    @pytest.mark.parametrize("body", [None, {}, "[]", {"workflows": []}])
+    @pytest.mark.parametrize("body", [{}, "[]", 0, {"workflows": []}])
     def test_what_is_no_history(self, body: object) -> None:
         with pytest.raises(ValueError, match="list of workflows"):
             read_history(body)

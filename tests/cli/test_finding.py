@@ -121,6 +121,7 @@ async def test_one_page() -> None:
         ("x", "x"),
         ("xy", "xy"),
         ("seven", "7F"),
+        ("SEVEN", "7F"),
         ("7f", "7F"),
         ("7", "7F"),
         ("TWIN1", "twin1"),
@@ -130,7 +131,7 @@ def test_an_id_before_a_name_before_a_beginning(text: str, runner_id: str) -> No
     assert the_one(RUNNERS, text).id == runner_id
 
 
-@pytest.mark.parametrize("text", ["nothing", "Seven", "bc1", "abc12", "", " "])
+@pytest.mark.parametrize("text", ["nothing", "Sevens", "bc1", "abc12", "", " "])
 def test_none_is_meant(text: str) -> None:
     with pytest.raises(NotFoundHereError, match="no runner with that id"):
         the_one(RUNNERS, text)
@@ -158,8 +159,22 @@ async def test_a_name_may_look_like_an_id(typed: str) -> None:
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed))
     assert (await asked_of(asker, typed, asker.runner))[0] == "b"
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed.swapcase()))
+    assert (await asked_of(asker, typed, asker.runner))[0] == "b"
+    source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=f"{typed}0"))
     with pytest.raises(NotFoundHereError):
         await asked_of(asker, typed, asker.runner)
+
+
+@pytest.mark.parametrize("typed", ["istanbul", "İSTANBUL", "I\u0307stanbul"])
+def test_name_in_other_case_or_form_is_found(typed: str) -> None:
+    assert the_one([make_runner("a", name="İstanbul"), make_runner("b", name="Ankara")], typed).id == "a"
+
+
+def test_name_in_exact_case_comes_first() -> None:
+    runners = [make_runner("a", name="GPU"), make_runner("b", name="gpu")]
+    assert [the_one(runners, "GPU").id, the_one(runners, "gpu").id] == ["a", "b"]
+    with pytest.raises(SettingsError, match="any of 2 runners"):
+        the_one(runners, "Gpu")
 
 
 async def test_an_id_of_the_list_that_the_api_does_not_know_is_not_found() -> None:

@@ -206,3 +206,9 @@ def read(text: str) -> Query | QueryError:
         return parse(text)
     except QueryError as error:
         return error
+
+
+@pytest.mark.parametrize("typed", ["istanbul", "İSTANBUL", "caf\u00e9", "cafe\u0301", "tag:\u00dcbung"])
+def test_text_is_compared_in_one_normal_form(typed: str) -> None:
+    runner = make_runner("r3", name="İstanbul Cafe\u0301", tags=["u\u0308bung"])
+    assert parse(typed).matches(Facts(runner))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import TypeAlias
@@ -190,3 +191,20 @@ def test_another_key_is_no_key() -> None:
         sort_runners([], Sort("took"))
     with pytest.raises(KeyError):
         sort_workflows([], Sort("endpoint"), NOW)
+
+
+@pytest.mark.parametrize("key", ["name", "tags", "endpoint"])
+def test_numbers_in_text_sort_by_value(key: str) -> None:
+    told: dict[str, Callable[[str], dict[str, object]]] = {
+        "name": lambda text: {"name": text},
+        "tags": lambda text: {"tags": [text]},
+        "endpoint": lambda text: {"endpoint": f"http://{text}:8188"},
+    }
+    texts = ["gpu-10", "GPU-9", "gpu-2"]
+    facts = [Facts(make_runner(str(index), **told[key](text))) for index, text in enumerate(texts)]
+    assert [item.runner.id for item in sort_runners(facts, Sort(key))] == ["2", "1", "0"]
+
+
+def test_ties_of_names_with_numbers_sort_by_value() -> None:
+    facts = [Facts(make_runner(name, name=name, status="active")) for name in ("gpu-10", "gpu-2")]
+    assert [item.runner.id for item in sort_runners(facts, Sort("status"))] == ["gpu-2", "gpu-10"]

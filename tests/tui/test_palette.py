@@ -172,6 +172,12 @@ async def test_no_more_than_fifty_runners_are_shown_the_best_of_them_first() -> 
         assert (len(lines), lines[0]) == (50, "zz  it")
 
 
+async def test_runners_that_match_as_well_are_in_natural_order() -> None:
+    runners = [make_runner(f"r{at}", name=name) for at, name in enumerate(["lab-b-10", "lab-b-09", "lab-a-11"])]
+    async with opened(make_page(*runners)) as (app, pilot):
+        assert await offered(app, pilot, "lab-") == ["lab-a-11  r2", "lab-b-09  r1", "lab-b-10  r0"]
+
+
 async def test_enter_typed_behind_letters_takes_what_those_find_and_not_what_fewer_found() -> None:
     async with opened() as (app, pilot):
         await pilot.press("escape")

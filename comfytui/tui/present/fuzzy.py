@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
+from collections.abc import Iterable, Sequence
+from itertools import chain
 from typing import NamedTuple
+
+from comfytui.engine.collation import fold
 
 __all__ = ["Match", "match"]
 
@@ -28,20 +33,39 @@ def match(typed: str, text: str) -> Match | None:
     What stands in one piece, at the begin of a word, in a short text comes first. It takes a time proportional to
     the text, whatever either of them is: names come from the API.
     """
-    wanted, candidate = _lower(typed.strip()), _lower(text[:_LONGEST])
+    wanted, (candidate, origins) = fold(typed.strip()), _folded(text[:_LONGEST])
     if not wanted:
         return None
     if (start := _piece(wanted, candidate)) is not None:
         whole_word = 0.5 if start == 0 or not candidate[start - 1].isalnum() else 0.0
-        return Match(1.0 + whole_word + 0.5 * len(wanted) / len(candidate), tuple(range(start, start + len(wanted))))
-    places = _scattered("".join(wanted.split()), candidate)
-    return Match(len(places) / (places[-1] - places[0] + 1), places) if places else None
+        places = _places(range(start, start + len(wanted)), origins)
+        return Match(1.0 + whole_word + 0.5 * len(wanted) / len(candidate), places)
+    found = _scattered("".join(wanted.split()), candidate)
+    return Match(len(found) / (found[-1] - found[0] + 1), _places(found, origins)) if found else None
 
 
-def _lower(text: str) -> str:
-    """The text in small letters, as many as it has."""
-    lowered = text.lower()
-    return lowered if len(lowered) == len(text) else "".join(each.lower()[0] for each in text)
+def _folded(text: str) -> tuple[str, list[range]]:
+    """Return the folded text, and for each of its characters the offsets in `text` that it comes from."""
+    if text.isascii():
+        return fold(text), [range(index, index + 1) for index in range(len(text))]
+    folded: list[str] = []
+    origins: list[range] = []
+    for origin in _clusters(text):
+        part = fold(text[origin.start : origin.stop])
+        folded.append(part)
+        origins.extend([origin] * len(part))
+    return "".join(folded), origins
+
+
+def _clusters(text: str) -> list[range]:
+    """Return the offsets of each character together with the combining marks behind it."""
+    starts = [index for index, character in enumerate(text) if not index or not unicodedata.combining(character)]
+    return [range(start, stop) for start, stop in zip(starts, [*starts[1:], len(text)], strict=True)]
+
+
+def _places(found: Iterable[int], origins: Sequence[range]) -> tuple[int, ...]:
+    """Return the offsets in the text that these characters of the folded text come from, each once."""
+    return tuple(dict.fromkeys(chain.from_iterable(origins[index] for index in found)))
 
 
 def _piece(wanted: str, candidate: str) -> int | None:
