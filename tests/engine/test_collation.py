@@ -28,7 +28,7 @@ def test_fold_different_texts(one: str, other: str) -> None:
 
 def test_natural_key_sorts_numbers_by_value() -> None:
     names = ["9", "10", "a", "a 1", "GPU-1", "gpu-2", "gpu-2a", "gpu-02b", "gpu-10", "gpu-10-2", "gpu-10-11", "gpu-x"]
-    assert sorted(names[::-1], key=natural_key) == names
+    assert sorted([*names[5:], *names[:5]], key=natural_key) == names
 
 
 def test_natural_key_of_a_long_number_stays_comparable() -> None:
