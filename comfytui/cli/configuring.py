@@ -11,7 +11,7 @@ from comfytui.cli.diagnostics import say
 from comfytui.cli.output import write_json, write_lines
 from comfytui.cli.status import ExitStatus
 from comfytui.config.choices import resolve
-from comfytui.config.files import cause
+from comfytui.config.files import cause, decode_text
 from comfytui.config.paths import config_dir, config_file, exists, make_private, shown
 from comfytui.config.secrets import permission_warnings
 from comfytui.config.settings import SettingsError
@@ -78,7 +78,7 @@ def _places(choices: Choices) -> Mapping[KeyPath, int]:
     """The line of each key of the configuration."""
     from comfytui.config.lines import lines_of
 
-    return {} if choices.config_file is None else lines_of(choices.config_file.read_text(encoding="utf-8"))
+    return {} if choices.config_file is None else lines_of(decode_text(choices.config_file.read_bytes()))
 
 
 def _check(args: argparse.Namespace) -> ExitStatus:

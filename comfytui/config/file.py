@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pydantic import BaseModel, ValidationError
 
 from comfytui.config.choices import ConfigFile, Profile
+from comfytui.config.files import decode_text
 from comfytui.config.lines import KeyPath, line_of, lines_of
 from comfytui.config.paths import shown
 from comfytui.config.sections import KeysSection, ProfileSection, ServerSection, TopSection
@@ -86,7 +87,7 @@ def _text(path: Path) -> str:
     if len(held) > _LARGEST:
         raise SettingsError(f"{shown(path)} is too large: a configuration has 1 MB at most.")
     try:
-        return held.decode()
+        return decode_text(held)
     except UnicodeDecodeError:
         raise SettingsError(f"{shown(path)} is no text: expected TOML in UTF-8.") from None
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 from pathlib import Path
 
 from comfytui.config.paths import make_private
 
-__all__ = ["cause", "replace_file"]
+__all__ = ["cause", "decode_text", "replace_file"]
 
 
 def replace_file(path: Path, text: str) -> None:
@@ -29,6 +30,16 @@ def replace_file(path: Path, text: str) -> None:
         written.replace(path)
     finally:
         written.unlink(missing_ok=True)
+
+
+def decode_text(data: bytes) -> str:
+    """Return text in UTF-8, or in UTF-16 with a byte order mark; the mark is left out.
+
+    Raises:
+        UnicodeDecodeError: The data is neither.
+    """
+    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
 
 
 def cause(error: OSError) -> str:

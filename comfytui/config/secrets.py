@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from comfytui.config.files import cause, replace_file
 from comfytui.config.paths import config_dir, exists, exposure, shown
 from comfytui.config.settings import SettingsError, TokenSources
-from comfytui.tokens import can_be_sent
+from comfytui.tokens import can_be_sent, decode_token, trim_token
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -90,14 +90,14 @@ class FoundToken(NamedTuple):
 
 def has_token(environ: Mapping[str, str]) -> bool:
     """Whether the environment holds a token, without touching it."""
-    return bool(environ.get(TOKEN_VARIABLE, "").strip())
+    return bool(trim_token(environ.get(TOKEN_VARIABLE, "")))
 
 
 def token_from(environ: Mapping[str, str]) -> SecretStr:
     """The token of the environment; an empty one where there is none."""
     from pydantic import SecretStr
 
-    return SecretStr(environ.get(TOKEN_VARIABLE, "").strip())
+    return SecretStr(trim_token(environ.get(TOKEN_VARIABLE, "")))
 
 
 def saved_token(sources: TokenSources) -> Path:
@@ -194,7 +194,7 @@ def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
 def _variable(environ: Mapping[str, str], sources: TokenSources) -> str:
     """The name of the first variable that holds something, empty where none does."""
     names = [TOKEN_VARIABLE] if sources.environment else []
-    return next((name for name in [*names, sources.variable] if environ.get(name, "").strip()), "")
+    return next((name for name in [*names, sources.variable] if trim_token(environ.get(name, ""))), "")
 
 
 def _files(sources: TokenSources) -> list[Path]:
@@ -205,9 +205,10 @@ def _files(sources: TokenSources) -> list[Path]:
 def _found(text: str, source: str) -> FoundToken:
     from pydantic import SecretStr
 
-    if not can_be_sent(text.strip()):
+    token = trim_token(text)
+    if not can_be_sent(token):
         raise SettingsError(f"What {source} holds is no token: it has blanks or characters that no HTTP header takes.")
-    return FoundToken(SecretStr(text.strip()), source)
+    return FoundToken(SecretStr(token), source)
 
 
 def _first_line(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> str:
@@ -216,11 +217,10 @@ def _first_line(command: Sequence[str], environ: Mapping[str, str], timeout: flo
         raise SettingsError(f"{TOKEN_COMMAND} was ended by signal {-status}.")
     if status:
         raise SettingsError(f"{TOKEN_COMMAND} failed with status {status}.")
-    line = output.partition(b"\n")[0].strip()
+    line = trim_token(decode_token(output).partition("\n")[0])
     if not line:
         raise SettingsError(f"{TOKEN_COMMAND} printed nothing; its first line is to be the token.")
-    # Bytes that are no ASCII become characters that no token has.
-    return line.decode("latin-1")
+    return line
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
@@ -263,7 +263,7 @@ def _text_of(file: Path) -> str:
     """What the file holds; nothing where there is none."""
     try:
         with file.open("rb") as opened:
-            return opened.read(_MAX_FILE).decode("latin-1").strip()
+            return trim_token(decode_token(opened.read(_MAX_FILE)))
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -209,7 +209,7 @@ def _decoded(data: bytes) -> State:
 
     if len(data) > MAX_BYTES:
         raise ValueError("too big")
-    said = _object(json.loads(data.decode("utf-8")))
+    said = _object(json.loads(data.decode("utf-8-sig")))
     views = _object(said.get("views", {}))
     return State(
         profile=_text(said.get("profile")),

@@ -318,3 +318,9 @@ def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file(file: Path) 
         "line 4: there is no settin",
         "line 6: keys.quit: expecte",
     ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_config_with_byte_order_mark_is_read(file: Path, encoding: str) -> None:
+    file.write_bytes("interval = 9\r\n".encode(encoding))
+    assert read_config(file).interval == 9

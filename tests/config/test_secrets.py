@@ -39,6 +39,8 @@ from comfytui.config.settings import SettingsError, TokenSources
         ({TOKEN_VARIABLE.lower(): "cfc_lower"}, ""),
         ({TOKEN_VARIABLE: "cfc_abc"}, "cfc_abc"),
         ({TOKEN_VARIABLE: "  cfc_abc\n"}, "cfc_abc"),
+        ({TOKEN_VARIABLE: "\ufeff"}, ""),
+        ({TOKEN_VARIABLE: "\ufeffcfc_abc\r\n"}, "cfc_abc"),
         ({TOKEN_VARIABLE: "no prefix"}, "no prefix"),
     ],
 )
@@ -324,3 +326,15 @@ def test_the_variable_of_a_profile_is_kept_from_children_too() -> None:
 def test_a_missing_token_is_told_with_where_it_was_looked_for(sources: TokenSources, words: str) -> None:
     assert find_token({}, sources) is None
     assert missing_token(sources).startswith(words)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_token_with_byte_order_mark_is_read(saved: Path, tmp_path: Path, encoding: str) -> None:
+    file = tmp_path / "token"
+    file.write_bytes("cfc_marked\r\n".encode(encoding))
+    found = find_token({}, TokenSources(environment=False, file=file))
+    assert found is not None
+    assert found.secret.get_secret_value() == "cfc_marked"
+    printed = find_token({}, TokenSources(environment=False, command=("cat", str(file))))
+    assert printed is not None
+    assert printed.secret.get_secret_value() == "cfc_marked"

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Button, Input, Static
 
+from comfytui.tokens import trim_token
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import Where
 from comfytui.tui.widgets.choice import Choice
@@ -71,7 +72,7 @@ class TokenScreen(Screen[bool]):
 
     @on(Input.Submitted, "#token")
     def _submitted(self) -> None:
-        if self._input.value.strip():
+        if trim_token(self._input.value):
             self._said.update("Asking the API …", layout=False)
             self.run_worker(self._try(), name="token", exclusive=True)
 
@@ -97,7 +98,7 @@ class TokenScreen(Screen[bool]):
         self._comfyui.display = True
 
     async def _try(self) -> None:
-        token = SecretStr(self._input.value.strip())
+        token = SecretStr(trim_token(self._input.value))
         verdict = await self._door.enter(token, save=self._save.chosen)
         if verdict.taken:
             if verdict.words:
