@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import errno
+from pathlib import Path
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
-__all__ = ["PRIVATE", "make_directory"]
+__all__ = ["HOMELESS", "PRIVATE", "make_directory"]
 
 PRIVATE = 0o700
 """The mode of a directory that nobody else may look into."""
+
+HOMELESS = Path("/nonexistent/comfytui")
+"""Directory of users without a home: nothing is in it, and it is never made."""
 
 
 def make_directory(directory: Path) -> None:
@@ -19,6 +20,8 @@ def make_directory(directory: Path) -> None:
     Raises:
         OSError: It cannot be made.
     """
+    if directory.is_relative_to(HOMELESS):
+        raise FileNotFoundError(errno.ENOENT, "no home directory is known")
     missing = [each for each in (directory, *directory.parents) if not each.exists()]
     for each in reversed(missing):
         each.mkdir(mode=PRIVATE, exist_ok=True)

@@ -12,7 +12,7 @@ from comfytui.cli.output import write_json, write_lines
 from comfytui.cli.status import ExitStatus
 from comfytui.config.choices import resolve
 from comfytui.config.files import cause, decode_text
-from comfytui.config.paths import config_dir, config_file, exists, make_private, shown
+from comfytui.config.paths import config_dir, config_file, exists, is_homeless, make_private, shown
 from comfytui.config.secrets import permission_warnings
 from comfytui.config.settings import SettingsError
 from comfytui.private import make_directory
@@ -54,7 +54,8 @@ def _tell_path(args: argparse.Namespace) -> None:
     file = _file(args)
     write_lines([_in_words(file)])
     if not exists(file):
-        say("there is no such file; comfytui config init writes one")
+        remedy = "no home directory is known: set HOME" if is_homeless() else "comfytui config init writes one"
+        say(f"there is no such file; {remedy}")
 
 
 def _in_words(path: Path) -> str:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from comfytui.private import PRIVATE, make_directory
+from comfytui.private import HOMELESS, PRIVATE, make_directory
 
 __all__ = [
     "APP",
@@ -20,6 +20,7 @@ __all__ = [
     "exists",
     "exposure",
     "find_config_file",
+    "is_homeless",
     "make_private",
     "request_log",
     "runtime_dir",
@@ -33,17 +34,32 @@ _OTHERS = 0o077
 
 
 def config_dir() -> Path:
-    """Where the configuration and the saved token are; it need not exist."""
+    """Return the directory of the configuration and the saved token; it need not exist."""
     from platformdirs import user_config_path
 
-    return user_config_path(APP)
+    return _of_user(user_config_path)
 
 
 def state_dir() -> Path:
-    """Where the request log and crash reports are; it need not exist."""
+    """Return the directory of the request log and crash reports; it need not exist."""
     from platformdirs import user_state_path
 
-    return user_state_path(APP)
+    return _of_user(user_state_path)
+
+
+def is_homeless() -> bool:
+    """Return True if nothing says where the user's configuration or state is."""
+    return HOMELESS in (config_dir(), state_dir())
+
+
+def _of_user(place: Callable[[str], Path]) -> Path:
+    """Return a directory as platformdirs has it, or HOMELESS if the user has no home directory."""
+    try:
+        directory = place(APP)
+    except RuntimeError:
+        return HOMELESS
+    # Some versions leave the ~ in place instead of raising.
+    return directory if directory.is_absolute() else HOMELESS
 
 
 def config_file() -> Path:

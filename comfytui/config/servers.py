@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from comfytui.config.settings import SettingsError, discreet_repr
+from comfytui.config.settings import SettingsError, discreet_repr, is_number
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -21,6 +21,8 @@ LOCAL_SERVER = "http://127.0.0.1:8188"
 """Where ComfyUI listens unless it is told otherwise."""
 
 _PORT = 8188
+_LOOPBACK = "127.0.0.1"
+_PORT_ALONE = re.compile(r":?[0-9]+")
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _EXPECTED = "expected http:// or https:// and a host, with a port if need be, such as http://gpu2:8188"
@@ -79,9 +81,9 @@ def named_server(name: str, address: str, headers: Mapping[str, SecretStr]) -> S
 
 
 def address_of(text: str) -> str:
-    """An address the way all are compared: in lower case, without usual ports, users, passwords and the last slash.
+    """Return an address as all are compared: lower case, no usual port, no user or password, no last slash.
 
-    Without a scheme it is http, and then without a port it is ComfyUI's usual one.
+    Without a scheme it is http, and then without a port it is ComfyUI's usual one. A port alone is one of this machine.
 
     Raises:
         SettingsError: It is no address of a server.
@@ -90,11 +92,15 @@ def address_of(text: str) -> str:
 
 
 def _parts(text: str) -> SplitResult:
+    if _PORT_ALONE.fullmatch(text):
+        text = f"{_LOOPBACK}:{text.lstrip(':')}"
     try:
         parts = urlsplit(text if "://" in text else f"http://{text}")
         port = parts.port
     except ValueError:
         raise SettingsError(f"--comfyui: {_EXPECTED}.") from None
+    if is_number(parts.hostname or ""):
+        raise SettingsError(f"--comfyui: a host cannot be a number; a port alone, such as 8188, means {_LOOPBACK}.")
     is_plain = text.isprintable() and " " not in text and not parts.query and not parts.fragment
     if parts.scheme not in _PORTS or port == 0 or not is_plain or not _is_host(parts.hostname or ""):
         raise SettingsError(f"--comfyui: {_EXPECTED}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -28,6 +29,7 @@ __all__ = [
     "discreet_repr",
     "host_of",
     "is_api_url",
+    "is_number",
 ]
 
 API_URL = "https://api.comfycontrol.app"
@@ -48,6 +50,8 @@ COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
 
 PRESETS = ("default", "vim", "emacs", "tmux-safe")
 """The sets of keys to begin with."""
+
+_NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?")
 
 
 class SettingsError(Exception):
@@ -165,9 +169,15 @@ def is_api_url(url: str) -> bool:
     """Whether an API can be at this address."""
     try:
         parts = urlsplit(url)
-        return bool(parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0 and url.isprintable())
+        is_host = bool(parts.hostname) and not is_number(parts.hostname or "")
+        return parts.scheme in {"http", "https"} and is_host and parts.port != 0 and url.isprintable()
     except ValueError:
         return False
+
+
+def is_number(host: str) -> bool:
+    """Return True if the host is a number, which resolvers read as a 32-bit address: 8188 would be 0.0.31.252."""
+    return _NUMBER.fullmatch(host) is not None
 
 
 def host_of(url: str) -> str:

@@ -16,6 +16,9 @@ from comfytui.config.settings import SettingsError
         ("http://127.0.0.1:8188/", "http://127.0.0.1:8188"),
         ("HTTP://GPU2:8188", "http://gpu2:8188"),
         ("gpu2", "http://gpu2:8188"),
+        ("8188", "http://127.0.0.1:8188"),
+        (":8189", "http://127.0.0.1:8189"),
+        ("127.1:8188", "http://127.1:8188"),
         ("gpu2:9000", "http://gpu2:9000"),
         ("http://gpu2", "http://gpu2"),
         ("http://gpu2:80", "http://gpu2"),
@@ -36,6 +39,27 @@ def test_what_is_no_address_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(SettingsError, match="--comfyui: expected http://") as refused:
         address_of(text)
     assert text == "http://" or text not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text", ["http://8188:8188", "8188:8188", "http://8188", "http://0x1FFC:8188", "http://8188./"]
+)
+def test_host_that_is_a_number_is_refused(text: str) -> None:
+    with pytest.raises(
+        SettingsError, match=r"a host cannot be a number; a port alone, such as 8188, means 127\.0\.0\.1"
+    ):
+        address_of(text)
+
+
+@pytest.mark.parametrize("text", ["0", ":0", "99999", ":", "::8188"])
+def test_port_that_is_none_is_refused(text: str) -> None:
+    with pytest.raises(SettingsError, match="expected http://"):
+        address_of(text)
+
+
+def test_configured_name_of_digits_comes_before_a_port() -> None:
+    (server,) = servers_of(["8188"], [Server("http://gpu2:9000", "8188")])
+    assert server.url == "http://gpu2:9000"
 
 
 def test_lists_with_commas_and_repeats() -> None:

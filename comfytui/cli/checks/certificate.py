@@ -28,6 +28,7 @@ __all__ = [
     "no_certificate",
     "read_certificate",
     "tell",
+    "trust_remedy",
     "unreadable",
 ]
 
@@ -43,10 +44,8 @@ _NO_HANDSHAKE = "is the address right, does it speak https, and does no firewall
 _NOT_RUNNING = "is it running, and is the port right?"
 _REMEDY_OF_TRUST = "name a file of certificates there that can be read, or none"
 _OTHER_HOST = "is the address right, and does nothing stand in between that answers for it?"
+_EXPIRED = "renew it on the server"
 _UNTRUSTED = "name who vouches for it: ca_bundle in the configuration, or SSL_CERT_FILE"
-
-# What OpenSSL calls X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH.
-_MISMATCHES = {62, 64}
 
 _HTTP = b"HTTP/"
 
@@ -139,6 +138,13 @@ def tell(certificate: Certificate, version: str, source: str, now: float) -> Che
     return ok("tls", words)
 
 
+def trust_remedy(words: str) -> str:
+    """Return what helps if a certificate is not trusted, by the reason that OpenSSL gives in these words."""
+    if "mismatch" in words:
+        return _OTHER_HOST
+    return _EXPIRED if "has expired" in words else _UNTRUSTED
+
+
 def _source(ca_bundle: Path | None, environ: Mapping[str, str]) -> str:
     """Where the certificates are from that count."""
     if ca_bundle:
@@ -185,8 +191,9 @@ def _without_handshake(error: Exception, seconds: float, *, is_plain: bool) -> t
             return f"no handshake within {seconds:g} s", _NO_HANDSHAKE
         case ConnectionRefusedError():
             return why_not_connected(error), _NOT_RUNNING
-        case ssl.SSLCertVerificationError(verify_code=code):
-            return why_not_connected(error), _OTHER_HOST if code in _MISMATCHES else _UNTRUSTED
+        case ssl.SSLCertVerificationError():
+            words = why_not_connected(error)
+            return words, trust_remedy(words)
         case _:
             return why_not_connected(error), _NO_HANDSHAKE
 

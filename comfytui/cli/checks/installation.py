@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.cli.checks.check import Check, fail, ok, warn
-from comfytui.config.paths import exposure, shown, state_dir
+from comfytui.config.paths import exposure, is_homeless, shown, state_dir
 from comfytui.config.secrets import permission_warnings
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def configuration(file: Path | None, flaw: str) -> Check:
     """
     if flaw:
         return fail("config", flaw, "correct it; comfytui config check looks again")
+    if is_homeless():
+        return warn("config", "no home directory is known: nothing is read or kept there", "set HOME")
     return ok("config", "there is no file, and none is needed" if file is None else f"{shown(file)} can be used")
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfytui.cli.checks.certificate import trust_remedy
 from comfytui.cli.checks.check import Check, fail, ok, warn
 from comfytui.cli.status import ExitStatus
 
@@ -61,6 +62,8 @@ def _trouble(name: str, problem: BoxProblem) -> Check:
             return fail(name, "asks for a password", remedy, ExitStatus.NO_TOKEN)
         case NotThere() if remedy := next((_LOCAL[words] for words in _LOCAL if words in str(problem)), ""):
             return fail(name, str(problem), remedy)
+        case NotThere() if "certificate is not trusted" in str(problem):
+            return fail(name, str(problem), trust_remedy(str(problem)), ExitStatus.UNREACHABLE)
         case NotThere() | NotAnswering():
             remedy = "does it run, and listen for others? (--listen)"
             return fail(name, str(problem), remedy, ExitStatus.UNREACHABLE)

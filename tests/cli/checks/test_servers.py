@@ -45,6 +45,15 @@ async def test_one_that_does_not_run() -> None:
     assert "nothing listens there" in check.found
 
 
+async def test_untrusted_certificate_names_the_settings_that_help() -> None:
+    async with ScriptedComfyUI(tls=True) as box:
+        (check,) = await look_at_servers([Server(box.url, "gpu2")], None, SystemClock(), 5.0)
+    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert "certificate is not trusted" in check.found
+    assert "ca_bundle" in check.remedy
+    assert "SSL_CERT_FILE" in check.remedy
+
+
 async def test_one_that_hangs() -> None:
     async with ScriptedComfyUI() as box:
         box.hang()
