@@ -7,13 +7,13 @@ import zlib
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from comfytui.api.redaction import MASK
+from comfytui.api.redaction import MASK, redact_text
 from comfytui.api.text import clean
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["MAX_BODY", "MAX_MESSAGE", "as_message", "message_in", "read_json", "unpack", "without_token"]
+__all__ = ["MAX_BODY", "MAX_MESSAGE", "as_message", "as_path", "message_in", "read_json", "unpack", "without_token"]
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes, before and after unpacking; the API's largest page is far below a hundredth of it."""
@@ -94,8 +94,20 @@ def message_in(value: object) -> str:
 
 
 def as_message(text: str, token: SecretStr) -> str:
-    """Someone's words as one clean line of at most MAX_MESSAGE characters without the token."""
-    line = without_token(clean(" ".join(text.split())).strip(), token)
+    """Return a server's words as one clean line of at most MAX_MESSAGE characters without secrets."""
+    return _cut(redact_text(without_token(_one_line(text), token)))
+
+
+def as_path(text: str, token: SecretStr) -> str:
+    """Return a path and query of our own making as `as_message` does; only the token can be secret in it."""
+    return _cut(without_token(_one_line(text), token))
+
+
+def _one_line(text: str) -> str:
+    return clean(" ".join(text.split())).strip()
+
+
+def _cut(line: str) -> str:
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1].rstrip() + "…"
 
 

@@ -2,7 +2,8 @@
 
 Only an `id` is indispensable. Any other field that is missing or null is None (or empty), a status nobody
 documented keeps its word, a time that cannot be read stays the text that was sent, fields nobody documented are
-kept in `extras` without what their names tell to be secret, and all text is clean (`comfytui.api.text`) from here on.
+kept in `extras`, and all text but ids is clean (`comfytui.api.text`) and without secrets (`comfytui.api.redaction`)
+from here on.
 Sources: the API's pages list-runners, get-runner and get-runner-history; those of get-runner-stats are in `stats`.
 """
 
@@ -10,12 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
-from sys import intern
 from typing import Annotated, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, SecretStr, ValidationError, model_validator
 
-from comfytui.api.redaction import redacted
+from comfytui.api.redaction import redact_text, redact_url, redacted, redacted_name, redacted_text
 from comfytui.api.stats import Device, RunnerStats, SystemStats, read_stats
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.api.text import as_shown
@@ -49,7 +49,11 @@ def _as_id(value: object) -> str:
 
 
 def _as_text(value: object) -> str | None:
-    return None if value is None else as_shown(value)
+    return None if value is None else redacted_text(value)
+
+
+def _as_endpoint(value: object) -> str | None:
+    return redact_url(as_shown(value)) if isinstance(value, str) else _as_text(value)
 
 
 def _as_moment(value: object) -> Moment | None:
@@ -57,15 +61,15 @@ def _as_moment(value: object) -> Moment | None:
         return None
     if isinstance(value, datetime):
         return _in_utc(value)
-    text = as_shown(value)
     if not isinstance(value, str):
-        return text
+        return redacted_text(value)
+    text = as_shown(value)
     try:
         moment = datetime.fromisoformat(text)
         # Servers written in Go send the year 1 for a time that was never set.
         return None if moment.year == _ZERO_YEAR else _in_utc(moment)
     except (ValueError, OverflowError):
-        return text
+        return redact_text(text)
 
 
 def _in_utc(moment: datetime) -> datetime:
@@ -73,24 +77,24 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _as_runner_status(value: object) -> RunnerStatus | None:
-    return None if value is None else RunnerStatus(as_shown(value))
+    return None if value is None else RunnerStatus(redacted_text(value))
 
 
 def _as_workflow_status(value: object) -> WorkflowStatus | None:
-    return None if value is None else WorkflowStatus(as_shown(value))
+    return None if value is None else WorkflowStatus(redacted_text(value))
 
 
 def _as_tags(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    return tuple(intern(as_shown(tag)) for tag in (value if isinstance(value, (list, tuple)) else (value,)))
+    return tuple(_shared(redacted_text(tag)) for tag in (value if isinstance(value, (list, tuple)) else (value,)))
 
 
 def _as_headers(value: object) -> Mapping[str, SecretStr]:
     if value is None:
         return {}
     pairs = value.items() if isinstance(value, Mapping) else [("?", value)]
-    return {as_shown(name): _as_secret(secret) for name, secret in pairs}
+    return {redacted_text(name): _as_secret(secret) for name, secret in pairs}
 
 
 def _as_secret(value: object) -> SecretStr:
@@ -98,8 +102,21 @@ def _as_secret(value: object) -> SecretStr:
 
 
 def _as_owner(value: object) -> str | None:
-    # One of the few texts that all runners share: kept once, whoever sent it how often.
-    return None if value is None else intern(as_shown(value))
+    return None if value is None else _shared(redacted_text(value))
+
+
+_SHARED: dict[str, str] = {}
+_MOST_SHARED = 4096
+
+
+def _shared(text: str) -> str:
+    """Return one object for equal texts: many runners have the same tags and owner.
+
+    Interned strings are never freed by CPython 3.12, so a bounded table does it.
+    """
+    if len(_SHARED) >= _MOST_SHARED:
+        _SHARED.clear()
+    return _SHARED.setdefault(text, text)
 
 
 def _as_count(value: object) -> int | None:
@@ -117,6 +134,7 @@ _MOST_SECONDS = 100 * 366 * 86_400
 _Count: TypeAlias = Annotated[int | None, PlainValidator(_as_count)]
 _Id: TypeAlias = Annotated[str, PlainValidator(_as_id)]
 _Text: TypeAlias = Annotated[str | None, PlainValidator(_as_text)]
+_Endpoint: TypeAlias = Annotated[str | None, PlainValidator(_as_endpoint)]
 _Time: TypeAlias = Annotated[Moment | None, PlainValidator(_as_moment)]
 _Tags: TypeAlias = Annotated[tuple[str, ...], PlainValidator(_as_tags)]
 
@@ -137,18 +155,22 @@ class _Sent(BaseModel):
         if not isinstance(value, dict):
             return value
         known = cls.model_fields
-        return {
-            name.encode("utf-8", "replace").decode(): field if name in known else redacted(name, field)
+        if value.keys() <= known.keys():
+            return value
+        extras = {
+            redacted_name(name.encode("utf-8", "replace").decode()): redacted(name, field)
             for name, field in value.items()
+            if name not in known
         }
+        return {**{name: field for name, field in value.items() if name in known}, **extras}
 
     @property
     def extras(self) -> tuple[tuple[str, str], ...]:
         """Fields that the API's pages do not name: (name, value as clean text), in the order they came.
 
-        Those whose name sounds secret are masked, and within the others what bears such a name.
+        Secrets are masked: fields and what is within them by their names, and secrets in texts.
         """
-        return tuple((as_shown(name), as_shown(value)) for name, value in (self.model_extra or {}).items())
+        return tuple((redacted_text(name), as_shown(value)) for name, value in (self.model_extra or {}).items())
 
 
 class Runner(_Sent):
@@ -165,7 +187,7 @@ class Runner(_Sent):
     user_id: Annotated[str | None, PlainValidator(_as_owner)] = None
     name: _Text = None
     status: Annotated[RunnerStatus | None, PlainValidator(_as_runner_status)] = None
-    endpoint: _Text = None
+    endpoint: _Endpoint = None
     tags: _Tags = ()
     headers: Annotated[Mapping[str, SecretStr], PlainValidator(_as_headers)] = {}
     created_at: _Time = None

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from comfytui.api.log_file import LogFile
+from comfytui.api.redaction import redact_text
 from comfytui.api.text import clean
 from comfytui.api.worker import Worker
 
@@ -105,7 +106,7 @@ class RequestLog:
 
     def note(self, text: str) -> None:
         """Keep a sentence, dated now."""
-        self._keep(Note(self._clock.now(), clean(text)))
+        self._keep(Note(self._clock.now(), redact_text(clean(text))))
 
     def close(self) -> None:
         """Let the file be written to its end, as far as that goes at once; nothing may be kept afterwards."""

@@ -19,7 +19,7 @@ import httpx
 
 from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, OnSent, Use
 from comfytui.api.answers import Answer, Wire, explain, is_hang_up
-from comfytui.api.body import as_message, message_in, without_token
+from comfytui.api.body import as_message, as_path, message_in, without_token
 from comfytui.api.connection import Bearer, connect
 from comfytui.api.credentials import Credentials
 from comfytui.api.errors import (
@@ -263,7 +263,7 @@ class Session:
             RequestRecord(
                 at=at,
                 method=_METHOD,
-                path=self._as_message(attempt.target),
+                path=as_path(self._without_tokens(attempt.target), self._credentials.token),
                 status=answer.status if answer else None,
                 words=outcome.message if isinstance(outcome, RequestError) else "",
                 ms=ms,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from comfytui.api.text import as_shown
+from comfytui.api.redaction import redacted_text
 
 __all__ = ["Device", "RunnerStats", "SystemStats", "read_stats"]
 
@@ -74,7 +74,7 @@ def read_stats(body: object) -> RunnerStats:
         system=_system(system) if isinstance(system, Mapping) else SystemStats(),
         devices=tuple(_device(entry) for entry in _entries(body.get("devices")) if isinstance(entry, Mapping)),
         dev_mode=dev_mode if isinstance(dev_mode, bool) else None,
-        extensions=tuple(as_shown(entry) for entry in _entries(body.get("extensions"))),
+        extensions=tuple(redacted_text(entry) for entry in _entries(body.get("extensions"))),
     )
 
 
@@ -102,7 +102,7 @@ def _entries(sent: object) -> list[object]:
 
 
 def _text(sent: object) -> str | None:
-    return as_shown(sent) if isinstance(sent, str) and sent else None
+    return redacted_text(sent) if isinstance(sent, str) and sent else None
 
 
 def _size(sent: object) -> int | None:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import re
 import unicodedata
 
-__all__ = ["as_shown", "clean"]
+__all__ = ["MAX_TEXT", "as_shown", "clean"]
+
+MAX_TEXT = 4096
+"""Characters of a field that are kept; the rest is dropped before the text is cleaned."""
 
 # Invisible, or of a width terminals disagree on, though not a format character: variation selectors, the combining
 # grapheme joiner, the fillers of Hangul and Khmer, and what Unicode sets aside for more of the kind.

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from comfytui.api.redaction import MASK, redact_url
 from comfytui.api.text import clean
 from comfytui.config.paths import config_dir, exists, request_log, shown
 from comfytui.config.secrets import TOKEN_COMMAND, TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
-from comfytui.tui.present.urls import MASK, masked
 
 if TYPE_CHECKING:
     from comfytui.config.choices import Choices
@@ -98,7 +98,7 @@ class _Teller:
         if not self.settings.url:
             return Told("url", None, "--demo" if self.choices.flags.demo else "--comfyui")
         named = API_URL_VARIABLE if self.choices.environ.get(API_URL_VARIABLE, "").strip() else ""
-        return Told("url", masked(self.settings.url), self._flag("url") or named or self._source("url"))
+        return Told("url", redact_url(self.settings.url), self._flag("url") or named or self._source("url"))
 
     def _tokens(self) -> Iterator[Told]:
         tokens = self.settings.tokens
@@ -123,11 +123,11 @@ class _Teller:
         return next(((MASK, shown(file)) for file in files if exists(file)), (None, _DEFAULT))
 
     def _servers(self) -> Iterator[Told]:
-        watched = tuple(server.name for server in self.settings.servers)
+        watched = tuple(redact_url(server.name) for server in self.settings.servers)
         yield Told("comfyui", watched, "--comfyui" if watched else _DEFAULT)
         for server in self.choices.config.comfyui:
             path = ("comfyui", server.name)
-            yield Told(".".join((*path, "url")), masked(server.url), self._place((*path, "url")))
+            yield Told(".".join((*path, "url")), redact_url(server.url), self._place((*path, "url")))
             for header in server.headers:
                 yield Told(".".join((*path, "headers", header)), MASK, self._place((*path, "headers", header)))
 

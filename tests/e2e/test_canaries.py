@@ -7,7 +7,9 @@ that other users see among the arguments of processes; the file that a token is 
 from __future__ import annotations
 
 import base64
+import os
 import re
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,19 +39,31 @@ PLANTED = (
     "canarypassword",
     "canaryquery",
     "canaryfragment",
+    "canarysegment1A2b3C4d5E6f",
+    "canarybasic",
 )
+SIGNED = "https://canaryuser:canarypassword@b.example/cfc_canarytoken/?X-Amz-Signature=canaryquery#canaryfragment"
+BASIC = f"Basic {base64.b64encode(b'someone:canarybasic').decode()}"
 
 RUNNER = {
     "id": "canary-id",
     "name": "visible name",
     "status": "active",
-    "endpoint": "https://canaryuser:canarypassword@visible.example/path?key=canaryquery&x=y#k=canaryfragment",
-    "tags": ["visible-tag"],
+    "endpoint": "https://canaryuser:canarypassword@visible.example/path/canarysegment1A2b3C4d5E6f?key=canaryquery&x=y#canaryfragment",
+    "tags": ["visible-tag", SIGNED],
+    "visible_extra": f"visible-extra at {SIGNED}",
+    "nested": {"list": [SIGNED, BASIC, {"password": "canarypassword"}]},
     "headers": {"X-Visible": "canaryheader", "Authorization": "Bearer canarybearer"},
     "created_at": "2024-01-15T10:30:00Z",
 }
 OTHER = {"id": "other-id", "name": "other name", "status": "active", "headers": {}}
-WORKFLOW = {"id": "w-visible", "name": "visible workflow", "status": "failed", "created_at": "2024-01-15T10:30:00Z"}
+WORKFLOW = {
+    "id": "w-visible",
+    "name": "visible workflow",
+    "status": "failed",
+    "created_at": "2024-01-15T10:30:00Z",
+    "error": f"upload to {SIGNED} with {BASIC} failed",
+}
 
 
 class Canaries(Starlette):
@@ -71,7 +85,7 @@ class Canaries(Starlette):
         bearer = request.headers["authorization"]
         self.tokens.append(bearer.removeprefix("Bearer "))
         status = self.trouble if self.tokens[-1] == TOKEN else 401
-        message = f"no: {bearer} {self.tokens[-1]} {dict(request.headers)}"
+        message = f"no: {bearer} {SIGNED} {BASIC} {self.tokens[-1]} {dict(request.headers)}"
         if status != 200:
             return HTMLResponse(message, status) if self.html else JSONResponse({"message": message}, status)
         if request.url.path.endswith("/history"):
@@ -203,11 +217,8 @@ def test_what_is_taken_out_holds_no_secret_although_headers_are_revealed(
     assert all(each.stat().st_mode & 0o777 == 0o600 for each in saved.values())
     told = b"\n".join([*copied, *(each.read_bytes() for each in saved.values())])
     assert len(copied) == 3
-    assert found_in(told, "visible name", "X-Visible", "visible.example") == {
-        "visible name",
-        "X-Visible",
-        "visible.example",
-    }
+    visible = {"visible name", "X-Visible", "visible.example", "visible-extra at"}
+    assert found_in(told, *visible) == visible
     assert found_in(told, *PLANTED) == set()
 
 
@@ -286,3 +297,23 @@ def test_a_crash_holds_no_secret(environ: dict[str, str], tmp_path: Path) -> Non
 def test_the_search_finds_what_is_there() -> None:
     assert found_in(b"a cfc_canarytoken b", *PLANTED) == {TOKEN}
     assert found_in(base64.b64encode(b"canaryheader"), *PLANTED) == {"canaryheader"}
+
+
+def test_scripts_hold_no_secret(api: Canaries, environ: dict[str, str], tmp_path: Path) -> None:
+    commands = ("runners", "runners --json", "runners --csv", "runner canary-id --json", "history canary-id --json")
+    told = [run(environ, *words.split()) for words in commands]
+    api.trouble = 403
+    told.append(run(environ, "runners"))
+    assert found_in(b"".join(told), "visible.example", "visible-extra at", "upload to https://", "no: Bearer") == {
+        "visible.example",
+        "visible-extra at",
+        "upload to https://",
+        "no: Bearer",
+    }
+    assert found_in(b"".join(told), *PLANTED) == set()
+
+
+def run(environ: dict[str, str], *args: str) -> bytes:
+    """Run the program without a terminal, and return all that it writes."""
+    done = subprocess.run([PROGRAM, *args], env={**os.environ, **environ}, capture_output=True, timeout=50, check=False)
+    return done.stdout + done.stderr

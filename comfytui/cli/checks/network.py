@@ -12,10 +12,10 @@ from urllib.parse import urlsplit
 from comfytui.api.causes import why_not_connected
 from comfytui.api.no_proxy import read_no_proxy
 from comfytui.api.proxies import PROXY_VARIABLES, describe_proxy, is_excepted, proxy_variable, unusable_proxy
+from comfytui.api.redaction import MASK
 from comfytui.api.worker import Worker
 from comfytui.cli.checks.check import Check, Result, fail, ok, warn
 from comfytui.cli.status import ExitStatus
-from comfytui.tui.present.urls import MASK
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock

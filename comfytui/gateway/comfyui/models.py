@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 from comfytui.api.models import RunnerStats
 from comfytui.api.models import read_stats as read_runner_stats
+from comfytui.api.redaction import redacted_text
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.api.text import as_shown
 from comfytui.gateway.comfyui.names import prefix_of_filename
 from comfytui.gateway.comfyui.values import count_of, mapping_of, moment_of, number_of, text_of
 
@@ -173,7 +173,7 @@ def _listed(entry: Mapping[str, object], tells_cancelled: bool) -> Job | None:
     id, word = text_of(entry.get("id")), text_of(entry.get("status"))
     if not id or not word:
         return None
-    status = _STATUSES.get(word.lower()) or WorkflowStatus(as_shown(word))
+    status = _STATUSES.get(word.lower()) or WorkflowStatus(redacted_text(word))
     return Job(
         id=id,
         status=_corrected(status, bool(entry.get("execution_error")), tells_cancelled),

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
 
 from comfytui.api.models import Runner, RunnerStats, Workflow
+from comfytui.api.redaction import MASK, redact_url
 from comfytui.api.statuses import RunnerStatus
 from comfytui.gateway.comfyui.memory import NEXT
 
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 __all__ = ["State", "Updates", "runner_id", "runner_of", "tags_of", "workflow_of"]
 
 _PRODUCT = "comfyui"
-_MASK = "••••••••"
 _NOBODY = str(uuid.UUID(int=0))
 
 
@@ -110,11 +110,11 @@ def runner_of(
         {
             "id": runner_id(server.url),
             "user_id": _NOBODY,
-            "name": server.name,
+            "name": redact_url(server.name),
             "status": RunnerStatus.ACTIVE,
             "endpoint": server.url,
             "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *state.words),
-            "headers": dict.fromkeys(server.headers, _MASK),
+            "headers": dict.fromkeys(server.headers, MASK),
             "created_at": first_watched,
             "updated_at": first_watched,
             "queue_running": state.running,

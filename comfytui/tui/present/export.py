@@ -5,12 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TypeAlias
 
-from comfytui.tui.present.urls import MASK, masked
+from comfytui.api.redaction import MASK
 
 if TYPE_CHECKING:
     from comfytui.api.models import Moment, Runner, Workflow
@@ -39,8 +38,6 @@ _EXTENSIONS = ("queue_running", "queue_pending", "clock_skew")
 WORKFLOW_FIELDS = ("id", "name", "status", "tags", "created_at", "updated_at", "started_at", "completed_at")
 """A workflow's fields by the API's names, in the order of page get-runner-history."""
 
-_WORD = re.compile(r'[^\s"]+')
-_LIKE_A_URL = re.compile(r"//|[?&#;][^=]*=|:[^@]*@")
 # Spreadsheets of East Asia take the wide signs for the narrow ones, and some leave out blanks before either.
 _FORMULA = tuple("=+-@＝＋－＠")
 
@@ -50,15 +47,15 @@ def runner_data(runner: Runner) -> dict[str, object]:
 
     Extension fields of the gateway are there if they are known.
 
-    Times are ISO 8601 in UTC, or the text that was sent where that is no time. Header values and whatever of a URL
-    may be a secret are masked.
+    Times are ISO 8601 in UTC, or the text that was sent where that is no time. Header values are masked; the rest of
+    a runner holds no secrets.
     """
     known: dict[str, object] = {
         "id": runner.id,
         "user_id": runner.user_id,
         "name": runner.name,
         "status": _word(runner.status),
-        "endpoint": None if runner.endpoint is None else masked(runner.endpoint),
+        "endpoint": runner.endpoint,
         "tags": list(runner.tags),
         "headers": dict.fromkeys(runner.headers, MASK),
         "created_at": _time(runner.created_at),
@@ -122,12 +119,7 @@ def to_text(lines: Iterable[str]) -> str:
 
 def _with_extras(known: dict[str, object], extras: Iterable[tuple[str, str]]) -> dict[str, object]:
     """Known fields first; one that only looks like a known one, now that its name is clean, is not let in."""
-    return known | {name: _without_secrets(value) for name, value in extras if name not in known}
-
-
-def _without_secrets(text: str) -> str:
-    """The text with what looks like a URL masked, wherever it stands in it."""
-    return _WORD.sub(lambda word: masked(word[0]) if _LIKE_A_URL.search(word[0]) else word[0], text)
+    return known | {name: value for name, value in extras if name not in known}
 
 
 def _word(status: str | None) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
+from comfytui.api.redaction import MASK
 from comfytui.engine.names import name_or_id
 from comfytui.engine.spans import last_run, queue_counts
 from comfytui.tui.present.cells import Line, Role, Span
@@ -14,7 +15,6 @@ from comfytui.tui.present.glyphs import ABSENT, runner_glyph, runner_status
 from comfytui.tui.present.problems import clock_skew_text
 from comfytui.tui.present.stats import reach
 from comfytui.tui.present.units import Period, TimeStyle, moment, moment_in_full, period_of
-from comfytui.tui.present.urls import MASK, masked
 from comfytui.tui.present.workflows import last_workflow, queue_cell, since_when
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def runner_row(
         **last_workflow(history, style, now),
         "queue": queue_cell(runner, history),
         "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
-        "endpoint": (Span(masked(runner.endpoint or ABSENT), Role.MUTED),),
+        "endpoint": (Span(runner.endpoint or ABSENT, Role.MUTED),),
         "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
         "updated": (Span(moment(runner.updated_at, style, now), Role.MUTED),),
     }
@@ -104,7 +104,7 @@ def runner_fields(
         Field("Name", (Span(runner_name(runner), Role.STRONG),)),
         Field("Schedule", runner_status(runner.status)),
         *health,
-        field("Endpoint", masked(runner.endpoint) if runner.endpoint else None),
+        field("Endpoint", runner.endpoint),
         field("Tags", "  ".join(runner.tags), Role.ACCENT),
         *_header_fields(runner, reveal=reveal),
         *_extension_fields(runner),

@@ -22,7 +22,6 @@ from comfytui.tui.present.overview import Overview, overview_of
 from comfytui.tui.present.problems import state
 from comfytui.tui.present.runners import runner_name
 from comfytui.tui.present.units import TimeStyle, zone_words
-from comfytui.tui.present.urls import masked
 from comfytui.tui.present.workflows import workflow_name
 from comfytui.tui.widgets.alarm import Alarm
 from comfytui.tui.widgets.status_line import StatusLine
@@ -85,7 +84,7 @@ class FollowingScreen(Screen[None]):
     def copy_endpoint(self, runner: Runner | None) -> None:
         """Copy the address of a runner, if it is known, without the secrets in it."""
         if runner is not None and runner.endpoint:
-            self.post_message(Copied(masked(runner.endpoint), f"the endpoint of {runner_name(runner)}"))
+            self.post_message(Copied(runner.endpoint, f"the endpoint of {runner_name(runner)}"))
 
     def copy_workflow(self, workflow: Workflow | None) -> None:
         """Copy all that is known of a workflow, if there is one."""

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from comfytui.api.models import Runner, RunnerPage, read_history
+from comfytui.api.redaction import MASK
 from comfytui.tui.present.export import (
     RUNNER_FIELDS,
     WORKFLOW_FIELDS,
@@ -24,7 +25,6 @@ from comfytui.tui.present.export import (
     workflow_data,
     workflow_json,
 )
-from comfytui.tui.present.urls import MASK
 from tests.support.builders import make_runner, make_workflow
 
 FIXTURES = Path(__file__).parents[2] / "fixtures"

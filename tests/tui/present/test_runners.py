@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.models import Runner
+from comfytui.api.redaction import MASK
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed
 from comfytui.tui.present.cells import Role, Span
@@ -14,7 +15,6 @@ from comfytui.tui.present.fields import field
 from comfytui.tui.present.holding import changed
 from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_fields, runner_name, runner_period, runner_row
 from comfytui.tui.present.units import TimeStyle
-from comfytui.tui.present.urls import MASK
 from tests.contract.gateways import documented
 from tests.support.builders import make_runner, make_workflow
 from tests.support.lines import plain_text
