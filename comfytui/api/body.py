@@ -13,7 +13,17 @@ from comfytui.api.text import clean
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["MAX_BODY", "MAX_MESSAGE", "as_message", "as_path", "message_in", "read_json", "unpack", "without_token"]
+__all__ = [
+    "MAX_BODY",
+    "MAX_MESSAGE",
+    "as_message",
+    "as_path",
+    "message_in",
+    "read_json",
+    "silence_in",
+    "unpack",
+    "without_token",
+]
 
 MAX_BODY = 16 * 1024 * 1024
 """Bytes, before and after unpacking; the API's largest page is far below a hundredth of it."""
@@ -91,6 +101,13 @@ def message_in(value: object) -> str:
     """The `message` of a decoded error body (page api/errors), empty where there is none."""
     message = value.get("message") if isinstance(value, dict) else None
     return message if isinstance(message, str) else ""
+
+
+def silence_in(value: object) -> tuple[str, str] | None:
+    """Return state and reason of a runner without a usable answer from a gateway's error body, or None if missing."""
+    runner = value.get("runner") if isinstance(value, dict) else None
+    state, reason = (runner.get("state"), runner.get("reason")) if isinstance(runner, dict) else (None, None)
+    return (state, reason) if isinstance(state, str) and isinstance(reason, str) else None
 
 
 def as_message(text: str, token: SecretStr) -> str:

@@ -13,6 +13,7 @@
             ├── NotFound         404
             ├── RateLimited      429
             ├── ServerError      5xx
+            │   └── SilentRunnerError    the same, from a gateway whose runner gave no usable answer
             └── UnexpectedStatus any other, redirects among them
 
 Statuses and the form of the message: the API's page api/errors. No error carries a token, a header value or a query
@@ -21,7 +22,12 @@ string, and every text in them is clean.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from comfytui.api.allowance import COOL_DOWN
+
+if TYPE_CHECKING:
+    from comfytui.api.statuses import RunnerState
 
 __all__ = [
     "BadRequest",
@@ -32,6 +38,7 @@ __all__ = [
     "RateLimited",
     "RequestError",
     "ServerError",
+    "SilentRunnerError",
     "StatusError",
     "TimedOut",
     "Unauthorized",
@@ -121,6 +128,20 @@ class RateLimited(StatusError):
 
 class ServerError(StatusError):
     """5xx: the service failed."""
+
+
+class SilentRunnerError(ServerError):
+    """5xx of a gateway whose runner's machine gave no usable answer: an extension, and no failure of the service.
+
+    Attributes:
+        state: State of the runner.
+        reason: The reason without the runner's name, which the message begins with.
+    """
+
+    def __init__(self, method: str, path: str, message: str, status: int, state: RunnerState, reason: str) -> None:
+        super().__init__(method, path, message, status)
+        self.state = state
+        self.reason = reason
 
 
 class UnexpectedStatus(StatusError):

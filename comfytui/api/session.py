@@ -19,7 +19,7 @@ import httpx
 
 from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, OnSent, Use
 from comfytui.api.answers import Answer, Wire, explain, is_hang_up
-from comfytui.api.body import as_message, as_path, message_in, without_token
+from comfytui.api.body import as_message, as_path, message_in, silence_in, without_token
 from comfytui.api.connection import Bearer, connect
 from comfytui.api.credentials import Credentials
 from comfytui.api.errors import (
@@ -27,6 +27,7 @@ from comfytui.api.errors import (
     InvalidArgument,
     RateLimited,
     RequestError,
+    SilentRunnerError,
     TimedOut,
     Unauthorized,
     Unintelligible,
@@ -35,6 +36,7 @@ from comfytui.api.errors import (
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.retry_after import retry_after
 from comfytui.api.server_clock import ServerClock
+from comfytui.api.statuses import RunnerState
 from comfytui.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -247,6 +249,10 @@ class Session:
         words = self._as_message("" if answer.flaw else message_in(value)) or self._as_message(answer.words)
         if answer.status == _TOO_MANY_REQUESTS:
             return RateLimited(_METHOD, attempt.path, words, answer.status, attempt.retry_after)
+        silence = None if answer.flaw else silence_in(value)
+        if silence is not None and (state := RunnerState(silence[0])).is_known and 500 <= answer.status <= 599:
+            reason = self._as_message(silence[1])
+            return SilentRunnerError(_METHOD, attempt.path, words, answer.status, state, reason)
         return status_error(_METHOD, attempt.path, words, answer.status)
 
     def _as_message(self, text: str) -> str:

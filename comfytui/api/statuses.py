@@ -44,8 +44,20 @@ class RunnerState(_OpenStrEnum):
     WAITING = "waiting"
     """Nothing was answered so far, and the question still waits."""
     UNREACHABLE = "unreachable"
+    LATE = "late"
+    """It answers, and this takes long."""
     PARTIAL = "partial"
     """It answers, but not this."""
+
+    @property
+    def is_silent(self) -> bool:
+        """True if the runner answers nothing at present."""
+        return self in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.UNREACHABLE)
+
+    @property
+    def is_pending(self) -> bool:
+        """True if an answer may still come."""
+        return self in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE)
 
 
 class WorkflowStatus(_OpenStrEnum):

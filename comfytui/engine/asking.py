@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from comfytui.api.errors import NotFound, ServerError, Unauthorized
+from comfytui.api.errors import NotFound, ServerError, SilentRunnerError, Unauthorized
+from comfytui.engine.contact import fold_contact, fold_silent_runner
 from comfytui.engine.departures import Seen, depart, is_unheard_of, settle
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.folding import (
@@ -81,7 +82,7 @@ def answered(snapshot: Snapshot, resource: Resource, fold: Fold, seen: Seen) -> 
     How long stats took says how far away the runner is, and nothing of the API.
     """
     took = None if isinstance(resource, StatsKey) else seen.took
-    return recovered(fold(snapshot, seen), took)
+    return recovered(fold_contact(fold(snapshot, seen), resource, seen), took)
 
 
 def failed(snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float) -> Snapshot:
@@ -89,6 +90,8 @@ def failed(snapshot: Snapshot, resource: Resource, error: ComfyControlError, see
     # Not by its stats, which a deployment may not have. Of a runner that is listed the history alone may be missing.
     if isinstance(error, NotFound) and isinstance(resource, HistoryKey) and is_unheard_of(snapshot, resource.runner_id):
         return depart(snapshot, resource.runner_id, seen)
+    if isinstance(error, SilentRunnerError) and isinstance(resource, HistoryKey | StatsKey):
+        return fold_silent_runner(snapshot, resource, error, seen, jitter)
     if isinstance(resource, StatsKey) and isinstance(error, ServerError) and _is_of_runner(snapshot, error):
         return fold_silence(snapshot, resource.runner_id, error.message, seen)
     # A refused token is told by more than a runner's stats, which may be refused for reasons of their own.

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
+from comfytui.api.statuses import RunnerState
+
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerStats
 
-__all__ = ["Checkup", "answering", "unreachable"]
+__all__ = ["Checkup", "answering", "silent", "unreachable"]
 
 T = TypeVar("T")
 
@@ -26,6 +28,8 @@ class Checkup(NamedTuple):
         stats: What its machine last said, even where it does not answer any more; None before it ever did.
         words: Why it could not be reached, in the API's words; empty where it could.
         since: When that was first found, in UTC; None where it could be reached.
+        state: State of a runner without a usable answer, from a gateway that asks the runner itself for everything;
+            else None.
     """
 
     reachable: bool
@@ -33,6 +37,7 @@ class Checkup(NamedTuple):
     stats: RunnerStats | None = None
     words: str = ""
     since: datetime | None = None
+    state: RunnerState | None = None
 
 
 def answering(old: Checkup | None, stats: RunnerStats, took: float) -> Checkup:
@@ -47,6 +52,14 @@ def unreachable(old: Checkup | None, words: str, at: datetime) -> Checkup:
     if old is None:
         return Checkup(reachable=False, words=words, since=at)
     return _kept(old, Checkup(reachable=False, stats=old.stats, words=words, since=old.since or at))
+
+
+def silent(old: Checkup | None, state: RunnerState, reason: str, at: datetime) -> Checkup:
+    """Return the checkup of a runner without a usable answer at this moment in UTC."""
+    stats = old.stats if old else None
+    if state in (RunnerState.WAITING, RunnerState.UNREACHABLE):
+        return unreachable(old, reason, at)._replace(state=state)
+    return _kept(old, Checkup(reachable=True, stats=stats, words=reason, state=state))
 
 
 def _is_steady(before: float, took: float) -> bool:

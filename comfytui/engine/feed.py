@@ -29,7 +29,7 @@ class Freshness(StrEnum):
 
 
 class ProblemKind(StrEnum):
-    """The cause of a failed try, one for each leaf of `comfytui.api.errors`."""
+    """The cause of a failed try: one for each leaf of `comfytui.api.errors`, two for SilentRunnerError."""
 
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
@@ -41,6 +41,8 @@ class ProblemKind(StrEnum):
     NOT_FOUND = "not found"
     RATE_LIMITED = "rate limited"
     SERVER = "server"
+    RUNNER_SILENT = "runner silent"
+    RUNNER_PARTIAL = "runner partial"
     UNEXPECTED = "unexpected"
 
 

@@ -45,7 +45,7 @@ def problem_of(
         streak: Which failure in a row it is since anything at all last succeeded, 1 for the first.
     """
     return Problem(
-        kind=next(_KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in _KINDS),
+        kind=_kind_of(error),
         message=error.message if isinstance(error, errors.RequestError) else str(error),
         status=error.status if isinstance(error, errors.StatusError) else None,
         since=previous.since if previous is not None else now_utc,
@@ -54,3 +54,9 @@ def problem_of(
         tried_on=tried_on,
         streak=streak,
     )
+
+
+def _kind_of(error: errors.ComfyControlError) -> ProblemKind:
+    if isinstance(error, errors.SilentRunnerError):
+        return ProblemKind.RUNNER_SILENT if error.state.is_silent else ProblemKind.RUNNER_PARTIAL
+    return next(_KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in _KINDS)

@@ -57,4 +57,4 @@ def test_a_refused_argument_is_no_failed_request() -> None:
 def test_the_tree_has_no_other_leaves() -> None:
     concrete = {getattr(errors, name) for name in errors.__all__ if name != "status_error"}
     inner = {errors.ComfyControlError, errors.RequestError, errors.StatusError}
-    assert concrete - inner == {errors.InvalidArgument, *LEAVES}
+    assert concrete - inner == {errors.InvalidArgument, errors.SilentRunnerError, *LEAVES}

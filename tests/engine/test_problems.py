@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from comfytui.api import errors
+from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Problem, ProblemKind
 from comfytui.engine.problems import problem_of
 from tests.support.clock import START
@@ -20,6 +21,10 @@ class Teapot(errors.NotFound):
     """A kind of NotFound."""
 
 
+def silent(state: RunnerState) -> errors.SilentRunnerError:
+    return errors.SilentRunnerError(*WHERE, f"gpu: {state}", 503, state, str(state))
+
+
 @pytest.mark.parametrize(
     ("error", "kind", "message", "status"),
     [
@@ -33,6 +38,11 @@ class Teapot(errors.NotFound):
         (errors.status_error(*WHERE, "gone", 404), ProblemKind.NOT_FOUND, "gone", 404),
         (errors.status_error(*WHERE, "slow down", 429), ProblemKind.RATE_LIMITED, "slow down", 429),
         (errors.status_error(*WHERE, "down", 503), ProblemKind.SERVER, "down", 503),
+        (silent(RunnerState.SLOW), ProblemKind.RUNNER_SILENT, f"gpu: {RunnerState.SLOW}", 503),
+        (silent(RunnerState.WAITING), ProblemKind.RUNNER_SILENT, f"gpu: {RunnerState.WAITING}", 503),
+        (silent(RunnerState.UNREACHABLE), ProblemKind.RUNNER_SILENT, f"gpu: {RunnerState.UNREACHABLE}", 503),
+        (silent(RunnerState.LATE), ProblemKind.RUNNER_PARTIAL, f"gpu: {RunnerState.LATE}", 503),
+        (silent(RunnerState.PARTIAL), ProblemKind.RUNNER_PARTIAL, f"gpu: {RunnerState.PARTIAL}", 503),
         (errors.status_error(*WHERE, "moved", 302), ProblemKind.UNEXPECTED, "moved", 302),
         (Unforeseen(*WHERE, "odd", 299), ProblemKind.UNEXPECTED, "odd", 299),
         (Teapot(*WHERE, "short and stout", 404), ProblemKind.NOT_FOUND, "short and stout", 404),
@@ -57,7 +67,7 @@ def test_a_further_failure_is_counted_and_keeps_the_beginning() -> None:
 
 def test_every_kind_is_made_of_some_error() -> None:
     leaves = [errors.InvalidArgument("x"), errors.Unreachable(*WHERE, "x"), errors.TimedOut(*WHERE, "x")]
-    unread = [errors.Unintelligible(*WHERE, "x")]
+    unread = [errors.Unintelligible(*WHERE, "x"), silent(RunnerState.SLOW), silent(RunnerState.PARTIAL)]
     statuses = [errors.status_error(*WHERE, "x", status) for status in (302, 400, 401, 403, 404, 429, 500)]
     made = [problem_of(error, None, START, 0.0, tried_on=0.0, streak=1) for error in [*leaves, *unread, *statuses]]
     assert {problem.kind for problem in made} == set(ProblemKind)

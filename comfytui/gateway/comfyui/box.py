@@ -152,10 +152,10 @@ class Box:
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._unread))
         late = self._clock.monotonic() - self._reading_since if self._reading.is_under_way else 0.0
         if self._read_at is None:
-            raise self._unreachable(Silence(RunnerState.SLOW, "slow, has not told its jobs yet"))
+            raise self._unreachable(Silence(RunnerState.LATE, "slow, has not told its jobs yet"))
         if late > LATE_SECONDS:
             age = self._clock.monotonic() - self._read_at
-            raise self._unreachable(Silence(RunnerState.SLOW, f"slow, last told its jobs {age:.0f} s ago"))
+            raise self._unreachable(Silence(RunnerState.LATE, f"slow, last told its jobs {age:.0f} s ago"))
         shown = self._memory.shown(HISTORY_LENGTH)
         if self._partly and not shown:
             # That there is none cannot be known.
@@ -197,7 +197,7 @@ class Box:
 
     def _late(self) -> Silence:
         """Return the reason why a question, of those that are asked now, is not answered yet."""
-        return self._contact.silence or Silence(RunnerState.SLOW, "slow, has not answered yet")
+        return self._contact.silence or Silence(RunnerState.LATE, "slow, has not told its memories yet")
 
     def _unreachable(self, silence: Silence) -> RunnerUnreachable:
         return RunnerUnreachable(silence.reason, silence.state, self._server.name)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from comfytui.tui.present.now import Now
     from comfytui.tui.present.overview import Overview
 
-__all__ = ["NOT_FOUND_WORDS", "cause", "lateness", "notice", "skew_words", "standstill", "state"]
+__all__ = ["NOT_FOUND_WORDS", "away_words", "cause", "lateness", "notice", "skew_words", "standstill", "state"]
 
 NOT_FOUND_WORDS = "not known: 404"
 """Words for a part of a runner that the API says is not there."""
@@ -41,6 +41,9 @@ def cause(problem: Problem, checkup: Checkup | None = None) -> str:
 
     The API is not to blame where it only passes on what the runner's checkup, if there is one, says already.
     """
+    if problem.kind in (ProblemKind.RUNNER_SILENT, ProblemKind.RUNNER_PARTIAL):
+        # The message begins with the runner's name, and the API is not to blame.
+        return problem.message.removesuffix(".")
     words = _CAUSES.get(problem.kind) or f"{problem.status or 'no usable answer'} from the API"
     if checkup is not None and not checkup.reachable and checkup.words == problem.message:
         words = "the runner does not answer"
@@ -106,6 +109,13 @@ def standstill(snapshot: Snapshot, at: Now) -> Line:
     return ()
 
 
+def away_words(seen: Overview) -> Line:
+    """Return that no runner of the list in view answers, as `3 of 3 away`; empty if any does or is not checked."""
+    if not seen.away:
+        return ()
+    return (Span(f"✖ {seen.away} of {max(seen.away, seen.total or 0)} away", Role.BAD),)
+
+
 def state(seen: Overview, at: Now) -> Line:
     """How far the screen may be trusted, in a word or two.
 
@@ -118,7 +128,7 @@ def state(seen: Overview, at: Now) -> Line:
         case Freshness.WAITING:
             return (Span("◌ asking", Role.WAITING),)
         case Freshness.LIVE:
-            return (Span("● live", Role.GOOD),)
+            return away_words(seen) or (Span("● live", Role.GOOD),)
         case Freshness.LATE:
             return _late(feed.fetched_on or now, now)
         case Freshness.STALE:

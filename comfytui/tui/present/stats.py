@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.pacing import stats_pace
 from comfytui.tui.present.cells import Line, Role, Span
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["gauge", "health_fields", "health_of", "latency_words", "machine_fields", "reach"]
 
 _GB = 1024**3
+_SLOW = Span("◔", Role.WAITING)
 
 _LONGEST_GAUGE, _SHORTEST_GAUGE = 10, 3
 _GAP = Span("  ")
@@ -35,8 +37,8 @@ def reach(feed: Feed[Checkup]) -> Line:
     """
     if feed.value is None:
         return not_known(feed)
-    glyph = reach_glyph(feed.value.reachable)
-    word = "yes" if feed.value.reachable else "no"
+    glyph = _glyph(feed.value)
+    word = "slow" if _is_slow(feed.value) else "yes" if feed.value.reachable else "no"
     return (Span(f"{glyph.text} {word}", Role.MUTED if feed.problem else glyph.role),)
 
 
@@ -52,7 +54,7 @@ def health_fields(feed: Feed[Checkup], at: Now, width: int) -> tuple[Field, ...]
     """
     checkup = feed.value
     stats = checkup.stats if checkup else None
-    is_old = feed.problem is not None or checkup is None or not checkup.reachable
+    is_old = feed.problem is not None or checkup is None or not checkup.reachable or checkup.state is not None
     reachable = Field("Reachable", (_reachable(feed, at),))
     if stats is None:
         return (reachable,)
@@ -87,7 +89,7 @@ def _reachable(feed: Feed[Checkup], at: Now) -> Span:
         return Span(
             f"{reach_glyph(None).text} {_unchecked(feed.problem, at.style, again=checkup is not None)}", Role.MUTED
         )
-    glyph = reach_glyph(checkup.reachable)
+    glyph = _glyph(checkup)
     text = f"{glyph.text} {_outcome(checkup, at.style)}"
     if late := _late_age(feed, at):
         return Span(f"{text}, {late} ago", Role.MUTED)
@@ -98,7 +100,17 @@ def _outcome(checkup: Checkup, style: TimeStyle) -> str:
     if not checkup.reachable:
         since = f"no since {clock_time(checkup.since, style)}" if checkup.since else "no"
         return f"{since}: {checkup.words}" if checkup.words else since
+    if checkup.words:
+        return checkup.words if _is_slow(checkup) else f"yes, but {checkup.words}"
     return "yes" if checkup.latency is None else latency_words(checkup.latency)
+
+
+def _is_slow(checkup: Checkup) -> bool:
+    return checkup.state in (RunnerState.SLOW, RunnerState.LATE)
+
+
+def _glyph(checkup: Checkup) -> Span:
+    return _SLOW if _is_slow(checkup) else reach_glyph(checkup.reachable)
 
 
 def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:

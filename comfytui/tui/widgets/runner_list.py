@@ -21,7 +21,8 @@ from comfytui.tui.present.listing import (
     page_count,
     whole_foot,
 )
-from comfytui.tui.present.problems import lateness, notice, standstill
+from comfytui.tui.present.overview import overview_of
+from comfytui.tui.present.problems import away_words, lateness, notice, standstill
 from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_period, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable
 from comfytui.tui.widgets.making import Making
@@ -179,7 +180,7 @@ class RunnerList(KeyedTable):
 
     def _frameless(self, listing: Listing, snapshot: Snapshot, at: Now) -> tuple[Line, ...]:
         """What is said above the rows for want of a frame and of a header."""
-        aside = standstill(snapshot, at) or lateness(snapshot.page, at)
+        aside = standstill(snapshot, at) or lateness(snapshot.page, at) or away_words(overview_of(snapshot))
         return frameless_line(listing, self.view, aside, self._said, self.body_width)
 
     def _gone(self, snapshot: Snapshot, at: Now) -> Line:

@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.errors import NotFound, ServerError
+from comfytui.api.errors import NotFound, ServerError, SilentRunnerError
 from comfytui.api.models import RunnerPage, RunnerStatus, Workflow, WorkflowStatus
 from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
@@ -230,6 +230,9 @@ class TestBadServers:
                 await stats
             assert of_history.value.message == of_stats.value.message == f"{name}: {words}"
             assert (of_history.value.status, of_stats.value.status) == (503, 500)
+            for error in (of_history.value, of_stats.value):
+                assert isinstance(error, SilentRunnerError)
+                assert error.reason == words
 
     async def test_none_delays_the_good_one(self, fleet: ComfyUIFleet) -> None:
         *bad, good = await runner_ids(fleet)

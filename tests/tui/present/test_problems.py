@@ -16,7 +16,7 @@ from comfytui.tui.present.now import Now
 from comfytui.tui.present.overview import overview_of
 from comfytui.tui.present.problems import cause, notice, state
 from comfytui.tui.present.units import TimeStyle
-from tests.support.builders import make_page
+from tests.support.builders import make_page, make_runner
 from tests.support.lines import plain_text
 from tests.tui.present.test_cells import TEXT
 
@@ -136,3 +136,34 @@ def test_part_that_is_not_found_is_not_known(fetched_on: float | None, in_zone: 
     missing = DOWN._replace(kind=ProblemKind.NOT_FOUND, status=404, message="requested entity not found")
     (line,) = notice(feed(missing, fetched_on), AT, 120)
     assert plain_text(line) == "not known: 404 since 14:02 — requested entity not found, again in 8 s"
+
+
+@pytest.mark.parametrize("kind", [ProblemKind.RUNNER_SILENT, ProblemKind.RUNNER_PARTIAL])
+def test_silent_runner_is_named_and_the_api_is_not(kind: ProblemKind) -> None:
+    slow = DOWN._replace(kind=kind, message="gpu2: slow, last answered 12 s ago")
+    assert cause(slow) == "gpu2: slow, last answered 12 s ago"
+
+
+def shown(total: int, *reachable: bool | None, problem: Problem | None = None) -> Snapshot:
+    """A list whose runners answer, do not, or were never checked."""
+    ids = [f"r{number}" for number in range(len(reachable))]
+    page = make_page(*(make_runner(id) for id in ids), total=total)
+    known = [(id, yes) for id, yes in zip(ids, reachable, strict=True) if yes is not None]
+    stats = {id: Feed(Checkup(reachable=yes), SINCE, NOW, problem) for id, yes in known}
+    return Snapshot(pages={PageKey(): Feed(page, SINCE, NOW)}, stats=stats)
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "words"),
+    [
+        (shown(3, False, False, False), "✖ 3 of 3 away"),
+        (shown(1, False), "✖ 1 of 1 away"),
+        (shown(7, False, False), "✖ 2 of 7 away"),
+        (shown(3, False, False, True), "● live"),
+        (shown(3, False, False, None), "● live"),
+        (shown(2, False, False, problem=DOWN), "● live"),
+        (shown(0), "● live"),
+    ],
+)
+def test_header_is_not_live_if_every_runner_is_away(snapshot: Snapshot, words: str) -> None:
+    assert plain_text(state(overview_of(snapshot), AT)) == words

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.api.models import Device, RunnerStats, SystemStats
+from comfytui.api.statuses import RunnerState
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.tui.filters import to_ascii
@@ -194,3 +195,21 @@ def test_what_health_is_of_is_the_same_while_its_fields_are() -> None:
     assert health_of(known, AT) != health_of(feed(WELL, DOWN), AT)
     late = [health_of(feed(WELL, age=age), AT) for age in (31.0, 59.0, 61.0)]
     assert health_of(known, AT) != late[0] == late[1] != late[2]
+
+
+SLOW = Checkup(reachable=True, stats=STATS, words="slow, last answered 12 s ago", state=RunnerState.SLOW)
+
+
+@pytest.mark.parametrize("state", [RunnerState.SLOW, RunnerState.LATE])
+def test_slow_runner_is_neither_well_nor_away(state: RunnerState) -> None:
+    slow = SLOW._replace(state=state)
+    assert reach(feed(slow)) == (Span("◔ slow", Role.WAITING),)
+    fields = health_fields(feed(slow), AT, 56)
+    assert fields[0].value == (Span("◔ slow, last answered 12 s ago", Role.WAITING),)
+    assert health(feed(slow))[1][1] == "the numbers are from before that"
+
+
+def test_runner_that_tells_no_numbers_answers_all_the_same() -> None:
+    partial = Checkup(reachable=True, words="it answered 502 to /system_stats", state=RunnerState.PARTIAL)
+    assert reach(feed(partial)) == (Span("✔ yes", Role.GOOD),)
+    assert health(feed(partial)) == [("Reachable", "✔ yes, but it answered 502 to /system_stats")]

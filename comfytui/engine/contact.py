@@ -1,0 +1,75 @@
+"""Contact with a runner by a gateway that asks the runner itself: the newest counts for all that is shown of it. Pure.
+
+The API tells a runner's history from its own records, so a history says nothing of the runner there, and a runner that
+does not answer says nothing of its history. A gateway to plain servers has both from the server, and says so by
+SilentRunnerError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, TypeVar
+
+from comfytui.engine.checkup import Checkup, silent
+from comfytui.engine.feed import Feed, ProblemKind
+from comfytui.engine.folding import fold_failure
+from comfytui.engine.resources import HistoryKey, StatsKey
+
+if TYPE_CHECKING:
+    from comfytui.api.errors import SilentRunnerError
+    from comfytui.engine.departures import Seen
+    from comfytui.engine.resources import Resource
+    from comfytui.engine.snapshot import Snapshot
+
+__all__ = ["fold_contact", "fold_silent_runner"]
+
+V = TypeVar("V")
+
+
+def fold_contact(snapshot: Snapshot, resource: Resource, seen: Seen) -> Snapshot:
+    """Clear, after an answer about a runner, that the runner did not answer before; what failed is due at once."""
+    match resource:
+        case HistoryKey(runner_id):
+            return _with_runner_reached(snapshot, runner_id, seen)
+        case StatsKey(runner_id):
+            return _with_history_due(snapshot, runner_id)
+        case _:
+            return snapshot
+
+
+def fold_silent_runner(
+    snapshot: Snapshot, resource: HistoryKey | StatsKey, error: SilentRunnerError, seen: Seen, jitter: float
+) -> Snapshot:
+    """Take in that a runner gave no usable answer: for its history and its stats, unless it answers all else."""
+    runner_id, is_silent = resource.runner_id, error.state.is_silent
+    if is_silent or isinstance(resource, StatsKey):
+        checkup = silent(snapshot.checkup(runner_id).value, error.state, error.reason, seen.at)
+        snapshot = snapshot._replace(stats=_with(snapshot.stats, runner_id, Feed(checkup, seen.at, seen.on)))
+    else:
+        snapshot = _with_runner_reached(snapshot, runner_id, seen)
+    history = snapshot.history(runner_id)
+    if isinstance(resource, HistoryKey) or (is_silent and history.tried_on is not None):
+        return fold_failure(snapshot, HistoryKey(runner_id), error, seen, jitter)
+    return snapshot if is_silent else _with_history_due(snapshot, runner_id)
+
+
+def _with_runner_reached(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
+    """Return the snapshot with a runner that answers, if it was silent; its stats are due then."""
+    known = snapshot.checkup(runner_id).value
+    if known is None or known.state is None or not known.state.is_silent:
+        return snapshot
+    due = Feed(Checkup(reachable=True, stats=known.stats), seen.at, seen.on - snapshot.stats_pace)
+    return snapshot._replace(stats=_with(snapshot.stats, runner_id, due))
+
+
+def _with_history_due(snapshot: Snapshot, runner_id: str) -> Snapshot:
+    """Return the snapshot without the problem of a history that failed because the runner was silent."""
+    history = snapshot.history(runner_id)
+    if history.problem is None or history.problem.kind is not ProblemKind.RUNNER_SILENT:
+        return snapshot
+    return snapshot._replace(histories=_with(snapshot.histories, runner_id, replace(history, problem=None)))
+
+
+def _with(feeds: Mapping[str, Feed[V]], runner_id: str, feed: Feed[V]) -> Mapping[str, Feed[V]]:
+    return {**feeds, runner_id: feed}
