@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import ExitStack
+from operator import is_
 from typing import TYPE_CHECKING
 
 from textual import on
@@ -18,7 +19,7 @@ from comfytui.tui.lull import Lull
 from comfytui.tui.messages import Rearranged, SwitchedProfile
 from comfytui.tui.present.cells import EMPTY, Line
 from comfytui.tui.present.header import source_words
-from comfytui.tui.present.problems import skew_words
+from comfytui.tui.present.problems import runner_skew_words, skew_words
 from comfytui.tui.taking import TakingApp
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from textual.timer import Timer
     from textual.worker import Worker
 
+    from comfytui.api.models import RunnerPage
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
     from comfytui.config.state import State
@@ -47,6 +49,7 @@ _CALM_AFTER = 3.0
 
 # Seconds after which a start is over, whether anybody has answered or not.
 _AT_REST = 3.0
+_MOST_SKEWED = 3
 
 # Seconds between two looks for a newer token than a refused one: at first, and at most.
 _RENEW_AFTER = 10.0
@@ -86,6 +89,8 @@ class WatchingApp(TakingApp):
         self._lull = Lull(_LULL)
         self._stirred_on = -math.inf
         self._skew_told = False
+        self._skewed: set[str] = set()
+        self._skew_pages: list[RunnerPage | None] = []
         self._memory_told: str | None = None
         self.set_reactive(WatchingApp.snapshot, fleet.first)
         self.set_reactive(WatchingApp.source, _source_of(fleet))
@@ -129,6 +134,7 @@ class WatchingApp(TakingApp):
                 self._leave_token_screen()
             if snapshot.ahead and not self._skew_told:
                 self._tell_of_skew(snapshot.ahead)
+            self._tell_of_skewed_runners(snapshot)
 
     def stir(self) -> None:
         """Somebody does something: from now on and for a while all that comes is shown as it comes."""
@@ -140,6 +146,21 @@ class WatchingApp(TakingApp):
         words = skew_words(ahead)
         self.requests.note(words)
         self.tell(words, 10)
+
+    def _tell_of_skewed_runners(self, snapshot: Snapshot) -> None:
+        """Say once of each runner that its clock is far off."""
+        pages = [snapshot.page_at(key).value for key in snapshot.page_keys]
+        if len(pages) == len(self._skew_pages) and all(map(is_, pages, self._skew_pages)):
+            return
+        self._skew_pages = pages
+        skewed = [runner for page in pages if page for runner in page.runners if runner.clock_skew]
+        words = [runner_skew_words(runner) for runner in skewed if runner.id not in self._skewed]
+        self._skewed |= {runner.id for runner in skewed}
+        for each in words:
+            self.requests.note(each)
+        if words:
+            more = f"\nand {len(words) - _MOST_SKEWED} more: see L" if len(words) > _MOST_SKEWED else ""
+            self.tell("\n".join(words[:_MOST_SKEWED]) + more, 10)
 
     async def _switch(self, profile: str) -> None:
         """Watch another fleet from now on, from scratch."""
@@ -153,6 +174,7 @@ class WatchingApp(TakingApp):
         await asyncio.gather(*(worker.wait() for worker in self._polling), return_exceptions=True)
         self.fleet.close()
         self.fleet, self._skew_told = fleet, False
+        self._skewed, self._skew_pages = set(), []
         self.leave_all_boxes()
         self.begin_anew()
         self.snapshot, self.source = fleet.first, _source_of(fleet)

@@ -14,6 +14,7 @@
 - `authorization = "Basic …"`: whoever does not send exactly that is answered 401.
 - `wall = response(...)`: those bytes instead of any answer, as a proxy's login page.
 - `walls["/api/jobs"] = response(...)`: the same for one path alone.
+- `date = lambda: …`: what its clock says; without one its answers have no Date.
 - `files` are the saved workflows: their contents and when they were changed, by path.
 """
 
@@ -22,7 +23,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from tests.support.comfyui_jobs import (
@@ -40,6 +42,9 @@ from tests.support.comfyui_jobs import (
 )
 from tests.support.comfyui_wire import AUTHORITY, Asked, WireServer
 from tests.support.scripted import response
+
+if TYPE_CHECKING:
+    from datetime import datetime
 
 __all__ = ["AUTHORITY", "ScriptedComfyUI", "job", "replay"]
 
@@ -65,6 +70,7 @@ class ScriptedComfyUI(WireServer):
         self.knows_cancelled = True
         self.authorization = ""
         self.wall = b""
+        self.date: Callable[[], datetime] | None = None
         self.walls: dict[str, bytes] = {}
         self._prefix = prefix
 
@@ -113,6 +119,13 @@ class ScriptedComfyUI(WireServer):
         return b""
 
     def answer_to(self, asked: Asked) -> bytes:
+        answer = self._answer_to(asked)
+        if self.date is None:
+            return answer
+        head, _, body = answer.partition(b"\r\n")
+        return head + f"\r\nDate: {format_datetime(self.date(), usegmt=True)}\r\n".encode() + body
+
+    def _answer_to(self, asked: Asked) -> bytes:
         path = asked.path.removeprefix(self._prefix) if asked.path.startswith(self._prefix) else ""
         if path == "/api/jobs":
             return self._jobs(asked.query) if self._is_new else response(status=404)

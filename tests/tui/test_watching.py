@@ -199,3 +199,15 @@ async def test_a_terminal_that_is_in_front_again_waits_for_nothing() -> None:
         await driven.sees("every 7 s")
         driven.app.fleet.engine.perform(ChangeInterval(9.0))
         await driven.sees("every 9 s")
+
+
+async def test_clocks_of_runners_that_are_off_are_told_once_each() -> None:
+    skewed = [make_runner(f"r{number}", name=f"gpu{number}", clock_skew=300) for number in range(2)]
+    async with scripted(make_page(*skewed, make_runner("fine"))) as (driven, source):
+        await driven.sees("The clock of gpu0 is 5m00 ahead of comfytui's")
+        source.pages[PageKey()] = make_page(*skewed, make_runner("fine"), make_runner("behind", clock_skew=-43))
+        await driven.press("r")
+        await driven.passes(5.0)
+        await driven.sees("The clock of Runner behind is 43s behind comfytui's")
+        notes = [entry for entry in driven.app.requests.entries if "clock" in getattr(entry, "text", "")]
+        assert len(notes) == 3

@@ -37,9 +37,10 @@ async def _look(server: Server, ca_bundle: Path | None, clock: Clock, seconds: f
     from comfytui.gateway.comfyui.client import BoxClient
     from comfytui.gateway.comfyui.models import read_stats
     from comfytui.gateway.comfyui.problems import BoxProblem, Garbled
+    from comfytui.tui.present.problems import clock_skew_text as skew_text
 
     name, start = f"comfyui {server.name}", clock.monotonic()
-    async with contextlib.aclosing(BoxClient(server, ca_bundle=ca_bundle, timeout=seconds)) as client:
+    async with contextlib.aclosing(BoxClient(server, ca_bundle=ca_bundle, timeout=seconds, clock=clock)) as client:
         try:
             stats = read_stats(await client.get("/system_stats"))
         except BoxProblem as problem:
@@ -49,6 +50,9 @@ async def _look(server: Server, ca_bundle: Path | None, clock: Clock, seconds: f
     took = (clock.monotonic() - start) * 1000
     if stats.system.comfyui_version is None:
         return warn(name, f"answered in {took:.0f} ms, without a version", "is it a ComfyUI?")
+    if ahead := client.server_clock.ahead:
+        found = f"ComfyUI {stats.system.comfyui_version} answered in {took:.0f} ms; its clock is {skew_text(ahead)}"
+        return warn(name, found, "set its clock, best by NTP; meanwhile its times are corrected")
     password = " and took the headers of the configuration" if server.headers else ""
     return ok(name, f"ComfyUI {stats.system.comfyui_version} answered in {took:.0f} ms{password}")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.api.statuses import RunnerState
+from comfytui.gateway.comfyui.arrivals import Arrivals
 from comfytui.gateway.comfyui.client import ANSWER_SECONDS, BoxClient
 from comfytui.gateway.comfyui.contact import LATE_SECONDS, Contact, Silence
 from comfytui.gateway.comfyui.flight import Flight, wait_for
@@ -93,7 +94,8 @@ class Box:
         self._client = BoxClient(
             server, ca_bundle=ca_bundle, timeout=timeout, contact=self._contact, log=log, clock=clock
         )
-        self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle)
+        self._arrivals = Arrivals(clock)
+        self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle, on_remaining=self._arrivals.note)
         self._pulse = Pulse(self._remaining, self._contact, self._signals, clock, self._greet, self._note_queue)
         self._reader = JobReader(self._client, clock, self._contact)
         self._reading = Flight(self._read_jobs)
@@ -123,7 +125,8 @@ class Box:
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        state = State.of(self._pulse.remaining, self._memory.running, self._partly, 0.0)
+        ahead = self._client.server_clock.ahead
+        state = State.of(self._pulse.remaining, self._memory.running, self._partly, ahead)
         return self._updates.dated(runner_of(self._server, self._stats, self._since, state), self._clock.now())
 
     async def history(self) -> tuple[Workflow, ...]:
@@ -267,7 +270,7 @@ class Box:
             await names.landed()
 
     async def _read_jobs(self) -> None:
-        began, self._is_changed = self._clock.monotonic(), False
+        began, began_at, self._is_changed = self._clock.monotonic(), self._clock.now(), False
         remaining = self._pulse.remaining
         try:
             reading = await self._reader.read()
@@ -281,13 +284,13 @@ class Box:
                 remaining = self._pulse.remaining or 0
             # Of a long queue not all is listed, and nothing of one that is too large to be read.
             self._read_remaining = max(remaining, len(reading.active.jobs))
-            self._take(reading)
+            self._take(reading, began_at)
             self._look_for_names()
         finally:
             pause = BRISK_SECONDS if self._contact.silence else self._reader.pause
             self._next_at = self._clock.monotonic() + pause
 
-    def _take(self, reading: Reading) -> None:
+    def _take(self, reading: Reading, began: datetime) -> None:
         active, finished = reading.active, reading.finished
         self._memory.take(
             active.jobs if active.is_told else None,
@@ -296,6 +299,8 @@ class Box:
             all_active=active.is_all,
             all_finished=finished.is_all,
             gap=active.gap,
+            ahead=self._client.server_clock.ahead,
+            arrivals=lambda count: self._arrivals.take(count, began),
         )
 
     def _look_for_names(self) -> None:

@@ -21,6 +21,7 @@ from comfytui.api.answers import Wire, is_hang_up
 from comfytui.api.body import read_json
 from comfytui.api.causes import target_of, why_not_connected
 from comfytui.api.request_log import RequestRecord
+from comfytui.api.server_clock import ServerClock
 from comfytui.api.text import clean
 from comfytui.clock import SystemClock
 from comfytui.gateway.comfyui.connection import connect, speaks_tls
@@ -84,6 +85,7 @@ class BoxClient:
 
     Attributes:
         received: Bytes of bodies that came in so far.
+        server_clock: How far the server's clock is from ours.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class BoxClient:
         clock: Clock | None = None,
     ) -> None:
         self.received = 0
+        self.server_clock = ServerClock()
         self._server = server
         self._ca_bundle = ca_bundle
         self._timeout = timeout
@@ -211,6 +214,7 @@ class BoxClient:
         request = client.build_request("GET", attempt.path, params=attempt.params, extensions={"trace": trace})
         attempt.went_stale = attempt.may_want_tls = False
         try:
+            attempt.sent_monotonic = self._clock.monotonic()
             head = await client.send(request, stream=True)
             async with contextlib.aclosing(head):
                 return await self._read(attempt, head)
@@ -226,6 +230,7 @@ class BoxClient:
             # What other servers answer there.
             attempt.may_want_tls = head.status_code == httpx.codes.BAD_REQUEST
             return _refusal(head, attempt.path, self._server.url)
+        self.server_clock.learn(head.headers, self._clock.monotonic() - attempt.sent_monotonic, self._clock.now())
         most = min(attempt.glimpse, MAX_BODY) if _promised(head) > MAX_BODY else MAX_BODY + 1
         body = await self._body(attempt, head, most)
         if len(body) < most:
@@ -269,6 +274,7 @@ class _Attempt:
     params: Mapping[str, str | int] | None
     glimpse: int = 0
     status: int = 0
+    sent_monotonic: float = 0.0
     went_stale: bool = False
     may_want_tls: bool = False
     is_connecting: bool = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from heapq import nlargest, nsmallest
@@ -61,7 +61,7 @@ class Memory:
         all_finished: bool = False,
         gap: tuple[str, str] | None = None,
         ahead: float = 0.0,
-        arrivals: Sequence[datetime] = (),
+        arrivals: Callable[[int], Sequence[datetime]] = lambda _: (),
     ) -> None:
         """Take in a reading.
 
@@ -73,7 +73,7 @@ class Memory:
             all_finished: True if all finished jobs are listed.
             gap: Ids of two listed jobs; waiting jobs created between them are not listed.
             ahead: Seconds by which the server's clock is ahead of ours.
-            arrivals: Times at which jobs were queued since the last reading, oldest first.
+            arrivals: Returns when that many new jobs were queued, oldest first, or nothing if that is not known.
         """
         by_id = _by_id(active or (), finished or ())
         listed = {id: _continued(job, self._known.get(id), ahead) for id, job in by_id.items()}
@@ -111,12 +111,14 @@ class Memory:
         """Number of jobs that ran at the last reading."""
         return sum(known.job.status is WorkflowStatus.RUNNING for known in self._known.values())
 
-    def _date(self, listed: dict[str, Known], arrivals: Sequence[datetime]) -> None:
-        """Set the creation time of new jobs whose server does not tell it, if there was one arrival for each."""
+    def _date(self, listed: dict[str, Known], arrivals: Callable[[int], Sequence[datetime]]) -> None:
+        """Set the creation time of new jobs whose server does not tell it, if messages told of each."""
         new = [known for id, known in listed.items() if known.job.created is None and not self._has(id, known.job)]
-        if self._taken_at is None or len(new) != len(arrivals):
+        told = arrivals(len(new))
+        if self._taken_at is None:
+            # What was there before is not new.
             return
-        for known, arrival in zip(sorted(new, key=_age), arrivals, strict=True):
+        for known, arrival in zip(sorted(new, key=_age), told, strict=False):
             created = min(arrival, known.job.started or arrival)
             listed[known.job.id] = replace(known, job=replace(known.job, created=created))
 

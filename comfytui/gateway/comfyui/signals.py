@@ -13,6 +13,7 @@ from uuid import uuid4
 from comfytui import __version__
 from comfytui.api.body import read_json
 from comfytui.gateway.comfyui.connection import headers_of, tls_context
+from comfytui.gateway.comfyui.values import count_of, mapping_of
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -20,7 +21,15 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.config.servers import Server
 
-__all__ = ["CALM_SECONDS", "FLOODED_SECONDS", "MOST_MESSAGES", "RETRY_SECONDS", "Signals", "is_change"]
+__all__ = [
+    "CALM_SECONDS",
+    "FLOODED_SECONDS",
+    "MOST_MESSAGES",
+    "RETRY_SECONDS",
+    "Signals",
+    "is_change",
+    "parse_remaining",
+]
 
 RETRY_SECONDS = 30.0
 """How long after a connection ended or failed the next one is tried."""
@@ -37,9 +46,14 @@ _CLOSE_SECONDS = 0.5
 # Previews of images come along, to whoever is connected.
 _MAX_MESSAGE = 8 * 1024 * 1024
 _MAX_EVENT = 64_000
+_MAX_STATUS = 1_000
 # At its most talkative the library would log the headers that are sent.
 _SILENCE = logging.getLogger(__name__)
 _SILENCE.setLevel(logging.CRITICAL)
+
+
+def _ignore(_remaining: int | None) -> None:
+    """Do nothing."""
 
 
 class Signals:
@@ -51,15 +65,24 @@ class Signals:
             listening begins or ends: what happened meanwhile was not heard.
         clock: What measures the time between attempts, and between changes.
         ca_bundle: As for BoxClient.
+        on_remaining: Called at once with the number of jobs that wait or run, each time it is told; with None when
+            listening begins or ends.
 
     Attributes:
         is_open: Whether changes are being heard of now.
     """
 
     def __init__(
-        self, server: Server, on_change: Callable[[], None], clock: Clock, *, ca_bundle: Path | None = None
+        self,
+        server: Server,
+        on_change: Callable[[], None],
+        clock: Clock,
+        *,
+        ca_bundle: Path | None = None,
+        on_remaining: Callable[[int | None], None] = _ignore,
     ) -> None:
         self.is_open = False
+        self._on_remaining = on_remaining
         self._server = server
         self._on_change = on_change
         self._clock = clock
@@ -82,6 +105,7 @@ class Signals:
         try:
             socket = await self._connect()
             was_open = self.is_open = True
+            self._on_remaining(None)
             self._on_change()
             await self._hear(socket)
         except (OSError, ValueError, WebSocketException):
@@ -89,6 +113,7 @@ class Signals:
             pass
         finally:
             self.is_open = False
+            self._on_remaining(None)
         return was_open
 
     async def _connect(self) -> ClientConnection:
@@ -126,6 +151,8 @@ class Signals:
                     self._rest = FLOODED_SECONDS
                     socket.transport.abort()
                     break
+                if (remaining := parse_remaining(message)) is not None:
+                    self._on_remaining(remaining)
                 if not news.is_set() and is_change(message):
                     news.set()
         finally:
@@ -171,3 +198,15 @@ def is_change(message: str | bytes) -> bool:
         return False
     kind = event.get("type") if isinstance(event, dict) else None
     return isinstance(kind, str) and (kind == "status" or kind.startswith("execution_"))
+
+
+def parse_remaining(message: str | bytes) -> int | None:
+    """Return how many jobs wait or run according to a status message, or None if it is none."""
+    if isinstance(message, bytes) or len(message) > _MAX_STATUS or '"exec_info"' not in message:
+        return None
+    try:
+        event = mapping_of(read_json(message.encode()))
+    except ValueError:
+        return None
+    info = mapping_of(mapping_of(mapping_of(event.get("data")).get("status")).get("exec_info"))
+    return count_of(info.get("queue_remaining")) if event.get("type") == "status" else None

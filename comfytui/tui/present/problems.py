@@ -6,19 +6,32 @@ from math import ceil
 from typing import TYPE_CHECKING
 
 from comfytui.engine.feed import Freshness, ProblemKind
+from comfytui.engine.names import name_or_id
 from comfytui.tui.present.cells import Line, Role, Span, wrap
 from comfytui.tui.present.units import clock_time, duration
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from comfytui.api.models import Runner
     from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed, Problem
     from comfytui.engine.snapshot import Snapshot
     from comfytui.tui.present.now import Now
     from comfytui.tui.present.overview import Overview
 
-__all__ = ["NOT_FOUND_WORDS", "away_words", "cause", "lateness", "notice", "skew_words", "standstill", "state"]
+__all__ = [
+    "NOT_FOUND_WORDS",
+    "away_words",
+    "cause",
+    "clock_skew_text",
+    "lateness",
+    "notice",
+    "runner_skew_words",
+    "skew_words",
+    "standstill",
+    "state",
+]
 
 NOT_FOUND_WORDS = "not known: 404"
 """Words for a part of a runner that the API says is not there."""
@@ -54,6 +67,14 @@ def skew_words(ahead: float) -> str:
     """That the API's clock and this machine's differ by so many seconds."""
     of = " of" if ahead > 0 else ""
     return f"The API's clock is {clock_skew_text(ahead)}{of} this machine's; ages are told by the API's."
+
+
+def runner_skew_words(runner: Runner) -> str:
+    """Return a sentence about a runner's clock that is far from the gateway's."""
+    ahead = runner.clock_skew or 0.0
+    of = " of" if ahead > 0 else ""
+    name = name_or_id(runner.name, runner.id)
+    return f"The clock of {name} is {clock_skew_text(ahead)}{of} comfytui's; its times are corrected."
 
 
 def clock_skew_text(ahead: float) -> str:

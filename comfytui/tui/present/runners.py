@@ -122,7 +122,7 @@ def _extension_fields(runner: Runner) -> Iterator[Field]:
     if runner.queue_pending is not None:
         yield field("Queue", f"{runner.queue_running or 0} running, {runner.queue_pending} waiting")
     if runner.clock_skew:
-        yield field("Clock", clock_skew_text(runner.clock_skew), Role.WAITING)
+        yield field("Clock", f"{clock_skew_text(runner.clock_skew)}; its times are corrected", Role.WAITING)
 
 
 def _header_fields(runner: Runner, *, reveal: bool) -> Iterator[Field]:

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+import pytest
 from pydantic import SecretStr
 
 from comfytui.cli.checks.check import Check, Result
@@ -12,9 +13,6 @@ from comfytui.clock import SystemClock
 from comfytui.config.servers import Server
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.scripted import response
-
-if TYPE_CHECKING:
-    import pytest
 
 
 async def look(*servers: Server, seconds: float = 5.0) -> list[Check]:
@@ -52,6 +50,17 @@ async def test_untrusted_certificate_names_the_settings_that_help() -> None:
     assert "certificate is not trusted" in check.found
     assert "ca_bundle" in check.remedy
     assert "SSL_CERT_FILE" in check.remedy
+
+
+@pytest.mark.parametrize(("minutes", "words"), [(5, "5m00 ahead"), (-5, "5m00 behind")])
+async def test_one_whose_clock_is_off(minutes: int, words: str) -> None:
+    async with ScriptedComfyUI() as box:
+        box.date = lambda: datetime.now(UTC) + timedelta(minutes=minutes, seconds=0.5)
+        check = await look_at(box.url)
+    assert check.result is Result.WARN
+    found = check.found.partition("its clock is ")[2]
+    # Date has whole seconds.
+    assert found in {words, words.replace("5m00", "5m01"), words.replace("5m00", "4m59")}
 
 
 async def test_one_that_hangs() -> None:

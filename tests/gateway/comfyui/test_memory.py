@@ -19,6 +19,11 @@ def at(seconds: float) -> datetime:
     return START + timedelta(seconds=seconds)
 
 
+def told(*seconds: float) -> Callable[[int], Sequence[datetime]]:
+    """Arrivals at these times."""
+    return lambda count: [at(each) for each in seconds] if count == len(seconds) else []
+
+
 def waiting(id: str, number: float, created: float | None = None) -> Job:
     return Job(id, WorkflowStatus.QUEUED, number, None if created is None else at(created))
 
@@ -198,25 +203,40 @@ def test_creation_that_no_server_tells_is_not_invented() -> None:
 def test_old_server_s_job_was_created_when_the_queue_grew() -> None:
     memory = Memory()
     memory.take([], [done("j", 1, None, 2, 3)], at(10))
-    memory.take([waiting("j", 3), running("k", 2)], [done("j", 1, None, 2, 3)], at(20), arrivals=[at(17), at(18)])
+    memory.take([waiting("j", 3), running("k", 2)], [done("j", 1, None, 2, 3)], at(20), arrivals=told(17, 18))
     assert known_as(memory, "k").job.created == at(17)
     assert known_as(memory, "j").job.created == at(18)
-    memory.take([waiting("front", -5)], [done("j", 3, None, 21, 22)], at(30), arrivals=[at(29)])
+    memory.take([waiting("front", -5)], [done("j", 3, None, 21, 22)], at(30), arrivals=told(29))
     assert known_as(memory, "front").job.created == at(29)
     assert known_as(memory, "j").job == done("j", 3, 18, 21, 22)
 
 
 def test_creation_is_not_known_if_not_every_new_job_was_announced() -> None:
     memory = Memory()
-    memory.take([waiting("old", 1)], [], at(10), arrivals=[at(9)])
-    memory.take([waiting("old", 1), waiting("a", 2), waiting("b", 3)], [], at(20), arrivals=[at(15)])
+    memory.take([waiting("old", 1)], [], at(10), arrivals=told(9))
+    memory.take([waiting("old", 1), waiting("a", 2), waiting("b", 3)], [], at(20), arrivals=told(15))
     assert {known.job.created for known in memory.shown()} == {None}
+
+
+def test_times_are_told_by_our_clock_however_often_a_server_s_is_set() -> None:
+    memory = Memory()
+    memory.take([waiting("a", 1, 300)], [], at(0), ahead=300)
+    memory.take([waiting("a", 1, 300), waiting("b", 2, 20)], [], at(20))
+    assert [known.job.created for known in memory.shown()] == [at(0), at(20)]
+    memory.take([waiting("b", 2, 20)], [done("a", 1, 300, 25, 30)], at(31))
+    assert known_as(memory, "a").job == done("a", 1, 0, 25, 30)
+
+
+def test_time_at_the_end_of_the_calendar_stays() -> None:
+    memory, end = Memory(), datetime.max.replace(tzinfo=START.tzinfo)
+    memory.take([Job("a", WorkflowStatus.QUEUED, 1, end)], [], at(0), ahead=-300)
+    assert known_as(memory, "a").job.created == end
 
 
 def test_job_that_ran_at_once_was_not_created_after_it_began() -> None:
     memory = Memory()
     memory.take([], [], at(10))
-    memory.take([], [done("j", 1, None, 14, 15)], at(20), arrivals=[at(16)])
+    memory.take([], [done("j", 1, None, 14, 15)], at(20), arrivals=told(16))
     assert known_as(memory, "j").job.created == at(14)
 
 

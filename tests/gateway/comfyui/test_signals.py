@@ -18,6 +18,7 @@ from comfytui.gateway.comfyui.signals import (
     RETRY_SECONDS,
     Signals,
     is_change,
+    parse_remaining,
 )
 from tests.gateway.comfyui.asking import answering_at_once
 from tests.support.clock import FakeClock, settle
@@ -298,3 +299,21 @@ async def test_the_headers_are_in_no_log(box: ScriptedComfyUI, caplog: pytest.Lo
         assert SECRET not in repr(vars(listener.signals))
     # What the server at the other end logs is not ours.
     assert not [each for each in caplog.records if each.name != "websockets.server" and SECRET in each.getMessage()]
+
+
+@pytest.mark.parametrize(
+    ("message", "remaining"),
+    [
+        ('{"type": "status", "data": {"status": {"exec_info": {"queue_remaining": 3}}, "sid": "x"}}', 3),
+        ('{"type":"status","data":{"status":{"exec_info":{"queue_remaining":0}}}}', 0),
+        ('{"type": "status", "data": {"status": {"exec_info": {"queue_remaining": -1}}}}', None),
+        ('{"type": "other", "data": {"status": {"exec_info": {"queue_remaining": 3}}}}', None),
+        ('{"type": "status", "data": ["exec_info"]}', None),
+        ('"exec_info"', None),
+        ('{"exec_info"', None),
+        (b'{"type": "status", "exec_info"', None),
+        ('{"exec_info": "' + "x" * 2_000 + '"}', None),
+    ],
+)
+def test_status_messages_tell_how_many_jobs_remain(message: str | bytes, remaining: int | None) -> None:
+    assert parse_remaining(message) == remaining
