@@ -15,7 +15,7 @@ from comfytui.api.lean import spare_libraries_their_extras
 from comfytui.config.paths import shown
 from comfytui.config.secrets import find_token, is_renewable, permission_warnings, save_token, saved_token
 from comfytui.config.servers import LOCAL_SERVER, servers_of
-from comfytui.config.settings import DEFAULT_RUNNERS, SettingsError
+from comfytui.config.settings import DEFAULT_RUNNERS, DEFAULT_TIMEOUT, SettingsError
 from comfytui.tokens import PREFIX
 from comfytui.tui.door import Verdict
 
@@ -128,10 +128,20 @@ class Entrance:
         clock: Dates requests and the allowance.
         allowance: What may be sent to the API, whichever token is used.
         requests: Where requests are kept.
+        timeout: Seconds that the API has for an answer.
     """
 
-    def __init__(self, settings: Settings, clock: Clock, allowance: Allowance, requests: RequestLog) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock,
+        allowance: Allowance,
+        requests: RequestLog,
+        *,
+        timeout: float = DEFAULT_TIMEOUT,
+    ) -> None:
         self._settings = settings
+        self._timeout = timeout
         self._clock = clock
         self.allowance = ExchangeableAllowance(allowance)
         self._requests = requests
@@ -228,6 +238,7 @@ class Entrance:
             Session(
                 self._settings.url,
                 token or self._at_hand or self._found(),
+                timeout=self._timeout,
                 allowance=self.allowance,
                 log=self._requests,
                 clock=self._clock,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +15,7 @@ from comfytui.api.errors import (
     RateLimited,
     RequestError,
     ServerError,
+    SilentRunnerError,
     StatusError,
     TimedOut,
     Unauthorized,
@@ -22,6 +23,7 @@ from comfytui.api.errors import (
     Unreachable,
 )
 from comfytui.api.lean import spare_libraries_their_extras
+from comfytui.api.statuses import RunnerState
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.opening import opened
 from comfytui.cli.output import check
@@ -31,6 +33,8 @@ from comfytui.cli.threads import LooseThreads
 from comfytui.cli.writing import write
 from comfytui.clock import SystemClock
 from comfytui.config.secrets import end_token_command, may_find_token, missing_token
+from comfytui.config.settings import DEFAULT_TIMEOUT
+from comfytui.engine.names import name_or_id
 from comfytui.sources import UnusableTokenError
 
 if TYPE_CHECKING:
@@ -41,18 +45,27 @@ if TYPE_CHECKING:
     from comfytui.cli.opening import Opened
     from comfytui.cli.writing import Answer
     from comfytui.clock import Clock
+    from comfytui.config.servers import Server
     from comfytui.engine.resources import RunnerSource
 
 __all__ = ["Asker", "NotFoundHereError", "answered", "ask", "ended_by", "is_silence", "perform"]
 
-SECONDS = 8.5
-"""How long a command goes on without any answer: with what a start takes, it ends within ten on a dead API."""
-
 _PAUSES = (0.5, 1.0)
 """Seconds before each repeat."""
+_SLOW_PAUSE = 1.0
+"""Seconds before a runner is asked for again that is slow."""
 
 _MOST_RATE_LIMITS = 3
 _RUNNER_IS_SILENT = 500
+
+_FAILURES = (
+    (SilentRunnerError, ExitStatus.UNREACHABLE, ""),
+    (Unreachable, ExitStatus.UNREACHABLE, "The API cannot be reached: "),
+    (TimedOut, ExitStatus.UNREACHABLE, "The API does not answer: "),
+    (Unintelligible, ExitStatus.FAILED, "The answer makes no sense: "),
+    (RequestError, ExitStatus.FAILED, ""),
+)
+"""Exit status of each kind of failed request, and what its message is led in by."""
 
 _T = TypeVar("_T")
 
@@ -71,12 +84,30 @@ class Asker:
         clock: What pauses go by.
         progress: Is told what goes on.
         no_wait: Whether CoolingDownError is raised where the API wants to be left alone.
+        timeout: Seconds, over all that are slow, to wait for runners that a gateway calls slow.
+        names: Names of runners by id; those of runners that are listed are added.
+
+    Attributes:
+        waiting_for: Name of the runner that is asked for; empty if that is not known, or the list is.
     """
 
-    def __init__(self, source: RunnerSource, clock: Clock, progress: Progress, *, no_wait: bool = False) -> None:
+    def __init__(
+        self,
+        source: RunnerSource,
+        clock: Clock,
+        progress: Progress,
+        *,
+        no_wait: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
         self._source = source
         self._clock = clock
         self._no_wait = no_wait
+        self._names = dict(names or {})
+        self._left_for_slow = timeout
+        self.timeout = timeout
+        self.waiting_for = ""
         self.progress = progress
         self.failure: ServerError | None = None
         """What was answered last, where that was a failure which is asked about again."""
@@ -90,24 +121,30 @@ class Asker:
     async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
         """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
         use = Use.WISH if page == 1 else Use.POLL
-        return await self._ask(lambda: self._source.list_runners(page, per_page, status, use))
+        answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, use))
+        self._names |= {runner.id: name_or_id(runner.name, runner.id) for runner in answer.runners}
+        return answer
 
     async def runner(self, runner_id: str) -> Runner:
         """One runner."""
-        return await self._ask(lambda: self._source.get_runner(runner_id, Use.WISH))
+        return await self._ask(runner_id, lambda: self._source.get_runner(runner_id, Use.WISH))
 
     async def history(self, runner_id: str, use: Use = Use.WISH) -> tuple[Workflow, ...]:
         """A runner's newest workflows."""
-        return await self._ask(lambda: self._source.get_history(runner_id, use))
+        return await self._ask(runner_id, lambda: self._source.get_history(runner_id, use))
 
     async def stats(self, runner_id: str, use: Use = Use.WISH) -> RunnerStats:
         """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
-        return await self._ask(lambda: self._source.get_stats(runner_id, use), is_answer=is_silence)
+        return await self._ask(runner_id, lambda: self._source.get_stats(runner_id, use), is_answer=is_silence)
 
     async def _ask(
-        self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool] = lambda _: False
+        self,
+        runner_id: str,
+        ask: Callable[[], Awaitable[_T]],
+        is_answer: Callable[[ServerError], bool] = lambda _: False,
     ) -> _T:
-        async with narrated(self.progress, self._clock, "waiting for an answer"):
+        self.waiting_for = self._names.get(runner_id, "")
+        async with narrated(self.progress, self._clock, f"waiting for {self.waiting_for or 'an answer'}"):
             try:
                 answer = await self._repeated(ask, is_answer)
             except (StatusError, Unintelligible):
@@ -119,6 +156,7 @@ class Asker:
     async def _repeated(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
         pauses = iter(_PAUSES)
         limited = 0
+        asked_at = self._clock.monotonic()
         self.failure = None
         while True:
             try:
@@ -129,6 +167,12 @@ class Asker:
                     raise CoolingDownError(error.retry_after) from None
                 if limited > _MOST_RATE_LIMITS:
                     raise
+            except SilentRunnerError as error:
+                self.failure = error
+                renew()
+                if not error.state.is_pending or not await self._wait_for_slow(error, asked_at):
+                    raise
+                asked_at = self._clock.monotonic()
             except (Unreachable, TimedOut, ServerError) as error:
                 pause = next(pauses, None)
                 if pause is None or (isinstance(error, ServerError) and is_answer(error)):
@@ -136,6 +180,17 @@ class Asker:
                 self.failure = error if isinstance(error, ServerError) else None
                 self.progress.tell(f"{error.message}; asking again", pause)
                 await self._clock.sleep(pause)
+
+    async def _wait_for_slow(self, error: SilentRunnerError, asked_at: float) -> bool:
+        """Wait before a slow runner is asked for again; return False if there is no time left for that."""
+        self._left_for_slow -= self._clock.monotonic() - asked_at
+        pause = min(_SLOW_PAUSE, self._left_for_slow)
+        if pause <= 0:
+            return False
+        self._left_for_slow -= pause
+        self.progress.tell(error.message, pause)
+        await self._clock.sleep(pause)
+        return True
 
 
 def is_silence(error: ServerError) -> bool:
@@ -147,7 +202,8 @@ def ask(args: argparse.Namespace, work: Callable[[Asker], Awaitable[Answer]]) ->
     """Ask whoever answers what this work needs, and write what comes of it; raises as `perform` does."""
 
     async def asked(source: Opened, progress: Progress) -> ExitStatus:
-        answer = await answered(source, progress, work, no_wait=args.no_wait)
+        timeout = args.timeout or DEFAULT_TIMEOUT
+        answer = await answered(source, progress, work, no_wait=args.no_wait, seconds=timeout)
         progress.clear()
         write(answer, args.format)
         return ExitStatus.OK
@@ -161,7 +217,7 @@ async def answered(
     work: Callable[[Asker], Awaitable[_T]],
     *,
     no_wait: bool = False,
-    seconds: float = SECONDS,
+    seconds: float = DEFAULT_TIMEOUT,
 ) -> _T:
     """What the work brings, with nothing left open; raises what it raises.
 
@@ -186,7 +242,8 @@ async def answered(
                 async with narrated(progress, source.clock, "waiting for a token"):
                     client = await source.connect()
             try:
-                asker = Asker(client, source.clock, progress, no_wait=no_wait)
+                names = _names_of(source.settings.servers)
+                asker = Asker(client, source.clock, progress, no_wait=no_wait, timeout=seconds, names=names)
                 return await work(asker)
             finally:
                 await client.aclose()
@@ -195,7 +252,21 @@ async def answered(
             raise UnusableTokenError(f"There was no token within {seconds:g} seconds.") from None
         if asker is not None and asker.failure is not None:
             raise asker.failure from None
-        raise TimedOut("GET", "/v1/runner", f"no answer within {seconds:g} seconds") from None
+        words = f"no answer within {seconds:g} seconds"
+        if asker is not None and asker.waiting_for and source.settings.servers:
+            # No API is to blame: it is in this very process.
+            words, state = f"{asker.waiting_for}: {words}", RunnerState.WAITING
+            raise SilentRunnerError("GET", "/v1/runner", words, 503, state, words) from None
+        raise TimedOut("GET", "/v1/runner", words) from None
+
+
+def _names_of(servers: Sequence[Server]) -> Mapping[str, str]:
+    """Return the names of plain servers by the ids that they have as runners."""
+    if not servers:
+        return {}
+    from comfytui.gateway.comfyui.translate import runner_id
+
+    return {runner_id(server.url): server.name for server in servers}
 
 
 def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitable[ExitStatus]]) -> int:
@@ -209,7 +280,10 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
     """
     check()
     clock = SystemClock()
-    with Progress(clock) as progress, opened(args, clock, progress, no_wait=args.no_wait) as source:
+    with (
+        Progress(clock) as progress,
+        opened(args, clock, progress, no_wait=args.no_wait, timeout=args.timeout or DEFAULT_TIMEOUT) as source,
+    ):
         if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
             progress.say(missing_token(source.settings.tokens))
             return ExitStatus.NO_TOKEN
@@ -244,13 +318,8 @@ def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) ->
             return ExitStatus.NO_TOKEN, error.message
         case RateLimited():
             return ExitStatus.FAILED, "The API goes on saying that it is asked too often."
-        case Unreachable():
-            return ExitStatus.UNREACHABLE, f"The API cannot be reached: {error.message}"
-        case TimedOut():
-            return ExitStatus.UNREACHABLE, f"The API does not answer: {error.message}"
-        case Unintelligible():
-            return ExitStatus.FAILED, f"The answer makes no sense: {error.message}"
         case RequestError():
-            return ExitStatus.FAILED, error.message
+            status, lead = next((status, lead) for kind, status, lead in _FAILURES if isinstance(error, kind))
+            return status, f"{lead}{error.message}"
         case _:
             return ExitStatus.FAILED, str(error)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from comfytui.api.allowance import Use
-from comfytui.api.errors import NotFound, ServerError, TimedOut, Unintelligible
-from comfytui.api.statuses import RunnerStatus
+from comfytui.api.errors import NotFound, ServerError, SilentRunnerError, TimedOut, Unintelligible
+from comfytui.api.statuses import RunnerState, RunnerStatus
 from comfytui.cli.asking import ask, is_silence
 from comfytui.cli.columns import RUNNER_COLUMNS, USUAL_OF_RUNNERS, chosen, needs, order
 from comfytui.cli.finding import all_runners, one_page
@@ -18,6 +18,7 @@ from comfytui.cli.tables import Table
 from comfytui.cli.writing import Answer
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
 from comfytui.engine import sorting
+from comfytui.engine.names import name_or_id
 from comfytui.engine.query import Facts, Need, Query, QueryError, parse
 from comfytui.tui.present.export import RUNNER_FIELDS, runner_data
 
@@ -168,7 +169,8 @@ class _Inquiry:
         told = []
         for place, each in enumerate(facts):
             if needs:
-                self._asker.progress.tell(f"asking about runner {place + 1} of {len(facts)}")
+                name = name_or_id(each.runner.name, each.runner.id)
+                self._asker.progress.tell(f"asking about {name}, {place + 1} of {len(facts)}")
             told.append(await self._learned(each, needs))
         return told
 
@@ -208,6 +210,10 @@ class _Inquiry:
         except (TimedOut, TimeoutError):
             self._late += 1
             return None
+        except SilentRunnerError as error:
+            # A slow one answers, and so does one that tells no numbers.
+            self._late = 0
+            return error.state not in (RunnerState.WAITING, RunnerState.UNREACHABLE)
         except (NotFound, ServerError, Unintelligible) as error:
             self._late = 0
             return False if isinstance(error, ServerError) and is_silence(error) else None

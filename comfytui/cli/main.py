@@ -142,6 +142,7 @@ def _flaw_of_list(args: argparse.Namespace) -> str:
         ("--sort", args.sort),
         ("--columns", args.columns),
         ("--no-wait", args.no_wait),
+        ("--timeout", args.timeout),
     ):
         if given:
             return f"--watch and {flag} exclude each other"

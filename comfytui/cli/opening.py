@@ -14,6 +14,7 @@ from comfytui.cli.choosing import choices_for, simulation
 from comfytui.cli.patience import Gate
 from comfytui.config.choices import resolve
 from comfytui.config.paths import budget_file, request_log
+from comfytui.config.settings import DEFAULT_TIMEOUT
 from comfytui.sources import Entrance, comfyui_source, demo_source
 
 if TYPE_CHECKING:
@@ -47,7 +48,14 @@ class Opened:
 
 
 @contextmanager
-def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wait: bool = False) -> Iterator[Opened]:
+def opened(
+    args: argparse.Namespace,
+    clock: Clock,
+    progress: Progress,
+    *,
+    no_wait: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Iterator[Opened]:
     """What the command line, the environment and the configuration say; nothing that is remembered counts.
 
     Raises:
@@ -71,7 +79,7 @@ def opened(args: argparse.Namespace, clock: Clock, progress: Progress, *, no_wai
 
         gate = Gate(make, clock, progress, no_wait=no_wait)
         if settings.url and not args.demo:
-            entrance = Entrance(settings, clock, gate, requests)
+            entrance = Entrance(settings, clock, gate, requests, timeout=timeout)
             renew = entrance.renew if entrance.is_renewable else None
             yield Opened(settings, entrance.connect, clock, gate, renew)
         else:

@@ -7,7 +7,14 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from comfytui.config.settings import API_URL, API_URL_VARIABLE, DEFAULT_INTERVAL, DEFAULT_RUNNERS, MAX_PER_PAGE
+from comfytui.config.settings import (
+    API_URL,
+    API_URL_VARIABLE,
+    DEFAULT_INTERVAL,
+    DEFAULT_RUNNERS,
+    DEFAULT_TIMEOUT,
+    MAX_PER_PAGE,
+)
 
 __all__ = [
     "MAX_PORT",
@@ -126,7 +133,13 @@ def add_ordering_options(parser: argparse.ArgumentParser, keys: str, columns: st
 
 
 def add_waiting_option(parser: argparse.ArgumentParser) -> None:
-    """Whether to wait while the API wants to be left alone."""
+    """How long to wait for an answer, and whether to wait while the API wants to be left alone."""
+    parser.add_argument(
+        "--timeout",
+        type=seconds,
+        metavar="SECONDS",
+        help=f"how long to wait for an answer, 1 or more ({DEFAULT_TIMEOUT:g})",
+    )
     parser.add_argument(
         "--no-wait", action="store_true", help="end with status 5 while the API wants to be left alone, do not wait"
     )

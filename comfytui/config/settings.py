@@ -19,6 +19,7 @@ __all__ = [
     "DEFAULT_INTERVAL",
     "DEFAULT_PER_PAGE",
     "DEFAULT_RUNNERS",
+    "DEFAULT_TIMEOUT",
     "MAX_PER_PAGE",
     "PRESETS",
     "Keys",
@@ -39,6 +40,8 @@ API_URL_VARIABLE = "COMFYCONTROL_API_URL"
 """The environment variable that names another one."""
 
 DEFAULT_INTERVAL = 5.0
+DEFAULT_TIMEOUT = 10.0
+"""Seconds that a script waits for an answer."""
 DEFAULT_PER_PAGE = 25
 DEFAULT_RUNNERS = 120
 

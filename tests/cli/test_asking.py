@@ -17,21 +17,25 @@ from comfytui.api.errors import (
     NotFound,
     RateLimited,
     ServerError,
+    SilentRunnerError,
     TimedOut,
     Unauthorized,
     Unintelligible,
     Unreachable,
 )
+from comfytui.api.statuses import RunnerState
 from comfytui.cli.asking import Asker, NotFoundHereError, answered, ended_by
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.opening import Opened
 from comfytui.cli.patience import CoolingDownError, within
 from comfytui.cli.status import ExitStatus
 from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE
+from comfytui.config.servers import Server
 from comfytui.config.settings import API_URL_VARIABLE, Settings
-from comfytui.engine.resources import RunnerKey
+from comfytui.engine.resources import PageKey, RunnerKey
+from comfytui.gateway.comfyui.translate import runner_id
 from comfytui.sources import UnusableTokenError
-from tests.support.builders import make_runner
+from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock, settle
 from tests.support.scripted import ScriptedServer, error_reply, html_reply, json_reply, reply
 from tests.support.source import ScriptedSource
@@ -196,6 +200,71 @@ async def test_no_answer_gives_it_no_more_time() -> None:
         with pytest.raises(Unreachable):
             await task
         assert deadline.when() == before
+
+
+def silent(state: RunnerState, words: str = "slow, last answered 12 s ago") -> SilentRunnerError:
+    return SilentRunnerError(*AT, f"gpu2: {words}", 503, state, words)
+
+
+async def test_slow_runner_is_asked_for_until_it_answers() -> None:
+    asker, source, clock = failing(*(silent(RunnerState.SLOW) for _ in range(7)))
+    task = asyncio.create_task(asker.runner("r1"))
+    await clock.advance(6.9)
+    assert not task.done()
+    await clock.advance(0.1)
+    assert (await task).id == "r1"
+    assert source.tries == 8
+
+
+async def test_slow_runners_are_waited_for_as_long_as_the_timeout_says_in_all() -> None:
+    asker, source, clock = failing(*(silent(RunnerState.WAITING) for _ in range(30)))
+    task = asyncio.create_task(asker.runner("r1"))
+    await clock.advance(9.9)
+    assert not task.done()
+    await clock.advance(0.1)
+    with pytest.raises(SilentRunnerError, match=r"gpu2: slow"):
+        await task
+    tries = source.tries
+    with pytest.raises(SilentRunnerError):
+        await asker.runner("r2")
+    assert (tries, source.tries) == (11, 12)
+
+
+@pytest.mark.parametrize("state", [RunnerState.UNREACHABLE, RunnerState.PARTIAL])
+async def test_runner_that_does_not_answer_is_asked_for_once(state: RunnerState) -> None:
+    asker, source, _ = failing(silent(state, "connection refused"))
+    with pytest.raises(SilentRunnerError) as caught:
+        await asker.runner("r1")
+    assert source.tries == 1
+    assert ended_by(caught.value) == (ExitStatus.UNREACHABLE, "gpu2: connection refused")
+
+
+async def test_runner_waited_for_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    source = ScriptedSource(clock)
+    source.pages[PageKey(1, 100)] = make_page(make_runner("r2", name="gpu-07"))
+    asker = Asker(source, clock, Progress(clock), names={"r1": "studio"})
+    await asker.page(1, 100)
+    for id, name in (("r1", "studio"), ("r2", "gpu-07")):
+        source.hold(RunnerKey(id))
+        task = asyncio.create_task(asker.runner(id))
+        await clock.advance(10)
+        assert capsys.readouterr().err == f"comfytui: waiting for {name}\n"
+        task.cancel()
+
+
+async def test_server_that_does_not_answer_at_all_is_named() -> None:
+    clock = FakeClock()
+    source = ScriptedSource(clock)
+    server = Server("http://gpu2:8188", "studio")
+    source.hold(RunnerKey(runner_id(server.url)))
+
+    async def connect() -> ScriptedSource:
+        return source
+
+    at = Opened(Settings(source="comfyui", url="", servers=(server,)), connect, clock, LocalAllowance(clock))
+    with pytest.raises(SilentRunnerError, match=r" studio: no answer within 0\.01 seconds$"):
+        await answered(at, Progress(clock), lambda asker: asker.runner(runner_id(server.url)), seconds=0.01)
 
 
 async def test_what_it_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:

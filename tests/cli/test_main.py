@@ -286,6 +286,7 @@ def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.Monke
         (["runners", "--watch", "--sort", "name"], "--watch and --sort"),
         (["runners", "--watch", "--columns", "id"], "--watch and --columns"),
         (["runners", "--watch", "--no-wait"], "--watch and --no-wait"),
+        (["runners", "--watch", "--timeout", "20"], "--watch and --timeout"),
         (["runner"], "ID"),
         (["history", "a", "b"], "unrecognized arguments"),
         (["stats", "a", "--demo", "--url", "http://127.0.0.1"], "exclude"),

@@ -190,6 +190,8 @@ def test_the_size_of_a_page_is_told_before_or_after_the_command(argv: str) -> No
         ("runner 7b", "id", "7b"),
         ("history 7b --sort took --ndjson", "sort", "took"),
         ("stats 7b --csv --no-wait", "no_wait", True),
+        ("stats 7b --timeout 2.5", "timeout", 2.5),
+        ("history 7b --timeout=60", "timeout", 60.0),
         ("doctor --json", "json", True),
         ("config init", "action", "init"),
         ("config print --json", "json", True),

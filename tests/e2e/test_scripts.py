@@ -186,7 +186,8 @@ def test_ctrl_c_while_it_waits(environ: dict[str, str]) -> None:
     with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert process.stdout is not None
-        assert "waiting" in process.stderr.readline()
+        # On a busy machine it first says about whom it asks.
+        assert any("waiting" in line for line in process.stderr)
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
