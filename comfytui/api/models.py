@@ -120,7 +120,7 @@ def _shared(text: str) -> str:
 
 
 def _as_count(value: object) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _MOST_COUNTED else None
 
 
 def _as_seconds(value: object) -> float | None:
@@ -130,6 +130,7 @@ def _as_seconds(value: object) -> float | None:
     return float(value)
 
 
+_MOST_COUNTED = 10**9
 _MOST_SECONDS = 100 * 366 * 86_400
 _Count: TypeAlias = Annotated[int | None, PlainValidator(_as_count)]
 _Id: TypeAlias = Annotated[str, PlainValidator(_as_id)]

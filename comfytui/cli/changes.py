@@ -92,8 +92,15 @@ def _seen(told: Told, sight: Sight) -> Iterator[Change]:
         before = told.runners.get(runner_id)
         if before is None:
             yield Change(Event.ADDED if told.whole else Event.RUNNER, runner_id, runner)
-        elif before is not runner and _compared(before) != _compared(runner):
+        elif before is not runner and _has_changed(before, runner):
             yield Change(Event.CHANGED, runner_id, runner)
+
+
+def _has_changed(before: Runner, after: Runner) -> bool:
+    if after.tells_queue and before.updated_at == after.updated_at:
+        # Our gateway dates every change, so anything else is what it had not learned yet.
+        return False
+    return _compared(before) != _compared(after)
 
 
 def _compared(runner: Runner) -> dict[str, object]:

@@ -255,3 +255,22 @@ def test_what_many_runners_share_is_kept_once() -> None:
     assert (first.model_fields_set, third.model_fields_set) == ({"id", *sent}, {"id"})
     assert first.user_id is second.user_id
     assert first.tags[0] is second.tags[0]
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(0, 0), (399, 399), (None, None), (-1, None), (True, None), ("3", None), (1.0, None), (10**400, None), ([], None)],
+)
+def test_extension_counts_that_are_none_are_not_known(sent: object, read: int | None) -> None:
+    runner = Runner.model_validate({"id": "r", "queue_running": sent, "queue_pending": sent})
+    assert (runner.queue_running, runner.queue_pending, runner.tells_queue) == (read, read, True)
+    assert not runner.extras
+    assert not Runner.model_validate({"id": "r"}).tells_queue
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [(300, 300), (-7.5, -7.5), (None, None), ("5", None), (True, None), (float("nan"), None), (10**400, None)],
+)
+def test_clock_skew_that_is_none_is_not_known(sent: object, read: float | None) -> None:
+    assert Runner.model_validate({"id": "r", "clock_skew": sent}).clock_skew == read

@@ -17,6 +17,8 @@ REBUILT = make_runner("a", headers={"Authorization": "Bearer one"})
 TURNED = make_runner("a", headers={"Authorization": "Bearer two"})
 BUSY = make_runner("a", queue_running=1, queue_pending=399)
 SKEWED = make_runner("a", clock_skew=300)
+LEARNED = make_runner("a", queue_pending=0, tags=["comfyui-0.33.0"])
+UPDATED = make_runner("a", queue_pending=0, tags=["comfyui-0.34.0"], updated_at="2026-11-21T14:00:00Z")
 ODD = make_runner("a", gpu="odd")
 
 
@@ -52,6 +54,8 @@ def sight(
         (told(REBUILT), sight(TURNED), []),
         (told(A), sight(BUSY), []),
         (told(A), sight(SKEWED), ["changed a"]),
+        (told(BUSY), sight(LEARNED), []),
+        (told(LEARNED), sight(UPDATED), ["changed a"]),
         (told(A, whole=False), sight(RENAMED, whole=False), ["changed a"]),
         (told(A, B), sight(B), ["removed a"]),
         (told(A, B), sight(RENAMED, C), ["changed a", "added c", "removed b"]),

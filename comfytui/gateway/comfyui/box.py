@@ -127,7 +127,8 @@ class Box:
         """The server as a runner, with what was known of it last; it is not asked for that."""
         ahead = self._client.server_clock.ahead
         state = State.of(self._pulse.remaining, self._memory.running, self._partly, ahead)
-        return self._updates.dated(runner_of(self._server, self._stats, self._since, state), self._clock.now())
+        runner = runner_of(self._server, self._stats, self._since, state)
+        return self._updates.dated(runner, self._clock.now(), is_introduced=self._stats is not None)
 
     async def history(self) -> tuple[Workflow, ...]:
         """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.

@@ -39,6 +39,7 @@ MOST = 1_000
 """Jobs of one kind that are taken in, whatever a server lists."""
 # More real ones, each with its graph, do not fit into an answer that is taken.
 _MOST_SENT = 20_000
+_MOST_REMAINING = 10**9
 
 _STATUSES = {
     "pending": WorkflowStatus.QUEUED,
@@ -144,7 +145,7 @@ def read_history(body: object, most: int = MOST) -> Jobs:
 def read_remaining(body: object) -> int:
     """Read the answer of `/prompt`: how many jobs wait or run; ValueError with words where no ComfyUI says so."""
     remaining = count_of(mapping_of(mapping_of(body).get("exec_info")).get("queue_remaining"))
-    if remaining is None:
+    if remaining is None or remaining > _MOST_REMAINING:
         raise ValueError("expected exec_info with queue_remaining")
     return remaining
 

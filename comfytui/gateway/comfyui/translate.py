@@ -131,15 +131,16 @@ class Updates:
         self._told: Runner | None = None
         self._changed_at: datetime | None = None
 
-    def dated(self, runner: Runner, now: datetime) -> Runner:
-        """Return the runner, updated when anything but the length of its queue was last seen to have changed."""
+    def dated(self, runner: Runner, now: datetime, *, is_introduced: bool) -> Runner:
+        """Return the runner, updated when anything but the length of its queue was last seen to have changed.
+
+        Args:
+            runner: The runner as it is told now.
+            now: The time.
+            is_introduced: True if its server has said what it is; what is told for the first time has not changed.
+        """
         told = runner.model_copy(update={"queue_running": None, "queue_pending": None})
-        if self._told is not None and told != self._told and not _is_first_contact(self._told, told):
+        if self._told is not None and told != self._told:
             self._changed_at = now
-        self._told = told
+        self._told = told if is_introduced else None
         return runner.model_copy(update={"updated_at": self._changed_at}) if self._changed_at else runner
-
-
-def _is_first_contact(before: Runner, after: Runner) -> bool:
-    """Return True if a server has said for the first time what it is: that is news, and no change."""
-    return before.tags == (_PRODUCT,) and after.tags[:1] != before.tags

@@ -122,14 +122,16 @@ def test_runner_is_updated_when_something_changes_but_its_queue() -> None:
     old, new = (read_stats(recording(version, "idle-system_stats")) for version in ("0.3.64", "0.33.0"))
     steps = [
         (None, State(), 0),
+        (None, State(1, 9, ahead=300.0), 0),
         (old, State(0, 0), 0),
         (old, State(1, 3), 0),
-        (new, State(1, 2), 30),
-        (new, State(0, 0), 30),
-        (new, State(0, 0, ahead=300.0), 50),
-        (new, State(1, 0, ahead=300.0), 50),
+        (new, State(1, 2), 40),
+        (new, State(0, 0), 40),
+        (new, State(0, 0, ahead=300.0), 60),
+        (new, State(1, 0, ahead=300.0), 60),
     ]
     for second, (stats, state, updated) in enumerate(steps):
-        runner = updates.dated(runner_of(SERVER, stats, START, state), at(second * 10))
+        runner = runner_of(SERVER, stats, START, state)
+        runner = updates.dated(runner, at(second * 10), is_introduced=stats is not None)
         assert (runner.created_at, runner.updated_at) == (START, at(updated))
         assert runner.queue_pending == state.waiting
