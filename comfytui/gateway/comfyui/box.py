@@ -300,6 +300,7 @@ class Box:
             all_active=active.is_all,
             all_finished=finished.is_all,
             gap=active.gap,
+            apart=reading.apart,
             ahead=self._client.server_clock.ahead,
             arrivals=lambda count: self._arrivals.take(count, began),
         )

@@ -62,6 +62,7 @@ class Memory:
         gap: tuple[str, str] | None = None,
         ahead: float = 0.0,
         arrivals: Callable[[int], Sequence[datetime]] = lambda _: (),
+        apart: Sequence[Job] = (),
     ) -> None:
         """Take in a reading.
 
@@ -73,15 +74,17 @@ class Memory:
             all_finished: True if all finished jobs are listed.
             gap: Ids of two listed jobs; waiting jobs created between them are not listed.
             ahead: Seconds by which the server's clock is ahead of ours.
+            apart: Finished jobs read one by one, because they are older than those listed.
             arrivals: Returns when that many new jobs were queued, oldest first, or nothing if that is not known.
         """
-        by_id = _by_id(active or (), finished or ())
+        by_id = _by_id(active or (), (*(finished or ()), *apart))
         listed = {id: _continued(job, self._known.get(id), ahead) for id, job in by_id.items()}
         self._date(listed, arrivals)
+        of_list = {id: known for id, known in listed.items() if id not in {job.id for job in apart}}
         view = _View(
             gap=_between(gap, listed) if gap and not all_active else None,
-            created_since=None if all_finished else _oldest(listed, "created"),
-            ended_since=None if all_finished else _oldest(listed, "ended"),
+            created_since=None if all_finished else _oldest(of_list, "created"),
+            ended_since=None if all_finished else _oldest(of_list, "ended"),
             running_at=self._taken_at,
             tells_active=active is not None,
             tells_finished=finished is not None,
@@ -138,8 +141,11 @@ class Memory:
                 listed[id] = replace(known, job=replace(known.job, started=self._start(known.job, last_end, now)))
 
     def _start(self, job: Job, last_end: datetime, now: datetime) -> datetime | None:
-        if job.created:
+        if job.created and (last_end > _EPOCH or not job.number or (self._taken_at or now) <= job.created):
             return max(last_end, job.created)
+        if job.created:
+            # It may have waited for jobs that are in no history any more.
+            return None
         before = self._known.get(job.id)
         ran_before = before is not None and before.job.status is WorkflowStatus.RUNNING and _is_same(job, before.job)
         if self._taken_at is None or ran_before:

@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import quote
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.client import MAX_BODY
@@ -74,10 +75,12 @@ class Reading:
     Attributes:
         active: What waits and runs, read first.
         finished: The rest.
+        apart: Of the rest those that ended lately, but were created before those listed.
     """
 
     active: Half
     finished: Half
+    apart: tuple[Job, ...] = ()
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -129,6 +132,7 @@ class JobReader:
         self._contact = contact
         self._made = 0
         self._active_ids: frozenset[str] = frozenset()
+        self._running_ids: frozenset[str] = frozenset()
         self._is_long = False
         self.forget()
         self.pause = BRISK_SECONDS
@@ -157,14 +161,30 @@ class JobReader:
             self.pause = BRISK_SECONDS if is_brisk else _pause_after(max(self._made, self._client.received - before))
         if active.problem is not None and not (active.is_told or finished.is_told):
             raise active.problem
+        apart = await self._ended_apart(active, finished)
         self._remember(active)
-        return Reading(active, finished)
+        return Reading(active, finished, apart)
 
     def _active_half(self) -> Awaitable[Half]:
         return self._either(ACTIVE, self._listed_active, self._queue)
 
     def _finished_half(self) -> Awaitable[Half]:
         return self._either(_FINISHED, self._listed_finished, self._history)
+
+    async def _ended_apart(self, active: Half, finished: Half) -> tuple[Job, ...]:
+        """Return jobs that ran at the last reading and are in no list now: what waited long is not among the newest."""
+        if finished.is_all or not (active.is_told and finished.is_told):
+            return ()
+        lost = self._running_ids - {job.id for half in (active, finished) for job in half.jobs}
+        ended: list[Job] = []
+        for id in sorted(lost)[:RUNNING_LIMIT]:
+            try:
+                told = await ask(self._client, f"/history/{quote(id, safe='')}", read_history)
+            except BoxProblem:
+                # What became of it stays unknown.
+                continue
+            ended += (job for job in told.jobs if job.id == id)
+        return tuple(ended)
 
     def _has_lost_any(self, active: Half, finished: Half) -> bool:
         """Return True if a job that was active when read last is in neither half."""
@@ -175,6 +195,7 @@ class JobReader:
             # Those that wait may be out of view next time, unless all are listed.
             running = (job.id for job in active.jobs if active.is_all or job.status is WorkflowStatus.RUNNING)
             self._active_ids = frozenset(running)
+            self._running_ids = frozenset(job.id for job in active.jobs if job.status is WorkflowStatus.RUNNING)
 
     async def _either(
         self, half: str, listed: Callable[[], Awaitable[Half]], plain: Callable[[], Awaitable[Half]]

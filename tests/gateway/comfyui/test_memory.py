@@ -253,12 +253,34 @@ def test_job_that_ran_at_once_was_not_created_after_it_began() -> None:
 )
 def test_about_when_a_job_began(job: Job, finished: list[Job], started: float) -> None:
     memory = Memory()
-    memory.take([], [], at(7))
+    memory.take([], [], at(4))
     memory.take([job], finished, at(10))
     first = known_as(memory, "r")
     assert first.job.started == at(started)
     memory.take([job], [*finished, done("odd", 9, 0, 0, 40)], at(50))
     assert known_as(memory, "r") == first
+
+
+@pytest.mark.parametrize(("number", "started"), [(0, at(5)), (2, None)])
+def test_job_that_may_have_waited_for_others_unseen_began_at_no_known_time(
+    number: int, started: datetime | None
+) -> None:
+    memory = Memory()
+    for seconds in (3600, 3610):
+        memory.take([running("r", number, 5)], [], at(seconds), all_finished=True)
+        assert known_as(memory, "r").job.started == started
+
+
+def test_job_that_waited_long_and_ended_is_the_newest_end() -> None:
+    memory = Memory()
+    newer = [done(f"d{n}", n, n, n, n) for n in range(20, 40)]
+    memory.take([running("r", 1, 1)], newer, at(50))
+    failed = Job("r", WorkflowStatus.FAILED, 1, at(1), at(40), at(55))
+    memory.take([], newer, at(60), apart=[failed])
+    assert ids(memory, 3) == ["r", "d39", "d38"]
+    memory.take([], newer, at(70))
+    assert memory.shown()[0] == Known(failed)
+    assert all(not known.tags for known in memory.shown(100))
 
 
 def test_start_of_a_job_that_ran_before_it_was_watched_is_not_invented() -> None:

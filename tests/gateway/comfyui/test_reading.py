@@ -338,3 +338,17 @@ async def test_an_answer_that_is_none_of_comfyuis() -> None:
     async with ScriptedComfyUI() as box, aclosing(BoxClient(Server(box.url, "gpu"))) as client:
         with pytest.raises(Garbled, match="not as ComfyUI does"):
             await ask(client, "/prompt", read)
+
+
+async def test_job_that_waited_long_and_ended_is_read_apart() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.put(*(job(f"f{number}", number=-number, created=MINUTE + number) for number in range(1, 30)))
+        box.put(job("old", "in_progress", created=MINUTE))
+        assert (await reader.read()).apart == ()
+        box.put(job("old", "failed", created=MINUTE, ended=MINUTE + 90_000))
+        asked(box)
+        reading = await reader.read()
+        assert [(ended.id, ended.status) for ended in reading.apart] == [("old", WorkflowStatus.FAILED)]
+        assert "/history/old" in asked(box)
+        assert (await reader.read()).apart == ()
+        assert "/history/old" not in asked(box)
