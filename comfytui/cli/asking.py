@@ -206,7 +206,7 @@ def ask(args: argparse.Namespace, work: Callable[[Asker], Awaitable[Answer]]) ->
         answer = await answered(source, progress, work, no_wait=args.no_wait, seconds=timeout)
         progress.clear()
         write(answer, args.format)
-        return ExitStatus.OK
+        return answer.status
 
     return perform(args, asked)
 

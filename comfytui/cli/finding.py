@@ -13,6 +13,7 @@ from comfytui.cli.asking import NotFoundHereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.collation import fold
 from comfytui.engine.names import name_or_id
+from comfytui.engine.whole import merged, outdated, total_of
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStatus
@@ -22,6 +23,8 @@ __all__ = ["Found", "all_runners", "asked_of", "one_page", "the_one"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST_NAMED = 5
+# Changes of a list while it is read, beyond which it is not read again.
+_MOST_CHANGES = 5
 
 _T = TypeVar("_T")
 
@@ -34,11 +37,13 @@ class Found:
         runners: In the order of the API, each id once.
         total: How many the whole list has by the API, None where it does not say.
         unreadable: How many entries were no runners.
+        changed: True if the list changed again and again while it was read, so that runners may be missing.
     """
 
     runners: tuple[Runner, ...]
     total: int | None
     unreadable: int = 0
+    changed: bool = False
 
 
 async def one_page(asker: Asker, page: int, per_page: int, status: RunnerStatus | None) -> Found:
@@ -48,56 +53,112 @@ async def one_page(asker: Asker, page: int, per_page: int, status: RunnerStatus 
 
 
 async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None) -> Found:
-    """The runners of all pages; raises as `comfytui.cli.asking.Asker` does."""
+    """Return the runners of all pages; raises as `comfytui.cli.asking.Asker` does.
+
+    Pages from before a change of the list are read again; a list that goes on changing is told of.
+    """
     pages = _Pages(per_page)
-    while not pages.is_over:
-        if pages.read:
-            asker.progress.tell(f"{len(pages.runners)} of {pages.total or 'some'} runners")
+    while (number := pages.next) is not None:
+        if pages.changes and number <= pages.read:
+            asker.progress.tell("the list changed while it was read; reading it again")
+        elif pages.read:
+            asker.progress.tell(f"{len(pages.ids)} of {pages.total or 'some'} runners")
         try:
-            pages.add(await asker.page(pages.read + 1, per_page, status))
+            pages.add(number, await asker.page(number, per_page, status))
         except (BadRequest, NotFound):
-            if not pages.is_done:
+            # What an API answers beyond its last page is documented nowhere, and the list may have become shorter.
+            if number > 1 and pages.is_promised(number):
+                pages.add(1, await asker.page(1, per_page, status))
+            if pages.is_promised(number):
                 raise
-            # It was not promised, and what an API answers beyond its last page is documented nowhere.
-            break
-    total = None if pages.total is None else max(pages.total, len(pages.runners))
-    return Found(tuple(pages.runners.values()), total, pages.unreadable)
+            pages.end_before(number)
+    found = pages.found()
+    if found.changed:
+        asker.progress.say("The list changed again and again while it was read: runners may be missing. Run it again.")
+    return found
 
 
 @dataclass(slots=True)
 class _Pages:
-    """The pages that were read, one after another, and whether they are all there are.
+    """The pages that were read, and which to read next until they are all there are.
 
     The total says so. Where it is wrong, or the pages are not as large as they were to be, they end where one brings
     nothing new.
+
+    Attributes:
+        answers: Each page by its number, with the count of answers until then.
+        changes: How often the total was another than in the answer before.
     """
 
     per_page: int
-    runners: dict[str, Runner] = field(default_factory=dict)
+    answers: dict[int, tuple[RunnerPage, int]] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
     total: int | None = None
-    unreadable: int = 0
-    read: int = 0
+    asked: int = 0
+    changes: int = 0
     is_over: bool = False
     is_short: bool = False
 
     @property
-    def is_done(self) -> bool:
-        """Whether as many pages were read as there are by the total; one at least."""
-        return self.read > 0 and self.read * self.per_page >= (self.total or 0)
+    def read(self) -> int:
+        """How many pages were read, each counted once."""
+        return len(self.answers)
 
-    def add(self, page: RunnerPage) -> None:
-        """Take the next page."""
-        known = len(self.runners)
+    def is_promised(self, number: int) -> bool:
+        """Return True if there must be this page by the total."""
+        return number == 1 or (number - 1) * self.per_page < (self.total or 0)
+
+    def end_before(self, number: int) -> None:
+        """Note that there is no such page."""
+        self.answers.pop(number, None)
+        self.is_over = True
+
+    @property
+    def next(self) -> int | None:
+        """The page to read next, or None if all that there are were read."""
+        if self.changes <= _MOST_CHANGES and (again := self._outdated):
+            return again[0]
+        return None if self.is_over else self.read + 1
+
+    def add(self, number: int, page: RunnerPage) -> None:
+        """Take in a page."""
+        self.asked += 1
+        is_again = number in self.answers
+        if not is_again:
+            self._take_next(page)
+        if not self.answers:
+            self.total = page.total
+        if (total := total_of(page)) is not None:
+            self.changes += self.total not in (None, total)
+            self.total = total
+        self.answers[number] = page, self.asked
+        read = (page for page, _ in self.answers.values()) if is_again else (page,)
+        self.ids = {runner.id for each in read for runner in each.runners} | (set() if is_again else self.ids)
+
+    def found(self) -> Found:
+        """Return the runners of all pages, each once."""
+        runners = merged([(page, float(asked)) for page, asked in self._current])
+        total = None if self.total is None else max(self.total, len(runners))
+        unreadable = sum(page.unreadable for page, _ in self._current)
+        return Found(runners, total, unreadable, changed=bool(self._outdated))
+
+    @property
+    def _current(self) -> list[tuple[RunnerPage, int]]:
+        return [self.answers[number] for number in sorted(self.answers)]
+
+    @property
+    def _outdated(self) -> list[int]:
+        return outdated({number: (float(asked), page) for number, (page, asked) in self.answers.items()})
+
+    def _take_next(self, page: RunnerPage) -> None:
+        """Decide by the next page, which is about to be taken in, whether it is the last one."""
         left = (page.total or 0) - self.read * self.per_page
         self.is_short = self.is_short or len(page.runners) + page.unreadable < min(self.per_page, left)
-        self.total = page.total
-        self.unreadable += page.unreadable
-        self.read += 1
-        for runner in page.runners:
-            self.runners.setdefault(runner.id, runner)
-        is_new = len(self.runners) > known or (page.unreadable > 0 and not self.is_done)
-        is_right = self.total is not None and len(self.runners) <= self.total and not self.is_short
-        self.is_over = not is_new or (is_right and self.is_done)
+        is_done = (self.read + 1) * self.per_page >= (page.total or 0)
+        ids = self.ids | {runner.id for runner in page.runners}
+        is_new = len(ids) > len(self.ids) or (page.unreadable > 0 and not is_done)
+        is_right = page.total is not None and len(ids) <= page.total and not self.is_short
+        self.is_over = not is_new or (is_right and is_done)
 
 
 async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[_T]]) -> tuple[str, _T]:

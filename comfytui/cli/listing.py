@@ -14,6 +14,7 @@ from comfytui.cli.asking import ask, is_silence
 from comfytui.cli.columns import RUNNER_COLUMNS, USUAL_OF_RUNNERS, chosen, needs, order
 from comfytui.cli.finding import all_runners, one_page
 from comfytui.cli.patience import within
+from comfytui.cli.status import ExitStatus
 from comfytui.cli.tables import Table
 from comfytui.cli.writing import Answer
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner, Workflow
     from comfytui.cli.asking import Asker
+    from comfytui.cli.finding import Found
     from comfytui.engine.sorting import Sort
 
 __all__ = ["Listed", "Wanted", "listed", "query_of", "run", "wanted_by"]
@@ -61,10 +63,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """What was found: what is known of each, and how many there are, on other pages too."""
+    """What was found: what is known of each, and how many there are, on other pages too.
+
+    Attributes:
+        changed: True if the list changed again and again while it was read, so that runners may be missing.
+    """
 
     facts: tuple[Facts, ...]
     total: int
+    changed: bool = False
 
 
 def run(args: argparse.Namespace) -> int:
@@ -124,6 +131,8 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_secon
         found = await all_runners(asker, _page_size(wanted), wanted.status)
     if found.unreadable:
         asker.progress.say(f"{found.unreadable} entries of the list are no runners, and left out.")
+    if is_whole and not found.changed and wanted.status is None and _missing(found):
+        asker.progress.say(f"The API promises {found.total} runners, but its pages have {len(found.runners)}.")
     # The API of an older deployment does not know the parameter, and counts them all.
     runners = [runner for runner in found.runners if wanted.status in (None, runner.status)]
     inquiry = _Inquiry(asker, runner_seconds)
@@ -135,7 +144,12 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_secon
         facts = facts[(wanted.page - 1) * size : wanted.page * size]
     if in_columns:
         facts = await inquiry.informed(facts, needs(wanted.columns))
-    return Listed(tuple(facts), total)
+    return Listed(tuple(facts), total, found.changed)
+
+
+def _missing(found: Found) -> int:
+    """Return how many runners the pages have less than the API promises."""
+    return max(0, (found.total or 0) - len(found.runners) - found.unreadable)
 
 
 def _page_size(wanted: Wanted) -> int:
@@ -240,4 +254,5 @@ def _answer(found: Listed, columns: tuple[str, ...], *, only_columns: bool) -> A
         rows=lambda: [dict(zip(columns, row, strict=True)) for row in rows()] if only_columns else items,
         fields=columns if only_columns else RUNNER_FIELDS,
         table=lambda: Table(columns, tuple(rows())),
+        status=ExitStatus.CHANGED if found.changed else ExitStatus.OK,
     )

@@ -51,12 +51,13 @@ configuration (config.toml in ~/.config/comfytui, or where the platform has such
 What a flag says comes first, then the environment, then the profile, then the rest of the configuration.
 
 exit status: 0 fine, 1 the API said no or the dashboard failed, 2 usage, 3 token missing, wrong or expired,
-  4 unreachable or timed out, 5 cooling down and --no-wait, 129 the terminal went, 130 interrupted, 143 told to end
+  4 unreachable or timed out, 5 cooling down and --no-wait, 6 the list went on changing while it was read,
+  129 the terminal went, 130 interrupted, 143 told to end
 """
 
 _STATUSES = """\
 exit status: 0 fine, 1 the API said no, 2 usage, 3 token missing, wrong or expired, 4 unreachable or timed out,
-  5 cooling down and --no-wait, 130 interrupted
+  5 cooling down and --no-wait, 6 the list went on changing while it was read, 130 interrupted
 """
 
 _RUNNER_KEYS = "name, status, reach, last, when, queue, tags, endpoint, created or updated"

@@ -10,6 +10,7 @@ from comfytui.cli.changes import Sight
 from comfytui.engine.folding import MAX_HISTORIES
 from comfytui.engine.query import Facts, Need, Query
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS
+from comfytui.engine.whole import sure_on
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from comfytui.engine.view import View
 
 __all__ = ["attention_for", "limits", "sight_of"]
-
-# What is answered this many times later than answers usually take was asked after what it is compared with.
-_SLACK = 2.0
 
 
 def attention_for(attention: Attention, query: Query, view: View) -> Attention:
@@ -33,14 +31,20 @@ def attention_for(attention: Attention, query: Query, view: View) -> Attention:
 
 
 def sight_of(snapshot: Snapshot, view: View, query: Query) -> Sight:
-    """What a view of the whole list shows; it is whole once all pages, and all that the query needs, were asked for."""
+    """What a view of the whole list shows.
+
+    It is whole once all pages, none from before the list last changed, and all that the query needs were asked for.
+    """
+    answered_on = _answered_on(snapshot)
     return Sight(
-        found={runner.id: runner for runner in view.runners},
-        listed={runner.id for runner in view.loaded},
+        found={runner.id: runner for runner in view.runners if runner.id not in view.missing},
+        listed={runner.id for runner in view.loaded} - view.missing,
         departed={departure.runner_id for departure in snapshot.departed},
-        whole=view.searched.is_complete and all(_was_asked(snapshot, each, query) for each in _judged(query, view)),
-        seen_on=max(_answered_on(snapshot), default=0.0),
-        sure_on=_sure_on(snapshot),
+        whole=view.searched.is_complete
+        and not view.is_changing
+        and all(_was_asked(snapshot, each, query) for each in _judged(query, view)),
+        seen_on=max(answered_on, default=0.0),
+        sure_on=sure_on(answered_on, snapshot.response_time),
     )
 
 
@@ -75,9 +79,3 @@ def _was_asked(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
 def _answered_on(snapshot: Snapshot) -> list[float]:
     moments = (snapshot.page_at(key).fetched_on for key in snapshot.page_keys)
     return [-inf if moment is None else moment for moment in moments]
-
-
-def _sure_on(snapshot: Snapshot) -> float:
-    """One page is sure at once; of several each must have been asked since."""
-    answered = _answered_on(snapshot)
-    return inf if len(answered) == 1 else min(answered) - _SLACK * snapshot.response_time

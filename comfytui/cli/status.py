@@ -28,5 +28,8 @@ class ExitStatus(IntEnum):
     COOLING_DOWN = 5
     """The API wants to be left alone, and there was to be no waiting."""
 
+    CHANGED = 6
+    """The list changed again and again while it was read: what was found is written, but may lack runners."""
+
     INTERRUPTED = 130
     """Ctrl+C."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from comfytui.cli.output import is_terminal, write_json, write_line, write_lines, write_text
+from comfytui.cli.status import ExitStatus
 from comfytui.cli.tables import Table, aligned, plain
 
 __all__ = ["SCHEMA", "Answer", "write"]
@@ -25,6 +26,7 @@ class Answer:
         rows: The same for CSV.
         fields: What the cells of CSV are called, even where there are no rows.
         table: For people, made only if it is wanted.
+        status: What the process ends with.
     """
 
     document: Mapping[str, object]
@@ -32,6 +34,7 @@ class Answer:
     rows: Callable[[], Sequence[Mapping[str, object]]]
     fields: Sequence[str]
     table: Callable[[], Table]
+    status: ExitStatus = ExitStatus.OK
 
 
 def write(answer: Answer, form: str | None) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, WINDOW
 from comfytui.engine.pacing import room_by_time
+from comfytui.engine.whole import outdated_keys
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,6 +24,8 @@ MAX_SWEPT = 4
 
 # Of the pace of the list: what is older than this is due whether it is its turn or not.
 _OVERDUE = 1.5
+# Of the interval in force: what is from before the list last changed is due again so soon.
+_AGAIN = 0.5
 # Seconds that key presses may hold a sweep up before it goes first.
 _HELD_UP = 1.5 * WINDOW
 
@@ -48,7 +51,7 @@ def next_swept(snapshot: Snapshot, standing: Standing) -> Swept | None:
 
     What was never asked is due at once, in order. From then on it is the turn of the oldest each time that another
     part of `list_pace` has gone by, so that a sweep is spread all over it. What is much older than that, as all is
-    after a sleep, is due at once again.
+    after a sleep, is due at once again, and what is from before the list last changed soon.
     """
     keys = snapshot.page_keys
     pace = math.inf if snapshot.attention.paused else snapshot.list_pace
@@ -60,6 +63,10 @@ def next_swept(snapshot: Snapshot, standing: Standing) -> Swept | None:
     }
     if not due:
         return None
+    for key in outdated_keys(feeds):
+        # Soon, but not at once: a list may change for ever.
+        if key in due and pace < math.inf:
+            due[key] = min(due[key], (feeds[key].tried_on or 0.0) + _AGAIN * snapshot.pace)
     answered = {
         key: feed.fetched_on for key in due if (feed := feeds[key]).problem is None and feed.fetched_on is not None
     }

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import math
+from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.engine.query import Facts, Need, Query, is_known
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS
 from comfytui.engine.sorting import needs, sort_runners
-from comfytui.engine.whole import last_page, whole_keys
+from comfytui.engine.whole import last_page, merged, outdated_keys, sure_on, whole_keys
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Runner, RunnerPage, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow
     from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
+    from comfytui.engine.resources import PageKey
     from comfytui.engine.snapshot import Snapshot
     from comfytui.engine.sorting import Sort
 
@@ -58,12 +60,16 @@ class View(NamedTuple):
         known: Of how many of the runners loaded all is known that filter and order look at; None where they look at
             nothing but the list.
         loaded: All that are loaded, in the API's order.
+        missing: The ids of those that no page has at present: they may be between two pages that shift.
+        is_changing: True if pages are loaded from before the list last changed; those are asked again soon.
     """
 
     runners: tuple[Runner, ...] = ()
     searched: Searched = Searched()
     known: int | None = None
     loaded: tuple[Runner, ...] = ()
+    missing: frozenset[str] = frozenset()
+    is_changing: bool = False
 
 
 class _Basis(NamedTuple):
@@ -112,17 +118,21 @@ class Viewer:
         self._view = View()
         self._pages: tuple[RunnerPage, ...] = ()
         self._overlap = False
+        self._status: RunnerStatus | None = None
+        self._missing: dict[str, float] = {}
         self._basis = _Basis((), Query(), None, {}, {})
 
     def view(self, snapshot: Snapshot, query: Query, sort: Sort | None) -> View:
         """The runners of the list in view that match, out of the pages of the whole list that are loaded.
 
         Without a sort they are in the API's order. A runner that is on two pages, for pages shift while they are
-        loaded, counts once, as the newer answer has it.
+        loaded, counts once, as the newer answer has it. One that was there and is on no page stays while some pages are
+        from before a change of the list, for it may be on one of those now, unless it is known to have departed.
         """
         total = snapshot.total
         keys = whole_keys(snapshot.attention.page.status, total, snapshot.pages)
-        self._find(self._list([snapshot.page_at(key) for key in keys]), query, sort, snapshot)
+        feeds = {key: snapshot.page_at(key) for key in keys}
+        self._find(self._list(feeds, snapshot), query, sort, snapshot)
         searched = Searched(
             pages=len(self._pages),
             of=last_page(keys, total, snapshot.pages),
@@ -130,20 +140,46 @@ class Viewer:
             total=total,
             capped=total is not None and total > MAX_WHOLE_RUNNERS,
         )
-        if searched != self._view.searched:
-            self._view = self._view._replace(searched=searched)
+        told = (searched, frozenset(self._missing), bool(outdated_keys(feeds)))
+        if told != (self._view.searched, self._view.missing, self._view.is_changing):
+            self._view = self._view._replace(searched=told[0], missing=told[1], is_changing=told[2])
         return self._view
 
-    def _list(self, feeds: Iterable[Feed[RunnerPage]]) -> tuple[Runner, ...]:
+    def _list(self, feeds: Mapping[PageKey, Feed[RunnerPage]], snapshot: Snapshot) -> tuple[Runner, ...]:
         """The runners of these pages; where some are on two of them, it matters too which of the pages is newer."""
-        aged = [(feed.value, feed.fetched_on or 0.0) for feed in feeds if feed.value is not None]
+        aged = [(feed.value, feed.fetched_on or 0.0) for feed in feeds.values() if feed.value is not None]
         pages = tuple(page for page, _ in aged)
-        if not self._overlap and _are_same(pages, self._pages):
+        if not self._overlap and not self._missing and _are_same(pages, self._pages):
             return self._basis.listed
-        listed = _merged(aged)
+        listed = merged(aged)
         self._overlap = len(listed) < sum(len(page.runners) for page in pages)
         self._pages = pages
-        return _kept(self._basis.listed, listed)
+        return _kept(self._basis.listed, self._with_missing(listed, feeds, snapshot))
+
+    def _with_missing(
+        self, listed: tuple[Runner, ...], feeds: Mapping[PageKey, Feed[RunnerPage]], snapshot: Snapshot
+    ) -> tuple[Runner, ...]:
+        """Return the list with those of before that may be on a page which was asked too early, where they were."""
+        before, self._status = self._status, snapshot.attention.page.status
+        known = self._basis.listed if before == self._status else ()
+        moments = [-math.inf if feed.fetched_on is None else feed.fetched_on for feed in feeds.values()]
+        # A list that changes for ever has outdated pages for ever: what was missing for all of them is gone.
+        sure = sure_on(moments, snapshot.response_time) if outdated_keys(feeds) else math.inf
+        gone = {departure.runner_id for departure in snapshot.departed}
+        there = {runner.id for runner in listed}
+        since = {runner.id: self._missing.get(runner.id, max(moments)) for runner in known if runner.id not in there}
+        self._missing = {each: moment for each, moment in since.items() if moment >= sure and each not in gone}
+        if not self._missing:
+            return listed
+        behind: dict[str, list[Runner]] = {}
+        last = ""
+        for runner in known:
+            if runner.id in self._missing:
+                behind.setdefault(last, []).append(runner)
+            elif runner.id in there:
+                last = runner.id
+        placed = ((runner, *behind.get(runner.id, ())) for runner in listed)
+        return (*behind.get("", ()), *(each for group in placed for each in group))
 
     def _find(self, listed: tuple[Runner, ...], query: Query, sort: Sort | None, snapshot: Snapshot) -> None:
         asked = query.needs | (needs(sort) if sort is not None else frozenset())
@@ -174,16 +210,6 @@ def _value(runner_id: str, feeds: Mapping[str, Feed[V]]) -> V | None:
 def _reachable(runner_id: str, checkups: _Checkups) -> bool | None:
     checkup = _value(runner_id, checkups)
     return None if checkup is None else checkup.reachable
-
-
-def _merged(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:
-    """The runners of pages of these ages, each once: where the newest page that has it has it."""
-    place_of: dict[str, int] = {}
-    for place in sorted(range(len(pages)), key=lambda place: pages[place][1], reverse=True):
-        for runner in pages[place][0].runners:
-            place_of.setdefault(runner.id, place)
-    placed = ((place, runner) for place, (page, _) in enumerate(pages) for runner in page.runners)
-    return tuple(runner for place, runner in placed if place_of[runner.id] == place)
 
 
 def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:

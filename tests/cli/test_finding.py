@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,6 +12,7 @@ from comfytui.cli.finding import Found, all_runners, asked_of, one_page, the_one
 from comfytui.config.settings import SettingsError
 from comfytui.engine.resources import PageKey, RunnerKey
 from tests.support.builders import make_page, make_runner
+from tests.support.changing import ChangingSource
 from tests.support.clock import FakeClock
 from tests.support.source import ScriptedSource
 
@@ -104,6 +106,81 @@ async def test_a_page_that_was_promised_may_not(pages: list[RunnerPage]) -> None
     source.pages[PageKey(len(pages) + 1, 2)] = BadRequest(*AT, "no such page", 400)
     with pytest.raises(BadRequest):
         await all_runners(asker, 2)
+
+
+def become(after: list[str], _before: list[str]) -> list[str]:
+    return after
+
+
+def changing(ids: str, *changes: str) -> tuple[Asker, ChangingSource]:
+    """Who asks a list of these runners, and the list: it has those of `changes`, one after another, after each page."""
+    clock = FakeClock()
+    source = ChangingSource(clock, list(ids))
+    source.changes = [partial(become, list(after)) for after in changes]
+    return Asker(source, clock, Progress(clock)), source
+
+
+def numbers(source: ScriptedSource) -> list[int]:
+    return [key.page for key in source.asked if isinstance(key, PageKey)]
+
+
+@pytest.mark.parametrize(
+    ("ids", "changes", "found", "asked"),
+    [
+        ("abcdef", ["bcdef"], "bcdef", [1, 2, 1, 3]),
+        ("abcdef", ["abcdef", "bcdef"], "bcdef", [1, 2, 3, 1, 2]),
+        ("abcdef", ["cdef"], "cdef", [1, 2, 1]),
+        ("abcdef", ["nabcdef"], "nabcdef", [1, 2, 1, 3, 4]),
+        ("abcdef", ["bcdef", "bcdef", "nbcdef"], "nbcdef", [1, 2, 1, 3, 1, 2]),
+        ("abcdef", ["bcdef", "nbcdef"], "nbcdef", [1, 2, 1, 2, 3]),
+        ("abc", ["bc"], "bc", [1, 2, 1]),
+        ("ab", [], "ab", [1]),
+        ("abcdef", [""], "ab", [1, 2]),
+    ],
+    ids=[
+        "deleted on the first page",
+        "deleted later",
+        "a page less",
+        "added",
+        "deleted, then added",
+        "deleted, then added at once",
+        "last page emptied",
+        "nothing changed",
+        "all gone",
+    ],
+)
+async def test_list_that_changes_between_pages_is_read_again(
+    ids: str, changes: list[str], found: str, asked: list[int]
+) -> None:
+    asker, source = changing(ids, *changes)
+    all_there_are = await all_runners(asker, 2)
+    assert "".join(runner.id for runner in all_there_are.runners) == found
+    assert not all_there_are.changed
+    assert numbers(source) == asked
+
+
+async def test_list_that_changes_at_every_page_is_read_to_its_end_and_told_of(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asker, source = changing("abcdefghijkl")
+    source.changes = [lambda ids: ids[1:] if len(ids) % 2 == 0 else ["z", *ids] for _ in range(1000)]
+    all_there_are = await all_runners(asker, 2)
+    assert all_there_are.changed
+    assert all_there_are.runners[-1].id == "l"
+    assert len(source.asked) <= 20
+    assert "list changed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("error", [BadRequest(*AT, "no such page", 400), NotFound(*AT, "no such page", 404)])
+@pytest.mark.parametrize(
+    ("changes", "found"), [(["ab"], "ab"), (["abcdef", "ab"], "ab"), (["abcdef", "abc"], "abc"), (["bcde"], "bcde")]
+)
+async def test_page_that_is_gone_meanwhile_is_the_end(changes: list[str], found: str, error: ComfyControlError) -> None:
+    asker, source = changing("abcdef", *changes)
+    source.beyond = error
+    all_there_are = await all_runners(asker, 2)
+    assert "".join(runner.id for runner in all_there_are.runners) == found
+    assert not all_there_are.changed
 
 
 async def test_one_page() -> None:

@@ -21,6 +21,7 @@ from comfytui.engine.query import parse
 from comfytui.engine.resources import HistoryKey, PageKey, StatsKey
 from comfytui.sources import UnusableTokenError
 from tests.support.builders import make_page, make_runner, make_workflow
+from tests.support.changing import ChangingSource
 from tests.support.clock import START, FakeClock, settle
 from tests.support.source import ScriptedSource
 
@@ -390,3 +391,22 @@ async def test_token_that_was_never_taken_ends_the_watch_at_once() -> None:
     async with watching(errors={"list": INVALID}, renew=renew) as at:
         with pytest.raises(Unauthorized):
             await at.task
+
+
+async def test_runner_deleted_while_the_list_is_read_makes_no_other_one_come_or_go() -> None:
+    clock = FakeClock()
+    allowance = LocalAllowance(clock)
+    source = ChangingSource(clock, [f"r{number}" for number in range(250)], allowance)
+    source.changes = [lambda ids: ids[1:]]
+    events: list[Mapping[str, object]] = []
+
+    async def connect() -> ChangingSource:
+        return source
+
+    task = asyncio.create_task(watch(connect, clock, allowance, Watched(), events.append, lambda _: None))
+    await clock.advance(120)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    told = [(event["event"], event["runner_id"]) for event in events]
+    assert sorted(told) == sorted([("removed", "r0"), *(("runner", f"r{number}") for number in range(250))])

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from comfytui.cli.status import ExitStatus
 from comfytui.config.secrets import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
 from tests.contract.gateways import on_a_socket
 from tests.e2e.rig import PROGRAM, TOKEN, client_environ, says
+from tests.support.misbehaving import MisbehavingServer, Mood
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.support.scripted import Exchange
 
 RUNNERS = [{"id": f"r{number}", "name": f"runner {number}", "status": "active"} for number in range(3)]
 
@@ -191,3 +195,34 @@ def test_ctrl_c_while_it_waits(environ: dict[str, str]) -> None:
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
         assert (process.stdout.read(), process.stderr.read()) == ("", "")
+
+
+def changes_of(server: MisbehavingServer, most: int) -> Mood:
+    """The usual answers, and a runner is deleted after each of the first pages."""
+    left = most
+
+    async def mood(exchange: Exchange, usual: bytes) -> None:
+        nonlocal left
+        await exchange.send(usual)
+        if left:
+            left -= 1
+            server.fleet = server.fleet[1:]
+
+    return mood
+
+
+@pytest.mark.parametrize(("most", "status"), [(1, ExitStatus.OK), (1000, ExitStatus.CHANGED)])
+def test_list_that_changes_while_it_is_read(environ: dict[str, str], most: int, status: ExitStatus) -> None:
+    with MisbehavingServer(runners=30).in_a_thread() as server:
+        everybody = {runner["id"] for runner in server.fleet}
+        server.mood = changes_of(server, most)
+        environ |= client_environ(server.url, server.token)
+        done = call("runners", "--json", "--per-page", "5", "--columns", "id", environ=environ)
+        left = [runner["id"] for runner in server.fleet]
+    assert done.returncode == status
+    found = [runner["id"] for runner in json.loads(done.stdout)["runners"]]
+    if most == 1:
+        assert (found, done.stderr) == (left, "")
+    else:
+        assert set(found) < everybody
+        assert "list changed" in done.stderr

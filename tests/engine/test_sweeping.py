@@ -97,6 +97,17 @@ def test_what_is_under_way_is_not_next() -> None:
     assert next_swept(Snapshot(attention=WHOLE), standing) is None
 
 
+def test_page_from_before_a_change_of_the_list_is_due_soon() -> None:
+    paces = known(*[10.0] * 40)
+    assert due(paces)[1] > -8.0
+    before = paces.pages[page(7)]
+    changed = replace(before, value=make_page(make_runner(), total=3_999), fetched_on=NOW - 1.0)
+    snapshot = paces._replace(pages={**paces.pages, page(7): changed})
+    assert due(snapshot) == (1, -7.5)
+    paused = snapshot._replace(attention=PAUSED)
+    assert next_swept(paused, LATELY) == next_swept(paces._replace(attention=PAUSED), LATELY)
+
+
 class TestRhythm:
     """When the page that comes next may be asked, as far as the sweep alone is concerned."""
 

@@ -237,3 +237,57 @@ def test_a_query_that_is_taken_back_leaves_everything() -> None:
     everything = viewer.view(THREE, ALL, None)
     assert len(viewer.view(THREE, parse("r00"), None).runners) == 9
     assert viewer.view(THREE, ALL, None) == everything
+
+
+class TestChangingList:
+    """A runner is deleted between the answers of two pages, so the first of the second one moves to the first."""
+
+    LESS = make_page(*runners(102, 200), make_runner("r201"), total=249)
+
+    def changing(self) -> Snapshot:
+        return answered(THREE, 2, self.LESS, 4.0)
+
+    def test_runner_between_two_pages_stays_where_it_was(self) -> None:
+        viewer = Viewer()
+        viewer.view(THREE, ALL, None)
+        view = viewer.view(self.changing(), ALL, None)
+        assert ids(view) == [f"r{number:03}" for number in range(1, 251)]
+        assert (view.missing, view.is_changing) == (frozenset({"r101"}), True)
+
+    def test_deleted_runner_goes_once_the_other_pages_were_asked_again(self) -> None:
+        viewer = Viewer()
+        viewer.view(THREE, ALL, None)
+        snapshot = self.changing()
+        viewer.view(snapshot, ALL, None)
+        first = make_page(*runners(2, 101), total=249)
+        snapshot = answered(snapshot, 1, first, 5.0)
+        assert "r001" in ids(viewer.view(snapshot, ALL, None))
+        snapshot = answered(snapshot, 3, make_page(*runners(202, 250), total=249), 6.0)
+        view = viewer.view(snapshot, ALL, None)
+        assert ids(view) == [f"r{number:03}" for number in range(2, 251)]
+        assert (view.missing, view.is_changing) == (frozenset(), False)
+
+    def test_runner_that_has_departed_goes_at_once(self) -> None:
+        viewer = Viewer()
+        viewer.view(THREE, ALL, None)
+        view = viewer.view(depart(self.changing(), "r101", seen(4.5)), ALL, None)
+        assert "r101" not in ids(view)
+
+    def test_list_that_changes_for_ever_keeps_nothing_for_ever(self) -> None:
+        viewer = Viewer()
+        viewer.view(THREE, ALL, None)
+        snapshot = self.changing()
+        for on in range(5, 20):
+            page = make_page(*runners(202, 250), total=200 + on)
+            snapshot = answered(snapshot, 1 + on % 3, page, float(on))
+            viewer.view(snapshot, ALL, None)
+        view = viewer.view(snapshot, ALL, None)
+        assert view.is_changing
+        assert "r101" not in ids(view)
+
+    def test_runners_of_another_list_are_not_missing(self) -> None:
+        viewer = Viewer()
+        viewer.view(THREE, ALL, None)
+        disabled = Attention(PageKey(status=RunnerStatus.DISABLED), whole=True)
+        other = loaded([], total=0, attention=disabled)
+        assert viewer.view(other, ALL, None).missing == frozenset()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import pytest
@@ -8,7 +9,17 @@ from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS, PageKey
 from comfytui.engine.snapshot import Attention
-from comfytui.engine.whole import WHOLE_PAGES, front, is_of_list, last_page, page_keys, whole_keys, worst
+from comfytui.engine.whole import (
+    WHOLE_PAGES,
+    front,
+    is_of_list,
+    last_page,
+    outdated,
+    page_keys,
+    sure_on,
+    whole_keys,
+    worst,
+)
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 
@@ -93,3 +104,36 @@ def test_the_worst_is_what_failed_for_longest_else_what_was_answered_longest_ago
     assert worst([never, new, old]) is old
     assert worst([old, failed, never]) is failed
     assert worst([old, failed, failed_for_longer, failed]) is failed_for_longer
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([], []),
+        ([(1.0, 5)], []),
+        ([(1.0, 5), (2.0, 5), (3.0, 5)], []),
+        ([(1.0, 5), (2.0, 4)], [0]),
+        ([(1.0, 5), (1.0, 4), (1.0, 4)], [0]),
+        ([(3.0, 4), (2.0, 4), (1.0, 5)], [2]),
+        ([(1.0, 5), (2.0, 4), (3.0, 5)], [0, 1]),
+        ([(1.0, None), (2.0, 5), (3.0, None)], []),
+        ([(1.0, None), (2.0, 5), (3.0, 4)], [0, 1]),
+    ],
+)
+def test_pages_from_before_the_total_last_changed_are_outdated(
+    answers: list[tuple[float, int | None]], expected: list[int]
+) -> None:
+    one = make_page(make_runner())
+    pages = {index: (on, one.model_copy(update={"total": total})) for index, (on, total) in enumerate(answers)}
+    assert outdated(pages) == expected
+
+
+def test_empty_page_beyond_the_last_tells_of_no_change() -> None:
+    assert outdated({1: (1.0, make_page(make_runner(), total=1)), 2: (2.0, make_page(total=0))}) == []
+    assert outdated({1: (1.0, make_page(make_runner(), total=2)), 2: (2.0, make_page(total=1))}) == [1]
+
+
+def test_what_is_missing_is_sure_once_all_pages_were_asked_since() -> None:
+    assert sure_on([5.0], 1.0) == math.inf
+    assert sure_on([5.0, 9.0], 1.0) == 3.0
+    assert sure_on([5.0, -math.inf], 1.0) == -math.inf
