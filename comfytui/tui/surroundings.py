@@ -34,6 +34,14 @@ _TEXTUAL_NAMES = {
 _ESCAPE_DELAY_OVER_SSH = "500"
 """Milliseconds: on a slow link the parts of one key come as far apart."""
 
+_MAX_ESCAPE_DELAY = 10_000
+"""Milliseconds."""
+
+# With them Textual loads another driver, presses keys, takes a picture and ends, or logs; Rich counts cells in another
+# way or takes anything for a terminal; websockets ends on what is no number. None of that is for users of this program.
+_LIBRARIES_PREFIXES = ("TEXTUAL_", "WEBSOCKETS_")
+_LIBRARIES_VARIABLES = ("TEXTUAL", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "UNICODE_VERSION")
+
 # They say of themselves that they can do no more, whatever COLORTERM was left over from elsewhere.
 _PLAIN_TERMS = ("linux", "linux-16color", "vt[0-9]*", "ansi", "cons25*", "dumb", "screen", "screen.linux", "screen-16*")
 
@@ -117,6 +125,8 @@ def surroundings(
 
 def _variables(environ: Mapping[str, str], colours: Colours, *, remote: bool) -> dict[str, str | None]:
     variables: dict[str, str | None] = {
+        **dict.fromkeys(_LIBRARIES_VARIABLES),
+        **{name: None for name in environ if name.startswith(_LIBRARIES_PREFIXES)},
         "TEXTUAL_COLOR_SYSTEM": _TEXTUAL_NAMES[colours],
         "TEXTUAL_ANIMATIONS": "none",
         # Textual takes an empty one for a wish, too.
@@ -125,9 +135,15 @@ def _variables(environ: Mapping[str, str], colours: Colours, *, remote: bool) ->
         "COLUMNS": None,
         "LINES": None,
     }
-    if remote and not environ.get("ESCDELAY"):
-        variables["ESCDELAY"] = _ESCAPE_DELAY_OVER_SSH
+    if not _is_escape_delay(environ.get("ESCDELAY", "")):
+        variables["ESCDELAY"] = _ESCAPE_DELAY_OVER_SSH if remote else None
     return variables
+
+
+def _is_escape_delay(value: str) -> bool:
+    """Return True if it is a number of milliseconds, 1 to `_MAX_ESCAPE_DELAY`."""
+    is_number = value.isascii() and value.isdecimal() and len(value) <= len(str(_MAX_ESCAPE_DELAY))
+    return is_number and 1 <= int(value) <= _MAX_ESCAPE_DELAY
 
 
 def _colours(environ: Mapping[str, str]) -> Colours:

@@ -121,12 +121,29 @@ def test_textual_is_told(colours: Colours, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("environ", "expected"),
-    [({}, None), (SSH, "500"), ({**SSH, "ESCDELAY": "50"}, "50"), ({"ESCDELAY": "50"}, "50")],
+    [
+        ({}, None),
+        (SSH, "500"),
+        ({**SSH, "ESCDELAY": "50"}, "50"),
+        ({"ESCDELAY": "50"}, "50"),
+        ({"ESCDELAY": "10000"}, "10000"),
+        *(({"ESCDELAY": value}, None) for value in ("", "0", "-5", "10001", "9" * 400, "soon", "²", "1e3")),
+        ({**SSH, "ESCDELAY": "soon"}, "500"),
+    ],
 )
 def test_over_ssh_escape_waits_longer(environ: dict[str, str], expected: str | None) -> None:
     environ = dict(environ)
     surroundings(environ).apply(environ)
     assert environ.get("ESCDELAY") == expected
+
+
+def test_variables_of_libraries_are_dropped() -> None:
+    environ = dict.fromkeys(
+        ("TEXTUAL", "TEXTUAL_DRIVER", "TEXTUAL_PRESS", "TEXTUAL_THEME", "UNICODE_VERSION", "WEBSOCKETS_MAX_FRAGMENTS"),
+        "nonsense",
+    )
+    surroundings(environ).apply(environ)
+    assert environ == {"TEXTUAL_COLOR_SYSTEM": "standard", "TEXTUAL_ANIMATIONS": "none"}
 
 
 def test_textual_believes_it() -> None:
