@@ -7,6 +7,8 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
+from comfytui.tui.size import USUAL_SIZE, size_of
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -16,7 +18,6 @@ __all__ = ["Progress", "say"]
 
 _LONG = 1.0
 _EVERY = 5.0
-_COLUMNS = 80
 
 
 def say(sentence: str) -> None:
@@ -69,7 +70,8 @@ class Progress:
 
     def _show(self, words: str) -> None:
         # A terminal on a serial line, or one of a container, may not know its size.
-        width = max(1, (os.get_terminal_size(sys.stderr.fileno()).columns or _COLUMNS) - 1)
+        columns, _ = size_of(sys.stderr.fileno()) or USUAL_SIZE
+        width = max(1, columns - 1)
         self._shown = True
         _write(f"\r{f'comfytui: {words}'[:width]}\x1b[K")
 

@@ -18,12 +18,16 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from textual import on
 from textual.app import App
 
 from comfytui.tui.crashes import record
+from comfytui.tui.job_control import is_in_foreground, stop
 from comfytui.tui.terminal import RESTORE_TITLE, TerminalDriver
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from rich.console import RenderableType
     from textual.driver import Driver
 
@@ -34,6 +38,12 @@ HUNG_UP = 128 + signal.SIGHUP
 
 # Ctrl+C is a key once Textual has the terminal, and this signal until then: a person means the same.
 _STATUSES = {int(signal.SIGINT): 0, int(signal.SIGTERM): 128 + signal.SIGTERM, int(signal.SIGHUP): HUNG_UP}
+
+# Each of the others would end the process at once. Not those of a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL): what is at
+# fault would be tried again for ever.
+_OTHERS = (
+    "SIGQUIT SIGABRT SIGALRM SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU SIGIO SIGPWR SIGSTKFLT SIGSYS SIGTRAP SIGEMT"
+)
 
 _TERMINALS = (0, 2)
 """Textual reads standard input and draws on standard error."""
@@ -61,6 +71,7 @@ class Lifeline:
     Attributes:
         status: What the process ends with, once that is known; the first one given stays.
         last_words: What to say on the terminal if nobody else comes to it.
+        is_called: Whether a signal has told the process to end; so known before `status`, as soon as Python runs.
 
     Args:
         leave: Asked to end in order, with the status, when a signal comes or the terminal goes; from another thread.
@@ -70,6 +81,8 @@ class Lifeline:
     def __init__(self, leave: Callable[[int], None], let_go: Callable[[], None]) -> None:
         self.status: int | None = None
         self.last_words = ""
+        self.is_called = False
+        self._statuses = dict(_STATUSES)
         self._leave = leave
         self._let_go = let_go
         self._parent = os.getppid()
@@ -86,8 +99,9 @@ class Lifeline:
     def hold(self) -> None:
         """Take over the signals and begin to watch; from the main thread, before Textual has the terminal."""
         # A handler in Python runs once the main thread comes to it, which may be never; the bytes come at once.
-        for number in _STATUSES:
-            signal.signal(number, lambda _number, _frame: None)
+        self._statuses |= {number: 128 + number for number in _other_signals()}
+        for number in self._statuses:
+            signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
         threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
 
@@ -101,6 +115,9 @@ class Lifeline:
         """Return unless this process is being ended already: the terminal is its own again only once that is done."""
         with self._giving_back:
             pass
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        self.is_called = True
 
     def _watch(self) -> None:
         # Else the system would stop a background process that gives its terminal back.
@@ -125,7 +142,7 @@ class Lifeline:
         while self.status is None:
             ready = {number for number, _ in poll.poll(pause * 1000)}
             signals = os.read(self._woken, 64) if self._woken in ready else b""
-            reasons = [_STATUSES[number] for number in signals if number in _STATUSES]
+            reasons = [self._statuses[number] for number in signals if number in self._statuses]
             reasons += [HUNG_UP] if self.is_terminal_lost else []
             if reasons:
                 self.end(reasons[0])
@@ -140,12 +157,23 @@ class Lifeline:
         words = f"comfytui: {self.last_words}\n".encode(errors="replace") if self.last_words else b""
         with contextlib.suppress(OSError, termios.error):
             writing = any(thread.name == _WRITER for thread in threading.enumerate())
-            restored = not writing and termios.tcgetattr(_TERMINALS[0]) == self._attributes
+            # In the background the line modes are those of the shell.
+            is_ours = is_in_foreground(_TERMINALS[0])
+            restored = not writing and not (is_ours and termios.tcgetattr(_TERMINALS[0]) != self._attributes)
             terminal = os.open(os.ttyname(_TERMINALS[1]), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
             if not restored:
                 _silence_others()
-                termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
+                if is_ours:
+                    termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
             _force(terminal, words if restored else _RESTORE + words)
+
+
+def _other_signals() -> list[int]:
+    """Return the signals beside those of `_STATUSES` that end a process, and that nobody had this one ignore."""
+    numbers = [int(signal.Signals[name]) for name in _OTHERS.split() if name in signal.Signals.__members__]
+    if hasattr(signal, "SIGRTMIN"):
+        numbers += range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
+    return [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
 
 
 def _watched(process: int) -> int | None:
@@ -204,6 +232,7 @@ class EndingApp(App[None]):
             let_go: Ends what would outlive this process; called from another thread once the end has begun.
             mouse: Whether the mouse is reported at the start.
         """
+        _wait_for_foreground()
         self._lifeline = lifeline = Lifeline(self._leave, let_go)
         lifeline.hold()
         try:
@@ -218,6 +247,21 @@ class EndingApp(App[None]):
         if words:
             say(words)
         return status
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a signal, a key or a lost terminal ends the app."""
+        lifeline = self._lifeline
+        return self._exit or (lifeline is not None and (lifeline.is_called or lifeline.status is not None))
+
+    def action_suspend_process(self) -> None:
+        """Give the terminal back and stop, where a shell can resume it."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.suspend()
+
+    @on(TerminalDriver.CannotSuspend)
+    def _tell_of_no_suspension(self) -> None:
+        self.notify("Cannot suspend: no shell here could resume it. q quits.", severity="warning", markup=False)
 
     def on_load(self) -> None:
         """Meet signals that came before there was a loop, and have tasks that fail unseen recorded."""
@@ -261,6 +305,14 @@ class EndingApp(App[None]):
             # It may be closed already.
             with contextlib.suppress(RuntimeError):
                 self._running_loop.call_soon_threadsafe(partial(self.exit, return_code=status))
+
+
+def _wait_for_foreground() -> None:
+    """Stop until a shell brings this process to the foreground: until then the terminal has the shell's modes."""
+    while not is_in_foreground(_TERMINALS[0]):
+        stop(signal.SIGTTOU)
+        # The system does not stop what no shell could continue.
+        threading.Event().wait(0.05)
 
 
 def _places(renderables: Sequence[RenderableType]) -> list[str]:

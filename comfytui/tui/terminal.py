@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import selectors
+import signal
+import termios
 from codecs import getincrementaldecoder
 from collections.abc import Callable
-from time import monotonic
-from typing import TYPE_CHECKING, Protocol
+from contextlib import suppress
+from functools import partial
+from time import monotonic, sleep
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from textual import constants, events
 from textual._keyboard_protocol import FUNCTIONAL_KEYS
 from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser, _re_extended_key
 from textual.drivers.linux_driver import LinuxDriver
+from textual.messages import InBandWindowResize
 
+from comfytui.tui.job_control import BACKGROUND, background_allowed, is_in_foreground, is_resumable, stop
 from comfytui.tui.keyguard import ESCAPE, KeyGuard
+from comfytui.tui.size import USUAL_SIZE, size_of, usable_size
 
 if TYPE_CHECKING:
+    from types import FrameType
+
+    from textual.app import App
     from textual.driver import Driver
+    from textual.message import Message
 
 __all__ = ["MAX_TITLE", "RESTORE_TITLE", "Terminal", "TerminalDriver", "clean_title", "is_understood"]
 
@@ -28,12 +40,31 @@ MAX_TITLE = 200
 SAVE_TITLE = "\x1b[22;0t"
 RESTORE_TITLE = "\x1b[23;0t"
 
-_MOUSE_IN_PIXELS_OFF = "\x1b[?1016l"
+_SCREEN = 2
+"""Textual draws on standard error."""
+
+# The terminal tells each of its sizes in what it sends, where it knows how (mode 2048).
+_SIZES_ON, _SIZES_OFF = "\x1b[?2048h", "\x1b[?2048l"
 
 _LOOK_EVERY = 0.1
 _LOOK_SOON = 0.02
 # Seconds without anything sent after which whatever was begun has ended: nothing is looked for until more is sent.
 _BEGUN = 1.0
+
+
+# Seconds in which a process that was continued in the background may be told to end, or come to the foreground.
+_BEFORE_STOPPING_AGAIN = 0.2
+_LOOK_OFTEN = 0.01
+
+
+@runtime_checkable
+class Ends(Protocol):
+    """An app that knows when this process has been told to end."""
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether a signal, a key or a lost terminal ends the app."""
+        ...
 
 
 class HasDriver(Protocol):
@@ -80,10 +111,24 @@ class TerminalDriver(LinuxDriver):
     """Textual's driver with a title, a mouse to switch, and keys that nothing is torn off.
 
     The title is put back whenever the terminal is given back: at the end as well as while the process is suspended.
+    Taking the terminal twice, and giving it back twice, are as good as once; what is written meanwhile is dropped.
     """
 
     _title = ""
     _woken = _waker = -1
+    _is_ours = False
+    _tells_sizes = False
+    _told_size: tuple[int, int] | None = None
+    _continued = 0
+    _continued_seen = 0
+
+    def __init__(
+        self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
+    ) -> None:
+        self._may_stop = signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN
+        super().__init__(app, debug=debug, mouse=mouse, size=size)
+        self._modes_at_start = _LineModes(self.fileno)
+        self._size = self._get_terminal_size()
 
     @property
     def has_mouse(self) -> bool:
@@ -104,30 +149,116 @@ class TerminalDriver(LinuxDriver):
         if on:
             self._mouse = True
             self._enable_mouse_support()
-            # The parser counts in pixels since the terminal told its size in them.
-            if self._in_band_window_resize:
-                self._enable_mouse_pixels()
         else:
             self._disable_mouse_support()
             self._mouse = False
 
     def start_application_mode(self) -> None:
-        """Take the terminal over, and keep its title."""
+        """Take the terminal over, and keep its title; from the background only once the shell has brought us back."""
+        if self._is_ours or not self._wait_for_foreground():
+            return
         self._close_pipe()
         self._woken, self._waker = os.pipe()
         start: Callable[[], None] = super().start_application_mode
-        start()
-        if self._is_writing:
-            self.write(SAVE_TITLE)
-            self._write_title()
+        with background_allowed():
+            self._modes_at_start.restore()
+            start()
+        self._is_ours = True
+        for number in BACKGROUND:
+            signal.signal(number, self._sigtstp_application)
+        self.write(SAVE_TITLE)
+        self._write_title()
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back with the title it had."""
-        self.write(RESTORE_TITLE)
-        super().stop_application_mode()
+        """Give the terminal back with the title it had; in the background its line modes are the shell's already."""
+        if not self._is_ours:
+            return
+        with background_allowed():
+            if not is_in_foreground(self.fileno):
+                self.attrs_before = None
+            self.write(RESTORE_TITLE)
+            super().stop_application_mode()
+        self._is_ours = self._tells_sizes = False
+
+    class CannotSuspend(events.Event):
+        """Sent to the app in place of suspending: nothing could resume this process."""
+
+    def suspend(self, number: signal.Signals = signal.SIGTSTP, *, group: bool = True) -> None:
+        """Give the terminal back, stop, and take it again once continued; not where no shell could continue us.
+
+        Args:
+            number: The signal to stop by.
+            group: Whether all of the process group stops, as by the key of a terminal.
+        """
+        if not self._is_ours or self._is_ending():
+            return
+        if not self._may_stop or not is_resumable():
+            self.send_message(self.CannotSuspend())
+            return
+        self._must_signal_resume = True
+        self.suspend_application_mode()
+        stop(number, group=group)
+        self.resume_application_mode()
+
+    def write(self, data: str) -> None:
+        """Write to the terminal while it is ours."""
+        if self._is_writing:
+            super().write(data)
+
+    def process_message(self, message: Message) -> None:
+        """Hand on what the terminal sent; sizes among it as `_get_terminal_size` decides, and only new ones."""
+        if isinstance(message, InBandWindowResize):
+            if message.supported and not self._tells_sizes:
+                self._tells_sizes = True
+                self.write(_SIZES_ON)
+            return
+        if isinstance(message, events.Resize):
+            self._told_size = usable_size(*message.size)
+            before = self._size
+            size = self._get_terminal_size()
+            if size == before:
+                return
+            message = events.Resize.from_dimensions(size, None)
+        super().process_message(message)
+
+    def _sigtstp_application(self, number: int = signal.SIGTSTP, _frame: FrameType | None = None) -> None:
+        # A signal can come while the terminal is taken or given back, so it waits for the loop. That may be closed.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(partial(self.suspend, signal.Signals(number), group=False))
+
+    def _sigcont_application(self, *_: object) -> None:
+        self._continued += 1
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._resume_after, self._continued)
+
+    def _resume_after(self, continued: int) -> None:
+        """Take the terminal anew after SIGSTOP, which gave no time to give it back; a shell may have used it since."""
+        if not self._is_ours or continued <= self._continued_seen or self._is_ending():
+            return
+        self._must_signal_resume = True
+        self.suspend_application_mode()
+        self.resume_application_mode()
+
+    def _wait_for_foreground(self) -> bool:
+        """Stop until this process is in the foreground; return False if it is to end instead."""
+        while not self._is_ending():
+            self._continued_seen = self._continued
+            if is_in_foreground(self.fileno):
+                return True
+            stop(signal.SIGTTOU)
+            deadline = monotonic() + _BEFORE_STOPPING_AGAIN
+            while monotonic() < deadline and not self._is_ending() and not is_in_foreground(self.fileno):
+                sleep(_LOOK_OFTEN)
+        return False
+
+    def _is_ending(self) -> bool:
+        app: object = self._app
+        return isinstance(app, Ends) and app.is_ending
 
     def disable_input(self) -> None:
         """Read no more of what the terminal sends: the thread that does is woken for that."""
+        if not self._is_ours:
+            return
         if self._waker >= 0:
             os.write(self._waker, b"\0")
         super().disable_input()
@@ -135,6 +266,7 @@ class TerminalDriver(LinuxDriver):
     def close(self) -> None:
         """Let go of what the driver holds."""
         super().close()
+        self._writer_thread = None
         self._close_pipe()
 
     def _close_pipe(self) -> None:
@@ -150,7 +282,7 @@ class TerminalDriver(LinuxDriver):
         A byte that is no UTF-8 is a character that no key has, not an error. While nothing is sent it sleeps: Textual's
         own looks ten times a second, for nothing.
         """
-        parser = XTermParser(self._debug)
+        parser = _CellParser(self._debug)
         decode = getincrementaldecoder("utf-8")("replace").decode
         guard = KeyGuard(constants.ESCAPE_DELAY, is_understood)
         sent_on = monotonic()
@@ -163,7 +295,14 @@ class TerminalDriver(LinuxDriver):
                 ready = {key.fd for key, _ in selector.select(None if at_rest else pause)}
                 if self._woken in ready:
                     return
-                sent = decode(os.read(self.fileno, 4096)) if ready else ""
+                try:
+                    sent = decode(os.read(self.fileno, 4096)) if ready else ""
+                except OSError as error:
+                    if error.errno != errno.EIO or is_in_foreground(self.fileno):
+                        raise
+                    # Another process group has the terminal now.
+                    self._sigtstp_application(signal.SIGTTIN)
+                    return
                 sent_on = monotonic() if ready else sent_on
                 self._take(parser, guard.feed(sent, monotonic()) if sent else "")
                 self._take(parser, guard.tick(monotonic()))
@@ -188,18 +327,38 @@ class TerminalDriver(LinuxDriver):
         if self._title and not os.environ.get("TERM", "").startswith(("linux", "vt", "cons", "dumb")):
             self.write(f"\x1b]2;{self._title}\x07")
 
-    def _disable_mouse_support(self) -> None:
-        super()._disable_mouse_support()
-        if self._mouse_pixels:
-            self.write(_MOUSE_IN_PIXELS_OFF)
+    def _disable_in_band_window_resize(self) -> None:
+        if self._tells_sizes:
+            self.write(_SIZES_OFF)
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        # Textual asks the environment and standard output, which need not be the terminal.
-        try:
-            columns, lines = os.get_terminal_size(self.fileno)
-        except OSError:
-            columns = lines = 0
-        return (columns, lines) if columns and lines else super()._get_terminal_size()
+        """Return the size to draw: the system's, else the one the terminal told, else the usual one."""
+        # The app begins with the size kept here. Textual would ask the environment and standard output as well.
+        self._size = size_of(_SCREEN) or size_of(self.fileno) or self._told_size or USUAL_SIZE
+        return self._size
+
+
+class _CellParser(XTermParser):
+    """Textual's parser, to which a terminal that tells its size in pixels does not count the mouse in them."""
+
+    def parse_mouse_code(self, code: str) -> Message | None:
+        """Return what the mouse did, in cells."""
+        self.mouse_pixels = False
+        return super().parse_mouse_code(code)
+
+
+class _LineModes:
+    """Line modes of a terminal, as they are when this is made."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._modes = termios.tcgetattr(descriptor) if os.isatty(descriptor) else None
+
+    def restore(self) -> None:
+        """Set them again, unless the terminal is gone."""
+        if self._modes is not None:
+            with suppress(termios.error):
+                termios.tcsetattr(self._descriptor, termios.TCSANOW, self._modes)
 
 
 def clean_title(text: str) -> str:

@@ -79,6 +79,20 @@ def test_signals(number: signal.Signals, status: int) -> None:
         assert_gone(terminal, status)
 
 
+OTHERS = (
+    "SIGQUIT SIGABRT SIGALRM SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU SIGIO SIGPWR SIGSTKFLT SIGSYS SIGTRAP SIGRTMIN"
+)
+
+
+@pytest.mark.parametrize("name", [name for name in OTHERS.split() if hasattr(signal, name)])
+def test_any_signal_that_ends_a_process_restores_the_terminal(name: str) -> None:
+    number = signal.Signals[name]
+    with dashboard("--demo") as terminal:
+        terminal.wait_for(FIRST)
+        terminal.signal(number)
+        assert_gone(terminal, 128 + number)
+
+
 def test_a_hang_up_that_the_parent_ignored() -> None:
     ignoring = ["/bin/sh", "-c", f"trap '' HUP; exec '{PROGRAM}' --demo"]
     with Terminal(ignoring) as terminal:
@@ -158,6 +172,25 @@ def test_unreadable_input_does_nothing() -> None:
         terminal.send(b"\xff\xff")
         terminal.press("enter")
         terminal.wait_for(f"runners / {FIRST}")
+        terminal.press("q")
+        assert_gone(terminal, 0)
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TEXTUAL_DRIVER": "nothing:Driver"},
+        {"TEXTUAL_PRESS": "q"},
+        {"TEXTUAL_SCREENSHOT": "0"},
+        {"TEXTUAL": "devtools"},
+        {"ESCDELAY": "9" * 400},
+    ],
+    ids=lambda environ: next(iter(environ)),
+)
+def test_variables_of_libraries_in_the_environment_end_nothing(environ: dict[str, str]) -> None:
+    with dashboard("--demo", environ=environ) as terminal:
+        terminal.wait_for(FIRST, "● live")
+        terminal.listen(0.3)
         terminal.press("q")
         assert_gone(terminal, 0)
 

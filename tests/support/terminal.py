@@ -78,9 +78,12 @@ class Terminal:
     def __init__(
         self, command: Sequence[str], environ: Mapping[str, str] | None = None, size: tuple[int, int] = (120, 40)
     ) -> None:
-        """Start the command on a terminal of so many columns and rows, its environment `environ` and little else."""
+        """Start the command on a terminal of so many columns and rows, its environment `environ` and little else.
+
+        A terminal of 0 columns and rows reports no size, and has 80 and 24.
+        """
         self.raw = bytearray()
-        self._screen = pyte.Screen(*size)
+        self._screen = pyte.Screen(size[0] or 80, size[1] or 24)
         self._stream = pyte.ByteStream(self._screen)
         self._undrawn = b""
         self._home = tempfile.TemporaryDirectory()
@@ -165,9 +168,13 @@ class Terminal:
         os.write(self._master, data)
 
     def resize(self, columns: int, rows: int) -> None:
-        """Give the terminal another size, of which the system tells the program."""
-        self._screen.resize(rows, columns)
+        """Give the terminal another size, of which the system tells the program; 0 for one that is not reported."""
+        self.reshape(columns or 80, rows or 24)
         termios.tcsetwinsize(self._master, (rows, columns))
+
+    def reshape(self, columns: int, rows: int) -> None:
+        """Give the terminal another size, of which the system knows nothing."""
+        self._screen.resize(rows, columns)
 
     def signal(self, number: signal.Signals) -> None:
         """Send the program a signal."""

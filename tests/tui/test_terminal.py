@@ -99,14 +99,13 @@ def test_the_title_is_put_back_by_the_lifeline(start: Start) -> None:
     assert_put_back(terminal)
 
 
-def test_the_shell_has_its_title_while_we_are_suspended(start: Start) -> None:
+def test_suspended_app_gives_the_title_back(start: Start) -> None:
     terminal = start()
     terminal.press("n")
     wait_for_bytes(terminal, NAMED)
-    terminal.press("z")
-    wait_for_bytes(terminal, PUT_BACK)
+    # What stops it without a word, and what takes the terminal anew.
+    terminal.signal(signal.SIGSTOP)
     os.waitid(os.P_PID, terminal.pid, os.WSTOPPED)
-    assert_put_back(terminal)
     terminal.signal(signal.SIGCONT)
     wait_for_bytes(terminal, NAMED, 2)
     assert terminal.raw.count(SAVED) == 2
@@ -149,15 +148,16 @@ def test_the_mouse_is_switched(start: Start) -> None:
     assert terminal.unrestored == set()
 
 
-def test_a_mouse_counted_in_pixels_leaves_no_mode_behind(start: Start) -> None:
-    terminal = start("mouseless")
+def test_terminal_that_tells_its_sizes_counts_the_mouse_in_cells(start: Start) -> None:
+    terminal = start()
     terminal.send(b"\x1b[?2048;2$y")
     wait_for_bytes(terminal, b"\x1b[?2048h")
-    assert "1016" not in terminal.unrestored
-    terminal.press("m")
-    wait_for_bytes(terminal, b"\x1b[?1016h")
+    # Sizes of nothing, in cells and in pixels, and a mouse after each of them.
+    for told in (b"0;0;0;0", b"10;100;0;0", b"10;100;200;1000", b"0;100;0;1000"):
+        terminal.send(b"\x1b[48;" + told + b"t\x1b[<0;5;5M\x1b[<0;5;5m")
     terminal.press("q")
     assert terminal.wait_exit() == 0
+    assert b"\x1b[?1016h" not in terminal.raw
     assert terminal.unrestored == set()
 
 

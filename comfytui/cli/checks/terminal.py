@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import re
 import shutil
 import sys
@@ -16,6 +15,7 @@ from typing import NamedTuple
 from comfytui.cli.checks.check import Check, fail, ok, warn
 from comfytui.config.secrets import child_environ
 from comfytui.tui.clipboard import Route, routes
+from comfytui.tui.size import USUAL_SIZE, size_of
 from comfytui.tui.surroundings import Colours, surroundings
 
 __all__ = ["Terminal", "Tmux", "ask_tmux", "clipboard", "look_at_clipboard", "look_at_terminal", "this_terminal"]
@@ -58,8 +58,7 @@ def this_terminal() -> Terminal:
     encoding = "ascii" if sys.stderr is None else sys.stderr.encoding
     if not is_there:
         return Terminal(False, None, encoding)
-    columns, lines = os.get_terminal_size(sys.stderr.fileno())
-    return Terminal(True, (columns, lines) if columns and lines else None, encoding)
+    return Terminal(True, size_of(sys.stderr.fileno()), encoding)
 
 
 def look_at_terminal(terminal: Terminal, environ: Mapping[str, str], color: str, only_ascii: bool) -> Check:
@@ -76,11 +75,11 @@ def look_at_terminal(terminal: Terminal, environ: Mapping[str, str], color: str,
     facts = [
         term or "TERM is not set",
         "no colours" if around.colours is Colours.NONE else f"{_COLOURS[around.colours]} colours",
-        "size unknown" if terminal.size is None else f"{terminal.size[0]}x{terminal.size[1]}",
+        ("" if terminal.size else "size unknown, so ") + "{}x{}".format(*(terminal.size or USUAL_SIZE)),
         f"mouse {'on' if around.mouse else 'off, for it is over SSH'}",
         "ASCII" if around.ascii else "Unicode",
     ]
-    delay = around.variables.get("ESCDELAY") or environ.get("ESCDELAY")
+    delay = around.variables.get("ESCDELAY", environ.get("ESCDELAY"))
     if delay:
         facts.append(f"Escape waits {delay} ms")
     return _judged(terminal, ", ".join(facts), is_dumb=term in {"", "dumb"}, loses=around.ascii and not only_ascii)

@@ -44,7 +44,7 @@ def test_a_good_terminal(variables: dict[str, str], found: str) -> None:
         (Terminal(False, None, "utf-8"), {"TERM": "dumb"}, Result.WARN, "the dashboard needs one"),
         (Terminal(True, (39, 40), "utf-8"), XTERM, Result.WARN, "39x40"),
         (Terminal(True, (120, 9), "utf-8"), XTERM, Result.WARN, "120x9"),
-        (Terminal(True, None, "utf-8"), XTERM, Result.OK, "size unknown"),
+        (Terminal(True, None, "utf-8"), XTERM, Result.OK, "size unknown, so 80x24"),
         (Terminal(True, (120, 40), "iso8859-1"), XTERM, Result.WARN, "ASCII, for it is written to as iso8859-1"),
     ],
 )
