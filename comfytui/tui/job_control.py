@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["BACKGROUND", "background_allowed", "is_in_foreground", "is_resumable", "stop"]
+__all__ = ["BACKGROUND", "background_allowed", "is_in_foreground", "is_resumable", "stop", "stops_by_default"]
 
 BACKGROUND = (signal.SIGTTIN, signal.SIGTTOU)
 """Signals that stop a process which uses its terminal from the background."""
@@ -48,11 +48,19 @@ def stop(number: signal.Signals, *, group: bool = False) -> None:
         number: SIGTSTP, SIGTTIN or SIGTTOU.
         group: Whether all of the process group is stopped, as by the key of the terminal.
     """
-    handler = signal.signal(number, signal.SIG_DFL)
-    try:
+    with stops_by_default():
         os.kill(0 if group else os.getpid(), number)
+
+
+@contextmanager
+def stops_by_default() -> Iterator[None]:
+    """Let signals that stop a process do so at once, as long as the terminal is not ours to give back."""
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTSTP, *BACKGROUND)}
+    try:
+        yield
     finally:
-        signal.signal(number, handler)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
 
 
 @contextmanager

@@ -20,7 +20,14 @@ from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser, _
 from textual.drivers.linux_driver import LinuxDriver
 from textual.messages import InBandWindowResize
 
-from comfytui.tui.job_control import BACKGROUND, background_allowed, is_in_foreground, is_resumable, stop
+from comfytui.tui.job_control import (
+    BACKGROUND,
+    background_allowed,
+    is_in_foreground,
+    is_resumable,
+    stop,
+    stops_by_default,
+)
 from comfytui.tui.keyguard import ESCAPE, KeyGuard
 from comfytui.tui.size import USUAL_SIZE, size_of, usable_size
 
@@ -50,11 +57,6 @@ _LOOK_EVERY = 0.1
 _LOOK_SOON = 0.02
 # Seconds without anything sent after which whatever was begun has ended: nothing is looked for until more is sent.
 _BEGUN = 1.0
-
-
-# Seconds in which a process that was continued in the background may be told to end, or come to the foreground.
-_BEFORE_STOPPING_AGAIN = 0.2
-_LOOK_OFTEN = 0.01
 
 
 @runtime_checkable
@@ -240,15 +242,16 @@ class TerminalDriver(LinuxDriver):
         self.resume_application_mode()
 
     def _wait_for_foreground(self) -> bool:
-        """Stop until this process is in the foreground; return False if it is to end instead."""
-        while not self._is_ending():
-            self._continued_seen = self._continued
-            if is_in_foreground(self.fileno):
-                return True
-            stop(signal.SIGTTOU)
-            deadline = monotonic() + _BEFORE_STOPPING_AGAIN
-            while monotonic() < deadline and not self._is_ending() and not is_in_foreground(self.fileno):
-                sleep(_LOOK_OFTEN)
+        """Wait until this process is in the foreground; return False if it is to end instead.
+
+        It does not stop again for that: a shell that thinks it runs would not continue it to have it end.
+        """
+        with stops_by_default():
+            while not self._is_ending():
+                self._continued_seen = self._continued
+                if is_in_foreground(self.fileno):
+                    return True
+                sleep(_LOOK_EVERY)
         return False
 
     def _is_ending(self) -> bool:
