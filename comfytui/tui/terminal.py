@@ -119,6 +119,7 @@ class TerminalDriver(LinuxDriver):
     _title = ""
     _woken = _waker = -1
     _is_ours = False
+    _has_asked = False
     _tells_sizes = False
     _told_size: tuple[int, int] | None = None
     _continued = 0
@@ -165,7 +166,7 @@ class TerminalDriver(LinuxDriver):
         with background_allowed():
             self._modes_at_start.restore()
             start()
-        self._is_ours = True
+        self._is_ours = self._has_asked = True
         for number in BACKGROUND:
             signal.signal(number, self._sigtstp_application)
         self.write(SAVE_TITLE)
@@ -180,7 +181,7 @@ class TerminalDriver(LinuxDriver):
                 self.attrs_before = None
             self.write(RESTORE_TITLE)
             super().stop_application_mode()
-        self._is_ours = self._tells_sizes = False
+        self._is_ours = False
 
     class CannotSuspend(events.Event):
         """Sent to the app in place of suspending: nothing could resume this process."""
@@ -329,6 +330,17 @@ class TerminalDriver(LinuxDriver):
         # The consoles draw what they do not know.
         if self._title and not os.environ.get("TERM", "").startswith(("linux", "vt", "cons", "dumb")):
             self.write(f"\x1b]2;{self._title}\x07")
+
+    def _request_terminal_sync_mode_support(self) -> None:
+        # Asked again, a slow terminal would answer the shell, of one who quits just after coming back.
+        if not self._has_asked:
+            super()._request_terminal_sync_mode_support()
+
+    def _query_in_band_window_resize(self) -> None:
+        if not self._has_asked:
+            super()._query_in_band_window_resize()
+        elif self._tells_sizes:
+            self.write(_SIZES_ON)
 
     def _disable_in_band_window_resize(self) -> None:
         if self._tells_sizes:

@@ -48,6 +48,12 @@ class Shell:
         self.type(command)
         self.terminal.wait_for(FIRST, "● live")
 
+    def go_on(self) -> None:
+        """Bring the dashboard to the foreground."""
+        self.type("fg")
+        self.terminal.wait_until(partial(taken_anew, self.terminal, self._typed_at), "for it to take the terminal anew")
+        self.terminal.wait_for(FIRST, "● live")
+
     @property
     def job(self) -> int:
         """The process id of the dashboard."""
@@ -117,8 +123,7 @@ def test_suspended_dashboard_gives_the_terminal_back_and_goes_on(shell: Shell) -
         shell.suspend()
         shell.assert_ready()
         shell.clear()
-        shell.type("fg")
-        shell.terminal.wait_for(FIRST, "● live")
+        shell.go_on()
     shell.terminal.press("?")
     shell.terminal.wait_for("In a table")
     shell.terminal.press("ctrl+c")
@@ -132,8 +137,7 @@ def test_signal_that_stops_gives_the_terminal_back(shell: Shell, number: signal.
     shell.wait_prompt()
     shell.assert_ready()
     shell.clear()
-    shell.type("fg")
-    shell.terminal.wait_for(FIRST, "● live")
+    shell.go_on()
     shell.terminal.press("q")
     shell.assert_ready(0)
 
@@ -172,8 +176,7 @@ def test_stopped_without_warning_it_restores_the_modes_of_the_start(shell: Shell
         os.kill(job, signal.SIGSTOP)
         shell.wait_prompt()
         shell.clear()
-        shell.type("fg")
-        shell.terminal.wait_for(FIRST, "● live")
+        shell.go_on()
     shell.terminal.press("q") if end == "q" else os.kill(job, signal.SIGTERM)
     shell.assert_ready(0 if end == "q" else 143)
 
@@ -198,8 +201,7 @@ def test_continued_in_the_background_it_waits_for_the_foreground(shell: Shell) -
     shell.assert_ready()
     assert b"\x1b[?1049h" not in shell.terminal.listen(0.5)
     shell.clear()
-    shell.type("fg")
-    shell.terminal.wait_for(FIRST, "● live")
+    shell.go_on()
     shell.terminal.press("q")
     shell.assert_ready(0)
 
@@ -209,8 +211,7 @@ def test_started_in_the_background_it_waits_for_the_foreground(shell: Shell) -> 
     job = shell.job
     shell.terminal.wait_until(lambda: state_of(job) == "T", "for it to stop")
     assert b"\x1b[?1049h" not in shell.terminal.raw
-    shell.type("fg")
-    shell.terminal.wait_for(FIRST, "● live")
+    shell.go_on()
     shell.terminal.press("q")
     shell.assert_ready(0)
     shell.type(f"{PROGRAM} --demo &")
@@ -226,8 +227,7 @@ def test_whole_job_is_suspended(shell: Shell) -> None:
     shell.suspend()
     shell.assert_ready()
     shell.clear()
-    shell.type("fg")
-    shell.terminal.wait_for(FIRST, "● live")
+    shell.go_on()
     shell.terminal.press("q")
     shell.assert_ready(0)
 

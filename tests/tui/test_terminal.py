@@ -109,6 +109,7 @@ def test_suspended_app_gives_the_title_back(start: Start) -> None:
     terminal.signal(signal.SIGCONT)
     wait_for_bytes(terminal, NAMED, 2)
     assert terminal.raw.count(SAVED) == 2
+    assert terminal.raw.count(b"\x1b[?2026$p") == 1, "whose answer could come when the shell reads it"
     terminal.press("q")
     assert terminal.wait_exit() == 0
     assert_put_back(terminal)
