@@ -164,6 +164,7 @@ class Box:
         if self._partly and not shown:
             # That there is none cannot be known.
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
+        self._saved.want(known.job.document for known in shown)
         return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in shown)
 
     async def stats(self) -> RunnerStats:

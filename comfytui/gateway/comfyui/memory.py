@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from comfytui.api.statuses import WorkflowStatus
+from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
 from comfytui.gateway.comfyui.models import queue_position
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 __all__ = ["LAST_SEEN_RUNNING", "NEXT", "NO_LONGER_LISTED", "Known", "Memory"]
 
 NO_LONGER_LISTED = "no longer listed"
-LAST_SEEN_RUNNING = "last seen running"
 NEXT = 3
 """How many of the waiting jobs are shown: those that run next."""
 _MOST = 200

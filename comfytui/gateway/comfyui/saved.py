@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 __all__ = ["SavedWorkflows"]
 
-LOOK_SECONDS = 300.0
+LOOK_SECONDS = 45.0
+"""Seconds between two looks at the list of files: what is saved or renamed is noticed within a minute."""
 MOST_FILES = 20
 """Files that are read at a time; of more, the others are the next time."""
 
@@ -30,7 +31,7 @@ _LIST = {"dir": "workflows", "recurse": "true", "split": "false", "full_info": "
 
 
 class SavedWorkflows:
-    """Finds out in the background, and seldom, for documents that no known file holds.
+    """Reads the files of saved workflows in the background: the list of them seldom, each of them once.
 
     Attributes:
         paths: The path of the file that each document is saved in, by the document's id.
@@ -49,11 +50,12 @@ class SavedWorkflows:
         self._again_at: float | None = None
         self._documents: dict[File, str] = {}
         self._unanswered: set[File] = set()
+        self._listed: set[str] = set()
         self.paths: Mapping[str, str] = {}
 
     def want(self, documents: Iterable[str]) -> None:
-        """Begin to look if one of these is saved in no known file, unless that was done in the last minutes."""
-        if all(document in self.paths for document in documents if document):
+        """Begin to look for the files of these documents, if there are any, unless that was done lately."""
+        if not any(documents):
             return
         if self._again_at is None or self._clock.monotonic() >= self._again_at:
             self._again_at = self._clock.monotonic() + LOOK_SECONDS
@@ -82,10 +84,14 @@ class SavedWorkflows:
         self._documents = {file: self._documents[file] for file in files if file in self._documents}
         self._unanswered &= set(files)
         unread = [file for file in files if file not in self._documents]
-        # Those that had no answer before are behind the others, lest they be in their way each time.
-        for file in sorted(unread, key=self._unanswered.__contains__)[:MOST_FILES]:
+        # New ones come first; those that had no answer are behind the others, lest they be in their way each time.
+        listed, self._listed = self._listed, {path for path, _ in files}
+        unread.sort(key=lambda file: (file in self._unanswered, file[0] in listed))
+        for file in unread[:MOST_FILES]:
             await self._read(file)
             self.paths = self._by_document(files)
+        # A file may also be gone.
+        self.paths = self._by_document(files)
 
     def _by_document(self, files: Sequence[File]) -> Mapping[str, str]:
         # Of files that hold the same document, the one changed last comes first, and is to be what remains.

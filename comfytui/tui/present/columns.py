@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Self
 
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span
@@ -48,12 +49,23 @@ class Row(NamedTuple):
         whole: One line over the whole width in their place.
         facts: What it tells of, part by part, None where not known: it has changed where one of them has. Cells tell
             of the passing of time too, which is no change.
+        instead: Cells to show while a column is not shown, by that column's key and then by their own.
     """
 
     id: str
     cells: Mapping[str, Line]
     whole: Line = EMPTY
     facts: tuple[object, ...] = ()
+    instead: Mapping[str, Mapping[str, Line]] = MappingProxyType({})
+
+    def cells_of(self, columns: Sequence[Column]) -> list[Line]:
+        """Return the cells of these columns, the only ones that are shown."""
+        if not self.instead:
+            return [self.cells.get(column.key, EMPTY) for column in columns]
+        shown, cells = {column.key for column in columns}, dict(self.cells)
+        for hidden in self.instead.keys() - shown:
+            cells |= self.instead[hidden]
+        return [cells.get(column.key, EMPTY) for column in columns]
 
 
 class Choosing(NamedTuple):

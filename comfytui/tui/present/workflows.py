@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.api.statuses import WorkflowStatus
+from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
 from comfytui.engine.names import name_or_id
 from comfytui.engine.spans import WAITING, last_change, last_run, queue_counts, spent
 from comfytui.tui.present.cells import Line, Role, Span, beside
@@ -96,7 +96,16 @@ def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: 
     for name in ("created", "started", "completed", "updated"):
         cells[name] = (Span(moment(getattr(workflow, f"{name}_at"), style, now), Role.MUTED),)
     facts = (workflow.name, workflow.status, workflow.tags, workflow.started_at, workflow.completed_at)
-    return Row(workflow.id, cells, facts=(facts,))
+    return Row(workflow.id, cells, facts=(facts,), instead=_instead_of_tags(workflow))
+
+
+def _instead_of_tags(workflow: Workflow) -> Mapping[str, Mapping[str, Line]]:
+    """Return what tells that a job was last seen running while tags are not shown, or not even its status."""
+    if LAST_SEEN_RUNNING not in workflow.tags:
+        return {}
+    role = workflow_glyph(workflow.status).role
+    name = (Span("running? ", role), Span(workflow_name(workflow)))
+    return {"tags": {"status": (Span("running?", role),)}, "status": {"name": name}}
 
 
 def workflow_period(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: bool = False) -> Period:
@@ -123,7 +132,7 @@ def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: da
         return dict.fromkeys(("last", "when"), (Span(ABSENT, Role.MUTED),))
     glyph = workflow_glyph(last.status)
     role = Role.MUTED if history.problem else glyph.role
-    word = _SHORT.get(last.status or "", last.status or ABSENT)
+    word = "run?" if LAST_SEEN_RUNNING in last.tags else _SHORT.get(last.status or "", last.status or ABSENT)
     return {
         "last": (Span(f"{glyph.text} {word}", role),),
         "when": (Span(moment_in_short(since_when(history), style, now), Role.MUTED),),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.message import Message
 
-from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside, pad
+from comfytui.tui.present.cells import Line, Role, Span, beside, pad
 from comfytui.tui.present.columns import GAP, Column, Row, fit, title_of
 from comfytui.tui.present.holding import Marks, are_in_place, changed, held, held_words, moves, place_after
 from comfytui.tui.widgets.cursor_pane import CursorPane
@@ -276,7 +276,7 @@ class KeyedTable(CursorPane):
         made = self._drawn_rows.get(row.id)
         if made is not None and made[1:3] == (below, marked) and (made[0] is row or made[0] == row):
             return (row, *made[1:])
-        shown = row.whole or self._joined([row.cells.get(column.key, EMPTY) for column in self._fitted], marked=marked)
+        shown = row.whole or self._joined(row.cells_of(self._fitted), marked=marked)
         return (row, below, marked, self.strip(shown, width, below))
 
     def _cursor_look(self) -> str:

@@ -237,7 +237,32 @@ async def test_names_come_from_saved_files_once_they_are_read(
     # Also for one who asks but once.
     assert [workflow.name for workflow in await box.history()] == ["my portrait", "b"]
     await listening(server, box, clock)
-    for _ in range(10):
+    for _ in range(8):
+        await beat(clock)
+        await box.history()
+    assert "/userdata" not in server.paths
+
+
+async def test_file_renamed_names_the_job_within_a_minute(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+    server.files = {"face.json": ({"id": "document"}, 1.0)}
+    server.put(job("a", document="document"))
+    await listening(server, box, clock)
+    server.files = {"portrait.json": ({"id": "document"}, 1.0)}
+    names = []
+    for _ in range(11):
+        await beat(clock)
+        names.append((await box.history())[0].name)
+        await until(lambda: not box._saved.is_under_way)
+    assert (names[0], names[-1]) == ("face", "portrait")
+    assert server.paths.count("/userdata") == 1
+
+
+async def test_jobs_without_a_document_have_no_files_looked_for(
+    server: ScriptedComfyUI, box: Box, clock: FakeClock
+) -> None:
+    server.put(job("a"))
+    await listening(server, box, clock)
+    for _ in range(24):
         await beat(clock)
         await box.history()
     assert "/userdata" not in server.paths

@@ -67,20 +67,50 @@ async def test_nothing_is_asked_where_nothing_is_unknown(box: ScriptedComfyUI, s
     assert len(box.requests) == count
 
 
-async def test_it_looks_again_after_five_minutes_and_reads_what_changed(
+async def test_it_looks_again_within_a_minute_and_reads_what_changed(
     box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
 ) -> None:
     box.files = {"a.json": ({"id": "one"}, 1.0), "b.json": ({"id": "two"}, 1.0)}
     await look(saved, "new")
     box.files["b.json"] = ({"id": "new"}, 2.0)
     box.requests.clear()
-    await clock.advance(299)
+    await clock.advance(44)
     await look(saved, "new")
     assert box.requests == []
     await clock.advance(1)
     await look(saved, "new")
     assert saved.paths == {"one": "a.json", "new": "b.json"}
     assert box.paths == ["/userdata", "/userdata/workflows%2Fb.json"]
+
+
+async def test_file_renamed_or_removed_is_noticed_though_its_document_is_known(
+    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+) -> None:
+    box.files = {"a.json": ({"id": "one"}, 1.0), "b.json": ({"id": "two"}, 1.0)}
+    await look(saved, "one")
+    box.files = {"portrait.json": ({"id": "one"}, 1.0)}
+    await clock.advance(45)
+    await look(saved, "one")
+    assert saved.paths == {"one": "portrait.json"}
+    box.files = {"other.json": ({"id": "three"}, 1.0)}
+    await clock.advance(45)
+    await look(saved, "one")
+    del box.files["other.json"]
+    box.files["third.json"] = ({}, 0.0)
+    await clock.advance(45)
+    await look(saved, "one")
+    assert saved.paths == {}
+
+
+async def test_file_that_is_new_is_read_before_old_ones_of_which_there_are_many(
+    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+) -> None:
+    box.files = {f"{number}.json": ({"id": f"id {number}"}, float(number)) for number in range(1, 80)}
+    await look(saved, "new")
+    box.files["renamed.json"] = ({"id": "new"}, 0.5)
+    await clock.advance(45)
+    await look(saved, "new")
+    assert saved.paths["new"] == "renamed.json"
 
 
 async def test_of_two_files_of_a_document_the_one_changed_last_names_it(

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.api.models import Workflow, WorkflowStatus, read_history
+from comfytui.api.statuses import LAST_SEEN_RUNNING
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.tui.present.cells import EMPTY, Role, Span, width_of
 from comfytui.tui.present.runners import RUNNER_COLUMNS
@@ -67,6 +68,31 @@ def test_every_column_of_the_history_has_its_cell() -> None:
     keys = {column.key for column in HISTORY_COLUMNS}
     assert set(workflow_row(COMPLETED, TimeStyle.UTC, NOW).cells) == keys
     assert set(workflow_row(BARE, TimeStyle.UTC, NOW).cells) == keys
+
+
+LOST = make_workflow("w1", status="failed", name="face").model_copy(update={"tags": (LAST_SEEN_RUNNING,)})
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [
+        (("name", "status", "tags"), ["face", "failed", "last seen running"]),
+        (("name", "status"), ["face", "running?"]),
+        (("name",), ["running? face"]),
+        (("name", "tags"), ["running? face", "last seen running"]),
+    ],
+)
+def test_job_last_seen_running_says_so_without_room_for_tags(columns: tuple[str, ...], shown: list[str]) -> None:
+    known = {column.key: column for column in HISTORY_COLUMNS}
+    row = workflow_row(LOST, TimeStyle.RELATIVE, NOW)
+    assert [plain_text(cell) for cell in row.cells_of([known[key] for key in columns])] == shown
+    other = workflow_row(COMPLETED, TimeStyle.RELATIVE, NOW)
+    assert plain_text(other.cells_of([known["status"]])[0]) == "completed"
+
+
+def test_last_run_last_seen_running_says_so_in_the_list() -> None:
+    told = last_workflow(Feed((LOST,), fetched_on=1.0), TimeStyle.RELATIVE, NOW)
+    assert plain_text(told["last"]) == "✖ run?"
 
 
 def test_what_goes_on_is_told_coarsely_unless_exactly() -> None:
