@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import secrets
 import sys
+from collections.abc import Awaitable, Callable
 from contextlib import aclosing
 
+import httpx
 import pytest
 
 from comfytui.clock import SystemClock
@@ -36,3 +40,58 @@ def test_the_dashboard_shows_it() -> None:
         terminal.wait_for("Reachable", "✔", "ComfyUI", "RAM")
         terminal.press("q")
         assert terminal.wait_exit() == 0
+
+
+def image(seed: int, size: int = 64) -> dict[str, object]:
+    return {"class_type": "EmptyImage", "inputs": {"width": size, "height": size, "batch_size": 1, "color": seed}}
+
+
+def graph(seed: int, blurs: int = 0) -> dict[str, object]:
+    """A job of core nodes: an image, blurred that often, which takes a processor some seconds each time."""
+    nodes: dict[str, object] = {"0": image(seed, 2048 if blurs else 64)}
+    for number in range(blurs):
+        blur = {"image": [str(number), 0], "blur_radius": 31, "sigma": 10.0}
+        nodes[str(number + 1)] = {"class_type": "ImageBlur", "inputs": blur}
+    return nodes | {"out": {"class_type": "PreviewImage", "inputs": {"images": [str(blurs), 0]}}}
+
+
+async def submit(client: httpx.AsyncClient, nodes: dict[str, object]) -> str:
+    answer = await client.post(f"{URL}/prompt", json={"prompt": nodes})
+    return str(answer.raise_for_status().json()["prompt_id"])
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Ask twice a second until this holds, for 40 s at most."""
+    for _ in range(80):
+        if await condition():
+            return
+        await asyncio.sleep(0.5)
+    raise TimeoutError
+
+
+async def test_queue_of_400_hides_neither_its_length_nor_what_ended() -> None:
+    async with aclosing(ComfyUIFleet(servers_of([URL]), SystemClock())) as fleet, httpx.AsyncClient() as client:
+        (runner,) = (await fleet.list_runners(1, 10, None)).runners
+
+        async def is_idle() -> bool:
+            return not (await client.get(f"{URL}/prompt")).json()["exec_info"]["queue_remaining"]
+
+        async def is_known() -> bool:
+            history = await fleet.get_history(runner.id)
+            return len(history) > 4 and history[0].id == running
+
+        seed = secrets.randbelow(2**24)
+        ended = await submit(client, graph(seed))
+        await until(is_idle)
+        try:
+            running = await submit(client, graph(seed, blurs=40))
+            waiting = [await submit(client, graph(seed)) for _ in range(399)]
+            await until(is_known)
+            history, known = await fleet.get_history(runner.id), await fleet.get_runner(runner.id)
+        finally:
+            await client.post(f"{URL}/queue", json={"clear": True})
+            await client.post(f"{URL}/interrupt", json={})
+        assert [workflow.id for workflow in history[1:4]] == waiting[:3]
+        assert history[4].id == ended
+        assert history[4].completed_at is not None
+        assert (known.queue_running, known.queue_pending) == (1, 399)

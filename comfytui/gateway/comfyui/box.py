@@ -95,7 +95,7 @@ class Box:
             server, ca_bundle=ca_bundle, timeout=timeout, contact=self._contact, log=log, clock=clock
         )
         self._arrivals = Arrivals(clock)
-        self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle, on_remaining=self._arrivals.note)
+        self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle, on_remaining=self._note_remaining)
         self._pulse = Pulse(self._remaining, self._contact, self._signals, clock, self._greet, self._note_queue)
         self._reader = JobReader(self._client, clock, self._contact)
         self._reading = Flight(self._read_jobs)
@@ -109,6 +109,7 @@ class Box:
         self._reading_since = self._next_at = self._named_by = 0.0
         self._wanted_at = -math.inf
         self._read_remaining = 0
+        self._remaining_now: int | None = None
         self._unread = ""
         self._partly: tuple[str, ...] = ()
         self._stats: RunnerStats | None = None
@@ -126,7 +127,7 @@ class Box:
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
         ahead = self._client.server_clock.ahead
-        state = State.of(self._pulse.remaining, self._memory.running, self._partly, ahead)
+        state = State.of(self._remaining_now, self._memory.running, self._partly, ahead)
         runner = runner_of(self._server, self._stats, self._since, state)
         return self._updates.dated(runner, self._clock.now(), is_introduced=self._stats is not None)
 
@@ -213,9 +214,16 @@ class Box:
             # It is not read for a while, unless its queue turns out to have shrunk.
             self._pulse.hurry()
 
+    def _note_remaining(self, remaining: int | None) -> None:
+        """Take in how many jobs wait or run, as a message tells it sooner than the next heartbeat."""
+        self._arrivals.note(remaining)
+        if remaining is not None:
+            self._remaining_now = remaining
+
     def _note_queue(self) -> None:
         """Read the jobs that changed, if they are looked at; at once if the queue has shrunk to half or to nothing."""
         self._is_changed = True
+        self._remaining_now = self._pulse.remaining
         now, remaining = self._clock.monotonic(), self._pulse.remaining or 0
         if remaining < self._read_remaining and remaining * 2 <= self._read_remaining:
             self._next_at = now

@@ -138,6 +138,18 @@ async def test_length_of_a_long_queue_and_failures_behind_it(version: str, clock
     assert runner.tags[-1] == "399 jobs wait"
 
 
+async def test_message_tells_the_length_of_the_queue_before_the_next_heartbeat(
+    server: ScriptedComfyUI, box: Box, clock: FakeClock
+) -> None:
+    await listening(server, box, clock)
+    server.put(*(job(f"w{number}", "pending", number=number) for number in range(400)))
+    await server.changed()
+    await until(lambda: box.runner().queue_pending == 399)
+    server.jobs = server.jobs[:7]
+    await beat(clock)
+    assert box.runner().queue_pending == 6
+
+
 async def test_idle_runner_is_never_updated(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
     await listening(server, box, clock)
     before = box.runner()
