@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
-from typing import cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import httpx
 
-from comfytui.api.body import ENDED_EARLY, MAX_BODY, TOO_LARGE, read_json, unpack
+from comfytui.api.body import ENDED_EARLY, LARGE, MAX_BODY, TOO_LARGE, TooLargeError, decode
 from comfytui.api.causes import target_of, why_not_connected
 from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable
 
-__all__ = ["Answer", "Wire", "explain", "is_hang_up"]
+if TYPE_CHECKING:
+    from comfytui.api.worker import Worker
 
-_LARGE = 1024 * 1024
+__all__ = ["Answer", "LargeTurn", "Wire", "explain", "is_hang_up"]
+
+_CHUNKS_AT_ONCE = 64
+
+_T = TypeVar("_T")
 
 
 @dataclass(slots=True)
@@ -55,13 +61,20 @@ class Answer:
             phrase = self.head.reason_phrase or "unknown"
         return f"{self.status}: {phrase}"
 
-    async def read(self) -> None:
+    async def read(self, turn: LargeTurn) -> None:
         """Let the body come in; that of a redirect is of no use."""
         if self.head.has_redirect_location:
             return
+        chunks = 0
         try:
             async for chunk in cast("httpx.AsyncByteStream", self.head.stream):
                 self.raw += chunk
+                chunks += 1
+                if chunks % _CHUNKS_AT_ONCE == 0:
+                    # Thousands of tiny chunks may have come at once, and reading them does not wait for anything.
+                    await asyncio.sleep(0)
+                if len(self.raw) > LARGE:
+                    await turn.take()
                 if len(self.raw) > MAX_BODY:
                     self.flaw = TOO_LARGE
                     return
@@ -75,16 +88,52 @@ class Answer:
         coding: str = self.head.headers.get("content-encoding", "")
         return coding.strip().lower()
 
-    async def decode(self) -> object:
-        """The JSON value of the body; None, and a flaw, where there is none."""
+    async def decode(self, read: Callable[[object], _T], turn: LargeTurn) -> _T | ValueError:
+        """Return what the body says, or an error with words if it says nothing that can be read.
+
+        Args:
+            read: As for `comfytui.api.body.decode`; it may be called in a thread.
+            turn: Has a thread for what is large.
+        """
         if self.flaw:
-            return None
-        try:
-            body = unpack(bytes(self.raw), self.coding)
-            return await asyncio.to_thread(read_json, body) if len(body) > _LARGE else read_json(body)
-        except ValueError as error:
-            self.flaw = str(error)
-            return None
+            return ValueError(self.flaw)
+        said = decode(self.raw, self.coding, read, LARGE)
+        if isinstance(said, TooLargeError):
+            await turn.take()
+            said = await turn.run(partial(decode, self.raw, self.coding, read))
+        return said
+
+
+class LargeTurn:
+    """A turn at the one large body at a time that a session reads and decodes, in a thread.
+
+    Several at once would take as many times the memory, and threads that work for long slow the screen down.
+
+    Args:
+        lock: Held while it lasts.
+        worker: The thread; the process does not wait for it at its end.
+    """
+
+    def __init__(self, lock: asyncio.Lock, worker: Worker) -> None:
+        self._lock = lock
+        self._worker = worker
+        self._is_taken = False
+
+    async def take(self) -> None:
+        """Wait for the turn, once."""
+        if not self._is_taken:
+            await self._lock.acquire()
+            self._is_taken = True
+
+    async def run(self, call: Callable[[], _T]) -> _T:
+        """Run a call in the thread and return what it returns; it must not raise."""
+        return await asyncio.wrap_future(self._worker.submit(call))
+
+    def end(self) -> None:
+        """Let the next one begin."""
+        if self._is_taken:
+            self._is_taken = False
+            self._lock.release()
 
 
 class Wire:

@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import json
 import zlib
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from comfytui.api.redaction import MASK, redact_text
-from comfytui.api.text import clean
+from comfytui.api.text import MAX_TEXT, clean
+from comfytui.api.trimming import trim_json
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
 __all__ = [
+    "LARGE",
     "MAX_BODY",
     "MAX_MESSAGE",
+    "TooLargeError",
     "as_message",
     "as_path",
+    "decode",
     "message_in",
     "read_json",
     "silence_in",
@@ -25,13 +30,18 @@ __all__ = [
     "without_token",
 ]
 
-MAX_BODY = 16 * 1024 * 1024
+_T = TypeVar("_T")
+
+MAX_BODY = 8_000_000
 """Bytes, before and after unpacking; the API's largest page is far below a hundredth of it."""
+
+LARGE = 256 * 1024
+"""Bytes of an unpacked body up to which it is decoded at once, without being trimmed and without a thread."""
 
 MAX_MESSAGE = 300
 """Characters of a message that are kept."""
 
-TOO_LARGE = f"more than {MAX_BODY // 1024**2} MiB"
+TOO_LARGE = f"more than {MAX_BODY // 1_000_000} MB"
 ENDED_EARLY = "the answer ended early"
 
 _GZIP = 16 + zlib.MAX_WBITS
@@ -41,19 +51,44 @@ _MAX_MEMBERS = 256
 _GZIP_MAGIC = b"\x1f\x8b"
 
 
-def unpack(raw: bytes, coding: str) -> bytes:
+class TooLargeError(ValueError):
+    """A body holds more bytes than there is room for."""
+
+    def __init__(self) -> None:
+        super().__init__(TOO_LARGE)
+
+
+def decode(raw: bytes | bytearray, coding: str, read: Callable[[object], _T], room: int = MAX_BODY) -> _T | ValueError:
+    """Return what a body says, or the error with words for why that is nothing; a large one is trimmed first.
+
+    Args:
+        raw: The body as it was sent.
+        coding: How it is compressed.
+        read: Makes of a decoded JSON value what it says; ValueError with words if it is something else.
+        room: Bytes that the unpacked body may have; TooLargeError if it has more.
+    """
+    try:
+        body = unpack(raw, coding, room)
+        return read(read_json(trim_json(body) if len(body) > LARGE else body))
+    except ValueError as error:
+        return error
+
+
+def unpack(raw: bytes | bytearray, coding: str, room: int = MAX_BODY) -> bytes | bytearray:
     """Return the body behind a Content-Encoding, which is none or gzip: nothing else is asked for.
 
     Raises:
-        ValueError: The encoding is another one, the body is damaged, or it holds more than MAX_BODY; with words.
+        TooLargeError: It holds more bytes than there is room for.
+        ValueError: The encoding is another one, or the body is damaged; with words.
     """
+    if len(raw) > room:
+        raise TooLargeError
     if coding in ("", "identity"):
         return raw
     if coding not in _GZIP_NAMES:
         raise ValueError("the answer is compressed in a way that was not asked for")
     # Unpacked by hand: a library's chain of decoders has no limit that a few hostile bytes cannot pass.
     members: list[bytes] = []
-    room = MAX_BODY
     while True:
         member, raw = _unpack_member(raw, room)
         members.append(member)
@@ -63,10 +98,10 @@ def unpack(raw: bytes, coding: str) -> bytes:
             return b"".join(members)
         # Each member costs a copy of the rest, so thousands of them in one body would take seconds.
         if len(members) == _MAX_MEMBERS:
-            raise ValueError(TOO_LARGE)
+            raise TooLargeError
 
 
-def _unpack_member(raw: bytes, room: int) -> tuple[bytes, bytes]:
+def _unpack_member(raw: bytes | bytearray, room: int) -> tuple[bytes, bytes]:
     """Return what one gzip member holds, and the bytes behind it."""
     unpacker = zlib.decompressobj(_GZIP)
     try:
@@ -74,13 +109,13 @@ def _unpack_member(raw: bytes, room: int) -> tuple[bytes, bytes]:
     except zlib.error:
         raise ValueError("the answer is damaged: it is not the gzip it claims to be") from None
     if len(member) > room:
-        raise ValueError(TOO_LARGE)
+        raise TooLargeError
     if not unpacker.eof:
         raise ValueError(ENDED_EARLY)
     return member, unpacker.unused_data
 
 
-def read_json(body: bytes) -> object:
+def read_json(body: bytes | bytearray) -> object:
     """Decode a JSON value from UTF-8, with or without a byte order mark.
 
     Bytes that are no UTF-8 become U+FFFD. `NaN` and the infinities, which JSON does not know, become text, and so
@@ -100,7 +135,7 @@ def read_json(body: bytes) -> object:
 def message_in(value: object) -> str:
     """The `message` of a decoded error body (page api/errors), empty where there is none."""
     message = value.get("message") if isinstance(value, dict) else None
-    return message if isinstance(message, str) else ""
+    return message[:MAX_TEXT] if isinstance(message, str) else ""
 
 
 def silence_in(value: object) -> tuple[str, str] | None:
@@ -112,7 +147,8 @@ def silence_in(value: object) -> tuple[str, str] | None:
 
 def as_message(text: str, token: SecretStr) -> str:
     """Return a server's words as one clean line of at most MAX_MESSAGE characters without secrets."""
-    return _cut(redact_text(without_token(_one_line(text), token)))
+    # What a cut leaves of a secret is no secret that can be known: it is cut far behind what is shown.
+    return _cut(redact_text(without_token(_one_line(text[:MAX_TEXT]), token)))
 
 
 def as_path(text: str, token: SecretStr) -> str:

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from comfytui.api.allowance import OnSent, Use
 from comfytui.api.errors import InvalidArgument
-from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow, read_history, read_stats
+from comfytui.api.models import (
+    Runner,
+    RunnerPage,
+    RunnerStats,
+    RunnerStatus,
+    Workflow,
+    read_history,
+    read_runner,
+    read_stats,
+)
 from comfytui.api.reader import Reader
 
 if TYPE_CHECKING:
@@ -25,8 +35,8 @@ class ComfyControlClient:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._pages = Reader(RunnerPage.read)
-        self._runners = Reader(Runner.model_validate)
+        self._pages: dict[int, Reader[RunnerPage]] = {}
+        self._runners = Reader(read_runner)
         self._histories = Reader(read_history)
         self._stats = Reader(read_stats)
 
@@ -59,7 +69,9 @@ class ComfyControlClient:
         params: dict[str, str | int] = {"page": _page(page), "per_page": _per_page(per_page)}
         if status is not None:
             params["status"] = _status(status)
-        return await self._session.get(_RUNNERS, self._pages, params, use, on_sent)
+        if (pages := self._pages.get(per_page)) is None:
+            pages = self._pages[per_page] = Reader(partial(RunnerPage.read, most=per_page))
+        return await self._session.get(_RUNNERS, pages, params, use, on_sent)
 
     async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
         """One runner by id (page get-runner); raises as `list_runners` does."""

@@ -15,10 +15,13 @@ from typing import Annotated, Self, TypeAlias, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainValidator, SecretStr, ValidationError, model_validator
 
+from comfytui.api.bounds import Budget
+from comfytui.api.histories import MAX_HISTORY, CutHistory
 from comfytui.api.redaction import redact_text, redact_url, redacted, redacted_name, redacted_text
 from comfytui.api.stats import Device, RunnerStats, SystemStats, read_stats
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.api.text import as_shown
+from comfytui.api.trimming import CUT
 
 __all__ = [
     "Device",
@@ -31,8 +34,12 @@ __all__ = [
     "Workflow",
     "WorkflowStatus",
     "read_history",
+    "read_runner",
     "read_stats",
 ]
+
+MAX_PAGE = 100
+"""Runners of a page at most (page list-runners)."""
 
 Moment: TypeAlias = datetime | str
 """A time: aware and in UTC, or the text that was sent where that is no time."""
@@ -222,6 +229,7 @@ class RunnerPage(BaseModel):
         runners: The page's runners in the order sent, each id once.
         total: How many runners all pages hold, None where the API did not say.
         unreadable: How many entries of the page were no runner with an id.
+        is_cut: True if more entries were sent than asked for; the rest was left out.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -229,28 +237,37 @@ class RunnerPage(BaseModel):
     runners: tuple[Runner, ...]
     total: int | None
     unreadable: int = 0
+    is_cut: bool = False
 
     @classmethod
-    def read(cls, body: object) -> Self:
-        """Read a decoded JSON body; ValueError with words where it is no page of runners."""
+    def read(cls, body: object, most: int = MAX_PAGE) -> Self:
+        """Read a decoded JSON body and at most so many runners; ValueError with words if it is no page of runners."""
         entries = _as_list(body.get("runners", _MISSING)) if isinstance(body, dict) else None
         if not isinstance(body, dict) or entries is None:
             raise ValueError("expected an object with a list of runners")
+        entries, is_cut = _first(entries, most)
         runners, unreadable = _read_each(Runner, entries)
         total = body.get("total")
         counted = isinstance(total, int) and not isinstance(total, bool) and total >= 0
-        return cls(runners=runners, total=total if counted else None, unreadable=unreadable)
+        return cls(runners=runners, total=total if counted else None, unreadable=unreadable, is_cut=is_cut)
+
+
+def read_runner(body: object) -> Runner:
+    """Read the decoded JSON body of Get Runner; ValidationError if it is no object with an id."""
+    return Runner.model_validate(Budget().bounded(body, Runner.model_fields))
 
 
 def read_history(body: object) -> tuple[Workflow, ...]:
     """Read the decoded JSON body of Get Runner History; ValueError with words where it is no list.
 
-    Entries without an id are left out.
+    Entries without an id are left out. Of more entries than a history has, the first are read: a CutHistory.
     """
     entries = _as_list(body)
     if entries is None:
         raise ValueError("expected a list of workflows")
-    return _read_each(Workflow, entries)[0]
+    entries, is_cut = _first(entries, MAX_HISTORY)
+    history = _read_each(Workflow, entries)[0]
+    return CutHistory(history) if is_cut else history
 
 
 _MISSING = object()
@@ -263,16 +280,22 @@ def _as_list(value: object) -> list[object] | None:
     return value if isinstance(value, list) else None
 
 
+def _first(entries: list[object], most: int) -> tuple[list[object], bool]:
+    """Return the first entries, and whether there were more, or more were trimmed away."""
+    is_cut = len(entries) > most or entries[-1:] == [CUT]
+    return [entry for entry in entries[:most] if entry != CUT], is_cut
+
+
 _SentT = TypeVar("_SentT", bound=_Sent)
 
 
 def _read_each(kind: type[_SentT], entries: list[object]) -> tuple[tuple[_SentT, ...], int]:
     """Each readable entry once by id, in order, and how many could not be read."""
     read: dict[str, _SentT] = {}
-    unreadable = 0
+    unreadable, budget, known = 0, Budget(), kind.model_fields
     for entry in entries:
         try:
-            item = kind.model_validate(entry)
+            item = kind.model_validate(budget.bounded(entry, known))
         except ValidationError:
             unreadable += 1
         else:

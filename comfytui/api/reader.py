@@ -40,32 +40,23 @@ class Reader(Generic[T]):
             coding: How it is compressed.
         """
         known = self._known.get(address)
-        return known[1] if known is not None and known[0] == _digest(raw, coding) else None
+        is_known = known is not None and len(raw) <= _LARGEST and known[0] == _digest(raw, coding)
+        return known[1] if known is not None and is_known else None
 
-    def read(self, address: bytes, raw: bytes | bytearray, coding: str, body: object) -> T:
-        """Make of a body what it says.
-
-        Args:
-            address: As for `recall`.
-            raw: The same.
-            coding: The same.
-            body: The JSON value that was decoded from it.
-
-        Raises:
-            ValueError: With words, where it is something else.
-        """
+    def read(self, body: object) -> T:
+        """Return what a decoded JSON value says, in any thread; ValueError with words if it is something else."""
         try:
-            said = self._read(body)
+            return self._read(body)
         except ValidationError:
             raise ValueError("expected an object with an id") from None
-        if len(raw) <= _LARGEST:
-            self._keep(address, _digest(raw, coding), said)
-        return said
 
-    def _keep(self, address: bytes, digest: bytes, said: T) -> None:
+    def keep(self, address: bytes, raw: bytes | bytearray, coding: str, said: T) -> None:
+        """Remember what a body was read as; the arguments are those of `recall`."""
+        if len(raw) > _LARGEST:
+            return
         if address not in self._known and len(self._known) >= _MOST:
             del self._known[next(iter(self._known))]
-        self._known[address] = digest, said
+        self._known[address] = _digest(raw, coding), said
 
 
 def _digest(raw: bytes | bytearray, coding: str) -> bytes:

@@ -100,7 +100,7 @@ def redact_url(url: str) -> str:
 
 def redacted_text(value: object) -> str:
     """Return any JSON value as clean text without secrets."""
-    return redact_text(clean(value)) if isinstance(value, str) else as_shown(redacted("", value))
+    return redact_text(as_shown(value)) if isinstance(value, str) else as_shown(redacted("", value))
 
 
 def redacted(name: str, value: object) -> object:
@@ -147,7 +147,7 @@ def _redacted(name: str, value: object) -> object:
     if _SECRET.search(clean(name)):
         return MASK
     if isinstance(value, str):
-        return redact_text(clean(value))
+        return redact_text(as_shown(value))
     if isinstance(value, dict):
         return {redacted_name(str(key)): _redacted(str(key), each) for key, each in value.items()}
     if isinstance(value, list):

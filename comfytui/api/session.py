@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import httpx
 
 from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, OnSent, Use
-from comfytui.api.answers import Answer, Wire, explain, is_hang_up
+from comfytui.api.answers import Answer, LargeTurn, Wire, explain, is_hang_up
 from comfytui.api.body import as_message, as_path, message_in, silence_in, without_token
 from comfytui.api.connection import Bearer, connect
 from comfytui.api.credentials import Credentials
@@ -37,6 +37,7 @@ from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.retry_after import retry_after
 from comfytui.api.server_clock import ServerClock
 from comfytui.api.statuses import RunnerState
+from comfytui.api.worker import Worker
 from comfytui.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
@@ -105,6 +106,8 @@ class Session:
             raise client
         self._client = client
         self._server_clock = ServerClock()
+        self._large = asyncio.Lock()
+        self._worker = Worker("large answers")
         self._urls: dict[tuple[object, ...], httpx.URL] = {}
 
     @property
@@ -139,6 +142,7 @@ class Session:
 
     async def aclose(self) -> None:
         """Close all connections; nothing may be asked afterwards."""
+        self._worker.close(0)
         await self._client.aclose()
 
     async def _outcome(
@@ -170,7 +174,8 @@ class Session:
         wire = Wire()
         url = self._url(path, params)
         request = self._client.build_request(_METHOD, url, extensions={"trace": wire})
-        return _Attempt(self._without_tokens(path), request, wire, self._credentials.token)
+        turn = LargeTurn(self._large, self._worker)
+        return _Attempt(self._without_tokens(path), request, wire, self._credentials.token, turn)
 
     def _url(self, path: str, params: Mapping[str, str | int] | None) -> httpx.URL:
         """The whole address; kept, for the same is asked every few seconds, and httpx takes it apart three times."""
@@ -195,6 +200,7 @@ class Session:
         try:
             outcome = await self._carry(attempt, patience, reader)
         finally:
+            attempt.turn.end()
             self._record(attempt, outcome, at, round((self._clock.monotonic() - start) * 1000))
         return outcome
 
@@ -220,7 +226,7 @@ class Session:
             attempt.answer = Answer(head)
             if head.status_code == _TOO_MANY_REQUESTS:
                 attempt.retry_after = self._stay_away(head.headers)
-            await attempt.answer.read()
+            await attempt.answer.read(attempt.turn)
         finally:
             await head.aclose()
         return attempt.answer
@@ -236,20 +242,18 @@ class Session:
         address = attempt.request.url.raw_path
         if not answer.flaw and (known := reader.recall(address, answer.raw, answer.coding)) is not None:
             return known
-        value = await answer.decode()
-        if answer.flaw:
-            return Unintelligible(_METHOD, attempt.path, answer.flaw)
-        try:
-            return reader.read(address, answer.raw, answer.coding, value)
-        except ValueError as error:
-            return Unintelligible(_METHOD, attempt.path, str(error))
+        said = await answer.decode(reader.read, attempt.turn)
+        if isinstance(said, ValueError):
+            return Unintelligible(_METHOD, attempt.path, str(said))
+        reader.keep(address, answer.raw, answer.coding, said)
+        return said
 
     async def _refusal(self, attempt: _Attempt, answer: Answer) -> RequestError:
-        value = await answer.decode()
-        words = self._as_message("" if answer.flaw else message_in(value)) or self._as_message(answer.words)
+        value = await answer.decode(_as_sent, attempt.turn)
+        words = self._as_message(message_in(value)) or self._as_message(answer.words)
         if answer.status == _TOO_MANY_REQUESTS:
             return RateLimited(_METHOD, attempt.path, words, answer.status, attempt.retry_after)
-        silence = None if answer.flaw else silence_in(value)
+        silence = silence_in(value)
         if silence is not None and (state := RunnerState(silence[0])).is_known and 500 <= answer.status <= 599:
             reason = self._as_message(silence[1])
             return SilentRunnerError(_METHOD, attempt.path, words, answer.status, state, reason)
@@ -278,6 +282,10 @@ class Session:
         )
 
 
+def _as_sent(value: object) -> object:
+    return value
+
+
 class _Errand(NamedTuple):
     """What a request is for, and who wants to know when it is sent."""
 
@@ -293,6 +301,7 @@ class _Attempt:
     request: httpx.Request = field(repr=False)
     wire: Wire
     token: SecretStr
+    turn: LargeTurn
     answer: Answer | None = None
     retry_after: float = COOL_DOWN
     went_stale: bool = False

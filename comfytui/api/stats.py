@@ -10,6 +10,7 @@ from comfytui.api.redaction import redacted_text
 __all__ = ["Device", "RunnerStats", "SystemStats", "read_stats"]
 
 _MOST_BYTES = 2**63
+_MOST_ENTRIES = 256
 
 
 class SystemStats(NamedTuple):
@@ -98,7 +99,9 @@ def _device(sent: Mapping[str, object]) -> Device:
 
 
 def _entries(sent: object) -> list[object]:
-    return sent if isinstance(sent, list) else []
+    if not isinstance(sent, list):
+        return []
+    return sent if len(sent) <= _MOST_ENTRIES else [*sent[:_MOST_ENTRIES], f"… more than {_MOST_ENTRIES}"]
 
 
 def _text(sent: object) -> str | None:

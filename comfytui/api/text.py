@@ -35,13 +35,17 @@ def clean(text: str) -> str:
 def as_shown(value: object) -> str:
     """Any JSON value as clean text: a string as it is, anything else as its JSON, `…` where that has no bottom."""
     if isinstance(value, str):
-        return clean(value)
+        return clean(_bounded(value))
     import json
 
     try:
-        return clean(json.dumps(value, ensure_ascii=False, default=str))
+        return clean(_bounded(json.dumps(value, ensure_ascii=False, default=str)))
     except RecursionError:
         return "…"
+
+
+def _bounded(text: str) -> str:
+    return text if len(text) <= MAX_TEXT + 1 else f"{text[:MAX_TEXT]}…"
 
 
 def _stand_in(char: str) -> str:

@@ -22,6 +22,7 @@ from comfytui.api.errors import (
     Unintelligible,
     Unreachable,
 )
+from comfytui.api.histories import MAX_HISTORY, CutHistory
 from comfytui.api.lean import spare_libraries_their_extras
 from comfytui.api.statuses import RunnerState
 from comfytui.cli.diagnostics import Progress
@@ -106,6 +107,7 @@ class Asker:
         self._no_wait = no_wait
         self._names = dict(names or {})
         self._left_for_slow = timeout
+        self._has_said_cut = False
         self.timeout = timeout
         self.waiting_for = ""
         self.progress = progress
@@ -123,6 +125,8 @@ class Asker:
         use = Use.WISH if page == 1 else Use.POLL
         answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, use))
         self._names |= {runner.id: name_or_id(runner.name, runner.id) for runner in answer.runners}
+        if answer.is_cut:
+            self._say_cut("runners than were asked for")
         return answer
 
     async def runner(self, runner_id: str) -> Runner:
@@ -131,7 +135,15 @@ class Asker:
 
     async def history(self, runner_id: str, use: Use = Use.WISH) -> tuple[Workflow, ...]:
         """A runner's newest workflows."""
-        return await self._ask(runner_id, lambda: self._source.get_history(runner_id, use))
+        history = await self._ask(runner_id, lambda: self._source.get_history(runner_id, use))
+        if isinstance(history, CutHistory):
+            self._say_cut(f"workflows than the {MAX_HISTORY} that a history has")
+        return history
+
+    def _say_cut(self, what: str) -> None:
+        if not self._has_said_cut:
+            self._has_said_cut = True
+            self.progress.say(f"The API sent more {what}: the rest is left out.")
 
     async def stats(self, runner_id: str, use: Use = Use.WISH) -> RunnerStats:
         """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""

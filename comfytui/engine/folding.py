@@ -99,6 +99,9 @@ def fold_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ..
     """Take in an answer of Get Runner History."""
     old = snapshot.histories.get(runner_id, Feed()).value
     value = history if old is None else _shared(old, history)
+    if type(value) is not type(history):
+        # It says whether more was sent than a history has.
+        value = type(history)(value)
     return _with_history(snapshot, runner_id, Feed(value, seen.at, seen.on))
 
 

@@ -44,7 +44,7 @@ class PathKeeper(Session):
     ) -> T:
         self.paths.append(path)
         self.uses.append(use)
-        return reader.read(path.encode(), b"", "", self._answer)
+        return reader.read(self._answer)
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ class TestAsking:
             (b'\xef\xbb\xbf{"a": "\xff\\ud800"}', {}, {"a": "\ufffd\ud800"}),
             (b'{"a": NaN}', {"Content-Type": "text/html"}, {"a": "NaN"}),
             (b"null", {}, None),
-            (b'"' + b"x" * 2_000_000 + b'"', {}, "x" * 2_000_000),
+            (b"[" + b'"x", ' * 200_000 + b'"y"]', {}, ["x"] * 1_000 + ["…"]),
         ],
         ids=["gzip", "not quite UTF-8", "NaN", "null", "large"],
     )
@@ -195,8 +195,7 @@ class TestUnintelligible:
         "chunks without an end": (hang_up(CUT_CHUNKS), "the answer ended early"),
         "a reset within": (reset(response(b"{}", headers={"Content-Length": "9"})), "the answer ended early"),
         "a pit": (reply(b"[" * 100_000), "JSON that is nested too deeply"),
-        "a large pit": (reply(b"[" * 2_000_000), "JSON that is nested too deeply"),
-        "too much": (reply(b" " * (MAX_BODY + 1)), "more than 16 MiB"),
+        "too much": (reply(b" " * (MAX_BODY + 1)), "more than 8 MB"),
         "no gzip": (reply(b"{}", headers={"Content-Encoding": "gzip"}), "the answer is damaged"),
         "br": (reply(b"{}", headers={"Content-Encoding": "br"}), "the answer is compressed in a way"),
         "SSH": (raw(b"SSH-2.0-OpenSSH_9.2p1\r\n\r\n"), "an answer that is not HTTP"),

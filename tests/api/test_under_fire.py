@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import gzip
 import http.client
+import json
+import time
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -32,7 +36,7 @@ from tests.support.misbehaving import (
     reset_within,
     slow,
 )
-from tests.support.scripted import error_reply, hang, html_reply, reset
+from tests.support.scripted import ScriptedServer, error_reply, hang, html_reply, raw, reply, reset
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, Workflow
@@ -224,3 +228,89 @@ def test_it_runs_in_a_thread() -> None:
         server.run(server.listen())
         assert status_of(server) == 200
     assert len(server.requests) == 3
+
+
+GIANTS = {
+    "a bomb of objects": b'{"runners": [{"id": 1}' + b",{}" * 2_600_000 + b"]}",
+    "a page of runners": b'{"runners": [{"id": 1}' + b',{"id":1}' * 800_000 + b'], "total": 900000}',
+    "tags": b'{"runners": [{"id": 1, "tags": ["a"' + b',"a"' * 1_900_000 + b"]}]}",
+    "headers": b'{"runners": [{"id": 1, "headers": {"a": "b"'
+    + b"".join(b', "h%d":"v"' % number for number in range(500_000))
+    + b"}}]}",
+    "a name": b'{"runners": [{"id": 1, "name": "' + b"\xc2\x9b" * 3_900_000 + b'"}]}',
+}
+
+
+@pytest.mark.parametrize("body", GIANTS.values(), ids=GIANTS)
+@pytest.mark.parametrize("is_packed", [False, True], ids=["plain", "gzip"])
+async def test_giant_page_is_cut_while_the_loop_goes_on(body: bytes, is_packed: bool) -> None:
+    headers = {"Content-Encoding": "gzip"} if is_packed else {}
+    sent = gzip.compress(body, 1) if is_packed else body
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", reply(sent, headers=headers))
+        session = Session(server.url, SecretStr(TOKEN), timeout=30)
+        async with contextlib.aclosing(ComfyControlClient(session)) as client, longest_pause() as pause:
+            page = await client.list_runners(per_page=25)
+    assert page.runners[0].id == "1"
+    assert len(page.runners) <= 25
+    assert page.is_cut == (body.count(b"{") > 1000)
+    # Far above what a quiet machine needs, far below what it took to decode all of it.
+    assert pause.longest < 2.5
+
+
+@pytest.mark.parametrize("body", [b" " * 8_000_001, b"[" + b" " * 7_999_999 + b"]"], ids=["plain", "bomb"])
+async def test_body_of_more_than_8_mb_is_refused(body: bytes) -> None:
+    headers = {"Content-Encoding": "gzip"} if body.startswith(b"[") else {}
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", reply(gzip.compress(body) if headers else body, headers=headers))
+        async with contextlib.aclosing(ComfyControlClient(Session(server.url, SecretStr(TOKEN)))) as client:
+            error = await failure(client)
+    assert (type(error), error.message) == (errors.Unintelligible, "more than 8 MB")
+
+
+async def test_tiny_chunks_leave_the_loop_to_others() -> None:
+    body = b'{"runners": [], "total": 0' + b" " * 50_000 + b"}"
+    chunked = b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n"
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", raw(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunked))
+        session = Session(server.url, SecretStr(TOKEN), timeout=30)
+        async with contextlib.aclosing(ComfyControlClient(session)) as client, longest_pause() as pause:
+            assert (await client.list_runners()).total == 0
+    assert pause.turns > 300
+
+
+async def test_one_large_answer_is_read_at_a_time() -> None:
+    large = reply(json.dumps({"runners": [{"id": "r", "name": "x" * 600_000}], "total": 1}).encode())
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", large)
+        session = Session(server.url, SecretStr(TOKEN), timeout=30)
+        async with contextlib.aclosing(ComfyControlClient(session)) as client:
+            pages = await asyncio.gather(*(client.list_runners(per_page=size) for size in range(1, 6)))
+    assert [page.total for page in pages] == [1] * 5
+    assert not session._large.locked()
+
+
+class Pause:
+    """Counts turns of the event loop, and the longest time between two of them."""
+
+    def __init__(self) -> None:
+        self.longest = 0.0
+        self.turns = 0
+
+    async def watch(self) -> None:
+        before = time.monotonic()
+        while True:
+            await asyncio.sleep(0)
+            now = time.monotonic()
+            self.longest, before = max(self.longest, now - before), now
+            self.turns += 1
+
+
+@contextlib.asynccontextmanager
+async def longest_pause() -> AsyncIterator[Pause]:
+    pause = Pause()
+    watching = asyncio.create_task(pause.watch())
+    try:
+        yield pause
+    finally:
+        watching.cancel()

@@ -59,7 +59,9 @@ GIVEN_UP = NotAnswering("given up before an answer came")
 """The outcome of a request that was cancelled."""
 
 _HANGS = "accepts connections and does not answer"
-_LARGE = 1_000_000
+_LARGE = 256 * 1024
+# A queue of 8 MB holds half as many; each becomes an object, and a million of them are a hundred megabytes.
+_MAX_VALUES = 800_000
 _CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError)
 _LOGIN = ("login", "log-in", "signin", "sign-in", "sign_in", "auth", "sso")
 _NOT_TLS = ("wrong version number", "record layer failure")
@@ -233,7 +235,7 @@ class BoxClient:
         self.server_clock.learn(head.headers, self._clock.monotonic() - attempt.sent_monotonic, self._clock.now())
         most = min(attempt.glimpse, MAX_BODY) if _promised(head) > MAX_BODY else MAX_BODY + 1
         body = await self._body(attempt, head, most)
-        if len(body) < most:
+        if len(body) < most and _values(body) <= _MAX_VALUES:
             return await _decode(body)
         return TooLarge(attempt.path, MAX_BODY, body[: attempt.glimpse])
 
@@ -285,6 +287,11 @@ class _Attempt:
 def _promised(head: httpx.Response) -> int:
     text = head.headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) < 20 else 0
+
+
+def _values(body: bytes) -> int:
+    """Return about how many values a JSON text has; of a small one that does not matter."""
+    return sum(map(body.count, (b",", b"[", b"{"))) if len(body) > _LARGE else 0
 
 
 async def _decode(body: bytes) -> object:

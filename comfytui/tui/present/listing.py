@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from comfytui.tui.present.now import Now
 
 __all__ = [
+    "CUT_TEXT",
     "Listing",
     "count_words",
     "departed",
@@ -55,6 +56,10 @@ class Listing(NamedTuple):
     def whole(self) -> bool:
         """Whether all pages are needed to tell which runners these are."""
         return bool(self.query) or self.sort is not None
+
+
+CUT_TEXT = "answer cut: more sent than asked for"
+"""Stands below a list of which the API sent more entries than it should."""
 
 
 def page_count(total: int | None, per_page: int) -> int | None:
@@ -105,7 +110,16 @@ def list_foot(key: PageKey, page: RunnerPage | None, gone: Line, width: int) -> 
         return beside(((Span(f"page {key.page} …", Role.MUTED),), gone), _GAP)
     place = _Place(key, len(page.runners), page.total)
     unreadable = (Span(f"{page.unreadable} unreadable", Role.BAD),) if page.unreadable else ()
-    return _first_fitting([(place.whole, unreadable, gone), (place.brief, gone), (gone or place.whole,)], width)
+    is_cut = (Span(CUT_TEXT, Role.BAD),) if page.is_cut else ()
+    return _first_fitting(
+        [
+            (place.whole, unreadable, is_cut, gone),
+            (place.brief, is_cut, gone),
+            (place.brief, gone),
+            (gone or place.whole,),
+        ],
+        width,
+    )
 
 
 def whole_foot(key: PageKey, shown: int, view: View, gone: Line, width: int) -> Line:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
+from comfytui.api.histories import CutHistory
 from comfytui.engine.sorting import sort_workflows
 from comfytui.engine.spans import UNDER_WAY
 from comfytui.tui.present.calm import CALM, TICK
 from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside
 from comfytui.tui.present.columns import GAP
-from comfytui.tui.present.listing import missed, sort_words
+from comfytui.tui.present.listing import CUT_TEXT, missed, sort_words
 from comfytui.tui.present.problems import lateness, notice
 from comfytui.tui.present.units import Period
 from comfytui.tui.present.workflows import (
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from comfytui.tui.present.now import Now
 
 __all__ = ["HistoryTable"]
+
+_CUT: Line = (Span(CUT_TEXT, Role.BAD),)
 
 
 class HistoryTable(KeyedTable):
@@ -65,9 +68,10 @@ class HistoryTable(KeyedTable):
         said = notice(feed, at, self.body_width, checkup) if feed.problem else ()
         late, self._said = lateness(feed, at), self._gone(runner_id, feed.value, at)
         place = (self.outer_size, self.framed)
-        told = (runner_id, feed.value, pointed, said, late, self._said, at.style, self.sort, at.keys, place)
+        is_cut = isinstance(feed.value, CutHistory)
+        told = (runner_id, feed.value, is_cut, pointed, said, late, self._said, at.style, self.sort, at.keys, place)
         if self.is_news(at.wall, *told):
-            self._show(runner_id, feed.value, at, said, beside((self._said, late), GAP))
+            self._show(runner_id, feed.value, at, said, beside((self._said, late, _CUT if is_cut else EMPTY), GAP))
         self.elapse(at)
 
     def lasts(self, at: Now) -> float:

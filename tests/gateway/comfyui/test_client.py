@@ -247,6 +247,13 @@ class TestSizes:
         expected = json.dumps(queue_of(box.jobs, True)).encode()[:glimpse]
         assert caught.value.beginning == expected
 
+    async def test_answer_of_millions_of_values_is_not_decoded(self, scripted: ScriptedServer) -> None:
+        scripted.on("/queue", raw(response(b'{"queue_running": [' + b"[]," * 1_000_000 + b"[]]}")))
+        async with client_of(scripted.url) as client:
+            with pytest.raises(TooLarge) as caught:
+                await client.get("/queue", glimpse=20)
+        assert caught.value.beginning == b'{"queue_running": [['
+
     async def test_one_that_does_not_say_is_read_up_to_the_limit(self, scripted: ScriptedServer) -> None:
         sent = []
 
