@@ -89,6 +89,7 @@ class Asker:
         names: Names of runners by id; those of runners that are listed are added.
 
     Attributes:
+        asks_servers: True if the runners are plain servers, which are asked from this process.
         waiting_for: Name of the runner that is asked for; empty if that is not known, or the list is.
     """
 
@@ -108,6 +109,7 @@ class Asker:
         self._names = dict(names or {})
         self._left_for_slow = timeout
         self._has_said_cut = False
+        self.asks_servers = bool(names)
         self.timeout = timeout
         self.waiting_for = ""
         self.progress = progress

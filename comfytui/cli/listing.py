@@ -135,7 +135,8 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_secon
         asker.progress.say(f"The API promises {found.total} runners, but its pages have {len(found.runners)}.")
     # The API of an older deployment does not know the parameter, and counts them all.
     runners = [runner for runner in found.runners if wanted.status in (None, runner.status)]
-    inquiry = _Inquiry(asker, runner_seconds)
+    # Plain servers have as long as the timeout says: no API asks them one after the other.
+    inquiry = _Inquiry(asker, asker.timeout if asker.asks_servers else runner_seconds)
     facts = await _ordered(inquiry, await _matching(inquiry, runners, wanted.query), wanted.sort)
     is_counted = is_whole and (bool(wanted.query) or len(runners) < len(found.runners))
     total = len(facts) if is_counted or found.total is None else found.total
@@ -215,7 +216,7 @@ class _Inquiry:
             return runner
 
     async def _reachable(self, runner_id: str) -> bool | None:
-        if self._late >= _MOST_LATE:
+        if self._late >= _MOST_LATE and not self._asker.asks_servers:
             self._tell_once()
             return None
         try:

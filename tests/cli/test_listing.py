@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.allowance import Use
-from comfytui.api.errors import NotFound, ServerError, TimedOut, Unreachable
+from comfytui.api.errors import NotFound, ServerError, SilentRunnerError, TimedOut, Unreachable
 from comfytui.api.models import RunnerStatus
+from comfytui.api.statuses import RunnerState
 from comfytui.cli.asking import Asker
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.listing import Wanted, listed, query_of, wanted_by
@@ -145,6 +146,34 @@ async def test_no_more_than_two_runners_in_a_row_are_waited_for(
     assert await ids(source, Wanted(sort=Sort("reach"), columns=("reach",)), in_columns=True) != ([], 6)
     assert source.asked[1:] == [StatsKey("r0"), StatsKey("r1"), StatsKey("r2"), StatsKey("r3")]
     assert capsys.readouterr().err.count("of the rest it stays unknown") == 1
+
+
+async def test_plain_servers_are_all_waited_for(source: ScriptedSource) -> None:
+    runners = [make_runner(f"r{number}") for number in range(6)]
+    source.pages[PageKey(1, 100)] = make_page(*runners, total=6)
+    source.hold(*(StatsKey(f"r{number}") for number in (0, 1, 2)))
+    clock = FakeClock()
+    asker = Asker(source, clock, Progress(clock), timeout=0.02, names={"r0": "gpu"})
+    await listed(asker, Wanted(sort=Sort("reach"), columns=("reach",)), in_columns=True)
+    assert source.asked[1:] == [StatsKey(f"r{number}") for number in range(6)]
+
+
+@pytest.mark.parametrize(
+    ("state", "found"),
+    [
+        (RunnerState.SLOW, "r1 r2 r3"),
+        (RunnerState.LATE, "r1 r2 r3"),
+        (RunnerState.PARTIAL, "r1 r2 r3"),
+        (RunnerState.WAITING, "r1 r2"),
+        (RunnerState.UNREACHABLE, "r1 r2"),
+    ],
+)
+async def test_slow_runner_is_reachable(source: ScriptedSource, state: RunnerState, found: str) -> None:
+    source.stats["r3"] = SilentRunnerError("GET", "/v1/runner/r3/stats", "gpu: slow", 500, state, "slow")
+    clock = FakeClock()
+    asker = Asker(source, clock, Progress(clock), timeout=0.0)
+    listing = await listed(asker, Wanted(query=parse("is:reachable")), in_columns=False)
+    assert " ".join(facts.runner.id for facts in listing.facts) == found
 
 
 async def test_entries_that_are_no_runners_are_told(source: ScriptedSource, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import secrets
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
@@ -33,6 +35,28 @@ async def test_it_is_a_runner_with_workflows() -> None:
         assert all(workflow.status and workflow.status.is_known for workflow in history)
         (known,) = (await fleet.list_runners(1, 10, None)).runners
         assert f"comfyui-{stats.system.comfyui_version}" in known.tags
+
+
+def submit_test_node(class_type: str, seconds: float) -> str:
+    """Submit a job of one test node, and return its id; skip the test if the server does not have that node."""
+    inputs = {"seconds": seconds, "seed": secrets.randbelow(2**31)}
+    graph = {
+        "1": {"class_type": class_type, "inputs": inputs},
+        "2": {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}},
+    }
+    answer = httpx.post(f"{URL}/prompt", json={"prompt": graph}, timeout=60)
+    if answer.status_code == httpx.codes.BAD_REQUEST:
+        pytest.skip(f"the server has no node {class_type}(seconds, seed) that returns an image")
+    return str(answer.json()["prompt_id"])
+
+
+def test_script_waits_for_a_server_whose_node_holds_the_interpreter() -> None:
+    job = submit_test_node("TestBusy", 8.0)
+    (server,) = servers_of([URL])
+    argv = [sys.executable, "-m", "comfytui", "history", server.name, "--comfyui", URL, "--json", "--timeout", "60"]
+    done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert job in {workflow["id"] for workflow in json.loads(done.stdout)["workflows"]}
 
 
 def test_the_dashboard_shows_it() -> None:
