@@ -30,6 +30,7 @@ __all__ = [
     "tell",
     "trust_remedy",
     "unreadable",
+    "unusable_directories",
 ]
 
 SOON = 14
@@ -106,6 +107,21 @@ def unreadable(ca_bundle: Path | None, environ: Mapping[str, str]) -> str:
     named = (("ca_bundle", str(ca_bundle or "")), *((name, environ.get(name, "")) for name in _VARIABLES))
     name, path = next(((name, path) for name, path in named if path), ("", ""))
     return "" if not path or _can_be_read(path) else name
+
+
+def unusable_directories(ca_bundle: Path | None, environ: Mapping[str, str]) -> Check | None:
+    """Return a warning that names entries of SSL_CERT_DIR which are no directories, or None if all are.
+
+    The others count; if there are none, `distrust` says so.
+    """
+    named = [] if ca_bundle or environ.get("SSL_CERT_FILE") else environ.get("SSL_CERT_DIR", "").split(os.pathsep)
+    missing = [each for each in named if not Path(each).is_dir()]
+    if not missing or len(missing) == len(named):
+        return None
+    words = ", ".join(shown(Path(each)) if each else "an empty entry" for each in missing)
+    return warn(
+        "tls", f"SSL_CERT_DIR: cannot use {words}; the other entries count", "correct or remove: expected directories"
+    )
 
 
 def no_certificate(address: Address) -> Check:

@@ -13,7 +13,13 @@ from comfytui.api.errors import InvalidArgument
 from comfytui.api.proxies import proxy_variable
 from comfytui.cli.checks.api import Asked, ask, clock_skew, verdict
 from comfytui.cli.checks.budget import look_at_budget
-from comfytui.cli.checks.certificate import distrust, look_at_certificate, no_certificate, unreadable
+from comfytui.cli.checks.certificate import (
+    distrust,
+    look_at_certificate,
+    no_certificate,
+    unreadable,
+    unusable_directories,
+)
 from comfytui.cli.checks.check import Check, Result, ok, warn
 from comfytui.cli.checks.network import Address, Lookup, Resolver, address_of, look_up, no_proxy_flaw, proxy, resolve
 from comfytui.cli.checks.servers import look_at_servers
@@ -101,7 +107,9 @@ class _Way:
             seconds = self.patience.whole - (self.clock.monotonic() - start)
             asked = await self._ask(token.secret, lookup, min(self.patience.api, seconds))
         budget = await look_at_budget(self._ledger, self.settings.source, self.clock, self.patience.budget)
-        return [token.check, lookup.check, way, tls.result(), asked.check, clock_skew(asked.ahead), budget]
+        directories = unusable_directories(self.settings.ca_bundle, self.environ)
+        trust = [tls.result()] if directories is None else [directories, tls.result()]
+        return [token.check, lookup.check, way, *trust, asked.check, clock_skew(asked.ahead), budget]
 
     @property
     def _way(self) -> Check:

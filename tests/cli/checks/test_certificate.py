@@ -17,10 +17,12 @@ from comfytui.cli.checks.certificate import (
     read_certificate,
     tell,
     unreadable,
+    unusable_directories,
 )
 from comfytui.cli.checks.check import Check, Result
 from comfytui.cli.checks.network import Address, address_of
 from comfytui.cli.status import ExitStatus
+from comfytui.config.paths import shown
 from tests.support.clock import START
 from tests.support.scripted import ScriptedServer
 
@@ -171,3 +173,14 @@ def test_names_of_certificates(names: object, name: str) -> None:
 @pytest.mark.parametrize(("host", "result"), [("127.0.0.1", Result.OK), ("192.0.2.1", Result.WARN)])
 def test_plain_http(host: str, result: Result) -> None:
     assert no_certificate(Address("http", host, 80)).result is result
+
+
+def test_unusable_entries_of_a_list_of_directories_are_named_and_the_others_count(tmp_path: Path) -> None:
+    nowhere = tmp_path / "nowhere"
+    check = unusable_directories(None, {"SSL_CERT_DIR": f"{tmp_path}:{nowhere}"})
+    assert check is not None
+    assert check.result is Result.WARN
+    assert check.found == f"SSL_CERT_DIR: cannot use {shown(nowhere)}; the other entries count"
+    for environ in ({}, {"SSL_CERT_DIR": str(tmp_path)}, {"SSL_CERT_DIR": str(nowhere)}):
+        assert unusable_directories(None, environ) is None
+    assert unusable_directories(tmp_path, {"SSL_CERT_DIR": f"{tmp_path}:{nowhere}"}) is None
