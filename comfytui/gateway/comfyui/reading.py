@@ -42,7 +42,7 @@ _FINISHED = "completed,failed,cancelled"
 _FINISHED_BEFORE_0_9 = "completed,failed"
 _HALVES = (ACTIVE, _FINISHED)
 # A version without the list of jobs answers so: a new one is rare. Whatever else is wrong with it may be over soon.
-_HAS_NO_LIST = (400, 404, 405, 410, 501)
+_HAS_NO_LIST = (400, 404)
 _RETRY_NO_LIST = 600.0
 _RETRY = 60.0
 
