@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import SimpleQueue
+from types import TracebackType
 from typing import TypeVar
 
 __all__ = ["Worker"]
@@ -34,14 +35,14 @@ class Worker:
     def submit(self, call: Callable[[], _T]) -> Future[_T]:
         """Run this after all that was submitted before, unless the future is cancelled first.
 
-        Args:
-            call: It raises nothing that is not a mistake of ours, for that would end the thread.
+        What the call raises is handed to whoever asks the future: the thread goes on.
         """
         future: Future[_T] = Future()
 
         def run() -> None:
             if future.set_running_or_notify_cancel():
-                future.set_result(call())
+                with _HandedOn(future):
+                    future.set_result(call())
 
         self._calls.put(run)
         if self._thread is None:
@@ -60,3 +61,20 @@ class Worker:
         while (call := self._calls.get()) is not None:
             self._is_closing.wait(self._pause)
             call()
+
+
+class _HandedOn:
+    """Hands what a block raises to a future instead of ending the thread, which would print it over the screen."""
+
+    def __init__(self, future: Future[_T]) -> None:
+        self._fail = future.set_exception
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if error is not None:
+            self._fail(error)
+        return True

@@ -76,3 +76,12 @@ def test_closing_finishes_what_was_submitted_but_waits_for_nothing_that_hangs(st
     assert not future.done()
     stop.set()
     assert future.result(PATIENCE)
+
+
+def test_call_that_fails_is_told_and_ends_nothing() -> None:
+    worker = Worker("test")
+    failed = worker.submit(lambda: int("no number"))
+    done = worker.submit(lambda: "done")
+    assert done.result(PATIENCE) == "done"
+    assert isinstance(failed.exception(PATIENCE), ValueError)
+    worker.close()
