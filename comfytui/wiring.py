@@ -75,12 +75,11 @@ class Profiles:
 
     def _watch(self, settings: Settings, attention: Attention) -> Watch:
         from comfytui.api.shared_allowance import SharedAllowance
-        from comfytui.config.paths import budget_file
+        from comfytui.config.paths import budget_files
         from comfytui.sources import Entrance
         from comfytui.tui.fleets import Watch
 
-        budget = budget_file(os.environ)
-        allowance = SharedAllowance(self._clock, budget, settings.source, log=self._requests)
+        allowance = SharedAllowance(self._clock, budget_files(), settings.url, log=self._requests)
         entrance = Entrance(settings, self._clock, allowance, self._requests)
         engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
         return Watch(engine, entrance, allowance.close, entrance.renew if entrance.is_renewable else None)

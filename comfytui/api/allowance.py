@@ -8,6 +8,7 @@ would let nearly twice the limit through within one window.
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -20,14 +21,18 @@ if TYPE_CHECKING:
 __all__ = [
     "ALONE",
     "COOL_DOWN",
+    "FRESH",
+    "LATE",
     "LIMIT",
     "MARGIN",
     "MAX_COOL_DOWN",
     "SHARE",
     "WINDOW",
     "Allowance",
+    "Grant",
     "LocalAllowance",
     "OnSent",
+    "Permit",
     "Send",
     "Spending",
     "Use",
@@ -43,8 +48,8 @@ LIMIT = 40
 SHARE = 20
 """Requests within a WINDOW that all dashboards of one person on one machine spend together."""
 
-ALONE = 10
-"""Requests within a WINDOW that one dashboard spends when it cannot know of others."""
+ALONE = 6
+"""Requests within a WINDOW that a process sends when it cannot know of others: six such stay below the LIMIT."""
 
 COOL_DOWN = 10.0
 """Seconds during which the API processes nothing after a 429."""
@@ -54,6 +59,12 @@ MAX_COOL_DOWN = 120.0
 
 MARGIN = 0.05
 """Seconds that a WINDOW is taken to be longer, for requests that travel faster than the ones before."""
+
+FRESH = 0.25
+"""Seconds after which a permit that was not used has to be renewed."""
+
+LATE = 0.03
+"""Seconds between the grant and the sending of a request that its record may be off by, less than MARGIN."""
 
 REMEMBERED = 60.0
 """Seconds for which sends are remembered."""
@@ -118,6 +129,34 @@ class Spending(NamedTuple):
         return 0.0 if self.cooling_until is None else max(0.0, self.cooling_until - now)
 
 
+class Grant(NamedTuple):
+    """Record of a request that may be sent.
+
+    Attributes:
+        number: Identifies the request within its process.
+        at: Moment it counts as sent, in seconds of the monotonic clock.
+    """
+
+    number: int
+    at: float
+
+
+class Permit(Protocol):
+    """Permission to send one request, which counts as sent since it was granted."""
+
+    async def confirm(self) -> None:
+        """Wait until the request may be sent now: at once if the permit is fresh, else it is renewed."""
+        ...
+
+    def mark_sent(self) -> None:
+        """Record that the request is on the wire since now."""
+        ...
+
+    def release(self) -> None:
+        """Give the permit back: nothing was sent."""
+        ...
+
+
 class Allowance(Protocol):
     """Who says when a request may be sent."""
 
@@ -130,7 +169,7 @@ class Allowance(Protocol):
         """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
         ...
 
-    async def take(self, use: Use) -> None:
+    async def take(self, use: Use) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then.
 
         It waits as long as the window and a cool-down demand: first come, first served within a use, and no use
@@ -154,11 +193,13 @@ class Send(NamedTuple):
         at: When, in seconds of the monotonic clock.
         use: What for.
         mine: Whether this process sent it.
+        number: Its number within this process; 0 for those of other processes.
     """
 
     at: float
     use: Use
     mine: bool = True
+    number: int = 0
 
 
 def ready_at(
@@ -206,6 +247,7 @@ class LocalAllowance:
         self._clock = clock
         self._share = share
         self._window = window
+        self._numbers = itertools.count(1)
         self._sends: deque[Send] = deque()
         self._cooling_until = -math.inf
         self._line = Line()
@@ -222,14 +264,22 @@ class LocalAllowance:
         """Seconds until a request for this use may be sent if nobody more urgent comes; 0.0 is now."""
         return self._delay(use, self._line.before(use.rank))
 
-    async def take(self, use: Use) -> None:
+    async def take(self, use: Use) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
+        from comfytui.api.permit import IssuedPermit
+
+        return IssuedPermit(self, self._clock, use, await self.grant(use))
+
+    async def grant(self, use: Use) -> Grant:
+        """Wait until a request may be sent and record it as sent."""
         with self._line.place(use.rank) as place:
             await place.reached()
             while (delay := self._delay(use)) > 0:
                 await self._clock.sleep(delay)
                 await place.reached()
-            self.record(Send(self._clock.monotonic(), use))
+            grant = Grant(next(self._numbers), self._clock.monotonic())
+            self.record(Send(grant.at, use, number=grant.number))
+            return grant
 
     def cool_down(self, seconds: float) -> None:
         """Send nothing for so long, at most MAX_COOL_DOWN; of two, the longer one wins."""
@@ -240,6 +290,15 @@ class LocalAllowance:
         """Count a request that was sent without being taken here, no older than the last one."""
         self._sends.append(send)
         self._forget(send.at)
+
+    def move(self, number: int, use: Use, at: float) -> None:
+        """Count a granted request as sent at another moment, no earlier than the last one."""
+        self.withdraw(number, use)
+        self.record(Send(at, use, number=number))
+
+    def withdraw(self, number: int, _use: Use) -> None:
+        """Stop counting a granted request: it was not sent."""
+        self._sends = deque(send for send in self._sends if send.number != number)
 
     def _delay(self, use: Use, ahead: int = 0) -> float:
         ready = ready_at(use, tuple(self._sends), share=self._share, part=self._share, window=self._window, ahead=ahead)

@@ -16,11 +16,15 @@ from comfytui.api.causes import target_of, why_not_connected
 from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable
 
 if TYPE_CHECKING:
+    from comfytui.api.allowance import Permit
     from comfytui.api.worker import Worker
 
 __all__ = ["Answer", "LargeTurn", "Wire", "explain", "is_hang_up"]
 
 _CHUNKS_AT_ONCE = 64
+_WRITES = "http11.send_request_headers.started"
+_WRITTEN = "http11.send_request_headers.complete"
+_IS_SENT = "the request itself is sent"
 
 _T = TypeVar("_T")
 
@@ -137,14 +141,30 @@ class LargeTurn:
 
 
 class Wire:
-    """What one request met on its way down, as told by the transport's `trace` extension."""
+    """What one request met on its way down, as told by the transport's `trace` extension.
+
+    Attributes:
+        permit: Permit of the request, confirmed right before it is written; None if that is not to be waited for.
+    """
 
     def __init__(self) -> None:
+        self.permit: Permit | None = None
         self._events: set[str] = set()
 
-    async def __call__(self, event: str, _info: Mapping[str, object]) -> None:
-        """Note what happens."""
+    async def __call__(self, event: str, info: Mapping[str, object]) -> None:
+        """Note an event, and have the permit confirmed before the request and its moment recorded behind it."""
+        if self.permit is not None and event == _WRITES and not _is_for_proxy(info):
+            await self.permit.confirm()
+            self._events.add(_IS_SENT)
         self._events.add(event)
+        if self.permit is not None and event == _WRITTEN and _IS_SENT in self._events:
+            self.permit.mark_sent()
+
+    def release(self) -> None:
+        """Give the permit back if the request was never written."""
+        if self.permit is not None and _IS_SENT not in self._events:
+            self.permit.release()
+        self.permit = None
 
     @property
     def was_accepted(self) -> bool:
@@ -155,8 +175,13 @@ class Wire:
     def went_stale(self) -> bool:
         """Whether the request went out on a connection from before and no answer began."""
         connected = any("connect_tcp" in event for event in self._events)
-        sent = "http11.send_request_headers.started" in self._events
+        sent = _WRITES in self._events
         return sent and not connected and "http11.receive_response_headers.complete" not in self._events
+
+
+def _is_for_proxy(info: Mapping[str, object]) -> bool:
+    """Return True if what is written asks a proxy for a tunnel: it does not reach the API."""
+    return getattr(info.get("request"), "method", b"") == b"CONNECT"
 
 
 def is_hang_up(error: httpx.HTTPError) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import Allowance, Spending, Use
+    from comfytui.api.allowance import Allowance, Permit, Spending, Use
 
 __all__ = ["ExchangeableAllowance"]
 
@@ -34,9 +34,9 @@ class ExchangeableAllowance:
         """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
         return self._counts.wait_for(use)
 
-    async def take(self, use: Use) -> None:
+    async def take(self, use: Use) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
-        await self._counts.take(use)
+        return await self._counts.take(use)
 
     def cool_down(self, seconds: float) -> None:
         """Send nothing for so long; of two, the longer one wins."""

@@ -8,6 +8,10 @@ from bisect import insort
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from comfytui.api.allowance import Grant
 
 __all__ = ["Line", "Place"]
 
@@ -21,14 +25,14 @@ class Place:
         number: In order of arrival.
         line: All places.
         turn: Set when it may be this one's turn.
-        granted: What somebody before it got for it as well, None where nobody did.
+        granted: Grant that it got, by itself or from one before it; None if it has none yet.
     """
 
     rank: int
     number: int
     line: list[Place] = field(compare=False, repr=False)
     turn: asyncio.Event = field(compare=False, repr=False, default_factory=asyncio.Event)
-    granted: int | None = field(compare=False, default=None)
+    granted: Grant | None = field(compare=False, default=None)
 
     @property
     def is_left(self) -> bool:

@@ -8,8 +8,8 @@ httpx holds the request, the request holds the token, and a crash screen shows w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -43,6 +43,7 @@ from comfytui.clock import Clock, SystemClock
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
+    from comfytui.api.allowance import Permit
     from comfytui.api.credentials import Renewal
     from comfytui.api.reader import Reader
 
@@ -105,6 +106,8 @@ class Session:
         if isinstance(client, InvalidArgument):
             raise client
         self._client = client
+        # Who carries requests within the process does not tell when they are sent: at once.
+        self._is_wired = transport is None
         self._server_clock = ServerClock()
         self._large = asyncio.Lock()
         self._worker = Worker("large answers")
@@ -190,7 +193,9 @@ class Session:
         self, attempt: _Attempt, errand: _Errand, patience: _Patience, reader: Reader[_T]
     ) -> _T | ComfyControlError:
         """What a request brings: what it says, or the error that stands for what went wrong."""
-        await self._allowance.take(errand.use)
+        permit = await self._allowance.take(errand.use)
+        if self._is_wired:
+            attempt.wire.permit = _PausingPermit(permit, patience)
         # It may have been renewed meanwhile.
         attempt.token = self._credentials.token
         if errand.on_sent is not None:
@@ -200,6 +205,7 @@ class Session:
         try:
             outcome = await self._carry(attempt, patience, reader)
         finally:
+            attempt.wire.release()
             attempt.turn.end()
             self._record(attempt, outcome, at, round((self._clock.monotonic() - start) * 1000))
         return outcome
@@ -318,14 +324,44 @@ class _Patience:
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds
+        self._timeout: asyncio.Timeout | None = None
 
     @asynccontextmanager
     async def limit(self) -> AsyncIterator[None]:
         """Raise TimeoutError when they are spent; they are spent within this block alone."""
         loop = asyncio.get_running_loop()
-        start = loop.time()
         try:
-            async with asyncio.timeout(self._left):
+            async with asyncio.timeout(self._left) as self._timeout:
                 yield
         finally:
-            self._left -= loop.time() - start
+            if self._timeout is not None and (end := self._timeout.when()) is not None:
+                self._left = end - loop.time()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let no time count within this block."""
+        loop, timeout = asyncio.get_running_loop(), self._timeout
+        if timeout is None or timeout.expired() or (end := timeout.when()) is None:
+            yield
+            return
+        left = end - loop.time()
+        timeout.reschedule(None)
+        try:
+            yield
+        finally:
+            timeout.reschedule(loop.time() + left)
+
+
+class _PausingPermit:
+    """Permit of a request whose time does not count while it is renewed."""
+
+    def __init__(self, permit: Permit, patience: _Patience) -> None:
+        self._permit = permit
+        self._patience = patience
+        self.mark_sent = permit.mark_sent
+        self.release = permit.release
+
+    async def confirm(self) -> None:
+        """Wait until the request may be sent now."""
+        with self._patience.paused():
+            await self._permit.confirm()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from comfytui.api.request_log import RequestLog
 from comfytui.cli.choosing import choices_for, simulation
 from comfytui.cli.patience import Gate
 from comfytui.config.choices import resolve
-from comfytui.config.paths import budget_file, request_log
+from comfytui.config.paths import budget_files, request_log
 from comfytui.config.settings import DEFAULT_TIMEOUT
 from comfytui.sources import Entrance, comfyui_source, demo_source
 
@@ -73,7 +72,7 @@ def opened(
                 return LocalAllowance(waiting)
             from comfytui.api.shared_allowance import SharedAllowance
 
-            shared = SharedAllowance(waiting, budget_file(os.environ), settings.source, log=requests)
+            shared = SharedAllowance(waiting, budget_files(), settings.url, log=requests)
             ending.callback(shared.close)
             return shared
 

@@ -14,7 +14,7 @@ from comfytui.api.allowance import Use
 if TYPE_CHECKING:
     from datetime import datetime
 
-    from comfytui.api.allowance import Allowance, Spending
+    from comfytui.api.allowance import Allowance, Permit, Spending
     from comfytui.cli.diagnostics import Progress
     from comfytui.clock import Clock
 
@@ -110,14 +110,14 @@ class Gate:
         """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
         return self._allowance.wait_for(use)
 
-    async def take(self, use: Use) -> None:
+    async def take(self, use: Use) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then.
 
         Raises:
             CoolingDownError: It would have to wait for the API, and is not to.
         """
         with _stopped():
-            await self._allowance.take(use)
+            return _GatedPermit(await self._allowance.take(use))
 
     def cool_down(self, seconds: float) -> None:
         """Let nobody who shares send anything for so long; of two, the longer one wins."""
@@ -135,6 +135,24 @@ class Gate:
             raise CoolingDownError(cooling)
         else:
             self._progress.tell(f"the API wants to be left alone for {math.ceil(cooling)} s more", math.inf)
+
+
+class _GatedPermit:
+    """Permit whose renewal is no part of what a command may take."""
+
+    def __init__(self, permit: Permit) -> None:
+        self._permit = permit
+        self.mark_sent = permit.mark_sent
+        self.release = permit.release
+
+    async def confirm(self) -> None:
+        """Wait until the request may be sent now.
+
+        Raises:
+            CoolingDownError: It would have to wait for the API, and is not to.
+        """
+        with _stopped():
+            await self._permit.confirm()
 
 
 class _Waiting:

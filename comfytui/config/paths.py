@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from comfytui.private import HOMELESS, PRIVATE, make_directory
 
 __all__ = [
     "APP",
-    "budget_file",
+    "RUNTIME_PLACE",
+    "SHARED_PLACES",
+    "budget_files",
     "config_dir",
     "config_file",
     "exists",
@@ -23,12 +25,17 @@ __all__ = [
     "is_homeless",
     "make_private",
     "request_log",
-    "runtime_dir",
     "shown",
     "state_dir",
 ]
 
 APP = "comfytui"
+
+SHARED_PLACES = (Path("/", "dev", "shm"), Path("/", "tmp"))
+"""Directories in which every user may make one."""
+
+RUNTIME_PLACE = Path("/", "run", "user")
+"""Directory in which a user who is logged in has one by the number of the user."""
 
 _OTHERS = 0o077
 
@@ -72,9 +79,15 @@ def request_log() -> Path:
     return state_dir() / "requests.log"
 
 
-def budget_file(environ: Mapping[str, str]) -> Path:
-    """By way of which file this user's processes share their requests; it need not exist."""
-    return runtime_dir(environ) / "allowance.sqlite"
+def budget_files() -> tuple[Path, ...]:
+    """Return where this user's processes share their requests, best place first; none of them need exist.
+
+    The environment has no say: terminals, cron and sudo are to meet. Memory comes first, since it is never a network's,
+    seldom full, and empty after a start of the machine.
+    """
+    user = os.geteuid()
+    shared = [place / f"{APP}-{user}" for place in SHARED_PLACES]
+    return tuple(directory / "budget-1.sqlite" for directory in (*shared, RUNTIME_PLACE / str(user) / APP))
 
 
 def find_config_file(given: Path | None) -> Path | None:
@@ -83,15 +96,6 @@ def find_config_file(given: Path | None) -> Path | None:
         return given
     usual = config_file()
     return usual if exists(usual) else None
-
-
-def runtime_dir(environ: Mapping[str, str]) -> Path:
-    """Where this user's processes meet; it need not exist.
-
-    It is in `$XDG_RUNTIME_DIR`, and in the state directory where there is none that is this user's alone.
-    """
-    given = Path(environ.get("XDG_RUNTIME_DIR", ""))
-    return given / APP if given.is_absolute() and _is_ours_alone(given) else state_dir() / "run"
 
 
 def make_private(directory: Path) -> Path:
@@ -140,11 +144,3 @@ def shown(path: Path) -> str:
 
 def _mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
-
-
-def _is_ours_alone(directory: Path) -> bool:
-    try:
-        about = directory.stat()
-    except OSError:
-        return False
-    return stat.S_ISDIR(about.st_mode) and about.st_uid == os.getuid() and not about.st_mode & _OTHERS

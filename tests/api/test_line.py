@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+from comfytui.api.allowance import Grant
 from comfytui.api.line import Line
 from tests.support.clock import settle
 
@@ -41,7 +42,7 @@ async def test_those_behind_a_place_are_told_as_long_as_they_have_nothing() -> N
     line = Line()
     with line.place(1) as first, line.place(1) as second, line.place(2) as third:
         assert first.behind == [second, third]
-        second.granted = 7
+        second.granted = Grant(7, 0.0)
         assert first.behind == [third]
         assert third.behind == []
 

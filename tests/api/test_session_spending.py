@@ -16,6 +16,7 @@ from comfytui.api.allowance import LIMIT, LocalAllowance, Spending, Use
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
 from tests.support.clock import START, FakeClock, settle
+from tests.support.permits import NotedPermit
 from tests.support.reading import as_sent
 from tests.support.scripted import (
     Answer,
@@ -43,7 +44,10 @@ class Gate:
 
     def __init__(self, places: int = 100) -> None:
         self.taken: list[Use] = []
+        self.permits: list[NotedPermit] = []
         self.cooled: list[float] = []
+        self.may_send = asyncio.Event()
+        self.may_send.set()
         self._places = asyncio.Semaphore(places)
 
     @property
@@ -53,9 +57,11 @@ class Gate:
     def wait_for(self, use: Use) -> float:
         return 0.0
 
-    async def take(self, use: Use) -> None:
+    async def take(self, use: Use) -> NotedPermit:
         await self._places.acquire()
         self.taken.append(use)
+        self.permits.append(NotedPermit(self.may_send))
+        return self.permits[-1]
 
     def cool_down(self, seconds: float) -> None:
         self.cooled.append(seconds)
@@ -171,6 +177,71 @@ class TestAllowance:
             await clock.advance(10.05)
             await asyncio.gather(*asked)
         assert len(server.requests) == LIMIT
+
+
+class TestPermits:
+    async def test_request_is_confirmed_before_it_is_sent_and_dated_behind(self, server: ScriptedServer) -> None:
+        gate = Gate()
+        server.on(PATH, OK)
+        async with asking(server.url, gate) as session:
+            await session.get(PATH, as_sent())
+            await session.get(PATH, as_sent())
+        assert [permit.events for permit in gate.permits] == [["confirm", "sent"]] * 2
+
+    async def test_nothing_is_sent_before_it_is_confirmed_and_no_time_counts(self, server: ScriptedServer) -> None:
+        gate = Gate()
+        server.on(PATH, OK)
+        async with asking(server.url, gate, seconds=SOON) as session:
+            await session.get(PATH, as_sent())
+            gate.may_send.clear()
+            asked = asyncio.create_task(session.get(PATH, as_sent()))
+            await asyncio.sleep(2 * SOON)
+            assert len(server.requests) == 1
+            gate.may_send.set()
+            assert await asked == {"ok": True}
+
+    async def test_server_that_is_not_reached_costs_nothing(self, server: ScriptedServer) -> None:
+        gate = Gate()
+        async with asking("http://127.0.0.1:9", gate) as session:
+            assert isinstance(await failure(session), errors.Unreachable)
+        assert [permit.events for permit in gate.permits] == [["release"]]
+
+    async def test_request_that_is_cancelled_before_it_is_sent_costs_nothing(self, server: ScriptedServer) -> None:
+        gate = Gate()
+        server.on(PATH, hang())
+        async with asking(server.url, gate) as session:
+            asked = [asyncio.create_task(session.get(PATH, as_sent())) for _ in range(11)]
+            await arrived(server, 10)
+            for each in asked:
+                each.cancel()
+            await asyncio.gather(*asked, return_exceptions=True)
+        assert sorted(permit.events[-1] for permit in gate.permits) == ["release", *["sent"] * 10]
+
+    async def test_connection_that_had_died_costs_what_was_sent_on_it(self, server: ScriptedServer) -> None:
+        gate = Gate()
+        server.on(PATH, OK, hang_up(), OK)
+        async with asking(server.url, gate) as session:
+            await session.get(PATH, as_sent())
+            await session.get(PATH, as_sent())
+        assert all("release" not in permit.events for permit in gate.permits)
+
+    async def test_proxy_that_lets_nothing_through_costs_nothing(
+        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        gate = Gate()
+        monkeypatch.setenv("HTTPS_PROXY", server.url)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        async with asking("https://api.example.com", gate) as session:
+            await failure(session)
+        assert [permit.events for permit in gate.permits] == [["release"]]
+
+    async def test_transport_within_the_process_sends_at_once(self) -> None:
+        gate = Gate()
+        transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=[]))
+        session = Session("http://made-up", SecretStr(TOKEN), transport, allowance=gate, clock=FakeClock())
+        async with contextlib.aclosing(session):
+            await session.get(PATH, as_sent())
+        assert [permit.events for permit in gate.permits] == [[]]
 
 
 HTML = b"<!doctype html><title>Error 1015</title>"

@@ -38,6 +38,7 @@ def environ(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPat
     monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
     monkeypatch.delenv(API_URL_VARIABLE, raising=False)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    monkeypatch.setattr("comfytui.config.paths.SHARED_PLACES", (tmp_path,))
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "200")
     return monkeypatch

@@ -11,7 +11,7 @@ from comfytui.api.errors import Unauthorized
 from comfytui.cli.diagnostics import Progress
 from comfytui.cli.opening import opened
 from comfytui.cli.parser import make_parser
-from comfytui.config.paths import runtime_dir, state_dir
+from comfytui.config.paths import budget_files, state_dir
 from comfytui.config.settings import SettingsError
 from comfytui.config.state import State, StateFile, state_file
 from tests.support.clock import FakeClock
@@ -39,8 +39,8 @@ def test_the_allowance_of_an_api_is_shared_by_way_of_a_file(tmp_path: Path) -> N
         with pytest.raises(Unauthorized):
             asyncio.run(begin())
         assert source.settings.source == "127.0.0.1:9"
-    assert runtime_dir({}) == state_dir() / "run"
-    assert (runtime_dir({}) / "allowance.sqlite").exists()
+    assert budget_files()[0].is_relative_to(tmp_path)
+    assert budget_files()[0].exists()
 
 
 @pytest.mark.parametrize("argv", ["runners --demo --runners 2 --seed 1", "--demo --runners 2 --seed 1 runners"])

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from comfytui.config.paths import (
+    budget_files,
     config_dir,
     exists,
     exposure,
     find_config_file,
     make_private,
-    runtime_dir,
     shown,
     state_dir,
 )
@@ -40,17 +40,17 @@ def test_the_environment_says_where_they_are(home: Path, monkeypatch: pytest.Mon
     assert not config_dir().exists()
 
 
-def test_processes_meet_where_nobody_else_can_look(home: Path) -> None:
-    run = home / "run"
-    run.mkdir(mode=0o700)
-    assert runtime_dir({"XDG_RUNTIME_DIR": str(run)}) == run / "comfytui"
-    run.chmod(0o755)
-    assert runtime_dir({"XDG_RUNTIME_DIR": str(run)}) == state_dir() / "run"
-
-
-@pytest.mark.parametrize("given", [None, "", "relative", "/nowhere/at/all", "/dev/null"])
-def test_processes_meet_in_the_state_directory_otherwise(given: str | None) -> None:
-    assert runtime_dir({} if given is None else {"XDG_RUNTIME_DIR": given}) == state_dir() / "run"
+@pytest.mark.parametrize("name", ["HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "TMPDIR", "USER", "LOGNAME"])
+@pytest.mark.parametrize("value", [None, "", "relative", "/nowhere/at/all"])
+def test_budget_files_same_whatever_environment(name: str, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = budget_files()
+    if value is None:
+        monkeypatch.delenv(name, raising=False)
+    else:
+        monkeypatch.setenv(name, value)
+    assert budget_files() == before
+    assert len(before) == 3
+    assert all(str(os.geteuid()) in str(path) for path in before)
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.allowance import SHARE, WINDOW, LocalAllowance, Use
+from comfytui.api.allowance import SHARE, WINDOW, LocalAllowance, Permit, Use
 from comfytui.api.errors import NotFound, ServerError
 from comfytui.engine.actions import Attend
 from comfytui.engine.checkup import Checkup
@@ -47,9 +47,9 @@ class Crowded(LocalAllowance):
         super().__init__(clock)
         self._waits = clock
 
-    async def take(self, use: Use) -> None:
+    async def take(self, use: Use) -> Permit:
         await self._waits.sleep(6.0)
-        await super().take(use)
+        return await super().take(use)
 
 
 async def test_how_long_an_answer_took_is_told_without_the_wait_for_the_allowance() -> None:

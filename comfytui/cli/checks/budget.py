@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,33 +22,31 @@ __all__ = ["look_at_budget"]
 _REMEDY = "make it a file and a directory that are yours alone, or remove it"
 
 
-async def look_at_budget(path: Path, host: str, clock: Clock, seconds: float) -> Check:
+async def look_at_budget(paths: Sequence[Path], api: str, clock: Clock, seconds: float) -> Check:
     """Whether the file can be used, who shares by way of it, and what they spent; spends nothing itself.
 
     Args:
-        path: The file.
-        host: The API host that the budget is for.
+        paths: Places of the file, best first.
+        api: Address of the API that the budget is for.
         clock: Its monotonic clock is the one that all processes share.
         seconds: How long it may take: the file may be on a disk that hangs.
     """
-    worker = Worker("budget")
+    worker, ledger = Worker("budget"), Ledger(clock, paths, api, SHARE, WINDOW)
     try:
         async with asyncio.timeout(seconds):
-            outcome = await asyncio.wrap_future(worker.submit(lambda: _standing(path, host, clock)))
+            outcome = await asyncio.wrap_future(worker.submit(partial(_look, ledger)))
     except TimeoutError:
-        outcome = "it does not answer"
+        outcome = Trouble("it does not answer")
     worker.close(0)
-    if isinstance(outcome, str):
-        return warn("budget", f"not shared, for {shown(path)} cannot be used: {outcome}", _REMEDY)
+    if isinstance(outcome, Trouble):
+        return warn("budget", f"not shared, for {shown(ledger.path)} cannot be used: {outcome.words}", _REMEDY)
     processes, spent = outcome
     who = {0: "nobody", 1: "one process"}.get(processes, f"{processes} processes")
     within = f"{spent} of {LIMIT} requests in {WINDOW:g} s spent, {SHARE} may be"
-    return ok("budget", f"shared by way of {shown(path)}: {who} asked lately; {within}")
+    return ok("budget", f"shared by way of {shown(ledger.path)}: {who} asked lately; {within}")
 
 
-def _standing(path: Path, host: str, clock: Clock) -> tuple[int, int] | str:
-    """How many processes asked lately, and how often within a window; or why that cannot be told."""
-    ledger = Ledger(clock, path, host, SHARE, WINDOW)
+def _look(ledger: Ledger) -> tuple[int, int] | Trouble:
     lately = ledger.lately()
     ledger.close()
-    return lately.words if isinstance(lately, Trouble) else lately
+    return lately

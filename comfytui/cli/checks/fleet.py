@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.api.errors import InvalidArgument
@@ -24,7 +23,7 @@ from comfytui.cli.checks.check import Check, Result, ok, warn
 from comfytui.cli.checks.network import Address, Lookup, Resolver, address_of, look_up, no_proxy_flaw, proxy, resolve
 from comfytui.cli.checks.servers import look_at_servers
 from comfytui.cli.checks.token import TokenAtHand, look_for_token
-from comfytui.config.paths import budget_file, request_log
+from comfytui.config.paths import budget_files, request_log
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -106,7 +105,7 @@ class _Way:
             token = await looked
             seconds = self.patience.whole - (self.clock.monotonic() - start)
             asked = await self._ask(token.secret, lookup, min(self.patience.api, seconds))
-        budget = await look_at_budget(self._ledger, self.settings.source, self.clock, self.patience.budget)
+        budget = await look_at_budget(budget_files(), self.settings.url, self.clock, self.patience.budget)
         directories = unusable_directories(self.settings.ca_bundle, self.environ)
         trust = [tls.result()] if directories is None else [directories, tls.result()]
         return [token.check, lookup.check, way, *trust, asked.check, clock_skew(asked.ahead), budget]
@@ -118,10 +117,6 @@ class _Way:
     @property
     def _proxy(self) -> str:
         return proxy_variable(self.settings.url, self.environ)
-
-    @property
-    def _ledger(self) -> Path:
-        return budget_file(self.environ)
 
     async def _look_for_token(self) -> TokenAtHand:
         return await look_for_token(self.environ, self.settings.tokens, self.patience.token, is_whole=self.is_sure)
@@ -166,7 +161,7 @@ class _Way:
         from comfytui.api.shared_allowance import SharedAllowance
 
         log = RequestLog(self.clock, self.settings.log_file or request_log())
-        allowance = SharedAllowance(self.clock, self._ledger, self.settings.source, log=log)
+        allowance = SharedAllowance(self.clock, budget_files(), self.settings.url, log=log)
         session = Session(
             self.settings.url,
             secret,

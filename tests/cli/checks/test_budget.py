@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from comfytui.api.allowance import SHARE, WINDOW, Use
-from comfytui.api.ledger import Claim, Ledger
+from comfytui.api.ledger import Claim, Ledger, Wanted
 from comfytui.cli.checks.budget import look_at_budget
 from comfytui.cli.checks.check import Check, Result
 from tests.support.clock import FakeClock
 
-HOST = "api.example.com"
+API = "https://api.example.com"
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def path(tmp_path: Path) -> Path:
 
 
 async def look(path: Path, clock: FakeClock, seconds: float = 5.0) -> Check:
-    return await look_at_budget(path, HOST, clock, seconds)
+    return await look_at_budget([path], API, clock, seconds)
 
 
-def spend(path: Path, clock: FakeClock, count: int, host: str = HOST) -> None:
+def spend(path: Path, clock: FakeClock, count: int, api: str = API) -> None:
     """What another process of this person does."""
-    ledger = Ledger(clock, path, host, SHARE, WINDOW)
-    for _ in range(count):
-        assert isinstance(ledger.claim((Use.WISH,), (), 0.0), Claim)
+    ledger = Ledger(clock, [path], api, SHARE, WINDOW)
+    for number in range(count):
+        assert isinstance(ledger.claim((Wanted(number, Use.WISH),), (), 0.0), Claim)
     ledger.close()
 
 
@@ -49,34 +49,33 @@ async def test_all_processes_of_one_host_count(path: Path) -> None:
     assert "one process asked lately; 2 of 40" in (await look(path, clock)).found
     await clock.advance(WINDOW + 1)
     spend(path, clock, 3)
-    spend(path, clock, 5, "elsewhere.example.com")
+    spend(path, clock, 5, "https://elsewhere.example.com")
     assert "2 processes asked lately; 3 of 40" in (await look(path, clock)).found
 
 
 async def test_a_cool_down_of_others_stays(path: Path) -> None:
     clock = FakeClock()
-    ledger = Ledger(clock, path, HOST, SHARE, WINDOW)
-    assert ledger.tell(clock.monotonic() + 8.0) is None
+    ledger = Ledger(clock, [path], API, SHARE, WINDOW)
+    assert isinstance(ledger.claim((), (), clock.monotonic() + 8.0), Claim)
     await look(path, clock)
-    claim = ledger.claim((Use.WISH,), (), 0.0)
+    claim = ledger.claim((Wanted(1, Use.WISH),), (), 0.0)
     ledger.close()
     assert isinstance(claim, Claim)
     assert claim.wait == 8.0
 
 
-async def test_a_file_that_is_none_of_ours(path: Path) -> None:
+async def test_unusable_file_is_set_aside(path: Path) -> None:
     path.parent.mkdir()
     scribble(path)
     check = await look(path, FakeClock())
-    assert check.result is Result.WARN
-    assert "allowance.sqlite cannot be used: file is not a database" in check.found
+    assert check.result is Result.OK
+    assert path.with_name(f"{path.name}.aside").exists()
 
 
-async def test_a_directory_that_cannot_be_made(path: Path) -> None:
-    scribble(path.parent)
-    check = await look(path, FakeClock())
+async def test_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    check = await look(tmp_path / "missing" / "run" / "allowance.sqlite", FakeClock())
     assert check.result is Result.WARN
-    assert "cannot be used: " in check.found
+    assert "cannot be used: No such file or directory" in check.found
 
 
 async def test_a_file_that_somebody_holds(path: Path) -> None:
