@@ -268,11 +268,17 @@ class LocalAllowance:
         """Return once one request may be sent, which is recorded as sent by then."""
         from comfytui.api.permit import IssuedPermit
 
-        return IssuedPermit(self, self._clock, use, await self.grant(use))
+        return IssuedPermit(self, self._clock, use, await self._granted(use, use.rank))
 
-    async def grant(self, use: Use) -> Grant:
-        """Wait until a request may be sent and record it as sent."""
-        with self._line.place(use.rank) as place:
+    async def renew(self, number: int, use: Use) -> Grant:
+        """Wait until a granted request may be sent after all and record it as sent then."""
+        from comfytui.api.line import RENEWED
+
+        self.withdraw(number, use)
+        return await self._granted(use, RENEWED)
+
+    async def _granted(self, use: Use, rank: int) -> Grant:
+        with self._line.place(rank) as place:
             await place.reached()
             while (delay := self._delay(use)) > 0:
                 await self._clock.sleep(delay)

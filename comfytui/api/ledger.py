@@ -115,8 +115,13 @@ class Standing(NamedTuple):
     doubtful_until: float = -math.inf
     slack: float = 0.0
 
-    def wait(self, use: Use, now: float, window: float, ahead: int = 0) -> float:
-        """Seconds until a request for this use may be sent, when `ahead` others of this process go first."""
+    def wait(self, use: Use, now: float, window: float, ahead: int = 0, number: int = 0) -> float:
+        """Seconds until a request for this use may be sent, when `ahead` others of this process go first.
+
+        One that counts already, by its number, only waits for a cool-down: a later moment makes no window fuller.
+        """
+        if any(send.number == number and now - send.at <= window for send in self.sends if number and send.mine):
+            return max(0.0, self.cooling_until - now)
         span = window + self.slack
         ready = ready_at(use, self.sends, share=self.share, part=self.part, window=span, ahead=ahead)
         if self.doubtful_until > now and self.part > ALONE:
@@ -227,19 +232,23 @@ class Ledger:
             _Row(grant.at, each.use, self._process, grant.number)
             for each, grant in zip(wanted, claim.grants, strict=False)
         ]
-        return claim, (*rows, *granted)
+        numbers = {row.number for row in granted}
+        others = tuple(row for row in rows if row.process != self._process or row.number not in numbers)
+        return claim, (*others, *granted)
 
     def _decide(self, database: sqlite3.Connection, wanted: Sequence[Wanted], standing: Standing, now: float) -> Claim:
         grants: list[Grant] = []
         for number, use in wanted:
-            if standing.wait(use, now, self._window) > 0:
+            if standing.wait(use, now, self._window, number=number) > 0:
                 break
             database.execute(_ENTER, (now, use, self._process, number, self._host))
             grants.append(Grant(number, now))
-            standing = standing._replace(sends=(*standing.sends, Send(now, use, number=number)))
-        first = wanted[0].use
-        self._want(database, first, now, is_granted=bool(grants))
-        return Claim(standing, 0.0 if grants else standing.wait(first, now, self._window), tuple(grants))
+            others = tuple(send for send in standing.sends if not send.mine or send.number != number)
+            standing = standing._replace(sends=(*others, Send(now, use, number=number)))
+        number, use = wanted[0]
+        self._want(database, use, now, is_granted=bool(grants))
+        wait = 0.0 if grants else standing.wait(use, now, self._window, number=number)
+        return Claim(standing, wait, tuple(grants))
 
     def _want(self, database: sqlite3.Connection, use: Use, now: float, *, is_granted: bool) -> None:
         """Let the others know whether this process waits for what somebody looks at."""

@@ -168,7 +168,7 @@ class LedgerFile:
             raise ValueError("it is no file of this user")
         self._database = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
         # It is to survive a process, not the machine.
-        self._database.execute("PRAGMA synchronous = OFF")
+        self._patiently(self._database, "PRAGMA synchronous = OFF")
         return self._database
 
     def _check(self, database: sqlite3.Connection) -> int:

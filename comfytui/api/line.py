@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from comfytui.api.allowance import Grant
 
-__all__ = ["Line", "Place"]
+__all__ = ["RENEWED", "Line", "Place"]
+
+RENEWED = -1
+"""Rank of requests that had a grant before: they stand before all others."""
 
 
 @dataclass(order=True, slots=True)
@@ -24,6 +27,7 @@ class Place:
         rank: 0 for the most urgent.
         number: In order of arrival.
         line: All places.
+        request: Number of the request that waits there, 0 if it gets one with its grant.
         turn: Set when it may be this one's turn.
         granted: Grant that it got, by itself or from one before it; None if it has none yet.
     """
@@ -31,6 +35,7 @@ class Place:
     rank: int
     number: int
     line: list[Place] = field(compare=False, repr=False)
+    request: int = field(compare=False, default=0)
     turn: asyncio.Event = field(compare=False, repr=False, default_factory=asyncio.Event)
     granted: Grant | None = field(compare=False, default=None)
 
@@ -59,9 +64,9 @@ class Line:
         self._numbers = itertools.count()
 
     @contextmanager
-    def place(self, rank: int) -> Iterator[Place]:
+    def place(self, rank: int, request: int = 0) -> Iterator[Place]:
         """Stand in line; leaving, for whatever reason, makes room for the next."""
-        place = Place(rank, next(self._numbers), self._places)
+        place = Place(rank, next(self._numbers), self._places, request)
         insort(self._places, place)
         try:
             yield place

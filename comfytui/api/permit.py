@@ -21,8 +21,8 @@ class Issuer(Protocol):
         """Requests that were sent and the cooldown in force, as last known."""
         ...
 
-    async def grant(self, use: Use) -> Grant:
-        """Wait until a request may be sent and record it as sent."""
+    async def renew(self, number: int, use: Use) -> Grant:
+        """Wait until a granted request may be sent after all and record it as sent then."""
         ...
 
     def move(self, number: int, use: Use, at: float) -> None:
@@ -55,12 +55,10 @@ class IssuedPermit:
 
     async def confirm(self) -> None:
         """Wait until the request may be sent now: at once if the permit is fresh, else it is renewed."""
-        now = self._clock.monotonic()
-        is_fresh = self._grant is not None and now - self._grant.at <= FRESH
-        if is_fresh and not self._issuer.spending.cooling(now):
+        now, grant = self._clock.monotonic(), self._grant
+        if grant is None or (now - grant.at <= FRESH and not self._issuer.spending.cooling(now)):
             return
-        self.release()
-        self._grant = await self._issuer.grant(self._use)
+        self._grant = await self._issuer.renew(grant.number, self._use)
 
     def mark_sent(self) -> None:
         """Record that the request is on the wire since now."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.api.allowance import ALONE, LIMIT, MAX_COOL_DOWN, REMEMBERED, SHARE, WINDOW, Grant, Send, Spending, Use
 from comfytui.api.ledger import Change, Claim, Ledger, Standing, Trouble, Wanted
-from comfytui.api.line import Line, Place
+from comfytui.api.line import RENEWED, Line, Place
 from comfytui.api.permit import IssuedPermit
 from comfytui.api.worker import Worker
 
@@ -77,6 +77,7 @@ class SharedAllowance:
         # What the ledger does not know yet.
         self._changes: deque[Change] = deque(maxlen=_MAX_CHANGES)
         self._is_flushing = False
+        self._renewed: dict[int, Use] = {}
         self._cooling_until = 0.0
         self._alone_until: float | None = None
         self._probe: _Answer | None = None
@@ -99,11 +100,19 @@ class SharedAllowance:
 
     async def take(self, use: Use) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
-        return IssuedPermit(self, self._clock, use, await self.grant(use))
+        return IssuedPermit(self, self._clock, use, await self._grant(use))
 
-    async def grant(self, use: Use) -> Grant:
-        """Wait until a request may be sent and record it as sent."""
-        with self._line.place(use.rank) as place:
+    async def renew(self, number: int, use: Use) -> Grant:
+        """Wait until a granted request may be sent after all and record it as sent then."""
+        self._renewed[number] = use
+        try:
+            return await self._grant(use, number)
+        finally:
+            del self._renewed[number]
+
+    async def _grant(self, use: Use, number: int = 0) -> Grant:
+        # A request that is renewed holds a connection, which the others need.
+        with self._line.place(RENEWED if number else use.rank, number) as place:
             try:
                 return await self._granted(use, place)
             except asyncio.CancelledError:
@@ -153,7 +162,7 @@ class SharedAllowance:
         if self._alone_until is not None and not self._is_rejoined():
             return self._claim_alone(use, place)
         places = [place, *place.behind]
-        wanted = [Wanted(next(self._numbers), _USES[each.rank]) for each in places]
+        wanted = [Wanted(each.request or next(self._numbers), self._use_of(each)) for each in places]
         changes = self._taken_changes()
         outcome = await self._ask(wanted, changes)
         if isinstance(outcome, Trouble):
@@ -164,24 +173,27 @@ class SharedAllowance:
         self._hand_on(outcome.grants, places)
         return outcome.wait
 
+    def _use_of(self, place: Place) -> Use:
+        return self._renewed[place.request] if place.request else _USES[place.rank]
+
     def _hand_on(self, grants: Sequence[Grant], places: Sequence[Place]) -> None:
         """Give them what was granted for them; what nobody waits for any more is not spent."""
         for place, grant in zip(places, grants, strict=False):
             if place.is_left:
-                self.withdraw(grant.number, _USES[place.rank])
+                self.withdraw(grant.number, Use.POLL)
             else:
                 place.granted = grant
 
     def _claim_alone(self, use: Use, place: Place) -> float:
-        wait = self._wait(use)
+        wait = self._wait(use, number=place.request)
         if wait <= 0:
-            place.granted = grant = Grant(next(self._numbers), self._clock.monotonic())
+            place.granted = grant = Grant(place.request or next(self._numbers), self._clock.monotonic())
             self.move(grant.number, use, grant.at)
         return wait
 
-    def _wait(self, use: Use, ahead: int = 0) -> float:
+    def _wait(self, use: Use, ahead: int = 0, number: int = 0) -> float:
         now = self._clock.monotonic()
-        return max(self._standing.wait(use, now, self._window, ahead), self._cooling_until - now)
+        return max(self._standing.wait(use, now, self._window, ahead, number), self._cooling_until - now)
 
     async def _ask(self, wanted: Sequence[Wanted], changes: Sequence[Change]) -> Claim | Trouble:
         future = self._worker.submit(partial(self._ledger.claim, wanted, changes, self._cooling_until))
@@ -206,8 +218,10 @@ class SharedAllowance:
     def _give_back(self, future: _Answer) -> None:
         """Withdraw what was granted; called in whichever thread."""
         outcome = future.result()
-        if isinstance(outcome, Claim) and outcome.grants:
-            self._changes.extend(Change(grant.number, Use.POLL, None) for grant in outcome.grants)
+        if isinstance(outcome, Claim):
+            # One that is renewed is asked for again by its number.
+            numbers = [grant.number for grant in outcome.grants if grant.number not in self._renewed]
+            self._changes.extend(Change(number, Use.POLL, None) for number in numbers)
             self._flush()
 
     def _sends_without(self, number: int) -> tuple[Send, ...]:

@@ -346,6 +346,25 @@ class TestTrouble:
                 process.wait(10)
             assert len(claim(first).standing.sends) == 4
 
+    @pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+    def test_file_found_locked_for_ever_is_set_aside(self, clock: FakeClock, path: Path, lock: str) -> None:
+        with ledgers(clock, path) as (ledger,):
+            claim(ledger)
+        with closing(sqlite3.connect(path, isolation_level=None)) as holder:
+            holder.execute(lock)
+            with ledgers(clock, path, 2) as (first, second):
+                assert claim(first).standing.doubtful_until == clock.monotonic() + WINDOW
+                assert len(claim(second).standing.sends) == 2
+
+    def test_reader_that_never_ends_holds_nobody_up(self, clock: FakeClock, path: Path) -> None:
+        with ledgers(clock, path, 2) as (first, second):
+            claim(first)
+            with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+                reader.execute("BEGIN")
+                reader.execute("SELECT * FROM sends").fetchall()
+                assert len(claim(first).standing.sends) == 2
+                assert len(claim(second).standing.sends) == 3
+
     def test_removed_file_is_made_again_with_what_each_process_knew(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 3) as (first, second, third):
             claim(first)

@@ -403,6 +403,20 @@ class TestPermits:
             await clock.advance(5.1)
             assert allowance.spending.count(clock.monotonic()) == 1
 
+    async def test_permit_that_aged_goes_before_those_who_wait(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        async with shared(clock, path, log) as (allowance,):
+            permits = [await allowance.take(Use.POLL) for _ in range(18)]
+            waiting = [asyncio.create_task(allowance.take(use)) for use in (*[Use.POLL] * 10, *[Use.ROTATION] * 10)]
+            await asyncio.sleep(0.05)
+            await clock.advance(1.5)
+            await asyncio.wait_for(asyncio.gather(*(permit.confirm() for permit in permits)), 5)
+            assert not any(each.done() for each in waiting)
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
     async def test_permit_older_than_the_window_waits_for_room(
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
@@ -427,6 +441,7 @@ class TestPermits:
             assert not confirming.done()
             confirming.cancel()
             await asyncio.gather(confirming, return_exceptions=True)
+            permit.release()
         assert sends_in(path) == 0
 
     async def test_permit_that_is_not_used_is_free_for_others(
