@@ -37,6 +37,8 @@ _CROWDED = 0.25
 # How far apart two readings of the clock may seem, taken by two processes.
 _SKEW = 1.0
 _WANTED = 0.25
+# Seconds after which a file is no longer taken for one of many that somebody removes again and again.
+_YOUNG = 1.0
 # Seconds from one time that what is over is dropped to the next: it does no harm, and is much to look through.
 _FORGET_EVERY = 10.0
 _USES = {str(use): use for use in Use}
@@ -222,7 +224,7 @@ class Ledger:
             # Also now and then, for a file that cannot be told of a cool-down is none that can be shared.
             database.execute(_COOL, (self._host, cooling_until))
         if opening.is_new:
-            self._enter_what_is_known(database, now, is_doubtful=opening.is_doubtful)
+            self._enter_what_is_known(database, now, opening)
         self._apply(database, changes)
         rows, standing = self._read(database, now, opening)
         if not wanted:
@@ -295,12 +297,12 @@ class Ledger:
             for is_mine in (process == mine,)
         )
 
-    def _enter_what_is_known(self, database: sqlite3.Connection, now: float, *, is_doubtful: bool) -> None:
+    def _enter_what_is_known(self, database: sqlite3.Connection, now: float, opening: Opening) -> None:
         """Enter into another file than before what this process knows, and that others may know more."""
         known = [(*row, self._host) for row in self._rows if now - row.at <= REMEMBERED]
         database.executemany(_ENTER, known)
-        if is_doubtful:
-            database.execute(_DOUBT, (now + self._window,))
+        if opening.is_doubtful or opening.is_made:
+            database.execute(_DOUBT, (now + (self._window if opening.is_doubtful else _YOUNG),))
 
     def _apply(self, database: sqlite3.Connection, changes: Sequence[Change]) -> None:
         for number, use, at in changes:

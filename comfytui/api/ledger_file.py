@@ -65,11 +65,13 @@ class Opening(NamedTuple):
 
     Attributes:
         is_new: Another file than in the last transaction: what this process knows may be missing in it.
+        is_made: This process made it just now.
         is_doubtful: A file was lost or set aside just now: what others sent may be missing in it.
         is_elsewhere: The best place cannot be used.
     """
 
     is_new: bool
+    is_made: bool
     is_doubtful: bool
     is_elsewhere: bool
 
@@ -149,11 +151,12 @@ class LedgerFile:
         is_open = self._database is not None and self._is_still_there()
         database = self._database if is_open and self._database is not None else self._open()
         self._patiently(database, "BEGIN IMMEDIATE")
+        is_made = False
         if not is_open:
-            self._number = self._check(database)
+            is_made, self._number = self._check(database)
         is_new = self._known != self._number
         is_doubtful = is_new and (self._known is not None or self._is_replaced)
-        outcome = work(database, Opening(is_new, is_doubtful, self._rank > 0))
+        outcome = work(database, Opening(is_new, is_made, is_doubtful, self._rank > 0))
         self._patiently(database, "COMMIT")
         return outcome
 
@@ -171,11 +174,11 @@ class LedgerFile:
         self._patiently(self._database, "PRAGMA synchronous = OFF")
         return self._database
 
-    def _check(self, database: sqlite3.Connection) -> int:
-        """Return the number of the file. Make the tables of an empty one; those of any other are to be ours.
+    def _check(self, database: sqlite3.Connection) -> tuple[bool, int]:
+        """Return True if the file was empty and had to get its tables, and the number of the file.
 
         Raises:
-            ValueError: They are not.
+            ValueError: It has tables that are not ours.
         """
         made = sorted(str(sql) for (sql,) in database.execute("SELECT sql FROM sqlite_master WHERE sql NOT NULL"))
         if not made:
@@ -184,7 +187,7 @@ class LedgerFile:
             database.execute(f"PRAGMA user_version = {secrets.randbelow(2**31)}")
         elif made != self._schema:
             raise ValueError("it has other tables")
-        return int(database.execute("PRAGMA user_version").fetchone()[0])
+        return not made, int(database.execute("PRAGMA user_version").fetchone()[0])
 
     def _patiently(self, database: sqlite3.Connection, statement: str) -> None:
         """Execute a statement that waits for a lock, as long as those who hold it get on."""

@@ -99,6 +99,12 @@ SPOILED: dict[str, Callable[[Path], object]] = {
 }
 
 
+@pytest.fixture(autouse=True)
+def certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No doubt about a file that was only made: most tests begin with one."""
+    monkeypatch.setattr("comfytui.api.ledger._YOUNG", 0.0)
+
+
 @pytest.fixture
 def clock() -> FakeClock:
     return FakeClock()
@@ -398,6 +404,31 @@ class TestTrouble:
                     sent += len(claim(ledger).grants)
             assert sent == 6 * ALONE < LIMIT
 
+    async def test_file_just_made_lets_little_be_sent_for_a_second(
+        self, clock: FakeClock, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.undo()
+        with ledgers(clock, path, 2) as (first, second):
+            assert granted(first, Use.WISH) == ALONE
+            assert claim(first).wait == 1.0
+            assert granted(second, Use.WISH, 4) == 4
+            await clock.advance(1.0)
+            assert granted(first, Use.WISH) == 20 - ALONE - 4
+
+    def test_file_removed_from_the_start_six_processes_stay_below_the_limit(
+        self, clock: FakeClock, path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.undo()
+        with ledgers(clock, path, 6) as opened:
+            sent = 0
+            for _ in range(3):
+                for ledger in opened:
+                    path.unlink(missing_ok=True)
+                    outcome = ledger.claim(wanted(*[Use.WISH] * 40), (), 0.0)
+                    assert isinstance(outcome, Claim)
+                    sent += len(outcome.grants)
+            assert sent == 6 * ALONE < LIMIT
+
     def test_file_lost_within_a_transaction_is_written_again(
         self, clock: FakeClock, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -452,7 +483,7 @@ class TestTrouble:
             assert granted(first, Use.WISH) == 20
             claim(second, cooling_until=clock.monotonic() + 60)
             with closing(sqlite3.connect(path, isolation_level=None)) as database:
-                database.execute("INSERT INTO doubt VALUES (1, 1005)")
+                database.execute("INSERT OR REPLACE INTO doubt VALUES (1, 1005)")
                 database.execute(statement, (value,))
             claim(first)
             change(first, cooling_until=clock.monotonic() + 20)

@@ -73,6 +73,12 @@ def times_of(process: subprocess.Popen[str]) -> list[float]:
     return [float(line) for line in out.split()]
 
 
+@pytest.fixture(autouse=True)
+def certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No doubt about a file that was only made: most tests begin with one."""
+    monkeypatch.setattr("comfytui.api.ledger._YOUNG", 0.0)
+
+
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "run" / "allowance.sqlite"
