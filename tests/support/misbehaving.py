@@ -164,7 +164,11 @@ class Limiter:
     @property
     def busiest(self) -> int:
         """The most requests that any window held, refused ones among them."""
-        most, first, arrivals = 0, 0, self.arrivals
+        return self.busiest_after(0)
+
+    def busiest_after(self, seen: int) -> int:
+        """The same of what has arrived after so many."""
+        most, first, arrivals = 0, 0, self.arrivals[seen:]
         for last, at in enumerate(arrivals):
             while at - arrivals[first] > self._window:
                 first += 1
