@@ -258,9 +258,10 @@ class Entrance:
         try:
             found = await asyncio.to_thread(find_token, os.environ, self._settings.tokens)
         except SettingsError as error:
-            self._requests.note(f"The token was refused, and could not be renewed: {error}")
+            self._requests.note(f"No newer token: {error}")
             return None
-        self._requests.note(f"The token was refused; {found.source if found else 'its source'} was asked again.")
+        if self._at_hand is not None:
+            self._requests.note(f"The token was refused; {found.source if found else 'its source'} was asked again.")
         return None if found is None else found.secret
 
     def _found(self) -> SecretStr:

@@ -24,8 +24,8 @@ def demo(runners: int, seed: int) -> Connect:
     return demo_source(runners, seed, clock, LocalAllowance(clock), RequestLog(clock))
 
 
-def entrance(settings: Settings, clock: FakeClock | None = None) -> Entrance:
-    clock = clock or FakeClock()
+def entrance(settings: Settings) -> Entrance:
+    clock = FakeClock()
     return Entrance(settings, clock, LocalAllowance(clock), RequestLog(clock))
 
 
@@ -168,8 +168,10 @@ async def test_token_of_the_environment_is_never_asked_for_again(monkeypatch: py
 
 async def test_token_that_appears_while_there_is_none_is_found() -> None:
     clock = FakeClock()
-    door = entrance(Settings("host", url="http://127.0.0.1:1"), clock)
+    requests = RequestLog(clock)
+    door = Entrance(Settings("host", url="http://127.0.0.1:1"), clock, LocalAllowance(clock), requests)
     assert not await door.renew()
+    assert not [*requests.entries]
     save_token(SecretStr("cfc_saved"), TokenSources())
     looking = asyncio.ensure_future(door.renew())
     await clock.advance(10)
