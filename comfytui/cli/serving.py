@@ -28,6 +28,7 @@ def run(args: argparse.Namespace) -> int:
         SettingsError: A setting cannot be used.
     """
     gc.enable()
+    _open_standard_streams()
     from comfytui.api.hosts import is_loopback
     from comfytui.clock import SystemClock
     from comfytui.config.secrets import token_from
@@ -51,6 +52,15 @@ def run(args: argparse.Namespace) -> int:
         say(str(error))
         return ExitStatus.USAGE
     return ExitStatus.OK
+
+
+def _open_standard_streams() -> None:
+    """Open /dev/null as each standard stream that is closed: else a socket would take its number, and its output."""
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
 
 
 def _served(args: argparse.Namespace, clock: Clock) -> Fleet:

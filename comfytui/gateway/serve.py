@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import signal
@@ -63,7 +64,15 @@ def serve(fleet: Fleet, host: str, port: int, token: SecretStr, announce: Callab
     server = _server(fleet, token)
     with _listen(host, port) as listener, _stopped_by_signals(server):
         announce(f"Serving on http://{_authority(host, listener.getsockname()[1])}")
-        server.run(sockets=[listener])
+        asyncio.run(_run(server, listener, announce))
+
+
+async def _run(server: uvicorn.Server, listener: socket.socket, say: Callable[[str], None]) -> None:
+    from comfytui.gateway.guard import report_errors
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(report_errors(loop, say))
+    await server.serve(sockets=[listener])
 
 
 def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
@@ -71,11 +80,19 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
         import uvicorn
     except ImportError as error:
         raise ServeExtraMissing from error
+    from comfytui.gateway.guard import BACKLOG, Connections, guarded
+
     config = uvicorn.Config(
         create_app(fleet, token),
         lifespan="on",
+        http=guarded(Connections()),
+        loop="asyncio",
+        backlog=BACKLOG,
         ws="none",
-        log_level="warning",
+        # Its own configuration asks standard output whether it is a terminal, and there may be none.
+        log_config=None,
+        # Below that it says something of every request that is no HTTP.
+        log_level="error",
         access_log=False,
         proxy_headers=False,
         server_header=False,

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import httpx
 import pytest
@@ -147,3 +149,29 @@ def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest
         serve_on("127.0.0.1", 0)
     assert "pip install 'comfytui[serve]'" in str(caught.value)
     assert isinstance(caught.value, ServeError)
+
+
+@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-"])
+async def test_standard_streams_may_be_closed(closed: str, free_port: int) -> None:
+    program = Path(sys.executable).parent / "comfytui"
+    command = f'exec "{program}" serve --demo --runners 3 --port {free_port} {closed}'
+    process = await asyncio.create_subprocess_exec(
+        "/bin/sh", "-c", command, env={**os.environ, "COMFYCONTROL_API_TOKEN": TOKEN}, stderr=asyncio.subprocess.PIPE
+    )
+    try:
+        transport = httpx.AsyncHTTPTransport(retries=12)
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{free_port}", transport=transport) as client:
+            answer = await client.get("/v1/runner", headers={"Authorization": f"Bearer {TOKEN}"}, timeout=30)
+        assert answer.json()["total"] == 3
+    finally:
+        process.terminate()
+        _, complained = await process.communicate()
+    assert process.returncode == 0
+    assert b"Traceback" not in complained
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+        return port
