@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from textual import events, on
 from textual.command import CommandPalette
-from textual.reactive import reactive
 
 from comfytui.engine.actions import ChangeInterval, Refresh
 from comfytui.tui.bindings import bindings
@@ -16,10 +15,10 @@ from comfytui.tui.keys import shown
 from comfytui.tui.messages import Arrived, OpenedRunner, OpenedWorkflow, Wished
 from comfytui.tui.present.header import interval_words
 from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.tui.terminal import Terminal
 from comfytui.tui.themes import NAMES, themes_for
-from comfytui.tui.typed import Leaving
 from comfytui.tui.watching import WatchingApp
 from comfytui.tui.wire import Wire
 
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from textual.binding import Binding, BindingType
     from textual.command import Provider
     from textual.filter import LineFilter
+    from textual.message import Message
     from textual.screen import Screen
 
     from comfytui.api.request_log import RequestLog
@@ -44,11 +44,16 @@ _FRAME_FIRST = 0.001
 _INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 
 
+@runtime_checkable
+class _Deciding(Protocol):
+    """Screen that may not know yet where what was typed into it leads."""
+
+    @property
+    def is_deciding(self) -> bool: ...
+
+
 class ComfyTUI(WatchingApp, inherit_bindings=False):
     """The application.
-
-    Attributes:
-        time_style: How times are told; screens watch it.
 
     Args:
         fleet: What is watched first.
@@ -63,8 +68,6 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
 
-    time_style: reactive[TimeStyle] = reactive(TimeStyle.RELATIVE, init=False, layout=False, repaint=False)
-
     def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
         super().__init__(fleet, clock, requests, setup)
         self._terminal = Terminal(self)
@@ -76,6 +79,8 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         self.stylesheet.set_variables(self.get_css_variables())
         self._is_styled = self._has_begun = False
         self.set_keymap(setup.keymap.textual)
+        self._keys_to_quit = frozenset(setup.keymap.of("quit_at_once"))
+        self._keys_to_redraw = frozenset(setup.keymap.of("redraw"))
         self._own_filters = filters_for(setup.colours, only_ascii=setup.ascii)
         self.set_reactive(ComfyTUI.time_style, setup.time_style or _style(self.state.time_style))
 
@@ -120,9 +125,9 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
             self.ask_for_token(self.snapshot.needs_token)
         self.fleet.engine.perform(Refresh())
 
-    def action_toggle_pause(self) -> None:
+    def action_toggle_pause(self, times: int = 1) -> None:
         """Stop polling, or go on with it."""
-        if (dashboard := self._dashboard) is not None:
+        if times % 2 and (dashboard := self._dashboard) is not None:
             dashboard.set_paused(paused=not self.snapshot.attention.paused)
 
     def on_app_blur(self) -> None:
@@ -135,19 +140,20 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         if (dashboard := self._dashboard) is not None:
             dashboard.set_focused(focused=True)
 
-    def action_poll_faster(self) -> None:
-        """Take the next shorter interval."""
-        shorter = [each for each in _INTERVALS if each < self.snapshot.interval]
-        self._change_interval(shorter[-1] if shorter else self.snapshot.interval)
+    def action_poll_faster(self, times: int = 1) -> None:
+        """Take the next shorter interval, as often as said."""
+        shorter = [interval for interval in _INTERVALS if interval < self.snapshot.interval]
+        self._change_interval([self.snapshot.interval, *reversed(shorter)][min(times, len(shorter))])
 
-    def action_poll_slower(self) -> None:
-        """Take the next longer interval."""
-        longer = [each for each in _INTERVALS if each > self.snapshot.interval]
-        self._change_interval(longer[0] if longer else self.snapshot.interval)
+    def action_poll_slower(self, times: int = 1) -> None:
+        """Take the next longer interval, as often as said."""
+        longer = [interval for interval in _INTERVALS if interval > self.snapshot.interval]
+        self._change_interval([self.snapshot.interval, *longer][min(times, len(longer))])
 
-    def action_cycle_time_style(self) -> None:
-        """Tell times in the next style."""
-        self.time_style = self.time_style.following
+    def action_cycle_time_style(self, times: int = 1) -> None:
+        """Tell times in the next style, as often as said."""
+        styles = [*TimeStyle]
+        self.time_style = styles[(styles.index(self.time_style) + times) % len(styles)]
         self.keep_soon(self.state._replace(time_style=self.time_style))
 
     def action_command_palette(self) -> None:
@@ -156,20 +162,21 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
         self._offer(Palette())
 
-    def action_cycle_theme(self) -> None:
-        """Have the next theme."""
-        self.theme = NAMES[(NAMES.index(self.theme) + 1) % len(NAMES)]
+    def action_cycle_theme(self, times: int = 1) -> None:
+        """Have the next theme, as often as said."""
+        self.theme = NAMES[(NAMES.index(self.theme) + times) % len(NAMES)]
         self.tell(f"Theme: {self.theme}", 2)
         self.keep_soon(self.state._replace(theme=self.theme))
 
     def action_redraw(self) -> None:
         """Draw the whole screen, whatever another program has written over it."""
         self._wire.forget()
-        self.screen.refresh(layout=True)
+        if self.screen_stack:
+            self.screen.refresh(layout=True)
 
-    def action_toggle_mouse(self) -> None:
+    def action_toggle_mouse(self, times: int = 1) -> None:
         """Have the mouse reported, or leave it to the terminal, which can select text then."""
-        self._mouse = not self._mouse
+        self._mouse = self._mouse != bool(times % 2)
         self._terminal.set_mouse(on=self._mouse)
         self.tell("Mouse on" if self._mouse else "Mouse off: the terminal selects text", 2)
 
@@ -183,13 +190,13 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         """Say which keys work here."""
         from comfytui.tui.screens.help import HelpScreen, help_sections
 
-        self.push_screen(HelpScreen(help_sections(self.screen, self.setup.keymap)))
+        self.open_screen(HelpScreen(help_sections(self.screen, self.setup.keymap)))
 
     def action_show_requests(self) -> None:
         """Show what was asked of the API, and what it answered."""
         from comfytui.tui.screens.requests import RequestsScreen
 
-        self.push_screen(RequestsScreen(self.clock, self.requests))
+        self.open_screen(RequestsScreen(self.clock, self.requests))
 
     def action_quit_at_once(self) -> None:
         """Leave, from whatever screen."""
@@ -203,7 +210,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     def _opened(self, event: OpenedWorkflow) -> None:
         from comfytui.tui.screens.workflow import WorkflowScreen
 
-        self.push_screen(WorkflowScreen(self.clock, event.runner_id, event.workflow_id))
+        self.open_screen(WorkflowScreen(self.clock, event.runner_id, event.workflow_id))
 
     @on(OpenedRunner)
     def _runner_opened(self, event: OpenedRunner) -> None:
@@ -216,39 +223,40 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         self._terminal.set_title(" / ".join((self.TITLE, self.fleet.key, *event.trail)))
 
     @property
-    def is_opening(self) -> bool:
-        """Whether a box or a screen was opened that does not have the keys yet, or is left and still has them."""
-        dashboard = self._dashboard
-        if dashboard is None or self.screen is not dashboard:
-            is_left = self._leaving is not None and self._leaving.is_leaving
-            return bool(self.screen_stack) and (is_left or self.screen.focused is None)
-        prompt = dashboard.prompt
-        return prompt is not None and (prompt.is_leaving or not prompt.has_focus_within)
+    def is_deciding(self) -> bool:
+        """True if Enter was pressed in the palette, and what it finds is still being searched."""
+        return isinstance(top := self._top, _Deciding) and top.is_deciding
 
-    def leads_on(self, key: str) -> bool:
-        """Whether it is the end of a line: what is typed behind it waits until it is known where that leads."""
-        prompt = self._dashboard.prompt if self._dashboard is not None else None
-        if (leaving := self._leaving) is not None:
-            leaving.is_leaving = key == "enter"
-            return leaving.is_leaving
-        if prompt is not None and prompt.has_focus_within:
-            prompt.is_leaving = key == "enter"
-            return prompt.is_leaving
-        return False
+    @property
+    def wants_moves(self) -> bool:
+        """True if something on the screen follows the mouse: nothing does where only tables and panels are."""
+        return not isinstance(self._top, FollowingScreen)
 
-    def goes_first(self, key: str) -> bool:
-        """Whether this key waits for nothing: the one that quits whatever happens."""
-        return key in self.setup.keymap.of("quit_at_once")
+    def overtakes(self, key: events.Key) -> bool:
+        """Quit or draw anew at once, whatever has the focus, if this is the key for it."""
+        if key.key in self._keys_to_quit:
+            self.exit()
+        elif key.key in self._keys_to_redraw and not key.is_printable:
+            self.action_redraw()
+        else:
+            return False
+        return True
+
+    def on_input(self, event: Message) -> None:
+        """Keep rows in place for a while, and show what comes next at once."""
+        if isinstance(event, (events.Key, events.MouseDown, events.AppFocus)):
+            self.stir()
+        if isinstance(event, (events.Key, events.MouseDown)) and (dashboard := self._dashboard) is not None:
+            dashboard.pressed()
+
+    def on_dropped(self, count: int) -> None:
+        """Say that a flood of keys was ignored."""
+        self.tell(f"Too much input at once: {count} keys ignored")
 
     async def on_event(self, event: events.Event) -> None:
-        """Have rows hold still after what a person does, and trust nothing of a terminal that changes its size."""
+        """Trust nothing of a terminal that changes its size."""
         if isinstance(event, events.Resize):
             self._wire.forget()
-        is_pressed = isinstance(event, (events.Key, events.MouseDown)) and not event.is_forwarded
-        if is_pressed or isinstance(event, events.AppFocus):
-            self.stir()
-        if is_pressed and (dashboard := self._dashboard) is not None:
-            dashboard.pressed()
         await super().on_event(event)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
@@ -264,10 +272,9 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         self.fleet.engine.perform(Refresh())
 
     @property
-    def _leaving(self) -> Leaving | None:
-        """What is above all others, where it is left by what is typed into it."""
-        top: object = self.screen_stack[-1] if self.screen_stack else None
-        return top if isinstance(top, Leaving) else None
+    def _top(self) -> object:
+        """The screen above all others, or None if there is none yet."""
+        return self.screen_stack[-1] if self.screen_stack else None
 
     @property
     def _dashboard(self) -> DashboardScreen | None:
@@ -277,7 +284,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     def _offer(self, palette: CommandPalette) -> None:
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
-            self.push_screen(palette)
+            self.open_screen(palette)
 
     def _change_interval(self, seconds: float) -> None:
         self.fleet.engine.perform(ChangeInterval(seconds))

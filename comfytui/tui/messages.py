@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from textual.message import Message
 
 if TYPE_CHECKING:
+    from textual.screen import Screen
+
     from comfytui.config.state import ViewState
     from comfytui.engine.actions import Action
 
@@ -84,4 +86,8 @@ class Copied(Message):
 
 
 class Saved(Message):
-    """The person wants to keep the view of the screen that says so."""
+    """The view of a screen is to be kept, whichever screen is on top once this is read."""
+
+    def __init__(self, screen: Screen[None]) -> None:
+        super().__init__()
+        self.screen = screen

@@ -8,7 +8,7 @@ from heapq import nsmallest
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
 from textual import on
-from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Provider, SearchIcon
+from textual.command import CommandInput, CommandList, CommandPalette, DiscoveryHit, Hit, Provider, SearchIcon
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.widgets import Input
@@ -20,7 +20,7 @@ from comfytui.tui.bindings import bindings, live_keys
 from comfytui.tui.commands import COMMANDS, Where
 from comfytui.tui.messages import OpenedRunner, SwitchedProfile
 from comfytui.tui.present.fuzzy import Match, match
-from comfytui.tui.typed import Leaving
+from comfytui.tui.screen_stack import OwnScreen
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 __all__ = ["PROVIDERS", "CommandProvider", "Palette", "ProfileProvider", "RunnerProvider"]
 
 _MOST_RUNNERS = 50
+_MOST_LINES = 100
+_MOST_TYPED = 200
 
 # What is done comes before what is looked at, where both match as well.
 _COMMANDS_FIRST = 0.01
@@ -135,7 +137,7 @@ PROVIDERS = (CommandProvider, RunnerProvider)
 """What the palette offers."""
 
 
-class Palette(Leaving, CommandPalette):
+class Palette(CommandPalette, OwnScreen[None]):
     """Textual's palette with keys from the keymap, and with nothing that moves by itself.
 
     Enter behind what is typed waits for what that finds, and the frame says so where not all runners are loaded.
@@ -192,12 +194,24 @@ class Palette(Leaving, CommandPalette):
         self._finds_runners = RunnerProvider in providers
         self._given_early = False
 
+    @property
+    def is_deciding(self) -> bool:
+        """True if Enter waits for what is being searched, so that it is not known yet where it leads."""
+        return self._given_early
+
     def on_mount(self) -> None:
         """Have the cursor stand still, and a sign that every terminal draws as wide as it is."""
-        self.query_one(CommandInput).cursor_blink = False
+        box = self.query_one(CommandInput)
+        box.cursor_blink, box.max_length = False, _MOST_TYPED
         self.query_one(SearchIcon).icon = ">"
         if self._finds_runners and isinstance(self.app, _Watching):
             self.query_one("#--input", Horizontal).border_subtitle = _loaded_words(self.app.snapshot)
+
+    def on_screen_suspend(self) -> None:
+        """Search no more, for what would show the result may be gone by then."""
+        self._cancel_gather_commands()
+        self._stop_busy_countdown()
+        self._stop_no_matches_countdown()
 
     @on(Input.Changed)
     def _typed(self) -> None:
@@ -206,27 +220,42 @@ class Palette(Leaving, CommandPalette):
     @on(Input.Submitted)
     def _given(self, event: Input.Submitted) -> None:
         # Until then the list is what fewer letters found, and its first line something else.
-        if any(worker.group == self._GATHER_COMMANDS_GROUP and not worker.is_finished for worker in self.workers):
+        if self._is_searching:
             event.prevent_default()
             event.stop()
             self._given_early = True
-        else:
-            self.is_leaving = self._list_visible
 
     @on(Worker.StateChanged)
     def _searched(self, event: Worker.StateChanged) -> None:
-        if self._given_early and event.state is WorkerState.SUCCESS:
+        if self._given_early and not self._is_searching:
             self._given_early = False
-            self.is_leaving = self._list_visible
-            self._select_or_command()
+            if event.state is WorkerState.SUCCESS:
+                self._select_or_command()
 
-    def action_palette_up(self) -> None:
-        """To the line before."""
-        self._action_command_list("cursor_up")
+    @property
+    def _is_searching(self) -> bool:
+        """True if what was typed is still being searched: the app's workers include those of palettes closed before."""
+        return any(
+            worker.node is self
+            and worker.group == self._GATHER_COMMANDS_GROUP
+            and not (worker.is_finished or worker.is_cancelled)
+            for worker in self.workers
+        )
 
-    def action_palette_down(self) -> None:
-        """To the next line."""
-        self._action_cursor_down()
+    def action_palette_up(self, times: int = 1) -> None:
+        """To the line before, as often as said."""
+        for _ in range(min(times, _MOST_LINES)):
+            self._action_command_list("cursor_up")
+
+    def action_palette_down(self, times: int = 1) -> None:
+        """To the next line, as often as said."""
+        for _ in range(min(times, _MOST_LINES)):
+            self._action_cursor_down()
+
+    def _action_command_list(self, action: str) -> None:
+        """Move in the list, once it has a place on the screen: before that it does not know where its lines are."""
+        if action == "select" or (self._list_visible and self.query_one(CommandList).size):
+            super()._action_command_list(action)
 
     def action_close_palette(self) -> None:
         """Close it, and do nothing."""

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING
 
 from textual import on
 
 from comfytui.tui.messages import Copied, Saved
+from comfytui.tui.screen_stack import ScreenStackApp
 from comfytui.tui.screens.base import FollowingScreen
-from comfytui.tui.typed import TypedAheadApp
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -20,7 +21,7 @@ __all__ = ["TakingApp"]
 _TOAST = 4.0
 
 
-class TakingApp(TypedAheadApp):
+class TakingApp(ScreenStackApp):
     """An app out of whose screens ids, items and whole views can be taken.
 
     Args:
@@ -42,15 +43,14 @@ class TakingApp(TypedAheadApp):
         self.run_worker(self._copy(event.text, event.what), name="copy", exclusive=True, group="copy")
 
     @on(Saved)
-    def _saved(self) -> None:
+    def _saved(self, event: Saved) -> None:
         from comfytui.tui.present.saving import Format, default_name
         from comfytui.tui.screens.save import SaveScreen
 
-        screen = self.screen
-        if isinstance(screen, FollowingScreen):
+        if (screen := event.screen) is self.screen and isinstance(screen, FollowingScreen):
             what, _ = screen.exported()
             offered = default_name(what, self.clock.now().astimezone(), Format.TEXT)
-            self.push_screen(SaveScreen(offered), lambda name: self._named(screen, name))
+            self.open_screen(SaveScreen(offered), partial(self._named, screen))
 
     def _named(self, screen: FollowingScreen, name: str | None) -> None:
         if name is not None:

@@ -7,19 +7,18 @@ import os
 import selectors
 import signal
 import termios
-from codecs import getincrementaldecoder
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from time import monotonic, sleep
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from textual import constants, events
-from textual._keyboard_protocol import FUNCTIONAL_KEYS
-from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser, _re_extended_key
+from textual import events
 from textual.drivers.linux_driver import LinuxDriver
 from textual.messages import InBandWindowResize
 
+from comfytui.tui.input_queue import QueuedEvent
+from comfytui.tui.input_reader import InputReader
 from comfytui.tui.job_control import (
     BACKGROUND,
     background_allowed,
@@ -28,17 +27,17 @@ from comfytui.tui.job_control import (
     stop,
     stops_by_default,
 )
-from comfytui.tui.keyguard import ESCAPE, KeyGuard
 from comfytui.tui.size import USUAL_SIZE, size_of, usable_size
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from types import FrameType
 
     from textual.app import App
     from textual.driver import Driver
     from textual.message import Message
 
-__all__ = ["MAX_TITLE", "RESTORE_TITLE", "Terminal", "TerminalDriver", "clean_title", "is_understood"]
+__all__ = ["MAX_TITLE", "RESTORE_TITLE", "Terminal", "TerminalDriver", "clean_title"]
 
 MAX_TITLE = 200
 """Characters."""
@@ -75,6 +74,15 @@ class HasDriver(Protocol):
     @property
     def driver(self) -> Driver | None:
         """Textual's driver while the app runs."""
+        ...
+
+
+@runtime_checkable
+class _QueuesInput(Protocol):
+    """App that takes many events of the terminal at once."""
+
+    def queue_input(self, entries: Sequence[QueuedEvent]) -> None:
+        """Queue events of the terminal."""
         ...
 
 
@@ -118,6 +126,8 @@ class TerminalDriver(LinuxDriver):
 
     _title = ""
     _woken = _waker = -1
+    _batch: list[QueuedEvent] | None = None
+    _times = 1
     _is_ours = False
     _has_asked = False
     _tells_sizes = False
@@ -286,21 +296,19 @@ class TerminalDriver(LinuxDriver):
         A byte that is no UTF-8 is a character that no key has, not an error. While nothing is sent it sleeps: Textual's
         own looks ten times a second, for nothing.
         """
-        parser = _CellParser(self._debug)
-        decode = getincrementaldecoder("utf-8")("replace").decode
-        guard = KeyGuard(constants.ESCAPE_DELAY, is_understood)
+        reader = InputReader(debug=self._debug)
         sent_on = monotonic()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
             selector.register(self._woken, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                pause = _LOOK_SOON if guard.is_waiting else _LOOK_EVERY
+                pause = _LOOK_SOON if reader.is_waiting else _LOOK_EVERY
                 at_rest = monotonic() - sent_on > _BEGUN
                 ready = {key.fd for key, _ in selector.select(None if at_rest else pause)}
                 if self._woken in ready:
                     return
                 try:
-                    sent = decode(os.read(self.fileno, 4096)) if ready else ""
+                    sent = os.read(self.fileno, 4096) if ready else b""
                 except OSError as error:
                     if error.errno != errno.EIO or is_in_foreground(self.fileno):
                         raise
@@ -308,18 +316,29 @@ class TerminalDriver(LinuxDriver):
                     self._sigtstp_application(signal.SIGTTIN)
                     return
                 sent_on = monotonic() if ready else sent_on
-                self._take(parser, guard.feed(sent, monotonic()) if sent else "")
-                self._take(parser, guard.tick(monotonic()))
-                for message in parser.tick():
-                    self.process_message(message)
+                self._hand_over([*(reader.feed(sent, monotonic()) if sent else ()), *reader.tick(monotonic())])
 
-    def _take(self, parser: XTermParser, text: str) -> None:
-        if before := text.removesuffix(ESCAPE):
-            for message in parser.feed(before):
-                self.process_message(message)
-        if before != text:
-            # The guard has waited as long as the parser would.
-            self.process_message(events.Key("escape", ESCAPE))
+    def _hand_over(self, entries: Sequence[QueuedEvent]) -> None:
+        """Give the app what came, all at once: a message of its own is a task of its own."""
+        if not entries or not isinstance(self._app, _QueuesInput):
+            for event, _ in entries:
+                self.process_message(event)
+            return
+        batch: list[QueuedEvent] = []
+        self._batch = batch
+        for event, self._times in entries:
+            self.process_message(event)
+        self._batch = None
+        # The loop may be closed already.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._app.queue_input, batch)
+
+    def send_message(self, message: Message) -> None:
+        """Send the app a message, or have it wait for others that came with it."""
+        if self._batch is None:
+            super().send_message(message)
+        else:
+            self._batch.append(QueuedEvent(message, self._times))
 
     @property
     def _is_writing(self) -> bool:
@@ -353,15 +372,6 @@ class TerminalDriver(LinuxDriver):
         return self._size
 
 
-class _CellParser(XTermParser):
-    """Textual's parser, to which a terminal that tells its size in pixels does not count the mouse in them."""
-
-    def parse_mouse_code(self, code: str) -> Message | None:
-        """Return what the mouse did, in cells."""
-        self.mouse_pixels = False
-        return super().parse_mouse_code(code)
-
-
 class _LineModes:
     """Line modes of a terminal, as they are when this is made."""
 
@@ -379,31 +389,3 @@ class _LineModes:
 def clean_title(text: str) -> str:
     """The text without what could end a title or be a sequence of its own, at most `MAX_TITLE` characters of it."""
     return "".join(char for char in text if char.isprintable())[:MAX_TITLE]
-
-
-def is_understood(sequence: str) -> bool:
-    """Whether Textual's parser makes of a whole control sequence what the terminal means, or nothing at all.
-
-    What it cannot read it hands on as if it had been typed, character by character.
-    """
-    parser = XTermParser()
-    try:
-        made = list(parser.feed(sequence))
-    except (ValueError, OverflowError):
-        # A key's number that no character has.
-        return False
-    # What is still being read at the next ESC is handed on.
-    if len(sequence) > _MAX_SEQUENCE_SEARCH_THRESHOLD or list(parser.feed(ESCAPE)):
-        return False
-    return not (any(isinstance(each, events.Key) for each in made) and _is_mistaken(sequence))
-
-
-def _is_mistaken(sequence: str) -> bool:
-    # The parser takes the number of a key it does not know for the key's character: F18, `32~`, for a space.
-    # That is right for what ends in `u`, and for xterm's `27;modifiers;character~` (modifyOtherKeys).
-    if constants.DISABLE_KITTY_KEY or (match := _re_extended_key.fullmatch(sequence)) is None:
-        return False
-    codes, final = match.groups()
-    code, _, character = [*codes.split(";"), "", ""][:3]
-    is_other_key = f"{code}{final}" == "27~" and bool(character)
-    return final != "u" and not is_other_key and f"{code or 1}{final}" not in FUNCTIONAL_KEYS

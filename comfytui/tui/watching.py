@@ -20,6 +20,8 @@ from comfytui.tui.messages import Rearranged, SwitchedProfile
 from comfytui.tui.present.cells import EMPTY, Line
 from comfytui.tui.present.header import source_words
 from comfytui.tui.present.problems import runner_skew_words, skew_words
+from comfytui.tui.present.units import TimeStyle
+from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.taking import TakingApp
 
 if TYPE_CHECKING:
@@ -63,8 +65,9 @@ class WatchingApp(TakingApp):
         fleet: What is watched.
         requests: What was asked of the API, for people to read.
         state: What will be remembered.
-        snapshot: What the engine knows; screens watch it.
-        source: Where the runners come from, for people to read; screens watch it.
+        snapshot: What the engine knows; screens are told of each.
+        source: Where the runners come from, for people to read.
+        time_style: How times are told.
 
     Args:
         fleet: What is watched first.
@@ -75,6 +78,7 @@ class WatchingApp(TakingApp):
 
     snapshot: reactive[Snapshot] = reactive(Snapshot(), init=False, layout=False, repaint=False)
     source: reactive[Line] = reactive(EMPTY, init=False, layout=False, repaint=False)
+    time_style: reactive[TimeStyle] = reactive(TimeStyle.RELATIVE, init=False, layout=False, repaint=False)
 
     def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
         super().__init__(clock, setup)
@@ -94,6 +98,23 @@ class WatchingApp(TakingApp):
         self._memory_told: str | None = None
         self.set_reactive(WatchingApp.snapshot, fleet.first)
         self.set_reactive(WatchingApp.source, _source_of(fleet))
+
+    def watch_snapshot(self) -> None:
+        """Show what the engine knows now."""
+        self._tell_screens()
+
+    def watch_source(self) -> None:
+        """Show where the runners come from now."""
+        self._tell_screens()
+
+    def watch_time_style(self) -> None:
+        """Show times in this style."""
+        self._tell_screens()
+
+    def _tell_screens(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, FollowingScreen):
+                screen.take(self.snapshot, self.source, self.time_style)
 
     def at_end(self, close: Callable[[], None]) -> None:
         """Have something closed once the screen is gone, the last one named first."""
@@ -180,11 +201,6 @@ class WatchingApp(TakingApp):
         self.snapshot, self.source = fleet.first, _source_of(fleet)
         self.start()
 
-    def leave_all_boxes(self) -> None:
-        """Go back to the screen below all others."""
-        while len(self.screen_stack) > 1:
-            self.pop_screen()
-
     def begin_anew(self) -> None:
         """Forget on the screen what was known of the fleet before."""
         raise NotImplementedError
@@ -195,7 +211,7 @@ class WatchingApp(TakingApp):
 
         if not any(isinstance(screen, TokenScreen) for screen in self.screen_stack):
             self._token_screen = TokenScreen(self.fleet.door, problem.message, self.clock)
-            self.push_screen(self._token_screen, self._token_given)
+            self.open_screen(self._token_screen, self._token_given)
             self.run_worker(self._renew(self.fleet), name="renew", exclusive=True, group="renew")
 
     async def _renew(self, fleet: OpenFleet) -> None:

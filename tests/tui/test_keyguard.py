@@ -12,8 +12,8 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
 from textual.events import Key
 
+from comfytui.tui.input_reader import is_understood
 from comfytui.tui.keyguard import AFTER_ESCAPE, MAX_HELD, PATIENCE, KeyGuard
-from comfytui.tui.terminal import is_understood
 from tests.support.terminal import Terminal
 
 DELAY = 0.1

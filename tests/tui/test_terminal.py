@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.tui.terminal import MAX_TITLE, Terminal, clean_title, is_understood
+from comfytui.tui.input_reader import is_understood
+from comfytui.tui.terminal import MAX_TITLE, Terminal, clean_title
 from tests.support.ending_app import BUSY, HELLO, TITLE, TroubledApp
 from tests.support.terminal import Terminal as PseudoTerminal
 

@@ -35,10 +35,17 @@ STATUSES = (None, RunnerStatus.ACTIVE, RunnerStatus.DISABLED)
 """What runners can be filtered by where the API does it, in the order of the key that changes it."""
 
 
-def following_sort(keys: Sequence[str], sort: Sort | None) -> Sort | None:
-    """By the next of these columns, each in the direction that is natural to it; after the last in the API's order."""
-    places = {key: place for place, key in enumerate(keys)}
-    following = 0 if sort is None else places.get(sort.key, -1) + 1
+def following_sort(keys: Sequence[str], sort: Sort | None, times: int = 1) -> Sort | None:
+    """Return the sort by a later column, each in its natural direction; behind the last comes the API's order.
+
+    Args:
+        keys: The columns in order.
+        sort: The present sort, None for the API's order.
+        times: Columns to go on by.
+    """
+    indexes = {key: index for index, key in enumerate(keys)}
+    present = len(keys) if sort is None else indexes.get(sort.key, len(keys))
+    following = (present + times) % (len(keys) + 1)
     return natural(keys[following]) if following < len(keys) else None
 
 

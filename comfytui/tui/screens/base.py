@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import math
 from datetime import timedelta
-from typing import TYPE_CHECKING, ClassVar
-
-from textual.screen import Screen
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from comfytui.engine.snapshot import Snapshot
 from comfytui.tui.bindings import live_keys
@@ -23,6 +21,7 @@ from comfytui.tui.present.problems import state
 from comfytui.tui.present.runners import runner_name
 from comfytui.tui.present.units import TimeStyle, zone_words
 from comfytui.tui.present.workflows import workflow_name
+from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.alarm import Alarm
 from comfytui.tui.widgets.status_line import StatusLine
 
@@ -38,7 +37,16 @@ __all__ = ["FollowingScreen"]
 _KEPT = (Hint("help", ("show_help",)), Hint("quit", ("quit",)))
 
 
-class FollowingScreen(Screen[None]):
+@runtime_checkable
+class _Followed(Protocol):
+    """App that has what its screens show."""
+
+    snapshot: Snapshot
+    source: Line
+    time_style: TimeStyle
+
+
+class FollowingScreen(OwnScreen[None]):
     """A screen that shows the app's snapshot, drawn anew with each one, each change of style, and when time changes it.
 
     A subclass yields `self.header` and `self.footer` where it composes, and implements `follow` and `trail`.
@@ -111,10 +119,9 @@ class FollowingScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Begin to follow the app."""
-        # Each is told at once; with nothing to show yet the first two draw nothing.
-        self.watch(self.app, "time_style", self._restyle)
-        self.watch(self.app, "source", self._name_source)
-        self.watch(self.app, "snapshot", self._take)
+        # Told by the app later on: Textual keeps a watcher of the app, and its screen with it, for ever.
+        if isinstance(self.app, _Followed):
+            self.take(self.app.snapshot, self.app.source, self.app.time_style)
         self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
 
     def on_unmount(self) -> None:
@@ -129,6 +136,11 @@ class FollowingScreen(Screen[None]):
     def on_resize(self) -> None:
         """Fit what is shown to the new size."""
         self.call_after_refresh(self._fit)
+
+    def take(self, snapshot: Snapshot, source: Line, style: TimeStyle) -> None:
+        """Show what the app knows now."""
+        self.snapshot, self._source, self._style = snapshot, source, style
+        self.follow_again()
 
     def follow_again(self) -> None:
         """Draw the present snapshot for the present moment."""
@@ -159,18 +171,6 @@ class FollowingScreen(Screen[None]):
         self._fitted_on = self.clock.monotonic()
         self.follow_again()
         self.show_hints()
-
-    def _take(self, snapshot: Snapshot) -> None:
-        self.snapshot = snapshot
-        self.follow_again()
-
-    def _restyle(self, style: TimeStyle) -> None:
-        self._style = style
-        self.follow_again()
-
-    def _name_source(self, source: Line) -> None:
-        self._source = source
-        self.follow_again()
 
     def _show_header(self, snapshot: Snapshot, now: Now) -> None:
         seen = self.overview(snapshot)

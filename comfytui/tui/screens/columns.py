@@ -12,6 +12,7 @@ from comfytui.tui.commands import Where
 from comfytui.tui.present.cells import Line, Role, Span
 from comfytui.tui.present.columns import KEPT, Choosing, Column, Row
 from comfytui.tui.present.hints import hints_line
+from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ _USUAL = "*"
 _HINTS = {"on/off": ("toggle_column",), "move": ("column_up", "column_down"), "done": ("close_chooser",)}
 
 
-class ColumnsScreen(ModalScreen[tuple[str, ...]]):
+class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
     """The columns of a table in their order, those that are shown ticked.
 
     Dismissed with the keys of the columns to show, in order: none where the usual ones are wanted.
@@ -91,20 +92,20 @@ class _Columns(KeyedTable):
         """As many of the keys as fit."""
         return hints_line(self._hints, (), self.body_width - 2)
 
-    def action_toggle_column(self) -> None:
+    def action_toggle_column(self, times: int = 1) -> None:
         """Show or hide the column under the cursor; on the line of the usual ones, go back to them."""
         if (key := self._column) is not None:
-            self._choose(self._choosing.toggled(key))
+            self._choose(self._choosing.toggled(key) if times % 2 else self._choosing)
         else:
             self._choose(Choosing.begin(tuple(self._titles), ()))
 
-    def action_column_up(self) -> None:
+    def action_column_up(self, times: int = 1) -> None:
         """Move the column under the cursor up."""
-        self._move(-1)
+        self._move(-times)
 
-    def action_column_down(self) -> None:
+    def action_column_down(self, times: int = 1) -> None:
         """Move the column under the cursor down."""
-        self._move(1)
+        self._move(times)
 
     def action_close_chooser(self) -> None:
         """Close, with the choice as it is."""

@@ -41,6 +41,9 @@ _DEBOUNCE = 0.09
 
 _CURSOR_FIRST = 0.02
 
+_MOST_PAGES = 10
+"""Pages that repeats of one key turn at once."""
+
 
 class DashboardScreen(ListingScreen):
     """Composes the three panes and routes between them; what is attended is told to the app as a wish.
@@ -132,10 +135,11 @@ class DashboardScreen(ListingScreen):
 
     @on(KeyedTable.Moved, "#list")
     def _runner_pointed_at(self, event: KeyedTable.Moved) -> None:
-        if not (event.by_hand or self._is_stepping) and self.focused in {self.detail, self.history}:
-            # What one was in is gone: its neighbour must not slide into its place.
-            self.enter_list()
-        self._is_stepping = False
+        if not event.by_hand:
+            if not self._is_stepping and self.focused in {self.detail, self.history}:
+                # What one was in is gone: its neighbour must not slide into its place.
+                self.enter_list()
+            self._is_stepping = False
         # The cursor first, and a moment for the thread that writes to the terminal: a key press is seen at once.
         self.set_timer(_CURSOR_FIRST, self._moves.wish)
 
@@ -177,21 +181,21 @@ class DashboardScreen(ListingScreen):
         else:
             self._go_to(self.runners)
 
-    def action_next_pane(self) -> None:
+    def action_next_pane(self, times: int = 1) -> None:
         """Put the keys into the next pane."""
-        self._go_round(1)
+        self._go_round(times)
 
-    def action_previous_pane(self) -> None:
+    def action_previous_pane(self, times: int = 1) -> None:
         """Put the keys into the pane before."""
-        self._go_round(-1)
+        self._go_round(-times)
 
-    def action_next_runner(self) -> None:
+    def action_next_runner(self, times: int = 1) -> None:
         """Point at the next runner, on the next page if need be, wherever the keys go."""
-        self._step(1)
+        self._step(times)
 
-    def action_previous_runner(self) -> None:
+    def action_previous_runner(self, times: int = 1) -> None:
         """Point at the runner before, on the page before if need be, wherever the keys go."""
-        self._step(-1)
+        self._step(-times)
 
     def action_copy_id(self) -> None:
         """Copy the id of the workflow or the runner under the cursor."""
@@ -215,11 +219,11 @@ class DashboardScreen(ListingScreen):
         """Keep what is in view, without header values that were revealed."""
         self.detail.revealed = False
         self.follow_again()
-        self.post_message(Saved())
+        self.post_message(Saved(self))
 
-    def action_reveal_headers(self) -> None:
+    def action_reveal_headers(self, times: int = 1) -> None:
         """Show the header values of the runner under the cursor, or mask them again."""
-        self.detail.revealed = not self.detail.revealed
+        self.detail.revealed = self.detail.revealed != bool(times % 2)
         self.follow_again()
 
     def set_paused(self, *, paused: bool) -> None:
@@ -235,10 +239,16 @@ class DashboardScreen(ListingScreen):
         self._go_to(self.runners)
 
     def _step(self, by: int) -> None:
-        page = self.runners.step(by, self.listing)
-        if page is not None:
+        """Move by so many runners, across as many pages as are known already."""
+        for _ in range(_MOST_PAGES):
+            left = self.runners.rows_left(by)
+            if (page := self.runners.step(by, self.listing)) is None:
+                return
             self._is_stepping = True
             self.turn_to(page)
+            by -= left + 1 if by > 0 else -left - 1
+            if not by:
+                return
 
     def _attend_runner(self) -> None:
         self._attend(self.attention._replace(runner_id=self.runners.cursor_id))

@@ -11,6 +11,7 @@ from comfytui.tui.bindings import bindings, live_keys
 from comfytui.tui.commands import Where
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.fields import Field
+from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.field_panel import FieldPanel
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["GrammarScreen"]
 
 
-class GrammarScreen(ModalScreen[None]):
+class GrammarScreen(ModalScreen[None], OwnScreen[None]):
     """Examples of filters and what they find, over the box they are typed into."""
 
     DEFAULT_CSS: ClassVar[str] = """

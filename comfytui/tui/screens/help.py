@@ -6,12 +6,12 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding
-from textual.screen import Screen
 
 from comfytui.tui.bindings import bindings, live_keys
 from comfytui.tui.commands import COMMANDS, Where
 from comfytui.tui.present.cells import Role, Span
 from comfytui.tui.present.help import help_lines
+from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.field_panel import FieldPanel
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.screen import Screen
 
     from comfytui.tui.keymap import Keymap
 
@@ -51,7 +52,7 @@ def help_sections(screen: Screen[Any], keymap: Keymap) -> dict[str, list[tuple[s
     return dict(sections)
 
 
-class HelpScreen(Screen[None]):
+class HelpScreen(OwnScreen[None]):
     """Keys and what they do, a section for each place, and what the shapes mean."""
 
     CSS_PATH = "help.tcss"

@@ -122,15 +122,16 @@ class ListingScreen(FollowingScreen):
             self.relist(listing)
         self.enter_list()
 
-    def action_next_page(self) -> None:
-        """Turn to the next page, if there is one."""
-        if self.runners.pages is None or self.listing.key.page < self.runners.pages:
-            self.turn_to(self.listing.key.page + 1)
+    def action_next_page(self, times: int = 1) -> None:
+        """Turn to the next page, if there is one, as often as said."""
+        page, last = self.listing.key.page, self.runners.pages
+        if last is None or page < last:
+            self.turn_to(page + 1 if last is None else min(page + times, last))
 
-    def action_previous_page(self) -> None:
-        """Turn to the page before, if there is one."""
+    def action_previous_page(self, times: int = 1) -> None:
+        """Turn to the page before, if there is one, as often as said."""
         if self.listing.key.page > 1:
-            self.turn_to(self.listing.key.page - 1)
+            self.turn_to(max(1, self.listing.key.page - times))
 
     def action_go_to_page(self) -> None:
         """Ask for the number of a page."""
@@ -141,23 +142,25 @@ class ListingScreen(FollowingScreen):
         self._listing_before = self.listing
         self._open(filters=True)
 
-    def action_cycle_status(self) -> None:
+    def action_cycle_status(self, times: int = 1) -> None:
         """List all runners, the active ones, or the disabled ones, from the first page on."""
         key = self.listing.key
-        following = STATUSES[(STATUSES.index(key.status) + 1) % len(STATUSES)]
+        following = STATUSES[(STATUSES.index(key.status) + times) % len(STATUSES)]
         self.runners.seek(self.runners.cursor_id)
         self.relist(self.listing._replace(key=replace(key, page=1, status=following)))
 
-    def action_sort_column(self) -> None:
+    def action_sort_column(self, times: int = 1) -> None:
         """Sort by the next column: the history where the keys go there, else the list."""
         if self.history.has_focus:
-            self.history.sort = following_sort(WORKFLOW_KEYS, self.history.sort)
+            self.history.sort = following_sort(WORKFLOW_KEYS, self.history.sort, times)
             self._rearranged()
         else:
-            self._sort(following_sort(RUNNER_KEYS, self.listing.sort))
+            self._sort(following_sort(RUNNER_KEYS, self.listing.sort, times))
 
-    def action_sort_direction(self) -> None:
+    def action_sort_direction(self, times: int = 1) -> None:
         """Sort the other way round."""
+        if not times % 2:
+            return
         if self.history.has_focus:
             self.history.sort = (self.history.sort or API_ORDER).flipped
             self._rearranged()
@@ -169,9 +172,9 @@ class ListingScreen(FollowingScreen):
         from comfytui.tui.screens.columns import ColumnsScreen
 
         if self.history.has_focus:
-            self.app.push_screen(ColumnsScreen(HISTORY_COLUMNS, self._history_columns), self._history_columns_chosen)
+            self.open_screen(ColumnsScreen(HISTORY_COLUMNS, self._history_columns), self._history_columns_chosen)
         else:
-            self.app.push_screen(ColumnsScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
+            self.open_screen(ColumnsScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
 
     def clear_filter(self) -> None:
         """List without the filter, and without that of the status once there is no other."""
@@ -221,7 +224,6 @@ class ListingScreen(FollowingScreen):
         elif event.text and not self._turned(int(event.text)):
             self._flaw = f"there are pages 1 to {self.runners.pages or '?'}"
         if self._flaw:
-            event.prompt.is_leaving = False
             self.say_in_prompt()
         else:
             self.enter_list()
@@ -230,7 +232,7 @@ class ListingScreen(FollowingScreen):
     def _explain(self) -> None:
         from comfytui.tui.screens.grammar import GrammarScreen
 
-        self.app.push_screen(GrammarScreen())
+        self.open_screen(GrammarScreen())
 
     @on(Dropped)
     def _dropped(self, event: Dropped) -> None:

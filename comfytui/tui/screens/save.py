@@ -13,6 +13,7 @@ from textual.widgets import Input, Static
 from comfytui.tui.bindings import bindings, live_keys
 from comfytui.tui.commands import Where
 from comfytui.tui.present.saving import Format, check_name
+from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.entry import Entry
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ ENDINGS = "  ".join(f".{kind} {word}" for kind, word in _KINDS.items())
 """The endings a name can have, and what each makes of the file."""
 
 
-class SaveScreen(ModalScreen[str | None]):
+class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
     """A box to name a file in; what is wrong with the name is said as it is typed.
 
     Dismissed with a name that `check_name` finds nothing wrong with, or with None when the person goes back.

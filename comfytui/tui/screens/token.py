@@ -8,12 +8,12 @@ from pydantic import SecretStr
 from textual import on
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.screen import Screen
 from textual.widgets import Button, Input, Static
 
 from comfytui.tokens import trim_token
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import Where
+from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.choice import Choice
 from comfytui.tui.widgets.entry import Entry
 
@@ -32,7 +32,7 @@ _LOOK_EVERY = 3.0
 """Seconds until a ComfyUI that did not answer is looked for again."""
 
 
-class TokenScreen(Screen[bool]):
+class TokenScreen(OwnScreen[bool]):
     """Takes a token, checks it against the API, and saves it only if the person says so; or offers the demo.
 
     Where a ComfyUI of this machine answers meanwhile, it is offered too.
@@ -48,7 +48,7 @@ class TokenScreen(Screen[bool]):
         self._door = door
         self._clock = clock
         self._why = why
-        self._input = Entry(password=True, placeholder="paste a token, then Enter", id="token")
+        self._input = Entry(password=True, placeholder="paste a token, then Enter", max_length=8192, id="token")
         self._save = Choice(f"keep it in {door.place}", id="save")
         self._said = Static("", id="said", markup=False)
         self._comfyui = Button("", id="comfyui", compact=True)

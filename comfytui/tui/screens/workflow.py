@@ -98,7 +98,7 @@ class WorkflowScreen(FollowingScreen):
 
     def action_save_view(self) -> None:
         """Keep what is in view."""
-        self.post_message(Saved())
+        self.post_message(Saved(self))
 
     def action_close_workflow(self) -> None:
         """Go back to the history."""

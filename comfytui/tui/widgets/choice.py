@@ -37,9 +37,9 @@ class Choice(Static, can_focus=True):
         """A click chooses as the keys do."""
         self.action_choose()
 
-    def action_choose(self) -> None:
+    def action_choose(self, times: int = 1) -> None:
         """Say yes, or no again."""
-        self.chosen = not self.chosen
+        self.chosen = self.chosen != bool(times % 2)
         self._show()
 
     def _show(self) -> None:

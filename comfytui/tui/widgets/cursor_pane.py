@@ -28,21 +28,21 @@ class CursorPane(Pane):
         """Move the cursor by so many rows, as far as there are any."""
         raise NotImplementedError
 
-    def action_cursor_up(self) -> None:
+    def action_cursor_up(self, times: int = 1) -> None:
         """One row up."""
-        self.move_cursor(-1)
+        self.move_cursor(-times)
 
-    def action_cursor_down(self) -> None:
+    def action_cursor_down(self, times: int = 1) -> None:
         """One row down."""
-        self.move_cursor(1)
+        self.move_cursor(times)
 
-    def action_page_up(self) -> None:
+    def action_page_up(self, times: int = 1) -> None:
         """A screenful up."""
-        self.move_cursor(-self.page_length)
+        self.move_cursor(-times * self.page_length)
 
-    def action_page_down(self) -> None:
+    def action_page_down(self, times: int = 1) -> None:
         """A screenful down."""
-        self.move_cursor(self.page_length)
+        self.move_cursor(times * self.page_length)
 
     def action_first_row(self) -> None:
         """To the first row."""

@@ -46,21 +46,21 @@ class FieldPanel(Pane):
         """The lines in view."""
         return self._lines(width)[self.top : self.top + height]
 
-    def action_scroll_up(self) -> None:
+    def action_scroll_up(self, times: int = 1) -> None:
         """One line up."""
-        self.scroll_by(-1)
+        self.scroll_by(-times)
 
-    def action_scroll_down(self) -> None:
+    def action_scroll_down(self, times: int = 1) -> None:
         """One line down."""
-        self.scroll_by(1)
+        self.scroll_by(times)
 
-    def action_scroll_page_up(self) -> None:
+    def action_scroll_page_up(self, times: int = 1) -> None:
         """A screenful up."""
-        self.scroll_by(-self.body_height)
+        self.scroll_by(-times * self.body_height)
 
-    def action_scroll_page_down(self) -> None:
+    def action_scroll_page_down(self, times: int = 1) -> None:
         """A screenful down."""
-        self.scroll_by(self.body_height)
+        self.scroll_by(times * self.body_height)
 
     def action_scroll_top(self) -> None:
         """To the top."""

@@ -180,6 +180,10 @@ class KeyedTable(CursorPane):
         if self.cursor_id != before:
             self.post_message(self.Moved(self, self.cursor_id))
 
+    def rows_left(self, by: int) -> int:
+        """Return how many rows there are behind the cursor, or before it if `by` is negative."""
+        return max(0, len(self._rows) - 1 - self._cursor) if by > 0 else self._cursor
+
     def move_to(self, row_id: str | None) -> None:
         """Put the cursor on this item, if it is there, or on the first."""
         self.move_cursor(self._places.get(row_id or "", 0) - self._cursor)

@@ -30,7 +30,6 @@ class Prompt(Horizontal):
 
     Attributes:
         FILTERS: Whether the line is a filter, else it is the number of a page.
-        is_leaving: Whether Enter was pressed, and it is not known yet where that leads.
     """
 
     FILTERS: ClassVar[bool] = False
@@ -61,7 +60,6 @@ class Prompt(Horizontal):
 
     def __init__(self, label: str, entry: Entry) -> None:
         super().__init__()
-        self.is_leaving = False
         self._label = label
         self._input = entry
         self._said = StatusLine()

@@ -110,15 +110,15 @@ class RunnerList(KeyedTable):
         return self.cursor_id if listing == self._listing and not self._is_found else None
 
     def step(self, by: int, listing: Listing) -> int | None:
-        """Move the cursor to the runner before or after, by -1 or 1; the page to turn to where that is on another.
+        """Move the cursor by so many runners; return the page to turn to if there are fewer on this one, else None.
 
         Nothing happens while the listing, of which the page is, has not come yet.
         """
-        before, page = self.cursor_id, listing.key.page + by
+        left, page = self.rows_left(by), listing.key.page + (1 if by > 0 else -1)
         if listing != self._listing:
             return None
         self.move_cursor(by)
-        if self.cursor_id != before or not 1 <= page <= (self.pages or 1):
+        if abs(by) <= left or not 1 <= page <= (self.pages or 1):
             return None
         self._to_end = by < 0
         return page

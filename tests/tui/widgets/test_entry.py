@@ -1,13 +1,18 @@
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pytest
 from textual import events, on
-from textual.app import App, ComposeResult
 
+from comfytui.tui.typed import TypedAheadApp
 from comfytui.tui.widgets.entry import Entry
 
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
 
-class EntryApp(App[None]):
+
+class EntryApp(TypedAheadApp):
     def __init__(self) -> None:
         super().__init__()
         self.given = ""
