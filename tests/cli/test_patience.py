@@ -156,3 +156,27 @@ async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str])
         await clock.advance(0.9)
     await clock.advance(9.0)
     assert capsys.readouterr().err == ""
+
+
+async def test_permit_renewed_in_a_cool_down_costs_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    gate = gate_of(clock)
+    async with within(0.1):
+        permit = await gate.take(Use.WISH)
+        gate.cool_down(7.5)
+        confirming = asyncio.create_task(permit.confirm())
+        await asyncio.sleep(0.2)
+        assert not confirming.done()
+        await clock.advance(7.5)
+        await confirming
+        permit.mark_sent()
+    assert gate.spending.count(clock.monotonic()) == 1
+    assert "left alone for 8 s more" in capsys.readouterr().err
+
+
+async def test_permit_in_a_cool_down_is_refused_where_there_is_to_be_no_wait() -> None:
+    gate = gate_of(FakeClock(), no_wait=True)
+    permit = await gate.take(Use.WISH)
+    gate.cool_down(7.5)
+    with pytest.raises(CoolingDownError, match="for 8 s more"):
+        await permit.confirm()
