@@ -247,9 +247,8 @@ class RunnerPage(BaseModel):
             raise ValueError("expected an object with a list of runners")
         entries, is_cut = _first(entries, most)
         runners, unreadable = _read_each(Runner, entries)
-        total = body.get("total")
-        counted = isinstance(total, int) and not isinstance(total, bool) and total >= 0
-        return cls(runners=runners, total=total if counted else None, unreadable=unreadable, is_cut=is_cut)
+        total = _as_count(body.get("total"))
+        return cls(runners=runners, total=total, unreadable=unreadable, is_cut=is_cut)
 
 
 def read_runner(body: object) -> Runner:

@@ -83,3 +83,8 @@ def test_extensions_and_devices_are_bounded() -> None:
     stats = read_stats({"devices": [{"name": "cpu"}] * 100_000, "extensions": ["x"] * 100_000})
     assert len(stats.devices) == 256
     assert (len(stats.extensions), stats.extensions[-1]) == (257, "… more than 256")
+
+
+@pytest.mark.parametrize("total", [10**4299, 10**19, -1, 1e400, True, "9" * 5000])
+def test_total_that_no_list_has_is_not_known(total: object) -> None:
+    assert RunnerPage.read({"runners": [], "total": total}).total is None
