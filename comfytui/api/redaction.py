@@ -53,7 +53,9 @@ _PROSE = re.compile(
     r"string|that|the|this|to|token|tokens|type|was|were|with|without",
     re.IGNORECASE,
 )
-_BASIC = re.compile(r"\b(basic)((?:\s|%20)+[\"']?)([A-Za-z0-9+/_-]{4,}={0,2})(?![\w=])", re.IGNORECASE)
+_BASIC = re.compile(
+    r"\b(basic)((?:\s|%20)+[\"']?)([A-Za-z0-9+/_-]{4,}={0,2}(?![\w=:])|[^\s:\"',]{1,80}:[^\s\"',]+)", re.IGNORECASE
+)
 _ASSIGNED = re.compile(
     rf"(?P<name>(?:{_NAMES})[\w.-]{{0,40}})(?P<between>\\?[\"']?\s?(?P<sign>[=:])\s?)"
     r"(?P<value>(?P<quote>\\?[\"'])(?:[^\"'\\]|\\[^\"'])*"
@@ -228,7 +230,7 @@ def _redact_basic(match: re.Match[str]) -> str:
 
 def _is_login(value: str) -> bool:
     """Return True if this is base64 of `user:password`, or nothing that a sentence would hold."""
-    if value.endswith("=") or is_like_token(value):
+    if ":" in value or value.endswith("=") or is_like_token(value):
         return True
     padded = value.replace("-", "+").replace("_", "/") + "=" * (-len(value) % 4)
     try:

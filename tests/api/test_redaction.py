@@ -115,6 +115,7 @@ def test_url_keeps_host_and_path_without_secrets(url: str, shown: str) -> None:
         ("{'authorization': 'bearer abc'}", f"{{'authorization': '{MASK}'}}"),
         ("Authorization: Basic dXNlcjpwYXNz", f"Authorization: {MASK}"),
         ("with Basic dXNlcjpwYXNz", f"with Basic {MASK}"),
+        ("with Basic user:pass, again", f"with Basic {MASK}, again"),
         ("Cookie: a=b; c=d", f"Cookie: {MASK}"),
         ("X-Api-Key: abc", f"X-Api-Key: {MASK}"),
         ("password=hunter2, token='a b'", f"password={MASK}, token='{MASK}'"),

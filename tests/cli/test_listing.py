@@ -182,6 +182,13 @@ async def test_entries_that_are_no_runners_are_told(source: ScriptedSource, caps
     assert "2 entries of the list are no runners" in capsys.readouterr().err
 
 
+async def test_cut_answers_are_told_once(source: ScriptedSource, capsys: pytest.CaptureFixture[str]) -> None:
+    cut = make_page(RUNNERS[0]).model_copy(update={"is_cut": True})
+    source.pages[PageKey(1, 100)] = cut
+    await ids(source, Wanted())
+    assert capsys.readouterr().err.count("The API sent more runners than were asked for: the rest is left out.") == 1
+
+
 def test_what_the_command_line_asks_for() -> None:
     argv = "--demo runners --status active --filter !gpu --page 2 --per-page 7 --sort when:asc --columns name,last"
     assert wanted_by(make_parser().parse_args(argv.split())) == Wanted(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from comfytui.api.allowance import Spending
 from comfytui.api.errors import RateLimited, ServerError, Unauthorized
+from comfytui.api.histories import CutHistory
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.departures import depart
@@ -255,3 +256,13 @@ class TestStats:
         assert len(snapshot.stats) == MAX_STATS
         assert "first" in snapshot.stats
         assert "second" not in snapshot.stats
+
+
+def test_cut_history_stays_the_same_object_until_it_is_no_longer_cut() -> None:
+    cut = CutHistory([make_workflow("w1")])
+    first = fold_history(Snapshot(), "r1", cut, seen(1.0))
+    again = fold_history(first, "r1", CutHistory([make_workflow("w1")]), seen(2.0))
+    assert again.histories["r1"].value is first.histories["r1"].value
+    whole = fold_history(again, "r1", (make_workflow("w1"),), seen(3.0)).histories["r1"].value
+    assert type(whole) is tuple
+    assert whole == cut

@@ -5,6 +5,7 @@ from __future__ import annotations
 from textual.events import AppBlur, AppFocus
 
 from comfytui.api.errors import NotFound, RateLimited, ServerError
+from comfytui.api.histories import CutHistory
 from comfytui.engine.resources import HistoryKey, PageKey
 from comfytui.tui.screens.dashboard import DashboardScreen
 from tests.support.builders import make_page, make_runner, make_workflow
@@ -183,3 +184,16 @@ async def test_header_values_are_revealed_until_the_selection_moves() -> None:
         await driven.press("H", "j", "k")
         await driven.sees("Authorization  ••••••••")
         assert "secret_token" not in driven.text
+
+
+async def test_answers_with_more_than_asked_for_say_that_they_are_cut() -> None:
+    page = make_page(make_runner("a")).model_copy(update={"is_cut": True})
+    async with scripted(page) as (driven, source):
+        await driven.sees("page 1/1", "answer cut: more sent than asked for")
+        source.pages[PageKey()] = make_page(make_runner("a"))
+        source.histories["a"] = CutHistory([make_workflow("w")])
+        await driven.passes(6)
+        await driven.sees("Workflow w", "answer cut: more sent than asked for")
+        source.histories["a"] = (make_workflow("w"),)
+        await driven.passes(6)
+        await driven.until(lambda: "answer cut" not in driven.text)
