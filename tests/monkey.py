@@ -59,7 +59,8 @@ def run(seed: int, seconds: float, pause: float) -> str:
                 terminal.resize(*size)
             terminal.send(sent)
             if (ended := terminal.ends_within(random.choice((0.0, pause / 4, pause)))) is not None:
-                return f"ended with {ended} after {sent!r}\n{terminal.screen}"
+                reports = [path.read_text() for path in terminal.home.rglob("crash-*.txt")]
+                return "\n".join([f"ended with {ended} after {sent!r}", terminal.screen, *reports])
         took, memory = answer_seconds(terminal), rss_mb(terminal.pid)
         if took > SOON or memory > MOST_MB:
             return f"Ctrl+L after {took:.2f} s, {memory:.0f} MB"

@@ -34,6 +34,7 @@ MAX_PASTE = 16_384
 _MOVE = r"\x1b\[<(?:3[2-9]|[45][0-9]|6[0-3]);[0-9]+;[0-9]+M"
 _PIECE = re.compile(
     rf"(?P<moves>(?:{_MOVE})*(?P<last>{_MOVE}))"
+    r"|(?P<turns>(?P<turn>\x1b\[<6[4-7];[0-9]+;[0-9]+M)(?P=turn)*)"
     rf"|(?P<paste>{re.escape(PASTE_BEGINS)}[^\x1b]*)"
     r"|(?P<text>[^\x1b]+)"
     r"|(?P<other>\x1b(?:\[\[.|\[M...|\[[0-?]*[ -/]*[@-~]|O[0-9;]*[@-~]|[^\x1b])?)",
@@ -81,9 +82,10 @@ class InputReader:
             elif piece.lastgroup == "text" and not self._is_inside:
                 yield from _typed(piece.group())
             else:
-                wanted = piece["last"] or piece.group()
+                wanted = piece["last"] or piece["turn"] or piece.group()
                 self._is_inside = wanted == ESCAPE
-                yield from (QueuedEvent(message) for message in self._parser.feed(wanted))
+                times = len(piece.group()) // len(wanted) if piece["turn"] else 1
+                yield from (QueuedEvent(message, times) for message in self._parser.feed(wanted))
 
     def _paste(self, piece: str) -> Iterator[QueuedEvent]:
         """Pass a paste on to the parser up to `MAX_PASTE` characters."""

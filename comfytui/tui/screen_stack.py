@@ -59,6 +59,15 @@ class OwnScreen(Screen[T]):
         """Queue a message; what users and widgets still have to say to a closed screen is dropped."""
         return not (self.is_closed and _is_dropped(message)) and super().post_message(message)
 
+    async def on_event(self, event: events.Event) -> None:
+        """Handle an event; a size that the terminal has no longer is none.
+
+        A screen tells itself each size that it is laid out for, so two of them in its queue would follow one another
+        for ever.
+        """
+        if not isinstance(event, events.Resize) or event.size == self.app.size:
+            await super().on_event(event)
+
     def _forward_event(self, event: events.Event) -> None:
         try:
             super()._forward_event(event)

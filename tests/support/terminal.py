@@ -22,6 +22,7 @@ import tempfile
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -105,6 +106,11 @@ class Terminal:
             self.wait_exit()
         self.hang_up()
         self._home.cleanup()
+
+    @property
+    def home(self) -> Path:
+        """The home directory of the program, gone with it."""
+        return Path(self._home.name)
 
     @property
     def lines(self) -> list[str]:

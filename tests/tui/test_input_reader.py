@@ -52,6 +52,13 @@ def test_of_moves_in_a_row_the_last_is_read() -> None:
     assert read(moves + b"j") == [(("MouseMove", 98, 4), 1), ("j", 1)]
 
 
+def test_turns_of_the_wheel_at_one_place_are_read_once() -> None:
+    assert read(b"\x1b[<65;3;3M" * 50 + b"\x1b[<65;4;3M") == [
+        (("MouseScrollDown", 2, 2), 50),
+        (("MouseScrollDown", 3, 2), 1),
+    ]
+
+
 def test_a_drag_ends_where_its_button_was_released() -> None:
     assert read(b"\x1b[<0;3;3M\x1b[<32;4;3M\x1b[<32;9;3M\x1b[<0;9;3m") == [
         (("MouseDown", 2, 2), 1),

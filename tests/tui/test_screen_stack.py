@@ -8,14 +8,15 @@ import weakref
 from typing import TYPE_CHECKING
 
 import pytest
-from textual.events import Key, MouseDown
+from textual.events import Key, MouseDown, Resize
+from textual.geometry import Size
 from textual.screen import Screen
 
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.screens.help import HelpScreen
 from comfytui.tui.screens.requests import RequestsScreen
 from tests.support.pilot import Driven, demo
-from tests.tui.test_floods import sending
+from tests.tui.test_floods import counted, sending
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,6 +96,23 @@ async def test_screens_of_a_kind_are_open_once() -> None:
     async with demo() as driven:
         await driven.press(*["question_mark", "L"] * 4)
         assert len(driven.app.screen_stack) == 3
+
+
+async def test_two_sizes_in_a_row_do_not_follow_one_another(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with demo() as driven:
+        screen, sizes = driven.app.screen, (Size(80, 24), Size(100, 30))
+        for size in sizes * 2:
+            assert driven.app._driver is not None
+            driven.app._driver._size = size
+            driven.app.post_message(Resize(size, size))
+            for other in sizes:
+                screen.post_message(Resize(other, other))
+                screen.call_later(lambda: None)  # sizes without anything between them are one
+        await driven.pilot.pause(0.1)
+        laid_out = counted(monkeypatch, type(screen), "_refresh_layout")
+        await driven.pilot.pause(0.1)
+        assert not laid_out
+        assert screen.size == sizes[-1]
 
 
 async def test_what_comes_for_a_closed_screen_is_dropped() -> None:
