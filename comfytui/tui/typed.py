@@ -34,7 +34,7 @@ _TURNS = 100
 """Turns of the event loop that are waited for what an event causes before waiting by the clock."""
 
 _LOOK_AGAIN = 0.005
-_LOOKS = 200
+_LOOKS = 1000
 """Looks after which the next event is taken anyway: something that never comes to rest must not block all keys."""
 
 _QUIET = 0.1
