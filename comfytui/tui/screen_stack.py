@@ -60,12 +60,14 @@ class OwnScreen(Screen[T]):
         return not (self.is_closed and _is_dropped(message)) and super().post_message(message)
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event; a size that the terminal has no longer is none.
+        """Handle an event, unless it is too late for that.
 
-        A screen tells itself each size that it is laid out for, so two of them in its queue would follow one another
-        for ever.
+        A screen tells itself each size that it is laid out for, so two sizes in its queue would follow one another for
+        ever. A screen that is closed before it is mounted finds neither its widgets nor what it was opened over.
         """
-        if not isinstance(event, events.Resize) or event.size == self.app.size:
+        is_old_size = isinstance(event, events.Resize) and event.size != self.app.size
+        is_mounted_late = isinstance(event, events.Mount) and self.is_closed
+        if not (is_old_size or is_mounted_late):
             await super().on_event(event)
 
     def _forward_event(self, event: events.Event) -> None:

@@ -76,6 +76,16 @@ async def test_closing_twice_closes_once() -> None:
         assert isinstance(driven.app.screen, RequestsScreen)
 
 
+@pytest.mark.parametrize("opens", ["command_palette", "show_help", "show_requests"])
+async def test_a_screen_that_is_closed_before_it_is_mounted_ends_nothing(opens: str) -> None:
+    async with demo() as driven:
+        await driven.app.run_action(opens)
+        driven.app.screen.dismiss()
+        await driven.settled()
+        assert driven.app.is_running
+        assert len(driven.app.screen_stack) == 1
+
+
 async def test_a_screen_below_another_closes_with_that_one() -> None:
     async with demo() as driven:
         await driven.press("L", "question_mark")
