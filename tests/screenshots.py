@@ -45,8 +45,7 @@ async def picture(scene: Scene) -> str:
         await driven.knows_all_in_view()
         await driven.pilot.press(*scene.keys)
         # Who goes from runner to runner asks more than may be asked at once.
-        await driven.clock.advance(10.0)
-        await driven.settled()
+        await driven.passes_in_steps(10)
         return self_contained(driven.app.export_screenshot(title="comfytui"))
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import pytest
+
 from tests.contract.gateways import on_a_socket
 from tests.e2e.rig import client_environ, dashboard, says
 
@@ -55,16 +57,18 @@ def walk_down(terminal: Terminal) -> None:
     terminal.wait_until(lambda: terminal.lines[1] != before, "to see the next runner")
 
 
-def test_hostile_text_reaches_the_terminal_as_text() -> None:
+# Of a history no more than ten entries are read, two of which are no workflows here.
+@pytest.mark.parametrize("workflows", [HOSTILE[:8], [HOSTILE[0], *HOSTILE[5:]]])
+def test_hostile_text_reaches_the_terminal_as_text(workflows: list[str]) -> None:
     app = says(
         [{"id": "first", "name": "harmless"}, *(hostile_runner(*each) for each in enumerate(HOSTILE))],
-        [None, 7, *(hostile_workflow(*each) for each in enumerate(HOSTILE))],
+        [None, 7, *(hostile_workflow(*each) for each in enumerate(workflows))],
     )
     with on_a_socket(app) as gateway, dashboard(environ=client_environ(gateway.url), size=(140, 45)) as terminal:
-        terminal.wait_for("harmless", "runner 0 ␛]0;pwned␇", "[/x]", "[bold]", "13 of 13", "?12")
+        terminal.wait_for("harmless", "runner 0 ␛]0;pwned␇", "[/x]", "[bold]", "13 of 13", "?8")
         for _ in HOSTILE:
             walk_down(terminal)
-        terminal.wait_for("id-11", "?12")
+        terminal.wait_for("id-11", "?8")
         terminal.press("enter")
         terminal.wait_for("runners / ")
         terminal.press("enter")

@@ -122,6 +122,17 @@ class Driven:
         self.redraw()
         await self.settled()
 
+    async def passes_in_steps(self, seconds: int) -> None:
+        """Let time pass a second at a time, each with all its answers shown, however busy the machine is."""
+        engine = self.app.fleet.engine
+        for _ in range(seconds):
+            await self.clock.advance(1.0)
+            await self._idle()
+            await self.until(lambda: self.app.snapshot is engine.snapshot)
+            await self.pilot.pause()
+        self.redraw()
+        await self.settled()
+
     async def _idle(self) -> None:
         """Wait until the engine asks nothing and has nothing more to ask at this moment of the clock."""
         engine, seen = self.app.fleet.engine, -1
