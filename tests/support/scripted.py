@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
 from urllib.parse import parse_qsl
+from weakref import WeakSet
 
 DRIP_SECONDS = 0.02
 
@@ -139,6 +140,7 @@ class ScriptedServer:
         self.connections = 0
         self._scripts: dict[str, list[Answer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
         self._tls = tls
         self._port = 0
         self._server: asyncio.Server | None = None
@@ -169,16 +171,23 @@ class ScriptedServer:
         """Drop all connections and refuse new ones."""
         if self._server is not None:
             self._server.close()
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
         self._server = None
-        # Connections are closed by what is called back next, and lost by what that calls back.
+        # One that was just accepted is served by what is called back next, and lost by what that calls back.
+        for _ in range(5):
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.sleep(0)
+        # One whose client reads nothing more would never be closed otherwise.
+        for writer in self._writers:
+            writer.transport.abort()
+        self._writers.clear()
         for _ in range(3):
             await asyncio.sleep(0)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
+        self._writers.add(writer)
         task = asyncio.create_task(self._serve(reader, writer, self.connections))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
