@@ -10,8 +10,6 @@ from typing import TYPE_CHECKING
 from comfytui.api.statuses import RunnerState
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from comfytui.clock import Clock
 
 __all__ = ["LATE_SECONDS", "SLOW_SECONDS", "Contact", "Silence"]
@@ -47,12 +45,10 @@ class Contact:
         clock: Dates answers, and measures how long questions wait.
 
     Attributes:
-        answered_at: When the newest answer came; None before the first.
-        answered_monotonic: The same by the monotonic clock.
+        answered_monotonic: When the newest answer came, by the monotonic clock; None before the first.
     """
 
     def __init__(self, clock: Clock) -> None:
-        self.answered_at: datetime | None = None
         self.answered_monotonic: float | None = None
         self._clock = clock
         self._problem = ""
@@ -71,7 +67,7 @@ class Contact:
     def answered(self) -> None:
         """Note that the box answered now."""
         self._problem = ""
-        self.answered_at, self.answered_monotonic = self._clock.now(), self._clock.monotonic()
+        self.answered_monotonic = self._clock.monotonic()
 
     def failed(self, reason: str) -> None:
         """Note that the box could not be asked, or gave no answer in time."""

@@ -26,6 +26,8 @@ JOBS = "/api/jobs"
 ACTIVE = "pending,in_progress"
 """States of the jobs that wait or run, as `/api/jobs` takes them."""
 LIMIT = 20
+NEXT_LIMIT = 10
+"""Jobs that are asked for of the end of a long queue that runs next: what runs, and more than are shown."""
 RUNNING_LIMIT = 5
 MAX_ITEMS = 10
 """Finished jobs that are asked of `/history`, where each is as large as its workflow: as many as are shown."""
@@ -232,13 +234,13 @@ class JobReader:
     async def _listed_active(self) -> Half:
         """Return what runs, and the newest and oldest waiting jobs: the next is the oldest, or was put in front."""
         # After a long queue the second request is sent along with the first.
-        asking = asyncio.create_task(self._list(ACTIVE, order="asc")) if self._is_long else None
+        asking = asyncio.create_task(self._list(ACTIVE, NEXT_LIMIT, "asc")) if self._is_long else None
         try:
             newest = await self._list(ACTIVE)
             self._is_long = not _is_all(newest)
             if not self._is_long:
                 return Half(newest.jobs, is_all=True)
-            oldest = await (asking or self._list(ACTIVE, order="asc"))
+            oldest = await (asking or self._list(ACTIVE, NEXT_LIMIT, "asc"))
         finally:
             if asking is not None:
                 asking.cancel()
