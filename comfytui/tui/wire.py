@@ -7,6 +7,9 @@ cell. This is the one place that reaches into Textual's compositor.
 
 Of what is written most would be colours: one takes 19 bytes, getting anywhere else 9 at most. So an update over what is
 known is painted one colour after another; all of it is one frame to the terminal.
+
+Where terminals dispute how wide a character is, what one shows cannot be known cell by cell. A line that holds such
+characters, or held some, is erased and written whole from left to right, with the cursor set anew behind each of them.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from textual._compositor import ChopsUpdate, CompositorUpdate, LayoutUpdate
 from textual.strip import Strip
 
 from comfytui.tui.codes import PLAIN, RESET, Codes, change, codes_of
+from comfytui.tui.widths import is_disputed, settled
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -30,6 +34,9 @@ if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 __all__ = ["LeanUpdate", "Wire"]
+
+_ERASE = "\x1b[K"
+"""Up to the end of the line."""
 
 # Fewer unchanged cells than this between two changes are cheaper sent again than jumped over.
 _WORTH_A_JUMP = 5
@@ -68,6 +75,7 @@ class _Line:
 
     def __init__(self, strip: Strip) -> None:
         self.width = strip.cell_length
+        self.is_disputed = _holds_disputed(strip)
         self._strip: Strip | None = strip
         self._cells = _Cells([], [])
 
@@ -80,6 +88,7 @@ class _Line:
         if self._strip is not None:
             self._cells, self._strip = _cells(self._strip, colours), None
         chars, looks = self._cells
+        self.is_disputed = self.is_disputed or _holds_disputed(stretch.strip)
         runs: list[_Run] = []
         place = stretch.x
         for text, style, control in stretch.strip:
@@ -90,6 +99,14 @@ class _Line:
                 chars[part], looks[part] = new, [look] * len(new)
                 place += len(new)
         return _adapted(runs)
+
+    def whole(self, y: int) -> list[_Run]:
+        """All of the line anew, from left to right, after what the terminal shows in its place is erased."""
+        chars, looks = self._cells
+        self.is_disputed = is_disputed("".join(chars))
+        starts = [0, *(x for x in range(1, len(looks)) if looks[x] != looks[x - 1] and chars[x]), len(chars)]
+        runs = [_Run(y, x, end, settled(chars[x:end], x), looks[x]) for x, end in pairwise(starts) if x < end]
+        return _erased(runs)
 
 
 class Wire:
@@ -111,18 +128,37 @@ class Wire:
         if isinstance(update, ChopsUpdate):
             stretches = [*_stretches(update)]
         elif (whole := self._begun_anew(update)) is not None:
-            return chain.from_iterable(_whole(stretch, colours) for stretch in whole)
+            return chain.from_iterable(self._first(stretch, colours) for stretch in whole)
         else:
             stretches = [_Stretch(y, 0, Strip.join(line)) for y, line in enumerate(update.strips)]
         if not self._lines:
             return chain.from_iterable(_whole(stretch, colours) for stretch in stretches)
-        return _by_look(run for stretch in stretches for run in self._put(stretch, colours))
+        return self._put_all(stretches, colours)
 
-    def _put(self, stretch: _Stretch, colours: ColorSystem | None) -> Iterable[_Run]:
+    def _put_all(self, stretches: Iterable[_Stretch], colours: ColorSystem | None) -> Iterable[_Run]:
+        runs: list[_Run] = []
+        # Dicts keep their order: the lines that are written whole, for of what they show nobody can be sure.
+        anew: dict[int, _Line] = {}
+        for stretch in stretches:
+            made = self._put(stretch, colours)
+            runs += made
+            if made and stretch.y < len(self._lines) and (line := self._lines[stretch.y]).is_disputed:
+                anew[stretch.y] = line
+        if not anew:
+            return _by_look(runs)
+        whole = [run for y, line in anew.items() for run in line.whole(y)]
+        return chain(whole, _by_look(run for run in runs if run.y not in anew))
+
+    def _put(self, stretch: _Stretch, colours: ColorSystem | None) -> Sequence[_Run]:
         if stretch.y >= len(self._lines):
-            return _whole(stretch, colours)
+            return [*_whole(stretch, colours)]
         line = self._lines[stretch.y]
         return line.put(stretch, colours) if line.differs(stretch.x, stretch.strip) else ()
+
+    def _first(self, stretch: _Stretch, colours: ColorSystem | None) -> Iterable[_Run]:
+        """What is written in place of something unknown."""
+        runs = [*_whole(stretch, colours)]
+        return _erased(runs) if stretch.y < len(self._lines) and self._lines[stretch.y].is_disputed else runs
 
     def _begun_anew(self, update: LayoutUpdate) -> list[_Stretch] | None:
         """All of the update where it is not known what the terminal shows in its place."""
@@ -164,8 +200,19 @@ def _whole(stretch: _Stretch, colours: ColorSystem | None) -> Iterator[_Run]:
     x = stretch.x
     for text, style, control in stretch.strip:
         if not control:
-            yield _Run(stretch.y, x, end := x + len(_characters(text)), text, codes_of(style, colours))
+            cells = _characters(text)
+            yield _Run(stretch.y, x, end := x + len(cells), settled(cells, x), codes_of(style, colours))
             x = end
+
+
+def _holds_disputed(strip: Strip) -> bool:
+    """Return True if terminals may disagree on how wide something in it is."""
+    return any(not text.isascii() and is_disputed(text) for text, _, _ in strip)
+
+
+def _erased(runs: list[_Run]) -> list[_Run]:
+    """The runs of a whole line, before which all that stands there is erased."""
+    return [runs[0]._replace(text=f"{_ERASE}{runs[0].text}"), *runs[1:]] if runs and runs[0].x == 0 else runs
 
 
 def _cells(strip: Strip, colours: ColorSystem | None) -> _Cells:
