@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
 from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from comfytui.api.allowance import OnSent, Use
-from comfytui.api.errors import InvalidArgument
+from comfytui.api.errors import InvalidArgument, Unintelligible
+from comfytui.api.events import EVENTS_PATH, RUNNERS_EVENT, RunnerRevisions, parse_revisions
 from comfytui.api.models import (
     Runner,
     RunnerPage,
@@ -44,6 +47,11 @@ class ComfyControlClient:
     def ahead(self) -> float:
         """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
         return self._session.ahead
+
+    @property
+    def has_events(self) -> bool:
+        """True once the API said that it announces changes (`comfytui.api.events`)."""
+        return self._session.has_events
 
     async def list_runners(
         self,
@@ -93,9 +101,32 @@ class ComfyControlClient:
         """
         return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, None, use, on_sent)
 
+    async def watch_revisions(self, use: Use = Use.ROTATION) -> AsyncGenerator[tuple[RunnerRevisions, ...]]:
+        """Yield the revisions of all runners that are known, then those that changed; empty ones as a heartbeat.
+
+        This is an extension that not every API has; it goes on until it fails.
+
+        Raises:
+            RequestError: The API does not announce changes, or not any more.
+        """
+        async with aclosing(self._session.events(EVENTS_PATH, use)) as events:
+            async for event in events:
+                if (revisions := _read_event(event.event, event.data)) is None:
+                    break
+                yield revisions
+        raise Unintelligible("GET", EVENTS_PATH, "an event that cannot be read")
+
     async def aclose(self) -> None:
         """Close the session; nothing may be asked afterwards."""
         await self._session.aclose()
+
+
+def _read_event(event: str, data: str) -> tuple[RunnerRevisions, ...] | None:
+    """Return what an event tells, nothing if it is another than known; None if it cannot be read."""
+    try:
+        return parse_revisions(data) if event == RUNNERS_EVENT else ()
+    except ValueError:
+        return None
 
 
 def _page(page: object) -> int:

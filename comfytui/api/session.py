@@ -8,7 +8,7 @@ httpx holds the request, the request holds the token, and a crash screen shows w
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -33,6 +33,7 @@ from comfytui.api.errors import (
     Unintelligible,
     status_error,
 )
+from comfytui.api.events import EXTENSION_NAME, EXTENSIONS_HEADER
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.retry_after import retry_after
 from comfytui.api.server_clock import ServerClock
@@ -41,6 +42,7 @@ from comfytui.api.worker import Worker
 from comfytui.clock import Clock, SystemClock
 
 if TYPE_CHECKING:
+    from httpx_sse import ServerSentEvent
     from pydantic import SecretStr
 
     from comfytui.api.allowance import Permit
@@ -79,6 +81,9 @@ class Session:
         insecure_http: Whether the token may travel over plain http to another machine.
         renewal: The way to a newer token once this one is refused; None if its source never changes.
 
+    Attributes:
+        has_events: True once the API said that it has the extension of `comfytui.api.events`.
+
     Raises:
         InvalidArgument: The address, the token, or the certificates or proxies that were named cannot be used.
     """
@@ -112,6 +117,7 @@ class Session:
         self._large = asyncio.Lock()
         self._worker = Worker("large answers")
         self._urls: dict[tuple[object, ...], httpx.URL] = {}
+        self.has_events = False
 
     @property
     def ahead(self) -> float:
@@ -142,6 +148,17 @@ class Session:
         if isinstance(outcome, ComfyControlError):
             raise outcome
         return outcome
+
+    def events(self, path: str, use: Use) -> AsyncGenerator[ServerSentEvent, None]:
+        """GET a path below the address and yield the server-sent events of the answer; it counts as one request.
+
+        Raises:
+            RequestError: The leaf of the tree for what went wrong; a stream that ends is Unreachable.
+        """
+        from comfytui.api.event_connection import EventConnection
+
+        parts = (self._credentials, self._allowance, self._log, self._clock, self._timeout)
+        return EventConnection(self._client, *parts).events(path, use)
 
     async def aclose(self) -> None:
         """Close all connections; nothing may be asked afterwards."""
@@ -228,6 +245,7 @@ class Session:
         start = self._clock.monotonic()
         head = await self._client.send(attempt.request, auth=Bearer(attempt.token), stream=True)
         self._server_clock.learn(head.headers, self._clock.monotonic() - start, self._clock.now())
+        self.has_events = self.has_events or EXTENSION_NAME in head.headers.get(EXTENSIONS_HEADER, "").split()
         try:
             attempt.answer = Answer(head)
             if head.status_code == _TOO_MANY_REQUESTS:

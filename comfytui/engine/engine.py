@@ -13,15 +13,18 @@ from typing import TYPE_CHECKING, assert_never
 from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import ComfyControlError
 from comfytui.engine.actions import Attend, ChangeInterval, Reconnect, Refresh
+from comfytui.engine.announced import Announced, in_view
 from comfytui.engine.asking import Errand, answered, ask, failed
+from comfytui.engine.departures import Seen
 from comfytui.engine.drift import Drift
 from comfytui.engine.flights import Flights
 from comfytui.engine.folding import attend, repace
+from comfytui.engine.listener import Listener
 from comfytui.engine.outlook import Standing
-from comfytui.engine.pacing import JITTER, bearable, sweep
+from comfytui.engine.pacing import ALONG, JITTER, bearable, sweep
 from comfytui.engine.planner import attended, is_beat, plan
-from comfytui.engine.recovery import aged, forget_problems, with_spending
-from comfytui.engine.resources import PageKey
+from comfytui.engine.recovery import aged, confirmed, forget_problems, with_spending
+from comfytui.engine.resources import PageKey, StatsKey
 from comfytui.engine.rotating import Round
 from comfytui.engine.snapshot import Snapshot
 from comfytui.engine.subscription import Newest
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
     from comfytui.api.allowance import Allowance
     from comfytui.clock import Clock
     from comfytui.engine.actions import Action
-    from comfytui.engine.departures import Seen
     from comfytui.engine.planner import Ask, Plan
     from comfytui.engine.resources import Resource, RunnerSource
     from comfytui.engine.snapshot import Attention
@@ -90,6 +92,8 @@ class Engine:
         self._flights = Flights(self._wake.set)
         self._drift = Drift(clock)
         self._wishes = Wishes()
+        self._announced = Announced()
+        self._listener = Listener(clock, self._announced, self._wake.set, jitter)
         self._since = self._beat_on = self._pointed_on = self._listed_on = -math.inf
         self._round = Round()
         self._reconnecting = False
@@ -159,8 +163,11 @@ class Engine:
 
     async def _serve(self, source: RunnerSource) -> None:
         """Ask what there is to ask, until somebody wishes for another connection."""
+        listening: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as group:
             while not self._reconnecting:
+                if listening is None and source.has_events:
+                    listening = group.create_task(self._listener.run(source))
                 step = self._plan()
                 if step.ask is None:
                     await self._rest(step)
@@ -169,6 +176,8 @@ class Engine:
                 # It takes its place in the allowance before there is a plan for the next.
                 await asyncio.sleep(0)
             self._flights.give_up()
+            if listening is not None:
+                listening.cancel()
 
     def _launch(self, group: asyncio.TaskGroup, source: RunnerSource, question: Ask) -> None:
         now = self._clock.monotonic()
@@ -177,8 +186,9 @@ class Engine:
             self._round = self._round.after_one(self.snapshot, now)
         if isinstance(question.resource, PageKey):
             self._listed_on = now
-        if is_beat(self.snapshot, question):
+        if is_beat(self.snapshot, question) and not self._announced.is_changed(question.resource, self.snapshot):
             self._beat_on = now
+        self._announced.request(question.resource, now)
         self._flights.make_room(attended(self.snapshot))
         self._flights.launch(group, question, self._ask(source, question))
 
@@ -192,6 +202,7 @@ class Engine:
         # Cleared first: what happens from here on is not in the plan, so it must end the rest that follows.
         self._wake.clear()
         self._notice()
+        self._confirm()
         standing = Standing(
             now=self._clock.monotonic(),
             waits={use: self._allowance.wait_for(use) for use in Use},
@@ -202,6 +213,7 @@ class Engine:
             pointed_on=self._pointed_on,
             round=self._round,
             listed_on=self._listed_on,
+            changed=self._announced.changed(_announced(self.snapshot), self.snapshot),
         )
         spending = self._allowance.spending
         return plan(self.snapshot._replace(attention=attention or self.snapshot.attention, spending=spending), standing)
@@ -215,6 +227,17 @@ class Engine:
         until = self._allowance.spending.cooling_until
         if until is not None and until != self.snapshot.spending.cooling_until:
             self._publish(with_spending(self.snapshot, self._allowance.spending))
+
+    def _confirm(self) -> None:
+        """Confirm what would soon be polled and is known to be unchanged."""
+        snapshot, now = self.snapshot, self._clock.monotonic()
+        if snapshot.attention.paused:
+            return
+        sound = [each for each in in_view(snapshot.attention) if snapshot.feed_of(each).problem is None]
+        unchanged = [*self._announced.unchanged(sound, snapshot, now, self._since)]
+        feeds = (snapshot.feed_of(resource) for resource in unchanged)
+        if any(feed.fetched_on is not None and now - feed.fetched_on >= ALONG * snapshot.pace for feed in feeds):
+            self._publish(confirmed(snapshot, unchanged, Seen(now, now, self._clock.now())))
 
     async def _rest(self, step: Plan) -> None:
         """Wait for a wish, an answer, or the plan's time, whichever comes first."""
@@ -238,6 +261,7 @@ class Engine:
         except ComfyControlError as error:
             self._fail(question.resource, error, errand.seen())
         else:
+            self._announced.answer(question.resource, self._clock.monotonic())
             known = self._counted()._replace(ahead=source.ahead)
             self._publish(answered(known, question.resource, fold, errand.seen()))
 
@@ -283,6 +307,12 @@ class Engine:
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._newest.put(snapshot._replace(revision=self.snapshot.revision + 1))
+
+
+def _announced(snapshot: Snapshot) -> tuple[Resource, ...]:
+    """Return what is requested at once when a change of it is announced."""
+    runner_id = snapshot.attention.runner_id
+    return (*in_view(snapshot.attention), *(() if runner_id is None else (StatsKey(runner_id),)))
 
 
 def _checked(interval: float) -> float:

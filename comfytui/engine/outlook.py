@@ -8,7 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, MARGIN
-from comfytui.engine.pacing import ALONG, EARLY, room_at
+from comfytui.engine.pacing import ALONG, CHANGES_APART, CHANGES_APART_OF_PACE, EARLY, PAGES_APART, room_at
+from comfytui.engine.resources import PageKey
 from comfytui.engine.rotating import Round, all_along, burst_of, lacks_any
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ class Standing(NamedTuple):
         pointed_on: When the cursor came to its runner.
         round: The burst that the rotation is in.
         listed_on: When a page of the list was last asked.
+        changed: Resources that changed since they were last requested, with the moment of that request.
     """
 
     now: float
@@ -52,6 +54,7 @@ class Standing(NamedTuple):
     pointed_on: float = -math.inf
     round: Round = Round()
     listed_on: float = -math.inf
+    changed: Mapping[Resource, float] = MappingProxyType({})
 
     def let_at(self, use: Use) -> float:
         """When the allowance lets a request be sent; minus infinity where it does now."""
@@ -89,6 +92,14 @@ class Outlook(NamedTuple):
         if feed.tried_on < self.standing.since:
             return -math.inf
         return feed.problem.next_try if feed.problem is not None else feed.tried_on + self.pace
+
+    def changed_at(self, resource: Resource) -> float:
+        """Return when a resource is due because a change was announced; never, if none was, or while paused."""
+        requested_on = self.standing.changed.get(resource)
+        if requested_on is None or self.snapshot.attention.paused:
+            return math.inf
+        apart = PAGES_APART if isinstance(resource, PageKey) else CHANGES_APART
+        return requested_on + max(apart, CHANGES_APART_OF_PACE * self.pace)
 
     def checked_at(self, runner_id: str, least: float) -> float:
         """When a runner is to be checked by time: at least so many seconds after the last try, however that ended."""

@@ -15,11 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALONG",
+    "CHANGES_APART",
+    "CHANGES_APART_OF_PACE",
     "CHECK_EVERY",
     "EARLY",
     "JITTER",
     "MAX_BACK_OFF",
     "MAX_BURST",
+    "PAGES_APART",
     "STATS_EVERY",
     "Burst",
     "back_off",
@@ -56,6 +59,15 @@ From then on they are due together, so that no more is asked for that.
 
 EARLY = 0.1
 """Seconds that a round of the rotation begins early to go along with polls, which come by when they were answered."""
+
+CHANGES_APART = 1.0
+"""Seconds between requests for a resource whose changes are announced, however often it changes."""
+
+PAGES_APART = 1.5
+"""The same for a page, of which any row may change."""
+
+CHANGES_APART_OF_PACE = 0.2
+"""The same as a part of the interval in force, for terminals that nobody looks at."""
 
 MAX_BURST = LIMIT // 2
 """Requests that the rotation never exceeds at once."""

@@ -115,6 +115,7 @@ def _of_attended(outlook: Outlook) -> Iterator[_Candidate]:
             yield from _of_check(outlook, resource)
         else:
             yield from _of_runner(outlook, resource)
+    yield from _of_changed(outlook)
     yield from last
 
 
@@ -157,6 +158,17 @@ def _of_runner(outlook: Outlook, resource: Resource) -> Iterator[_Candidate]:
     yield _candidate(Ask(resource, Use.WISH), _wished_at(outlook, resource), outlook, room)
 
 
+def _of_changed(outlook: Outlook) -> Iterator[_Candidate]:
+    """Yield histories of other runners in view that changed, by the time of their change and not of the rotation."""
+    snapshot, standing = outlook.snapshot, outlook.standing
+    for resource in standing.changed:
+        is_other = isinstance(resource, HistoryKey) and resource.runner_id != snapshot.attention.runner_id
+        if is_other and resource not in standing.in_flight:
+            yield _candidate(
+                Ask(resource, Use.POLL), outlook.changed_at(resource), outlook, room_by_time(snapshot.spending)
+            )
+
+
 def _of_check(outlook: Outlook, resource: StatsKey) -> Iterator[_Candidate]:
     """A runner's stats once its history was tried: live and slow, so never for a wish alone, and never in haste."""
     snapshot, standing = outlook.snapshot, outlook.standing
@@ -168,7 +180,7 @@ def _of_check(outlook: Outlook, resource: StatsKey) -> Iterator[_Candidate]:
         due_at = due_at if feed.problem is not None else outlook.in_company(due_at)
         by_wish = max(standing.wished.get(resource, math.inf), tried_on + snapshot.stats_pace)
         due_at = by_wish if snapshot.attention.paused else min(due_at, by_wish)
-    due_at = max(due_at, standing.pointed_on + _LINGERING)
+    due_at = max(min(due_at, outlook.changed_at(resource)), standing.pointed_on + _LINGERING)
     yield _candidate(Ask(resource, Use.POLL), due_at, outlook, room_by_time(snapshot.spending))
 
 
@@ -178,9 +190,10 @@ def _candidate(ask: Ask, due_at: float, outlook: Outlook, room: float = -math.in
 
 
 def _polled_at(outlook: Outlook, resource: Resource) -> float:
-    """When it is to be asked again by time: never, as long as there is no first answer."""
+    """When it is to be asked again by time or for a change: never by time, as long as there is no first answer."""
     feed = outlook.snapshot.feed_of(resource)
-    return outlook.due_at(feed) if feed.fetched_on is not None else math.inf
+    by_time = outlook.due_at(feed) if feed.fetched_on is not None else math.inf
+    return min(by_time, outlook.changed_at(resource))
 
 
 def _wished_at(outlook: Outlook, resource: Resource) -> float:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from comfytui.engine.pacing import smoothed
+from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
 
 if TYPE_CHECKING:
     from comfytui.api.allowance import Spending
+    from comfytui.engine.departures import Seen
     from comfytui.engine.feed import Feed, Problem
+    from comfytui.engine.resources import Resource
     from comfytui.engine.snapshot import Snapshot
 
-__all__ = ["aged", "forget_problems", "hurried", "recovered", "with_spending"]
+__all__ = ["aged", "confirmed", "forget_problems", "hurried", "recovered", "with_spending"]
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -56,6 +59,24 @@ def with_spending(snapshot: Snapshot, spending: Spending) -> Snapshot:
 def forget_problems(snapshot: Snapshot) -> Snapshot:
     """What is known stays, as if nothing had failed since and the token were a good one."""
     return _with_feeds(snapshot, _sound)._replace(needs_token=None)
+
+
+def confirmed(snapshot: Snapshot, resources: Collection[Resource], seen: Seen) -> Snapshot:
+    """Return the snapshot with these resources confirmed as if they had been answered unchanged just now."""
+    pages = {key for key in resources if isinstance(key, PageKey)}
+    runners = {key.runner_id for key in resources if isinstance(key, RunnerKey)}
+    histories = {key.runner_id for key in resources if isinstance(key, HistoryKey)}
+    return snapshot._replace(
+        pages=_confirmed(snapshot.pages, pages, seen),
+        runners=_confirmed(snapshot.runners, runners, seen),
+        histories=_confirmed(snapshot.histories, histories, seen),
+    )
+
+
+def _confirmed(feeds: Mapping[K, Feed[V]], keys: Collection[K], seen: Seen) -> Mapping[K, Feed[V]]:
+    sound = {key: feeds[key] for key in keys if key in feeds and feeds[key].problem is None}
+    others = {key: replace(feed, fetched_at=seen.at, fetched_on=seen.on) for key, feed in sound.items()}
+    return {**feeds, **others} if others else feeds
 
 
 def aged(snapshot: Snapshot, seconds: float) -> Snapshot:

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 from comfytui.api.allowance import OnSent, Use
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from comfytui.api.events import RunnerRevisions
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
 
 __all__ = [
@@ -79,6 +82,11 @@ class RunnerSource(Protocol):
         """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
         ...
 
+    @property
+    def has_events(self) -> bool:
+        """True once the API said that it announces changes."""
+        ...
+
     async def list_runners(
         self,
         page: int = 1,
@@ -100,6 +108,10 @@ class RunnerSource(Protocol):
 
     async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
         """What a runner's machine says of itself right now; a ServerError of status 500 where it does not answer."""
+        ...
+
+    def watch_revisions(self) -> AsyncGenerator[tuple[RunnerRevisions, ...], None]:
+        """Yield the revisions of all runners that are known, then those that changed; empty ones as a heartbeat."""
         ...
 
     async def aclose(self) -> None:

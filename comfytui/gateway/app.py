@@ -18,10 +18,12 @@ from typing import TYPE_CHECKING
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.responses import JSONResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from comfytui.api.events import EVENTS_PATH, EXTENSION_NAME, EXTENSIONS_HEADER
 from comfytui.api.statuses import RunnerState, RunnerStatus
+from comfytui.gateway.event_stream import MEDIA_TYPE, EventStreamResponse
 from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
 from comfytui.gateway.wire import error_body, history_body, page_body, runner_body, silence_body, stats_body
 
@@ -47,8 +49,8 @@ def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
     """The API over a fleet, as an ASGI application.
 
     Routes: `GET /v1/runner` (page list-runners), `GET /v1/runner/{id}` (get-runner), `GET /v1/runner/{id}/history`
-    (get-runner-history) and `GET /v1/runner/{id}/stats` (get-runner-stats). The fleet is closed when a server that
-    speaks ASGI's lifespan shuts down.
+    (get-runner-history), `GET /v1/runner/{id}/stats` (get-runner-stats), and the extension `GET /v1/events`
+    (`comfytui.api.events`). The fleet is closed when a server that speaks ASGI's lifespan shuts down.
 
     Args:
         fleet: Who has the runners.
@@ -62,6 +64,7 @@ def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
     endpoints = _Endpoints(fleet)
     app = Starlette(
         routes=[
+            Route(EVENTS_PATH, endpoints.stream_events, methods=["GET"]),
             Route("/v1/runner", endpoints.list_runners, methods=["GET"]),
             Route("/v1/runner/{id}", endpoints.get_runner, methods=["GET"]),
             Route("/v1/runner/{id}/history", endpoints.get_history, methods=["GET"]),
@@ -83,7 +86,8 @@ class _Endpoints:
     async def list_runners(self, request: Request) -> JSONResponse:
         page = _whole_number(request, "page", default=1, most=None)
         per_page = _whole_number(request, "per_page", default=DEFAULT_PER_PAGE, most=MAX_PER_PAGE)
-        return JSONResponse(page_body(await self.fleet.list_runners(page, per_page, _status(request))))
+        body = page_body(await self.fleet.list_runners(page, per_page, _status(request)))
+        return JSONResponse(body, headers={EXTENSIONS_HEADER: EXTENSION_NAME})
 
     async def get_runner(self, request: Request) -> JSONResponse:
         return JSONResponse(runner_body(await self.fleet.get_runner(_runner_id(request))))
@@ -95,6 +99,13 @@ class _Endpoints:
     async def get_stats(self, request: Request) -> JSONResponse:
         with _unreachable_is(500):
             return JSONResponse(stats_body(await self.fleet.get_stats(_runner_id(request))))
+
+    async def stream_events(self, request: Request) -> Response:
+        if request.method == "HEAD":
+            return Response(media_type=MEDIA_TYPE)
+        if self.fleet.events.is_full:
+            raise HTTPException(503, "too many event streams are open; poll instead")
+        return EventStreamResponse(self.fleet.events)
 
     @contextlib.asynccontextmanager
     async def lifespan(self, _app: Starlette) -> AsyncIterator[None]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
     from comfytui.api.statuses import RunnerState
+    from comfytui.gateway.events import EventHub
 
 __all__ = ["Fleet", "RunnerUnreachable", "UnknownRunner"]
 
@@ -33,6 +34,11 @@ class RunnerUnreachable(Exception):
 
 class Fleet(Protocol):
     """Runners and their workflows; arguments come in as the API documents them, already checked."""
+
+    @property
+    def events(self) -> EventHub:
+        """Announces the revisions of its runners."""
+        ...
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
         """One page, newest created first; beyond the end an empty one with the same total."""

@@ -25,6 +25,8 @@ __all__ = ["CannotListen", "ServeError", "ServeExtraMissing", "serve"]
 # Dashboards ask every few seconds: a connection that idles no longer than that must not be closed under them.
 KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 5
+# A client of an event stream that takes no more data is gone, or reads too slowly for it to be of use.
+UNREAD_SECONDS = 30
 MAX_PORT = 65_535
 
 
@@ -82,6 +84,12 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
         raise ServeExtraMissing from error
     from comfytui.gateway.guard import BACKLOG, Connections, guarded
 
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # uvicorn waits for open responses, and an event stream ends only if it is told to.
+            fleet.events.close()
+            await super().shutdown(sockets)
+
     config = uvicorn.Config(
         create_app(fleet, token),
         lifespan="on",
@@ -99,7 +107,7 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return uvicorn.Server(config)
+    return Server(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:
@@ -114,6 +122,8 @@ def _listen(host: str, port: int) -> socket.socket:
         raise CannotListen(host, port, str(error)) from error
     # asyncio does this itself only for sockets that name their protocol; without it each answer waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
     return listener
 
 

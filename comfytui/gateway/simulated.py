@@ -1,7 +1,7 @@
 """A believable fleet that needs no graphics card: made from a seed, moved by a clock.
 
-What it answers is a pure function of the seed, the number of runners and `Clock.now()`: nothing is remembered from
-one question to the next, and two processes with the same three give the same answers, byte for byte. Which runners
+What it answers is a pure function of the seed, the number of runners and `Clock.now()`: no answer depends on
+questions before it, and two processes with the same three give the same answers, byte for byte. Which runners
 there are, and their status, never changes.
 """
 
@@ -13,12 +13,14 @@ from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
 from comfytui.gateway.roster import USER_ID, Record, roster
+from comfytui.gateway.simulated_events import SimulatedEvents
 from comfytui.gateway.vitals import stats_of
 from comfytui.gateway.workload import from_seconds, newest_workflows, to_seconds
 
 if TYPE_CHECKING:
     from comfytui.api.statuses import RunnerStatus
     from comfytui.clock import Clock
+    from comfytui.gateway.events import EventHub
 
 __all__ = ["SimulatedFleet"]
 
@@ -34,7 +36,7 @@ class SimulatedFleet:
     newest runner's first day.
 
     Args:
-        clock: Only its `now` is asked.
+        clock: Only its `now` counts for answers; it also times the events.
         runners: How many there are, 0 or more.
         seed: Which of the possible worlds.
     """
@@ -43,11 +45,18 @@ class SimulatedFleet:
         self._clock = clock
         self._records = tuple(roster(runners, seed))
         self._by_id = {record.id: record for record in self._records}
+        self._events = SimulatedEvents(clock, {record.id: record.lane for record in self._records})
+
+    @property
+    def events(self) -> EventHub:
+        """Announces the changes of runners that were asked for within the last minute."""
+        return self._events.hub
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
         """One page, newest created first."""
         records = [record for record in self._records if status is None or record.status == status]
         shown = records[(page - 1) * per_page : page * per_page]
+        self._events.follow(record.id for record in shown)
         return RunnerPage(runners=tuple(_as_runner(record) for record in shown), total=len(records))
 
     async def get_runner(self, runner_id: str) -> Runner:
@@ -75,7 +84,8 @@ class SimulatedFleet:
         return stats_of(record.machine, to_seconds(self._clock.now()), busy=busy)
 
     async def aclose(self) -> None:
-        """Nothing is held open."""
+        """Stop announcing changes; nothing else is held open."""
+        await self._events.aclose()
 
     def _record(self, runner_id: str) -> Record:
         try:

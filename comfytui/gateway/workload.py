@@ -22,7 +22,16 @@ from comfytui.api.statuses import WorkflowStatus
 if TYPE_CHECKING:
     from comfytui.gateway.catalogue import Kind
 
-__all__ = ["RELAY_SECONDS", "RELAY_STEPS", "Dice", "Lane", "from_seconds", "newest_workflows", "to_seconds"]
+__all__ = [
+    "RELAY_SECONDS",
+    "RELAY_STEPS",
+    "Dice",
+    "Lane",
+    "changes_around",
+    "from_seconds",
+    "newest_workflows",
+    "to_seconds",
+]
 
 RELAY_STEPS = 40
 RELAY_SECONDS = 15
@@ -112,6 +121,21 @@ def newest_workflows(lane: Lane, now: int, count: int) -> tuple[Workflow, ...]:
     return tuple(found)
 
 
+def changes_around(lane: Lane, now: int) -> tuple[int, int | None]:
+    """Return the second of the newest change until `now`, 0 if none, and that of the next, or None if none comes."""
+    if lane.until is not None and lane.until <= now:
+        return lane.until, None
+    slot = (now - lane.origin) // lane.slot
+    later = (second for index in (slot, slot + 1) for second in _change_seconds(lane, index) if second > now)
+    # Where two slots are empty, the one behind them is looked at when it begins.
+    following = min(later, default=lane.origin + (slot + 2) * lane.slot)
+    while lane.origin + slot * lane.slot >= lane.since:
+        if earlier := [second for second in _change_seconds(lane, slot) if second <= now]:
+            return max(earlier), following
+        slot -= 1
+    return 0, following
+
+
 def to_seconds(moment: datetime) -> int:
     """Whole seconds since the Unix epoch, for any aware datetime."""
     return (moment - _EPOCH) // timedelta(seconds=1)
@@ -130,6 +154,10 @@ def _jobs_backwards(lane: Lane, now: int) -> Iterator[_Job]:
             if job.created <= now and (lane.until is None or job.ended <= lane.until):
                 yield job
         slot -= 1
+
+
+def _change_seconds(lane: Lane, slot: int) -> Iterator[int]:
+    return (second for job in _plan(lane, slot) for second, _ in job.moves)
 
 
 def _as_of(job: _Job, now: int) -> Workflow:

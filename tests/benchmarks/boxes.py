@@ -30,6 +30,7 @@ from comfytui.engine.snapshot import Attention
 from comfytui.gateway.app import create_app
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 from comfytui.gateway.comfyui.translate import runner_id
+from comfytui.gateway.transport import StreamingASGITransport
 from tests.benchmarks.processes import cpu_seconds
 from tests.support.comfyui import ScriptedComfyUI, job
 
@@ -76,7 +77,7 @@ async def dashboards(number: int, box: ScriptedComfyUI, clock: SwiftClock) -> As
     app = create_app(fleet, TOKEN)
 
     async def connect() -> RunnerSource:
-        transport = httpx.ASGITransport(app)
+        transport = StreamingASGITransport(app)
         session = Session("http://gateway", TOKEN, transport, allowance=LocalAllowance(clock), clock=clock)
         return ComfyControlClient(session)
 
@@ -125,9 +126,10 @@ def fill(box: ScriptedComfyUI, waiting: int) -> None:
 
 
 @contextmanager
-def gateway(box: ScriptedComfyUI) -> Iterator[tuple[Popen[bytes], str]]:
-    """`comfytui serve` for this server as a process of its own, and its address."""
-    command = [sys.executable, "-m", "comfytui", "serve", "--comfyui", box.url, "--port", "0"]
+def gateway(*boxes: ScriptedComfyUI) -> Iterator[tuple[Popen[bytes], str]]:
+    """`comfytui serve` for these servers as a process of its own, and its address."""
+    urls = ",".join(box.url for box in boxes)
+    command = [sys.executable, "-m", "comfytui", "serve", "--comfyui", urls, "--port", "0"]
     environ = {**os.environ, "COMFYCONTROL_API_TOKEN": TOKEN.get_secret_value()}
     with Popen(command, env=environ, stderr=PIPE) as process:
         assert process.stderr is not None

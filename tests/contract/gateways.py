@@ -21,7 +21,9 @@ from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, W
 from comfytui.api.session import Session
 from comfytui.api.stats import read_stats
 from comfytui.clock import SystemClock
+from comfytui.gateway.events import EventHub
 from comfytui.gateway.fleet import UnknownRunner
+from comfytui.gateway.transport import StreamingASGITransport
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -57,8 +59,8 @@ class Gateway:
         headers = {} if authorization is None else {"Authorization": authorization}
         return httpx.AsyncClient(base_url=self.url, headers=headers, transport=self._transport(), trust_env=False)
 
-    def _transport(self) -> httpx.ASGITransport | None:
-        return None if self.app is None else httpx.ASGITransport(self.app)
+    def _transport(self) -> httpx.AsyncBaseTransport | None:
+        return None if self.app is None else StreamingASGITransport(self.app)
 
 
 @contextlib.contextmanager
@@ -86,6 +88,9 @@ def on_a_socket(app: Starlette) -> Iterator[Gateway]:
 class DocumentedFleet:
     """What the API's pages show, and nothing else."""
 
+    def __init__(self) -> None:
+        self.events = EventHub(SystemClock())
+
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
         return RunnerPage.read(documented("list-runners"))
 
@@ -104,4 +109,4 @@ class DocumentedFleet:
         return read_stats(documented("get-runner-stats"))
 
     async def aclose(self) -> None:
-        pass
+        self.events.close()

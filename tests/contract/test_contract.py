@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from datetime import datetime
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.api.errors import BadRequest, NotFound, ServerError, Unauthorized
+from comfytui.api.events import EVENTS_PATH, EXTENSION_NAME, EXTENSIONS_HEADER
 from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
 from comfytui.api.stats import read_stats
 from tests.contract.gateways import Gateway, documented
@@ -170,6 +172,33 @@ class TestGetRunnerStats:
         except ServerError as error:
             return error
         return None
+
+
+class TestEvents:
+    async def test_a_list_tells_of_the_extension(self, http: httpx.AsyncClient) -> None:
+        assert (await http.get("/v1/runner")).headers[EXTENSIONS_HEADER] == EXTENSION_NAME
+
+    async def test_the_first_events_tell_of_the_runners_asked_for(self, client: ComfyControlClient) -> None:
+        page = await client.list_runners(per_page=100)
+        async with contextlib.aclosing(client.watch_revisions()) as events:
+            # One event tells of a hundred at most.
+            told = {revisions.id: revisions for _ in range(2) for revisions in await anext(events)}
+        assert {runner.id for runner in page.runners} <= told.keys()
+        assert all(revisions.is_live for revisions in told.values())
+
+    async def test_it_is_a_stream_of_server_sent_events(self, http: httpx.AsyncClient) -> None:
+        async with http.stream("GET", EVENTS_PATH) as answer:
+            assert answer.status_code == 200
+            assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
+            assert answer.headers["cache-control"] == "no-store"
+            begin = await anext(answer.aiter_text())
+        assert re.match(r"event: (runners|heartbeat)\ndata: [\[{]", begin)
+
+    @pytest.mark.parametrize("authorization", [None, "Bearer cfc_wrong"])
+    async def test_it_wants_the_token(self, gateway: Gateway, authorization: str | None) -> None:
+        async with gateway.http(authorization) as http:
+            answer = await http.get(EVENTS_PATH)
+        assert (answer.status_code, answer.json()["status"]) == (401, 401)
 
 
 class TestErrors:

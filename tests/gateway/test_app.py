@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.gateway.app import create_app
+from comfytui.gateway.events import EventHub
 from comfytui.gateway.fleet import RunnerUnreachable
 from comfytui.gateway.simulated import SimulatedFleet
 from tests.support.clock import FakeClock
@@ -258,6 +259,9 @@ def test_an_empty_token_lets_nobody_in_by_accident() -> None:
 
 
 class _BrokenFleet:
+    def __init__(self) -> None:
+        self.events = EventHub(FakeClock())
+
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
         raise RuntimeError("the secret of the house")
 

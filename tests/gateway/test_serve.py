@@ -15,7 +15,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from comfytui.gateway.serve import CannotListen, ServeError, ServeExtraMissing, serve
+from comfytui.gateway.serve import GRACE_SECONDS, CannotListen, ServeError, ServeExtraMissing, serve
 from comfytui.gateway.simulated import SimulatedFleet
 from tests.support.clock import FakeClock
 
@@ -92,6 +92,20 @@ async def test_it_answers_where_it_says_and_closes_the_fleet_at_the_end(stop: si
         # The client's connection is still open: stopping does not wait for it.
         process.send_signal(stop)
         printed, complained = await process.communicate()
+        assert (process.returncode, printed, complained) == (0, b"closed\nstopped\n", b"")
+
+
+async def test_open_event_streams_do_not_delay_the_end() -> None:
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    async with serving() as (process, url), httpx.AsyncClient(base_url=url, headers=headers, timeout=30) as client:
+        async with client.stream("GET", "/v1/events") as first, client.stream("GET", "/v1/events") as second:
+            for stream in (first, second):
+                assert await anext(stream.aiter_text())
+            began = asyncio.get_running_loop().time()
+            process.send_signal(signal.SIGTERM)
+            printed, complained = await process.communicate()
+            # uvicorn gives open responses five seconds, and then complains.
+            assert asyncio.get_running_loop().time() - began < GRACE_SECONDS
         assert (process.returncode, printed, complained) == (0, b"closed\nstopped\n", b"")
 
 

@@ -13,7 +13,10 @@ from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, 
 from tests.support.builders import make_page, make_runner, make_stats
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from comfytui.api.allowance import Allowance, OnSent
+    from comfytui.api.events import RunnerRevisions
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
     from comfytui.clock import Clock
 
@@ -39,6 +42,8 @@ class ScriptedSource:
         cancelled: Whose questions were given up before they were answered.
         closed: How often `aclose` was called; it may be connected to again.
         ahead: Seconds by which its clock is ahead.
+        has_events: Whether it announces changes.
+        streams: How often its event stream was opened.
     """
 
     def __init__(
@@ -60,6 +65,9 @@ class ScriptedSource:
         self.cancelled: list[Resource] = []
         self.closed = 0
         self.ahead = 0.0
+        self.has_events = False
+        self.streams = 0
+        self._stream: asyncio.Queue[tuple[RunnerRevisions, ...] | Exception] | None = None
         self._clock = clock
         self._latency = latency
         self._allowance = allowance
@@ -104,6 +112,23 @@ class ScriptedSource:
 
     async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
         return await self._answer(StatsKey(runner_id), use, on_sent, lambda: self.stats.get(runner_id) or make_stats())
+
+    async def watch_revisions(self) -> AsyncGenerator[tuple[RunnerRevisions, ...], None]:
+        self.streams += 1
+        self._stream = asyncio.Queue()
+        while not isinstance(event := await self._stream.get(), Exception):
+            yield event
+        raise event
+
+    def announce(self, *revisions: RunnerRevisions) -> None:
+        """Send an event to the stream that is open, a heartbeat if it tells nothing."""
+        assert self._stream is not None, "no stream is open"
+        self._stream.put_nowait(revisions)
+
+    def break_stream(self, error: Exception) -> None:
+        """Let the stream that is open fail."""
+        assert self._stream is not None, "no stream is open"
+        self._stream.put_nowait(error)
 
     async def aclose(self) -> None:
         assert not self.under_way.total(), "closed with questions open"

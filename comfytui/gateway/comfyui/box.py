@@ -20,9 +20,10 @@ from comfytui.gateway.comfyui.prefixes import Prefixes
 from comfytui.gateway.comfyui.problems import BoxProblem
 from comfytui.gateway.comfyui.pulse import CLOSED, Pulse
 from comfytui.gateway.comfyui.reading import ACTIVE, BRISK_SECONDS, JOBS, JobReader, Reading, ask
+from comfytui.gateway.comfyui.revisions import BoxRevisions, BoxState
 from comfytui.gateway.comfyui.saved import SavedWorkflows
 from comfytui.gateway.comfyui.signals import Signals
-from comfytui.gateway.comfyui.translate import State, Updates, runner_of, workflow_of
+from comfytui.gateway.comfyui.translate import State, Updates, runner_id, runner_of, workflow_of
 from comfytui.gateway.fleet import RunnerUnreachable
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
     from comfytui.config.servers import Server
+    from comfytui.gateway.events import EventHub
 
 __all__ = ["Box"]
 
@@ -46,6 +48,12 @@ WATCHED_SECONDS = 10.0
 """Seconds after a question for the jobs during which a change is read at once, and not when they are asked for next."""
 WAIT_SECONDS = 1.0
 """How long news, and the names of jobs, are waited for where something is known: that can be shown meanwhile."""
+ANNOUNCED_SECONDS = 180.0
+"""Seconds after a question for the jobs during which event streams are told of each change."""
+GATHER_SECONDS = 0.05
+"""Seconds from a change to the reading that is for event streams: what begins or ends is told in several messages."""
+UNSEEN_SECONDS = 55.0
+"""Seconds from one reading that is for event streams to the next, where no change was told."""
 FIRST_SECONDS = 7.0
 """How long is waited where nothing is known yet: a slow box has answered by then, and nobody has lost patience."""
 
@@ -72,6 +80,7 @@ class Box:
         server: Which one.
         clock: All times and waits.
         since: When the runner that it is was created: ComfyUI knows of no such time.
+        events: Announces what changed.
         ca_bundle: Certificates to trust beside the system's.
         timeout: Seconds that the server has for a whole answer.
         log: Keeps a record of each request to the server.
@@ -82,6 +91,7 @@ class Box:
         server: Server,
         clock: Clock,
         since: datetime,
+        events: EventHub,
         *,
         ca_bundle: Path | None = None,
         timeout: float = ANSWER_SECONDS,
@@ -95,10 +105,14 @@ class Box:
             server, ca_bundle=ca_bundle, timeout=timeout, contact=self._contact, log=log, clock=clock
         )
         self._arrivals = Arrivals(clock)
-        self._signals = Signals(server, self._suspect, clock, ca_bundle=ca_bundle, on_remaining=self._note_remaining)
+        self._signals = Signals(server, self._hear, clock, ca_bundle=ca_bundle, on_remaining=self._note_remaining)
         self._pulse = Pulse(self._remaining, self._contact, self._signals, clock, self._greet, self._note_queue)
         self._reader = JobReader(self._client, clock, self._contact)
+        self._events = events
+        self._revisions = BoxRevisions(runner_id(server.url), clock.now())
         self._reading = Flight(self._read_jobs)
+        self._following = Flight(self._follow)
+        self._naming = Flight(self._announce_names)
         self._checking = Flight(self._read_stats)
         self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
         self._memory = Memory()
@@ -194,7 +208,8 @@ class Box:
 
     async def aclose(self) -> None:
         """Stop everything and close what is open."""
-        for part in (self._pulse, self._saved, self._prefixes, self._reading, self._checking, self._client):
+        questions = (self._following, self._naming, self._pulse, self._saved, self._prefixes, self._reading)
+        for part in (*questions, self._checking, self._client):
             await part.aclose()
 
     def _check_contact(self) -> None:
@@ -208,8 +223,56 @@ class Box:
     def _unreachable(self, silence: Silence) -> RunnerUnreachable:
         return RunnerUnreachable(silence.reason, silence.state, self._server.name)
 
+    def announce(self) -> None:
+        """Announce what changed since the last time, if anybody listens."""
+        if not self._events.has_streams:
+            return
+        is_old = self._read_at is not None and self._clock.monotonic() - self._read_at >= UNSEEN_SECONDS
+        if (self._is_changed or is_old) and self._is_followed():
+            self._is_changed = True
+            self._following.join()
+        silence = self._contact.silence.state if self._contact.silence else None
+        late = self._clock.monotonic() - self._reading_since if self._reading.is_under_way else 0.0
+        is_known = self._read_at is not None and silence is None and not self._unread and late <= LATE_SECONDS
+        jobs = self._memory.shown(HISTORY_LENGTH)
+        state = BoxState(
+            runner=self.runner(),
+            history=(silence, self._unread, self._partly, jobs, self._saved.paths),
+            is_reachable=silence is None,
+            is_live=is_known and self._signals.is_open and self._is_followed(),
+        )
+        self._events.announce(self._revisions.update(state))
+
+    def _is_followed(self) -> bool:
+        """Return True if event streams are to be told of changes of the jobs as they happen."""
+        is_asked_for = self._clock.monotonic() - self._wanted_at < ANNOUNCED_SECONDS
+        return is_asked_for and self._events.has_streams and self._pulse.is_watching
+
+    async def _follow(self) -> None:
+        """Read the jobs as soon as they changed and the server may be asked; what fails is left to polls."""
+        while self._is_changed and self._is_followed() and self._contact.silence is None:
+            await self._clock.sleep(max(GATHER_SECONDS, self._next_at - self._clock.monotonic()))
+            self._begin_reading()
+            await self._reading.landed()
+            if self._unread:
+                return
+
+    async def _announce_names(self) -> None:
+        await self._named()
+        self.announce()
+
+    def _hear(self) -> None:
+        """Take in that the server told of a change, unless the jobs were read since."""
+        if self._is_changed or self._read_at is None or self._signals.changed_monotonic >= self._read_at:
+            if self._remaining_now not in (None, self._pulse.remaining):
+                self._pulse.remaining = self._remaining_now
+                self._note_queue()
+            self._suspect()
+        self.announce()
+
     def _suspect(self) -> None:
         self._is_changed = True
+        self.announce()
         if self._next_at > self._clock.monotonic():
             # It is not read for a while, unless its queue turns out to have shrunk.
             self._pulse.hurry()
@@ -227,8 +290,9 @@ class Box:
         now, remaining = self._clock.monotonic(), self._pulse.remaining or 0
         if remaining < self._read_remaining and remaining * 2 <= self._read_remaining:
             self._next_at = now
-        if now - self._wanted_at < WATCHED_SECONDS:
+        if now - self._wanted_at < WATCHED_SECONDS and not self._is_followed():
             self._begin_reading()
+        self.announce()
 
     def _greet(self) -> None:
         """It answers, maybe as another version than before, and what kept its jobs from being read may be over."""
@@ -299,9 +363,14 @@ class Box:
         finally:
             pause = BRISK_SECONDS if self._contact.silence else self._reader.pause
             self._next_at = self._clock.monotonic() + pause
+        self.announce()
+        self._naming.join()
 
     def _take(self, reading: Reading, began: datetime) -> None:
         active, finished = reading.active, reading.finished
+        if active.is_all and active.problem is None and self._signals.changed_monotonic < self._reading_since:
+            # Else the next heartbeat would take for a change what was read already.
+            self._remaining_now = self._pulse.remaining = len(active.jobs)
         self._memory.take(
             active.jobs if active.is_told else None,
             finished.jobs if finished.is_told else None,
@@ -325,6 +394,7 @@ class Box:
         began, outcome = self._clock.monotonic(), await self._machine()
         took = self._clock.monotonic() - began
         self._checked = _Check(outcome, took, good_until=began + took + STATS_SECONDS)
+        self.announce()
         return outcome
 
     async def _machine(self) -> RunnerStats | Silence:

@@ -11,6 +11,7 @@ from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, W
 from comfytui.gateway.comfyui.box import Box
 from comfytui.gateway.comfyui.client import ANSWER_SECONDS
 from comfytui.gateway.comfyui.translate import runner_id
+from comfytui.gateway.events import EventHub
 from comfytui.gateway.fleet import UnknownRunner
 
 if TYPE_CHECKING:
@@ -36,6 +37,9 @@ class ComfyUIFleet:
         ca_bundle: Certificates to trust beside the system's.
         timeout: Seconds that a server has for a whole answer.
         log: Keeps a record of each request to a server.
+
+    Attributes:
+        events: Announces the revisions of its runners.
     """
 
     def __init__(
@@ -49,8 +53,9 @@ class ComfyUIFleet:
     ) -> None:
         # One moment for all: the API lists the newest created first, and these keep the order that a person gave.
         since = clock.now()
+        self.events = EventHub(clock, self._announce_all)
         self._boxes = {
-            runner_id(server.url): Box(server, clock, since, ca_bundle=ca_bundle, timeout=timeout, log=log)
+            runner_id(server.url): Box(server, clock, since, self.events, ca_bundle=ca_bundle, timeout=timeout, log=log)
             for server in servers
         }
         self._introduced: set[Box] = set()
@@ -94,8 +99,13 @@ class ComfyUIFleet:
         return await self._box(runner_id).stats()
 
     async def aclose(self) -> None:
-        """Stop asking, and close all connections."""
+        """Stop asking, and close all connections and event streams."""
+        self.events.close()
         await asyncio.gather(*(box.aclose() for box in self._boxes.values()))
+
+    def _announce_all(self) -> None:
+        for box in self._boxes.values():
+            box.announce()
 
     async def _introduce(self, boxes: Sequence[Box]) -> None:
         """Who asks but once, as a command does, would never see a version or a device."""

@@ -75,6 +75,11 @@ class Pulse:
         """Whether a contact succeeded or failed since the box is watched."""
         return self._met.is_set()
 
+    @property
+    def is_watching(self) -> bool:
+        """True while the box is watched."""
+        return self._task is not None
+
     def want(self) -> None:
         """Watch the box for the next minute; returns at once."""
         self._wanted_at = self._clock.monotonic()

@@ -70,6 +70,7 @@ class Signals:
 
     Attributes:
         is_open: Whether changes are being heard of now.
+        changed_monotonic: Moment of the last message that may have told of a change.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class Signals:
         on_remaining: Callable[[int | None], None] = _ignore,
     ) -> None:
         self.is_open = False
+        self.changed_monotonic = clock.monotonic()
         self._on_remaining = on_remaining
         self._server = server
         self._on_change = on_change
@@ -94,6 +96,7 @@ class Signals:
         while True:
             self._rest = RETRY_SECONDS
             if await self._listened():
+                self._note_change()
                 self._on_change()
             await self._clock.sleep(self._rest)
 
@@ -106,6 +109,7 @@ class Signals:
             socket = await self._connect()
             was_open = self.is_open = True
             self._on_remaining(None)
+            self._note_change()
             self._on_change()
             await self._hear(socket)
         except (OSError, ValueError, WebSocketException):
@@ -153,11 +157,15 @@ class Signals:
                     break
                 if (remaining := parse_remaining(message)) is not None:
                     self._on_remaining(remaining)
-                if not news.is_set() and is_change(message):
+                if news.is_set() or is_change(message):
+                    self._note_change()
                     news.set()
         finally:
             telling.cancel()
             await socket.close()
+
+    def _note_change(self) -> None:
+        self.changed_monotonic = self._clock.monotonic()
 
     async def _tell(self, news: asyncio.Event) -> None:
         while True:

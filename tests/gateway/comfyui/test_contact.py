@@ -212,11 +212,25 @@ class TestDrainedQueue:
             await settle()
             count = beats(server)
             server.jobs = []
-            await server.changed()
+            await server.say({"type": "execution_success", "data": {}})
             await until(lambda: box._pulse._hurry.is_set() or beats(server) > count)
             await clock.advance(1)
             await until(lambda: beats(server) == count + 1 and box._pulse.remaining == 0)
             assert await seen(box) == []
+
+    async def test_message_that_tells_an_empty_queue_is_enough(self, clock: FakeClock) -> None:
+        async with ScriptedComfyUI("0.3.64") as server, watched(server, clock) as box:
+            server.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(100)))
+            await box.history()
+            await until(lambda: box._signals.is_open and box._pulse.remaining == 100)
+            await settle()
+            await clock.advance(1)
+            count = beats(server)
+            server.jobs = []
+            await server.changed()
+            await until(lambda: box._pulse.remaining == 0)
+            assert await seen(box) == []
+            assert beats(server) == count
 
 
 async def test_log_tells_what_was_asked_of_which_server(server: ScriptedComfyUI, clock: FakeClock) -> None:

@@ -16,6 +16,7 @@ from comfytui.clock import SystemClock
 from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.box import Box
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
+from comfytui.gateway.events import EventHub
 from comfytui.gateway.transport import GatewayTransport
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
@@ -40,7 +41,7 @@ async def until(condition: Callable[[], bool]) -> None:
 @asynccontextmanager
 async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 30.0) -> AsyncIterator[Box]:
     """One server, called gpu."""
-    watched = Box(Server(server.url, "gpu"), clock, clock.now(), ca_bundle=AUTHORITY, timeout=within)
+    watched = Box(Server(server.url, "gpu"), clock, clock.now(), EventHub(clock), ca_bundle=AUTHORITY, timeout=within)
     async with aclosing(watched) as box:
         yield box
 

@@ -1,0 +1,128 @@
+"""Opens event streams over the connections of a session: one request each, however long it lasts."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from datetime import datetime
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import httpx
+
+from comfytui.api.answers import Answer, explain
+from comfytui.api.body import as_message
+from comfytui.api.connection import Bearer
+from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable, status_error
+from comfytui.api.event_reader import EventStreamError, read_events
+from comfytui.api.request_log import RequestRecord
+from comfytui.api.retry_after import retry_after
+
+if TYPE_CHECKING:
+    from httpx_sse import ServerSentEvent
+
+    from comfytui.api.allowance import Allowance, Use
+    from comfytui.api.credentials import Credentials
+    from comfytui.api.request_log import RequestLog
+    from comfytui.clock import Clock
+
+__all__ = ["EventConnection"]
+
+_METHOD = "GET"
+# A compressed stream could not be bounded by its bytes.
+_HEADERS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
+
+
+class EventConnection:
+    """One event stream after another, for the same client, credentials and rate limit as a session's requests.
+
+    Args:
+        client: Sends the request, with the token.
+        credentials: Tell the token that each request is sent with, and that is masked in messages.
+        allowance: Says when the request may be sent.
+        log: Keeps a record of it.
+        clock: Dates that record.
+        timeout: Seconds within which the answer must begin, a connection within half of them.
+    """
+
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        credentials: Credentials,
+        allowance: Allowance,
+        log: RequestLog,
+        clock: Clock,
+        timeout: float,
+    ) -> None:
+        self._client = client
+        self._credentials = credentials
+        self._allowance = allowance
+        self._log = log
+        self._clock = clock
+        self._timeout = timeout
+
+    async def events(self, path: str, use: Use) -> AsyncGenerator[ServerSentEvent, None]:
+        """Yield the server-sent events that a path answers.
+
+        Raises:
+            RequestError: The leaf of the tree for what went wrong; a stream that ends is Unreachable.
+        """
+        await self._allowance.take(use)
+        opened = await self._open(path)
+        if isinstance(opened, RequestError):
+            raise opened
+        async with aclosing(opened), aclosing(read_events(opened)) as events:
+            while not isinstance(event := await self._next(path, events), RequestError):
+                yield event
+        raise event
+
+    async def _open(self, path: str) -> httpx.Response | RequestError:
+        at, start = self._clock.now(), self._clock.monotonic()
+        outcome: httpx.Response | RequestError = RequestError(_METHOD, path, "given up before an answer came")
+        try:
+            outcome = await self._head(path)
+        finally:
+            self._record(path, outcome, at, round((self._clock.monotonic() - start) * 1000))
+        if isinstance(outcome, RequestError) or outcome.is_success:
+            return outcome
+        await outcome.aclose()
+        if outcome.status_code == HTTPStatus.TOO_MANY_REQUESTS:
+            headers = outcome.headers
+            seconds = retry_after(headers.get("retry-after", ""), headers.get("date", ""), self._clock.now())
+            self._allowance.cool_down(seconds)
+        return status_error(
+            _METHOD, path, as_message(Answer(outcome).words, self._credentials.token), outcome.status_code
+        )
+
+    async def _head(self, path: str) -> httpx.Response | RequestError:
+        timeout = httpx.Timeout(None, connect=self._timeout / 2)
+        request = self._client.build_request(_METHOD, path, headers=_HEADERS, timeout=timeout)
+        try:
+            async with asyncio.timeout(self._timeout):
+                return await self._client.send(request, stream=True, auth=Bearer(self._credentials.token))
+        except TimeoutError:
+            return TimedOut(_METHOD, path, f"no answer within {self._timeout:g} seconds")
+        except httpx.HTTPError as error:
+            return self._explain(path, error)
+
+    async def _next(self, path: str, events: AsyncIterator[ServerSentEvent]) -> ServerSentEvent | RequestError:
+        try:
+            return await anext(events)
+        except StopAsyncIteration:
+            return Unreachable(_METHOD, path, "the event stream ended")
+        except TimeoutError:
+            return TimedOut(_METHOD, path, "the event stream fell silent")
+        except EventStreamError as error:
+            return Unintelligible(_METHOD, path, str(error))
+        except httpx.HTTPError as error:
+            return self._explain(path, error)
+
+    def _explain(self, path: str, error: httpx.HTTPError) -> RequestError:
+        kind, words = explain(error, self._timeout)
+        return kind(_METHOD, path, as_message(words, self._credentials.token))
+
+    def _record(self, path: str, outcome: httpx.Response | RequestError, at: datetime, ms: int) -> None:
+        status = None if isinstance(outcome, RequestError) else outcome.status_code
+        words = outcome.message if isinstance(outcome, RequestError) else ""
+        self._log.add(RequestRecord(at, _METHOD, path, status, words, ms, size=0))

@@ -1,0 +1,163 @@
+"""Revisions that an event stream announced, against those at which resources were last requested."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from comfytui.api.events import HEARTBEAT_SECONDS
+from comfytui.engine.resources import MAX_WHOLE_RUNNERS, HistoryKey, PageKey, RunnerKey, StatsKey
+
+if TYPE_CHECKING:
+    from comfytui.api.events import RunnerRevisions
+    from comfytui.engine.resources import Resource
+    from comfytui.engine.snapshot import Attention, Snapshot
+
+__all__ = ["MAX_AGE", "MAX_PAGE_AGE", "Announced", "in_view"]
+
+MAX_PAGE_AGE = 30.0
+"""Seconds for which a stream vouches for a page: a gateway watches the servers of a page for a minute."""
+
+MAX_AGE = 120.0
+"""The same for what was requested of one runner."""
+
+# A stream that was not heard of for so long may be dead.
+_QUIET_SECONDS = 2 * HEARTBEAT_SECONDS
+# Requests that are remembered; more than a screen shows, so that paging back finds them.
+_MAX_REQUESTS = 1_000
+
+_Part: TypeAlias = RunnerKey | HistoryKey | StatsKey
+
+
+class _Known(NamedTuple):
+    """A revision, the event it was first heard with, and whether an earlier one was known."""
+
+    revision: int
+    event: int
+    is_change: bool
+
+
+class _Request(NamedTuple):
+    """The last event heard before a request, and a moment of the monotonic clock."""
+
+    event: int
+    moment: float
+
+
+class Announced:
+    """Tells which resources changed since they were requested, and which did not.
+
+    Revisions outlive a stream, so that the next one tells what was missed in between.
+    """
+
+    def __init__(self) -> None:
+        self._events = 0
+        self._heard_monotonic = -math.inf
+        self._known: dict[_Part, _Known] = {}
+        self._is_live: dict[str, bool] = {}
+        self._requested: dict[Resource, _Request] = {}
+        self._answered: dict[Resource, _Request] = {}
+
+    def hear(self, revisions: Iterable[RunnerRevisions], now: float) -> bool:
+        """Take in an event; return True if it brings anything new."""
+        self._heard_monotonic = now
+        self._events += 1
+        news = [self._take(each) for each in revisions]
+        return any(news)
+
+    def disconnect(self) -> None:
+        """Vouch for nothing any more until the next stream tells what it knows."""
+        self._heard_monotonic = -math.inf
+        self._is_live.clear()
+
+    def request(self, resource: Resource, now: float) -> None:
+        """Note that a resource is requested now."""
+        if len(self._requested) >= _MAX_REQUESTS and resource not in self._requested:
+            oldest = next(iter(self._requested))
+            del self._requested[oldest]
+            self._answered.pop(oldest, None)
+        self._requested.pop(resource, None)
+        self._requested[resource] = _Request(self._events, now)
+
+    def answer(self, resource: Resource, now: float) -> None:
+        """Note that the last request for a resource was answered."""
+        if (request := self._requested.get(resource)) is not None:
+            self._answered[resource] = request._replace(moment=now)
+
+    def changed(self, resources: Iterable[Resource], snapshot: Snapshot) -> Mapping[Resource, float]:
+        """Return those that changed since they were requested, with the moment of that request."""
+        changed = (resource for resource in resources if self.is_changed(resource, snapshot))
+        return {resource: self._requested[resource].moment for resource in changed}
+
+    def is_changed(self, resource: Resource, snapshot: Snapshot) -> bool:
+        """Return True if a change was announced after the last request for it: for a page, of any of its rows."""
+        request = self._requested.get(resource)
+        if request is None:
+            return False
+        parts = _rows(snapshot, resource) if isinstance(resource, PageKey) else (resource,)
+        return any(self._has_news(part, request) for part in parts)
+
+    def _has_news(self, part: _Part, request: _Request) -> bool:
+        known = self._known.get(part)
+        return known is not None and known.is_change and request.event < known.event
+
+    def unchanged(
+        self, resources: Iterable[Resource], snapshot: Snapshot, now: float, since: float
+    ) -> Iterator[Resource]:
+        """Yield those that are still as they were answered, provided that the stream was heard after `since`."""
+        if self._heard_monotonic <= since or now - self._heard_monotonic > _QUIET_SECONDS:
+            return
+        for resource in resources:
+            answer = self._answered.get(resource)
+            if answer is not None and self._is_vouched(resource, answer, snapshot, now):
+                yield resource
+
+    def _take(self, revisions: RunnerRevisions) -> bool:
+        id = revisions.id
+        if id not in self._is_live and len(self._is_live) >= MAX_WHOLE_RUNNERS:
+            return False
+        is_news = self._is_live.get(id) is not revisions.is_live
+        self._is_live[id] = revisions.is_live
+        parts: tuple[tuple[_Part, int], ...] = (
+            (RunnerKey(id), revisions.runner),
+            (HistoryKey(id), revisions.history),
+            (StatsKey(id), revisions.stats),
+        )
+        for part, revision in parts:
+            known = self._known.get(part)
+            if known is None or known.revision != revision:
+                self._known[part] = _Known(revision, self._events, is_change=known is not None)
+                is_news = True
+        return is_news
+
+    def _is_vouched(self, resource: Resource, answer: _Request, snapshot: Snapshot, now: float) -> bool:
+        age = now - answer.moment
+        match resource:
+            case PageKey():
+                rows = _rows(snapshot, resource)
+                return age < MAX_PAGE_AGE and all(self._is_same(row, answer) for row in rows)
+            case HistoryKey(runner_id):
+                return age < MAX_AGE and self._is_live.get(runner_id, False) and self._is_same(resource, answer)
+            case RunnerKey():
+                return age < MAX_AGE and self._is_same(resource, answer)
+            case _:
+                # Figures of a machine change all the time.
+                return False
+
+    def _is_same(self, part: _Part, answer: _Request) -> bool:
+        known = self._known.get(part)
+        return part.runner_id in self._is_live and known is not None and known.event <= answer.event
+
+
+def _rows(snapshot: Snapshot, key: PageKey) -> Iterator[RunnerKey]:
+    page = snapshot.page_at(key).value
+    return (RunnerKey(runner.id) for runner in page.runners) if page is not None else iter(())
+
+
+def in_view(attention: Attention) -> tuple[Resource, ...]:
+    """Return what is on screen and polled, stats apart; the pages of a whole list have a pace of their own."""
+    page = () if attention.whole else (attention.page,)
+    cursor = () if attention.runner_id is None else (HistoryKey(attention.runner_id), RunnerKey(attention.runner_id))
+    others = (HistoryKey(runner_id) for runner_id in attention.visible if runner_id != attention.runner_id)
+    return (*page, *cursor, *others)

@@ -1,0 +1,89 @@
+"""Keeps an event stream open for as long as the source offers one; without it nothing is missing but speed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+from comfytui.api.errors import (
+    BadRequest,
+    ComfyControlError,
+    Forbidden,
+    NotFound,
+    ServerError,
+    UnexpectedStatus,
+    Unintelligible,
+)
+from comfytui.engine.pacing import MAX_BACK_OFF
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.engine.announced import Announced
+    from comfytui.engine.resources import RunnerSource
+
+__all__ = ["REFUSED_SECONDS", "SETTLE_SECONDS", "STEADY_SECONDS", "Listener"]
+
+SETTLE_SECONDS = 1.0
+"""Seconds after the first answer in which the screen is filled rather than a stream opened."""
+
+STEADY_SECONDS = 30.0
+"""Seconds that a stream has to last for the next one to be opened without a longer wait."""
+
+REFUSED_SECONDS = 600.0
+"""Seconds until a server is asked again that has no such stream."""
+
+_REFUSALS = (BadRequest, Forbidden, NotFound, UnexpectedStatus, Unintelligible)
+_NOT_IMPLEMENTED = 501
+_MOST_DOUBLINGS = 6
+
+
+class Listener:
+    """Hears an event stream and opens the next when it ends; failures are no problem, for polling goes on.
+
+    Args:
+        clock: Times the waits.
+        announced: Takes in what is heard.
+        wake: Called when something was heard that may have to be acted on, and when a stream ends.
+        jitter: What each wait is multiplied with.
+    """
+
+    def __init__(
+        self, clock: Clock, announced: Announced, wake: Callable[[], None], jitter: Callable[[], float]
+    ) -> None:
+        self._clock = clock
+        self._announced = announced
+        self._wake = wake
+        self._jitter = jitter
+
+    async def run(self, source: RunnerSource) -> None:
+        """Listen until cancelled."""
+        failures = 0
+        await self._clock.sleep(SETTLE_SECONDS)
+        while True:
+            opened_monotonic = self._clock.monotonic()
+            error = await self._listen(source)
+            is_steady = self._clock.monotonic() - opened_monotonic >= STEADY_SECONDS
+            failures = 0 if is_steady else min(failures + 1, _MOST_DOUBLINGS)
+            seconds = REFUSED_SECONDS if _is_refusal(error) else min(2.0**failures, MAX_BACK_OFF)
+            await self._clock.sleep(seconds * self._jitter())
+
+    async def _listen(self, source: RunnerSource) -> ComfyControlError | None:
+        try:
+            async with aclosing(source.watch_revisions()) as events:
+                async for revisions in events:
+                    if self._announced.hear(revisions, self._clock.monotonic()):
+                        self._wake()
+        except ComfyControlError as error:
+            return error
+        finally:
+            self._announced.disconnect()
+            self._wake()
+        return None
+
+
+def _is_refusal(error: ComfyControlError | None) -> bool:
+    """Return True if the server has no such stream, rather than none right now."""
+    if isinstance(error, ServerError):
+        return error.status == _NOT_IMPLEMENTED
+    return isinstance(error, _REFUSALS)

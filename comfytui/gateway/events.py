@@ -1,0 +1,134 @@
+"""Clients that are told of changed runners, each with a bounded buffer of what it was not told yet."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncGenerator, Callable
+from typing import TYPE_CHECKING
+
+from comfytui.api.events import HEARTBEAT_SECONDS, MAX_RUNNERS_PER_EVENT
+
+if TYPE_CHECKING:
+    from comfytui.api.events import RunnerRevisions
+    from comfytui.clock import Clock
+
+__all__ = ["COALESCE_SECONDS", "MAX_STREAMS", "EventHub"]
+
+MAX_STREAMS = 64
+"""Streams that are open at most; further clients are left to polling."""
+
+COALESCE_SECONDS = 0.1
+"""Seconds from one event to the next of a stream: changes in between are told together."""
+
+
+class EventHub:
+    """The newest revisions of each runner, handed to every open stream.
+
+    A stream holds at most one entry for each runner, the newest, however slowly its client reads.
+    Not for more than one thread.
+
+    Args:
+        clock: Times heartbeats and the distance between events.
+        refresh: Called when a stream opens and every HEARTBEAT_SECONDS while one is: announces what changed without
+            being noticed.
+    """
+
+    def __init__(self, clock: Clock, refresh: Callable[[], None] = lambda: None) -> None:
+        self._clock = clock
+        self._refresh = refresh
+        self._refreshed_monotonic = -math.inf
+        self._newest: dict[str, RunnerRevisions] = {}
+        self._streams: set[_Stream] = set()
+        self._is_closed = False
+
+    @property
+    def has_streams(self) -> bool:
+        """True while a stream is open."""
+        return bool(self._streams)
+
+    @property
+    def is_full(self) -> bool:
+        """True if no further stream may be opened."""
+        return self._is_closed or len(self._streams) >= MAX_STREAMS
+
+    def announce(self, revisions: RunnerRevisions) -> None:
+        """Tell every stream, unless it is what was announced last."""
+        if self._newest.get(revisions.id) == revisions:
+            return
+        self._newest[revisions.id] = revisions
+        for stream in self._streams:
+            stream.add(revisions)
+
+    async def listen(self) -> AsyncGenerator[tuple[RunnerRevisions, ...], None]:
+        """Yield all that is known, then what changes; an empty tuple as a heartbeat.
+
+        It ends when the hub is closed.
+        """
+        stream = _Stream(self._clock, self._newest)
+        self._streams.add(stream)
+        try:
+            self._refresh_all()
+            yield stream.take()
+            while not self._is_closed:
+                if not stream.has_more:
+                    await self._clock.sleep(COALESCE_SECONDS)
+                    await stream.wait(HEARTBEAT_SECONDS - COALESCE_SECONDS)
+                if self._clock.monotonic() - self._refreshed_monotonic >= HEARTBEAT_SECONDS:
+                    self._refresh_all()
+                if not self._is_closed:
+                    yield stream.take()
+        finally:
+            self._streams.discard(stream)
+
+    def _refresh_all(self) -> None:
+        self._refreshed_monotonic = self._clock.monotonic()
+        self._refresh()
+
+    def close(self) -> None:
+        """End all streams, and refuse further ones."""
+        self._is_closed = True
+        for stream in self._streams:
+            stream.wake()
+
+
+class _Stream:
+    """What one client was not told yet."""
+
+    def __init__(self, clock: Clock, known: dict[str, RunnerRevisions]) -> None:
+        self._clock = clock
+        self._pending = dict(known)
+        self._news = asyncio.Event()
+
+    @property
+    def has_more(self) -> bool:
+        return bool(self._pending)
+
+    def add(self, revisions: RunnerRevisions) -> None:
+        # Behind the others, so that none of them waits for ever.
+        self._pending.pop(revisions.id, None)
+        self._pending[revisions.id] = revisions
+        self._news.set()
+
+    def wake(self) -> None:
+        self._news.set()
+
+    def take(self) -> tuple[RunnerRevisions, ...]:
+        """Take out as many as one event may tell."""
+        taken = tuple(self._pending.values())[:MAX_RUNNERS_PER_EVENT]
+        for revisions in taken:
+            del self._pending[revisions.id]
+        if not self._pending:
+            self._news.clear()
+        return taken
+
+    async def wait(self, seconds: float) -> None:
+        """Return once there is something to tell, or so many seconds have passed."""
+        if self._news.is_set():
+            return
+        news, timer = asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._clock.sleep(seconds))
+        try:
+            await asyncio.wait({news, timer}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            news.cancel()
+            timer.cancel()
