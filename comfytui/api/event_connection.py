@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from comfytui.api.answers import Answer, explain
+from comfytui.api.answers import Answer, Wire, explain
 from comfytui.api.body import as_message
 from comfytui.api.connection import Bearer
 from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable, status_error
@@ -68,8 +68,12 @@ class EventConnection:
         Raises:
             RequestError: The leaf of the tree for what went wrong; a stream that ends is Unreachable.
         """
-        await self._allowance.take(use)
-        opened = await self._open(path)
+        wire = Wire()
+        wire.permit = await self._allowance.take(use)
+        try:
+            opened = await self._open(path, wire)
+        finally:
+            wire.release()
         if isinstance(opened, RequestError):
             raise opened
         async with aclosing(opened), aclosing(read_events(opened)) as events:
@@ -77,11 +81,11 @@ class EventConnection:
                 yield event
         raise event
 
-    async def _open(self, path: str) -> httpx.Response | RequestError:
+    async def _open(self, path: str, wire: Wire) -> httpx.Response | RequestError:
         at, start = self._clock.now(), self._clock.monotonic()
         outcome: httpx.Response | RequestError = RequestError(_METHOD, path, "given up before an answer came")
         try:
-            outcome = await self._head(path)
+            outcome = await self._head(path, wire)
         finally:
             self._record(path, outcome, at, round((self._clock.monotonic() - start) * 1000))
         if isinstance(outcome, RequestError) or outcome.is_success:
@@ -95,9 +99,10 @@ class EventConnection:
             _METHOD, path, as_message(Answer(outcome).words, self._credentials.token), outcome.status_code
         )
 
-    async def _head(self, path: str) -> httpx.Response | RequestError:
+    async def _head(self, path: str, wire: Wire) -> httpx.Response | RequestError:
         timeout = httpx.Timeout(None, connect=self._timeout / 2)
-        request = self._client.build_request(_METHOD, path, headers=_HEADERS, timeout=timeout)
+        extensions = {"timeout": timeout.as_dict(), "trace": wire}
+        request = self._client.build_request(_METHOD, path, headers=_HEADERS, extensions=extensions)
         try:
             async with asyncio.timeout(self._timeout):
                 return await self._client.send(request, stream=True, auth=Bearer(self._credentials.token))
