@@ -21,10 +21,10 @@ from comfytui.engine.flights import Flights
 from comfytui.engine.folding import attend, repace
 from comfytui.engine.listener import Listener
 from comfytui.engine.outlook import Standing
-from comfytui.engine.pacing import ALONG, JITTER, bearable, sweep
+from comfytui.engine.pacing import ALONG, BATCH_LASTS, JITTER, bearable, sweep
 from comfytui.engine.planner import attended, is_beat, plan
 from comfytui.engine.recovery import aged, confirmed, forget_problems, with_spending
-from comfytui.engine.resources import PageKey, StatsKey
+from comfytui.engine.resources import HistoryKey, PageKey, StatsKey
 from comfytui.engine.rotating import Round
 from comfytui.engine.snapshot import Snapshot
 from comfytui.engine.subscription import Newest
@@ -94,7 +94,7 @@ class Engine:
         self._wishes = Wishes()
         self._announced = Announced()
         self._listener = Listener(clock, self._announced, self._wake.set, jitter)
-        self._since = self._beat_on = self._pointed_on = self._listed_on = -math.inf
+        self._since = self._beat_on = self._pointed_on = self._listed_on = self._changes_on = -math.inf
         self._round = Round()
         self._reconnecting = False
 
@@ -188,6 +188,8 @@ class Engine:
             self._listed_on = now
         if is_beat(self.snapshot, question) and not self._announced.is_changed(question.resource, self.snapshot):
             self._beat_on = now
+        if self._is_change_of_other(question.resource) and now - self._changes_on > BATCH_LASTS:
+            self._changes_on = now
         self._announced.request(question.resource, now)
         self._flights.make_room(attended(self.snapshot))
         self._flights.launch(group, question, self._ask(source, question))
@@ -214,6 +216,7 @@ class Engine:
             round=self._round,
             listed_on=self._listed_on,
             changed=self._announced.changed(_announced(self.snapshot), self.snapshot),
+            changes_on=self._changes_on,
         )
         spending = self._allowance.spending
         return plan(self.snapshot._replace(attention=attention or self.snapshot.attention, spending=spending), standing)
@@ -238,6 +241,11 @@ class Engine:
         feeds = (snapshot.feed_of(resource) for resource in unchanged)
         if any(feed.fetched_on is not None and now - feed.fetched_on >= ALONG * snapshot.pace for feed in feeds):
             self._publish(confirmed(snapshot, unchanged, Seen(now, now, self._clock.now())))
+
+    def _is_change_of_other(self, resource: Resource) -> bool:
+        """Return True if it is requested for a change that was announced of a runner that the cursor is not on."""
+        is_other = isinstance(resource, HistoryKey) and resource.runner_id != self.snapshot.attention.runner_id
+        return is_other and self._announced.is_changed(resource, self.snapshot)
 
     async def _rest(self, step: Plan) -> None:
         """Wait for a wish, an answer, or the plan's time, whichever comes first."""

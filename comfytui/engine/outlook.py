@@ -8,7 +8,16 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, MARGIN
-from comfytui.engine.pacing import ALONG, CHANGES_APART, CHANGES_APART_OF_PACE, EARLY, PAGES_APART, room_at
+from comfytui.engine.pacing import (
+    ALONG,
+    BATCH_LASTS,
+    BATCHES_APART,
+    CHANGES_APART,
+    CHANGES_APART_OF_PACE,
+    EARLY,
+    PAGES_APART,
+    room_at,
+)
 from comfytui.engine.resources import PageKey
 from comfytui.engine.rotating import Round, all_along, burst_of, lacks_any
 
@@ -43,6 +52,7 @@ class Standing(NamedTuple):
         round: The burst that the rotation is in.
         listed_on: When a page of the list was last asked.
         changed: Resources that changed since they were last requested, with the moment of that request.
+        changes_on: When the last batch for changes of other runners than the cursor's began.
     """
 
     now: float
@@ -55,6 +65,7 @@ class Standing(NamedTuple):
     round: Round = Round()
     listed_on: float = -math.inf
     changed: Mapping[Resource, float] = MappingProxyType({})
+    changes_on: float = -math.inf
 
     def let_at(self, use: Use) -> float:
         """When the allowance lets a request be sent; minus infinity where it does now."""
@@ -100,6 +111,12 @@ class Outlook(NamedTuple):
             return math.inf
         apart = PAGES_APART if isinstance(resource, PageKey) else CHANGES_APART
         return requested_on + max(apart, CHANGES_APART_OF_PACE * self.pace)
+
+    def batched_change_at(self, resource: Resource) -> float:
+        """Return when a change of another runner than the cursor's is due: with others, if some were just requested."""
+        standing = self.standing
+        is_same_batch = standing.now - standing.changes_on <= BATCH_LASTS
+        return max(self.changed_at(resource), -math.inf if is_same_batch else standing.changes_on + BATCHES_APART)
 
     def checked_at(self, runner_id: str, least: float) -> float:
         """When a runner is to be checked by time: at least so many seconds after the last try, however that ended."""

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ALONG",
+    "BATCHES_APART",
+    "BATCH_LASTS",
     "CHANGES_APART",
     "CHANGES_APART_OF_PACE",
     "CHECK_EVERY",
@@ -65,6 +67,15 @@ CHANGES_APART = 1.0
 
 PAGES_APART = 1.5
 """The same for a page, of which any row may change."""
+
+BATCHES_APART = 1.5
+"""Seconds between batches of requests for changes of runners that the cursor is not on: each request alone costs more.
+
+The first change after a pause is requested at once.
+"""
+
+BATCH_LASTS = 0.1
+"""Seconds within which requests belong to one such batch."""
 
 CHANGES_APART_OF_PACE = 0.2
 """The same as a part of the interval in force, for terminals that nobody looks at."""

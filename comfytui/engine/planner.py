@@ -165,7 +165,7 @@ def _of_changed(outlook: Outlook) -> Iterator[_Candidate]:
         is_other = isinstance(resource, HistoryKey) and resource.runner_id != snapshot.attention.runner_id
         if is_other and resource not in standing.in_flight:
             yield _candidate(
-                Ask(resource, Use.POLL), outlook.changed_at(resource), outlook, room_by_time(snapshot.spending)
+                Ask(resource, Use.POLL), outlook.batched_change_at(resource), outlook, room_by_time(snapshot.spending)
             )
 
 

@@ -22,7 +22,7 @@ from comfytui.api.events import HEARTBEAT_SECONDS, RunnerRevisions
 from comfytui.engine.actions import Refresh
 from comfytui.engine.feed import Freshness
 from comfytui.engine.listener import REFUSED_SECONDS, SETTLE_SECONDS
-from comfytui.engine.pacing import CHANGES_APART, MAX_BACK_OFF, PAGES_APART
+from comfytui.engine.pacing import BATCH_LASTS, BATCHES_APART, CHANGES_APART, MAX_BACK_OFF, PAGES_APART
 from comfytui.engine.resources import HistoryKey, Resource, StatsKey
 from comfytui.engine.snapshot import Attention
 from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, Rig, rig
@@ -262,3 +262,29 @@ async def test_woken_requests_leave_room_for_keys() -> None:
 
 def _most_in_ten_seconds(log: Sequence[tuple[float, Resource]]) -> int:
     return max(sum(moment <= other <= moment + 10 for other, _ in log) for moment, _ in log)
+
+
+async def test_changes_of_other_runners_soon_after_others_are_requested_together() -> None:
+    async with listening() as engine:
+        engine.source.announce(told("r2", 2))
+        await settle()
+        await engine.clock.advance(BATCH_LASTS * 2)
+        engine.source.forget()
+        engine.source.announce(told("r3", 2))
+        await engine.clock.advance(CHANGES_APART)
+        engine.source.announce(told("r2", 3))
+        await settle()
+        assert engine.source.asked == []
+        await engine.clock.advance(BATCHES_APART - CHANGES_APART)
+        assert sorted(engine.source.asked, key=str) == [HistoryKey("r2"), HistoryKey("r3")]
+
+
+async def test_change_of_the_runner_under_the_cursor_waits_for_no_batch() -> None:
+    async with listening() as engine:
+        engine.source.announce(told("r2", 2))
+        await settle()
+        await engine.clock.advance(BATCH_LASTS * 2)
+        engine.source.forget()
+        engine.source.announce(told("r1", 2))
+        await settle()
+        assert engine.source.asked == [HISTORY]
