@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 import httpx
@@ -35,11 +36,10 @@ class StreamingASGITransport(httpx.ASGITransport):
         if request.url.path != EVENTS_PATH:
             return await super().handle_async_request(request)
         body = _StreamedBody(self.app, _scope(request))
-        try:
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(body.aclose)
             head = await body.head()
-        except BaseException:
-            await body.aclose()
-            raise
+            stack.pop_all()
         return httpx.Response(head["status"], headers=head["headers"], stream=body)
 
 
