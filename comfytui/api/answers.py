@@ -167,11 +167,6 @@ class Wire:
         self.permit = None
 
     @property
-    def was_accepted(self) -> bool:
-        """Whether a TCP connection was made for it; TLS comes after that."""
-        return "connection.connect_tcp.complete" in self._events
-
-    @property
     def went_stale(self) -> bool:
         """Whether the request went out on a connection from before and no answer began."""
         connected = any("connect_tcp" in event for event in self._events)

@@ -7,6 +7,7 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from comfytui.api.body import as_message, without_token
 from comfytui.api.errors import Unauthorized
 
 if TYPE_CHECKING:
@@ -101,6 +102,16 @@ class Credentials:
         self._confirmed_at = self._rejected_at = -math.inf
         # Of this token, though others were answered: the reason is another than the token.
         self._refused_paths: set[str] = set()
+
+    def mask(self, text: str) -> str:
+        """Return the text with every token that was sent lately masked."""
+        for token in self.known:
+            text = without_token(text, token)
+        return text
+
+    def as_message(self, text: str) -> str:
+        """Return a server's words as `comfytui.api.body.as_message` does, without any of the tokens."""
+        return as_message(self.mask(text), self.token)
 
     def accept(self, token: SecretStr, path: str) -> None:
         """Note that a request for this path was answered in the name of this token."""

@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING
 import httpx
 
 from comfytui.api.answers import Answer, Wire, explain
-from comfytui.api.body import as_message
 from comfytui.api.connection import Bearer
 from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable, status_error
 from comfytui.api.event_reader import EventStreamError, read_events
 from comfytui.api.request_log import RequestRecord
-from comfytui.api.retry_after import retry_after
+from comfytui.api.retry_after import retry_after_in
 
 if TYPE_CHECKING:
     from httpx_sse import ServerSentEvent
@@ -44,6 +43,7 @@ class EventConnection:
         log: Keeps a record of it.
         clock: Dates that record.
         timeout: Seconds within which the answer must begin, a connection within half of them.
+        is_wired: True if the client tells when a request is sent; else it is sent at once.
     """
 
     def __init__(
@@ -54,6 +54,8 @@ class EventConnection:
         log: RequestLog,
         clock: Clock,
         timeout: float,
+        *,
+        is_wired: bool,
     ) -> None:
         self._client = client
         self._credentials = credentials
@@ -61,6 +63,7 @@ class EventConnection:
         self._log = log
         self._clock = clock
         self._timeout = timeout
+        self._is_wired = is_wired
 
     async def events(self, path: str, use: Use) -> AsyncGenerator[ServerSentEvent, None]:
         """Yield the server-sent events that a path answers.
@@ -69,7 +72,9 @@ class EventConnection:
             RequestError: The leaf of the tree for what went wrong; a stream that ends is Unreachable.
         """
         wire = Wire()
-        wire.permit = await self._allowance.take(use)
+        permit = await self._allowance.take(use)
+        if self._is_wired:
+            wire.permit = permit
         try:
             opened = await self._open(path, wire)
         finally:
@@ -92,12 +97,9 @@ class EventConnection:
             return outcome
         await outcome.aclose()
         if outcome.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            headers = outcome.headers
-            seconds = retry_after(headers.get("retry-after", ""), headers.get("date", ""), self._clock.now())
-            self._allowance.cool_down(seconds)
-        return status_error(
-            _METHOD, path, as_message(Answer(outcome).words, self._credentials.token), outcome.status_code
-        )
+            self._allowance.cool_down(retry_after_in(outcome.headers, self._clock.now()))
+        words = self._credentials.as_message(Answer(outcome).words)
+        return status_error(_METHOD, path, words, outcome.status_code)
 
     async def _head(self, path: str, wire: Wire) -> httpx.Response | RequestError:
         timeout = httpx.Timeout(None, connect=self._timeout / 2)
@@ -125,7 +127,7 @@ class EventConnection:
 
     def _explain(self, path: str, error: httpx.HTTPError) -> RequestError:
         kind, words = explain(error, self._timeout)
-        return kind(_METHOD, path, as_message(words, self._credentials.token))
+        return kind(_METHOD, path, self._credentials.as_message(words))
 
     def _record(self, path: str, outcome: httpx.Response | RequestError, at: datetime, ms: int) -> None:
         status = None if isinstance(outcome, RequestError) else outcome.status_code

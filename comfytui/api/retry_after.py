@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from comfytui.api.allowance import COOL_DOWN, MAX_COOL_DOWN
 from comfytui.api.http_date import read_http_date
 
-__all__ = ["retry_after"]
+__all__ = ["retry_after", "retry_after_in"]
+
+
+def retry_after_in(headers: Mapping[str, str], now: datetime) -> float:
+    """Return the seconds that the headers of an answer ask to stay away; `now` is the time here."""
+    return retry_after(headers.get("retry-after", ""), headers.get("date", ""), now)
 
 
 def retry_after(value: str, date: str, now: datetime) -> float:

@@ -19,7 +19,7 @@ import httpx
 
 from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, OnSent, Use
 from comfytui.api.answers import Answer, LargeTurn, Wire, explain, is_hang_up
-from comfytui.api.body import as_message, as_path, message_in, silence_in, without_token
+from comfytui.api.body import as_path, message_in, silence_in
 from comfytui.api.connection import Bearer, connect
 from comfytui.api.credentials import Credentials
 from comfytui.api.errors import (
@@ -35,7 +35,7 @@ from comfytui.api.errors import (
 )
 from comfytui.api.events import EXTENSION_NAME, EXTENSIONS_HEADER
 from comfytui.api.request_log import RequestLog, RequestRecord
-from comfytui.api.retry_after import retry_after
+from comfytui.api.retry_after import retry_after_in
 from comfytui.api.server_clock import ServerClock
 from comfytui.api.statuses import RunnerState
 from comfytui.api.worker import Worker
@@ -158,7 +158,7 @@ class Session:
         from comfytui.api.event_connection import EventConnection
 
         parts = (self._credentials, self._allowance, self._log, self._clock, self._timeout)
-        return EventConnection(self._client, *parts).events(path, use)
+        return EventConnection(self._client, *parts, is_wired=self._is_wired).events(path, use)
 
     async def aclose(self) -> None:
         """Close all connections; nothing may be asked afterwards."""
@@ -195,7 +195,7 @@ class Session:
         url = self._url(path, params)
         request = self._client.build_request(_METHOD, url, extensions={"trace": wire})
         turn = LargeTurn(self._large, self._worker)
-        return _Attempt(self._without_tokens(path), request, wire, self._credentials.token, turn)
+        return _Attempt(self._credentials.mask(path), request, wire, self._credentials.token, turn)
 
     def _url(self, path: str, params: Mapping[str, str | int] | None) -> httpx.URL:
         """The whole address; kept, for the same is asked every few seconds, and httpx takes it apart three times."""
@@ -236,7 +236,7 @@ class Session:
         except httpx.HTTPError as error:
             attempt.went_stale = attempt.wire.went_stale and is_hang_up(error)
             kind, words = explain(error, self._timeout)
-            failure = kind(_METHOD, attempt.path, self._as_message(words))
+            failure = kind(_METHOD, attempt.path, self._credentials.as_message(words))
         # A no is a no, even where the rest of it does not come.
         answer = attempt.answer
         return failure if answer is None or answer.is_yes else await self._refusal(attempt, answer)
@@ -256,7 +256,7 @@ class Session:
         return attempt.answer
 
     def _stay_away(self, headers: Mapping[str, str]) -> float:
-        seconds = retry_after(headers.get("retry-after", ""), headers.get("date", ""), self._clock.now())
+        seconds = retry_after_in(headers, self._clock.now())
         self._allowance.cool_down(seconds)
         return seconds
 
@@ -274,22 +274,14 @@ class Session:
 
     async def _refusal(self, attempt: _Attempt, answer: Answer) -> RequestError:
         value = await answer.decode(_as_sent, attempt.turn)
-        words = self._as_message(message_in(value)) or self._as_message(answer.words)
+        words = self._credentials.as_message(message_in(value)) or self._credentials.as_message(answer.words)
         if answer.status == _TOO_MANY_REQUESTS:
             return RateLimited(_METHOD, attempt.path, words, answer.status, attempt.retry_after)
         silence = silence_in(value)
         if silence is not None and (state := RunnerState(silence[0])).is_known and 500 <= answer.status <= 599:
-            reason = self._as_message(silence[1])
+            reason = self._credentials.as_message(silence[1])
             return SilentRunnerError(_METHOD, attempt.path, words, answer.status, state, reason)
         return status_error(_METHOD, attempt.path, words, answer.status)
-
-    def _as_message(self, text: str) -> str:
-        return as_message(self._without_tokens(text), self._credentials.token)
-
-    def _without_tokens(self, text: str) -> str:
-        for token in self._credentials.known:
-            text = without_token(text, token)
-        return text
 
     def _record(self, attempt: _Attempt, outcome: object, at: datetime, ms: int) -> None:
         answer = attempt.answer
@@ -297,7 +289,7 @@ class Session:
             RequestRecord(
                 at=at,
                 method=_METHOD,
-                path=as_path(self._without_tokens(attempt.target), self._credentials.token),
+                path=as_path(self._credentials.mask(attempt.target), self._credentials.token),
                 status=answer.status if answer else None,
                 words=outcome.message if isinstance(outcome, RequestError) else "",
                 ms=ms,

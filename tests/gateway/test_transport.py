@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
+from comfytui.api.allowance import LocalAllowance, Use
+from comfytui.api.session import Session
 from comfytui.gateway.simulated import SimulatedFleet
 from comfytui.gateway.transport import GatewayTransport
 from tests.support.clock import FakeClock, settle
@@ -93,3 +96,12 @@ async def test_fault_before_the_stream_begins_is_an_answer() -> None:
         base_url="http://x", transport=GatewayTransport(_NoEvents(FakeClock()), TOKEN)
     ) as client:
         assert (await client.get(EVENTS, headers=HEADERS)).status_code == 500
+
+
+async def test_event_stream_in_this_process_counts_as_one_request() -> None:
+    clock = FakeClock()
+    allowance = LocalAllowance(clock)
+    session = Session("http://fleet", TOKEN, GatewayTransport(_Fleet(clock), TOKEN), allowance=allowance, clock=clock)
+    async with aclosing(session), aclosing(session.events(EVENTS, Use.POLL)) as stream:
+        await anext(stream)
+        assert len(allowance.spending.sent) == 1
