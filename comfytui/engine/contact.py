@@ -7,13 +7,12 @@ SilentRunnerError.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from comfytui.engine.checkup import Checkup, silent
 from comfytui.engine.feed import Feed, ProblemKind
-from comfytui.engine.folding import fold_failure
+from comfytui.engine.folding import fold_failure, with_history, with_stats
 from comfytui.engine.resources import HistoryKey, StatsKey
 
 if TYPE_CHECKING:
@@ -23,8 +22,6 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Snapshot
 
 __all__ = ["fold_contact", "fold_silent_runner"]
-
-V = TypeVar("V")
 
 
 def fold_contact(snapshot: Snapshot, resource: Resource, seen: Seen) -> Snapshot:
@@ -45,7 +42,7 @@ def fold_silent_runner(
     runner_id, is_silent = resource.runner_id, error.state.is_silent
     if is_silent or isinstance(resource, StatsKey):
         checkup = silent(snapshot.checkup(runner_id).value, error.state, error.reason, seen.at)
-        snapshot = snapshot._replace(stats=_with(snapshot.stats, runner_id, Feed(checkup, seen.at, seen.on)))
+        snapshot = with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
     else:
         snapshot = _with_runner_reached(snapshot, runner_id, seen)
     history = snapshot.history(runner_id)
@@ -60,7 +57,7 @@ def _with_runner_reached(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snap
     if known is None or known.state is None or not known.state.is_silent:
         return snapshot
     due = Feed(Checkup(reachable=True, stats=known.stats), seen.at, seen.on - snapshot.stats_pace)
-    return snapshot._replace(stats=_with(snapshot.stats, runner_id, due))
+    return with_stats(snapshot, runner_id, due)
 
 
 def _with_history_due(snapshot: Snapshot, runner_id: str) -> Snapshot:
@@ -68,8 +65,4 @@ def _with_history_due(snapshot: Snapshot, runner_id: str) -> Snapshot:
     history = snapshot.history(runner_id)
     if history.problem is None or history.problem.kind is not ProblemKind.RUNNER_SILENT:
         return snapshot
-    return snapshot._replace(histories=_with(snapshot.histories, runner_id, replace(history, problem=None)))
-
-
-def _with(feeds: Mapping[str, Feed[V]], runner_id: str, feed: Feed[V]) -> Mapping[str, Feed[V]]:
-    return {**feeds, runner_id: feed}
+    return with_history(snapshot, runner_id, replace(history, problem=None))

@@ -102,19 +102,19 @@ def fold_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ..
     if type(value) is not type(history):
         # It says whether more was sent than a history has.
         value = type(history)(value)
-    return _with_history(snapshot, runner_id, Feed(value, seen.at, seen.on))
+    return with_history(snapshot, runner_id, Feed(value, seen.at, seen.on))
 
 
 def fold_stats(snapshot: Snapshot, runner_id: str, stats: RunnerStats, seen: Seen) -> Snapshot:
     """Take in an answer of Get Runner Stats: the runner is reachable."""
     checkup = answering(snapshot.checkup(runner_id).value, stats, seen.took)
-    return _with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
+    return with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
 
 
 def fold_silence(snapshot: Snapshot, runner_id: str, words: str, seen: Seen) -> Snapshot:
     """Take in that the API could not reach a runner, which is an answer as well; what it last said stays."""
     checkup = unreachable(snapshot.checkup(runner_id).value, words, seen.at)
-    return _with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
+    return with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
 
 
 def fold_failure(
@@ -135,9 +135,9 @@ def fold_failure(
         case RunnerKey(runner_id):
             return _with_runner(snapshot, runner_id, failed(snapshot.runner(runner_id)))
         case HistoryKey(runner_id):
-            return _with_history(snapshot, runner_id, failed(snapshot.history(runner_id)))
+            return with_history(snapshot, runner_id, failed(snapshot.history(runner_id)))
         case StatsKey(runner_id):
-            return _with_stats(snapshot, runner_id, failed(snapshot.checkup(runner_id)))
+            return with_stats(snapshot, runner_id, failed(snapshot.checkup(runner_id)))
         case _:
             assert_never(resource)
 
@@ -168,12 +168,14 @@ def _with_runner(snapshot: Snapshot, runner_id: str, feed: Feed[Runner]) -> Snap
     return snapshot._replace(runners=_with(snapshot.runners, runner_id, feed, is_attended, MAX_RUNNERS))
 
 
-def _with_history(snapshot: Snapshot, runner_id: str, feed: Feed[tuple[Workflow, ...]]) -> Snapshot:
+def with_history(snapshot: Snapshot, runner_id: str, feed: Feed[tuple[Workflow, ...]]) -> Snapshot:
+    """Return the snapshot with this history; beyond MAX_HISTORIES the one looked at longest ago is dropped."""
     is_attended = partial(eq, snapshot.attention.runner_id)
     return snapshot._replace(histories=_with(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
 
 
-def _with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[Checkup]) -> Snapshot:
+def with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[Checkup]) -> Snapshot:
+    """Return the snapshot with this health check; beyond MAX_STATS the one looked at longest ago is dropped."""
     is_attended = partial(eq, snapshot.attention.runner_id)
     return snapshot._replace(stats=_with(snapshot.stats, runner_id, feed, is_attended, MAX_STATS))
 

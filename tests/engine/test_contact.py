@@ -9,7 +9,7 @@ from comfytui.api.statuses import RunnerState
 from comfytui.engine.asking import answered, failed
 from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.folding import fold_history, fold_stats
+from comfytui.engine.folding import MAX_STATS, fold_history, fold_stats
 from comfytui.engine.resources import HistoryKey, StatsKey
 from comfytui.engine.snapshot import Snapshot
 from tests.engine.rig import seen
@@ -111,3 +111,10 @@ def test_history_of_the_api_says_nothing_of_whether_the_runner_answers() -> None
     away = failed(GOOD, STATS, error, seen(5.0), 1.0)
     assert away.history("r1") == GOOD.history("r1")
     assert with_history(away, 9.0).checkup("r1") == away.checkup("r1")
+
+
+def test_checks_of_silent_runners_are_bounded() -> None:
+    snapshot = Snapshot()
+    for number in range(MAX_STATS + 5):
+        snapshot = failed(snapshot, StatsKey(f"r{number}"), silent(RunnerState.UNREACHABLE), seen(5.0), 1.0)
+    assert len(snapshot.stats) == MAX_STATS
