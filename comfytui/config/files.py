@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import os
 from pathlib import Path
+from typing import Literal
 
 from comfytui.config.paths import make_private
 
@@ -32,14 +33,18 @@ def replace_file(path: Path, text: str) -> None:
         written.unlink(missing_ok=True)
 
 
-def decode_text(data: bytes) -> str:
+def decode_text(data: bytes, errors: Literal["strict", "replace"] = "strict") -> str:
     """Return text in UTF-8, or in UTF-16 with a byte order mark; the mark is left out.
 
+    Args:
+        data: The content of a file, or the output of a program.
+        errors: Handling of bytes that are neither: `replace` makes them characters that nothing expects.
+
     Raises:
-        UnicodeDecodeError: The data is neither.
+        UnicodeDecodeError: The data is neither, and `errors` is `strict`.
     """
     is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_utf16 else "utf-8-sig")
+    return data.decode("utf-16" if is_utf16 else "utf-8-sig", errors)
 
 
 def cause(error: OSError) -> str:

@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.config.files import cause, replace_file
+from comfytui.config.files import cause, decode_text, replace_file
 from comfytui.config.paths import config_dir, exists, exposure, shown
 from comfytui.config.settings import SettingsError, TokenSources
-from comfytui.tokens import can_be_sent, decode_token, trim_token
+from comfytui.tokens import can_be_sent, trim_token
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -217,7 +217,7 @@ def _first_line(command: Sequence[str], environ: Mapping[str, str], timeout: flo
         raise SettingsError(f"{TOKEN_COMMAND} was ended by signal {-status}.")
     if status:
         raise SettingsError(f"{TOKEN_COMMAND} failed with status {status}.")
-    line = trim_token(decode_token(output).partition("\n")[0])
+    line = trim_token(decode_text(output, "replace").partition("\n")[0])
     if not line:
         raise SettingsError(f"{TOKEN_COMMAND} printed nothing; its first line is to be the token.")
     return line
@@ -263,7 +263,7 @@ def _text_of(file: Path) -> str:
     """What the file holds; nothing where there is none."""
     try:
         with file.open("rb") as opened:
-            return trim_token(decode_token(opened.read(_MAX_FILE)))
+            return trim_token(decode_text(opened.read(_MAX_FILE), "replace"))
     except FileNotFoundError:
         return ""
     except OSError as error:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from comfytui.engine.resources import Resource
     from comfytui.engine.snapshot import Attention, Snapshot
 
-__all__ = ["MAX_AGE", "MAX_PAGE_AGE", "Announced", "in_view"]
+__all__ = ["MAX_AGE", "MAX_PAGE_AGE", "Announced", "in_view", "is_of_another"]
 
 MAX_PAGE_AGE = 30.0
 """Seconds for which a stream vouches for a page: a gateway watches the servers of a page for a minute."""
@@ -161,3 +161,8 @@ def in_view(attention: Attention) -> tuple[Resource, ...]:
     cursor = () if attention.runner_id is None else (HistoryKey(attention.runner_id), RunnerKey(attention.runner_id))
     others = (HistoryKey(runner_id) for runner_id in attention.visible if runner_id != attention.runner_id)
     return (*page, *cursor, *others)
+
+
+def is_of_another(resource: Resource, attention: Attention) -> bool:
+    """Return True if a resource is the history of a runner that the cursor is not on."""
+    return isinstance(resource, HistoryKey) and resource.runner_id != attention.runner_id

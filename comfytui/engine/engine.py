@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, assert_never
 from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import ComfyControlError
 from comfytui.engine.actions import Attend, ChangeInterval, Reconnect, Refresh
-from comfytui.engine.announced import Announced, in_view
+from comfytui.engine.announced import Announced, in_view, is_of_another
 from comfytui.engine.asking import Errand, answered, ask, failed
 from comfytui.engine.departures import Seen
 from comfytui.engine.drift import Drift
@@ -24,7 +24,7 @@ from comfytui.engine.outlook import Standing
 from comfytui.engine.pacing import ALONG, BATCH_LASTS, JITTER, bearable, sweep
 from comfytui.engine.planner import attended, is_beat, plan
 from comfytui.engine.recovery import aged, confirmed, forget_problems, with_spending
-from comfytui.engine.resources import HistoryKey, PageKey, StatsKey
+from comfytui.engine.resources import PageKey, StatsKey
 from comfytui.engine.rotating import Round
 from comfytui.engine.snapshot import Snapshot
 from comfytui.engine.subscription import Newest
@@ -186,9 +186,11 @@ class Engine:
             self._round = self._round.after_one(self.snapshot, now)
         if isinstance(question.resource, PageKey):
             self._listed_on = now
-        if is_beat(self.snapshot, question) and not self._announced.is_changed(question.resource, self.snapshot):
+        is_changed = self._announced.is_changed(question.resource, self.snapshot)
+        if not is_changed and is_beat(self.snapshot, question):
             self._beat_on = now
-        if self._is_change_of_other(question.resource) and now - self._changes_on > BATCH_LASTS:
+        is_other = is_of_another(question.resource, self.snapshot.attention)
+        if is_changed and is_other and now - self._changes_on > BATCH_LASTS:
             self._changes_on = now
         self._announced.request(question.resource, now)
         self._flights.make_room(attended(self.snapshot))
@@ -241,11 +243,6 @@ class Engine:
         feeds = (snapshot.feed_of(resource) for resource in unchanged)
         if any(feed.fetched_on is not None and now - feed.fetched_on >= ALONG * snapshot.pace for feed in feeds):
             self._publish(confirmed(snapshot, unchanged, Seen(now, now, self._clock.now())))
-
-    def _is_change_of_other(self, resource: Resource) -> bool:
-        """Return True if it is requested for a change that was announced of a runner that the cursor is not on."""
-        is_other = isinstance(resource, HistoryKey) and resource.runner_id != self.snapshot.attention.runner_id
-        return is_other and self._announced.is_changed(resource, self.snapshot)
 
     async def _rest(self, step: Plan) -> None:
         """Wait for a wish, an answer, or the plan's time, whichever comes first."""

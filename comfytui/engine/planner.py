@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from comfytui.api.allowance import KEPT_FOR_WISHES, Use
+from comfytui.engine.announced import is_of_another
 from comfytui.engine.departures import is_gone
 from comfytui.engine.outlook import look_out
 from comfytui.engine.pacing import STATS_EVERY, room_at, room_by_time
@@ -162,8 +163,7 @@ def _of_changed(outlook: Outlook) -> Iterator[_Candidate]:
     """Yield histories of other runners in view that changed, by the time of their change and not of the rotation."""
     snapshot, standing = outlook.snapshot, outlook.standing
     for resource in standing.changed:
-        is_other = isinstance(resource, HistoryKey) and resource.runner_id != snapshot.attention.runner_id
-        if is_other and resource not in standing.in_flight:
+        if is_of_another(resource, snapshot.attention) and resource not in standing.in_flight:
             yield _candidate(
                 Ask(resource, Use.POLL), outlook.batched_change_at(resource), outlook, room_by_time(snapshot.spending)
             )

@@ -169,10 +169,9 @@ class Box:
     def _known_jobs(self) -> tuple[Workflow, ...]:
         if self._unread:
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._unread))
-        late = self._clock.monotonic() - self._reading_since if self._reading.is_under_way else 0.0
         if self._read_at is None:
             raise self._unreachable(Silence(RunnerState.LATE, "slow, has not told its jobs yet"))
-        if late > LATE_SECONDS:
+        if self._is_late:
             age = self._clock.monotonic() - self._read_at
             raise self._unreachable(Silence(RunnerState.LATE, f"slow, last told its jobs {age:.0f} s ago"))
         shown = self._memory.shown(HISTORY_LENGTH)
@@ -216,6 +215,11 @@ class Box:
         if (silence := self._contact.silence) is not None:
             raise self._unreachable(silence)
 
+    @property
+    def _is_late(self) -> bool:
+        """True if a reading of the jobs takes long."""
+        return self._reading.is_under_way and self._clock.monotonic() - self._reading_since > LATE_SECONDS
+
     def _late(self) -> Silence:
         """Return the reason why a question, of those that are asked now, is not answered yet."""
         return self._contact.silence or Silence(RunnerState.LATE, "slow, has not told its memories yet")
@@ -232,8 +236,7 @@ class Box:
             self._is_changed = True
             self._following.join()
         silence = self._contact.silence.state if self._contact.silence else None
-        late = self._clock.monotonic() - self._reading_since if self._reading.is_under_way else 0.0
-        is_known = self._read_at is not None and silence is None and not self._unread and late <= LATE_SECONDS
+        is_known = self._read_at is not None and silence is None and not self._unread and not self._is_late
         jobs = self._memory.shown(HISTORY_LENGTH)
         state = BoxState(
             runner=self.runner(),
