@@ -34,7 +34,7 @@ _HEADERS = {"Accept": "text/event-stream", "Accept-Encoding": "identity"}
 
 
 class EventConnection:
-    """One event stream after another, for the same client, credentials and rate limit as a session's requests.
+    """Event streams that share client, credentials and rate limit with a session's requests.
 
     Args:
         client: Sends the request, with the token.

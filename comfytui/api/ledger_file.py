@@ -57,7 +57,7 @@ class LedgerError(Exception):
 
 
 class _HangingError(Exception):
-    """Somebody holds the lock, and nothing has changed for a while."""
+    """The lock is held while nothing changes."""
 
 
 class Opening(NamedTuple):

@@ -24,7 +24,7 @@ _VARIABLES = ("no_proxy", "NO_PROXY")
 
 
 class _Entry(NamedTuple):
-    """One exception; `network` is set for addresses, `name` for names, `port` is None for any."""
+    """Exception from the proxy; `network` is set for addresses, `name` for names, `port` is None for any."""
 
     scheme: str
     port: int | None

@@ -44,14 +44,14 @@ class RunnerState(_OpenStrEnum):
     """State of a runner whose machine gave no usable answer: an extension of our gateway's errors."""
 
     SLOW = "slow"
-    """It answered within the last half minute and takes long now."""
+    """Answered within the last half minute, and takes long now."""
     WAITING = "waiting"
     """Nothing was answered so far, and the question still waits."""
     UNREACHABLE = "unreachable"
     LATE = "late"
-    """It answers, and this takes long."""
+    """Answers, but takes long for this."""
     PARTIAL = "partial"
-    """It answers, but not this."""
+    """Answers, but not this."""
 
     @property
     def is_silent(self) -> bool:

@@ -42,7 +42,7 @@ def trim_json(body: bytes | bytearray) -> bytes:
 
 @dataclass(slots=True)
 class _Trimmer:
-    """One walk over a body.
+    """Walk over a body.
 
     Attributes:
         body: The JSON to be trimmed.

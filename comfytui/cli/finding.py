@@ -101,7 +101,7 @@ class _Pages:
 
     @property
     def read(self) -> int:
-        """How many pages were read, each counted once."""
+        """Number of pages that were read, each counted once."""
         return len(self.answers)
 
     def is_promised(self, number: int) -> bool:

@@ -133,7 +133,7 @@ def add_ordering_options(parser: argparse.ArgumentParser, keys: str, columns: st
 
 
 def add_waiting_option(parser: argparse.ArgumentParser) -> None:
-    """How long to wait for an answer, and whether to wait while the API wants to be left alone."""
+    """Seconds to wait for an answer, and whether to wait out a cooldown."""
     parser.add_argument(
         "--timeout",
         type=seconds,

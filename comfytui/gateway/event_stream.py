@@ -30,7 +30,7 @@ _HEARTBEAT = b"event: heartbeat\ndata: {}\n\n"
 
 
 class EventStreamResponse(StreamingResponse):
-    """One client's event stream.
+    """Event stream of one client.
 
     Args:
         hub: Announces revisions.

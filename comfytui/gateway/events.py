@@ -93,7 +93,7 @@ class EventHub:
 
 
 class _Stream:
-    """What one client was not told yet."""
+    """Changes that one client was not told yet."""
 
     def __init__(self, clock: Clock, known: dict[str, RunnerRevisions]) -> None:
         self._clock = clock

@@ -250,7 +250,7 @@ class EndingApp(App[None]):
 
     @property
     def is_ending(self) -> bool:
-        """Whether a signal, a key or a lost terminal ends the app."""
+        """True if a signal, a key or a lost terminal ends the app."""
         lifeline = self._lifeline
         return self._exit or (lifeline is not None and (lifeline.is_called or lifeline.status is not None))
 

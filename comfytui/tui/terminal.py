@@ -64,7 +64,7 @@ class Ends(Protocol):
 
     @property
     def is_ending(self) -> bool:
-        """Whether a signal, a key or a lost terminal ends the app."""
+        """True if a signal, a key or a lost terminal ends the app."""
         ...
 
 

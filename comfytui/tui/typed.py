@@ -163,7 +163,7 @@ class TypedAheadApp(EndingApp):
 
     @property
     def _box(self) -> Input | None:
-        """What is typed into, or None if keys are commands."""
+        """The box that is typed into, or None if keys are commands."""
         focused = self.focused if self.screen_stack else None
         return focused if isinstance(focused, Input) else None
 

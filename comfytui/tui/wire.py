@@ -156,7 +156,7 @@ class Wire:
         return line.put(stretch, colours) if line.differs(stretch.x, stretch.strip) else ()
 
     def _first(self, stretch: _Stretch, colours: ColorSystem | None) -> Iterable[_Run]:
-        """What is written in place of something unknown."""
+        """Return the runs to write in place of something unknown."""
         runs = [*_whole(stretch, colours)]
         return _erased(runs) if stretch.y < len(self._lines) and self._lines[stretch.y].is_disputed else runs
 

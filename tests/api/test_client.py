@@ -48,12 +48,6 @@ class PathKeeper(Session):
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    async with ScriptedServer() as server:
-        yield server
-
-
-@pytest.fixture
 async def client(server: ScriptedServer) -> AsyncIterator[ComfyControlClient]:
     client = ComfyControlClient(Session(server.url, SecretStr("cfc_x")))
     async with contextlib.aclosing(client):

@@ -39,12 +39,6 @@ EVENT = f"event: runners\ndata: {json.dumps([revisions_body(REVISIONS)])}\n\n".e
 HEARTBEAT = b"event: heartbeat\ndata: {}\n\n"
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    async with ScriptedServer() as server:
-        yield server
-
-
 @contextlib.asynccontextmanager
 async def client_of(
     server: ScriptedServer, log: RequestLog | None = None, seconds: float = 5.0

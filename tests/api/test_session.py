@@ -6,7 +6,7 @@ import gzip
 import json
 import socket
 import traceback
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import ClassVar
 
 import httpx
@@ -43,12 +43,6 @@ SOON = 0.2
 OK = json_reply({"ok": True})
 CUT_CHUNKS = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n[1,2,\r\n"
 ECHO = json.dumps({"status": 401, "message": f"Invalid token {TOKEN}"}).encode()
-
-
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    async with ScriptedServer() as server:
-        yield server
 
 
 def session_to(url: str, timeout: float = 5.0) -> Session:

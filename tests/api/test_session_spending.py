@@ -70,12 +70,6 @@ class Gate:
         self._places.release()
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    async with ScriptedServer() as server:
-        yield server
-
-
 @contextlib.asynccontextmanager
 async def asking(
     url: str, gate: Gate | LocalAllowance, log: RequestLog | None = None, seconds: float = 5.0

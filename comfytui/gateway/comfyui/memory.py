@@ -18,7 +18,7 @@ __all__ = ["LAST_SEEN_RUNNING", "NEXT", "NO_LONGER_LISTED", "Known", "Memory"]
 
 NO_LONGER_LISTED = "no longer listed"
 NEXT = 3
-"""How many of the waiting jobs are shown: those that run next."""
+"""Waiting jobs that are shown: those that run next."""
 _MOST = 200
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(seconds=5)
