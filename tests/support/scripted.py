@@ -22,7 +22,6 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Self, TypeAlias
 from urllib.parse import parse_qsl
-from weakref import WeakSet
 
 DRIP_SECONDS = 0.02
 
@@ -140,7 +139,8 @@ class ScriptedServer:
         self.connections = 0
         self._scripts: dict[str, list[Answer]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._writers: WeakSet[asyncio.StreamWriter] = WeakSet()
+        # All of them: one that is closed with something still to be sent is referred to by nobody else.
+        self._writers: list[asyncio.StreamWriter] = []
         self._tls = tls
         self._port = 0
         self._server: asyncio.Server | None = None
@@ -187,7 +187,7 @@ class ScriptedServer:
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._writers.add(writer)
+        self._writers.append(writer)
         task = asyncio.create_task(self._serve(reader, writer, self.connections))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
