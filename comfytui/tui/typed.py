@@ -110,12 +110,14 @@ class TypedAheadApp(EndingApp):
         self._begin_to_take()
 
     def _begin_to_take(self) -> None:
-        if self._taking is None:
+        # A task that is over is known to be only a turn of the loop later, and looks into the queue no more.
+        if self._taking is None or self._taking.done():
             self._taking = asyncio.create_task(self._take_turns())
             self._taking.add_done_callback(self._turns_taken)
 
     def _turns_taken(self, task: asyncio.Task[None]) -> None:
-        self._taking = None
+        if self._taking is task:
+            self._taking = None
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             self._handle_exception(error)
 

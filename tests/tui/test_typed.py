@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from textual.events import Key
 
 from comfytui.engine.resources import PageKey
+from comfytui.tui.input_queue import QueuedEvent
 from tests.support.builders import make_page, make_runner
 from tests.support.pilot import Driven, demo, scripted
 
@@ -50,3 +53,21 @@ async def test_a_palettes_line_that_finds_nothing_holds_nothing_up() -> None:
     async with demo() as driven:
         packet(driven, "colon", *"zqx", "enter", "v")
         await driven.sees("> zqxv")
+
+
+async def test_key_that_comes_as_the_queue_was_just_emptied_is_acted_on() -> None:
+    async with scripted(PAGE) as (driven, _):
+        app, loop, came = driven.app, asyncio.get_running_loop(), asyncio.Event()
+
+        def come() -> None:
+            """Queue a key in the turn of the loop in which the task that takes them is over."""
+            if app._taking is not None and app._taking.done():
+                app.queue_input([QueuedEvent(Key("j", "j"))])
+                came.set()
+            else:
+                loop.call_soon(come)
+
+        packet(driven, "j")
+        come()
+        await asyncio.wait_for(came.wait(), 15)
+        await driven.until(lambda: app.snapshot.attention.runner_id == "r3")
