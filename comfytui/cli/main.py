@@ -160,6 +160,8 @@ def _run(args: argparse.Namespace) -> int:
             from comfytui.cli.doctor import run
         case "config":
             from comfytui.cli.configuring import run
+        case "keys":
+            from comfytui.cli.commands.keys import run
         case "completion":
             from comfytui.cli.completion import run
         case "runners" if args.watch:

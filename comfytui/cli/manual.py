@@ -23,25 +23,26 @@ PAGE = Path(__file__).parents[1] / "man" / "comfytui.1"
 
 _FILES = (
     ("~/.config/comfytui/config.toml", "The configuration; see CONFIGURATION."),
+    ("~/.config/comfytui/token", "The token that the dashboard saved on request; token-NAME for a profile."),
+    ("~/.local/state/comfytui/state.json", "The view of the last session of the dashboard."),
+    ("~/.local/state/comfytui/requests.log", "The latest requests, without secrets."),
+    ("~/.local/state/comfytui/crash-*.txt", "Crash reports, without values."),
+    ("~/.local/state/comfytui/clipboard.txt", "Copied text, if the terminal has no clipboard."),
     (
-        "~/.config/comfytui/token",
-        "The token, where the dashboard was told to save it; that of a profile is token-NAME.",
+        "comfytui-UID/budget-1.sqlite",
+        "The request budget that all processes of a user share, below /dev/shm, else below /tmp or in /run/user/UID.",
     ),
-    ("~/.local/state/comfytui/state.json", "How the dashboard was looked at last."),
-    ("~/.local/state/comfytui/requests.log", "The newest requests, without anything secret."),
-    ("~/.local/state/comfytui/crash-*.txt", "Reports of crashes, without the value of anything."),
-    ("$XDG_RUNTIME_DIR/comfytui/allowance.sqlite", "The budget of requests that all processes of a user share."),
 )
 
 _ENVIRONMENT = (
-    ("COMFYCONTROL_API_TOKEN", "The token; with serve, the token that is let in."),
-    ("COMFYCONTROL_API_URL", "The API's address."),
-    ("XDG_CONFIG_HOME, XDG_STATE_HOME, XDG_RUNTIME_DIR", "Where the directories of FILES are."),
-    ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "The proxy between here and the API."),
-    ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates to trust instead of the usual ones."),
-    ("NO_COLOR", "Set to anything: no colours."),
-    ("TERM, COLORTERM, TERM_PROGRAM", "What the terminal can show."),
-    ("ESCDELAY", "Milliseconds that the dashboard waits after Escape for the rest of a key."),
+    ("COMFYCONTROL_API_TOKEN", "The token; with serve, the token that clients must send."),
+    ("COMFYCONTROL_API_URL", "The base URL of the API."),
+    ("XDG_CONFIG_HOME, XDG_STATE_HOME", "Where the directories of FILES are."),
+    ("HTTPS_PROXY, HTTP_PROXY, ALL_PROXY, NO_PROXY", "The proxy between this machine and the API."),
+    ("SSL_CERT_FILE, SSL_CERT_DIR", "Certificates to trust instead of the system's."),
+    ("NO_COLOR", "If set to anything: no colors."),
+    ("TERM, COLORTERM, TERM_PROGRAM", "The capabilities of the terminal."),
+    ("ESCDELAY", "Milliseconds to wait after Escape for the rest of a key."),
 )
 
 
@@ -112,7 +113,7 @@ def _command(command: Command, program: Command) -> Iterator[str]:
     yield from _paragraphs([_one_line(command.description)])
     yield from _options(own)
     if shared:
-        yield from _paragraphs([f"The options below {' and '.join(shared)} in OPTIONS stand here, too."])
+        yield from _paragraphs([f"The options of {' and '.join(shared)} in OPTIONS apply, too."])
     if statuses := _read(command.epilog).statuses:
         yield from _paragraphs([f"Exit status: {', '.join(statuses)}."])
 

@@ -1,4 +1,4 @@
-"""Options that several commands have, and what their values may be. Imports the standard library only."""
+"""Shared options and argument types of the command line. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from comfytui.config.settings import (
 
 __all__ = [
     "MAX_PORT",
+    "add_config_option",
     "add_fleet_options",
     "add_format_options",
     "add_interval_option",
@@ -38,120 +39,126 @@ _ABSENT = argparse.SUPPRESS
 
 
 def add_fleet_options(parser: argparse.ArgumentParser, *, after: bool) -> None:
-    """Whose runners, where no API is asked for them, and which configuration; each may stand before or after a command.
+    """Add the options that choose a data source other than the API, and the configuration.
 
-    They have no default, so that neither place undoes the other; those of `--comfyui` add up (`named_servers`).
+    They are accepted before and after a command and have no default, so that neither place overrides the other;
+    values of `--comfyui` add up (`named_servers`).
     """
-    group = parser.add_argument_group("whose runners")
+    group = parser.add_argument_group("data source")
     group.add_argument(
         "--comfyui",
         action="append",
         metavar="URL[,URL]",
         dest="comfyui_after" if after else "comfyui",
         default=_ABSENT,
-        help="plain ComfyUI servers instead of the API; may be repeated",
+        help="watch plain ComfyUI servers instead of the API; may be repeated",
     )
-    group.add_argument("--demo", action="store_true", default=_ABSENT, help="a simulated fleet: no token, no network")
+    group.add_argument(
+        "--demo", action="store_true", default=_ABSENT, help="watch a simulated fleet: no token, no network"
+    )
     group.add_argument(
         "--runners",
         type=whole_number(0, 1_000_000),
         metavar="N",
         default=_ABSENT,
-        help=f"how many runners the simulated fleet has ({DEFAULT_RUNNERS})",
+        help=f"number of runners of the simulated fleet (default: {DEFAULT_RUNNERS})",
     )
     group.add_argument(
-        "--seed", type=any_number, metavar="S", default=_ABSENT, help="another seed, another simulated fleet (0)"
+        "--seed", type=any_number, metavar="S", default=_ABSENT, help="seed of the simulated fleet (default: 0)"
     )
-    group.add_argument(
-        "--config", type=file_path, metavar="FILE", default=_ABSENT, help="the configuration to read, not the usual one"
+    add_config_option(group)
+
+
+def add_config_option(parser: argparse._ActionsContainer) -> None:
+    """Add the option that names another configuration file."""
+    parser.add_argument(
+        "--config", type=file_path, metavar="FILE", default=_ABSENT, help="configuration file to read instead"
     )
 
 
 def add_source_options(parser: argparse.ArgumentParser, *, after: bool) -> None:
-    """Those of `add_fleet_options`, and which API is asked, and how."""
+    """Add the options of `add_fleet_options`, and those of the connection to the API."""
     add_fleet_options(parser, after=after)
-    group = parser.add_argument_group("which API")
-    group.add_argument("--url", default=_ABSENT, help=f"the API's address ({API_URL_VARIABLE}, else {API_URL})")
-    group.add_argument("--profile", metavar="NAME", default=_ABSENT, help="a profile of the configuration")
+    group = parser.add_argument_group("API connection")
+    group.add_argument(
+        "--url", default=_ABSENT, help=f"base URL of the API (default: {API_URL_VARIABLE}, else {API_URL})"
+    )
+    group.add_argument("--profile", metavar="NAME", default=_ABSENT, help="profile of the configuration to use")
     group.add_argument(
         "--log",
         type=file_path,
         metavar="FILE",
         default=_ABSENT,
-        help="copy the request log there, not into the state directory",
+        help="write the request log to this file instead of the state directory",
     )
     group.add_argument(
         "--insecure-http",
         action="store_true",
         default=_ABSENT,
-        help="send the token over plain http even to another host",
+        help="allow sending the token unencrypted to another host",
     )
 
 
 def add_page_options(parser: argparse.ArgumentParser, per_page: str) -> None:
-    """How many runners make a page; the words tell what they are without it."""
+    """Add the number of runners per page; `per_page` describes the default."""
     parser.add_argument(
         "--per-page",
         type=whole_number(1, MAX_PER_PAGE),
         metavar="N",
         default=_ABSENT,
-        help=f"runners on a page, 1 to {MAX_PER_PAGE} ({per_page})",
+        help=f"runners per page, 1 to {MAX_PER_PAGE} ({per_page})",
     )
 
 
-def add_interval_option(parser: argparse.ArgumentParser, what: str) -> None:
-    """How often is asked; the words tell what is done then."""
+def add_interval_option(parser: argparse.ArgumentParser, event: str) -> None:
+    """Add the time between polls; `event` names them."""
     parser.add_argument(
         "--interval",
         type=seconds,
         metavar="SECONDS",
         default=_ABSENT,
-        help=f"time between {what}, 1 or more ({DEFAULT_INTERVAL:g})",
+        help=f"time between {event}, 1 or more (default: {DEFAULT_INTERVAL:g})",
     )
 
 
 def add_format_options(parser: argparse.ArgumentParser) -> None:
-    """How the answer is written: `format` is json, ndjson, csv or None, which depends on what it is written to."""
+    """Add the output formats: `format` is json, ndjson, csv or None for a table or tab-separated columns."""
     group = parser.add_argument_group(
-        "how it is written", "Without one of these: a table on a terminal, columns with tabs between them elsewhere."
+        "output format", "By default a table on a terminal, tab-separated columns elsewhere."
     )
     formats = group.add_mutually_exclusive_group()
-    for name, words in (
-        ("json", "one JSON document, fields named as the API's"),
-        ("ndjson", "one JSON object a line"),
-        ("csv", "CSV below a line of names"),
+    for name, summary in (
+        ("json", "one JSON document; field names match the API"),
+        ("ndjson", "one JSON object per line"),
+        ("csv", "CSV with a header line"),
     ):
-        formats.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=words)
+        formats.add_argument(f"--{name}", dest="format", action="store_const", const=name, help=summary)
 
 
 def add_ordering_options(parser: argparse.ArgumentParser, keys: str, columns: str) -> None:
-    """What comes first, and which columns there are; the keys are given in words."""
-    parser.add_argument("--sort", metavar="KEY[:asc|:desc]", help=f"what decides the order: {keys}")
-    parser.add_argument(
-        "--columns", metavar="A,B,C", help=f"which columns, in which order: {columns}; JSON stays whole"
-    )
+    """Add the sort order and the columns; `keys` and `columns` list the accepted names."""
+    parser.add_argument("--sort", metavar="KEY[:asc|:desc]", help=f"sort by {keys}")
+    parser.add_argument("--columns", metavar="A,B,C", help=f"columns to print: {columns}; JSON has all fields")
 
 
 def add_waiting_option(parser: argparse.ArgumentParser) -> None:
-    """Seconds to wait for an answer, and whether to wait out a cooldown."""
+    """Add the timeout of a response, and the option that forbids waiting out a cooldown."""
     parser.add_argument(
         "--timeout",
         type=seconds,
         metavar="SECONDS",
-        help=f"how long to wait for an answer, 1 or more ({DEFAULT_TIMEOUT:g})",
+        help=f"time to wait for a response, 1 or more (default: {DEFAULT_TIMEOUT:g})",
     )
-    parser.add_argument(
-        "--no-wait", action="store_true", help="end with status 5 while the API wants to be left alone, do not wait"
-    )
+    parser.add_argument("--no-wait", action="store_true", help="if rate limited, exit with status 5 instead of waiting")
 
 
 def named_servers(args: argparse.Namespace) -> tuple[str, ...]:
-    """What `--comfyui` was given before and after the command."""
+    """Return the values of `--comfyui` from before and after the command."""
     return (*(args.comfyui or ()), *(getattr(args, "comfyui_after", None) or ()))
 
 
 def any_number(text: str) -> int:
-    """A type of argument: any whole number."""
+    """Argument type: any whole number."""
     try:
         return int(text)
     except ValueError:
@@ -159,7 +166,7 @@ def any_number(text: str) -> int:
 
 
 def whole_number(least: int, most: int) -> Callable[[str], int]:
-    """A type of argument: a whole number within these limits."""
+    """Return an argument type: a whole number within these limits."""
 
     def whole(text: str) -> int:
         try:
@@ -174,14 +181,14 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
 
 
 def file_path(text: str) -> Path:
-    """A type of argument: the path of a file, there or not."""
+    """Argument type: the path of a file, which need not exist."""
     if not text or "\0" in text:
         raise argparse.ArgumentTypeError("expected the path of a file")
     return Path(text)
 
 
 def seconds(text: str) -> float:
-    """A type of argument: seconds, 1 or more."""
+    """Argument type: seconds, 1 or more."""
     try:
         number = float(text)
     except ValueError:

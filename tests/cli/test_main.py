@@ -71,15 +71,15 @@ def test_the_statuses_are_those_that_help_tells(run: Run) -> None:
     assert list(ExitStatus) == [0, 1, 2, 3, 4, 5, 6, 130]
     told = run("--help").out
     for words in (
-        "0 fine",
-        "1 the API said no or the dashboard failed",
-        "2 usage",
+        "0 success",
+        "1 refused by the API, or the dashboard crashed",
+        "2 usage error",
         "3 token",
-        "4 unreach",
-        "5 cooling",
+        "4 unreachable",
+        "5 rate limited",
     ):
         assert words in told
-    assert "129 the terminal went, 130 interrupted, 143 told to end" in told
+    assert "129 terminal closed, 130 interrupted, 143 terminated" in told
 
 
 def test_version(run: Run) -> None:

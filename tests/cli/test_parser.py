@@ -195,6 +195,9 @@ def test_the_size_of_a_page_is_told_before_or_after_the_command(argv: str) -> No
         ("doctor --json", "json", True),
         ("config init", "action", "init"),
         ("config print --json", "json", True),
+        ("keys --json", "json", True),
+        ("keys --config c.toml", "config", Path("c.toml")),
+        ("--config c.toml keys", "config", Path("c.toml")),
         ("completion fish", "shell", "fish"),
     ],
 )
@@ -210,8 +213,8 @@ def test_help_names_the_keys_and_columns_that_there_are(capsys: pytest.CaptureFi
         with pytest.raises(SystemExit, match="0"):
             parsed(command, "--help")
         told = re.sub(r"\s+", " ", capsys.readouterr().out)
-        assert f"what decides the order: {', '.join(keys[:-1])} or {keys[-1]}" in told
-        assert f"in which order: {', '.join(columns)}; JSON stays whole" in told.replace(" (running+waiting)", "")
+        assert f"sort by {', '.join(keys[:-1])} or {keys[-1]}" in told
+        assert f"columns to print: {', '.join(columns)}; JSON has all fields" in told.replace(" (running+waiting)", "")
 
 
 @pytest.mark.parametrize(
@@ -252,7 +255,7 @@ def test_help_tells_each_option_and_setting(capsys: pytest.CaptureFixture[str]) 
     for table in ("[profiles.prod]", "[keys]", "[comfyui.NAME]"):
         assert f"\n  {table} " in told
     assert told.isascii()
-    for status in ("0 fine", "1 the API said no or the dashboard failed", "2 usage", "129 ", "143 "):
+    for status in ("0 success", "1 refused by the API, or the dashboard crashed", "2 usage error", "129 ", "143 "):
         assert status in told
 
 

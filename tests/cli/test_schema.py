@@ -76,10 +76,11 @@ def test_the_schemas_are_some(name: str) -> None:
         (f"stats {DEMO}", "stats.json"),
         ("doctor", "checks.json"),
         ("config print", "settings.json"),
+        ("keys", "keys.json"),
     ],
 )
-def test_what_the_simulated_fleet_says(run: Run, argv: str, schema: str) -> None:
-    ended = run(*argv.split(), "--demo", "--runners", "6", "--json")
+def test_json_of_the_demo_matches_schema(run: Run, argv: str, schema: str) -> None:
+    ended = run("--demo", "--runners", "6", *argv.split(), "--json")
     assert ended.status == 0, ended.err
     assert flaws(schema, json.loads(ended.out)) == []
     assert not UTC_TIME.search(ended.out)
