@@ -19,6 +19,7 @@ from comfytui.tui.fleets import OpenFleet, Watch
 from comfytui.tui.lull import Lull
 from comfytui.tui.present.units import TimeStyle
 from comfytui.tui.setup import Setup
+from comfytui.tui.widgets.entry import MAX_LENGTH, Entry
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock
 from tests.support.pilot import demo, scripted
@@ -128,6 +129,19 @@ async def test_what_was_kept_and_makes_no_sense_is_left_out() -> None:
         await driven.sees("Runner r1", "page 1/1")
         assert driven.app.theme == "dark"
         assert driven.app.time_style is TimeStyle.RELATIVE
+
+
+async def test_restored_filter_is_cleaned_and_cut_as_a_typed_one_is() -> None:
+    view = ViewState(filter="gpu\u202e\u2066\u200b\ufe0f" + "x" * 5000 + "\u2028gone")
+    async with scripted(make_page(make_runner("r1")), setup=remembering(State(views={"scripted": view}))) as (
+        driven,
+        _,
+    ):
+        await driven.sees("No runner matches /gpu")
+        await driven.press("slash")
+        typed = driven.app.screen.query_one(Entry).value
+        assert typed == "gpu" + "x" * (MAX_LENGTH - 3)
+        assert not set("\u202e\u2066\u200b\ufe0f\u2028") & set(driven.text)
 
 
 async def test_times_begin_in_the_style_that_was_asked_for() -> None:

@@ -26,7 +26,9 @@ from comfytui.tui.present.listing import Listing, count_words
 from comfytui.tui.present.runners import RUNNER_COLUMNS
 from comfytui.tui.present.workflows import HISTORY_COLUMNS
 from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.typed_text import clean_typed
 from comfytui.tui.widgets.answers import Dropped, Edited, Given, Puzzled
+from comfytui.tui.widgets.entry import MAX_LENGTH
 from comfytui.tui.widgets.history_table import HistoryTable
 from comfytui.tui.widgets.runner_list import RunnerList
 
@@ -62,7 +64,8 @@ class ListingScreen(FollowingScreen):
         self.arrange_as(view, per_page)
 
     def arrange_as(self, view: ViewState, per_page: int) -> None:
-        """List runners and history as they were once."""
+        """List runners and history as remembered; the filter is text of a file that a user can edit."""
+        view = view._replace(filter=clean_typed(view.filter)[:MAX_LENGTH])
         self.listing = self._listing_before = listing_of(view, per_page)
         self.history.sort = history_sort_of(view)
         self._columns, self._history_columns = view.columns, view.history_columns
