@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["error_body", "history_body", "page_body", "runner_body", "silence_body", "stats_body", "workflow_body"]
 
 
-_EXTENSIONS = ("queue_running", "queue_pending", "clock_skew")
+EXTENSION_FIELDS = ("queue_running", "queue_pending", "clock_skew")
 
 
 def page_body(page: RunnerPage) -> dict[str, object]:
@@ -26,7 +26,7 @@ def page_body(page: RunnerPage) -> dict[str, object]:
 
 def runner_body(runner: Runner) -> dict[str, object]:
     """A runner (page get-runner), with the extension fields that its fleet tells; its header values are revealed."""
-    extensions = {name: getattr(runner, name) for name in _EXTENSIONS if name in runner.model_fields_set}
+    extensions = {name: getattr(runner, name) for name in EXTENSION_FIELDS if name in runner.model_fields_set}
     return {
         "id": runner.id,
         "user_id": runner.user_id,

@@ -4,32 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from comfytui.tui.bindings import bindings
 from comfytui.tui.commands import COMMANDS, DASHBOARD_HINTS, LOG_HINTS, WORKFLOW_HINTS, Where
-from comfytui.tui.keymap import Keymap, no_key
-from comfytui.tui.keys import shown
-
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-
-ARROWS = {"up", "down", "left", "right", "home", "end", "shift+up", "shift+down"}
-
-SPELT = {
-    "space": "Space",
-    "tab": "Tab",
-    "shift+tab": "Shift+Tab",
-    "ctrl+p": "Ctrl+P",
-    "ctrl+c": "Ctrl+C",
-    "ctrl+z": "Ctrl+Z",
-    "ctrl+l": "Ctrl+L",
-    "enter": "Enter",
-    "escape": "Escape",
-    "pageup": "PgUp",
-    "pagedown": "PgDn",
-}
+from comfytui.tui.keymap import no_key
 
 
 def keys(where: Where) -> list[str]:
@@ -77,23 +57,3 @@ def test_every_hint_names_commands() -> None:
 def test_declarations_and_keymaps_are_known_without_textual(module: str) -> None:
     code = f"import sys, comfytui.tui.{module}; sys.exit('textual' in sys.modules or 'pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
-@pytest.mark.parametrize("command", [each.id for each in COMMANDS if each.keys])
-def test_the_readme_names_every_key_that_does_something(command: str) -> None:
-    for key in set(Keymap().of(command)) - ARROWS:
-        wanted = SPELT.get(key, f"`{shown(key)}`")
-        assert wanted in README, f"{command}: {wanted}"
-
-
-def command_table() -> str:
-    """The table of all commands, as the README has it."""
-    named = (
-        f"| `{each.id}` | {' '.join(f'`{shown(key)}`' for key in Keymap().of(each.id))} | {each.where} | {each.help} |"
-        for each in COMMANDS
-    )
-    return "\n".join(("| command | keys | where | what it does |", "|---|---|---|---|", *named))
-
-
-def test_the_readme_lists_every_command_by_the_name_it_is_rebound_with() -> None:
-    assert command_table() in README
