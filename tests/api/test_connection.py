@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from comfytui.api import errors
 from comfytui.api.session import Session
+from tests.support.listener import Listener
 from tests.support.reading import as_sent
 from tests.support.scripted import ScriptedServer, error_reply, json_reply, response
 
@@ -252,13 +253,11 @@ class TestCertificates:
         assert secure.requests == []
 
     async def test_no_tls_where_it_is_expected(self) -> None:
-        def answer_plainly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        async def answer_plainly(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             writer.write(response(b"", 400))
-            writer.close()
 
-        async with await asyncio.start_server(answer_plainly, "127.0.0.1") as plain:
-            host, port = plain.sockets[0].getsockname()
-            words = await failure(session_to(f"https://{host}:{port}"))
+        async with Listener(answer_plainly) as plain:
+            words = await failure(session_to(f"https://127.0.0.1:{plain.port}"))
         assert words.startswith("TLS: no secure connection")
 
     @pytest.mark.parametrize("url", [HOSTED, "http://127.0.0.1"])

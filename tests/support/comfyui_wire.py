@@ -16,6 +16,8 @@ from urllib.parse import parse_qsl
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
+from tests.support.listener import Listener
+
 __all__ = ["AUTHORITY", "Asked", "WireServer"]
 
 TLS = Path(__file__).parent.parent / "fixtures" / "tls"
@@ -44,6 +46,12 @@ class _Connection:
     socket: ServerProtocol | None = None
 
 
+def _server_context() -> ssl.SSLContext:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(TLS / "localhost.pem")
+    return context
+
+
 class WireServer:
     """The server; what it answers is for a subclass to say.
 
@@ -65,9 +73,8 @@ class WireServer:
         self.connections = self.bytes_in = self.bytes_out = 0
         self.was_asked = asyncio.Event()
         self._tls = tls
-        self._port = 0
-        self._server: asyncio.Server | None = None
-        self._clients: dict[asyncio.Task[None], _Connection] = {}
+        self._listener = Listener(self._serve, _server_context() if tls else None)
+        self._clients: list[_Connection] = []
         self._hung: tuple[str, ...] = ()
         self._resumed = asyncio.Event()
 
@@ -83,7 +90,7 @@ class WireServer:
     @property
     def url(self) -> str:
         """Its address."""
-        return f"{'https://localhost' if self._tls else 'http://127.0.0.1'}:{self._port}"
+        return f"{'https://localhost' if self._tls else 'http://127.0.0.1'}:{self._listener.port}"
 
     @property
     def paths(self) -> list[str]:
@@ -93,11 +100,11 @@ class WireServer:
     @property
     def sockets(self) -> int:
         """How many WebSockets are open."""
-        return sum(client.socket is not None for client in self._clients.values())
+        return sum(client.socket is not None for client in self._clients)
 
     async def say(self, message: Mapping[str, Any] | str | bytes) -> None:
         """Send this to every socket: JSON, text as it is, or a binary preview."""
-        for client in list(self._clients.values()):
+        for client in list(self._clients):
             match client.socket, message:
                 case None, _:
                     continue
@@ -111,7 +118,7 @@ class WireServer:
 
     async def part(self) -> None:
         """Close every socket as the protocol wants it."""
-        for client in list(self._clients.values()):
+        for client in list(self._clients):
             if client.socket is not None:
                 client.socket.send_close(1001)
                 await self._flush(client)
@@ -128,21 +135,11 @@ class WireServer:
 
     async def start(self) -> None:
         """Accept connections, after `stop` on the same port as before."""
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH) if self._tls else None
-        if context is not None:
-            context.load_cert_chain(TLS / "localhost.pem")
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, ssl=context)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self._listener.open()
 
     async def stop(self) -> None:
         """Drop all connections without a word, which a WebSocket calls 1006, and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-        for task, client in list(self._clients.items()):
-            client.writer.transport.abort()
-            task.cancel()
-        await asyncio.gather(*self._clients, return_exceptions=True)
-        self._server = None
+        await self._listener.close()
 
     def refusal(self, asked: Asked) -> bytes:
         """The response that refuses a request or a WebSocket; empty where none does."""
@@ -156,15 +153,17 @@ class WireServer:
         """What a new WebSocket is told first, as JSON."""
         raise NotImplementedError
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
         client = _Connection(reader, writer)
-        task = asyncio.create_task(self._serve(client))
-        self._clients[task] = client
-        task.add_done_callback(self._clients.pop)
+        self._clients.append(client)
+        try:
+            await self._talk(client)
+        finally:
+            self._clients.remove(client)
 
-    async def _serve(self, client: _Connection) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(client.writer):
+    async def _talk(self, client: _Connection) -> None:
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
             while client.socket is None:
                 head = await client.reader.readuntil(b"\r\n\r\n")
                 self.bytes_in += len(head)

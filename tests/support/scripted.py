@@ -23,6 +23,8 @@ from types import TracebackType
 from typing import Self, TypeAlias
 from urllib.parse import parse_qsl
 
+from tests.support.listener import Listener
+
 DRIP_SECONDS = 0.02
 
 
@@ -138,16 +140,13 @@ class ScriptedServer:
         self.requests: list[Request] = []
         self.connections = 0
         self._scripts: dict[str, list[Answer]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        # All of them: one that is closed with something still to be sent is referred to by nobody else.
-        self._writers: list[asyncio.StreamWriter] = []
         self._tls = tls
-        self._port = 0
-        self._server: asyncio.Server | None = None
+        self._listener = Listener(self._serve, tls)
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._port}" if self._tls is None else f"https://localhost:{self._port}"
+        port = self._listener.port
+        return f"http://127.0.0.1:{port}" if self._tls is None else f"https://localhost:{port}"
 
     def on(self, path: str, *answers: Answer) -> None:
         """What to answer to requests for this quoted path from now on."""
@@ -164,38 +163,16 @@ class ScriptedServer:
 
     async def listen(self) -> None:
         """Accept connections, after `refuse` on the same port as before."""
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port, ssl=self._tls)
-        self._port = self._server.sockets[0].getsockname()[1]
+        await self._listener.open()
 
     async def refuse(self) -> None:
         """Drop all connections and refuse new ones."""
-        if self._server is not None:
-            self._server.close()
-        self._server = None
-        # One that was just accepted is served by what is called back next, and lost by what that calls back.
-        for _ in range(5):
-            for task in self._tasks:
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-            await asyncio.sleep(0)
-        # One whose client reads nothing more would never be closed otherwise.
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-        for _ in range(3):
-            await asyncio.sleep(0)
+        await self._listener.close()
 
-    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._writers.append(writer)
-        task = asyncio.create_task(self._serve(reader, writer, self.connections))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        # One that is cancelled before its first step never comes to close it.
-        task.add_done_callback(lambda _: writer.close())
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: int) -> None:
-        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError), contextlib.closing(writer):
+        connection = self.connections
+        with contextlib.suppress(asyncio.IncompleteReadError):
             while not writer.is_closing():
                 request = _parse(await reader.readuntil(b"\r\n\r\n"), connection)
                 self.requests.append(request)

@@ -24,6 +24,7 @@ from comfytui.cli.checks.network import Address, address_of
 from comfytui.cli.status import ExitStatus
 from comfytui.config.paths import shown
 from tests.support.clock import START
+from tests.support.listener import Listener
 from tests.support.scripted import ScriptedServer
 
 TLS = Path(__file__).parents[2] / "fixtures" / "tls"
@@ -112,13 +113,11 @@ async def plain_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
     """As servers do that take the greeting of TLS for a bad request."""
     await reader.read(1)
     writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-    writer.close()
 
 
 async def test_a_server_that_speaks_plain_http() -> None:
-    async with await asyncio.start_server(plain_http, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
-        check = await look(Address("https", "localhost", port))
+    async with Listener(plain_http) as server:
+        check = await look(Address("https", "localhost", server.port))
     assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
     assert check.found == "it speaks plain http there, not https"
     assert "http://" in check.remedy

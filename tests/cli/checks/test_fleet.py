@@ -19,6 +19,7 @@ from comfytui.config.secrets import TOKEN_VARIABLE
 from comfytui.config.servers import Server
 from comfytui.config.settings import Settings, TokenSources, host_of
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
+from tests.support.listener import Listener
 from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, json_reply
 
 NAMES = ["token", "dns", "proxy", "tls", "api", "clock", "budget"]
@@ -183,13 +184,12 @@ def test_a_dead_network_takes_less_than_ten_seconds() -> None:
 
 
 async def test_a_token_that_takes_long_is_waited_for_and_the_rest_looked_at_meanwhile(tmp_path: Path) -> None:
-    async def greeted(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def greeted(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         (tmp_path / "greeted").touch()
-        writer.close()
 
     waiting = f"until [ -e '{tmp_path}/greeted' ]; do :; done; echo cfc_s3cretToken"
-    async with await asyncio.start_server(greeted, "127.0.0.1", 0) as server:
-        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with Listener(greeted) as server:
+        url = f"https://127.0.0.1:{server.port}"
         settings = settings_for(url)._replace(tokens=TokenSources(command=("sh", "-c", waiting)))
         checks = await look(settings, {"PATH": os.environ["PATH"]}, replace(QUICK, token=5.0, whole=6.0))
     assert wrong(checks) == {"tls": Result.FAIL, "api": Result.FAIL, "clock": Result.WARN}

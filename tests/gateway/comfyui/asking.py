@@ -14,6 +14,7 @@ from pydantic import SecretStr
 from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.client import BoxClient
 from comfytui.gateway.comfyui.problems import BoxProblem
+from tests.support.listener import Listener
 
 __all__ = ["PROMPT", "SECRET", "answering_at_once", "client_of", "problem_at"]
 
@@ -53,13 +54,11 @@ async def answering_at_once(data: bytes, heard: list[bytes] | None = None) -> As
     """
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
-            asked = await reader.read(1024)
-            if heard is not None:
-                heard.append(asked)
-            writer.write(data)
-            await writer.drain()
+        asked = await reader.read(1024)
+        if heard is not None:
+            heard.append(asked)
+        writer.write(data)
+        await writer.drain()
 
-    async with await asyncio.start_server(answer, "127.0.0.1") as server:
-        host, port = server.sockets[0].getsockname()
-        yield f"{host}:{port}"
+    async with Listener(answer) as server:
+        yield f"127.0.0.1:{server.port}"

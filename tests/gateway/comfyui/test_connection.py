@@ -15,6 +15,7 @@ from comfytui.gateway.comfyui.connection import headers_of, speaks_tls
 from comfytui.gateway.comfyui.problems import NotAnswering, NotThere, SpeaksPlain, SpeaksTLS
 from tests.gateway.comfyui.asking import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
+from tests.support.listener import Listener
 from tests.support.scripted import ScriptedServer, json_reply, response
 
 # What OpenSSL calls the authority's file in a directory.
@@ -134,12 +135,10 @@ class TestTLS:
 
     async def test_a_server_that_never_ends_the_handshake_hangs(self) -> None:
         async def swallow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with contextlib.closing(writer), contextlib.suppress(ConnectionError):
-                await reader.read()
+            await reader.read()
 
-        async with await asyncio.start_server(swallow, "127.0.0.1") as server:
-            host, port = server.sockets[0].getsockname()
-            problem = await problem_at(f"https://{host}:{port}", seconds=0.2)
+        async with Listener(swallow) as server:
+            problem = await problem_at(f"https://127.0.0.1:{server.port}", seconds=0.2)
         assert (type(problem), str(problem)) == (NotAnswering, "accepts connections and does not answer")
 
     async def test_who_speaks_it_is_found_out_without_a_request(self, box: ScriptedComfyUI) -> None:
