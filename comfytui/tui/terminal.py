@@ -130,6 +130,7 @@ class TerminalDriver(LinuxDriver):
     _times = 1
     _is_ours = False
     _has_asked = False
+    _keeps_unread = False
     _tells_sizes = False
     _told_size: tuple[int, int] | None = None
     _continued = 0
@@ -248,8 +249,9 @@ class TerminalDriver(LinuxDriver):
         """Take the terminal anew after SIGSTOP, which gave no time to give it back; a shell may have used it since."""
         if not self._is_ours or continued <= self._continued_seen or self._is_ending():
             return
-        self._must_signal_resume = True
+        self._must_signal_resume = self._keeps_unread = True
         self.suspend_application_mode()
+        self._keeps_unread = False
         self.resume_application_mode()
 
     def _wait_for_foreground(self) -> bool:
@@ -270,12 +272,20 @@ class TerminalDriver(LinuxDriver):
         return isinstance(app, Ends) and app.is_ending
 
     def disable_input(self) -> None:
-        """Read no more of what the terminal sends: the thread that does is woken for that."""
-        if not self._is_ours:
+        """Read no more of what the terminal sends; drop what is unread, which the shell would take for commands."""
+        if not self._is_ours or self.exit_event.is_set():
             return
+        signal.signal(signal.SIGWINCH, signal.SIG_DFL)
+        self._disable_mouse_support()
+        self.exit_event.set()
         if self._waker >= 0:
             os.write(self._waker, b"\0")
-        super().disable_input()
+        if self._key_thread is not None:
+            self._key_thread.join()
+        self.exit_event.clear()
+        if not self._keeps_unread:
+            with suppress(termios.error):
+                termios.tcflush(self.fileno, termios.TCIFLUSH)
 
     def close(self) -> None:
         """Let go of what the driver holds."""

@@ -116,6 +116,21 @@ def test_suspended_app_gives_the_title_back(start: Start) -> None:
     assert_put_back(terminal)
 
 
+def test_keys_typed_as_the_terminal_is_taken_anew_are_kept(tmp_path: Path) -> None:
+    environ = {"XDG_STATE_HOME": str(tmp_path), "PYTHONPATH": str(ROOT)}
+    with PseudoTerminal([sys.executable, "-m", "tests.support.ending_app", "keys"], environ, (100, 10)) as terminal:
+        terminal.wait_for("keys:")
+        for times, key in enumerate("abcdefghijklmnop", 2):
+            terminal.signal(signal.SIGSTOP)
+            os.waitid(os.P_PID, terminal.pid, os.WSTOPPED)
+            terminal.signal(signal.SIGCONT)
+            terminal.press(key)
+            wait_for_bytes(terminal, SAVED, times)
+        terminal.wait_for("keys: a b c d e f g h i j k l m n o p.")
+        terminal.signal(signal.SIGTERM)
+        assert terminal.wait_exit() == 143
+
+
 @pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="the system does not tell of the end of a parent")
 def test_while_nothing_is_sent_no_thread_is_woken(start: Start) -> None:
     terminal = start()
