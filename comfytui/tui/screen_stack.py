@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from textual import events
 from textual.await_complete import AwaitComplete
+from textual.errors import NoWidget
 from textual.screen import Screen
 
 from comfytui.tui.typed import TypedAheadApp
@@ -67,8 +68,14 @@ class OwnScreen(Screen[T]):
         """
         is_old_size = isinstance(event, events.Resize) and event.size != self.app.size
         is_mounted_late = isinstance(event, events.Mount) and self.is_closed
-        if not (is_old_size or is_mounted_late):
+        if is_old_size or is_mounted_late:
+            return
+        try:
             await super().on_event(event)
+        except NoWidget:
+            # The screen became smaller between a click and its turn.
+            if not isinstance(event, events.MouseEvent):
+                raise
 
     def _forward_event(self, event: events.Event) -> None:
         try:

@@ -8,7 +8,7 @@ import weakref
 from typing import TYPE_CHECKING
 
 import pytest
-from textual.events import Key, MouseDown, Resize
+from textual.events import Click, Key, MouseDown, Resize
 from textual.geometry import Size
 from textual.screen import Screen
 
@@ -172,3 +172,12 @@ async def test_nothing_keeps_what_was_closed(
         gc.collect()
         # Textual itself remembers the last ones for a while.
         assert [reference() for reference in references[:-2]] == [None] * 3
+
+
+async def test_click_outside_of_a_screen_that_became_smaller_is_ignored() -> None:
+    async with demo() as driven:
+        await driven.press("ctrl+p")
+        palette = driven.app.screen
+        await palette.on_event(Click(palette, 500, 300, 0, 0, 1, False, False, False, 500, 300))
+        assert driven.app.screen is palette
+        assert not driven.app._exit
