@@ -1,4 +1,4 @@
-"""What a filter can say."""
+"""Filter syntax, on a screen over the dashboard."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class GrammarScreen(ModalScreen[None], OwnScreen[None]):
         """Fill the panel."""
         panel = self.query_one(FieldPanel)
         closing = "".join(live_keys(self).get("close_help", ())[:1])
-        panel.label((Span("What a filter can say", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
+        panel.label((Span("Filter syntax", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
         panel.show([Field(example, (Span(meaning),)) for example, meaning in GRAMMAR])
 
     def action_close_help(self) -> None:

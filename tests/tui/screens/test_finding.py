@@ -82,7 +82,7 @@ async def test_what_makes_no_sense_is_said_in_the_box_and_changes_nothing() -> N
 async def test_a_question_mark_in_the_box_explains_it() -> None:
     async with demo((80, 24)) as driven:
         await driven.press("slash", "question_mark")
-        await driven.sees("What a filter can say", "last:failed", "!tag:cpu")
+        await driven.sees("Filter syntax", "last:failed", "!tag:cpu")
         await driven.press("escape")
         await type_in(driven, "gpu")
         await driven.sees("/gpu", "110 of 120")

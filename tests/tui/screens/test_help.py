@@ -88,15 +88,15 @@ async def test_it_says_what_works_on_this_screen_and_in_the_boxes_over_it() -> N
     there = await sections(Workflow)
     assert [*there] == [
         "In a panel",
-        "On what is in view",
+        "On the item in view",
         "On the workflow screen",
         "Anywhere",
         "In the help",
-        "In a box one types into",
+        "In a text box",
         "In the palette",
     ]
     assert ("esc", "Back to the history") in there["On the workflow screen"]
-    assert "In the filter's box" in await sections(Dashboard)
+    assert "In the filter box" in await sections(Dashboard)
 
 
 async def test_a_key_that_means_something_closer_is_not_told_twice() -> None:
