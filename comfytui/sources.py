@@ -48,6 +48,8 @@ Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
 """Makes who answers once it is needed. What it imports is heavy, so it does so behind the first frame."""
 
 _NOTHING_FOUND = "no token yet"
+_RESERVE_SECONDS = 1.0
+"""Seconds of a caller's patience that are left for an answer with what is known by then."""
 
 
 class UnusableTokenError(InvalidArgument):
@@ -60,11 +62,21 @@ def demo_source(runners: int, seed: int, clock: Clock, allowance: Allowance, req
 
 
 def comfyui_source(
-    servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, allowance: Allowance, requests: RequestLog
+    servers: Sequence[Server],
+    ca_bundle: Path | None,
+    clock: Clock,
+    allowance: Allowance,
+    requests: RequestLog,
+    timeout: float | None = None,
 ) -> Connect:
-    """A client of the gateway in this very process, over plain ComfyUI servers."""
+    """Return what makes a client of plain ComfyUI servers, in this process; for `timeout` see `comfyui_fleet`."""
     return _gateway_source(
-        lambda: comfyui_fleet(servers, ca_bundle, clock, requests), "comfyui", clock, allowance, requests
+        lambda: comfyui_fleet(servers, ca_bundle, clock, requests, timeout),
+        "comfyui",
+        clock,
+        allowance,
+        requests,
+        timeout or DEFAULT_TIMEOUT,
     )
 
 
@@ -76,7 +88,11 @@ def simulated_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
 
 
 def comfyui_fleet(
-    servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, requests: RequestLog | None = None
+    servers: Sequence[Server],
+    ca_bundle: Path | None,
+    clock: Clock,
+    requests: RequestLog | None = None,
+    timeout: float | None = None,
 ) -> Fleet:
     """Return plain ComfyUI servers as a fleet; nothing is requested of them before a client asks for it.
 
@@ -85,14 +101,29 @@ def comfyui_fleet(
         ca_bundle: Certificates to trust beside the system's.
         clock: All times and waits.
         requests: Keeps a record of each request to a server.
+        timeout: Seconds that a caller waits who asks but once; None if what comes later is shown, too.
     """
-    from comfytui.gateway.comfyui.fleet import ComfyUIFleet
+    from comfytui.gateway.comfyui.client import ANSWER_SECONDS
+    from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS, ComfyUIFleet
 
-    return ComfyUIFleet(servers, clock, ca_bundle=ca_bundle, log=requests)
+    patience = timeout or 0.0
+    return ComfyUIFleet(
+        servers,
+        clock,
+        ca_bundle=ca_bundle,
+        timeout=max(ANSWER_SECONDS, patience),
+        introduction=max(INTRODUCTION_SECONDS, patience - _RESERVE_SECONDS),
+        log=requests,
+    )
 
 
 def _gateway_source(
-    make_fleet: Callable[[], Fleet], name: str, clock: Clock, allowance: Allowance, requests: RequestLog
+    make_fleet: Callable[[], Fleet],
+    name: str,
+    clock: Clock,
+    allowance: Allowance,
+    requests: RequestLog,
+    timeout: float = DEFAULT_TIMEOUT,
 ) -> Connect:
     def connect() -> RunnerSource:
         spare_libraries_their_extras()
@@ -102,7 +133,9 @@ def _gateway_source(
 
         token = made_token()
         transport = GatewayTransport(make_fleet(), token)
-        session = Session(f"http://{name}", token, transport, allowance=allowance, log=requests, clock=clock)
+        session = Session(
+            f"http://{name}", token, transport, allowance=allowance, log=requests, clock=clock, timeout=timeout
+        )
         return ComfyControlClient(session)
 
     return lambda: asyncio.to_thread(connect)

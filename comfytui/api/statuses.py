@@ -46,7 +46,9 @@ class RunnerState(_OpenStrEnum):
     SLOW = "slow"
     """Answered within the last half minute, and takes long now."""
     WAITING = "waiting"
-    """Nothing was answered so far, and the question still waits."""
+    """Nothing was answered so far; the question waits for less than half a minute."""
+    HANGING = "hanging"
+    """Nothing was answered for half a minute, and the question still waits."""
     UNREACHABLE = "unreachable"
     LATE = "late"
     """Answers, but takes long for this."""
@@ -56,12 +58,15 @@ class RunnerState(_OpenStrEnum):
     @property
     def is_silent(self) -> bool:
         """True if the runner answers nothing at present."""
-        return self in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.UNREACHABLE)
+        return self in (*_WAITED_FOR, RunnerState.UNREACHABLE)
 
     @property
     def is_pending(self) -> bool:
         """True if an answer may still come."""
-        return self in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE)
+        return self in (*_WAITED_FOR, RunnerState.LATE)
+
+
+_WAITED_FOR = (RunnerState.SLOW, RunnerState.WAITING, RunnerState.HANGING)
 
 
 class WorkflowStatus(_OpenStrEnum):

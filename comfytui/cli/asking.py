@@ -171,10 +171,11 @@ class Asker:
         pauses = iter(_PAUSES)
         limited = 0
         asked_at = self._clock.monotonic()
+        slow: SilentRunnerError | None = None
         self.failure = None
         while True:
             try:
-                return await ask()
+                return await self._once(ask, slow)
             except RateLimited as error:
                 limited += 1
                 if self._no_wait:
@@ -182,7 +183,7 @@ class Asker:
                 if limited > _MOST_RATE_LIMITS:
                     raise
             except SilentRunnerError as error:
-                self.failure = error
+                self.failure = slow = error
                 renew()
                 if not error.state.is_pending or not await self._wait_for_slow(error, asked_at):
                     raise
@@ -194,6 +195,17 @@ class Asker:
                 self.failure = error if isinstance(error, ServerError) else None
                 self.progress.tell(f"{error.message}; asking again", pause)
                 await self._clock.sleep(pause)
+
+    async def _once(self, ask: Callable[[], Awaitable[_T]], slow: SilentRunnerError | None) -> _T:
+        """Ask once; a runner that was slow before is waited for no longer than is left for those that are slow."""
+        try:
+            async with asyncio.timeout(None if slow is None else self._left_for_slow):
+                return await ask()
+        except TimeoutError:
+            if slow is None:
+                raise
+            self._left_for_slow = 0.0
+            raise slow from None
 
     async def _wait_for_slow(self, error: SilentRunnerError, asked_at: float) -> bool:
         """Wait before a slow runner is asked for again; return False if there is no time left for that."""

@@ -228,7 +228,7 @@ class _Inquiry:
         except SilentRunnerError as error:
             # A slow one answers, and so does one that tells no numbers.
             self._late = 0
-            return error.state not in (RunnerState.WAITING, RunnerState.UNREACHABLE)
+            return error.state not in (RunnerState.WAITING, RunnerState.HANGING, RunnerState.UNREACHABLE)
         except (NotFound, ServerError, Unintelligible) as error:
             self._late = 0
             return False if isinstance(error, ServerError) and is_silence(error) else None

@@ -82,7 +82,7 @@ def opened(
             renew = entrance.renew if entrance.is_renewable else None
             yield Opened(settings, entrance.connect, clock, gate, renew)
         else:
-            yield Opened(settings, _gateway(args, settings, clock, gate, requests), clock, gate)
+            yield Opened(settings, _gateway(args, settings, clock, gate, requests, timeout), clock, gate)
 
 
 def _complain(requests: RequestLog, progress: Progress) -> None:
@@ -92,8 +92,13 @@ def _complain(requests: RequestLog, progress: Progress) -> None:
 
 
 def _gateway(
-    args: argparse.Namespace, settings: Settings, clock: Clock, allowance: Allowance, requests: RequestLog
+    args: argparse.Namespace,
+    settings: Settings,
+    clock: Clock,
+    allowance: Allowance,
+    requests: RequestLog,
+    timeout: float,
 ) -> Connect:
     if args.demo:
         return demo_source(*simulation(args), clock, allowance, requests)
-    return comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests)
+    return comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests, timeout)

@@ -57,7 +57,7 @@ def unreachable(old: Checkup | None, words: str, at: datetime) -> Checkup:
 def silent(old: Checkup | None, state: RunnerState, reason: str, at: datetime) -> Checkup:
     """Return the checkup of a runner without a usable answer at this moment in UTC."""
     stats = old.stats if old else None
-    if state in (RunnerState.WAITING, RunnerState.UNREACHABLE):
+    if state in (RunnerState.HANGING, RunnerState.UNREACHABLE):
         return unreachable(old, reason, at)._replace(state=state)
     return _kept(old, Checkup(reachable=True, stats=stats, words=reason, state=state))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from operator import is_
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
+from comfytui.api.statuses import RunnerState
 from comfytui.engine.query import Facts, Need, Query, is_known
 from comfytui.engine.resources import MAX_WHOLE_RUNNERS
 from comfytui.engine.sorting import needs, sort_runners
@@ -208,8 +209,9 @@ def _value(runner_id: str, feeds: Mapping[str, Feed[V]]) -> V | None:
 
 
 def _reachable(runner_id: str, checkups: _Checkups) -> bool | None:
+    """Return True if a runner answers, or None if that is not known yet."""
     checkup = _value(runner_id, checkups)
-    return None if checkup is None else checkup.reachable
+    return None if checkup is None or checkup.state is RunnerState.WAITING else checkup.reachable
 
 
 def _are_same(some: Sequence[object], others: Sequence[object]) -> bool:

@@ -59,11 +59,14 @@ class Failing(ScriptedSource):
         super().__init__(clock)
         self.errors = list(errors)
         self.tries = 0
+        self.hangs = False
 
     async def get_runner(self, runner_id: str, *_use: object) -> Runner:
         self.tries += 1
         if self.errors:
             raise self.errors.pop(0)
+        if self.hangs:
+            await asyncio.Event().wait()
         return make_runner(runner_id)
 
 
@@ -76,10 +79,12 @@ async def server(environ: pytest.MonkeyPatch) -> AsyncIterator[ScriptedServer]:
         yield scripted
 
 
-def failing(*errors: ComfyControlError, no_wait: bool = False) -> tuple[Asker, Failing, FakeClock]:
+def failing(
+    *errors: ComfyControlError, no_wait: bool = False, timeout: float = 10.0
+) -> tuple[Asker, Failing, FakeClock]:
     clock = FakeClock()
     source = Failing(clock, *errors)
-    return Asker(source, clock, Progress(clock), no_wait=no_wait), source, clock
+    return Asker(source, clock, Progress(clock), no_wait=no_wait, timeout=timeout), source, clock
 
 
 def server_error(status: int = 503) -> ServerError:
@@ -228,6 +233,16 @@ async def test_slow_runners_are_waited_for_as_long_as_the_timeout_says_in_all() 
     with pytest.raises(SilentRunnerError):
         await asker.runner("r2")
     assert (tries, source.tries) == (11, 12)
+
+
+async def test_slow_runner_that_hangs_when_asked_again_takes_no_longer_than_the_timeout_says() -> None:
+    asker, source, clock = failing(silent(RunnerState.SLOW), timeout=1.001)
+    source.hangs = True
+    task = asyncio.create_task(asker.runner("r1"))
+    await clock.advance(1.0)
+    with pytest.raises(SilentRunnerError, match=r"gpu2: slow"):
+        await task
+    assert source.tries == 2
 
 
 @pytest.mark.parametrize("state", [RunnerState.UNREACHABLE, RunnerState.PARTIAL])

@@ -165,6 +165,7 @@ async def test_plain_servers_are_all_waited_for(source: ScriptedSource) -> None:
         (RunnerState.LATE, "r1 r2 r3"),
         (RunnerState.PARTIAL, "r1 r2 r3"),
         (RunnerState.WAITING, "r1 r2"),
+        (RunnerState.HANGING, "r1 r2"),
         (RunnerState.UNREACHABLE, "r1 r2"),
     ],
 )

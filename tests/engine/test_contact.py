@@ -55,6 +55,13 @@ def test_slow_runner_is_reachable_with_the_words_for_it() -> None:
     assert snapshot.history("r1").value == JOBS
 
 
+def test_runner_that_answered_nothing_for_half_a_minute_is_away_and_before_that_is_not() -> None:
+    waiting = failed(Snapshot(), STATS, silent(RunnerState.WAITING, "slow, no answer for 8 s"), seen(8.0), 1.0)
+    hanging = failed(waiting, STATS, silent(RunnerState.HANGING, "does not answer"), seen(31.0), 1.0)
+    told = [snapshot.checkup("r1").value for snapshot in (waiting, hanging)]
+    assert [checkup and checkup.reachable for checkup in told] == [True, False]
+
+
 def test_silence_newer_than_another_has_the_newer_words_in_both() -> None:
     first = failed(GOOD, HISTORY, silent(RunnerState.SLOW, "slow, last answered 6 s ago"), seen(5.0), 1.0)
     snapshot = failed(first, STATS, silent(RunnerState.SLOW, "slow, last answered 9 s ago"), seen(8.0), 1.0)

@@ -143,7 +143,7 @@ class Box:
         ahead = self._client.server_clock.ahead
         state = State.of(self._remaining_now, self._memory.running, self._partly, ahead)
         runner = runner_of(self._server, self._stats, self._since, state)
-        return self._updates.dated(runner, self._clock.now(), is_introduced=self._stats is not None)
+        return self._updates.dated(runner, state, self._clock.now(), is_introduced=self._stats is not None)
 
     async def history(self) -> tuple[Workflow, ...]:
         """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
@@ -191,10 +191,12 @@ class Box:
             RunnerUnreachable: It does not answer, or does not tell that.
         """
         until = self._clock.monotonic() + FIRST_SECONDS
+        self._pulse.want()
+        # With the heartbeat, and not after it: a busy box takes long for each answer.
+        checking = self._begin_checking() if self._contact.silence is None else None
         await self._pulse.met_within(FIRST_SECONDS)
         self._check_contact()
-        if self._checking.is_under_way or self._clock.monotonic() >= self._checked.good_until:
-            checking = self._checking.join()
+        if (checking := checking or self._begin_checking()) is not None:
             await wait_for(checking, self._clock, until - self._clock.monotonic())
             outcome = _CLOSED if checking.cancelled() else checking.result() if checking.done() else self._late()
         else:
@@ -210,6 +212,11 @@ class Box:
         questions = (self._following, self._naming, self._pulse, self._saved, self._prefixes, self._reading)
         for part in (*questions, self._checking, self._client):
             await part.aclose()
+
+    def _begin_checking(self) -> asyncio.Task[RunnerStats | Silence] | None:
+        """Return the task that asks for the machine's numbers, a new one if they are too old; else None."""
+        is_old = self._clock.monotonic() >= self._checked.good_until
+        return self._checking.join() if is_old or self._checking.is_under_way else None
 
     def _check_contact(self) -> None:
         if (silence := self._contact.silence) is not None:

@@ -20,7 +20,7 @@ LATE_SECONDS = 5.5
 Longer than between two heartbeats: one question may hang while the heartbeats around it are answered.
 """
 SLOW_SECONDS = 30.0
-"""Seconds after its last answer during which a late box is slow; after that it does not answer."""
+"""Seconds after its last answer, or the first question, during which a late box is slow; then it does not answer."""
 
 _HANGS = "accepts connections and does not answer"
 
@@ -30,7 +30,7 @@ class Silence:
     """The reason why a box gives no answer at present, to follow its name and a colon.
 
     Attributes:
-        state: Slow, waiting for a first answer, or unreachable.
+        state: Slow, waiting for a first answer, hanging, or unreachable.
         reason: The words.
     """
 
@@ -89,4 +89,7 @@ class Contact:
             return None
         if answered is not None and now - answered < SLOW_SECONDS:
             return Silence(RunnerState.SLOW, f"slow, last answered {now - answered:.0f} s ago")
-        return Silence(RunnerState.WAITING, _HANGS)
+        if (answered is None or asked - answered >= SLOW_SECONDS) and now - asked < SLOW_SECONDS:
+            # It was not asked for long, so it cannot be said yet that it does not answer.
+            return Silence(RunnerState.WAITING, f"slow, no answer for {now - asked:.0f} s")
+        return Silence(RunnerState.HANGING, _HANGS)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ComfyUIFleet"]
 
 INTRODUCTION_SECONDS = 0.3
-"""How long servers are waited for, together, that are told of for the first time: most say by then what they are."""
+"""Seconds after which a list is shown without what slow servers are, where there will be another one."""
 
 
 class ComfyUIFleet:
@@ -36,6 +36,7 @@ class ComfyUIFleet:
         clock: All times and waits.
         ca_bundle: Certificates to trust beside the system's.
         timeout: Seconds that a server has for a whole answer.
+        introduction: Seconds that servers are waited for, together, that are told of for the first time.
         log: Keeps a record of each request to a server.
 
     Attributes:
@@ -49,8 +50,10 @@ class ComfyUIFleet:
         *,
         ca_bundle: Path | None = None,
         timeout: float = ANSWER_SECONDS,
+        introduction: float = INTRODUCTION_SECONDS,
         log: RequestLog | None = None,
     ) -> None:
+        self._introduction = introduction
         # One moment for all: the API lists the newest created first, and these keep the order that a person gave.
         since = clock.now()
         self.events = EventHub(clock, self._announce_all)
@@ -114,7 +117,7 @@ class ComfyUIFleet:
         introductions = [asyncio.create_task(box.introduced()) for box in strangers]
         try:
             if introductions:
-                await asyncio.wait(introductions, timeout=INTRODUCTION_SECONDS)
+                await asyncio.wait(introductions, timeout=self._introduction)
         finally:
             for introduction in introductions:
                 introduction.cancel()

@@ -12,7 +12,7 @@ from urllib.parse import quote
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.client import MAX_BODY
 from comfytui.gateway.comfyui.glimpse import GLIMPSE_BYTES, glimpsed_queue
-from comfytui.gateway.comfyui.models import Job, Jobs, read_history, read_jobs, read_queue
+from comfytui.gateway.comfyui.models import MOST, Job, Jobs, read_history, read_jobs, read_queue
 from comfytui.gateway.comfyui.problems import BoxProblem, Garbled, Refused, TooLarge
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ class JobReader:
         self._active_ids: frozenset[str] = frozenset()
         self._running_ids: frozenset[str] = frozenset()
         self._is_long = False
+        self._newest_ids: frozenset[str] = frozenset()
         self.forget()
         self.pause = BRISK_SECONDS
         """Seconds that are to pass after the last reading before the next begins."""
@@ -194,8 +195,9 @@ class JobReader:
 
     def _remember(self, active: Half) -> None:
         if active.is_told:
-            # Those that wait may be out of view next time, unless all are listed.
-            running = (job.id for job in active.jobs if active.is_all or job.status is WorkflowStatus.RUNNING)
+            # Those that wait may be out of view next time, unless the queue is short.
+            is_watched = active.is_all and not self._is_long
+            running = (job.id for job in active.jobs if is_watched or job.status is WorkflowStatus.RUNNING)
             self._active_ids = frozenset(running)
             self._running_ids = frozenset(job.id for job in active.jobs if job.status is WorkflowStatus.RUNNING)
 
@@ -238,14 +240,25 @@ class JobReader:
         try:
             newest = await self._list(ACTIVE)
             self._is_long = not _is_all(newest)
+            is_gapless = self._has_seen_any(newest)
             if not self._is_long:
                 return Half(newest.jobs, is_all=True)
+            if not is_gapless:
+                # A job in between may have been put in front of all others.
+                newest = await self._list(ACTIVE, min(newest.total or MOST, MOST))
+                if _is_all(newest):
+                    return Half(newest.jobs, is_all=True)
             oldest = await (asking or self._list(ACTIVE, NEXT_LIMIT, "asc"))
         finally:
             if asking is not None:
                 asking.cancel()
                 await asyncio.gather(asking, return_exceptions=True)
         return await self._both_ends(newest, oldest)
+
+    def _has_seen_any(self, newest: Jobs) -> bool:
+        """Return True if all jobs created since the last reading are listed, and remember the newest ones."""
+        before, self._newest_ids = self._newest_ids, frozenset(job.id for job in newest.jobs)
+        return not before.isdisjoint(self._newest_ids)
 
     async def _both_ends(self, newest: Jobs, oldest: Jobs) -> Half:
         jobs = {job.id: job for job in (*newest.jobs, *oldest.jobs)}

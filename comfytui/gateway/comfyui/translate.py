@@ -85,11 +85,12 @@ class State:
         return cls(running, remaining - running, unread, ahead)
 
     @property
-    def words(self) -> tuple[str, ...]:
-        """Sentences about its jobs that the history cannot tell."""
-        if self.unread and self.running is not None and self.waiting is not None and self.running + self.waiting:
-            return (*self.unread, f"{self.running + self.waiting} jobs wait or run")
-        return (*self.unread, f"{self.waiting} jobs wait") if (self.waiting or 0) > NEXT else self.unread
+    def queue_words(self) -> tuple[str, ...]:
+        """Sentence about the length of its queue, if the history does not tell it."""
+        running, waiting = self.running or 0, self.waiting or 0
+        if self.unread and running + waiting:
+            return (f"{running + waiting} jobs wait or run",)
+        return (f"{waiting} jobs wait",) if waiting > NEXT else ()
 
 
 def runner_of(
@@ -113,7 +114,7 @@ def runner_of(
             "name": redact_url(server.name),
             "status": RunnerStatus.ACTIVE,
             "endpoint": server.url,
-            "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *state.words),
+            "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *state.unread, *state.queue_words),
             "headers": dict.fromkeys(server.headers, MASK),
             "created_at": first_watched,
             "updated_at": first_watched,
@@ -131,15 +132,17 @@ class Updates:
         self._told: Runner | None = None
         self._changed_at: datetime | None = None
 
-    def dated(self, runner: Runner, now: datetime, *, is_introduced: bool) -> Runner:
+    def dated(self, runner: Runner, state: State, now: datetime, *, is_introduced: bool) -> Runner:
         """Return the runner, updated when anything but the length of its queue was last seen to have changed.
 
         Args:
             runner: The runner as it is told now.
+            state: The state that it is told with.
             now: The time.
             is_introduced: True if its server has said what it is; what is told for the first time has not changed.
         """
-        told = runner.model_copy(update={"queue_running": None, "queue_pending": None})
+        tags = tuple(tag for tag in runner.tags if tag not in state.queue_words)
+        told = runner.model_copy(update={"queue_running": None, "queue_pending": None, "tags": tags})
         if self._told is not None and told != self._told:
             self._changed_at = now
         self._told = told if is_introduced else None

@@ -106,7 +106,7 @@ def _outcome(checkup: Checkup, style: TimeStyle) -> str:
 
 
 def _is_slow(checkup: Checkup) -> bool:
-    return checkup.state in (RunnerState.SLOW, RunnerState.LATE)
+    return checkup.state in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE)
 
 
 def _glyph(checkup: Checkup) -> Span:

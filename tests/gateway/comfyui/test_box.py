@@ -135,7 +135,7 @@ async def test_the_first_contact_is_waited_for_as_long_as_is_bearable(
     await clock.advance(6.9)
     assert not asking.done()
     await clock.advance(0.1)
-    with pytest.raises(RunnerUnreachable, match=r"^accepts connections and does not answer$"):
+    with pytest.raises(RunnerUnreachable, match=r"^slow, no answer for 7 s$"):
         await asking
     server.resume()
     await until(lambda: box._pulse.is_met)
@@ -149,6 +149,14 @@ async def test_numbers_wait_for_the_first_contact(server: ScriptedComfyUI, box: 
     await until(lambda: beats(server) == 1)
     await clock.advance(4)
     assert not asking.done()
+    server.resume()
+    assert (await asking).system.os == "linux"
+
+
+async def test_numbers_are_requested_with_the_heartbeat(server: ScriptedComfyUI, box: Box) -> None:
+    server.hang()
+    asking = asyncio.create_task(box.stats())
+    await until(lambda: beats(server) == 1 and "/system_stats" in server.paths)
     server.resume()
     assert (await asking).system.os == "linux"
 

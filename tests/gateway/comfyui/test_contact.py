@@ -51,18 +51,24 @@ async def test_question_without_answer_is_late_then_slow_then_unanswered(clock: 
         for seconds in (0, 0.1, 20, 1):
             await clock.advance(seconds)
             told.append(contact.silence)
-        assert told == [None, slow(10), slow(30), Silence(RunnerState.WAITING, HANGS)]
+        assert told == [None, slow(10), slow(30), Silence(RunnerState.HANGING, HANGS)]
         contact.answered()
         told.append(contact.silence)
     await clock.advance(1000)
     assert [*told[4:], contact.silence] == [None, None]
 
 
-async def test_first_question_without_answer_is_never_slow(clock: FakeClock) -> None:
+@pytest.mark.parametrize("answered", [False, True])
+async def test_first_question_in_a_while_is_waited_for_half_a_minute(clock: FakeClock, *, answered: bool) -> None:
     contact = Contact(clock)
+    if answered:
+        contact.answered()
+        await clock.advance(100)
     with contact.question():
         await clock.advance(6)
-        assert contact.silence == Silence(RunnerState.WAITING, HANGS)
+        assert contact.silence == Silence(RunnerState.WAITING, "slow, no answer for 6 s")
+        await clock.advance(24)
+        assert contact.silence == Silence(RunnerState.HANGING, HANGS)
 
 
 async def test_failure_lasts_until_the_next_answer(clock: FakeClock) -> None:
@@ -92,7 +98,7 @@ async def test_box_that_hangs_is_slow_and_then_unanswered_and_its_jobs_come_back
     told = await silence_of_both(box)
     assert told in (slow(12), slow(13))
     await clock.advance(23)
-    assert await silence_of_both(box) == Silence(RunnerState.WAITING, HANGS)
+    assert await silence_of_both(box) == Silence(RunnerState.HANGING, HANGS)
     server.resume()
     await until(lambda: box._contact.silence is None)
     assert await seen(box) == [("a", WorkflowStatus.COMPLETED)]

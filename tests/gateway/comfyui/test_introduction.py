@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
 from comfytui.config.servers import Server
+from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS
 from comfytui.gateway.comfyui.translate import runner_id
 from tests.gateway.comfyui.watching import watching
 from tests.support.comfyui import ScriptedComfyUI
@@ -43,3 +44,14 @@ async def test_one_that_hangs_is_waited_for_once(server: ScriptedComfyUI, clock:
         for again in (fleet.list_runners(1, 10, None), fleet.get_runner(runner_id(server.url))):
             async with asyncio.timeout(0.2):
                 await again
+
+
+async def test_slow_one_is_waited_for_as_long_as_a_script_waits(server: ScriptedComfyUI, clock: FakeClock) -> None:
+    server.hang()
+    async with watching(Server(server.url, "gpu"), clock=clock, introduction=30.0) as fleet:
+        listing = asyncio.create_task(fleet.list_runners(1, 10, None))
+        await asyncio.wait({listing}, timeout=2 * INTRODUCTION_SECONDS)
+        assert not listing.done()
+        server.resume()
+        (runner,) = (await listing).runners
+    assert (runner.tags, runner.queue_pending) == (KNOWN, 0)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tests.support.comfyui_jobs import ScriptedJob
 
 ACTIVE = "/api/jobs?status=pending%2Cin_progress&limit=20"
+EVERY = "/api/jobs?status=pending%2Cin_progress&limit="
 OLDEST = "/api/jobs?status=pending%2Cin_progress&limit=10&sort_order=asc"
 RUNNING = "/api/jobs?status=in_progress&limit=5"
 FINISHED = "/api/jobs?status=completed%2Cfailed%2Ccancelled&limit=20"
@@ -138,18 +139,36 @@ def queue_of_370() -> list[ScriptedJob]:
 async def test_long_queue_is_read_at_both_ends() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
         box.put(job("runs", "in_progress", created=MINUTE), *queue_of_370())
+        await reader.read()
+        assert asked(box) == sorted([ACTIVE, f"{EVERY}371", FINISHED])
+        before = box.bytes_out
         reading = await reader.read()
         assert [job.id for job in reading.active.jobs if job.status is WorkflowStatus.RUNNING] == ["runs"]
         ends = [*range(1, 10), *range(351, 371)]
         assert {job.id for job in reading.active.jobs} == {"runs", *(f"w{number}" for number in ends)}
         assert (reading.active.is_all, reading.active.gap) == (False, ("w9", "w351"))
         assert asked(box) == sorted([ACTIVE, OLDEST, FINISHED])
-        assert box.bytes_out < 10_000
+        assert box.bytes_out - before < 10_000
+
+
+async def test_long_queue_is_read_whole_while_jobs_in_between_are_unknown() -> None:
+    async with ScriptedComfyUI() as box, reader_of(box) as reader:
+        box.put(*queue_of_370())
+        box.jobs[200:200] = [job("front", "pending", number=-900, created=MINUTE + 200)]
+        reading = await reader.read()
+        assert "front" in ids(reading)[0]
+        assert reading.active.is_all
+        box.put(*(job(f"new{number}", "pending", number=number, created=MINUTE + number) for number in range(900, 930)))
+        asked(box)
+        assert len((await reader.read()).active.jobs) == 401
+        assert f"{EVERY}401" in asked(box)
 
 
 async def test_running_job_created_amid_a_long_queue_is_found() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
         box.put(*queue_of_370(), job("front", "in_progress", number=-200, created=MINUTE + 200))
+        await reader.read()
+        asked(box)
         jobs = (await reader.read()).active.jobs
         assert [job.id for job in jobs if job.status is WorkflowStatus.RUNNING] == ["front"]
         assert asked(box) == sorted([ACTIVE, OLDEST, RUNNING, FINISHED])
@@ -159,6 +178,8 @@ async def test_what_runs_is_not_asked_for_twice() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
         box.put(*(job(f"w{number}", "pending", number=number, created=MINUTE + number) for number in range(1, 30)))
         box.put(job("runs", "in_progress", created=MINUTE + 1000))
+        await reader.read()
+        asked(box)
         reading = await reader.read()
         assert (len(reading.active.jobs), reading.active.is_all) == (30, True)
         assert asked(box) == sorted([ACTIVE, OLDEST, FINISHED])
@@ -178,8 +199,8 @@ async def test_a_server_that_lists_more_than_was_asked_for_is_cut_short() -> Non
     async with ScriptedServer() as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
         server.on("/api/jobs", json_reply({"jobs": entries, "pagination": {"total": 1}}))
         reading = await reader_with(client).read()
-    for half in (reading.active, reading.finished):
-        assert (len(half.jobs), half.is_all) == (20, False)
+    assert (len(reading.active.jobs), reading.active.is_all) == (1_000, False)
+    assert (len(reading.finished.jobs), reading.finished.is_all) == (20, False)
 
 
 async def test_so_are_a_queue_and_a_history_without_end() -> None:

@@ -57,7 +57,8 @@ def test_a_job_was_updated_at_the_newest_time_known(job: Job, updated: datetime 
 def test_what_could_not_be_read_stands_behind_the_tags() -> None:
     words = "the answer to /queue is larger than 8 MB and was cut off"
     assert runner_of(SERVER, None, START, State(unread=(words,))).tags == ("comfyui", words)
-    assert State.of(371, 0, (words,), 0.0).words == (words, "371 jobs wait or run")
+    state = State.of(371, 0, (words,), 0.0)
+    assert runner_of(SERVER, None, START, state).tags == ("comfyui", words, "371 jobs wait or run")
 
 
 @pytest.mark.parametrize(
@@ -125,13 +126,15 @@ def test_runner_is_updated_when_something_changes_but_its_queue() -> None:
         (None, State(1, 9, ahead=300.0), 0),
         (old, State(0, 0), 0),
         (old, State(1, 3), 0),
-        (new, State(1, 2), 40),
-        (new, State(0, 0), 40),
-        (new, State(0, 0, ahead=300.0), 60),
-        (new, State(1, 0, ahead=300.0), 60),
+        (old, State(1, 9), 0),
+        (old, State(1, 8), 0),
+        (new, State(1, 2), 60),
+        (new, State(0, 0), 60),
+        (new, State(0, 0, ahead=300.0), 80),
+        (new, State(1, 0, ahead=300.0), 80),
     ]
     for second, (stats, state, updated) in enumerate(steps):
         runner = runner_of(SERVER, stats, START, state)
-        runner = updates.dated(runner, at(second * 10), is_introduced=stats is not None)
+        runner = updates.dated(runner, state, at(second * 10), is_introduced=stats is not None)
         assert (runner.created_at, runner.updated_at) == (START, at(updated))
         assert runner.queue_pending == state.waiting

@@ -15,7 +15,7 @@ from comfytui.api.session import Session
 from comfytui.clock import SystemClock
 from comfytui.config.servers import Server
 from comfytui.gateway.comfyui.box import Box
-from comfytui.gateway.comfyui.fleet import ComfyUIFleet
+from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS, ComfyUIFleet
 from comfytui.gateway.events import EventHub
 from comfytui.gateway.transport import GatewayTransport
 from tests.support.clock import FakeClock, settle
@@ -48,10 +48,15 @@ async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 
 
 @asynccontextmanager
 async def watching(
-    *servers: Server, clock: FakeClock, within: float = 5.0, log: RequestLog | None = None
+    *servers: Server,
+    clock: FakeClock,
+    within: float = 5.0,
+    introduction: float = INTRODUCTION_SECONDS,
+    log: RequestLog | None = None,
 ) -> AsyncIterator[ComfyUIFleet]:
     """A fleet of servers."""
-    async with aclosing(ComfyUIFleet(servers, clock, ca_bundle=AUTHORITY, timeout=within, log=log)) as fleet:
+    made = ComfyUIFleet(servers, clock, ca_bundle=AUTHORITY, timeout=within, introduction=introduction, log=log)
+    async with aclosing(made) as fleet:
         yield fleet
 
 

@@ -200,7 +200,7 @@ def test_what_health_is_of_is_the_same_while_its_fields_are() -> None:
 SLOW = Checkup(reachable=True, stats=STATS, words="slow, last answered 12 s ago", state=RunnerState.SLOW)
 
 
-@pytest.mark.parametrize("state", [RunnerState.SLOW, RunnerState.LATE])
+@pytest.mark.parametrize("state", [RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE])
 def test_slow_runner_is_neither_well_nor_away(state: RunnerState) -> None:
     slow = SLOW._replace(state=state)
     assert reach(feed(slow)) == (Span("◔ slow", Role.WAITING),)
