@@ -6,38 +6,28 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from comfytui.config.choices import resolve_switched
+from comfytui.config.precedence import resolve_switched
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import Allowance
     from comfytui.api.request_log import RequestLog
+    from comfytui.backends import Connect
     from comfytui.clock import Clock
-    from comfytui.config.choices import Choices
+    from comfytui.config.precedence import Choices
     from comfytui.config.settings import Settings
     from comfytui.engine.engine import Engine
-    from comfytui.engine.snapshot import Attention, Snapshot
-    from comfytui.sources import Connect
+    from comfytui.engine.protocol import Attention
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.login import Door
+    from comfytui.ratelimit.window import Allowance
     from comfytui.tui.app import ComfyTUI
-    from comfytui.tui.door import Door
-    from comfytui.tui.fleets import OpenFleet, Watch
-    from comfytui.tui.keymap import Keymap
-    from comfytui.tui.setup import Remembers, Setup
-    from comfytui.tui.surroundings import Surroundings
-
-__all__ = [
-    "Profiles",
-    "build_dashboard",
-    "comfyui_dashboard",
-    "demo_dashboard",
-    "hosted_dashboard",
-    "keymap_of",
-    "setup_of",
-]
+    from comfytui.tui.keys.keymap import Keymap
+    from comfytui.tui.services import OpenFleet, Remembers, Setup, Watch
+    from comfytui.tui.terminal.capabilities import Surroundings
 
 
 class Profiles:
-    """The fleets of the API, each with the profile it is watched by; `comfytui.tui.fleets.Fleets` for the dashboard.
+    """The fleets of the API, each with the profile it is watched by; `comfytui.tui.services.Fleets` for the dashboard.
 
     Args:
         choices: What was chosen, profiles among it.
@@ -67,19 +57,19 @@ class Profiles:
 
     def fleet(self, settings: Settings) -> OpenFleet:
         """The fleet that settings are for; it shares its host's allowance with other dashboards of this user."""
-        from comfytui.tui.fleets import OpenFleet
+        from comfytui.tui.services import OpenFleet
 
         key = settings.profile or settings.source
         first = _first(settings, key, self._memory)
         return OpenFleet(key, settings.source, first, partial(self._watch, settings), settings.profile, settings.colour)
 
     def _watch(self, settings: Settings, attention: Attention) -> Watch:
-        from comfytui.api.shared_allowance import SharedAllowance
+        from comfytui.backends import Entrance
         from comfytui.config.paths import budget_files
-        from comfytui.sources import Entrance
-        from comfytui.tui.fleets import Watch
+        from comfytui.ratelimit.shared import SharedAllowance
+        from comfytui.tui.services import Watch
 
-        allowance = SharedAllowance(self._clock, budget_files(), settings.url, log=self._requests)
+        allowance = SharedAllowance(self._clock, budget_files(), settings.url, note=self._requests.note)
         entrance = Entrance(settings, self._clock, allowance, self._requests)
         engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
         return Watch(engine, entrance, allowance.close, entrance.renew if entrance.is_renewable else None)
@@ -104,11 +94,11 @@ def demo_dashboard(
     settings: Settings, runners: int, seed: int, clock: Clock | None = None, setup: Setup | None = None
 ) -> ComfyTUI:
     """The dashboard of a simulated fleet in this very process."""
-    from comfytui.api.allowance import LocalAllowance
     from comfytui.api.request_log import RequestLog
+    from comfytui.backends import demo_source
     from comfytui.clock import SystemClock
-    from comfytui.sources import demo_source
-    from comfytui.tui.door import OpenDoor
+    from comfytui.login import OpenDoor
+    from comfytui.ratelimit.local import LocalAllowance
 
     clock = clock or SystemClock()
     requests, allowance = RequestLog(clock, settings.log_file), LocalAllowance(clock)
@@ -118,12 +108,12 @@ def demo_dashboard(
 
 def comfyui_dashboard(settings: Settings, setup: Setup) -> ComfyTUI:
     """The dashboard of plain ComfyUI servers, by a gateway in this very process."""
-    from comfytui.api.allowance import LocalAllowance
     from comfytui.api.request_log import RequestLog
+    from comfytui.backends import comfyui_source
     from comfytui.clock import SystemClock
     from comfytui.config.paths import request_log
-    from comfytui.sources import comfyui_source
-    from comfytui.tui.door import OpenDoor
+    from comfytui.login import OpenDoor
+    from comfytui.ratelimit.local import LocalAllowance
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
@@ -144,8 +134,7 @@ def build_dashboard(
     """The dashboard of one fleet, ready to run; nothing has been started."""
     from comfytui.config.state import Forgetful
     from comfytui.tui.app import ComfyTUI
-    from comfytui.tui.fleets import OpenFleet, Watch
-    from comfytui.tui.setup import Setup
+    from comfytui.tui.services import OpenFleet, Setup, Watch
 
     setup = setup or Setup(Forgetful())
     key = " ".join(server.url for server in settings.servers) or settings.source
@@ -165,8 +154,8 @@ def setup_of(settings: Settings, around: Surroundings, memory: Remembers) -> Set
         SettingsError: What the configuration says of keys cannot be; the sentence names file and line.
     """
     from comfytui.config.paths import state_dir
-    from comfytui.tui.present.units import TimeStyle
-    from comfytui.tui.setup import Setup
+    from comfytui.render.times import TimeStyle
+    from comfytui.tui.services import Setup
 
     return Setup(
         keymap=keymap_of(settings),
@@ -186,7 +175,7 @@ def keymap_of(settings: Settings) -> Keymap:
     Raises:
         SettingsError: They cannot be; a sentence for each that cannot, in a line of its own, names file and line.
     """
-    from comfytui.tui.keymap import KeymapError, resolve
+    from comfytui.tui.keys.keymap import KeymapError, resolve
 
     keys = settings.keys
     try:
@@ -206,8 +195,8 @@ def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: Allow
 
 def _first(settings: Settings, key: str, memory: Remembers) -> Snapshot:
     """What is known of a fleet before anything was asked: what to look at, and how often."""
-    from comfytui.engine.resources import PageKey
-    from comfytui.engine.snapshot import Attention, Snapshot
+    from comfytui.engine.protocol import Attention, PageKey
+    from comfytui.engine.snapshot import Snapshot
 
     page = PageKey(per_page=_per_page(settings, key, memory))
     return Snapshot(attention=Attention(page=page, wallboard=settings.wallboard), interval=settings.interval)

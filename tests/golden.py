@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.config.state import Forgetful
-from comfytui.tui.setup import Setup
-from comfytui.tui.surroundings import Colours
+from comfytui.tui.services import Setup
+from comfytui.tui.terminal.capabilities import Colours
 from tests.support.pilot import Driven, demo
 
 if TYPE_CHECKING:

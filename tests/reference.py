@@ -13,7 +13,7 @@ from pathlib import Path
 
 from comfytui.cli.commands.keys import bound_commands
 from comfytui.cli.parser import make_parser
-from comfytui.tui.keymap import PRESETS, Keymap, resolve
+from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".github" / "docs"

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comfytui.tui.present.saving import self_contained
+from comfytui.render.export import self_contained
 from tests.support.pilot import demo
 
 FOLDER = Path(__file__).parent.parent / "screenshots"

@@ -11,15 +11,15 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.cli.commands.keys import bound_commands
+from comfytui.cli.exit_codes import ExitStatus
 from comfytui.cli.parser import make_parser
-from comfytui.cli.status import ExitStatus
 from comfytui.config.file import read_config
-from comfytui.config.sections import KeysSection, ProfileSection, ServerSection, TopSection
-from comfytui.engine.query import GRAMMAR
+from comfytui.config.schema import KeysSection, ProfileSection, ServerSection, TopSection
 from comfytui.gateway.app import create_app
-from comfytui.gateway.simulated import SimulatedFleet
-from comfytui.gateway.wire import EXTENSION_FIELDS
-from comfytui.tui.keymap import PRESETS, Keymap, resolve
+from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.serializers import EXTENSION_FIELDS
+from comfytui.query.filter import GRAMMAR
+from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
 from tests.reference import FOLDER, ROOT, render
 from tests.support.clock import FakeClock
 

@@ -7,23 +7,23 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.request_log import RequestLog
-from comfytui.config.choices import Choices, ConfigFile, Flags, Profile, resolve
+from comfytui.backends import Entrance
+from comfytui.config.precedence import Choices, ConfigFile, Flags, Profile, resolve
 from comfytui.config.settings import Keys, Settings, SettingsError
 from comfytui.config.state import Forgetful, State, ViewState
-from comfytui.engine.resources import PageKey
-from comfytui.sources import Entrance
-from comfytui.tui.door import OpenDoor
-from comfytui.tui.keymap import Keymap
-from comfytui.tui.present.units import TimeStyle
-from comfytui.tui.setup import Setup
-from comfytui.tui.surroundings import Colours, surroundings
+from comfytui.engine.protocol import PageKey
+from comfytui.login import OpenDoor
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.render.times import TimeStyle
+from comfytui.tui.keys.keymap import Keymap
+from comfytui.tui.services import Setup
+from comfytui.tui.terminal.capabilities import Colours, surroundings
 from comfytui.wiring import Profiles, build_dashboard, demo_dashboard, hosted_dashboard, keymap_of, setup_of
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
-    from comfytui.engine.resources import RunnerSource
+    from comfytui.engine.protocol import RunnerSource
 
 CONFIG = ConfigFile(
     profiles={

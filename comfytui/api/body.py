@@ -8,27 +8,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
-from comfytui.api.redaction import MASK, redact_text
-from comfytui.api.text import MAX_TEXT, clean
 from comfytui.api.trimming import trim_json
+from comfytui.redaction import MASK, redact_text
+from comfytui.text import MAX_TEXT, clean
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = [
-    "LARGE",
-    "MAX_BODY",
-    "MAX_MESSAGE",
-    "TooLargeError",
-    "as_message",
-    "as_path",
-    "decode",
-    "message_in",
-    "read_json",
-    "silence_in",
-    "unpack",
-    "without_token",
-]
 
 _T = TypeVar("_T")
 

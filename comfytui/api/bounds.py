@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from comfytui.api.text import MAX_TEXT
-
-__all__ = ["MAX_ENTRIES", "Budget"]
+from comfytui.text import MAX_TEXT
 
 MAX_ENTRIES = 64
 """Tags, headers, further fields, or entries of a nested value that are kept."""

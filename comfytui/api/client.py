@@ -8,25 +8,16 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from comfytui.api.allowance import OnSent, Use
 from comfytui.api.errors import InvalidArgument, Unintelligible
 from comfytui.api.events import EVENTS_PATH, RUNNERS_EVENT, RunnerRevisions, parse_revisions
-from comfytui.api.models import (
-    Runner,
-    RunnerPage,
-    RunnerStats,
-    RunnerStatus,
-    Workflow,
-    read_history,
-    read_runner,
-    read_stats,
-)
-from comfytui.api.reader import Reader
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, read_history, read_runner, read_stats
+from comfytui.api.response_cache import Reader
+from comfytui.api.statuses import RunnerStatus
+from comfytui.ratelimit.window import OnSent, Use
 
 if TYPE_CHECKING:
     from comfytui.api.session import Session
 
-__all__ = ["ComfyControlClient"]
 
 MAX_PER_PAGE = 100
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
     from comfytui.clock import Clock
 
-__all__ = ["RENEW_EVERY", "Credentials", "FindToken", "Renewal"]
 
 RENEW_EVERY = 10.0
 """Seconds between two times that a token's source is asked again."""

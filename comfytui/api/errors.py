@@ -24,29 +24,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import COOL_DOWN
+from comfytui.ratelimit.window import COOL_DOWN
 
 if TYPE_CHECKING:
     from comfytui.api.statuses import RunnerState
-
-__all__ = [
-    "BadRequest",
-    "ComfyControlError",
-    "Forbidden",
-    "InvalidArgument",
-    "NotFound",
-    "RateLimited",
-    "RequestError",
-    "ServerError",
-    "SilentRunnerError",
-    "StatusError",
-    "TimedOut",
-    "Unauthorized",
-    "UnexpectedStatus",
-    "Unintelligible",
-    "Unreachable",
-    "status_error",
-]
 
 
 class ComfyControlError(Exception):

@@ -11,22 +11,21 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from comfytui.api.answers import Answer, Wire, explain
-from comfytui.api.connection import Bearer
 from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable, status_error
 from comfytui.api.event_reader import EventStreamError, read_events
+from comfytui.api.headers import retry_after_in
 from comfytui.api.request_log import RequestRecord
-from comfytui.api.retry_after import retry_after_in
+from comfytui.api.response import Answer, Wire, explain
+from comfytui.api.transport import Bearer
 
 if TYPE_CHECKING:
     from httpx_sse import ServerSentEvent
 
-    from comfytui.api.allowance import Allowance, Use
     from comfytui.api.credentials import Credentials
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
+    from comfytui.ratelimit.window import Allowance, Use
 
-__all__ = ["EventConnection"]
 
 _METHOD = "GET"
 # A compressed stream could not be bounded by its bytes.

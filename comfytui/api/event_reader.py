@@ -16,7 +16,6 @@ from comfytui.api.events import HEARTBEAT_SECONDS
 if TYPE_CHECKING:
     from httpx_sse import ServerSentEvent
 
-__all__ = ["MAX_EVENTS_A_SECOND", "MAX_EVENT_BYTES", "SILENCE_SECONDS", "EventStreamError", "read_events"]
 
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 """Seconds without a whole event after which a stream counts as dead, whatever else it sends."""

@@ -21,18 +21,6 @@ from typing import NamedTuple
 
 from comfytui.api.body import read_json
 
-__all__ = [
-    "EVENTS_PATH",
-    "EXTENSIONS_HEADER",
-    "EXTENSION_NAME",
-    "HEARTBEAT_SECONDS",
-    "MAX_RUNNERS_PER_EVENT",
-    "RUNNERS_EVENT",
-    "RunnerRevisions",
-    "parse_revisions",
-    "revisions_body",
-]
-
 EVENTS_PATH = "/v1/events"
 EXTENSIONS_HEADER = "Comfytui-Extensions"
 EXTENSION_NAME = "events"

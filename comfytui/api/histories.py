@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-if TYPE_CHECKING:
-    from comfytui.api.models import Workflow
+_T = TypeVar("_T")
 
-__all__ = ["MAX_HISTORY", "CutHistory"]
 
 MAX_HISTORY = 10
 """Workflows of a history at most (page get-runner-history)."""
 
 
-class CutHistory(tuple["Workflow", ...]):
+class CutHistory(tuple[_T, ...]):
     """A runner's newest workflows, of which more were sent than a history has: the rest was left out."""
 
     __slots__ = ()

@@ -7,15 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from comfytui.api.log_file import LogFile
-from comfytui.api.redaction import redact_text
-from comfytui.api.text import clean
-from comfytui.api.worker import Worker
+from comfytui.files import LogFile
+from comfytui.redaction import redact_text
+from comfytui.text import clean
+from comfytui.threads import Worker
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
 
-__all__ = ["MAX_ENTRIES", "Entry", "Note", "RequestLog", "RequestRecord"]
 
 MAX_ENTRIES = 500
 
@@ -79,7 +78,7 @@ class RequestLog:
 
     Args:
         clock: Its wall clock dates the notes.
-        path: The file, None for none; see `comfytui.api.log_file`.
+        path: The file, None for none; see `comfytui.files`.
     """
 
     def __init__(self, clock: Clock, path: Path | None = None) -> None:

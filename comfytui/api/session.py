@@ -17,10 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httpx
 
-from comfytui.api.allowance import COOL_DOWN, Allowance, LocalAllowance, OnSent, Use
-from comfytui.api.answers import Answer, LargeTurn, Wire, explain, is_hang_up
 from comfytui.api.body import as_path, message_in, silence_in
-from comfytui.api.connection import Bearer, connect
 from comfytui.api.credentials import Credentials
 from comfytui.api.errors import (
     ComfyControlError,
@@ -34,22 +31,24 @@ from comfytui.api.errors import (
     status_error,
 )
 from comfytui.api.events import EXTENSION_NAME, EXTENSIONS_HEADER
+from comfytui.api.headers import ServerClock, retry_after_in
 from comfytui.api.request_log import RequestLog, RequestRecord
-from comfytui.api.retry_after import retry_after_in
-from comfytui.api.server_clock import ServerClock
+from comfytui.api.response import Answer, LargeTurn, Wire, explain, is_hang_up
 from comfytui.api.statuses import RunnerState
-from comfytui.api.worker import Worker
+from comfytui.api.transport import Bearer, connect
 from comfytui.clock import Clock, SystemClock
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import COOL_DOWN, Allowance, OnSent, Use
+from comfytui.threads import Worker
 
 if TYPE_CHECKING:
     from httpx_sse import ServerSentEvent
     from pydantic import SecretStr
 
-    from comfytui.api.allowance import Permit
     from comfytui.api.credentials import Renewal
-    from comfytui.api.reader import Reader
+    from comfytui.api.response_cache import Reader
+    from comfytui.ratelimit.window import Permit
 
-__all__ = ["Session"]
 
 DEFAULT_TIMEOUT = 10.0
 

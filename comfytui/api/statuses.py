@@ -8,9 +8,6 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Self
 
-__all__ = ["LAST_SEEN_RUNNING", "RunnerState", "RunnerStatus", "WorkflowStatus"]
-
-
 LAST_SEEN_RUNNING = "last seen running"
 """Tag of our gateway for a failed workflow that ran when it was last listed, such as before a restart of its server."""
 

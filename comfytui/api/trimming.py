@@ -9,8 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-__all__ = ["CUT", "trim_json"]
-
 CUT = "…"
 """Stands for what was cut: at the end of a list or text, as a last field of an object, or for a nested value."""
 

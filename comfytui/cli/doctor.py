@@ -13,14 +13,14 @@ from comfytui.cli.checks.fleet import Patience, look_at_fleet
 from comfytui.cli.checks.installation import configuration, permissions, versions
 from comfytui.cli.checks.network import Resolver, resolve
 from comfytui.cli.checks.terminal import look_at_clipboard, look_at_terminal, this_terminal
-from comfytui.cli.choosing import choices_for, flags_of
+from comfytui.cli.config_sources import choices_for, flags_of
 from comfytui.cli.output import write_json, write_lines
-from comfytui.cli.threads import LooseThreads
 from comfytui.clock import SystemClock
-from comfytui.config import choices as chosen
+from comfytui.config import precedence as chosen
+from comfytui.config.credentials import end_token_command
 from comfytui.config.paths import find_config_file
-from comfytui.config.secrets import end_token_command
 from comfytui.config.settings import API_URL_VARIABLE, Settings, SettingsError, TokenSources
+from comfytui.threads import LooseThreads
 from comfytui.wiring import keymap_of
 
 if TYPE_CHECKING:
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from comfytui.clock import Clock
-
-__all__ = ["Situation", "examine", "run", "situation_of"]
 
 
 @dataclass(frozen=True, slots=True)

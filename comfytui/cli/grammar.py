@@ -6,8 +6,6 @@ import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-__all__ = ["Command", "Group", "Option", "actions_of", "command_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class Option:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-__all__ = ["enter", "main"]
 
 _INTERRUPTED = 130
 
@@ -49,11 +48,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _ended(argv: Sequence[str] | None) -> int:
-    from comfytui.cli.diagnostics import say
+    from comfytui.cli.exit_codes import ExitStatus
     from comfytui.cli.output import OutputError, PipeClosedError
-    from comfytui.cli.status import ExitStatus
+    from comfytui.cli.progress import say
     from comfytui.config.settings import SettingsError
-    from comfytui.tui.crashes import install_excepthook
+    from comfytui.crash_report import install_excepthook
 
     install_excepthook(say)
     try:
@@ -153,21 +152,21 @@ def _run(args: argparse.Namespace) -> int:
     """Hand over to the command, loading nothing of the others."""
     match args.command:
         case None:
-            from comfytui.cli.dashboard import run
+            from comfytui.cli.commands.dashboard import run
         case "serve":
-            from comfytui.cli.serving import run
+            from comfytui.cli.commands.serve import run
         case "doctor":
             from comfytui.cli.doctor import run
         case "config":
-            from comfytui.cli.configuring import run
+            from comfytui.cli.commands.config import run
         case "keys":
             from comfytui.cli.commands.keys import run
         case "completion":
-            from comfytui.cli.completion import run
+            from comfytui.cli.commands.completion import run
         case "runners" if args.watch:
-            from comfytui.cli.watching import run
+            from comfytui.cli.commands.watch import run
         case "runners":
-            from comfytui.cli.listing import run
+            from comfytui.cli.commands.runners import run
         case _:
-            from comfytui.cli.showing import run
+            from comfytui.cli.commands.runner import run
     return run(args)

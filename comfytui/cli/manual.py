@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from comfytui.cli.grammar import Command, Group, Option
 
-__all__ = ["PAGE", "page", "write"]
 
 PAGE = Path(__file__).parents[1] / "man" / "comfytui.1"
 """Where it is kept; the wheel has it in `share/man/man1`, too."""

@@ -16,23 +16,6 @@ from comfytui.config.settings import (
     MAX_PER_PAGE,
 )
 
-__all__ = [
-    "MAX_PORT",
-    "add_config_option",
-    "add_fleet_options",
-    "add_format_options",
-    "add_interval_option",
-    "add_ordering_options",
-    "add_page_options",
-    "add_source_options",
-    "add_waiting_option",
-    "any_number",
-    "file_path",
-    "named_servers",
-    "seconds",
-    "whole_number",
-]
-
 MAX_PORT = 65535
 
 _ABSENT = argparse.SUPPRESS

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from _typeshed import SupportsWrite
 
-__all__ = ["make_parser"]
 
 _EPILOG = """\
 The token is read from COMFYCONTROL_API_TOKEN, else from the token source of the profile, else from the output of

@@ -10,24 +10,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from comfytui.private import HOMELESS, PRIVATE, make_directory
-
-__all__ = [
-    "APP",
-    "RUNTIME_PLACE",
-    "SHARED_PLACES",
-    "budget_files",
-    "config_dir",
-    "config_file",
-    "exists",
-    "exposure",
-    "find_config_file",
-    "is_homeless",
-    "make_private",
-    "request_log",
-    "shown",
-    "state_dir",
-]
+from comfytui.files import HOMELESS, PRIVATE
 
 APP = "comfytui"
 
@@ -96,18 +79,6 @@ def find_config_file(given: Path | None) -> Path | None:
         return given
     usual = config_file()
     return usual if exists(usual) else None
-
-
-def make_private(directory: Path) -> Path:
-    """Make the directory, and those above it that are missing, for this user alone, and return it.
-
-    Raises:
-        OSError: It cannot be made, or is another user's.
-    """
-    make_directory(directory)
-    if _mode(directory) != PRIVATE:
-        directory.chmod(PRIVATE)
-    return directory
 
 
 def exists(path: Path) -> bool:

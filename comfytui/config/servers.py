@@ -6,16 +6,14 @@ import ipaddress
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
-from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from comfytui.config.settings import SettingsError, discreet_repr, is_number
+from comfytui.config.settings import Server, SettingsError, is_number
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["LOCAL_SERVER", "Server", "address_of", "named_server", "servers_of", "split_addresses"]
 
 LOCAL_SERVER = "http://127.0.0.1:8188"
 """Where ComfyUI listens unless it is told otherwise."""
@@ -26,23 +24,6 @@ _PORT_ALONE = re.compile(r":?[0-9]+")
 _PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _EXPECTED = "expected http:// or https:// and a host, with a port if need be, such as http://gpu2:8188"
-
-
-class Server(NamedTuple):
-    """A ComfyUI server to be watched.
-
-    Attributes:
-        url: Its address, normalised and without a user or a password.
-        name: What people call it.
-        headers: What is sent along with every request to it.
-    """
-
-    url: str
-    name: str
-    headers: Mapping[str, SecretStr] = MappingProxyType({})
-
-    def __repr__(self) -> str:
-        return discreet_repr(self, "headers")
 
 
 def split_addresses(texts: Iterable[str]) -> tuple[str, ...]:

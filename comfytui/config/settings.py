@@ -10,28 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from comfytui.config.servers import Server
+    from pydantic import SecretStr
 
-__all__ = [
-    "API_URL",
-    "API_URL_VARIABLE",
-    "COLOURS",
-    "DEFAULT_INTERVAL",
-    "DEFAULT_PER_PAGE",
-    "DEFAULT_RUNNERS",
-    "DEFAULT_TIMEOUT",
-    "MAX_PER_PAGE",
-    "PRESETS",
-    "Keys",
-    "Settings",
-    "SettingsError",
-    "TokenSources",
-    "api_url",
-    "discreet_repr",
-    "host_of",
-    "is_api_url",
-    "is_number",
-]
 
 API_URL = "https://api.comfycontrol.app"
 """Where the hosted API is (page api)."""
@@ -59,6 +39,23 @@ _NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?")
 
 class SettingsError(Exception):
     """A setting that cannot be used; its text is one sentence that says which and what was expected."""
+
+
+class Server(NamedTuple):
+    """A ComfyUI server to be watched.
+
+    Attributes:
+        url: Its address, normalised and without a user or a password.
+        name: What people call it.
+        headers: What is sent along with every request to it.
+    """
+
+    url: str
+    name: str
+    headers: Mapping[str, SecretStr] = MappingProxyType({})
+
+    def __repr__(self) -> str:
+        return discreet_repr(self, "headers")
 
 
 def discreet_repr(record: _Record, *hidden: str) -> str:

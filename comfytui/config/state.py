@@ -14,10 +14,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from comfytui.config.files import cause, replace_file
 from comfytui.config.paths import shown, state_dir
-
-__all__ = ["MAX_VIEWS", "Forgetful", "Loaded", "Memory", "State", "StateFile", "ViewState", "state_file"]
+from comfytui.files import cause, replace_file
 
 MAX_VIEWS = 32
 """Of so many fleets the view is kept."""

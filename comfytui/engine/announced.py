@@ -7,14 +7,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from comfytui.api.events import HEARTBEAT_SECONDS
-from comfytui.engine.resources import MAX_WHOLE_RUNNERS, HistoryKey, PageKey, RunnerKey, StatsKey
+from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, HistoryKey, PageKey, RunnerKey, StatsKey
 
 if TYPE_CHECKING:
     from comfytui.api.events import RunnerRevisions
-    from comfytui.engine.resources import Resource
-    from comfytui.engine.snapshot import Attention, Snapshot
+    from comfytui.engine.protocol import Attention, Resource
+    from comfytui.engine.snapshot import Snapshot
 
-__all__ = ["MAX_AGE", "MAX_PAGE_AGE", "Announced", "in_view", "is_of_another"]
 
 MAX_PAGE_AGE = 30.0
 """Seconds for which a stream vouches for a page: a gateway watches the servers of a page for a minute."""

@@ -10,18 +10,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from comfytui.engine.checkup import Checkup, silent
 from comfytui.engine.feed import Feed, ProblemKind
-from comfytui.engine.folding import fold_failure, with_history, with_stats
-from comfytui.engine.resources import HistoryKey, StatsKey
+from comfytui.engine.protocol import HistoryKey, StatsKey
+from comfytui.engine.reducer import fold_failure, with_history, with_stats
+from comfytui.engine.snapshot import Checkup, silent
 
 if TYPE_CHECKING:
     from comfytui.api.errors import SilentRunnerError
-    from comfytui.engine.departures import Seen
-    from comfytui.engine.resources import Resource
+    from comfytui.engine.protocol import Resource
+    from comfytui.engine.reducer import Seen
     from comfytui.engine.snapshot import Snapshot
-
-__all__ = ["fold_contact", "fold_silent_runner"]
 
 
 def fold_contact(snapshot: Snapshot, resource: Resource, seen: Seen) -> Snapshot:

@@ -10,36 +10,29 @@ from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
-from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.errors import ComfyControlError
-from comfytui.engine.actions import Attend, ChangeInterval, Reconnect, Refresh
+from comfytui.clock import Drift
 from comfytui.engine.announced import Announced, in_view, is_of_another
-from comfytui.engine.asking import Errand, answered, ask, failed
-from comfytui.engine.departures import Seen
-from comfytui.engine.drift import Drift
-from comfytui.engine.flights import Flights
-from comfytui.engine.folding import attend, repace
+from comfytui.engine.broadcast import Newest
+from comfytui.engine.fetch import Errand, Flights, answered, ask, failed
+from comfytui.engine.intervals import ALONG, BATCH_LASTS, JITTER, bearable, sweep
 from comfytui.engine.listener import Listener
 from comfytui.engine.outlook import Standing
-from comfytui.engine.pacing import ALONG, BATCH_LASTS, JITTER, bearable, sweep
 from comfytui.engine.planner import attended, is_beat, plan
-from comfytui.engine.recovery import aged, confirmed, forget_problems, with_spending
-from comfytui.engine.resources import PageKey, StatsKey
+from comfytui.engine.protocol import Attend, ChangeInterval, PageKey, Reconnect, Refresh, StatsKey
+from comfytui.engine.reducer import Seen, aged, attend, confirmed, forget_problems, repace, with_spending
 from comfytui.engine.rotating import Round
-from comfytui.engine.snapshot import Snapshot
-from comfytui.engine.subscription import Newest
-from comfytui.engine.whole import front
+from comfytui.engine.snapshot import Snapshot, front
 from comfytui.engine.wishes import Wishes
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import Use
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import Allowance
     from comfytui.clock import Clock
-    from comfytui.engine.actions import Action
     from comfytui.engine.planner import Ask, Plan
-    from comfytui.engine.resources import Resource, RunnerSource
-    from comfytui.engine.snapshot import Attention
+    from comfytui.engine.protocol import Action, Attention, Resource, RunnerSource
+    from comfytui.ratelimit.window import Allowance
 
-__all__ = ["MIN_INTERVAL", "Engine"]
 
 MIN_INTERVAL = 1.0
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Generic, NamedTuple, TypeVar
 
-__all__ = ["Feed", "Freshness", "Problem", "ProblemKind"]
+from comfytui.api import errors
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -99,3 +100,55 @@ class Feed(Generic[T_co]):
             return Freshness.WAITING
         age = now - self.fetched_on
         return Freshness.LATE if age > LATE_AFTER_INTERVALS * interval else Freshness.LIVE
+
+
+_KINDS: Mapping[type, ProblemKind] = {
+    errors.InvalidArgument: ProblemKind.REFUSED,
+    errors.Unreachable: ProblemKind.UNREACHABLE,
+    errors.TimedOut: ProblemKind.TIMED_OUT,
+    errors.Unintelligible: ProblemKind.UNINTELLIGIBLE,
+    errors.BadRequest: ProblemKind.BAD_REQUEST,
+    errors.Unauthorized: ProblemKind.UNAUTHORIZED,
+    errors.Forbidden: ProblemKind.FORBIDDEN,
+    errors.NotFound: ProblemKind.NOT_FOUND,
+    errors.RateLimited: ProblemKind.RATE_LIMITED,
+    errors.ServerError: ProblemKind.SERVER,
+    errors.ComfyControlError: ProblemKind.UNEXPECTED,
+}
+
+
+def problem_of(
+    error: errors.ComfyControlError,
+    previous: Problem | None,
+    now_utc: datetime,
+    next_try: float,
+    *,
+    tried_on: float,
+    streak: int,
+) -> Problem:
+    """Describe a failed try.
+
+    Args:
+        error: What was raised; a class the tree does not name counts as its nearest named ancestor.
+        previous: The problem of the try before, None if that succeeded or there was none.
+        now_utc: When the failure was seen, in UTC.
+        next_try: When the thing is asked next, on the engine's monotonic clock.
+        tried_on: When the failure was seen, on that clock.
+        streak: Which failure in a row it is since anything at all last succeeded, 1 for the first.
+    """
+    return Problem(
+        kind=_kind_of(error),
+        message=error.message if isinstance(error, errors.RequestError) else str(error),
+        status=error.status if isinstance(error, errors.StatusError) else None,
+        since=previous.since if previous is not None else now_utc,
+        failures=previous.failures + 1 if previous is not None else 1,
+        next_try=next_try,
+        tried_on=tried_on,
+        streak=streak,
+    )
+
+
+def _kind_of(error: errors.ComfyControlError) -> ProblemKind:
+    if isinstance(error, errors.SilentRunnerError):
+        return ProblemKind.RUNNER_SILENT if error.state.is_silent else ProblemKind.RUNNER_PARTIAL
+    return next(_KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in _KINDS)

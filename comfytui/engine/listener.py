@@ -15,14 +15,13 @@ from comfytui.api.errors import (
     UnexpectedStatus,
     Unintelligible,
 )
-from comfytui.engine.pacing import MAX_BACK_OFF
+from comfytui.engine.intervals import MAX_BACK_OFF
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.engine.announced import Announced
-    from comfytui.engine.resources import RunnerSource
+    from comfytui.engine.protocol import RunnerSource
 
-__all__ = ["REFUSED_SECONDS", "SETTLE_SECONDS", "STEADY_SECONDS", "Listener"]
 
 SETTLE_SECONDS = 1.0
 """Seconds after the first answer in which the screen is filled rather than a stream opened."""

@@ -7,8 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.api.allowance import KEPT_FOR_WISHES, MARGIN
-from comfytui.engine.pacing import (
+from comfytui.engine.intervals import (
     ALONG,
     BATCH_LASTS,
     BATCHES_APART,
@@ -18,17 +17,17 @@ from comfytui.engine.pacing import (
     PAGES_APART,
     room_at,
 )
-from comfytui.engine.resources import PageKey
+from comfytui.engine.protocol import PageKey
 from comfytui.engine.rotating import Round, all_along, burst_of, lacks_any
+from comfytui.ratelimit.window import KEPT_FOR_WISHES, MARGIN
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import Use
     from comfytui.engine.feed import Feed
-    from comfytui.engine.pacing import Burst
-    from comfytui.engine.resources import Resource
+    from comfytui.engine.intervals import Burst
+    from comfytui.engine.protocol import Resource
     from comfytui.engine.snapshot import Snapshot
+    from comfytui.ratelimit.window import Use
 
-__all__ = ["Outlook", "Standing", "look_out"]
 
 # Seconds after a request in which others go along with it.
 _BURST = 0.05

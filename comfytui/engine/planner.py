@@ -6,21 +6,19 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from comfytui.api.allowance import KEPT_FOR_WISHES, Use
 from comfytui.engine.announced import is_of_another
-from comfytui.engine.departures import is_gone
+from comfytui.engine.intervals import STATS_EVERY, room_at, room_by_time
 from comfytui.engine.outlook import look_out
-from comfytui.engine.pacing import STATS_EVERY, room_at, room_by_time
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
+from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey
+from comfytui.engine.reducer import is_gone
 from comfytui.engine.rotating import next_turn
 from comfytui.engine.sweeping import next_swept
+from comfytui.ratelimit.window import KEPT_FOR_WISHES, Use
 
 if TYPE_CHECKING:
     from comfytui.engine.outlook import Outlook, Standing
-    from comfytui.engine.resources import Resource
-    from comfytui.engine.snapshot import Attention, Snapshot
-
-__all__ = ["Ask", "Plan", "attended", "is_beat", "plan"]
+    from comfytui.engine.protocol import Attention, Resource
+    from comfytui.engine.snapshot import Snapshot
 
 
 class Ask(NamedTuple):

@@ -6,18 +6,18 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from comfytui.api.allowance import Use
-from comfytui.engine.departures import departed_since, is_gone
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.pacing import CHECK_EVERY, EARLY, MAX_BACK_OFF, room_by_time, rotation_burst
-from comfytui.engine.resources import HistoryKey, StatsKey
+from comfytui.engine.intervals import CHECK_EVERY, EARLY, MAX_BACK_OFF, room_by_time, rotation_burst
+from comfytui.engine.protocol import HistoryKey, StatsKey
+from comfytui.engine.reducer import departed_since, is_gone
+from comfytui.ratelimit.window import Use
 
 if TYPE_CHECKING:
+    from comfytui.engine.intervals import Burst
     from comfytui.engine.outlook import Outlook
-    from comfytui.engine.pacing import Burst
-    from comfytui.engine.snapshot import Attention, Snapshot
+    from comfytui.engine.protocol import Attention
+    from comfytui.engine.snapshot import Snapshot
 
-__all__ = ["Round", "Turn", "all_along", "burst_of", "lacks_any", "next_turn"]
 
 _Rotated: TypeAlias = HistoryKey | StatsKey
 

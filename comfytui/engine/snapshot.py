@@ -3,55 +3,37 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from itertools import pairwise
 from types import MappingProxyType
-from typing import TYPE_CHECKING, NamedTuple, Never, assert_never
+from typing import TYPE_CHECKING, NamedTuple, Never, TypeVar, assert_never
 
-from comfytui.api.allowance import Spending
+from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Feed
-from comfytui.engine.pacing import list_pace, pace, stats_pace
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
-from comfytui.engine.whole import page_keys, worst
+from comfytui.engine.intervals import list_pace, pace, stats_pace
+from comfytui.engine.protocol import (
+    MAX_WHOLE_RUNNERS,
+    WHOLE_PER_PAGE,
+    Attention,
+    HistoryKey,
+    PageKey,
+    RunnerKey,
+    StatsKey,
+)
+from comfytui.ratelimit.window import Spending
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
-    from comfytui.api.models import Runner, RunnerPage, Workflow
-    from comfytui.engine.checkup import Checkup
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+    from comfytui.api.statuses import RunnerStatus
     from comfytui.engine.feed import Problem
-    from comfytui.engine.resources import Resource
+    from comfytui.engine.protocol import Resource
 
-__all__ = ["Attention", "Departure", "Snapshot"]
 
 DEFAULT_INTERVAL = 5.0
 
 _NEVER_ASKED: Feed[Never] = Feed()
-
-
-class Attention(NamedTuple):
-    """What the person looks at: the engine polls this, and nothing that is out of sight.
-
-    Attributes:
-        page: The page of the list in view; of a whole list only the status of it matters here.
-        runner_id: The runner under the cursor, None where there is none.
-        paused: Whether polling is halted; what was never asked, and `Refresh`, is still asked once.
-        visible: The ids of the runners in view, top to bottom: their histories are asked in rotation, and where none of
-            those is due they are checked.
-        unchecked: The ids of runners whose reachability filter or order ask for, in view or not: they are checked in
-            turn with those histories.
-        focused: Whether the terminal has the focus, as far as it says so; without it polling slows down.
-        wallboard: Whether polling goes on as fast without the focus.
-        whole: Whether all pages are wanted, because the list is filtered or sorted here.
-    """
-
-    page: PageKey = PageKey()
-    runner_id: str | None = None
-    paused: bool = False
-    visible: tuple[str, ...] = ()
-    unchecked: tuple[str, ...] = ()
-    focused: bool = True
-    wallboard: bool = False
-    whole: bool = False
 
 
 class Departure(NamedTuple):
@@ -175,3 +157,194 @@ class Snapshot(NamedTuple):
                 return self.checkup(runner_id)
             case _:
                 assert_never(resource)
+
+
+K = TypeVar("K")
+
+# What is answered this many times later than answers usually take was asked after what it is compared with.
+_SLACK = 2.0
+
+WHOLE_PAGES = MAX_WHOLE_RUNNERS // WHOLE_PER_PAGE
+"""Pages of a whole list, beyond which nothing is loaded."""
+
+
+def front(attention: Attention) -> PageKey:
+    """The page that stands for the list while nothing is known of it."""
+    return _whole_key(1, attention.page.status) if attention.whole else attention.page
+
+
+def is_of_list(attention: Attention, key: PageKey) -> bool:
+    """Whether the list in view may be made of this page."""
+    if not attention.whole:
+        return key == attention.page
+    return key.page <= WHOLE_PAGES and key == _whole_key(key.page, attention.page.status)
+
+
+def page_keys(attention: Attention, total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]) -> list[PageKey]:
+    """The pages that the list in view is made of, in order, as far as is known."""
+    return whole_keys(attention.page.status, total, pages) if attention.whole else [attention.page]
+
+
+def whole_keys(
+    status: RunnerStatus | None, total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]
+) -> list[PageKey]:
+    """The pages that hold all runners of a status, in order, as far as is known: at least one, at most WHOLE_PAGES.
+
+    Where no total is told they are all up to the first that has nothing in it, or was not answered yet.
+    """
+    if total is not None:
+        return [*_whole_keys(_pages_of(total), status)]
+    keys = []
+    for page in range(1, WHOLE_PAGES + 1):
+        keys.append(_whole_key(page, status))
+        if _is_end(pages.get(keys[-1], Feed()).value):
+            break
+    return keys
+
+
+def last_page(keys: Sequence[PageKey], total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]) -> int | None:
+    """How many pages hold all runners, given those of `whole_keys`; None where that is not known."""
+    is_known = total is not None or pages.get(keys[-1], Feed()).value is not None
+    return len(keys) if is_known else None
+
+
+def worst(feeds: Iterable[Feed[RunnerPage]]) -> Feed[RunnerPage]:
+    """The feed that tells how far a list may be trusted.
+
+    It is the one that has failed for longest, else of those that were answered the one answered longest ago: what is
+    loaded is live while the rest is loading. An empty one where nothing was ever answered.
+    """
+    feeds = tuple(feeds)
+    failed = [(feed.problem.since, place) for place, feed in enumerate(feeds) if feed.problem is not None]
+    if failed:
+        return feeds[min(failed)[1]]
+    answered = [(feed.fetched_on, place) for place, feed in enumerate(feeds) if feed.fetched_on is not None]
+    return feeds[min(answered)[1]] if answered else Feed()
+
+
+def outdated(answers: Mapping[K, tuple[float, RunnerPage]]) -> list[K]:
+    """Return the pages that were answered before the list last changed, in their order.
+
+    Pages are cut by position, so a runner deleted between two answers is followed by another that is in neither. The
+    total tells of that: where it is another than in the answer before, all pages from before must be asked again.
+
+    Args:
+        answers: Each page, and when it was answered.
+    """
+    totals = {page: total_of(answer) for page, (_, answer) in answers.items()}
+    if len({*totals.values()} - {None}) <= 1:
+        return []
+    by_time = sorted((page for page in answers if totals[page] is not None), key=lambda page: answers[page][0])
+    changed_at = max(answers[later][0] for earlier, later in pairwise(by_time) if totals[earlier] != totals[later])
+    # Of answers of the same moment it is not known which came first.
+    newest = {None, totals[by_time[-1]]}
+    return [page for page, (moment, _) in answers.items() if moment < changed_at or totals[page] not in newest]
+
+
+def outdated_keys(feeds: Mapping[PageKey, Feed[RunnerPage]]) -> list[PageKey]:
+    """Return which pages of a whole list were answered before the list last changed, in their order."""
+    return outdated({key: (feed.fetched_on or 0.0, feed.value) for key, feed in feeds.items() if feed.value})
+
+
+def sure_on(moments: Collection[float], response_time: float) -> float:
+    """Return the moment since which all pages were asked: what is in none of them since before then is gone.
+
+    A single page is sure at once. Of several, a runner that moves from one to another may be in neither for a while.
+
+    Args:
+        moments: When each page was answered; minus infinity if never.
+        response_time: Seconds that answers take.
+    """
+    return math.inf if len(moments) == 1 else min(moments) - _SLACK * response_time
+
+
+def total_of(page: RunnerPage) -> int | None:
+    """Return the total that a page tells, or None if it tells none."""
+    # Beyond the last page some APIs say that there is nothing at all.
+    return page.total if page.total or page.runners or page.unreadable else None
+
+
+def merged(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:
+    """Return the runners of pages that were answered at these moments, each once: where the newest page has it."""
+    index_of: dict[str, int] = {}
+    for index in sorted(range(len(pages)), key=lambda index: pages[index][1], reverse=True):
+        for runner in pages[index][0].runners:
+            index_of.setdefault(runner.id, index)
+    placed = ((index, runner) for index, (page, _) in enumerate(pages) for runner in page.runners)
+    return tuple(runner for index, runner in placed if index_of[runner.id] == index)
+
+
+@lru_cache(maxsize=16)
+def _whole_keys(pages: int, status: RunnerStatus | None) -> tuple[PageKey, ...]:
+    """The first pages; made once, for they are asked for many times a second."""
+    return tuple(_whole_key(page, status) for page in range(1, pages + 1))
+
+
+def _whole_key(page: int, status: RunnerStatus | None) -> PageKey:
+    return PageKey(page, WHOLE_PER_PAGE, status)
+
+
+def _pages_of(total: int) -> int:
+    return min(max(1, -(-total // WHOLE_PER_PAGE)), WHOLE_PAGES)
+
+
+def _is_end(page: RunnerPage | None) -> bool:
+    return page is None or not (page.runners or page.unreadable)
+
+
+T = TypeVar("T")
+
+# Answer times within this factor of each other, or all below this many seconds, are as good as the same.
+_SAME_FACTOR = 2.0
+_SAME_BELOW = 0.05
+
+
+class Checkup(NamedTuple):
+    """What the newest check of a runner found.
+
+    Attributes:
+        reachable: Whether the runner answered.
+        latency: Seconds that its answer took, None where it gave none. Kept as it was while that hardly changes.
+        stats: What its machine last said, even where it does not answer any more; None before it ever did.
+        words: Why it could not be reached, in the API's words; empty where it could.
+        since: When that was first found, in UTC; None where it could be reached.
+        state: State of a runner without a usable answer, from a gateway that asks the runner itself for everything;
+            else None.
+    """
+
+    reachable: bool
+    latency: float | None = None
+    stats: RunnerStats | None = None
+    words: str = ""
+    since: datetime | None = None
+    state: RunnerState | None = None
+
+
+def answering(old: Checkup | None, stats: RunnerStats, took: float) -> Checkup:
+    """The runner answered after so many seconds; the old checkup itself where that is nothing new."""
+    before = old.latency if old is not None else None
+    latency = before if before is not None and _is_steady(before, took) else took
+    return _kept(old, Checkup(reachable=True, latency=latency, stats=_kept(old.stats if old else None, stats)))
+
+
+def unreachable(old: Checkup | None, words: str, at: datetime) -> Checkup:
+    """The runner did not answer at this moment in UTC; the old checkup itself where that is nothing new."""
+    if old is None:
+        return Checkup(reachable=False, words=words, since=at)
+    return _kept(old, Checkup(reachable=False, stats=old.stats, words=words, since=old.since or at))
+
+
+def silent(old: Checkup | None, state: RunnerState, reason: str, at: datetime) -> Checkup:
+    """Return the checkup of a runner without a usable answer at this moment in UTC."""
+    stats = old.stats if old else None
+    if state in (RunnerState.HANGING, RunnerState.UNREACHABLE):
+        return unreachable(old, reason, at)._replace(state=state)
+    return _kept(old, Checkup(reachable=True, stats=stats, words=reason, state=state))
+
+
+def _is_steady(before: float, took: float) -> bool:
+    return max(before, took) < _SAME_BELOW or before / _SAME_FACTOR <= took <= before * _SAME_FACTOR
+
+
+def _kept(old: T | None, new: T) -> T:
+    return old if old is not None and old == new else new

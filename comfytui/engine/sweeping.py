@@ -5,19 +5,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.api.allowance import KEPT_FOR_WISHES, WINDOW
-from comfytui.engine.pacing import room_by_time
-from comfytui.engine.whole import outdated_keys
+from comfytui.engine.intervals import room_by_time
+from comfytui.engine.snapshot import outdated_keys
+from comfytui.ratelimit.window import KEPT_FOR_WISHES, WINDOW
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from comfytui.engine.feed import Feed
     from comfytui.engine.outlook import Standing
-    from comfytui.engine.resources import PageKey
+    from comfytui.engine.protocol import PageKey
     from comfytui.engine.snapshot import Snapshot
 
-__all__ = ["MAX_SWEPT", "Swept", "next_swept"]
 
 MAX_SWEPT = 4
 """Pages of a whole list under way at once: connections are few, and key presses need some."""

@@ -8,9 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from comfytui.engine.resources import Resource
-
-__all__ = ["Wishes"]
+    from comfytui.engine.protocol import Resource
 
 
 class Wishes:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import TYPE_CHECKING
 
-from comfytui.api.events import HEARTBEAT_SECONDS, MAX_RUNNERS_PER_EVENT
+from starlette.responses import StreamingResponse
+
+from comfytui.api.events import HEARTBEAT_SECONDS, MAX_RUNNERS_PER_EVENT, RUNNERS_EVENT, revisions_body
 
 if TYPE_CHECKING:
+    from starlette.types import Message, Send
+
     from comfytui.api.events import RunnerRevisions
     from comfytui.clock import Clock
 
-__all__ = ["COALESCE_SECONDS", "MAX_STREAMS", "EventHub"]
 
 MAX_STREAMS = 64
 """Streams that are open at most; further clients are left to polling."""
@@ -132,3 +136,47 @@ class _Stream:
         finally:
             news.cancel()
             timer.cancel()
+
+
+MEDIA_TYPE = "text/event-stream"
+
+SEND_SECONDS = 30.0
+"""Seconds that a client may take to make room for one event."""
+
+# nginx would hold events back until its buffer is full.
+_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+_HEARTBEAT = b"event: heartbeat\ndata: {}\n\n"
+
+
+class EventStreamResponse(StreamingResponse):
+    """Event stream of one client.
+
+    Args:
+        hub: Announces revisions.
+    """
+
+    def __init__(self, hub: EventHub) -> None:
+        super().__init__(_frames(hub), headers=_HEADERS, media_type=MEDIA_TYPE)
+
+    async def stream_response(self, send: Send) -> None:
+        """Send events; a client that makes no room for one within SEND_SECONDS is dropped."""
+
+        async def send_in_time(message: Message) -> None:
+            async with asyncio.timeout(SEND_SECONDS):
+                await send(message)
+
+        try:
+            await super().stream_response(send_in_time)
+        except TimeoutError:
+            # The server closes a connection whose response was left incomplete.
+            return
+
+
+async def _frames(hub: EventHub) -> AsyncIterator[bytes]:
+    async for revisions in hub.listen():
+        yield _frame(revisions) if revisions else _HEARTBEAT
+
+
+def _frame(revisions: tuple[RunnerRevisions, ...]) -> bytes:
+    data = json.dumps([revisions_body(each) for each in revisions], separators=(",", ":"))
+    return f"event: {RUNNERS_EVENT}\ndata: {data}\n\n".encode()

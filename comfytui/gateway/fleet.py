@@ -5,11 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
-    from comfytui.api.statuses import RunnerState
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+    from comfytui.api.statuses import RunnerState, RunnerStatus
     from comfytui.gateway.events import EventHub
-
-__all__ = ["Fleet", "RunnerUnreachable", "UnknownRunner"]
 
 
 class UnknownRunner(LookupError):

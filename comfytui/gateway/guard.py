@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from uvicorn.config import Config
     from uvicorn.server import ServerState
 
-__all__ = ["BACKLOG", "Connections", "guarded", "report_errors"]
 
 BACKLOG = 64
 """Connections that are accepted at once at most, and may need a descriptor beyond the limit for a moment."""

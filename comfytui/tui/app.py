@@ -7,20 +7,20 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 from textual import events, on
 from textual.command import CommandPalette
 
-from comfytui.engine.actions import ChangeInterval, Refresh
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import Where
-from comfytui.tui.filters import filters_for
-from comfytui.tui.keys import shown
-from comfytui.tui.messages import Arrived, OpenedRunner, OpenedWorkflow, Wished
-from comfytui.tui.present.header import interval_words
-from comfytui.tui.present.units import TimeStyle
+from comfytui.engine.protocol import ChangeInterval, Refresh
+from comfytui.render.chrome import interval_words
+from comfytui.render.times import TimeStyle
+from comfytui.tui.fleet_session import WatchingApp
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import Where
+from comfytui.tui.keys.names import shown
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.screens.dashboard import DashboardScreen
-from comfytui.tui.terminal import Terminal
-from comfytui.tui.themes import NAMES, themes_for
-from comfytui.tui.watching import WatchingApp
-from comfytui.tui.wire import Wire
+from comfytui.tui.screens.messages import Arrived, OpenedRunner, OpenedWorkflow, Wished
+from comfytui.tui.terminal.driver import Terminal
+from comfytui.tui.terminal.filters import filters_for
+from comfytui.tui.terminal.screen_diff import Wire
+from comfytui.tui.theme.themes import NAMES, themes_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,10 +34,8 @@ if TYPE_CHECKING:
 
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
-    from comfytui.tui.fleets import OpenFleet
-    from comfytui.tui.setup import Setup
+    from comfytui.tui.services import OpenFleet, Setup
 
-__all__ = ["ComfyTUI"]
 
 _FRAME_FIRST = 0.001
 

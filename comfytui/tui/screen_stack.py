@@ -9,7 +9,7 @@ from textual.await_complete import AwaitComplete
 from textual.errors import NoWidget
 from textual.screen import Screen
 
-from comfytui.tui.typed import TypedAheadApp
+from comfytui.tui.keys.type_ahead import TypedAheadApp
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from textual.message import Message
 
-__all__ = ["OwnScreen", "ScreenStackApp"]
 
 T = TypeVar("T")
 Result = TypeVar("Result")

@@ -4,9 +4,8 @@ import pytest
 
 from comfytui.api.bounds import MAX_ANSWER_TEXT, MAX_ENTRIES, MAX_ITEM_TEXT
 from comfytui.api.histories import MAX_HISTORY, CutHistory
-from comfytui.api.models import Runner, RunnerPage, read_history, read_runner
-from comfytui.api.stats import read_stats
-from comfytui.api.text import MAX_TEXT
+from comfytui.api.models import Runner, RunnerPage, read_history, read_runner, read_stats
+from comfytui.text import MAX_TEXT
 from tests.support.hostile import Json, decent_history, decent_runner
 
 CUT = f"… more than {MAX_ENTRIES}"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.api.allowance import ALONE
+from comfytui.ratelimit.window import ALONE
 
 WINDOW = 2.0
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from comfytui.api.request_log import RequestLog
 from comfytui.api.session import Session
-from comfytui.api.shared_allowance import SharedAllowance
+from comfytui.ratelimit.shared import SharedAllowance
 from comfytui.clock import SystemClock
 from tests.support.reading import as_sent
 
@@ -37,7 +37,7 @@ def slowly(host, *args, **kwargs):
 async def main(path, window, count, url):
     clock = SystemClock()
     log = RequestLog(clock)
-    allowance = SharedAllowance(clock, [Path(path)], url, log=log, window=float(window))
+    allowance = SharedAllowance(clock, [Path(path)], url, note=log.note, window=float(window))
     session = Session(url, SecretStr("cfc_0123456789abcdef"), timeout=30, allowance=allowance, log=log, clock=clock)
     async def keep_asking():
         for _ in range(int(count)):

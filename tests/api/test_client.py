@@ -13,15 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from comfytui.api.allowance import OnSent, Use
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.errors import InvalidArgument, NotFound, ServerError, Unintelligible
-from comfytui.api.models import RunnerStatus
 from comfytui.api.session import Session
+from comfytui.api.statuses import RunnerStatus
+from comfytui.ratelimit.window import OnSent, Use
 from tests.support.scripted import ScriptedServer, error_reply, json_reply
 
 if TYPE_CHECKING:
-    from comfytui.api.reader import Reader
+    from comfytui.api.response_cache import Reader
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RUNNER = "/v1/runner/r1"

@@ -9,11 +9,11 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.credentials import RENEW_EVERY, Renewal
 from comfytui.api.errors import Unauthorized
 from comfytui.api.request_log import RequestLog
 from comfytui.api.session import Session
+from comfytui.ratelimit.local import LocalAllowance
 from tests.support.clock import FakeClock, settle
 from tests.support.reading import as_sent
 

@@ -11,13 +11,14 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.api import errors, event_reader
-from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.event_reader import MAX_EVENT_BYTES, MAX_EVENTS_A_SECOND
 from comfytui.api.events import EVENTS_PATH, EXTENSIONS_HEADER, RunnerRevisions, revisions_body
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import Use
 from tests.support.scripted import (
     Answer,
     Exchange,

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from comfytui.api.models import Moment, Runner, RunnerPage, RunnerStatus, Workflow, WorkflowStatus, read_history
+from comfytui.api.models import Moment, Runner, RunnerPage, Workflow, read_history
+from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 

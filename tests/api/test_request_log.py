@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.api.log_file import LogFile
 from comfytui.api.request_log import MAX_ENTRIES, Note, RequestLog, RequestRecord
+from comfytui.files import LogFile
 from tests.support.clock import START, FakeClock
 
 RECORD = RequestRecord(START, "GET", "/v1/runner?page=1", 200, "", 38, 1234)

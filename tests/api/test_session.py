@@ -15,10 +15,10 @@ from pydantic import SecretStr
 
 from comfytui import __version__
 from comfytui.api import errors
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.body import MAX_BODY
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
+from comfytui.ratelimit.local import LocalAllowance
 from tests.support.reading import as_sent
 from tests.support.scripted import (
     Answer,

@@ -5,16 +5,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import httpx
 import pytest
 from pydantic import SecretStr
 
 from comfytui.api import errors
-from comfytui.api.allowance import LIMIT, LocalAllowance, Spending, Use
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
+from comfytui.ratelimit.window import LIMIT, Spending, Use
 from tests.support.clock import START, FakeClock, settle
 from tests.support.permits import NotedPermit
 from tests.support.reading import as_sent
@@ -32,6 +32,9 @@ from tests.support.scripted import (
     response,
     truncated,
 )
+
+if TYPE_CHECKING:
+    from comfytui.ratelimit.local import LocalAllowance
 
 TOKEN = "cfc_t0ken/0123456789"
 PATH = "/v1/runner"

@@ -8,7 +8,7 @@ import pytest
 
 from comfytui.api.errors import ServerError, SilentRunnerError
 from comfytui.api.statuses import RunnerState
-from comfytui.gateway.wire import error_body, silence_body
+from comfytui.gateway.serializers import error_body, silence_body
 from tests.api.test_session import PATH, ask, session_to
 from tests.support.scripted import ScriptedServer, json_reply
 

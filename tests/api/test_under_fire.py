@@ -16,12 +16,13 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.api import errors
-from comfytui.api.allowance import LocalAllowance, Use
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
-from comfytui.api.text import clean
 from comfytui.clock import SystemClock
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import Use
+from comfytui.text import clean
 from tests.support.misbehaving import (
     TOKEN,
     Limiter,

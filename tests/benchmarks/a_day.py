@@ -13,7 +13,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from comfytui.engine.resources import PageKey
+from comfytui.engine.protocol import PageKey
 from tests.benchmarks.processes import resident_bytes
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import scripted

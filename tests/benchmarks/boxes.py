@@ -21,21 +21,20 @@ from typing import TYPE_CHECKING
 import httpx
 from pydantic import SecretStr
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.config.servers import servers_of
 from comfytui.engine.engine import Engine
-from comfytui.engine.snapshot import Attention
-from comfytui.gateway.app import create_app
+from comfytui.engine.protocol import Attention
+from comfytui.gateway.app import StreamingASGITransport, create_app
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
-from comfytui.gateway.comfyui.translate import runner_id
-from comfytui.gateway.transport import StreamingASGITransport
+from comfytui.gateway.comfyui.mapping import runner_id
+from comfytui.ratelimit.local import LocalAllowance
 from tests.benchmarks.processes import cpu_seconds
 from tests.support.comfyui import ScriptedComfyUI, job
 
 if TYPE_CHECKING:
-    from comfytui.engine.resources import RunnerSource
+    from comfytui.engine.protocol import RunnerSource
 
 SPEED = 10.0
 TOKEN = SecretStr("cfc_benchmark")

@@ -17,9 +17,9 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
-from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
-from comfytui.gateway.workload import Dice
+from comfytui.gateway.demo.workflows import Dice
 from tests.benchmarks.boxes import TOKEN, gateway
 from tests.support.comfyui import ScriptedComfyUI, job
 from tests.support.terminal import Terminal

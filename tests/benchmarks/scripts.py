@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
 from tests.support.misbehaving import TOKEN, Limiter, MisbehavingServer
 

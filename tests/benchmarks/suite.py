@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from comfytui.api.allowance import KEPT_FOR_WISHES, SHARE, WINDOW
-from comfytui.config.secrets import child_environ
+from comfytui.config.credentials import child_environ
+from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW
 from tests.benchmarks import sessions
 from tests.benchmarks.figures import Figure, Unit, median, p95
 from tests.benchmarks.sessions import OURS, POLLING, TABLE, Start, Whole

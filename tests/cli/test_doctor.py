@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.cli.doctor import situation_of
+from comfytui.cli.exit_codes import ExitStatus
 from comfytui.cli.parser import make_parser
-from comfytui.cli.status import ExitStatus
-from comfytui.config.paths import config_dir, make_private
-from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.credentials import TOKEN_VARIABLE
+from comfytui.config.paths import config_dir
 from comfytui.config.settings import API_URL, API_URL_VARIABLE
+from comfytui.files import make_private
 
 if TYPE_CHECKING:
     from comfytui.cli.doctor import Situation

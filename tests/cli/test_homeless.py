@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from comfytui.private import HOMELESS
+from comfytui.files import HOMELESS
 
 HOMELESS_MAIN = """
 import pwd, sys

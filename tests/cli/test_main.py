@@ -13,11 +13,12 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui import __version__
-from comfytui.cli.status import ExitStatus
-from comfytui.config.paths import config_dir, make_private, state_dir
-from comfytui.config.secrets import MISSING_TOKEN, TOKEN_VARIABLE, save_token
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.config.credentials import MISSING_TOKEN, TOKEN_VARIABLE, save_token
+from comfytui.config.paths import config_dir, state_dir
 from comfytui.config.settings import API_URL_VARIABLE, TokenSources
 from comfytui.config.state import State, StateFile, state_file
+from comfytui.files import make_private
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Outcome, Run

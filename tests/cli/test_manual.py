@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from comfytui.cli.exit_codes import ExitStatus
 from comfytui.cli.grammar import command_of
 from comfytui.cli.manual import PAGE, page, write
 from comfytui.cli.parser import make_parser
-from comfytui.cli.status import ExitStatus
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.cli.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS
 from comfytui.cli.options import named_servers
 from comfytui.cli.parser import make_parser
-from comfytui.engine.sorting import RUNNER_KEYS, WORKFLOW_KEYS
+from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS
+from comfytui.render.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS
 
 
 def parsed(*argv: str) -> dict[str, object]:

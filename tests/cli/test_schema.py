@@ -14,13 +14,12 @@ from referencing import Registry, Resource
 
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
-from comfytui.cli.changes import Change, Event
-from comfytui.cli.showing import stats_data
-from comfytui.cli.watching import event_data
+from comfytui.cli.commands.runner import stats_data
+from comfytui.cli.commands.watch import Change, Event, event_data
 from comfytui.clock import SystemClock
-from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
-from comfytui.tui.present.export import runner_data, runner_json, workflow_data
+from comfytui.render.export import runner_data, runner_json, workflow_data
 from tests.support.builders import make_runner
 from tests.support.clock import START
 from tests.support.misbehaving import TOKEN, MisbehavingServer

@@ -6,10 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from comfytui.config.choices import ConfigFile, Profile
 from comfytui.config.file import read_config
-from comfytui.config.servers import Server
-from comfytui.config.settings import COLOURS, Keys, SettingsError
+from comfytui.config.precedence import ConfigFile, Profile
+from comfytui.config.settings import COLOURS, Keys, Server, SettingsError
 
 
 @pytest.fixture

@@ -6,16 +6,8 @@ from pathlib import Path
 import pytest
 
 from comfytui.config import paths
-from comfytui.config.paths import (
-    budget_files,
-    config_dir,
-    exists,
-    exposure,
-    find_config_file,
-    make_private,
-    shown,
-    state_dir,
-)
+from comfytui.config.paths import budget_files, config_dir, exists, exposure, find_config_file, shown, state_dir
+from comfytui.files import make_private
 
 
 @pytest.fixture(autouse=True)

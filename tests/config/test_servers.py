@@ -5,8 +5,8 @@ from base64 import b64decode
 import pytest
 from pydantic import SecretStr
 
-from comfytui.config.servers import Server, address_of, named_server, servers_of, split_addresses
-from comfytui.config.settings import SettingsError
+from comfytui.config.servers import address_of, named_server, servers_of, split_addresses
+from comfytui.config.settings import Server, SettingsError
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.gateway.app import create_app
-from comfytui.gateway.simulated import SimulatedFleet
+from comfytui.gateway.demo.fleet import SimulatedFleet
 from tests.contract.gateways import TOKEN, DocumentedFleet, Gateway, in_process, on_a_socket
 from tests.support.clock import FakeClock
 

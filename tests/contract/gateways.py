@@ -15,18 +15,19 @@ import httpx
 import uvicorn
 from pydantic import SecretStr
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.client import ComfyControlClient
-from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow, read_history
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, read_history, read_stats
 from comfytui.api.session import Session
-from comfytui.api.stats import read_stats
 from comfytui.clock import SystemClock
+from comfytui.gateway.app import StreamingASGITransport
 from comfytui.gateway.events import EventHub
 from comfytui.gateway.fleet import UnknownRunner
-from comfytui.gateway.transport import StreamingASGITransport
+from comfytui.ratelimit.local import LocalAllowance
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
+
+    from comfytui.api.statuses import RunnerStatus
 
 TOKEN = SecretStr("cfc_contract")
 

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 
 from comfytui.api.errors import BadRequest, NotFound, ServerError, Unauthorized
 from comfytui.api.events import EVENTS_PATH, EXTENSION_NAME, EXTENSIONS_HEADER
-from comfytui.api.models import Runner, RunnerPage, RunnerStatus, Workflow, read_history
-from comfytui.api.stats import read_stats
+from comfytui.api.models import Runner, RunnerPage, Workflow, read_history, read_stats
+from comfytui.api.statuses import RunnerStatus
 from tests.contract.gateways import Gateway, documented
 from tests.support.reading import as_sent
 

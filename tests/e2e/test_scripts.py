@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.cli.status import ExitStatus
-from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
 from tests.contract.gateways import on_a_socket
 from tests.e2e.rig import PROGRAM, TOKEN, client_environ, says

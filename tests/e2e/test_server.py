@@ -4,7 +4,7 @@ import re
 import signal
 from pathlib import Path
 
-from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.credentials import TOKEN_VARIABLE
 from tests.e2e.rig import FIRST, TOKEN, client_environ, dashboard, served
 
 

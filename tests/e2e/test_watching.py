@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
 from tests.e2e.rig import PROGRAM, client_environ
 from tests.support.misbehaving import TOKEN, MisbehavingServer
 from tests.support.terminal import PATIENCE

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.snapshot import Checkup, Snapshot
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 

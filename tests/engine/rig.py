@@ -6,16 +6,28 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.errors import ServerError
-from comfytui.engine.actions import Action, Attend, Refresh
-from comfytui.engine.departures import Seen
 from comfytui.engine.engine import Engine
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import (
+    Action,
+    Attend,
+    Attention,
+    HistoryKey,
+    PageKey,
+    Refresh,
+    Resource,
+    RunnerKey,
+    StatsKey,
+)
+from comfytui.engine.reducer import Seen
+from comfytui.ratelimit.local import LocalAllowance
 from tests.support.clock import START, FakeClock, settle
 from tests.support.source import ScriptedSource
+
+if TYPE_CHECKING:
+    from comfytui.engine.snapshot import Snapshot
 
 INTERVAL = 5.0
 PAGE = PageKey()

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from random import Random
+from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.allowance import LIMIT, SHARE, WINDOW, LocalAllowance
-from comfytui.engine.actions import Action, Attend, ChangeInterval, Refresh
 from comfytui.engine.engine import Engine
-from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import Action, Attend, Attention, ChangeInterval, PageKey, Refresh
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import LIMIT, SHARE, WINDOW
 from tests.engine.rig import at_work
 from tests.engine.weather import LIST, RUNNERS, Weather
 from tests.support.clock import FakeClock
+
+if TYPE_CHECKING:
+    from comfytui.engine.snapshot import Snapshot
 
 PER_PAGE = 20
 PAGES = RUNNERS // PER_PAGE

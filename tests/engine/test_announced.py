@@ -8,12 +8,11 @@ import pytest
 
 from comfytui.api.events import RunnerRevisions
 from comfytui.engine.announced import MAX_AGE, MAX_PAGE_AGE, Announced, in_view
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Attention, HistoryKey, PageKey, RunnerKey, StatsKey
 from tests.engine.planning import FRESH, HISTORY, IN_VIEW, NOW, PAGE, RUNNER, STATS
 
 if TYPE_CHECKING:
-    from comfytui.engine.resources import Resource
+    from comfytui.engine.protocol import Resource
 
 ALL: tuple[Resource, ...] = (PAGE, RUNNER, HISTORY, STATS)
 

@@ -6,12 +6,11 @@ import pytest
 
 from comfytui.api.errors import ServerError, SilentRunnerError
 from comfytui.api.statuses import RunnerState
-from comfytui.engine.asking import answered, failed
-from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.folding import MAX_STATS, fold_history, fold_stats
-from comfytui.engine.resources import HistoryKey, StatsKey
-from comfytui.engine.snapshot import Snapshot
+from comfytui.engine.fetch import answered, failed
+from comfytui.engine.protocol import HistoryKey, StatsKey
+from comfytui.engine.reducer import MAX_STATS, fold_history, fold_stats
+from comfytui.engine.snapshot import Checkup, Snapshot
 from tests.engine.rig import seen
 from tests.support.builders import make_stats, make_workflow
 from tests.support.clock import START

@@ -1,10 +1,17 @@
 from __future__ import annotations
 
 from comfytui.api.errors import ServerError, Unreachable
-from comfytui.engine.actions import Attend, ChangeInterval, Refresh
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey, StatsKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import (
+    Attend,
+    Attention,
+    ChangeInterval,
+    HistoryKey,
+    PageKey,
+    Refresh,
+    RunnerKey,
+    StatsKey,
+)
 from tests.engine.rig import ALL, DOWN, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, rig
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START

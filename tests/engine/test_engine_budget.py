@@ -6,13 +6,12 @@ from itertools import pairwise
 
 import pytest
 
-from comfytui.api.allowance import SHARE, WINDOW, LocalAllowance, Use
 from comfytui.api.errors import RateLimited
-from comfytui.engine.actions import Action, Attend, Refresh
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Action, Attend, Attention, HistoryKey, PageKey, Refresh, Resource, RunnerKey
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import SHARE, WINDOW, Use
 from tests.engine.rig import (
     ALL,
     DOWN,

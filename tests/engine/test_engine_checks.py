@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.allowance import SHARE, WINDOW, LocalAllowance, Permit, Use
 from comfytui.api.errors import NotFound, ServerError
-from comfytui.engine.actions import Attend
-from comfytui.engine.checkup import Checkup
-from comfytui.engine.resources import HistoryKey, RunnerKey, StatsKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Attend, Attention, HistoryKey, RunnerKey, StatsKey
+from comfytui.engine.snapshot import Checkup
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import SHARE, WINDOW, Permit, Use
 from tests.engine.rig import ALL, DOWN, FULL_VIEW, HISTORY, INTERVAL, PAGE, RUNNER, STATS, rig, soon
 from tests.support.builders import make_stats
 

@@ -19,12 +19,10 @@ from comfytui.api.errors import (
     Unreachable,
 )
 from comfytui.api.events import HEARTBEAT_SECONDS, RunnerRevisions
-from comfytui.engine.actions import Refresh
 from comfytui.engine.feed import Freshness
+from comfytui.engine.intervals import BATCH_LASTS, BATCHES_APART, CHANGES_APART, MAX_BACK_OFF, PAGES_APART
 from comfytui.engine.listener import REFUSED_SECONDS, SETTLE_SECONDS
-from comfytui.engine.pacing import BATCH_LASTS, BATCHES_APART, CHANGES_APART, MAX_BACK_OFF, PAGES_APART
-from comfytui.engine.resources import HistoryKey, Resource, StatsKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Attention, HistoryKey, Refresh, Resource, StatsKey
 from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, Rig, rig
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import settle

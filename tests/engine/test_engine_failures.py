@@ -7,10 +7,9 @@ from itertools import cycle
 import pytest
 
 from comfytui.api.errors import Forbidden, NotFound, TimedOut, Unauthorized
-from comfytui.engine.actions import Attend, Reconnect, Refresh
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Attend, Attention, Reconnect, Refresh
 from tests.engine.rig import (
     ALL,
     DOWN,

@@ -8,11 +8,10 @@ import sys
 import pytest
 
 from comfytui.api.errors import InvalidArgument, Unreachable
-from comfytui.engine.actions import Attend, ChangeInterval, Refresh
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.resources import PageKey, RunnerSource
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import Attend, Attention, ChangeInterval, PageKey, Refresh, RunnerSource
+from comfytui.engine.snapshot import Snapshot
 from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, RUNNER, STATS, at_work, rig, without_jitter
 from tests.support.clock import FakeClock, settle
 from tests.support.source import ScriptedSource

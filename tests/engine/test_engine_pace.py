@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.engine.actions import ChangeInterval
 from comfytui.engine.feed import Freshness
-from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Attention, ChangeInterval, PageKey
 from tests.engine.rig import (
     ALL,
     DOWN,

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.allowance import KEPT_FOR_WISHES, SHARE, WINDOW, Use
-from comfytui.engine.actions import Action, Attend, Refresh
 from comfytui.engine.feed import Freshness
-from comfytui.engine.query import Query
-from comfytui.engine.resources import HistoryKey, PageKey, RunnerKey
-from comfytui.engine.view import Viewer
+from comfytui.engine.protocol import Action, Attend, HistoryKey, PageKey, Refresh, RunnerKey
+from comfytui.query.filter import Query
+from comfytui.query.view import Viewer
+from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW, Use
 from tests.engine.rig import INTERVAL, PAGE
 from tests.engine.whole_rig import (
     EVERYBODY,
@@ -31,7 +30,7 @@ from tests.engine.whole_rig import (
 )
 
 if TYPE_CHECKING:
-    from comfytui.engine.snapshot import Attention
+    from comfytui.engine.protocol import Attention
 
 
 class TestKeeping:

@@ -6,15 +6,15 @@ from itertools import pairwise
 
 import pytest
 
-from comfytui.api.allowance import KEPT_FOR_WISHES, SHARE, WINDOW, LocalAllowance, Use
 from comfytui.api.errors import Unreachable
-from comfytui.engine.actions import Reconnect
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.flights import MAX_FLIGHTS
-from comfytui.engine.query import Query
-from comfytui.engine.resources import PageKey
-from comfytui.engine.view import Viewer
+from comfytui.engine.fetch import MAX_FLIGHTS
+from comfytui.engine.protocol import PageKey, Reconnect
+from comfytui.query.filter import Query
+from comfytui.query.view import Viewer
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW, Use
 from tests.engine.rig import DOWN, INTERVAL, PAGE, Rig, at_work, returning, rig, soon, without_jitter
 from tests.engine.whole_rig import (
     EVERYBODY,

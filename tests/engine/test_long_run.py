@@ -8,10 +8,8 @@ from random import Random
 import pytest
 
 from comfytui.api.errors import ServerError
-from comfytui.engine.actions import Action, Attend, ChangeInterval, Refresh
-from comfytui.engine.folding import MAX_PAGES, MAX_RUNNERS
-from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Action, Attend, Attention, ChangeInterval, PageKey, Refresh
+from comfytui.engine.reducer import MAX_PAGES, MAX_RUNNERS
 from tests.engine.rig import Rig, rig
 
 HOURS = 1

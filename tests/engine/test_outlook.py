@@ -4,11 +4,11 @@ import math
 
 import pytest
 
-from comfytui.api.allowance import Spending, Use
 from comfytui.engine.outlook import Standing, look_out
 from comfytui.engine.planner import Ask, Plan, plan
-from comfytui.engine.resources import HistoryKey
+from comfytui.engine.protocol import HistoryKey
 from comfytui.engine.rotating import Round
+from comfytui.ratelimit.window import Spending, Use
 from tests.engine.planning import FRESH, HISTORY, LIVE, NOW, PAGE, known, with_histories
 
 ROUND_OVER = Round(95.0, 4)

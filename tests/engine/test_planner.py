@@ -4,13 +4,13 @@ from collections.abc import Mapping
 
 import pytest
 
-from comfytui.api.allowance import Spending, Use
-from comfytui.engine.departures import Seen, depart
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.outlook import Standing
 from comfytui.engine.planner import Ask, Plan, attended, is_beat, plan
-from comfytui.engine.resources import HistoryKey, PageKey, Resource
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource
+from comfytui.engine.reducer import Seen, depart
+from comfytui.engine.snapshot import Snapshot
+from comfytui.ratelimit.window import Spending, Use
 from tests.engine.planning import (
     ALONE,
     ALONE_PAUSED,

@@ -6,15 +6,14 @@ from collections.abc import Mapping
 
 import pytest
 
-from comfytui.api.allowance import Spending, Use
-from comfytui.engine.checkup import Checkup
-from comfytui.engine.departures import Seen, depart
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.outlook import Standing
 from comfytui.engine.planner import Ask, Plan, plan
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.reducer import Seen, depart
 from comfytui.engine.rotating import Round
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.snapshot import Checkup, Snapshot
+from comfytui.ratelimit.window import Spending, Use
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.allowance import Spending, Use
 from comfytui.engine.feed import Feed
 from comfytui.engine.outlook import Standing
 from comfytui.engine.planner import Ask, Plan, plan
-from comfytui.engine.resources import HistoryKey, Resource
+from comfytui.engine.protocol import HistoryKey, Resource
 from comfytui.engine.rotating import Round
+from comfytui.ratelimit.window import Spending, Use
 from tests.engine.planning import (
     DOWN,
     FRESH,

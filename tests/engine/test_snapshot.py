@@ -1,10 +1,9 @@
 from __future__ import annotations
 
 from comfytui.api.statuses import RunnerStatus
-from comfytui.engine.checkup import Checkup
 from comfytui.engine.feed import Feed
-from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import Attention, PageKey
+from comfytui.engine.snapshot import Checkup, Snapshot
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 

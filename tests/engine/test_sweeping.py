@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.allowance import Spending, Use
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.outlook import Standing
 from comfytui.engine.planner import Ask, Plan, attended, plan
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.snapshot import Snapshot
 from comfytui.engine.sweeping import MAX_SWEPT, next_swept
+from comfytui.ratelimit.window import Spending, Use
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 

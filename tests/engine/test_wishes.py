@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from comfytui.engine.resources import HistoryKey, PageKey
+from comfytui.engine.protocol import HistoryKey, PageKey
 from comfytui.engine.wishes import Wishes
 
 PAGE, HISTORY = PageKey(), HistoryKey("r1")

@@ -13,10 +13,10 @@ from pydantic import SecretStr
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.gateway.app import create_app
-from comfytui.gateway.simulated import SimulatedFleet
+from comfytui.gateway.demo.fleet import SimulatedFleet
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import LocalAllowance
+    from comfytui.ratelimit.local import LocalAllowance
     from tests.support.clock import FakeClock
 
 __all__ = ["LIST", "RUNNERS", "Weather"]

@@ -6,8 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Attention
+from comfytui.engine.protocol import Attention, PageKey
 from tests.engine.rig import Rig, rig, soon
 from tests.support.builders import make_page, make_runner
 

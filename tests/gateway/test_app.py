@@ -12,13 +12,14 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.gateway.app import create_app
+from comfytui.gateway.demo.fleet import SimulatedFleet
 from comfytui.gateway.events import EventHub
 from comfytui.gateway.fleet import RunnerUnreachable
-from comfytui.gateway.simulated import SimulatedFleet
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+    from comfytui.api.statuses import RunnerStatus
     from comfytui.gateway.fleet import Fleet
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"

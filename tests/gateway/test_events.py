@@ -8,9 +8,8 @@ from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from comfytui.api.events import HEARTBEAT_SECONDS, MAX_RUNNERS_PER_EVENT, RunnerRevisions
-from comfytui.gateway import event_stream
-from comfytui.gateway.event_stream import EventStreamResponse
-from comfytui.gateway.events import COALESCE_SECONDS, MAX_STREAMS, EventHub
+from comfytui.gateway import events as event_stream
+from comfytui.gateway.events import COALESCE_SECONDS, MAX_STREAMS, EventHub, EventStreamResponse
 from tests.support.clock import FakeClock, settle
 
 if TYPE_CHECKING:

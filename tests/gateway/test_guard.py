@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from comfytui.gateway import guard
 from comfytui.gateway.app import create_app
+from comfytui.gateway.demo.fleet import SimulatedFleet
 from comfytui.gateway.guard import Connections, guarded, report_errors
-from comfytui.gateway.simulated import SimulatedFleet
 from tests.support.clock import FakeClock
 
 TOKEN = "cfc_only_for_tests"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.simulated import SimulatedFleet
-from comfytui.gateway.wire import history_body, page_body
+from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.serializers import history_body, page_body
 from tests.support.clock import START, FakeClock
 
 if TYPE_CHECKING:

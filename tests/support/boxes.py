@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
-from comfytui.tui.surroundings import Colours
-from comfytui.tui.themes import NAMES, theme_for
+from comfytui.tui.terminal.capabilities import Colours
+from comfytui.tui.theme.themes import NAMES, theme_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

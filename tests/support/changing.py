@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import Use
-from comfytui.engine.resources import PageKey
+from comfytui.engine.protocol import PageKey
+from comfytui.ratelimit.window import Use
 from tests.support.builders import make_page, make_runner
 from tests.support.source import ScriptedSource
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import Allowance, OnSent
-    from comfytui.api.models import RunnerPage, RunnerStatus
+    from comfytui.api.models import RunnerPage
+    from comfytui.api.statuses import RunnerStatus
     from comfytui.clock import Clock
+    from comfytui.ratelimit.window import Allowance, OnSent
 
 __all__ = ["ChangingSource"]
 

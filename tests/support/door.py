@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from comfytui.tui.door import Verdict
+from comfytui.login import Verdict
 
 if TYPE_CHECKING:
     from pydantic import SecretStr

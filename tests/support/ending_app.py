@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.widgets import Static
 
-from comfytui.cli.diagnostics import say
-from comfytui.tui.crashes import install_excepthook
-from comfytui.tui.endings import EndingApp
-from comfytui.tui.terminal import Terminal
+from comfytui.cli.progress import say
+from comfytui.crash_report import install_excepthook
+from comfytui.tui.terminal.driver import Terminal
+from comfytui.tui.terminal.shutdown import EndingApp
 
 if TYPE_CHECKING:
     from textual import events

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
     from textual.widget import Widget
 
-    from comfytui.tui.present.cells import Line
+    from comfytui.render.cells import Line
 
 __all__ = ["drawn_line", "plain_text"]
 

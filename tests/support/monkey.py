@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from random import Random
 from typing import Final, TypeAlias
 
-from comfytui.tui.commands import COMMANDS
+from comfytui.tui.keys.commands import COMMANDS
 
 __all__ = ["SIZES", "Packet", "Size", "packet"]
 

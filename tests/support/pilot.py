@@ -8,11 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.request_log import RequestLog
 from comfytui.config.settings import Settings
-from comfytui.engine.resources import PageKey
-from comfytui.tui.door import Door, OpenDoor
+from comfytui.engine.protocol import PageKey
+from comfytui.login import Door, OpenDoor
+from comfytui.ratelimit.local import LocalAllowance
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.wiring import build_dashboard, demo_dashboard
 from tests.support.clock import FakeClock, settle
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage, Workflow
     from comfytui.engine.feed import Feed
     from comfytui.tui.app import ComfyTUI
-    from comfytui.tui.setup import Setup
+    from comfytui.tui.services import Setup
 
 PATIENCE = 15.0
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfytui.api.reader import Reader
+from comfytui.api.response_cache import Reader
 
 __all__ = ["as_sent"]
 

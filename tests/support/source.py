@@ -7,18 +7,19 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from comfytui.api.allowance import Use
 from comfytui.api.errors import RateLimited
-from comfytui.engine.resources import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.protocol import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.ratelimit.window import Use
 from tests.support.builders import make_page, make_runner, make_stats
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from comfytui.api.allowance import Allowance, OnSent
     from comfytui.api.events import RunnerRevisions
-    from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+    from comfytui.api.statuses import RunnerStatus
     from comfytui.clock import Clock
+    from comfytui.ratelimit.window import Allowance, OnSent
 
 __all__ = ["ScriptedSource"]
 

@@ -8,8 +8,8 @@ import sys
 import pytest
 from textual.widgets._toast import ToastRack
 
-from comfytui.engine.resources import PageKey
-from comfytui.tui.commands import COMMANDS, Where
+from comfytui.engine.protocol import PageKey
+from comfytui.tui.keys.commands import COMMANDS, Where
 from tests.support.builders import make_page, make_runner
 from tests.support.pilot import demo, scripted
 
@@ -128,8 +128,7 @@ async def test_after_a_suspension_all_is_drawn_and_asked_again() -> None:
 
 
 def test_what_no_first_frame_needs_is_imported_when_it_is_needed() -> None:
-    boxes = ("comfytui.tui.palette", "comfytui.tui.widgets.prompt", "comfytui.tui.widgets.entry")
-    later = (*boxes, "comfytui.api.line", "json")
+    later = ("comfytui.tui.palette", "comfytui.ratelimit.local", "json")
     code = f"""
 import sys
 before = set(sys.modules)  # what Python itself was told to begin with is another machine's business
@@ -142,7 +141,7 @@ print(sorted(set({later}) & (set(sys.modules) - before)))
 def test_no_start_waits_for_dataclasses_to_be_made() -> None:
     code = """
 import dataclasses, sys
-import comfytui.tui.app, comfytui.tui.setup
+import comfytui.tui.app, comfytui.tui.services
 loaded = [module for name, module in sys.modules.items() if name.startswith("comfytui.tui.")]
 made = [thing for module in loaded for thing in vars(module).values() if isinstance(thing, type)]
 made += [thing for owner in made for thing in vars(owner).values() if isinstance(thing, type)]

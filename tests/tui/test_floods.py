@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from textual.widgets import Input
 
-from comfytui.tui.input_reader import InputReader
+from comfytui.tui.terminal.input_reader import InputReader
 from tests.support.pilot import PATIENCE, Driven, demo
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def counted(monkeypatch: pytest.MonkeyPatch, owner: type, name: str) -> list[int
 
 async def test_a_held_key_changes_the_theme_once_and_to_the_right_one(monkeypatch: pytest.MonkeyPatch) -> None:
     from comfytui.tui.app import ComfyTUI
-    from comfytui.tui.themes import NAMES
+    from comfytui.tui.theme.themes import NAMES
 
     changes = counted(monkeypatch, ComfyTUI, "tell")
     async with sending() as sender:

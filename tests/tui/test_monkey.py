@@ -11,7 +11,7 @@ from textual.events import Resize
 from textual.geometry import Size
 
 from comfytui.config.settings import Settings
-from comfytui.tui.input_reader import InputReader
+from comfytui.tui.terminal.input_reader import InputReader
 from comfytui.wiring import demo_dashboard
 from tests.support.clock import FakeClock
 from tests.support.monkey import SIZES, packet

@@ -16,16 +16,15 @@ from textual.screen import Screen
 
 from comfytui.config.state import Forgetful
 from comfytui.engine.feed import Feed
-from comfytui.engine.resources import PageKey
+from comfytui.engine.protocol import PageKey
 from comfytui.engine.snapshot import Snapshot
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import COMMANDS, Where
-from comfytui.tui.fleets import OneFleet
-from comfytui.tui.keymap import Keymap, resolve
-from comfytui.tui.messages import OpenedRunner, SwitchedProfile
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import COMMANDS, Where
+from comfytui.tui.keys.keymap import Keymap, resolve
 from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
-from comfytui.tui.setup import Setup
-from comfytui.tui.themes import NAMES, themes_for
+from comfytui.tui.screens.messages import OpenedRunner, SwitchedProfile
+from comfytui.tui.services import OneFleet, Setup
+from comfytui.tui.theme.themes import NAMES, themes_for
 from tests.support.builders import make_page, make_runner
 
 if TYPE_CHECKING:

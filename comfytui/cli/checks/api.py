@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.api.allowance import Use
 from comfytui.api.errors import (
     ComfyControlError,
     Forbidden,
@@ -20,16 +19,16 @@ from comfytui.api.errors import (
     Unreachable,
 )
 from comfytui.cli.checks.check import Check, fail, ok, warn
-from comfytui.cli.status import ExitStatus
-from comfytui.tui.present.units import duration
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.ratelimit.window import Use
+from comfytui.render.times import duration
 
 if TYPE_CHECKING:
-    from comfytui.api.allowance import Allowance
     from comfytui.api.client import ComfyControlClient
     from comfytui.api.models import RunnerPage
     from comfytui.clock import Clock
+    from comfytui.ratelimit.window import Allowance
 
-__all__ = ["Asked", "ask", "clock_skew", "verdict"]
 
 _ELSEWHERE = "is this the address of a ComfyControl API? see --url and comfytui config print"
 _ADDRESS = "correct the address: comfytui config print tells where it is from"

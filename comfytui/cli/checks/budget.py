@@ -8,16 +8,15 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.api.allowance import LIMIT, SHARE, WINDOW
-from comfytui.api.ledger import Ledger, Trouble
-from comfytui.api.worker import Worker
 from comfytui.cli.checks.check import Check, ok, warn
 from comfytui.config.paths import shown
+from comfytui.ratelimit.store import Ledger, Trouble
+from comfytui.ratelimit.window import LIMIT, SHARE, WINDOW
+from comfytui.threads import Worker
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
 
-__all__ = ["look_at_budget"]
 
 _REMEDY = "make it a file and a directory that are yours alone, or remove it"
 

@@ -11,27 +11,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.api.causes import why_not_connected
-from comfytui.api.hosts import is_loopback
+from comfytui.api.response import why_not_connected
 from comfytui.cli.checks.check import Check, fail, ok, warn
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
 from comfytui.config.paths import shown
+from comfytui.hosts import is_loopback
 
 if TYPE_CHECKING:
     from comfytui.cli.checks.network import Address
 
-__all__ = [
-    "PROBE_SECONDS",
-    "Certificate",
-    "distrust",
-    "look_at_certificate",
-    "no_certificate",
-    "read_certificate",
-    "tell",
-    "trust_remedy",
-    "unreadable",
-    "unusable_directories",
-]
 
 SOON = 14
 """Days before its end from which on a certificate is worth a warning."""
@@ -80,7 +68,7 @@ async def look_at_certificate(
         now: Seconds since 1970.
     """
     # Of all ways to make one, this is what a connection to any address of ours goes by.
-    from comfytui.gateway.comfyui.connection import tls_context
+    from comfytui.gateway.comfyui.transport import tls_context
 
     try:
         context = await tls_context("https:", ca_bundle)

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from comfytui.api.text import clean
-from comfytui.cli.status import ExitStatus
-
-__all__ = ["Check", "Result", "document", "fail", "lines", "ok", "status_of", "warn"]
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.text import clean
 
 _WORST_FIRST = (ExitStatus.NO_TOKEN, ExitStatus.UNREACHABLE, ExitStatus.FAILED)
 

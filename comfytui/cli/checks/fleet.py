@@ -28,12 +28,11 @@ from comfytui.config.paths import budget_files, request_log
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-    from comfytui.api.allowance import Allowance
     from comfytui.api.client import ComfyControlClient
     from comfytui.clock import Clock
     from comfytui.config.settings import Settings
+    from comfytui.ratelimit.window import Allowance
 
-__all__ = ["Patience", "look_at_fleet"]
 
 _SEE = "what {} needs, above, comes first"
 _UNSURE = "not asked: the configuration may name another address, and no token goes to the wrong one"
@@ -158,10 +157,10 @@ class _Way:
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.request_log import RequestLog
         from comfytui.api.session import Session
-        from comfytui.api.shared_allowance import SharedAllowance
+        from comfytui.ratelimit.shared import SharedAllowance
 
         log = RequestLog(self.clock, self.settings.log_file or request_log())
-        allowance = SharedAllowance(self.clock, budget_files(), self.settings.url, log=log)
+        allowance = SharedAllowance(self.clock, budget_files(), self.settings.url, note=log.note)
         session = Session(
             self.settings.url,
             secret,

@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.cli.checks.check import Check, fail, ok, warn
+from comfytui.config.credentials import permission_warnings
 from comfytui.config.paths import exposure, is_homeless, shown, state_dir
-from comfytui.config.secrets import permission_warnings
 
 if TYPE_CHECKING:
     from comfytui.config.settings import TokenSources
 
-__all__ = ["PACKAGES", "configuration", "permissions", "versions"]
 
 PACKAGES = ("comfytui", "textual", "httpx", "pydantic")
 """Whose versions are told."""

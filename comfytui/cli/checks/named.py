@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from comfytui.cli.checks.certificate import unreadable
-from comfytui.config.lines import KeyPath, line_of
+from comfytui.config.file import KeyPath, line_of
 from comfytui.config.paths import shown
 
 if TYPE_CHECKING:
-    from comfytui.config.choices import Choices, ConfigFile, Profile
+    from comfytui.config.precedence import Choices, ConfigFile, Profile
     from comfytui.config.settings import Settings
-
-__all__ = ["what_cannot_work"]
 
 
 def what_cannot_work(choices: Choices, settings: Settings, places: Mapping[KeyPath, int]) -> Iterator[str]:

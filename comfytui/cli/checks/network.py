@@ -9,18 +9,23 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 from urllib.parse import urlsplit
 
-from comfytui.api.causes import why_not_connected
-from comfytui.api.no_proxy import read_no_proxy
-from comfytui.api.proxies import PROXY_VARIABLES, describe_proxy, is_excepted, proxy_variable, unusable_proxy
-from comfytui.api.redaction import MASK
-from comfytui.api.worker import Worker
+from comfytui.api.proxies import (
+    PROXY_VARIABLES,
+    describe_proxy,
+    is_excepted,
+    proxy_variable,
+    read_no_proxy,
+    unusable_proxy,
+)
+from comfytui.api.response import why_not_connected
 from comfytui.cli.checks.check import Check, Result, fail, ok, warn
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.redaction import MASK
+from comfytui.threads import Worker
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
 
-__all__ = ["Address", "Lookup", "Resolver", "address_of", "look_up", "no_proxy_flaw", "proxy", "resolve"]
 
 Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 """Finds the addresses of a host and a port; raises OSError or UnicodeError where there are none. It may block."""

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from comfytui.cli.checks.certificate import trust_remedy
 from comfytui.cli.checks.check import Check, fail, ok, warn
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.config.servers import Server
-    from comfytui.gateway.comfyui.problems import BoxProblem
+    from comfytui.config.settings import Server
+    from comfytui.gateway.comfyui.errors import BoxProblem
 
-__all__ = ["look_at_servers"]
 
 _LOCAL = {
     "certificates to trust": "name a file of certificates there that can be read, or none",
@@ -35,9 +34,9 @@ async def look_at_servers(
 
 async def _look(server: Server, ca_bundle: Path | None, clock: Clock, seconds: float) -> Check:
     from comfytui.gateway.comfyui.client import BoxClient
+    from comfytui.gateway.comfyui.errors import BoxProblem, Garbled
     from comfytui.gateway.comfyui.models import read_stats
-    from comfytui.gateway.comfyui.problems import BoxProblem, Garbled
-    from comfytui.tui.present.problems import clock_skew_text as skew_text
+    from comfytui.render.freshness import clock_skew_text as skew_text
 
     name, start = f"comfyui {server.name}", clock.monotonic()
     async with contextlib.aclosing(BoxClient(server, ca_bundle=ca_bundle, timeout=seconds, clock=clock)) as client:
@@ -58,7 +57,7 @@ async def _look(server: Server, ca_bundle: Path | None, clock: Clock, seconds: f
 
 
 def _trouble(name: str, problem: BoxProblem) -> Check:
-    from comfytui.gateway.comfyui.problems import NeedsPassword, NotAnswering, NotThere
+    from comfytui.gateway.comfyui.errors import NeedsPassword, NotAnswering, NotThere
 
     match problem:
         case NeedsPassword():

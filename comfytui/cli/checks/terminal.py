@@ -13,12 +13,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from comfytui.cli.checks.check import Check, fail, ok, warn
-from comfytui.config.secrets import child_environ
-from comfytui.tui.clipboard import Route, routes
-from comfytui.tui.size import USUAL_SIZE, size_of
-from comfytui.tui.surroundings import Colours, surroundings
-
-__all__ = ["Terminal", "Tmux", "ask_tmux", "clipboard", "look_at_clipboard", "look_at_terminal", "this_terminal"]
+from comfytui.config.credentials import child_environ
+from comfytui.tui.terminal.capabilities import Colours, surroundings
+from comfytui.tui.terminal.clipboard import Route, routes
+from comfytui.tui.terminal.job_control import USUAL_SIZE, size_of
 
 _LEAST = (40, 10)
 """Columns and lines below which each runner is one line."""

@@ -7,16 +7,21 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.cli.checks.check import Check, fail, ok, warn
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.config.credentials import (
+    PREFIX,
+    TOKEN_COMMAND,
+    TOKEN_COMMAND_SECONDS,
+    end_token_command,
+    find_token,
+    missing_token,
+)
 from comfytui.config.paths import config_dir, shown
-from comfytui.config.secrets import TOKEN_COMMAND, TOKEN_COMMAND_SECONDS, end_token_command, find_token, missing_token
 from comfytui.config.settings import SettingsError, TokenSources
-from comfytui.tokens import PREFIX
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
 
-__all__ = ["TokenAtHand", "look_for_token"]
 
 _SLOW = (
     f"run {TOKEN_COMMAND} in a terminal to see what it waits for: it is given {TOKEN_COMMAND_SECONDS:g} s in all, "

@@ -6,22 +6,18 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.cli.choosing import choices_for
-from comfytui.cli.output import is_terminal, write_json, write_lines
-from comfytui.cli.status import ExitStatus
-from comfytui.cli.tables import Table, plain
-from comfytui.cli.writing import SCHEMA
-from comfytui.config.choices import resolve
-from comfytui.tui.commands import COMMANDS
-from comfytui.tui.keys import shown
+from comfytui.cli.config_sources import choices_for
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.output import SCHEMA, Table, is_terminal, plain, write_json, write_lines
+from comfytui.config.precedence import resolve
+from comfytui.tui.keys.commands import COMMANDS
+from comfytui.tui.keys.names import shown
 from comfytui.wiring import keymap_of
 
 if TYPE_CHECKING:
     import argparse
 
-    from comfytui.tui.keymap import Keymap
-
-__all__ = ["CommandKeys", "bound_commands", "run"]
+    from comfytui.tui.keys.keymap import Keymap
 
 
 class CommandKeys(NamedTuple):

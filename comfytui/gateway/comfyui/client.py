@@ -17,16 +17,13 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from comfytui.api.answers import Wire, is_hang_up
 from comfytui.api.body import read_json
-from comfytui.api.causes import target_of, why_not_connected
+from comfytui.api.headers import ServerClock
 from comfytui.api.request_log import RequestRecord
-from comfytui.api.server_clock import ServerClock
-from comfytui.api.text import clean
+from comfytui.api.response import Wire, is_hang_up, target_of, why_not_connected
 from comfytui.clock import SystemClock
-from comfytui.gateway.comfyui.connection import connect, speaks_tls
 from comfytui.gateway.comfyui.contact import Contact
-from comfytui.gateway.comfyui.problems import (
+from comfytui.gateway.comfyui.errors import (
     BoxProblem,
     Garbled,
     NeedsPassword,
@@ -37,6 +34,8 @@ from comfytui.gateway.comfyui.problems import (
     SpeaksTLS,
     TooLarge,
 )
+from comfytui.gateway.comfyui.transport import connect, speaks_tls
+from comfytui.text import clean
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -44,9 +43,8 @@ if TYPE_CHECKING:
 
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
-    from comfytui.config.servers import Server
+    from comfytui.config.settings import Server
 
-__all__ = ["ANSWER_SECONDS", "MAX_BODY", "BoxClient", "is_comfyui"]
 
 MAX_BODY = 8_000_000
 """Bytes of a body that are taken."""

@@ -12,7 +12,6 @@ from comfytui.api.statuses import RunnerState
 if TYPE_CHECKING:
     from comfytui.clock import Clock
 
-__all__ = ["LATE_SECONDS", "SLOW_SECONDS", "Contact", "Silence"]
 
 LATE_SECONDS = 5.5
 """Seconds that a question may be unanswered, with nothing else answered meanwhile, before the box is called late.

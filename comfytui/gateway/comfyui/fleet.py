@@ -7,19 +7,19 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.api.models import Runner, RunnerPage, RunnerStats, RunnerStatus, Workflow
-from comfytui.gateway.comfyui.box import Box
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+from comfytui.api.statuses import RunnerStatus
 from comfytui.gateway.comfyui.client import ANSWER_SECONDS
-from comfytui.gateway.comfyui.translate import runner_id
+from comfytui.gateway.comfyui.mapping import runner_id
+from comfytui.gateway.comfyui.monitor import Box
 from comfytui.gateway.events import EventHub
 from comfytui.gateway.fleet import UnknownRunner
 
 if TYPE_CHECKING:
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
-    from comfytui.config.servers import Server
+    from comfytui.config.settings import Server
 
-__all__ = ["ComfyUIFleet"]
 
 INTRODUCTION_SECONDS = 0.3
 """Seconds after which a list is shown without what slow servers are, where there will be another one."""

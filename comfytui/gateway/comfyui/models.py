@@ -8,32 +8,17 @@ altogether is refused.
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import islice
-from typing import TYPE_CHECKING
+from math import isfinite
 
 from comfytui.api.models import RunnerStats
 from comfytui.api.models import read_stats as read_runner_stats
-from comfytui.api.redaction import redacted_text
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.comfyui.names import prefix_of_filename
-from comfytui.gateway.comfyui.values import count_of, mapping_of, moment_of, number_of, text_of
-
-if TYPE_CHECKING:
-    from datetime import datetime
-
-__all__ = [
-    "MOST",
-    "Job",
-    "Jobs",
-    "queue_position",
-    "read_history",
-    "read_jobs",
-    "read_queue",
-    "read_remaining",
-    "read_stats",
-]
+from comfytui.redaction import redacted_text
 
 MOST = 1_000
 """Jobs of one kind that are taken in, whatever a server lists."""
@@ -279,3 +264,60 @@ def _prefix_of_graph(graph: Mapping[str, object], outputs: object) -> str:
         if prefix and name in executed:
             return prefix
     return ""
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def mapping_of(value: object) -> Mapping[str, object]:
+    """An object; an empty one for what is none."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def text_of(value: object) -> str:
+    """A text; an empty one for what is none."""
+    return value if isinstance(value, str) else ""
+
+
+def count_of(value: object) -> int | None:
+    """A whole number, zero or more; None for what is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def number_of(value: object) -> float | None:
+    """A number that is finite; None for what is none."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if isfinite(number) else None
+
+
+def moment_of(value: object) -> datetime | None:
+    """A moment told in milliseconds since 1970; None for what is none."""
+    number = number_of(value)
+    if number is None or number <= 0:
+        return None
+    try:
+        return _EPOCH + timedelta(milliseconds=number)
+    except OverflowError:
+        return None
+
+
+_COUNTED = re.compile(r"(?P<prefix>.*)_\d{5,}_?(?:-audio)?\.\w+", re.DOTALL)
+
+
+_TEMPORARY = re.compile(r".*_temp_[a-z]{5}_\d{5,}_?\.\w+", re.DOTALL)
+
+
+def prefix_of_filename(filename: str) -> str:
+    """The prefix that a file was saved under: `ComfyUI` for `ComfyUI_00012_.png`; none for a temporary preview.
+
+    A file that was not counted is named as a whole, but for its extension.
+    """
+    if _TEMPORARY.fullmatch(filename):
+        return ""
+    counted = _COUNTED.fullmatch(filename)
+    return counted["prefix"] if counted else filename.rpartition(".")[0] or filename

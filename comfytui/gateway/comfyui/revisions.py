@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner
 
-__all__ = ["BoxRevisions", "BoxState"]
-
 
 class BoxState(NamedTuple):
     """All that answers about a box are made of.

@@ -7,32 +7,27 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from comfytui.engine.snapshot import Snapshot
-from comfytui.tui.bindings import live_keys
-from comfytui.tui.commands import Hint
-from comfytui.tui.messages import Arrived, Copied
-from comfytui.tui.present.calm import CALM, TICK, list_lasts, soonest
-from comfytui.tui.present.cells import EMPTY, Line
-from comfytui.tui.present.header import Header, budget_words, header_line
-from comfytui.tui.present.hints import hints_line
-from comfytui.tui.present.holding import HOLD
-from comfytui.tui.present.now import Now
-from comfytui.tui.present.overview import Overview, overview_of
-from comfytui.tui.present.problems import state
-from comfytui.tui.present.runners import runner_name
-from comfytui.tui.present.units import TimeStyle, zone_words
-from comfytui.tui.present.workflows import workflow_name
+from comfytui.render.cells import EMPTY, Line
+from comfytui.render.chrome import Header, budget_words, header_line, hints_line
+from comfytui.render.freshness import Now, Overview, overview_of, state
+from comfytui.render.runners import runner_name
+from comfytui.render.table import HOLD
+from comfytui.render.times import TimeStyle, zone_words
+from comfytui.render.workflows import workflow_name
+from comfytui.tui.keys.bindings import live_keys
+from comfytui.tui.keys.commands import Hint
 from comfytui.tui.screen_stack import OwnScreen
-from comfytui.tui.widgets.alarm import Alarm
-from comfytui.tui.widgets.status_line import StatusLine
+from comfytui.tui.screens.messages import Arrived, Copied
+from comfytui.tui.widgets.line_widget import StatusLine
+from comfytui.tui.widgets.timers import CALM, TICK, Alarm, list_lasts, soonest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from comfytui.api.allowance import Spending
     from comfytui.api.models import Runner, Workflow
     from comfytui.clock import Clock
+    from comfytui.ratelimit.window import Spending
 
-__all__ = ["FollowingScreen"]
 
 _KEPT = (Hint("help", ("show_help",)), Hint("quit", ("quit",)))
 
@@ -96,7 +91,7 @@ class FollowingScreen(OwnScreen[None]):
 
     def copy_workflow(self, workflow: Workflow | None) -> None:
         """Copy all that is known of a workflow, if there is one."""
-        from comfytui.tui.present.export import workflow_json
+        from comfytui.render.export import workflow_json
 
         if workflow is not None:
             self.post_message(Copied(workflow_json(workflow), workflow_name(workflow)))

@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import math
+from enum import StrEnum
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 
-from comfytui.engine.actions import Attend
-from comfytui.engine.names import name_or_id
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import DASHBOARD_HINTS, Where
-from comfytui.tui.messages import Copied, OpenedWorkflow, Saved, Wished
-from comfytui.tui.present.calm import CALM, TICK, runner_lasts
-from comfytui.tui.present.holding import HOLD
-from comfytui.tui.present.layout import Layout, layout_for
-from comfytui.tui.present.runners import runner_name
-from comfytui.tui.screens.listing import ListingScreen
+from comfytui.engine.protocol import Attend
+from comfytui.query.workflows import name_or_id
+from comfytui.render.runners import runner_name
+from comfytui.render.table import HOLD
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import DASHBOARD_HINTS, Where
+from comfytui.tui.screens.list_controller import ListingScreen
+from comfytui.tui.screens.messages import Copied, OpenedWorkflow, Saved, Wished
+from comfytui.tui.widgets.field_panel import RunnerDetail
 from comfytui.tui.widgets.keyed_table import KeyedTable
-from comfytui.tui.widgets.layout_only import LayoutOnly
-from comfytui.tui.widgets.pace import Pace
-from comfytui.tui.widgets.runner_detail import RunnerDetail
+from comfytui.tui.widgets.pane import LayoutOnly
+from comfytui.tui.widgets.timers import CALM, TICK, Pace, runner_lasts
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -29,12 +28,12 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner
     from comfytui.clock import Clock
     from comfytui.config.state import ViewState
-    from comfytui.engine.snapshot import Attention, Snapshot
-    from comfytui.tui.present.listing import Listing
-    from comfytui.tui.present.now import Now
+    from comfytui.engine.protocol import Attention
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.render.chrome import Listing
+    from comfytui.render.freshness import Now
     from comfytui.tui.widgets.pane import Pane
 
-__all__ = ["DashboardScreen"]
 
 # Longer than the gap between repeats of a key held down, and not noticed after a single press.
 _DEBOUNCE = 0.09
@@ -122,7 +121,7 @@ class DashboardScreen(ListingScreen):
 
     def exported(self) -> tuple[str, list[dict[str, object]]]:
         """The history where the keys go there, else the runners listed, on all pages where all were searched."""
-        from comfytui.tui.present.export import runner_data, workflow_data
+        from comfytui.render.export import runner_data, workflow_data
 
         if self.history.has_focus:
             return "history", [workflow_data(each) for each in self.history.workflows]
@@ -204,7 +203,7 @@ class DashboardScreen(ListingScreen):
 
     def action_copy_json(self) -> None:
         """Copy all that is known of the workflow or the runner under the cursor."""
-        from comfytui.tui.present.export import runner_json
+        from comfytui.render.export import runner_json
 
         if self.history.has_focus:
             self.copy_workflow(self.history.pointed_at)
@@ -308,3 +307,29 @@ class DashboardScreen(ListingScreen):
 
 def _attending(attention: Attention, listing: Listing) -> Attention:
     return attention._replace(page=listing.key, whole=listing.whole)
+
+
+WIDE, MEDIUM, NARROW = 120, 80, 40
+SHORT, STACKED = 10, 18
+
+
+class Layout(StrEnum):
+    """The arrangements of the dashboard."""
+
+    WIDE = "wide"
+    """List left, detail over history right."""
+    MEDIUM = "medium"
+    """List above, detail beside history below."""
+    NARROW = "narrow"
+    """One pane at a time."""
+    TINY = "tiny"
+    """One pane at a time, and only its lines."""
+
+
+def layout_for(width: int, height: int) -> Layout:
+    """The arrangement for so many columns and rows; panes are stacked only where each keeps a few lines."""
+    if width < NARROW or height < SHORT:
+        return Layout.TINY
+    if width >= WIDE:
+        return Layout.WIDE
+    return Layout.MEDIUM if width >= MEDIUM and height >= STACKED else Layout.NARROW

@@ -6,11 +6,13 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.binding import Binding
+from textual.screen import ModalScreen
 
-from comfytui.tui.bindings import bindings, live_keys
-from comfytui.tui.commands import COMMANDS, Where
-from comfytui.tui.present.cells import Role, Span
-from comfytui.tui.present.help import help_lines
+from comfytui.query.filter import GRAMMAR
+from comfytui.render.cells import Role, Span
+from comfytui.render.panels import Field, help_lines
+from comfytui.tui.keys.bindings import bindings, live_keys
+from comfytui.tui.keys.commands import COMMANDS, Where
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.field_panel import FieldPanel
 
@@ -21,9 +23,8 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.screen import Screen
 
-    from comfytui.tui.keymap import Keymap
+    from comfytui.tui.keys.keymap import Keymap
 
-__all__ = ["HelpScreen", "help_sections"]
 
 _BOXES: Mapping[Where, tuple[Where, ...]] = {
     Where.DASHBOARD: (Where.PROMPT, Where.FILTER, Where.CHOOSER),
@@ -83,3 +84,38 @@ class HelpScreen(OwnScreen[None]):
 
     def _lay_out(self) -> None:
         self.panel.show((), help_lines(self._sections, self.panel.body_width))
+
+
+class GrammarScreen(ModalScreen[None], OwnScreen[None]):
+    """Examples of filters and what they find, over the box they are typed into."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    GrammarScreen {
+        align: center bottom;
+        background: transparent;
+    }
+    GrammarScreen > FieldPanel {
+        width: 76;
+        max-width: 100%;
+        height: 16;
+        max-height: 100%;
+        margin: 0 0 1 0;
+    }
+    """
+    AUTO_FOCUS = "FieldPanel"
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.HELP)]
+
+    def compose(self) -> ComposeResult:
+        """The panel alone."""
+        yield FieldPanel()
+
+    def on_mount(self) -> None:
+        """Fill the panel."""
+        panel = self.query_one(FieldPanel)
+        closing = "".join(live_keys(self).get("close_help", ())[:1])
+        panel.label((Span("Filter syntax", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
+        panel.show([Field(example, (Span(meaning),)) for example, meaning in GRAMMAR])
+
+    def action_close_help(self) -> None:
+        """Go back to the box."""
+        self.dismiss()

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import LOG_HINTS, Where
-from comfytui.tui.present.calm import TICK
-from comfytui.tui.present.cells import Role, Span
-from comfytui.tui.present.requests import REQUEST_COLUMNS, request_rows
-from comfytui.tui.present.units import TimeStyle, zone_words
+from comfytui.render.cells import Role, Span
+from comfytui.render.panels import REQUEST_COLUMNS, request_rows
+from comfytui.render.times import TimeStyle, zone_words
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import LOG_HINTS, Where
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
+from comfytui.tui.widgets.timers import TICK
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.tui.present.now import Now
-
-__all__ = ["RequestsScreen"]
+    from comfytui.render.freshness import Now
 
 
 class RequestsScreen(FollowingScreen):

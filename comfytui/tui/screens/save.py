@@ -10,17 +10,16 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from comfytui.tui.bindings import bindings, live_keys
-from comfytui.tui.commands import Where
-from comfytui.tui.present.saving import Format, check_name
+from comfytui.render.export import Format, check_name
+from comfytui.tui.keys.bindings import bindings, live_keys
+from comfytui.tui.keys.commands import Where
 from comfytui.tui.screen_stack import OwnScreen
-from comfytui.tui.widgets.entry import Entry
+from comfytui.tui.widgets.inputs import Entry
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
-__all__ = ["SaveScreen"]
 
 _KINDS = {Format.TEXT: "text", Format.CSV: "table", Format.JSON: "data", Format.SVG: "picture"}
 

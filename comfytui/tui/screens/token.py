@@ -10,21 +10,19 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Button, Input, Static
 
-from comfytui.tokens import trim_token
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import Where
+from comfytui.config.credentials import trim_token
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import Where
 from comfytui.tui.screen_stack import OwnScreen
-from comfytui.tui.widgets.choice import Choice
-from comfytui.tui.widgets.entry import Entry
+from comfytui.tui.widgets.inputs import Choice, Entry
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
     from comfytui.clock import Clock
-    from comfytui.tui.door import Door
+    from comfytui.login import Door
 
-__all__ = ["TokenScreen"]
 
 WHERE = "Tokens are made in ComfyControl's web app: account settings, API Tokens. Each is shown there only once."
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from comfytui.engine.spans import UNDER_WAY
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import WORKFLOW_HINTS, Where
-from comfytui.tui.messages import Copied, Saved
-from comfytui.tui.present.calm import CALM, TICK, feed_lasts
-from comfytui.tui.present.cells import EMPTY, Line, Role, Span
-from comfytui.tui.present.problems import notice
-from comfytui.tui.present.runners import runner_name
-from comfytui.tui.present.workflows import timeline, workflow_fields, workflow_name
+from comfytui.query.workflows import UNDER_WAY
+from comfytui.render.cells import EMPTY, Line, Role, Span
+from comfytui.render.freshness import notice
+from comfytui.render.runners import runner_name
+from comfytui.render.workflows import timeline, workflow_fields, workflow_name
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import WORKFLOW_HINTS, Where
 from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.screens.messages import Copied, Saved
 from comfytui.tui.widgets.field_panel import FieldPanel
+from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -23,9 +23,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Workflow
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.tui.present.now import Now
-
-__all__ = ["WorkflowScreen"]
+    from comfytui.render.freshness import Now
 
 
 class WorkflowScreen(FollowingScreen):
@@ -80,7 +78,7 @@ class WorkflowScreen(FollowingScreen):
 
     def exported(self) -> tuple[str, list[dict[str, object]]]:
         """The workflow."""
-        from comfytui.tui.present.export import workflow_data
+        from comfytui.render.export import workflow_data
 
         return "workflow", [workflow_data(self._workflow)] if self._workflow else []
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import Where
-from comfytui.tui.present.fields import Field, lay_out
+from comfytui.render.cells import Role, Span
+from comfytui.render.freshness import lateness, notice
+from comfytui.render.panels import Field, lay_out
+from comfytui.render.runners import health_fields, health_of, machine_fields, runner_fields, runner_name
+from comfytui.render.times import period_of
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import Where
 from comfytui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -15,9 +19,11 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.strip import Strip
 
-    from comfytui.tui.present.cells import Line
-
-__all__ = ["FieldPanel"]
+    from comfytui.api.models import Runner
+    from comfytui.engine.feed import Feed
+    from comfytui.engine.snapshot import Checkup
+    from comfytui.render.cells import Line
+    from comfytui.render.freshness import Now
 
 
 class FieldPanel(Pane):
@@ -76,3 +82,34 @@ class FieldPanel(Pane):
 
     def _laid_out(self, width: int) -> list[Strip]:
         return [self.strip(pieces, width) for pieces in (*self._head, *lay_out(self._fields, width))]
+
+
+class RunnerDetail(FieldPanel):
+    """The detail panel.
+
+    Attributes:
+        revealed: Whether header values are shown; only ever for the runner they were revealed for.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.revealed = False
+        self._shown_id: str | None = None
+
+    def show_runner(self, runner: Runner | None, feed: Feed[Runner], checkup: Feed[Checkup], at: Now) -> None:
+        """Show a runner, as the list or as Get Runner told of it, what is wrong with its feed, and how it is."""
+        said, late = notice(feed, at, self.body_width) if feed.problem else (), lateness(feed, at)
+        if runner is None or runner.id != self._shown_id:
+            self.revealed = False
+        told = (runner, said, late, health_of(checkup, at), self.revealed, at.style, self.outer_size, self.framed)
+        if self.is_news(at.wall, *told):
+            self._show(runner, checkup, at, said, late)
+
+    def _show(self, runner: Runner | None, checkup: Feed[Checkup], at: Now, said: tuple[Line, ...], late: Line) -> None:
+        self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),), late)
+        shown_id = runner.id if runner else None
+        anew, self._shown_id = shown_id != self._shown_id, shown_id
+        health, machine = health_fields(checkup, at, self.body_width), machine_fields(checkup)
+        known = runner_fields(runner, at.style, at.wall, health, machine, reveal=self.revealed) if runner else ()
+        self.reads_so(period_of((runner.created_at, runner.updated_at) if runner else (), at.style, at.wall))
+        self.show(known, said, anew=anew)

@@ -6,35 +6,33 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.api.histories import CutHistory
-from comfytui.engine.sorting import sort_workflows
-from comfytui.engine.spans import UNDER_WAY
-from comfytui.tui.present.calm import CALM, TICK
-from comfytui.tui.present.cells import EMPTY, Line, Role, Span, beside
-from comfytui.tui.present.columns import GAP
-from comfytui.tui.present.listing import CUT_TEXT, missed, sort_words
-from comfytui.tui.present.problems import lateness, notice
-from comfytui.tui.present.units import Period
-from comfytui.tui.present.workflows import (
+from comfytui.query.sorting import sort_workflows
+from comfytui.query.workflows import UNDER_WAY
+from comfytui.render.cells import EMPTY, Line, Role, Span, beside
+from comfytui.render.chrome import CUT_TEXT, missed, sort_words
+from comfytui.render.freshness import lateness, notice
+from comfytui.render.table import GAP
+from comfytui.render.times import Period
+from comfytui.render.workflows import (
     HISTORY_COLUMNS,
     history_tally,
     workflow_name,
     workflow_period,
     workflow_row,
 )
-from comfytui.tui.widgets.keyed_table import KeyedTable
-from comfytui.tui.widgets.making import Making
+from comfytui.tui.widgets.keyed_table import KeyedTable, Making
+from comfytui.tui.widgets.timers import CALM, TICK
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from comfytui.api.models import Workflow
-    from comfytui.engine.checkup import Checkup
     from comfytui.engine.feed import Feed
-    from comfytui.engine.sorting import Sort
-    from comfytui.tui.present.columns import Row
-    from comfytui.tui.present.now import Now
+    from comfytui.engine.snapshot import Checkup
+    from comfytui.query.sorting import Sort
+    from comfytui.render.freshness import Now
+    from comfytui.render.table import Row
 
-__all__ = ["HistoryTable"]
 
 _CUT: Line = (Span(CUT_TEXT, Role.BAD),)
 

@@ -6,22 +6,35 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.message import Message
 
-from comfytui.tui.present.cells import Line, Role, Span, beside, pad
-from comfytui.tui.present.columns import GAP, Column, Row, fit, title_of
-from comfytui.tui.present.holding import Marks, are_in_place, changed, held, held_words, moves, place_after
-from comfytui.tui.widgets.cursor_pane import CursorPane
-from comfytui.tui.widgets.parts import CURSOR, CURSOR_BLURRED
+from comfytui.render.cells import Line, Role, Span, beside, pad
+from comfytui.render.table import (
+    GAP,
+    Column,
+    Marks,
+    Row,
+    are_in_place,
+    changed,
+    fit,
+    held,
+    held_words,
+    moves,
+    place_after,
+    title_of,
+)
+from comfytui.render.times import Period
+from comfytui.tui.theme.themes import CURSOR, CURSOR_BLURRED
+from comfytui.tui.widgets.pane import CursorPane
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from datetime import datetime
 
     from textual import events
     from textual.strip import Strip
 
-    from comfytui.engine.sorting import Sort
-    from comfytui.tui.present.now import Now
+    from comfytui.query.sorting import Sort
+    from comfytui.render.freshness import Now
 
-__all__ = ["KeyedTable"]
 
 _Drawn: TypeAlias = tuple[Row, str, bool, "Strip"]
 """A row, the part under it, whether it is marked, and what became of them."""
@@ -302,3 +315,43 @@ class KeyedTable(CursorPane):
     def _forget(self) -> None:
         super()._forget()
         self._drawn_rows, self._viewed = {}, None
+
+
+class Making:
+    """Makes rows and keeps those made last, for often it is one that changes.
+
+    Attributes:
+        period: For how long times in the rows made last read so.
+    """
+
+    def __init__(self) -> None:
+        self.period: Period | None = None
+        self._made: dict[str, tuple[object, Period, Row]] = {}
+
+    def rows(self, told: Mapping[str, object], at: datetime, make: Callable[[str], tuple[Row, Period]]) -> list[Row]:
+        """The rows of these ids in their order; the very same ones where nothing of them is news.
+
+        Args:
+            told: All that the row of each of them tells of, beside the time.
+            at: The time, by the wall clock.
+            make: The row, and for how long times in it read so.
+        """
+        before = self._made
+        made: dict[str, tuple[object, Period, Row]] = {}
+        is_over = self.period is None or not self.period.covers(at)
+        for row_id, tells in told.items():
+            known = before.get(row_id)
+            if known is None or known[0] != tells or (is_over and not known[1].covers(at)):
+                row, period = make(row_id)
+                known = (tells, period, row)
+            made[row_id] = known
+        self._made = made
+        self.period = _common([period for _, period, _ in made.values()])
+        return [row for *_, row in made.values()]
+
+
+def _common(periods: list[Period]) -> Period | None:
+    """When all of the periods are."""
+    if not periods:
+        return None
+    return Period(max([since for since, _ in periods]), min([until for _, until in periods]))

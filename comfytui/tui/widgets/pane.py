@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 from rich.segment import Segment
+from textual.containers import Container
 from textual.strip import Strip
 
-from comfytui.tui.present.cells import EMPTY, Line, Role, cut, width_of
-from comfytui.tui.widgets.parts import FRAME, FRAME_FOCUSED
-from comfytui.tui.widgets.quiet import QuietView
+from comfytui.render.cells import EMPTY, Line, Role, cut, width_of
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import Where
+from comfytui.tui.theme.themes import FRAME, FRAME_FOCUSED
+from comfytui.tui.widgets.line_widget import QuietView
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from rich.style import Style
     from textual import events
+    from textual.binding import BindingType
+    from textual.geometry import Region
 
-__all__ = ["Pane"]
 
 _WHEEL_LINES = 3
 
@@ -139,3 +143,53 @@ class Pane(QuietView, can_focus=True):
         label = [gap, *self.strip(text, width_of(text)), gap] if text else []
         rule = "─" * (width - 3 - (width_of(text) + 2 if text else 0))
         return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)
+
+
+class CursorPane(Pane):
+    """Moves its cursor by rows, by screenfuls, and to the ends."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
+
+    @property
+    def page_length(self) -> int:
+        """How many rows fit."""
+        raise NotImplementedError
+
+    def move_cursor(self, by: int) -> None:
+        """Move the cursor by so many rows, as far as there are any."""
+        raise NotImplementedError
+
+    def action_cursor_up(self, times: int = 1) -> None:
+        """One row up."""
+        self.move_cursor(-times)
+
+    def action_cursor_down(self, times: int = 1) -> None:
+        """One row down."""
+        self.move_cursor(times)
+
+    def action_page_up(self, times: int = 1) -> None:
+        """A screenful up."""
+        self.move_cursor(-times * self.page_length)
+
+    def action_page_down(self, times: int = 1) -> None:
+        """A screenful down."""
+        self.move_cursor(times * self.page_length)
+
+    def action_first_row(self) -> None:
+        """To the first row."""
+        self.move_cursor(-self.line_count())
+
+    def action_last_row(self) -> None:
+        """To the last row."""
+        self.move_cursor(self.line_count())
+
+
+class LayoutOnly(Container):
+    """A container that draws nothing: its children lie on what is behind it.
+
+    Textual draws all lines of a container at each key press, only to find its children in front of them.
+    """
+
+    def render_lines(self, _crop: Region) -> list[Strip]:
+        """No lines."""
+        return []

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.engine.view import Viewer
-from comfytui.tui.present.calm import TICK
-from comfytui.tui.present.cells import EMPTY, width_of
-from comfytui.tui.present.listing import (
+from comfytui.query.view import Viewer
+from comfytui.render.cells import EMPTY, width_of
+from comfytui.render.chrome import (
     Listing,
     departed,
     empty_list,
@@ -21,22 +20,19 @@ from comfytui.tui.present.listing import (
     page_count,
     whole_foot,
 )
-from comfytui.tui.present.overview import overview_of
-from comfytui.tui.present.problems import away_words, lateness, notice, standstill
-from comfytui.tui.present.runners import RUNNER_COLUMNS, runner_name, runner_period, runner_row
-from comfytui.tui.widgets.keyed_table import KeyedTable
-from comfytui.tui.widgets.making import Making
+from comfytui.render.freshness import away_words, lateness, notice, overview_of, standstill
+from comfytui.render.runners import RUNNER_COLUMNS, runner_name, runner_period, runner_row
+from comfytui.tui.widgets.keyed_table import KeyedTable, Making
+from comfytui.tui.widgets.timers import TICK
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.engine.view import View
-    from comfytui.tui.present.cells import Line
-    from comfytui.tui.present.columns import Row
-    from comfytui.tui.present.now import Now
-    from comfytui.tui.present.units import Period
-
-__all__ = ["RunnerList"]
+    from comfytui.query.view import View
+    from comfytui.render.cells import Line
+    from comfytui.render.freshness import Now
+    from comfytui.render.table import Row
+    from comfytui.render.times import Period
 
 
 class RunnerList(KeyedTable):

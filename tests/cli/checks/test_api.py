@@ -7,13 +7,13 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.api import errors
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.models import RunnerPage
 from comfytui.api.session import Session
 from comfytui.cli.checks.api import Asked, ask, clock_skew, verdict
 from comfytui.cli.checks.check import Result
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.ratelimit.local import LocalAllowance
 from tests.support.clock import FakeClock
 from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, html_reply, json_reply, reply
 

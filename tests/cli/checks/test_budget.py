@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.api.allowance import SHARE, WINDOW, Use
-from comfytui.api.ledger import Claim, Ledger, Wanted
 from comfytui.cli.checks.budget import look_at_budget
 from comfytui.cli.checks.check import Check, Result
+from comfytui.ratelimit.store import Claim, Ledger, Wanted
+from comfytui.ratelimit.window import SHARE, WINDOW, Use
 from tests.support.clock import FakeClock
 
 API = "https://api.example.com"

@@ -21,7 +21,7 @@ from comfytui.cli.checks.certificate import (
 )
 from comfytui.cli.checks.check import Check, Result
 from comfytui.cli.checks.network import Address, address_of
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
 from comfytui.config.paths import shown
 from tests.support.clock import START
 from tests.support.listener import Listener

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from comfytui.cli.checks.check import Check, Result, document, fail, lines, ok, status_of, warn
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
 
 REFUSED = fail("token", "401", "another one", status=ExitStatus.NO_TOKEN)
 GONE = fail("dns", "no such host", "another one", status=ExitStatus.UNREACHABLE)

@@ -12,12 +12,11 @@ import pytest
 from comfytui.cli.checks.certificate import PROBE_SECONDS
 from comfytui.cli.checks.check import Check, Result, lines, status_of
 from comfytui.cli.checks.fleet import Patience, look_at_fleet
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
 from comfytui.clock import SystemClock
+from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.paths import state_dir
-from comfytui.config.secrets import TOKEN_VARIABLE
-from comfytui.config.servers import Server
-from comfytui.config.settings import Settings, TokenSources, host_of
+from comfytui.config.settings import Server, Settings, TokenSources, host_of
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.listener import Listener
 from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, json_reply

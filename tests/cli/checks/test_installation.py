@@ -9,9 +9,10 @@ from pydantic import SecretStr
 from comfytui import __version__
 from comfytui.cli.checks.check import Result
 from comfytui.cli.checks.installation import configuration, permissions, versions
-from comfytui.config.paths import config_dir, make_private, state_dir
-from comfytui.config.secrets import save_token
+from comfytui.config.credentials import save_token
+from comfytui.config.paths import config_dir, state_dir
 from comfytui.config.settings import TokenSources
+from comfytui.files import make_private
 
 
 def test_versions() -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from comfytui.cli.checks.named import what_cannot_work
-from comfytui.config.choices import Choices, ConfigFile, Flags, Profile, resolve
+from comfytui.config.precedence import Choices, ConfigFile, Flags, Profile, resolve
 from comfytui.config.settings import API_URL
 
 AUTHORITY = Path(__file__).parents[2] / "fixtures" / "tls" / "authority.pem"

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 import pytest
 
 from comfytui.api.proxies import proxy_variable
-from comfytui.api.redaction import MASK
 from comfytui.cli.checks.check import Result
 from comfytui.cli.checks.network import Address, Resolver, address_of, look_up, no_proxy_flaw, proxy, resolve
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.redaction import MASK
 from tests.support.clock import FakeClock
 
 API = Address("https", "api.example.com", 443)

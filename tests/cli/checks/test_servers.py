@@ -8,9 +8,9 @@ from pydantic import SecretStr
 
 from comfytui.cli.checks.check import Check, Result
 from comfytui.cli.checks.servers import look_at_servers
-from comfytui.cli.status import ExitStatus
+from comfytui.cli.exit_codes import ExitStatus
 from comfytui.clock import SystemClock
-from comfytui.config.servers import Server
+from comfytui.config.settings import Server
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.scripted import response
 

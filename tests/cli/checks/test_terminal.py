@@ -8,7 +8,7 @@ import pytest
 from comfytui.cli.checks.check import Result
 from comfytui.cli.checks.terminal import Terminal, Tmux, ask_tmux, clipboard, look_at_clipboard, look_at_terminal
 from comfytui.cli.checks.terminal import this_terminal as terminal_of_this_process
-from comfytui.config.secrets import TOKEN_VARIABLE
+from comfytui.config.credentials import TOKEN_VARIABLE
 
 GOOD = Terminal(True, (120, 40), "utf-8")
 XTERM = {"TERM": "xterm-256color"}

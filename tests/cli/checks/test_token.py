@@ -7,8 +7,8 @@ from pydantic import SecretStr
 
 from comfytui.cli.checks.check import Result
 from comfytui.cli.checks.token import TokenAtHand, look_for_token
-from comfytui.cli.status import ExitStatus
-from comfytui.config.secrets import TOKEN_VARIABLE, save_token
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.config.credentials import TOKEN_VARIABLE, save_token
 from comfytui.config.settings import TokenSources
 
 TOKEN = "cfc_s3cretTokenOf26Chars00"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.cli.commands.keys import bound_commands
-from comfytui.cli.status import ExitStatus
-from comfytui.tui.commands import COMMANDS
-from comfytui.tui.keymap import PRESETS, Keymap, resolve
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.tui.keys.commands import COMMANDS
+from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from comfytui.config.servers import Server
+from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.problems import BoxProblem
+from comfytui.gateway.comfyui.errors import BoxProblem
 from tests.support.listener import Listener
 
 __all__ = ["PROMPT", "SECRET", "answering_at_once", "client_of", "problem_at"]

@@ -10,7 +10,7 @@ from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.box import Box
+    from comfytui.gateway.comfyui.monitor import Box
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from comfytui import __version__
-from comfytui.config.servers import Server
+from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import MAX_BODY, BoxClient, is_comfyui
-from comfytui.gateway.comfyui.problems import (
+from comfytui.gateway.comfyui.errors import (
     Garbled,
     NeedsPassword,
     NotAnswering,

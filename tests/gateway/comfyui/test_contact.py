@@ -9,10 +9,10 @@ import pytest
 
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.statuses import RunnerState, WorkflowStatus
-from comfytui.config.servers import Server
+from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import ANSWER_SECONDS
 from comfytui.gateway.comfyui.contact import Contact, Silence
-from comfytui.gateway.comfyui.translate import runner_id
+from comfytui.gateway.comfyui.mapping import runner_id
 from comfytui.gateway.fleet import RunnerUnreachable
 from tests.gateway.comfyui.watching import beat, beats, listening, readings, seen, until, watched, watching
 from tests.support.clock import FakeClock, settle
@@ -20,7 +20,7 @@ from tests.support.comfyui import ScriptedComfyUI, job
 from tests.support.scripted import response
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.box import Box
+    from comfytui.gateway.comfyui.monitor import Box
 
 HANGS = "accepts connections and does not answer"
 

@@ -12,10 +12,11 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.api.errors import NotFound, ServerError, SilentRunnerError
-from comfytui.api.models import RunnerPage, RunnerStatus, Workflow, WorkflowStatus
-from comfytui.config.servers import Server
+from comfytui.api.models import RunnerPage, Workflow
+from comfytui.api.statuses import RunnerStatus, WorkflowStatus
+from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
-from comfytui.gateway.comfyui.translate import runner_id
+from comfytui.gateway.comfyui.mapping import runner_id
 from comfytui.gateway.fleet import UnknownRunner
 from tests.gateway.comfyui.watching import beat, beats, dashboard, runner_ids, until, watching
 from tests.support.clock import START, FakeClock

@@ -6,9 +6,9 @@ import asyncio
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from comfytui.config.servers import Server
+from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS
-from comfytui.gateway.comfyui.translate import runner_id
+from comfytui.gateway.comfyui.mapping import runner_id
 from tests.gateway.comfyui.watching import watching
 from tests.support.comfyui import ScriptedComfyUI
 

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comfytui.api.models import Device, RunnerStats, SystemStats, WorkflowStatus
+from comfytui.api.models import Device, RunnerStats, SystemStats
+from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.models import (
     Job,
     Jobs,

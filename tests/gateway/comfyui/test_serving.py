@@ -11,10 +11,10 @@ from contextlib import aclosing, asynccontextmanager
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
+from comfytui.ratelimit.local import LocalAllowance
 from tests.gateway.comfyui.watching import beats, until
 from tests.support.comfyui import ScriptedComfyUI, job, replay
 
@@ -25,7 +25,7 @@ from pydantic import SecretStr
 from comfytui.clock import SystemClock
 from comfytui.config.servers import servers_of
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
-from comfytui.gateway.serve import serve
+from comfytui.gateway.server import serve
 
 def announce(line):
     print(line, flush=True)

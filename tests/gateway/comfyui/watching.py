@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import SecretStr
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
-from comfytui.config.servers import Server
-from comfytui.gateway.comfyui.box import Box
+from comfytui.config.settings import Server
+from comfytui.gateway.app import GatewayTransport
 from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS, ComfyUIFleet
+from comfytui.gateway.comfyui.monitor import Box
 from comfytui.gateway.events import EventHub
-from comfytui.gateway.transport import GatewayTransport
+from comfytui.ratelimit.local import LocalAllowance
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.errors import RateLimited, ServerError
-from comfytui.engine.resources import HistoryKey, PageKey
+from comfytui.engine.protocol import HistoryKey, PageKey
 from comfytui.tui.screens import base
 from comfytui.tui.screens.dashboard import DashboardScreen
-from comfytui.tui.widgets.alarm import Alarm
 from comfytui.tui.widgets.runner_list import RunnerList
+from comfytui.tui.widgets.timers import Alarm
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 from tests.support.pilot import demo, scripted

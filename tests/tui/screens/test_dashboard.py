@@ -6,7 +6,7 @@ import pytest
 from textual.events import Key, ScreenResume
 from textual.screen import Screen
 
-from comfytui.engine.resources import PageKey, RunnerKey
+from comfytui.engine.protocol import PageKey, RunnerKey
 from comfytui.tui.screens.dashboard import DashboardScreen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted

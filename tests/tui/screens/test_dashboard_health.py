@@ -6,7 +6,7 @@ import pytest
 
 from comfytui.api.errors import ServerError, TimedOut
 from comfytui.api.models import Device, RunnerStats, SystemStats
-from comfytui.engine.resources import PageKey, StatsKey
+from comfytui.engine.protocol import PageKey, StatsKey
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, scripted
 

@@ -6,7 +6,7 @@ from textual.events import AppBlur, AppFocus
 
 from comfytui.api.errors import NotFound, RateLimited, ServerError
 from comfytui.api.histories import CutHistory
-from comfytui.engine.resources import HistoryKey, PageKey
+from comfytui.engine.protocol import HistoryKey, PageKey
 from comfytui.tui.screens.dashboard import DashboardScreen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted

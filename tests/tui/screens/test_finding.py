@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comfytui.api.errors import ServerError
-from comfytui.engine.resources import PageKey
+from comfytui.engine.protocol import PageKey
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from textual.screen import Screen
 
-from comfytui.tui.bindings import bindings
-from comfytui.tui.commands import COMMANDS, Where
-from comfytui.tui.keymap import PRESETS, Keymap, resolve
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import COMMANDS, Where
+from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
 from comfytui.tui.screens.help import HelpScreen, help_sections
 from tests.support.boxes import BoxApp
 

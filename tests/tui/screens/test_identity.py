@@ -9,8 +9,8 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from comfytui.api.statuses import RunnerStatus
-from comfytui.engine.resources import PageKey
-from comfytui.tui.present.holding import HOLD
+from comfytui.engine.protocol import PageKey
+from comfytui.render.table import HOLD
 from comfytui.tui.screens.dashboard import DashboardScreen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, scripted

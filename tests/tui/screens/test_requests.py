@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.tui.present.now import Now
+    from comfytui.render.freshness import Now
 
 
 async def test_it_lists_what_was_asked_newest_first_and_closes() -> None:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.tui.present.saving import Format, check_name
+from comfytui.render.export import Format, check_name
 from comfytui.tui.screens.save import ENDINGS, SaveScreen
-from comfytui.tui.themes import NAMES
+from comfytui.tui.theme.themes import NAMES
 from tests.support.boxes import BoxApp
 
 if TYPE_CHECKING:

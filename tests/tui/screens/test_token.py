@@ -6,17 +6,16 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from comfytui.api.allowance import LocalAllowance
 from comfytui.api.errors import Unauthorized
 from comfytui.api.request_log import RequestLog
 from comfytui.config.state import Forgetful
 from comfytui.engine.engine import Engine
-from comfytui.engine.resources import PageKey
-from comfytui.engine.snapshot import Attention, Snapshot
+from comfytui.engine.protocol import Attention, PageKey
+from comfytui.engine.snapshot import Snapshot
+from comfytui.ratelimit.local import LocalAllowance
 from comfytui.tui.app import ComfyTUI
-from comfytui.tui.fleets import OpenFleet, Watch
 from comfytui.tui.screens.token import WHERE
-from comfytui.tui.setup import Setup
+from comfytui.tui.services import OpenFleet, Setup, Watch
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock
 from tests.support.door import OneTokenDoor

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textual.app import App, ComposeResult
 
-from comfytui.tui.present.cells import Span
-from comfytui.tui.present.fields import field
-from comfytui.tui.surroundings import Colours
-from comfytui.tui.themes import NAMES, themes_for
+from comfytui.render.cells import Span
+from comfytui.render.panels import field
+from comfytui.tui.terminal.capabilities import Colours
+from comfytui.tui.theme.themes import NAMES, themes_for
 from comfytui.tui.widgets.field_panel import FieldPanel
 from tests.support.lines import drawn_line
 

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from textual import on
 from textual.app import App, ComposeResult
 
-from comfytui.tui.present.cells import Span
-from comfytui.tui.present.columns import Column, Row
-from comfytui.tui.surroundings import Colours
-from comfytui.tui.themes import NAMES, themes_for
+from comfytui.render.cells import Span
+from comfytui.render.table import Column, Row
+from comfytui.tui.terminal.capabilities import Colours
+from comfytui.tui.theme.themes import NAMES, themes_for
 from comfytui.tui.widgets.keyed_table import KeyedTable
 from tests.support.lines import drawn_line
 

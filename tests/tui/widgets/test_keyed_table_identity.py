@@ -10,11 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comfytui.engine.sorting import Sort
-from comfytui.tui.present.cells import Span
-from comfytui.tui.present.columns import Row
-from comfytui.tui.present.holding import HOLD
-from comfytui.tui.present.now import Now
+from comfytui.query.sorting import Sort
+from comfytui.render.cells import Span
+from comfytui.render.freshness import Now
+from comfytui.render.table import HOLD, Row
 from tests.support.lines import drawn_line
 from tests.tui.widgets.test_keyed_table import COLUMNS, TableApp, shown, table_of
 

@@ -1,0 +1,81 @@
+"""How far the server's clock is from the one here, as the header Date of its answers tells (RFC 9110, 6.6.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
+from comfytui.ratelimit.window import COOL_DOWN, MAX_COOL_DOWN
+
+_LEAST = 5.0
+_STEP = 2.0
+# A date further off is nonsense, and adding so much to the time here would leave the calendar.
+_MOST = 50 * 365 * 86_400.0
+# Date has whole seconds: on average half of one has gone by.
+_HALF_A_SECOND = 0.5
+
+
+class ServerClock:
+    """Learns from answers, calmly: what an answer cannot tell for sure changes nothing."""
+
+    def __init__(self) -> None:
+        self._estimate = 0.0
+
+    @property
+    def ahead(self) -> float:
+        """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart.
+
+        It moves by more than 2 s or not at all.
+        """
+        return self._estimate if abs(self._estimate) > _LEAST else 0.0
+
+    def learn(self, headers: Mapping[str, str], took: float, now: datetime) -> None:
+        """Take in the head of an answer.
+
+        Args:
+            headers: Its headers.
+            took: Seconds from the request to the head of the answer; the date is taken to be of the middle of them,
+                and is doubted by half of them.
+            now: The time here when it came, in UTC.
+        """
+        # What a cache kept tells when it was made (RFC 9111, 5.1).
+        date = None if "age" in headers else read_http_date(headers.get("date", ""))
+        if date is None:
+            return
+        estimate = (date - now).total_seconds() + took / 2 + _HALF_A_SECOND
+        if abs(estimate) <= _MOST and abs(estimate - self._estimate) > _STEP + took / 2:
+            self._estimate = estimate
+
+
+def retry_after_in(headers: Mapping[str, str], now: datetime) -> float:
+    """Return the seconds that the headers of an answer ask to stay away; `now` is the time here."""
+    return retry_after(headers.get("retry-after", ""), headers.get("date", ""), now)
+
+
+def retry_after(value: str, date: str, now: datetime) -> float:
+    """Seconds from COOL_DOWN, which the API takes in any case, to MAX_COOL_DOWN.
+
+    Args:
+        value: The header Retry-After: whole seconds or an HTTP date; whatever else it holds is as good as nothing.
+        date: The header Date, which a date in Retry-After is measured against.
+        now: The time here, where Date is none.
+    """
+    value = value.strip()
+    if value.isascii() and value.isdecimal():
+        return _sane(float(value))
+    until = read_http_date(value)
+    return COOL_DOWN if until is None else _sane((until - (read_http_date(date) or now)).total_seconds())
+
+
+def _sane(seconds: float) -> float:
+    return min(max(seconds, COOL_DOWN), MAX_COOL_DOWN)
+
+
+def read_http_date(value: str) -> datetime | None:
+    """The moment in UTC; None where the text is no date."""
+    try:
+        moment = parsedate_to_datetime(value)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, TypeError, IndexError, OverflowError):
+        return None

@@ -1,0 +1,248 @@
+"""What comes back from httpx, put into words: answers, and failures to get one."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from http import HTTPStatus
+from typing import TYPE_CHECKING, TypeVar, cast
+from urllib.parse import urlsplit
+
+import httpx
+
+from comfytui.api.body import ENDED_EARLY, LARGE, MAX_BODY, TOO_LARGE, TooLargeError, decode
+from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable
+
+if TYPE_CHECKING:
+    from comfytui.ratelimit.window import Permit
+    from comfytui.threads import Worker
+
+
+_CHUNKS_AT_ONCE = 64
+_WRITES = "http11.send_request_headers.started"
+_WRITTEN = "http11.send_request_headers.complete"
+_IS_SENT = "the request itself is sent"
+
+_T = TypeVar("_T")
+
+
+@dataclass(slots=True)
+class Answer:
+    """An answer as it comes in: its head first, then its body.
+
+    Attributes:
+        head: Status and headers.
+        raw: The body as far as it came, compressed or not.
+        flaw: Why that is not all of it; empty where it is.
+    """
+
+    head: httpx.Response = field(repr=False)
+    raw: bytearray = field(default_factory=bytearray, repr=False)
+    flaw: str = ENDED_EARLY
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self.head.status_code
+
+    @property
+    def is_yes(self) -> bool:
+        """Whether the status is one of 2xx."""
+        return 200 <= self.status <= 299
+
+    @property
+    def words(self) -> str:
+        """Words for a status whose body gives none."""
+        if self.head.has_redirect_location:
+            target = target_of(self.head.headers["location"])
+            return f"{self.status}: redirects are not followed; this one leads to {target}"
+        try:
+            phrase = HTTPStatus(self.status).phrase.lower()
+        except ValueError:
+            phrase = self.head.reason_phrase or "unknown"
+        return f"{self.status}: {phrase}"
+
+    async def read(self, turn: LargeTurn) -> None:
+        """Let the body come in; that of a redirect is of no use."""
+        if self.head.has_redirect_location:
+            return
+        chunks = 0
+        try:
+            async for chunk in cast("httpx.AsyncByteStream", self.head.stream):
+                self.raw += chunk
+                chunks += 1
+                if chunks % _CHUNKS_AT_ONCE == 0:
+                    # Thousands of tiny chunks may have come at once, and reading them does not wait for anything.
+                    await asyncio.sleep(0)
+                if len(self.raw) > LARGE:
+                    await turn.take()
+                if len(self.raw) > MAX_BODY:
+                    self.flaw = TOO_LARGE
+                    return
+        except (httpx.RemoteProtocolError, httpx.ReadError):
+            return
+        self.flaw = ""
+
+    @property
+    def coding(self) -> str:
+        """How the body is compressed; empty where it is not."""
+        coding: str = self.head.headers.get("content-encoding", "")
+        return coding.strip().lower()
+
+    async def decode(self, read: Callable[[object], _T], turn: LargeTurn) -> _T | ValueError:
+        """Return what the body says, or an error with words if it says nothing that can be read.
+
+        Args:
+            read: As for `comfytui.api.body.decode`; it may be called in a thread.
+            turn: Has a thread for what is large.
+        """
+        if self.flaw:
+            return ValueError(self.flaw)
+        said = decode(self.raw, self.coding, read, LARGE)
+        if isinstance(said, TooLargeError):
+            await turn.take()
+            said = await turn.run(partial(decode, self.raw, self.coding, read))
+        return said
+
+
+class LargeTurn:
+    """A turn at the one large body at a time that a session reads and decodes, in a thread.
+
+    Several at once would take as many times the memory, and threads that work for long slow the screen down.
+
+    Args:
+        lock: Held while it lasts.
+        worker: The thread; the process does not wait for it at its end.
+    """
+
+    def __init__(self, lock: asyncio.Lock, worker: Worker) -> None:
+        self._lock = lock
+        self._worker = worker
+        self._is_taken = False
+
+    async def take(self) -> None:
+        """Wait for the turn, once."""
+        if not self._is_taken:
+            await self._lock.acquire()
+            self._is_taken = True
+
+    async def run(self, call: Callable[[], _T]) -> _T:
+        """Run a call in the thread and return what it returns; it must not raise."""
+        return await asyncio.wrap_future(self._worker.submit(call))
+
+    def end(self) -> None:
+        """Let the next one begin."""
+        if self._is_taken:
+            self._is_taken = False
+            self._lock.release()
+
+
+class Wire:
+    """What one request met on its way down, as told by the transport's `trace` extension.
+
+    Attributes:
+        permit: Permit of the request, confirmed right before it is written; None if that is not to be waited for.
+    """
+
+    def __init__(self) -> None:
+        self.permit: Permit | None = None
+        self._events: set[str] = set()
+
+    async def __call__(self, event: str, info: Mapping[str, object]) -> None:
+        """Note an event, and have the permit confirmed before the request and its moment recorded behind it."""
+        if self.permit is not None and event == _WRITES and not _is_for_proxy(info):
+            await self.permit.confirm()
+            self._events.add(_IS_SENT)
+        self._events.add(event)
+        if self.permit is not None and event == _WRITTEN and _IS_SENT in self._events:
+            self.permit.mark_sent()
+
+    def release(self) -> None:
+        """Give the permit back if the request was never written."""
+        if self.permit is not None and _IS_SENT not in self._events:
+            self.permit.release()
+        self.permit = None
+
+    @property
+    def went_stale(self) -> bool:
+        """Whether the request went out on a connection from before and no answer began."""
+        connected = any("connect_tcp" in event for event in self._events)
+        sent = _WRITES in self._events
+        return sent and not connected and "http11.receive_response_headers.complete" not in self._events
+
+
+def _is_for_proxy(info: Mapping[str, object]) -> bool:
+    """Return True if what is written asks a proxy for a tunnel: it does not reach the API."""
+    return getattr(info.get("request"), "method", b"") == b"CONNECT"
+
+
+def is_hang_up(error: httpx.HTTPError) -> bool:
+    """Whether the connection ended, for whatever reason, before an answer began."""
+    if isinstance(error, httpx.RemoteProtocolError):
+        return "disconnected" in str(error)
+    return isinstance(error, (httpx.ReadError, httpx.WriteError))
+
+
+def explain(error: httpx.HTTPError, timeout: float) -> tuple[type[RequestError], str]:
+    """The leaf of the tree of errors for a failure, and words for it: httpx gives none to many of its own."""
+    match error:
+        case httpx.ConnectTimeout():
+            return TimedOut, f"no connection within {timeout / 2:g} seconds"
+        case httpx.TimeoutException():
+            return TimedOut, f"no whole answer within {timeout:g} seconds"
+        case httpx.ProxyError():
+            return Unreachable, "the proxy did not let the request through"
+        case httpx.ConnectError():
+            return Unreachable, why_not_connected(error)
+        case httpx.RemoteProtocolError() if not is_hang_up(error):
+            return Unintelligible, "an answer that is not HTTP"
+        case httpx.RemoteProtocolError():
+            return Unreachable, "the server closed the connection without an answer"
+        case httpx.NetworkError():
+            return Unreachable, "the connection was lost before an answer came"
+        case _:
+            return Unreachable, "the request could not be made"
+
+
+def why_not_connected(error: BaseException) -> str:
+    """Why no connection came about, as the operating system or TLS said it somewhere beneath this error."""
+    for cause in _causes(error):
+        match cause:
+            case ssl.SSLCertVerificationError(verify_message=str(words)):
+                return f"TLS: the server's certificate is not trusted ({words})"
+            case ssl.SSLError(reason=str(words)):
+                return f"TLS: no secure connection ({words.replace('_', ' ').lower()})"
+            case ssl.SSLError():
+                return "TLS: no secure connection"
+            case socket.gaierror(errno=socket.EAI_AGAIN):
+                return "the host's name cannot be looked up now"
+            case socket.gaierror():
+                return "no such host"
+            case ConnectionRefusedError():
+                return "connection refused: nothing listens there"
+            case OSError(strerror=str(words)) if words:
+                return words.lower()
+    return "no connection could be made"
+
+
+def target_of(location: str) -> str:
+    """Where a redirect leads: its host alone, for the rest may hold secrets."""
+    try:
+        return urlsplit(location).hostname or "another path"
+    except ValueError:
+        return "no address"
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and everything it was raised from, groups unfolded."""
+    yield error
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _causes(each)
+    cause = error.__cause__ or error.__context__
+    if cause is not None:
+        yield from _causes(cause)

@@ -1,0 +1,350 @@
+"""Asking once, for a script: patient, but not for ever; and what the process ends with where no answer comes."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from comfytui.api.errors import (
+    ComfyControlError,
+    InvalidArgument,
+    RateLimited,
+    RequestError,
+    ServerError,
+    SilentRunnerError,
+    StatusError,
+    TimedOut,
+    Unauthorized,
+    Unintelligible,
+    Unreachable,
+)
+from comfytui.api.histories import MAX_HISTORY, CutHistory
+from comfytui.api.library_imports import spare_libraries_their_extras
+from comfytui.api.statuses import RunnerState
+from comfytui.backends import UnusableTokenError
+from comfytui.cli.context import opened
+from comfytui.cli.deadlines import CoolingDownError, narrated, renew, within
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.output import check, write
+from comfytui.cli.progress import Progress
+from comfytui.clock import SystemClock
+from comfytui.config.credentials import end_token_command, may_find_token, missing_token
+from comfytui.config.settings import DEFAULT_TIMEOUT
+from comfytui.query.workflows import name_or_id
+from comfytui.ratelimit.window import Use
+from comfytui.threads import LooseThreads
+
+if TYPE_CHECKING:
+    import argparse
+    from datetime import datetime
+
+    from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+    from comfytui.api.statuses import RunnerStatus
+    from comfytui.cli.context import Opened
+    from comfytui.cli.output import Answer
+    from comfytui.clock import Clock
+    from comfytui.config.settings import Server
+    from comfytui.engine.protocol import RunnerSource
+
+
+_PAUSES = (0.5, 1.0)
+"""Seconds before each repeat."""
+_SLOW_PAUSE = 1.0
+"""Seconds before a runner is asked for again that is slow."""
+
+_MOST_RATE_LIMITS = 3
+_RUNNER_IS_SILENT = 500
+
+_FAILURES = (
+    (SilentRunnerError, ExitStatus.UNREACHABLE, ""),
+    (Unreachable, ExitStatus.UNREACHABLE, "The API cannot be reached: "),
+    (TimedOut, ExitStatus.UNREACHABLE, "The API does not answer: "),
+    (Unintelligible, ExitStatus.FAILED, "The answer makes no sense: "),
+    (RequestError, ExitStatus.FAILED, ""),
+)
+"""Exit status of each kind of failed request, and what its message is led in by."""
+
+_T = TypeVar("_T")
+
+
+class NotFoundHereError(Exception):
+    """What was asked for is not there, as far as can be told from what the API says; the message is a sentence."""
+
+
+class Asker:
+    """Asks for one thing after another, each again where that may help.
+
+    What is unreachable, late or failing is asked twice more, what was too early (429) once it may be; a no is a no.
+
+    Args:
+        source: Who answers.
+        clock: What pauses go by.
+        progress: Is told what goes on.
+        no_wait: Whether CoolingDownError is raised where the API wants to be left alone.
+        timeout: Seconds, over all that are slow, to wait for runners that a gateway calls slow.
+        names: Names of runners by id; those of runners that are listed are added.
+
+    Attributes:
+        asks_servers: True if the runners are plain servers, which are asked from this process.
+        waiting_for: Name of the runner that is asked for; empty if that is not known, or the list is.
+    """
+
+    def __init__(
+        self,
+        source: RunnerSource,
+        clock: Clock,
+        progress: Progress,
+        *,
+        no_wait: bool = False,
+        timeout: float = DEFAULT_TIMEOUT,
+        names: Mapping[str, str] | None = None,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._no_wait = no_wait
+        self._names = dict(names or {})
+        self._left_for_slow = timeout
+        self._has_said_cut = False
+        self.asks_servers = bool(names)
+        self.timeout = timeout
+        self.waiting_for = ""
+        self.progress = progress
+        self.failure: ServerError | None = None
+        """What was answered last, where that was a failure which is asked about again."""
+
+    def now(self) -> datetime:
+        """What time it is where the answers come from."""
+        from datetime import timedelta
+
+        return self._clock.now() + timedelta(seconds=self._source.ahead)
+
+    async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
+        """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
+        use = Use.WISH if page == 1 else Use.POLL
+        answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, use))
+        self._names |= {runner.id: name_or_id(runner.name, runner.id) for runner in answer.runners}
+        if answer.is_cut:
+            self._say_cut("runners than were asked for")
+        return answer
+
+    async def runner(self, runner_id: str) -> Runner:
+        """One runner."""
+        return await self._ask(runner_id, lambda: self._source.get_runner(runner_id, Use.WISH))
+
+    async def history(self, runner_id: str, use: Use = Use.WISH) -> tuple[Workflow, ...]:
+        """A runner's newest workflows."""
+        history = await self._ask(runner_id, lambda: self._source.get_history(runner_id, use))
+        if isinstance(history, CutHistory):
+            self._say_cut(f"workflows than the {MAX_HISTORY} that a history has")
+        return history
+
+    def _say_cut(self, what: str) -> None:
+        if not self._has_said_cut:
+            self._has_said_cut = True
+            self.progress.say(f"The API sent more {what}: the rest is left out.")
+
+    async def stats(self, runner_id: str, use: Use = Use.WISH) -> RunnerStats:
+        """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
+        return await self._ask(runner_id, lambda: self._source.get_stats(runner_id, use), is_answer=is_silence)
+
+    async def _ask(
+        self,
+        runner_id: str,
+        ask: Callable[[], Awaitable[_T]],
+        is_answer: Callable[[ServerError], bool] = lambda _: False,
+    ) -> _T:
+        self.waiting_for = self._names.get(runner_id, "")
+        async with narrated(self.progress, self._clock, f"waiting for {self.waiting_for or 'an answer'}"):
+            try:
+                answer = await self._repeated(ask, is_answer)
+            except (StatusError, Unintelligible):
+                renew()
+                raise
+        renew()
+        return answer
+
+    async def _repeated(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
+        pauses = iter(_PAUSES)
+        limited = 0
+        asked_at = self._clock.monotonic()
+        slow: SilentRunnerError | None = None
+        self.failure = None
+        while True:
+            try:
+                return await self._once(ask, slow)
+            except RateLimited as error:
+                limited += 1
+                if self._no_wait:
+                    raise CoolingDownError(error.retry_after) from None
+                if limited > _MOST_RATE_LIMITS:
+                    raise
+            except SilentRunnerError as error:
+                self.failure = slow = error
+                renew()
+                if not error.state.is_pending or not await self._wait_for_slow(error, asked_at):
+                    raise
+                asked_at = self._clock.monotonic()
+            except (Unreachable, TimedOut, ServerError) as error:
+                pause = next(pauses, None)
+                if pause is None or (isinstance(error, ServerError) and is_answer(error)):
+                    raise
+                self.failure = error if isinstance(error, ServerError) else None
+                self.progress.tell(f"{error.message}; asking again", pause)
+                await self._clock.sleep(pause)
+
+    async def _once(self, ask: Callable[[], Awaitable[_T]], slow: SilentRunnerError | None) -> _T:
+        """Ask once; a runner that was slow before is waited for no longer than is left for those that are slow."""
+        try:
+            async with asyncio.timeout(None if slow is None else self._left_for_slow):
+                return await ask()
+        except TimeoutError:
+            if slow is None:
+                raise
+            self._left_for_slow = 0.0
+            raise slow from None
+
+    async def _wait_for_slow(self, error: SilentRunnerError, asked_at: float) -> bool:
+        """Wait before a slow runner is asked for again; return False if there is no time left for that."""
+        self._left_for_slow -= self._clock.monotonic() - asked_at
+        pause = min(_SLOW_PAUSE, self._left_for_slow)
+        if pause <= 0:
+            return False
+        self._left_for_slow -= pause
+        self.progress.tell(error.message, pause)
+        await self._clock.sleep(pause)
+        return True
+
+
+def is_silence(error: ServerError) -> bool:
+    """Whether the API says of a runner that it does not answer (page get-runner-stats): asking again is no use."""
+    return error.status == _RUNNER_IS_SILENT
+
+
+def ask(args: argparse.Namespace, work: Callable[[Asker], Awaitable[Answer]]) -> int:
+    """Ask whoever answers what this work needs, and write what comes of it; raises as `perform` does."""
+
+    async def asked(source: Opened, progress: Progress) -> ExitStatus:
+        timeout = args.timeout or DEFAULT_TIMEOUT
+        answer = await answered(source, progress, work, no_wait=args.no_wait, seconds=timeout)
+        progress.clear()
+        write(answer, args.format)
+        return answer.status
+
+    return perform(args, asked)
+
+
+async def answered(
+    source: Opened,
+    progress: Progress,
+    work: Callable[[Asker], Awaitable[_T]],
+    *,
+    no_wait: bool = False,
+    seconds: float = DEFAULT_TIMEOUT,
+) -> _T:
+    """What the work brings, with nothing left open; raises what it raises.
+
+    Args:
+        source: Who answers.
+        progress: Is told what goes on.
+        work: Asks.
+        no_wait: As for `Asker`.
+        seconds: How long it goes on without any answer; what the allowance makes it wait does not count.
+
+    Raises:
+        TimedOut: No answer came for so long.
+        ServerError: None but this one came.
+        UnusableTokenError: Not even a token did.
+    """
+    # A fleet in this process answers for sure; a large one takes its time to make.
+    client = None if source.settings.url else await source.connect()
+    asker = None
+    try:
+        async with within(seconds):
+            if client is None:
+                async with narrated(progress, source.clock, "waiting for a token"):
+                    client = await source.connect()
+            try:
+                names = _names_of(source.settings.servers)
+                asker = Asker(client, source.clock, progress, no_wait=no_wait, timeout=seconds, names=names)
+                return await work(asker)
+            finally:
+                await client.aclose()
+    except TimeoutError:
+        if client is None:
+            raise UnusableTokenError(f"There was no token within {seconds:g} seconds.") from None
+        if asker is not None and asker.failure is not None:
+            raise asker.failure from None
+        words = f"no answer within {seconds:g} seconds"
+        if asker is not None and asker.waiting_for and source.settings.servers:
+            # No API is to blame: it is in this very process.
+            words, state = f"{asker.waiting_for}: {words}", RunnerState.WAITING
+            raise SilentRunnerError("GET", "/v1/runner", words, 503, state, words) from None
+        raise TimedOut("GET", "/v1/runner", words) from None
+
+
+def _names_of(servers: Sequence[Server]) -> Mapping[str, str]:
+    """Return the names of plain servers by the ids that they have as runners."""
+    if not servers:
+        return {}
+    from comfytui.gateway.comfyui.mapping import runner_id
+
+    return {runner_id(server.url): server.name for server in servers}
+
+
+def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitable[ExitStatus]]) -> int:
+    """Open who answers, do this work, and return what the process is to end with.
+
+    Raises:
+        SettingsError: A setting cannot be used.
+        OutputError: What there is to say cannot be written.
+        PipeClosedError: Nobody reads what is written any more.
+        KeyboardInterrupt: Ctrl+C.
+    """
+    check()
+    clock = SystemClock()
+    with (
+        Progress(clock) as progress,
+        opened(args, clock, progress, no_wait=args.no_wait, timeout=args.timeout or DEFAULT_TIMEOUT) as source,
+    ):
+        if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
+            progress.say(missing_token(source.settings.tokens))
+            return ExitStatus.NO_TOKEN
+        spare_libraries_their_extras()
+        has_servers = bool(source.settings.servers)
+        return asyncio.run(_performed(partial(work, source, progress), progress, has_servers=has_servers))
+
+
+async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress, *, has_servers: bool) -> ExitStatus:
+    asyncio.get_running_loop().set_default_executor(LooseThreads())
+    try:
+        return await work()
+    except (ComfyControlError, CoolingDownError, NotFoundHereError) as error:
+        status, words = ended_by(error)
+        progress.say(words)
+        # The API of plain servers is in this very process: what fails there is a server that does not answer.
+        return ExitStatus.UNREACHABLE if has_servers and isinstance(error, ServerError) else status
+    finally:
+        end_token_command()
+
+
+def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) -> tuple[ExitStatus, str]:
+    """What the process ends with where this stood against an answer, and what to say."""
+    match error:
+        case CoolingDownError():
+            return ExitStatus.COOLING_DOWN, str(error)
+        case UnusableTokenError():
+            return ExitStatus.NO_TOKEN, str(error)
+        case InvalidArgument():
+            return ExitStatus.USAGE, str(error)
+        case Unauthorized():
+            return ExitStatus.NO_TOKEN, error.message
+        case RateLimited():
+            return ExitStatus.FAILED, "The API goes on saying that it is asked too often."
+        case RequestError():
+            status, lead = next((status, lead) for kind, status, lead in _FAILURES if isinstance(error, kind))
+            return status, f"{lead}{error.message}"
+        case _:
+            return ExitStatus.FAILED, str(error)

@@ -1,0 +1,219 @@
+"""`comfytui config`: where the configuration is, what comes of it, whether it can be used, and a first one."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.cli.config_sources import choices_for
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.output import write_json, write_lines
+from comfytui.cli.progress import say
+from comfytui.config.credentials import permission_warnings
+from comfytui.config.paths import config_dir, config_file, exists, is_homeless, shown
+from comfytui.config.precedence import resolve
+from comfytui.config.settings import API_URL, COLOURS, DEFAULT_INTERVAL, PRESETS, SettingsError
+from comfytui.files import cause, decode_text, make_directory, make_private
+from comfytui.tui.keys.commands import COMMANDS, Command
+from comfytui.tui.keys.names import read_key
+from comfytui.tui.keys.names import shown as display_key
+from comfytui.wiring import keymap_of
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Mapping
+
+    from comfytui.config.file import KeyPath
+    from comfytui.config.precedence import Choices
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the action says, and return the exit status.
+
+    Raises:
+        SettingsError: The configuration cannot be used, or not be written; the sentence says why.
+    """
+    match args.action:
+        case "path":
+            _tell_path(args)
+        case "print":
+            _print(args)
+        case "check":
+            return _check(args)
+        case _:
+            _write(args)
+    return ExitStatus.OK
+
+
+def _file(args: argparse.Namespace) -> Path:
+    return args.config or config_file()
+
+
+def _tell_path(args: argparse.Namespace) -> None:
+    file = _file(args)
+    write_lines([_in_words(file)])
+    if not exists(file):
+        remedy = "no home directory is known: set HOME" if is_homeless() else "comfytui config init writes one"
+        say(f"there is no such file; {remedy}")
+
+
+def _in_words(path: Path) -> str:
+    """The whole path, with escapes for what is no text and for what a terminal would obey."""
+    text = os.fsencode(path).decode(errors="backslashreplace")
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def _print(args: argparse.Namespace) -> None:
+    from comfytui.cli.commands.provenance import document, lines, tell_settings
+
+    choices = choices_for(args)
+    told = tell_settings(choices, resolve(choices), _places(choices))
+    if args.json:
+        write_json(document(told))
+    else:
+        write_lines(lines(told))
+
+
+def _places(choices: Choices) -> Mapping[KeyPath, int]:
+    """The line of each key of the configuration."""
+    from comfytui.config.file import lines_of
+
+    return {} if choices.config_file is None else lines_of(decode_text(choices.config_file.read_bytes()))
+
+
+def _check(args: argparse.Namespace) -> ExitStatus:
+    """Say whether it can be used, what it names included, and what is open to others who have no business there."""
+    from comfytui.cli.checks.named import what_cannot_work
+
+    choices = choices_for(args)
+    settings = resolve(choices)
+    keymap_of(settings)
+    for sentence in permission_warnings(settings.tokens, choices.config_file):
+        say(sentence)
+    flaws = list(what_cannot_work(choices, settings, _places(choices)))
+    for sentence in flaws:
+        say(sentence)
+    if flaws:
+        return ExitStatus.USAGE
+    write_lines(["config ok"])
+    if choices.config_file is None:
+        say(f"there is no {shown(_file(args))}, and none is needed")
+    return ExitStatus.OK
+
+
+def _write(args: argparse.Namespace) -> None:
+    file = _file(args)
+    try:
+        _make_room(file.parent)
+        _write_new(file)
+    except FileExistsError:
+        raise SettingsError(f"{shown(file)} is there already; nothing was written.") from None
+    except OSError as error:
+        raise SettingsError(f"{shown(file)} cannot be written: {cause(error)}.") from None
+    say(f"wrote {shown(file)}")
+
+
+def _make_room(directory: Path) -> None:
+    # Only the directory that is ours alone is made so where it exists: another one may be anybody's.
+    if directory == config_dir():
+        make_private(directory)
+    else:
+        make_directory(directory)
+
+
+def _write_new(file: Path) -> None:
+    """Write a file that was not there, this user's alone from its first byte."""
+    text = template()
+    descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as opened:
+            opened.write(text)
+    except OSError:
+        file.unlink(missing_ok=True)
+        raise
+
+
+_TOP = f"""\
+# The configuration of comfytui. Nothing in it is needed.
+#
+# A setting is a line that begins with # and no blank: take that # away, and the one of the [table] it is in.
+# What a flag says comes first, then the environment, then the profile, then the rest of this file.
+# comfytui config check tells whether it can be used, comfytui config print what comes of it.
+
+# The API's address.
+#url = "{API_URL}"
+
+# The program that prints the token, as its first line; no shell runs it. A list of words is taken, too.
+#token_command = "pass comfycontrol"
+
+# Seconds between polls, 1 or more.
+#interval = {DEFAULT_INTERVAL:g}
+
+# A file or a directory of certificates to trust instead of the usual ones. A relative path begins at this file.
+#ca_bundle = "/etc/ssl/own-ca.pem"
+
+# Whether to poll at full rate while the terminal is not focused.
+#wallboard = false
+
+# The profile to use where none is named.
+#profile = "prod"
+
+# Profiles, chosen with --profile, or in the dashboard. Each may say of itself:
+#   url, interval, ca_bundle    as above
+#   colour                      what its name is coloured with: {", ".join(COLOURS)}
+# and, at most one of them, where its token is:
+#   token_command               as above
+#   token_file                  a file that holds it
+#   token_env                   the name of an environment variable that holds it
+#[profiles.prod]
+#url = "{API_URL}"
+#token_command = ["pass", "show", "comfycontrol/prod"]
+#colour = "red"
+#interval = 5
+
+#[profiles.staging]
+#url = "https://staging.example.com"
+#token_file = "staging.token"
+#ca_bundle = "staging-ca.pem"
+
+#[profiles.lab]
+#token_env = "LAB_TOKEN"
+
+# ComfyUI servers, whom --comfyui then takes by this name; headers go along with each request, as for a password.
+#[comfyui.studio]
+#url = "http://studio:8188"
+#headers = {{ Authorization = "Basic c29tZWJvZHk6cGFzc3dvcmQ=" }}
+
+# Keys: a preset to begin with, one of {", ".join(PRESETS)};
+# then the keys of commands, one or a list, [] for none. These are the usual ones.
+#[keys]
+#preset = "default"
+"""
+
+
+def template() -> str:
+    """The whole file, in TOML."""
+    return "\n".join((_TOP.rstrip("\n"), *_commands(), ""))
+
+
+def _commands() -> Iterator[str]:
+    where = None
+    for command in COMMANDS:
+        if command.where != where:
+            where = command.where
+            yield ""
+            yield f"# {where[0].upper()}{where[1:]}."
+        yield _command(command)
+
+
+def _command(command: Command) -> str:
+    read = [read_key(written) for written in command.keys.split(",")]
+    keys = ", ".join(_quoted(display_key(key)) for key in read if key is not None)
+    return f"#{command.id} = [{keys}]  # {command.help}"
+
+
+def _quoted(key: str) -> str:
+    escaped = key.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

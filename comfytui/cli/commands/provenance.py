@@ -1,0 +1,183 @@
+"""Every setting with its value and where that comes from; nothing secret among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from comfytui.config.credentials import TOKEN_COMMAND, TOKEN_VARIABLE
+from comfytui.config.paths import config_dir, exists, request_log, shown
+from comfytui.config.settings import API_URL_VARIABLE
+from comfytui.redaction import MASK, redact_url
+from comfytui.text import clean
+
+if TYPE_CHECKING:
+    from comfytui.config.file import KeyPath
+    from comfytui.config.precedence import Choices
+    from comfytui.config.settings import Settings
+
+
+Value: TypeAlias = str | float | bool | tuple[str, ...] | None
+
+_DEFAULT = "default"
+_BY_FLAG_ALONE = ("per_page", "insecure_http", "fresh", "utc", "ascii")
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A setting.
+
+    Attributes:
+        name: As the configuration has it, with dots, or as the flag without its dashes.
+        value: What is in force, None where nothing is.
+        source: A flag, an environment variable, a profile, file and line, or `default`.
+    """
+
+    name: str
+    value: Value
+    source: str
+
+
+def tell_settings(choices: Choices, settings: Settings, places: Mapping[KeyPath, int]) -> tuple[Told, ...]:
+    """Every setting.
+
+    Args:
+        choices: What was chosen.
+        settings: What came of it.
+        places: The line of each key of the configuration.
+    """
+    return tuple(_Teller(choices, settings, places).tell())
+
+
+def lines(settings: Sequence[Told]) -> list[str]:
+    """A line each: name, value, source, aligned."""
+    rows = [(clean(told.name), clean(_words(told.value)), clean(told.source)) for told in settings]
+    names, values = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
+    return [f"{name:{names}}  {value:{values}}  {source}" for name, value, source in rows]
+
+
+def document(settings: Sequence[Told]) -> dict[str, object]:
+    """The same for programs."""
+    told = [
+        {"name": clean(each.name), "value": _cleaned(each.value), "source": clean(each.source)} for each in settings
+    ]
+    return {"schema": 1, "settings": told}
+
+
+@dataclass(frozen=True, slots=True)
+class _Teller:
+    """Finds who said each; the attributes are the arguments of `tell_settings`."""
+
+    choices: Choices
+    settings: Settings
+    places: Mapping[KeyPath, int]
+
+    def tell(self) -> Iterator[Told]:
+        settings = self.settings
+        yield Told("config", _path(self.choices.config_file), self._source("config", own=False))
+        profile = self._source("profile", own=False) if settings.profile is not None else _DEFAULT
+        yield Told("profile", settings.profile, profile)
+        yield Told("profiles", self.choices.profiles, self._place(("profiles",)) or _DEFAULT)
+        yield self._url()
+        yield from self._tokens()
+        yield Told("interval", settings.interval, self._source("interval"))
+        yield Told("wallboard", settings.wallboard, self._source("wallboard", own=False))
+        yield Told("ca_bundle", _path(settings.ca_bundle), self._source("ca_bundle"))
+        yield Told("colour", settings.colour, self._of_profile("colour") or _DEFAULT)
+        yield Told("log", str(settings.log_file or request_log()), self._flag("log") or _DEFAULT)
+        yield Told("color", settings.color, _DEFAULT if settings.color == "auto" else "--color")
+        for name in _BY_FLAG_ALONE:
+            yield Told(name, getattr(settings, name), self._flag(name) or _DEFAULT)
+        yield from self._servers()
+        yield from self._keys()
+
+    def _url(self) -> Told:
+        if not self.settings.url:
+            return Told("url", None, "--demo" if self.choices.flags.demo else "--comfyui")
+        named = API_URL_VARIABLE if self.choices.environ.get(API_URL_VARIABLE, "").strip() else ""
+        return Told("url", redact_url(self.settings.url), self._flag("url") or named or self._source("url"))
+
+    def _tokens(self) -> Iterator[Told]:
+        tokens = self.settings.tokens
+        program = " ".join((*tokens.command[:1], *(["…"] if tokens.command[1:] else [])))
+        command = self._source(TOKEN_COMMAND)
+        yield Told("token", *self._token(command))
+        yield Told(TOKEN_COMMAND, program or None, command if program else _DEFAULT)
+        yield Told("token_file", _path(tokens.file), self._of_profile("token_file") or _DEFAULT)
+        yield Told("token_env", tokens.variable or None, self._of_profile("token_env") or _DEFAULT)
+
+    def _token(self, command: str) -> tuple[Value, str]:
+        """Where the token would be taken from, and who says so; runs and reads nothing."""
+        tokens, environ = self.settings.tokens, self.choices.environ
+        if not self.settings.url:
+            return None, _DEFAULT
+        for name in (TOKEN_VARIABLE, tokens.variable):
+            if environ.get(name, "").strip():
+                return MASK, name
+        if tokens.command:
+            return MASK, f"{TOKEN_COMMAND}, {command}"
+        files = [*([tokens.file] if tokens.file else []), *(config_dir() / name for name in tokens.saved)]
+        return next(((MASK, shown(file)) for file in files if exists(file)), (None, _DEFAULT))
+
+    def _servers(self) -> Iterator[Told]:
+        watched = tuple(redact_url(server.name) for server in self.settings.servers)
+        yield Told("comfyui", watched, "--comfyui" if watched else _DEFAULT)
+        for server in self.choices.config.comfyui:
+            path = ("comfyui", server.name)
+            yield Told(".".join((*path, "url")), redact_url(server.url), self._place((*path, "url")))
+            for header in server.headers:
+                yield Told(".".join((*path, "headers", header)), MASK, self._place((*path, "headers", header)))
+
+    def _keys(self) -> Iterator[Told]:
+        keys = self.settings.keys
+        yield Told("keys.preset", keys.preset, self._place(("keys", "preset")) or _DEFAULT)
+        for name, bound in keys.bound.items():
+            yield Told(f"keys.{name}", bound, self._place(("keys", name)))
+
+    def _source(self, name: str, *, own: bool = True) -> str:
+        """Who says it first: the flag, the profile if it may, the top of the configuration, nobody."""
+        return self._flag(name) or (self._of_profile(name) if own else "") or self._place((name,)) or _DEFAULT
+
+    def _flag(self, name: str) -> str:
+        given = getattr(self.choices.flags, name, None)
+        return f"--{name.replace('_', '-')}" if given else ""
+
+    def _of_profile(self, name: str) -> str:
+        profile = self.settings.profile
+        place = self._place(("profiles", profile, name)) if profile is not None else ""
+        return f"profile {profile}, {place}" if place else ""
+
+    def _place(self, path: KeyPath) -> str:
+        """File and line where the configuration says it; empty where it does not."""
+        file, line = self.choices.config_file, self.places.get(path)
+        return f"{shown(file)}:{line}" if file is not None and line is not None else ""
+
+
+def _path(path: Path | None) -> str | None:
+    return None if path is None else str(path)
+
+
+def _cleaned(value: Value) -> Value:
+    match value:
+        case str():
+            return clean(value)
+        case tuple():
+            return tuple(map(clean, value))
+        case _:
+            return value
+
+
+def _words(value: Value) -> str:
+    match value:
+        case None | ():
+            return "-"
+        case bool():
+            return str(value).lower()
+        case tuple():
+            return ", ".join(value)
+        case float():
+            return f"{value:g}"
+        case _:
+            return str(value)

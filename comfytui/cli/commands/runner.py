@@ -1,0 +1,128 @@
+"""`comfytui runner`, `history` and `stats`: one runner."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from comfytui.cli.client import ask
+from comfytui.cli.lookup import asked_of
+from comfytui.cli.output import Answer, Table
+from comfytui.config.settings import SettingsError
+from comfytui.query.sorting import WORKFLOW_KEYS, sort_workflows
+from comfytui.render.columns import USUAL_OF_WORKFLOWS, WORKFLOW_COLUMNS, chosen, order
+from comfytui.render.export import RUNNER_FIELDS, WORKFLOW_FIELDS, runner_data, workflow_data
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from comfytui.api.models import Runner, RunnerStats, Workflow
+    from comfytui.cli.client import Asker
+
+
+def run(args: argparse.Namespace) -> int:
+    """Show what is asked for; raises as `comfytui.cli.client.perform` does."""
+    if not args.id:
+        raise SettingsError("ID: expected a runner's id, the beginning of it, or its name.")
+    return ask(args, _ANSWERS[args.command](args))
+
+
+def runner_answer(runner: Runner) -> Answer:
+    """Everything that the API says of a runner."""
+    data = runner_data(runner)
+    return Answer({"runner": data}, [data], lambda: [data], RUNNER_FIELDS, lambda: _fields(data))
+
+
+def stats_answer(runner_id: str, stats: RunnerStats) -> Answer:
+    """Everything that a runner's machine says of itself."""
+    data = stats_data(stats)
+    row = dict(_flattened(data))
+    return Answer({"runner_id": runner_id, "stats": data}, [data], lambda: [row], tuple(row), lambda: _fields(data))
+
+
+def history_answer(
+    runner_id: str, workflows: Sequence[Workflow], columns: tuple[str, ...], now: datetime, *, only_columns: bool
+) -> Answer:
+    """Workflows in the order given; `only_columns` has CSV hold the columns instead of all fields."""
+    items = [workflow_data(workflow) for workflow in workflows]
+
+    def rows() -> list[tuple[str, ...]]:
+        return [tuple(WORKFLOW_COLUMNS[name](workflow, now) for name in columns) for workflow in workflows]
+
+    return Answer(
+        document={"runner_id": runner_id, "workflows": items},
+        items=items,
+        rows=lambda: [dict(zip(columns, row, strict=True)) for row in rows()] if only_columns else items,
+        fields=columns if only_columns else WORKFLOW_FIELDS,
+        table=lambda: Table(columns, tuple(rows())),
+    )
+
+
+def stats_data(stats: RunnerStats) -> dict[str, object]:
+    """The fields of get-runner-stats by the API's names; None for what was not said, memory in bytes."""
+    return {
+        "system": stats.system._asdict(),
+        "devices": [device._asdict() for device in stats.devices],
+        "dev_mode": stats.dev_mode,
+        "extensions": list(stats.extensions),
+    }
+
+
+def _runner(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
+    async def answer(asker: Asker) -> Answer:
+        _, runner = await asked_of(asker, args.id, asker.runner)
+        return runner_answer(runner)
+
+    return answer
+
+
+def _stats(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
+    async def answer(asker: Asker) -> Answer:
+        return stats_answer(*await asked_of(asker, args.id, asker.stats))
+
+    return answer
+
+
+def _history(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
+    sort = order(args.sort, WORKFLOW_KEYS)
+    columns = chosen(args.columns, tuple(WORKFLOW_COLUMNS), USUAL_OF_WORKFLOWS)
+
+    async def answer(asker: Asker) -> Answer:
+        runner_id, workflows = await asked_of(asker, args.id, asker.history)
+        now = asker.now()
+        ordered = workflows if sort is None else sort_workflows(workflows, sort, now)
+        return history_answer(runner_id, ordered, columns, now, only_columns=args.columns is not None)
+
+    return answer
+
+
+def _fields(data: Mapping[str, object]) -> Table:
+    """A line for each field."""
+    return Table(("", ""), tuple(_flattened(data)))
+
+
+def _flattened(data: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Names and texts: `headers.X-Name`, `devices.0.type`; lists of texts with blanks between them."""
+    for name, value in data.items():
+        match value:
+            case Mapping():
+                yield from _flattened(value, f"{prefix}{name}.")
+            case list() if any(isinstance(each, Mapping) for each in value):
+                yield from _flattened({str(place): each for place, each in enumerate(value)}, f"{prefix}{name}.")
+            case list():
+                yield f"{prefix}{name}", " ".join(map(str, value))
+            case None:
+                yield f"{prefix}{name}", ""
+            case bool():
+                yield f"{prefix}{name}", "true" if value else "false"
+            case _:
+                yield f"{prefix}{name}", str(value)
+
+
+_ANSWERS: Mapping[str, Callable[[argparse.Namespace], Callable[[Asker], Awaitable[Answer]]]] = {
+    "runner": _runner,
+    "history": _history,
+    "stats": _stats,
+}

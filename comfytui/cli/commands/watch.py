@@ -1,0 +1,430 @@
+"""`runners --watch`: what changes in a fleet, told as it is seen. The engine asks, this tells."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+import os
+import stat
+import sys
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC
+from enum import StrEnum
+from math import inf
+from typing import TYPE_CHECKING, TypeAlias
+
+from comfytui.api.errors import InvalidArgument, Unauthorized
+from comfytui.api.statuses import RunnerStatus
+from comfytui.cli.client import perform
+from comfytui.cli.commands.runners import query_of
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.output import SCHEMA, write_line
+from comfytui.config.settings import DEFAULT_INTERVAL
+from comfytui.engine.engine import Engine
+from comfytui.engine.feed import Feed
+from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, Attend, Attention, PageKey, Reconnect
+from comfytui.engine.reducer import MAX_HISTORIES
+from comfytui.engine.snapshot import sure_on
+from comfytui.query.filter import Facts, Need, Query
+from comfytui.query.view import View, Viewer
+from comfytui.render.export import runner_data
+from comfytui.render.freshness import cause
+from comfytui.render.times import to_the_second
+
+if TYPE_CHECKING:
+    import argparse
+    from datetime import datetime
+
+    from comfytui.api.models import Runner
+    from comfytui.backends import Connect
+    from comfytui.cli.context import Opened
+    from comfytui.cli.progress import Progress
+    from comfytui.clock import Clock
+    from comfytui.engine.feed import Problem
+    from comfytui.engine.protocol import RunnerSource
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.ratelimit.window import Allowance
+
+
+_LONG = 1.0
+# Times that the source of a refused token is asked again, ten seconds apart.
+_RENEWALS = 3
+
+Emit: TypeAlias = Callable[[Mapping[str, object]], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """What is watched.
+
+    Attributes:
+        status: The runners of this status, None for all.
+        query: Those that match.
+        interval: Seconds between two looks at the list, 1 or more; longer where the budget does not bear it.
+    """
+
+    status: RunnerStatus | None = None
+    query: Query = field(default_factory=Query)
+    interval: float = DEFAULT_INTERVAL
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print each change as a line of JSON until interrupted; raises as `comfytui.cli.client.perform` does."""
+    gc.enable()
+    query = query_of(args.filter)
+    status = None if args.status is None else RunnerStatus(args.status)
+
+    async def work(at: Opened, progress: Progress) -> ExitStatus:
+        watched = Watched(status, query, at.settings.interval)
+        pipe = _standard_output()
+        await watch(at.connect, at.clock, at.allowance, watched, write_line, progress.say, pipe, at.renew)
+        return ExitStatus.OK
+
+    return perform(args, work)
+
+
+def _standard_output() -> int | None:
+    try:
+        return None if sys.stdout is None else sys.stdout.fileno()
+    except OSError:
+        return None
+
+
+async def watch(
+    connect: Connect,
+    clock: Clock,
+    allowance: Allowance,
+    watched: Watched,
+    emit: Emit,
+    narrate: Callable[[str], None],
+    pipe: int | None = None,
+    renew: Callable[[], Awaitable[bool]] | None = None,
+) -> None:
+    """Tell of each runner once, then of each change, until cancelled or nobody listens any more.
+
+    Args:
+        connect: Makes the source of answers.
+        clock: Says when things are due, and dates the events.
+        allowance: Where the source takes leave for each request.
+        watched: What is watched.
+        emit: Takes each event (`event_data`); what it raises ends this and is raised.
+        narrate: Takes what people should know: that answers fail, and that they come again.
+        pipe: What is written to, as a file descriptor; where that is a pipe, its other end closing ends this.
+        renew: Looks for a newer token once one that was taken is refused; None if there cannot be one.
+
+    Raises:
+        Unauthorized: The API refuses the token, or there is none.
+        InvalidArgument: A setting keeps it from being asked at all.
+        ExceptionGroup: A request raised something that is no ComfyControlError: a bug.
+    """
+    entrance = _Entrance(connect)
+    attention = Attention(page=PageKey(status=watched.status), whole=True)
+    engine = Engine(entrance.connect, clock, attention=attention, interval=watched.interval, allowance=allowance)
+    teller = _Teller(watched.query, clock, emit, narrate)
+    running = asyncio.create_task(engine.run())
+    waiting = asyncio.create_task(_waited(clock, lambda: teller.heard, narrate))
+    try:
+        with _hung_up(pipe, running.cancel):
+            async for snapshot in engine.subscribe():
+                if await _is_renewed(snapshot, renew, narrate):
+                    engine.perform(Reconnect())
+                    continue
+                entrance.check(snapshot)
+                teller.tell(snapshot)
+                engine.perform(Attend(teller.attention(snapshot)))
+    finally:
+        waiting.cancel()
+        running.cancel()
+        with suppress(asyncio.CancelledError):
+            await running
+
+
+async def _is_renewed(
+    snapshot: Snapshot, renew: Callable[[], Awaitable[bool]] | None, narrate: Callable[[str], None]
+) -> bool:
+    """Wait for a newer token where one that was taken before is refused; return True if there is one."""
+    if snapshot.needs_token is None or snapshot.page.value is None or renew is None:
+        return False
+    narrate("token rejected; looking for a newer one where it came from")
+    for _ in range(_RENEWALS):
+        if await renew():
+            narrate("token renewed")
+            return True
+    return False
+
+
+async def _waited(clock: Clock, heard: Callable[[], bool], narrate: Callable[[str], None]) -> None:
+    await clock.sleep(_LONG)
+    if not heard():
+        narrate("waiting for an answer")
+
+
+class _Entrance:
+    """Connects, and knows when there is no use in trying again."""
+
+    def __init__(self, connect: Connect) -> None:
+        self._connect = connect
+        self._refusal: InvalidArgument | None = None
+
+    async def connect(self) -> RunnerSource:
+        """A source of answers; raises ComfyControlError."""
+        try:
+            return await self._connect()
+        except InvalidArgument as error:
+            self._refusal = error
+            raise
+
+    def check(self, snapshot: Snapshot) -> None:
+        """Raise Unauthorized or InvalidArgument where that stands against every answer."""
+        if self._refusal is not None:
+            raise self._refusal
+        if snapshot.needs_token is not None:
+            raise Unauthorized("GET", "/v1/runner", snapshot.needs_token.message, 401)
+
+
+class _Teller:
+    """Tells what is new in one snapshot after another, and nothing twice."""
+
+    def __init__(self, query: Query, clock: Clock, emit: Emit, narrate: Callable[[str], None]) -> None:
+        self._query = query
+        self._clock = clock
+        self._emit = emit
+        self._narrate = narrate
+        self._viewer = Viewer()
+        self._view = View()
+        self._told = Told()
+        self._heard = False
+        self._trouble = ""
+        self._limits: frozenset[str] = frozenset()
+
+    @property
+    def heard(self) -> bool:
+        """Whether there was an answer, or is trouble that was told."""
+        return self._heard
+
+    def tell(self, snapshot: Snapshot) -> None:
+        """Write what has changed, and say what has become of asking."""
+        self._heard = self._heard or snapshot.page != Feed()
+        self._view = self._viewer.view(snapshot, self._query, None)
+        changes, self._told = diff(self._told, sight_of(snapshot, self._view, self._query))
+        at = self._clock.now()
+        for change in changes:
+            self._emit(event_data(change, at))
+        self._say(snapshot)
+
+    def attention(self, snapshot: Snapshot) -> Attention:
+        """What the engine should ask so that all can be judged."""
+        return attention_for(snapshot.attention, self._query, self._view)
+
+    def _say(self, snapshot: Snapshot) -> None:
+        problem = snapshot.page.problem
+        # Not since when: the pages of a long list neither fail nor come back all at once.
+        trouble = "" if problem is None else cause(problem)
+        if trouble != self._trouble:
+            self._narrate("live again" if problem is None else f"{_since(snapshot.page, problem)}: {trouble}")
+        self._trouble = trouble
+        now = frozenset(limits(self._query, self._view))
+        for words in sorted(now - self._limits):
+            self._narrate(words)
+        self._limits |= now
+
+
+def event_data(change: Change, at: datetime) -> dict[str, object]:
+    """An event as it is written: a runner as `comfytui.render.export` has it, the time ISO 8601 in UTC."""
+    data: dict[str, object] = {
+        "schema": SCHEMA,
+        "event": str(change.event),
+        "at": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "runner_id": change.runner_id,
+    }
+    return data if change.runner is None else data | {"runner": runner_data(change.runner)}
+
+
+def _since(page: Feed[object], problem: Problem) -> str:
+    """Since when the list cannot be trusted."""
+    return f"{'not known' if page.value is None else 'stale'} since {to_the_second(problem.since)}"
+
+
+@contextmanager
+def _hung_up(pipe: int | None, end: Callable[[], object]) -> Iterator[None]:
+    """Call `end` once when the other end of a pipe is closed: in a quiet fleet nothing is written that would tell."""
+    if pipe is None or not stat.S_ISFIFO(os.fstat(pipe).st_mode):
+        yield
+        return
+    loop = asyncio.get_running_loop()
+
+    def hang_up() -> None:
+        loop.remove_reader(pipe)
+        end()
+
+    loop.add_reader(pipe, hang_up)
+    try:
+        yield
+    finally:
+        loop.remove_reader(pipe)
+
+
+_LIVE = ("queue_running", "queue_pending")
+
+
+class Event(StrEnum):
+    """What has happened to a runner, as it is written."""
+
+    RUNNER = "runner"
+    """It was there when everything was looked at for the first time."""
+    ADDED = "added"
+    """It is there, or is what is looked for, since then."""
+    CHANGED = "changed"
+    """One of its fields is another."""
+    REMOVED = "removed"
+    """It is there no more, or no more what is looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Something to tell: of a runner that was removed there is nothing but its id."""
+
+    event: Event
+    runner_id: str
+    runner: Runner | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is seen of a fleet at one moment; times are of one monotonic clock.
+
+    Attributes:
+        found: The runners that are looked for, by id, in order.
+        listed: The ids of all that are listed, looked for or not.
+        departed: The ids of those that are known not to be registered any more.
+        whole: Whether everything was looked at.
+        seen_on: When the newest part of the list was answered.
+        sure_on: What was in no part of the list at this moment, and still is not, is gone. The parts are answered one
+            after another, and a runner that moves from one to another may be in neither for a while.
+    """
+
+    found: Mapping[str, Runner] = field(default_factory=dict)
+    listed: AbstractSet[str] = frozenset()
+    departed: AbstractSet[str] = frozenset()
+    whole: bool = True
+    seen_on: float = 0.0
+    sure_on: float = math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was told so far.
+
+    Attributes:
+        runners: Those that are there, by id, as told last.
+        missing: Of them those that were not seen lately, each with the moment it was first not seen.
+        whole: Whether everything was looked at once.
+    """
+
+    runners: Mapping[str, Runner] = field(default_factory=dict)
+    missing: Mapping[str, float] = field(default_factory=dict)
+    whole: bool = False
+
+
+def diff(told: Told, sight: Sight) -> tuple[tuple[Change, ...], Told]:
+    """What there is to tell now, in the order of the list and removals last, and what is told once that is done."""
+    missing = _missing(told, sight)
+    changes = (*_seen(told, sight), *(Change(Event.REMOVED, each) for each in _removed(told, sight, missing)))
+    kept = {runner_id: told.runners[runner_id] for runner_id in missing}
+    return changes, Told({**kept, **sight.found}, missing, told.whole or sight.whole)
+
+
+def _seen(told: Told, sight: Sight) -> Iterator[Change]:
+    for runner_id, runner in sight.found.items():
+        before = told.runners.get(runner_id)
+        if before is None:
+            yield Change(Event.ADDED if told.whole else Event.RUNNER, runner_id, runner)
+        elif before is not runner and _has_changed(before, runner):
+            yield Change(Event.CHANGED, runner_id, runner)
+
+
+def _has_changed(before: Runner, after: Runner) -> bool:
+    if after.tells_queue and before.updated_at == after.updated_at:
+        # Our gateway dates every change, so anything else is what it had not learned yet.
+        return False
+    return _compared(before) != _compared(after)
+
+
+def _compared(runner: Runner) -> dict[str, object]:
+    """Return a runner's fields without the length of its queue, which changes with all that it does."""
+    return {name: value for name, value in runner_data(runner).items() if name not in _LIVE}
+
+
+def _missing(told: Told, sight: Sight) -> dict[str, float]:
+    """Those of which is not known yet whether they are gone."""
+    unseen = (each for each in told.runners if each not in sight.listed and each not in sight.departed)
+    since = {each: told.missing.get(each, sight.seen_on) for each in unseen}
+    return {each: moment for each, moment in since.items() if moment >= sight.sure_on}
+
+
+def _removed(told: Told, sight: Sight, missing: Mapping[str, float]) -> Iterator[str]:
+    return (each for each in told.runners if each not in sight.found and each not in missing)
+
+
+def attention_for(attention: Attention, query: Query, view: View) -> Attention:
+    """What is looked at, with as many runners as can be remembered whose histories or checks the query asks for."""
+    ids = tuple(runner.id for runner in _judged(query, view))
+    return attention._replace(
+        visible=ids if Need.HISTORY in query.needs else (),
+        unchecked=ids if Need.REACHABILITY in query.needs else (),
+    )
+
+
+def sight_of(snapshot: Snapshot, view: View, query: Query) -> Sight:
+    """What a view of the whole list shows.
+
+    It is whole once all pages, none from before the list last changed, and all that the query needs were asked for.
+    """
+    answered_on = _answered_on(snapshot)
+    return Sight(
+        found={runner.id: runner for runner in view.runners if runner.id not in view.missing},
+        listed={runner.id for runner in view.loaded} - view.missing,
+        departed={departure.runner_id for departure in snapshot.departed},
+        whole=view.searched.is_complete
+        and not view.is_changing
+        and all(_was_asked(snapshot, each, query) for each in _judged(query, view)),
+        seen_on=max(answered_on, default=0.0),
+        sure_on=sure_on(answered_on, snapshot.response_time),
+    )
+
+
+def limits(query: Query, view: View) -> Iterator[str]:
+    """What is not looked at, in words."""
+    if view.searched.capped:
+        yield f"only the newest {MAX_WHOLE_RUNNERS:,} runners are watched"
+    if len(_to_judge(query, view)) > MAX_HISTORIES:
+        yield f"more than the list tells is looked at for the newest {MAX_HISTORIES} runners alone"
+
+
+def _judged(query: Query, view: View) -> tuple[Runner, ...]:
+    return _to_judge(query, view)[:MAX_HISTORIES]
+
+
+def _to_judge(query: Query, view: View) -> tuple[Runner, ...]:
+    """The runners of which more must be known than the list tells: all that it does not rule out."""
+    if not query.needs:
+        return ()
+    by_list = Query(terms=tuple(term for term in query.terms if term.need is None))
+    return tuple(runner for runner in view.loaded if by_list.matches(Facts(runner)))
+
+
+def _was_asked(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
+    feeds: dict[Need, Feed[object]] = {
+        Need.HISTORY: snapshot.history(runner.id),
+        Need.REACHABILITY: snapshot.checkup(runner.id),
+    }
+    return all(feeds[need].tried_on is not None for need in query.needs)
+
+
+def _answered_on(snapshot: Snapshot) -> list[float]:
+    moments = (snapshot.page_at(key).fetched_on for key in snapshot.page_keys)
+    return [-inf if moment is None else moment for moment in moments]

@@ -1,0 +1,103 @@
+"""Who answers a command, by the same settings, allowance and request log as the dashboard's."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from comfytui.api.request_log import RequestLog
+from comfytui.backends import Entrance, comfyui_source, demo_source
+from comfytui.cli.config_sources import choices_for, simulation
+from comfytui.cli.deadlines import Gate
+from comfytui.config.paths import budget_files, request_log
+from comfytui.config.precedence import resolve
+from comfytui.config.settings import DEFAULT_TIMEOUT
+from comfytui.ratelimit.local import LocalAllowance
+
+if TYPE_CHECKING:
+    import argparse
+
+    from comfytui.backends import Connect
+    from comfytui.cli.progress import Progress
+    from comfytui.clock import Clock
+    from comfytui.config.settings import Settings
+    from comfytui.ratelimit.window import Allowance
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """Who answers, and what comes with it.
+
+    Attributes:
+        settings: What was chosen.
+        connect: Makes who answers.
+        clock: What all go by.
+        allowance: What each request is taken from.
+        renew: Looks for a newer token once one is refused; None if there cannot be one.
+    """
+
+    settings: Settings
+    connect: Connect
+    clock: Clock
+    allowance: Allowance
+    renew: Callable[[], Awaitable[bool]] | None = None
+
+
+@contextmanager
+def opened(
+    args: argparse.Namespace,
+    clock: Clock,
+    progress: Progress,
+    *,
+    no_wait: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
+) -> Iterator[Opened]:
+    """What the command line, the environment and the configuration say; nothing that is remembered counts.
+
+    Raises:
+        SettingsError: A setting cannot be used.
+    """
+    settings = resolve(choices_for(args))
+    with ExitStack() as ending:
+        requests = RequestLog(clock, settings.log_file or (None if args.demo else request_log()))
+        if settings.log_file is not None:
+            ending.callback(_complain, requests, progress)
+        ending.callback(requests.close)
+
+        def make(waiting: Clock) -> Allowance:
+            if not settings.url:
+                return LocalAllowance(waiting)
+            from comfytui.ratelimit.shared import SharedAllowance
+
+            shared = SharedAllowance(waiting, budget_files(), settings.url, note=requests.note)
+            ending.callback(shared.close)
+            return shared
+
+        gate = Gate(make, clock, progress, no_wait=no_wait)
+        if settings.url and not args.demo:
+            entrance = Entrance(settings, clock, gate, requests, timeout=timeout)
+            renew = entrance.renew if entrance.is_renewable else None
+            yield Opened(settings, entrance.connect, clock, gate, renew)
+        else:
+            yield Opened(settings, _gateway(args, settings, clock, gate, requests, timeout), clock, gate)
+
+
+def _complain(requests: RequestLog, progress: Progress) -> None:
+    """Say of a log that somebody asked for that it was not written."""
+    if requests.trouble:
+        progress.say(requests.trouble)
+
+
+def _gateway(
+    args: argparse.Namespace,
+    settings: Settings,
+    clock: Clock,
+    allowance: Allowance,
+    requests: RequestLog,
+    timeout: float,
+) -> Connect:
+    if args.demo:
+        return demo_source(*simulation(args), clock, allowance, requests)
+    return comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests, timeout)

@@ -1,0 +1,217 @@
+"""All runners there are, and the one among them that a person means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from comfytui.api.errors import BadRequest, NotFound
+from comfytui.cli.client import NotFoundHereError
+from comfytui.config.settings import MAX_PER_PAGE, SettingsError
+from comfytui.engine.snapshot import merged, outdated, total_of
+from comfytui.query.collation import fold
+from comfytui.query.workflows import name_or_id
+from comfytui.text import clean
+
+if TYPE_CHECKING:
+    from comfytui.api.models import Runner, RunnerPage
+    from comfytui.api.statuses import RunnerStatus
+    from comfytui.cli.client import Asker
+
+
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_MOST_NAMED = 5
+# Changes of a list while it is read, beyond which it is not read again.
+_MOST_CHANGES = 5
+
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Runners of a list.
+
+    Attributes:
+        runners: In the order of the API, each id once.
+        total: How many the whole list has by the API, None where it does not say.
+        unreadable: How many entries were no runners.
+        changed: True if the list changed again and again while it was read, so that runners may be missing.
+    """
+
+    runners: tuple[Runner, ...]
+    total: int | None
+    unreadable: int = 0
+    changed: bool = False
+
+
+async def one_page(asker: Asker, page: int, per_page: int, status: RunnerStatus | None) -> Found:
+    """The runners of one page; raises as `comfytui.cli.client.Asker` does."""
+    answer = await asker.page(page, per_page, status)
+    return Found(answer.runners, answer.total, answer.unreadable)
+
+
+async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None) -> Found:
+    """Return the runners of all pages; raises as `comfytui.cli.client.Asker` does.
+
+    Pages from before a change of the list are read again; a list that goes on changing is told of.
+    """
+    pages = _Pages(per_page)
+    while (number := pages.next) is not None:
+        if pages.changes and number <= pages.read:
+            asker.progress.tell("the list changed while it was read; reading it again")
+        elif pages.read:
+            asker.progress.tell(f"{len(pages.ids)} of {pages.total or 'some'} runners")
+        try:
+            pages.add(number, await asker.page(number, per_page, status))
+        except (BadRequest, NotFound):
+            # What an API answers beyond its last page is documented nowhere, and the list may have become shorter.
+            if number > 1 and pages.is_promised(number):
+                pages.add(1, await asker.page(1, per_page, status))
+            if pages.is_promised(number):
+                raise
+            pages.end_before(number)
+    found = pages.found()
+    if found.changed:
+        asker.progress.say("The list changed again and again while it was read: runners may be missing. Run it again.")
+    return found
+
+
+@dataclass(slots=True)
+class _Pages:
+    """The pages that were read, and which to read next until they are all there are.
+
+    The total says so. Where it is wrong, or the pages are not as large as they were to be, they end where one brings
+    nothing new.
+
+    Attributes:
+        answers: Each page by its number, with the count of answers until then.
+        changes: How often the total was another than in the answer before.
+    """
+
+    per_page: int
+    answers: dict[int, tuple[RunnerPage, int]] = field(default_factory=dict)
+    ids: set[str] = field(default_factory=set)
+    total: int | None = None
+    asked: int = 0
+    changes: int = 0
+    is_over: bool = False
+    is_short: bool = False
+
+    @property
+    def read(self) -> int:
+        """Number of pages that were read, each counted once."""
+        return len(self.answers)
+
+    def is_promised(self, number: int) -> bool:
+        """Return True if there must be this page by the total."""
+        return number == 1 or (number - 1) * self.per_page < (self.total or 0)
+
+    def end_before(self, number: int) -> None:
+        """Note that there is no such page."""
+        self.answers.pop(number, None)
+        self.is_over = True
+
+    @property
+    def next(self) -> int | None:
+        """The page to read next, or None if all that there are were read."""
+        if self.changes <= _MOST_CHANGES and (again := self._outdated):
+            return again[0]
+        return None if self.is_over else self.read + 1
+
+    def add(self, number: int, page: RunnerPage) -> None:
+        """Take in a page."""
+        self.asked += 1
+        is_again = number in self.answers
+        if not is_again:
+            self._take_next(page)
+        if not self.answers:
+            self.total = page.total
+        if (total := total_of(page)) is not None:
+            self.changes += self.total not in (None, total)
+            self.total = total
+        self.answers[number] = page, self.asked
+        read = (page for page, _ in self.answers.values()) if is_again else (page,)
+        self.ids = {runner.id for each in read for runner in each.runners} | (set() if is_again else self.ids)
+
+    def found(self) -> Found:
+        """Return the runners of all pages, each once."""
+        runners = merged([(page, float(asked)) for page, asked in self._current])
+        total = None if self.total is None else max(self.total, len(runners))
+        unreadable = sum(page.unreadable for page, _ in self._current)
+        return Found(runners, total, unreadable, changed=bool(self._outdated))
+
+    @property
+    def _current(self) -> list[tuple[RunnerPage, int]]:
+        return [self.answers[number] for number in sorted(self.answers)]
+
+    @property
+    def _outdated(self) -> list[int]:
+        return outdated({number: (float(asked), page) for number, (page, asked) in self.answers.items()})
+
+    def _take_next(self, page: RunnerPage) -> None:
+        """Decide by the next page, which is about to be taken in, whether it is the last one."""
+        left = (page.total or 0) - self.read * self.per_page
+        self.is_short = self.is_short or len(page.runners) + page.unreadable < min(self.per_page, left)
+        is_done = (self.read + 1) * self.per_page >= (page.total or 0)
+        ids = self.ids | {runner.id for runner in page.runners}
+        is_new = len(ids) > len(self.ids) or (page.unreadable > 0 and not is_done)
+        is_right = page.total is not None and len(ids) <= page.total and not self.is_short
+        self.is_over = not is_new or (is_right and is_done)
+
+
+async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[_T]]) -> tuple[str, _T]:
+    """The id of the runner that is meant, and the answer about it; raises as the asker does.
+
+    A whole id is taken at its word, unless the API does not know it: a name may look the same.
+
+    Raises:
+        SettingsError: Several are meant; the sentence names some of them.
+        NotFoundHereError: None is; the sentence begins with what the API said, where it was asked.
+    """
+    said = ""
+    if _UUID.fullmatch(text):
+        try:
+            return text.lower(), await question(text.lower())
+        except NotFound as error:
+            said = error.message
+            asker.progress.tell("no runner has that id; looking for the name")
+    try:
+        runner = the_one((await all_runners(asker)).runners, text)
+    except NotFoundHereError as error:
+        raise NotFoundHereError(f"{said}: {error}" if said else str(error)) from None
+    try:
+        return runner.id, await question(runner.id)
+    except NotFound as error:
+        name = name_or_id(runner.name, runner.id)
+        words = f"{name} is listed, but this of it is not known: 404, {error.message}"
+        raise NotFound(error.method, error.path, words, error.status) from None
+
+
+def the_one(runners: Sequence[Runner], text: str) -> Runner:
+    """Return the runner with this id, else of exactly this name, else of this name in any case, else by id prefix.
+
+    Raises:
+        SettingsError: There are several; the sentence names some of them.
+        NotFoundHereError: There is none.
+    """
+    # As names are: emoji have invisible characters within them, which somebody copies along.
+    text = clean(text)
+    folded = fold(text)
+    candidates = (
+        [runner for runner in runners if runner.id == text]
+        or [runner for runner in runners if runner.name == text]
+        or [runner for runner in runners if folded and fold(runner.name or "") == folded]
+        or [runner for runner in runners if folded and fold(runner.id).startswith(folded)]
+    )
+    if not candidates:
+        raise NotFoundHereError("There is no runner with that id, that name or an id that begins so.")
+    if len(candidates) > 1:
+        raise SettingsError(f"ID could be any of {len(candidates)} runners: {_named(candidates)}.")
+    return candidates[0]
+
+
+def _named(runners: Sequence[Runner]) -> str:
+    named = [f"{runner.id} ({name_or_id(runner.name, runner.id)})" for runner in runners[:_MOST_NAMED]]
+    return ", ".join([*named, "…"] if len(runners) > _MOST_NAMED else named)

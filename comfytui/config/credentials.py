@@ -1,0 +1,268 @@
+"""Where the token comes from, and where it is kept."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.config.paths import config_dir, exists, exposure, shown
+from comfytui.config.settings import SettingsError, TokenSources
+from comfytui.files import cause, decode_text, replace_file
+
+if TYPE_CHECKING:
+    from subprocess import Popen
+
+    from pydantic import SecretStr
+
+
+TOKEN_VARIABLE = "COMFYCONTROL_API_TOKEN"
+"""The environment variable that holds the token, unless a profile names another."""
+
+TOKEN_COMMAND = "token_command"
+"""The setting that names a program which prints it."""
+
+TOKEN_COMMAND_SECONDS = 10.0
+"""How long that program may take."""
+
+MISSING_TOKEN = (
+    f"No token: make one in ComfyControl's web app (account settings, API Tokens) and put it into {TOKEN_VARIABLE}; "
+    "or look around with comfytui --demo."
+)
+"""What to say where nobody says where the token is (page api/authentication says where they are made)."""
+
+_MAX_FILE = 64 * 1024
+
+
+class _Commands:
+    """The commands that run, and how often all of them were ended: one that began meanwhile ends too."""
+
+    def __init__(self) -> None:
+        self.running: set[Popen[bytes]] = set()
+        self.times_ended = 0
+
+    def end(self) -> None:
+        self.times_ended += 1
+        for process in tuple(self.running):
+            _end(process)
+
+    def keep(self, process: Popen[bytes], times_ended: int) -> None:
+        """From now on this one runs; it began when they had been ended so often."""
+        self.running.add(process)
+        if times_ended != self.times_ended:
+            _end(process)
+
+
+_commands = _Commands()
+
+_kept_from_children = {TOKEN_VARIABLE}
+
+
+class FoundToken(NamedTuple):
+    """A token and where it was found, for people to read."""
+
+    secret: SecretStr
+    source: str
+
+
+def has_token(environ: Mapping[str, str]) -> bool:
+    """Whether the environment holds a token, without touching it."""
+    return bool(trim_token(environ.get(TOKEN_VARIABLE, "")))
+
+
+def token_from(environ: Mapping[str, str]) -> SecretStr:
+    """The token of the environment; an empty one where there is none."""
+    from pydantic import SecretStr
+
+    return SecretStr(trim_token(environ.get(TOKEN_VARIABLE, "")))
+
+
+def saved_token(sources: TokenSources) -> Path:
+    """Where a token is saved when a person says so."""
+    return config_dir() / sources.saved[0]
+
+
+def may_find_token(environ: Mapping[str, str], sources: TokenSources) -> bool:
+    """Whether `find_token` has anywhere to look; cheap, and runs nothing."""
+    return bool(_variable(environ, sources) or sources.command) or any(map(exists, _files(sources)))
+
+
+def is_renewable(environ: Mapping[str, str], sources: TokenSources) -> bool:
+    """Return True if `find_token` may find another token later: the environment of a process never changes."""
+    return not _variable(environ, sources)
+
+
+def missing_token(sources: TokenSources) -> str:
+    """The sentence for where there is no token: it names the file or the variable of the profile that has none."""
+    if sources.file is not None:
+        how = "holds nothing" if exists(sources.file) else "is not there"
+        return f"No token, for {shown(sources.file)}, which token_file names, {how}: put the token into it."
+    if sources.variable:
+        return f"No token, for {sources.variable}, which token_env names, is not set: put the token into it."
+    return MISSING_TOKEN
+
+
+def find_token(
+    environ: Mapping[str, str], sources: TokenSources, timeout: float = TOKEN_COMMAND_SECONDS
+) -> FoundToken | None:
+    """The token of the first source that has one; None where none has.
+
+    It runs the command and may take as long as that, so it is for a thread.
+
+    Args:
+        environ: The environment; the command gets it as `child_environ` has it.
+        sources: Where to look.
+        timeout: Seconds that the command may take.
+
+    Raises:
+        SettingsError: The command or a file fails, or what they or the environment hold cannot be a token. The
+            sentence repeats neither.
+    """
+    if variable := _variable(environ, sources):
+        return _found(environ[variable], variable)
+    if sources.command:
+        return _found(_first_line(sources.command, environ, timeout), TOKEN_COMMAND)
+    texts = ((_text_of(file), shown(file)) for file in _files(sources))
+    return next((_found(text, source) for text, source in texts if text), None)
+
+
+def save_token(secret: SecretStr, sources: TokenSources) -> Path:
+    """Keep the token for later starts, in a file that is this user's alone from its first byte; return the file.
+
+    Raises:
+        SettingsError: It cannot be written; what was saved before is still there then.
+    """
+    saved = saved_token(sources)
+    try:
+        replace_file(saved, f"{secret.get_secret_value()}\n")
+    except OSError as error:
+        raise SettingsError(f"The token cannot be saved in {shown(saved)}: {cause(error)}.") from None
+    return saved
+
+
+def permission_warnings(sources: TokenSources, config_file: Path | None = None) -> tuple[str, ...]:
+    """A sentence for each of our files, and the directory of saved tokens, that other users may read or change.
+
+    Args:
+        sources: Where tokens may come from.
+        config_file: The configuration in use, if any.
+    """
+    held = [file for file in _files(sources) if exists(file)]
+    directory = [config_dir()] if any(file.parent == config_dir() for file in held) else []
+    private = [*directory, *held, *([] if config_file is None else [config_file])]
+    return tuple(sentence for sentence in map(exposure, private) if sentence)
+
+
+def end_token_command() -> None:
+    """End a command that still runs, for this process ends and would leave it behind."""
+    _commands.end()
+
+
+def keep_from_children(variables: Iterable[str]) -> None:
+    """Have `child_environ` drop these environment variables too, for they hold tokens."""
+    _kept_from_children.update(variables)
+
+
+def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a child process: all of this one but tokens."""
+    return {name: value for name, value in environ.items() if name not in _kept_from_children}
+
+
+def _variable(environ: Mapping[str, str], sources: TokenSources) -> str:
+    """The name of the first variable that holds something, empty where none does."""
+    names = [TOKEN_VARIABLE] if sources.environment else []
+    return next((name for name in [*names, sources.variable] if trim_token(environ.get(name, ""))), "")
+
+
+def _files(sources: TokenSources) -> list[Path]:
+    named = [] if sources.file is None else [sources.file]
+    return [*named, *(config_dir() / name for name in sources.saved)]
+
+
+def _found(text: str, source: str) -> FoundToken:
+    from pydantic import SecretStr
+
+    token = trim_token(text)
+    if not can_be_sent(token):
+        raise SettingsError(f"What {source} holds is no token: it has blanks or characters that no HTTP header takes.")
+    return FoundToken(SecretStr(token), source)
+
+
+def _first_line(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> str:
+    status, output = _run(command, environ, timeout)
+    if status < 0:
+        raise SettingsError(f"{TOKEN_COMMAND} was ended by signal {-status}.")
+    if status:
+        raise SettingsError(f"{TOKEN_COMMAND} failed with status {status}.")
+    line = trim_token(decode_text(output, "replace").partition("\n")[0])
+    if not line:
+        raise SettingsError(f"{TOKEN_COMMAND} printed nothing; its first line is to be the token.")
+    return line
+
+
+def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
+    """Exit status and output of a program that has no terminal to ask on or to draw over."""
+    import subprocess
+
+    times_ended = _commands.times_ended
+    try:
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=child_environ(environ),
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise SettingsError(f"{TOKEN_COMMAND} cannot be run: {cause(error)}.") from None
+    with process:
+        _commands.keep(process, times_ended)
+        try:
+            output, _ = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            _end(process)
+            raise SettingsError(f"{TOKEN_COMMAND} took longer than {timeout:g} seconds.") from None
+        finally:
+            _commands.running.discard(process)
+    return process.returncode, output
+
+
+def _end(process: Popen[bytes]) -> None:
+    """End a command and all that it started: one of them alone could hold its output open for ever."""
+    # Without `poll`: until the command is waited for, no other process can have its number.
+    if process.returncode is None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _text_of(file: Path) -> str:
+    """What the file holds; nothing where there is none."""
+    try:
+        with file.open("rb") as opened:
+            return trim_token(decode_text(opened.read(_MAX_FILE), "replace"))
+    except FileNotFoundError:
+        return ""
+    except OSError as error:
+        raise SettingsError(f"{shown(file)} cannot be read: {cause(error)}.") from None
+
+
+PREFIX = "cfc_"
+"""How every token of ComfyControl begins."""
+
+_HEADER_VALUE = re.compile(r"[!-~]+")
+_AROUND = "\ufeff \t\r\n\v\f\0"
+
+
+def can_be_sent(text: str) -> bool:
+    """Whether a header of HTTP takes it: visible ASCII without blanks, and not nothing."""
+    return _HEADER_VALUE.fullmatch(text) is not None
+
+
+def trim_token(text: str) -> str:
+    """Return the text without blanks and byte order marks around it, which editors and shells leave there."""
+    return text.strip(_AROUND)

@@ -1,0 +1,154 @@
+"""From a question to what its answer, or its failure, makes of a snapshot."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Coroutine, Mapping
+from functools import partial
+from types import MappingProxyType
+from typing import TYPE_CHECKING, TypeAlias, assert_never
+
+from comfytui.api.errors import NotFound, ServerError, SilentRunnerError, Unauthorized
+from comfytui.engine.contact import fold_contact, fold_silent_runner
+from comfytui.engine.feed import ProblemKind
+from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey
+from comfytui.engine.reducer import (
+    Seen,
+    depart,
+    fold_failure,
+    fold_history,
+    fold_page,
+    fold_refusal,
+    fold_runner,
+    fold_silence,
+    fold_stats,
+    is_unheard_of,
+    recovered,
+    settle,
+)
+from comfytui.engine.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from comfytui.api.errors import ComfyControlError
+    from comfytui.clock import Clock
+    from comfytui.engine.planner import Ask
+    from comfytui.engine.protocol import Resource, RunnerSource
+    from comfytui.ratelimit.window import OnSent, Use
+
+
+Fold: TypeAlias = Callable[[Snapshot, Seen], Snapshot]
+"""What an answer makes of the snapshot of when it is there."""
+
+_SILENT = 500
+
+
+class Errand:
+    """A question on its way, and when it was asked and sent: the allowance may make it wait in between.
+
+    Args:
+        clock: Says when things are.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._asked_on = self._sent_on = clock.monotonic()
+
+    def sent(self) -> None:
+        """It is sent now."""
+        self._sent_on = self._clock.monotonic()
+
+    def seen(self) -> Seen:
+        """It is answered now, or has failed."""
+        return Seen(self._asked_on, self._clock.monotonic(), self._clock.now(), self._sent_on)
+
+
+async def ask(source: RunnerSource, question: Ask, on_sent: OnSent = None) -> Fold:
+    """Ask for a resource; ComfyControlError where it is not answered."""
+    match question.resource:
+        case PageKey(page, per_page, status) as key:
+            answer = await source.list_runners(page, per_page, status, use=question.use, on_sent=on_sent)
+            return lambda snapshot, seen: fold_page(snapshot, key, answer, seen)
+        case RunnerKey(runner_id):
+            runner = await source.get_runner(runner_id, use=question.use, on_sent=on_sent)
+            return lambda snapshot, seen: fold_runner(snapshot, runner_id, runner, seen)
+        case HistoryKey(runner_id):
+            history = await source.get_history(runner_id, use=question.use, on_sent=on_sent)
+            return lambda snapshot, seen: fold_history(snapshot, runner_id, history, seen)
+        case StatsKey(runner_id):
+            stats = await source.get_stats(runner_id, use=question.use, on_sent=on_sent)
+            return lambda snapshot, seen: fold_stats(snapshot, runner_id, stats, seen)
+        case _:
+            assert_never(question.resource)
+
+
+def answered(snapshot: Snapshot, resource: Resource, fold: Fold, seen: Seen) -> Snapshot:
+    """Take in an answer, and what it means for everything that failed.
+
+    How long stats took says how far away the runner is, and nothing of the API.
+    """
+    took = None if isinstance(resource, StatsKey) else seen.took
+    return recovered(fold_contact(fold(snapshot, seen), resource, seen), took)
+
+
+def failed(snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float) -> Snapshot:
+    """Take in a failure: a problem, a runner that is gone or does not answer, a token that is none."""
+    # Not by its stats, which a deployment may not have. Of a runner that is listed the history alone may be missing.
+    if isinstance(error, NotFound) and isinstance(resource, HistoryKey) and is_unheard_of(snapshot, resource.runner_id):
+        return depart(snapshot, resource.runner_id, seen)
+    if isinstance(error, SilentRunnerError) and isinstance(resource, HistoryKey | StatsKey):
+        return fold_silent_runner(snapshot, resource, error, seen, jitter)
+    if isinstance(resource, StatsKey) and isinstance(error, ServerError) and _is_of_runner(snapshot, error):
+        return fold_silence(snapshot, resource.runner_id, error.message, seen)
+    # A refused token is told by more than a runner's stats, which may be refused for reasons of their own.
+    if isinstance(error, Unauthorized) and not isinstance(resource, StatsKey):
+        snapshot = fold_refusal(snapshot, error, seen)
+    return settle(fold_failure(snapshot, resource, error, seen, jitter), seen)
+
+
+def _is_of_runner(snapshot: Snapshot, error: ServerError) -> bool:
+    """Whether the API says so that a runner does not answer (page get-runner-stats), and does not fail itself."""
+    problem = snapshot.page.problem
+    return error.status == _SILENT and (problem is None or problem.kind is not ProblemKind.SERVER)
+
+
+MAX_FLIGHTS = 8
+"""Requests under way, beyond which those that nobody waits for any more are given up: connections are few."""
+
+
+class Flights:
+    """Requests under way, as tasks. `landed` is called whenever one has ended, however it did."""
+
+    def __init__(self, landed: Callable[[], None]) -> None:
+        self._landed = landed
+        self._uses: dict[Resource, Use] = {}
+        self._tasks: dict[Resource, asyncio.Task[None]] = {}
+
+    @property
+    def uses(self) -> Mapping[Resource, Use]:
+        """What is under way, and what for, the longest under way first."""
+        return MappingProxyType(self._uses)
+
+    def launch(self, group: asyncio.TaskGroup, ask: Ask, request: Coroutine[None, None, None]) -> None:
+        """Let this request go its way."""
+        # Before the task is made: an eager one may be answered before create_task returns.
+        self._uses[ask.resource] = ask.use
+        task = group.create_task(request)
+        self._tasks[ask.resource] = task
+        # No `finally` in the request does this: a task that is cancelled before its first step has none.
+        task.add_done_callback(partial(self._land, ask.resource))
+
+    def make_room(self, wanted: Collection[Resource]) -> None:
+        """Where too many are under way, give up the oldest that is none of the wanted."""
+        if len(self._tasks) >= MAX_FLIGHTS:
+            unwanted = (task for resource, task in self._tasks.items() if resource not in wanted)
+            if (oldest := next(unwanted, None)) is not None:
+                oldest.cancel()
+
+    def give_up(self) -> None:
+        """Cancel all; none of them publishes anything from here on."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    def _land(self, resource: Resource, _task: asyncio.Task[None]) -> None:
+        del self._uses[resource], self._tasks[resource]
+        self._landed()

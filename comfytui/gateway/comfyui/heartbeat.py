@@ -1,0 +1,176 @@
+"""Whether a box answers, and whether something changed there, for as long as somebody wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Protocol
+
+from comfytui.gateway.comfyui.errors import BoxProblem
+from comfytui.gateway.comfyui.single_flight import wait_for
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.gateway.comfyui.contact import Contact
+
+
+BEAT_SECONDS = 5.0
+LEAST_SECONDS = 1.0
+"""Seconds between two beats at least, however often a change is heard of."""
+LINGER_SECONDS = 60.0
+"""For how long a box is watched after somebody last wanted it."""
+CLOSED = "is not watched any more"
+"""Why there is no answer at the very end."""
+
+
+class Wire(Protocol):
+    """What is kept open to a box to hear of changes (`signals.Signals`)."""
+
+    async def run(self) -> None:
+        """Keep it open until cancelled."""
+        ...
+
+
+class Pulse:
+    """The heartbeat of a box: nothing is asked of it unless somebody wanted it within the last minute.
+
+    Attributes:
+        remaining: How many jobs waited and ran at the last good beat; None before the first.
+
+    Args:
+        ask: Asks the box how many jobs wait and run; raises BoxProblem.
+        contact: Gets what comes of each beat.
+        wire: Kept open while the box is watched, from the first good contact on.
+        clock: Times the beats.
+        on_contact: Told when the box begins to answer.
+        on_change: Told when its jobs may have changed.
+    """
+
+    def __init__(
+        self,
+        ask: Callable[[], Awaitable[int]],
+        contact: Contact,
+        wire: Wire,
+        clock: Clock,
+        on_contact: Callable[[], None],
+        on_change: Callable[[], None],
+    ) -> None:
+        self._ask = ask
+        self._contact = contact
+        self._wire = wire
+        self._clock = clock
+        self._on_contact = on_contact
+        self._on_change = on_change
+        self._task: asyncio.Task[None] | None = None
+        self._wanted_at = self._began_at = 0.0
+        self._is_there = False
+        self._is_closed = False
+        self._met = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self.remaining: int | None = None
+
+    @property
+    def is_met(self) -> bool:
+        """Whether a contact succeeded or failed since the box is watched."""
+        return self._met.is_set()
+
+    @property
+    def is_watching(self) -> bool:
+        """True while the box is watched."""
+        return self._task is not None
+
+    def want(self) -> None:
+        """Watch the box for the next minute; returns at once."""
+        self._wanted_at = self._clock.monotonic()
+        if self._task is None and not self._is_closed:
+            self._met.clear()
+            self._began_at = self._wanted_at
+            self._task = asyncio.create_task(self._run())
+
+    async def met(self) -> None:
+        """Want it, and return once it is met: mostly at once."""
+        self.want()
+        await self._met.wait()
+
+    async def met_within(self, seconds: float) -> bool:
+        """Want it, and return once it is met, or has not been within so many seconds of being watched; whether it is.
+
+        However many wait for boxes that do not answer, one after another: those seconds are the same for all.
+        """
+        self.want()
+        if not self.is_met:
+            meeting = asyncio.create_task(self._met.wait())
+            try:
+                await wait_for(meeting, self._clock, self._began_at + seconds - self._clock.monotonic())
+            finally:
+                meeting.cancel()
+        return self.is_met
+
+    def hurry(self) -> None:
+        """Beat soon instead of BEAT_SECONDS after the last time, if the box is watched; returns at once."""
+        self._hurry.set()
+
+    async def aclose(self) -> None:
+        """Stop watching for good: whoever waits, or asks later, is told that there is no answer."""
+        self._is_closed = True
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        self._contact.failed(CLOSED)
+        self._met.set()
+
+    def _is_wanted(self) -> bool:
+        return self._clock.monotonic() - self._wanted_at < LINGER_SECONDS
+
+    async def _run(self) -> None:
+        try:
+            # It may be wanted again while the wire is being closed.
+            while self._is_wanted():
+                await self._watch()
+        finally:
+            self._task = None
+            self._met.set()
+
+    async def _watch(self) -> None:
+        self._is_there = False
+        wire: asyncio.Task[None] | None = None
+        try:
+            while self._is_wanted():
+                await self._beat()
+                if wire is None and self._is_there:
+                    wire = asyncio.create_task(self._wire.run())
+                await self._rest()
+        finally:
+            if wire is not None:
+                wire.cancel()
+                await asyncio.gather(wire, return_exceptions=True)
+
+    async def _rest(self) -> None:
+        """Wait for the next beat: BEAT_SECONDS, or LEAST_SECONDS if there is hurry."""
+        rested_at = self._clock.monotonic()
+        hurrying = asyncio.create_task(self._hurry.wait())
+        try:
+            await wait_for(hurrying, self._clock, BEAT_SECONDS)
+        finally:
+            hurrying.cancel()
+        await self._clock.sleep(rested_at + LEAST_SECONDS - self._clock.monotonic())
+        self._hurry.clear()
+
+    async def _beat(self) -> None:
+        try:
+            remaining = await self._ask()
+        except BoxProblem as problem:
+            self._is_there = False
+            self._contact.failed(str(problem))
+        else:
+            self._found(remaining)
+        self._met.set()
+
+    def _found(self, remaining: int) -> None:
+        is_new, self._is_there = not self._is_there, True
+        before, self.remaining = self.remaining, remaining
+        self._contact.answered()
+        if is_new:
+            self._on_contact()
+        if is_new or remaining != before:
+            self._on_change()

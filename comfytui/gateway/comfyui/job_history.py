@@ -1,0 +1,333 @@
+"""What was seen of a server's jobs, across cleared histories and restarts: ComfyUI itself forgets both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from heapq import nlargest, nsmallest
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
+from comfytui.gateway.comfyui.models import queue_position
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.gateway.comfyui.models import Job
+
+
+NO_LONGER_LISTED = "no longer listed"
+NEXT = 3
+"""Waiting jobs that are shown: those that run next."""
+_MOST = 200
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_SLACK = timedelta(seconds=5)
+"""Up to this difference a server's clock is not corrected."""
+
+_Times: TypeAlias = Literal["created", "started", "ended"]
+_TIMES: tuple[_Times, ...] = ("created", "started", "ended")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A job as far as it is known.
+
+    Attributes:
+        job: The job with all times by our clock, and with estimates where the server tells nothing.
+        tags: What became of it that the server does not say (`NO_LONGER_LISTED`, `LAST_SEEN_RUNNING`).
+        told: The job as the server told it last, with times by its own clock.
+    """
+
+    job: Job
+    tags: tuple[str, ...] = ()
+    told: Job | None = field(default=None, compare=False)
+
+
+class Memory:
+    """Jobs of one server: those of the last reading, and up to 200 that it no longer lists."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, Known] = {}
+        self._taken_at: datetime | None = None
+
+    def take(
+        self,
+        active: Sequence[Job] | None,
+        finished: Sequence[Job] | None,
+        now: datetime,
+        *,
+        all_active: bool = True,
+        all_finished: bool = False,
+        gap: tuple[str, str] | None = None,
+        ahead: float = 0.0,
+        arrivals: Callable[[int], Sequence[datetime]] = lambda _: (),
+        apart: Sequence[Job] = (),
+    ) -> None:
+        """Take in a reading.
+
+        Args:
+            active: Waiting and running jobs, read first; running ones are always among them. None if unreadable.
+            finished: The newest finished jobs, read after that; None if unreadable.
+            now: Time of the reading.
+            all_active: True if all waiting jobs are listed.
+            all_finished: True if all finished jobs are listed.
+            gap: Ids of two listed jobs; waiting jobs created between them are not listed.
+            ahead: Seconds by which the server's clock is ahead of ours.
+            apart: Finished jobs read one by one, because they are older than those listed.
+            arrivals: Returns when that many new jobs were queued, oldest first, or nothing if that is not known.
+        """
+        by_id = _by_id(active or (), (*(finished or ()), *apart))
+        listed = {id: _continued(job, self._known.get(id), ahead) for id, job in by_id.items()}
+        self._date(listed, arrivals)
+        of_list = {id: known for id, known in listed.items() if id not in {job.id for job in apart}}
+        view = _View(
+            gap=_between(gap, listed) if gap and not all_active else None,
+            created_since=None if all_finished else _oldest(of_list, "created"),
+            ended_since=None if all_finished else _oldest(of_list, "ended"),
+            running_at=self._taken_at,
+            tells_active=active is not None,
+            tells_finished=finished is not None,
+        )
+        missing = (known for id, known in self._known.items() if id not in listed)
+        unlisted = [after for known in missing if (after := view.without(known, now))]
+        self._estimate_starts(listed, unlisted, now)
+        self._known = listed | {known.job.id: known for known in _limited(unlisted, listed)}
+        self._taken_at = now
+
+    def learn(self, id: str, prefix: str) -> None:
+        """Take in what the files of a known job would be called."""
+        known = self._known.get(id)
+        if known is not None and prefix:
+            self._known[id] = replace(known, job=replace(known.job, prefix=prefix))
+
+    def shown(self, count: int = 10) -> tuple[Known, ...]:
+        """Return what runs, the next three in the queue, then the newest that ended: at most `count` jobs."""
+        running = [known for known in self._known.values() if known.job.status is WorkflowStatus.RUNNING]
+        waiting = [known for known in self._known.values() if known.job.status is WorkflowStatus.QUEUED]
+        ended = [known for known in self._known.values() if not _is_active(known.job)]
+        running.sort(key=_age, reverse=True)
+        return (*running, *nsmallest(NEXT, waiting, key=_turn), *nlargest(count, ended, key=_end))[:count]
+
+    @property
+    def running(self) -> int:
+        """Number of jobs that ran at the last reading."""
+        return sum(known.job.status is WorkflowStatus.RUNNING for known in self._known.values())
+
+    def _date(self, listed: dict[str, Known], arrivals: Callable[[int], Sequence[datetime]]) -> None:
+        """Set the creation time of new jobs whose server does not tell it, if messages told of each."""
+        new = [known for id, known in listed.items() if known.job.created is None and not self._has(id, known.job)]
+        told = arrivals(len(new))
+        if self._taken_at is None:
+            # What was there before is not new.
+            return
+        for known, arrival in zip(sorted(new, key=_age), told, strict=False):
+            created = min(arrival, known.job.started or arrival)
+            listed[known.job.id] = replace(known, job=replace(known.job, created=created))
+
+    def _has(self, id: str, job: Job) -> bool:
+        known = self._known.get(id)
+        return known is not None and _is_same(job, known.job)
+
+    def _estimate_starts(self, listed: dict[str, Known], unlisted: Sequence[Known], now: datetime) -> None:
+        """Set the time at which each running job began, if that can be estimated.
+
+        Jobs run one at a time, and a server does not tell when one began before that one has ended: it began once it
+        was there and the one before it had ended.
+        """
+        last_end = max((each.job.ended for each in (*listed.values(), *unlisted) if each.job.ended), default=_EPOCH)
+        for id, known in listed.items():
+            if known.job.status is WorkflowStatus.RUNNING and not known.job.started:
+                listed[id] = replace(known, job=replace(known.job, started=self._start(known.job, last_end, now)))
+
+    def _start(self, job: Job, last_end: datetime, now: datetime) -> datetime | None:
+        if job.created and (last_end > _EPOCH or not job.number or (self._taken_at or now) <= job.created):
+            return max(last_end, job.created)
+        if job.created:
+            # It may have waited for jobs that are in no history any more.
+            return None
+        before = self._known.get(job.id)
+        ran_before = before is not None and before.job.status is WorkflowStatus.RUNNING and _is_same(job, before.job)
+        if self._taken_at is None or ran_before:
+            # It may have run for hours before it was first seen.
+            return None
+        return last_end if self._taken_at <= last_end <= now else now
+
+
+@dataclass(frozen=True, slots=True)
+class _View:
+    """How far back a reading goes: what is older than that is not missing from it.
+
+    Attributes:
+        gap: Waiting jobs created between these times are not listed; None if all of them are.
+        created_since: Creation of the oldest finished job listed; None if all of them are, or that is not told.
+        ended_since: The first end of a finished job listed; likewise.
+        running_at: Time of the reading before this one, at which jobs known as running still ran.
+        tells_active: Whether it tells what waits and runs: what it does not tell of is as it was.
+        tells_finished: Whether it tells what is finished.
+    """
+
+    gap: tuple[datetime, datetime] | None
+    created_since: datetime | None
+    ended_since: datetime | None
+    running_at: datetime | None
+    tells_active: bool
+    tells_finished: bool
+
+    def without(self, known: Known, now: datetime) -> Known | None:
+        """What is to be known of a job that the reading does not list; None if nothing is."""
+        job = known.job
+        if not (self.tells_active if _is_active(job) else self.tells_finished):
+            return known
+        match job.status:
+            case WorkflowStatus.QUEUED:
+                return known if self.gap and job.created and self.gap[0] <= job.created <= self.gap[1] else None
+            case WorkflowStatus.RUNNING if not self.tells_finished or self._may_have_ended_unseen(job):
+                # It may have ended well, out of sight: whatever were said of it could be wrong.
+                return None
+            case WorkflowStatus.RUNNING:
+                failed = replace(job, status=WorkflowStatus.FAILED, noticed=now)
+                return replace(known, job=failed, tags=(LAST_SEEN_RUNNING,))
+            case _:
+                is_hidden = _is_before(job.created, self.created_since) or _is_before(job.ended, self.ended_since)
+                return known if is_hidden or known.tags else replace(known, tags=(NO_LONGER_LISTED,))
+
+    def _may_have_ended_unseen(self, job: Job) -> bool:
+        if job.created is not None:
+            return _is_before(job.created, self.created_since)
+        # Where no creation is told, finished jobs are listed by their ends.
+        return self.running_at is not None and _is_before(self.running_at - _SLACK, self.ended_since)
+
+
+def _by_id(active: Sequence[Job], finished: Sequence[Job]) -> dict[str, Job]:
+    """Each id once. The same id may have been sent again, or its job have ended between the two readings."""
+    ended = {job.id: job for job in sorted(finished, key=_age_of)}
+    waiting_first = sorted(active, key=lambda job: (job.status is WorkflowStatus.RUNNING, _age_of(job)))
+    return ended | {job.id: job for job in waiting_first if not _is_same(job, ended.get(job.id))}
+
+
+def _continued(job: Job, known: Known | None, ahead: float) -> Known:
+    """Return a listed job by our clock, with what was known of it before and is not told now."""
+    before = known if known and _is_same(job, known.job) else None
+    earlier = before.job if before else None
+    times = {name: _by_our_clock(name, job, before, ahead) for name in _TIMES}
+    runs_on = earlier is not None and earlier.status is job.status is WorkflowStatus.RUNNING
+    continued = replace(
+        job,
+        created=times["created"] or (earlier.created if earlier else None),
+        started=times["started"] or (earlier.started if earlier and runs_on else None),
+        ended=times["ended"],
+        prefix=job.prefix or (earlier.prefix if earlier else ""),
+        document=job.document or (earlier.document if earlier else ""),
+    )
+    return Known(continued, told=job)
+
+
+def _by_our_clock(name: _Times, job: Job, before: Known | None, ahead: float) -> datetime | None:
+    """Return a time of a job by our clock; one that was told before stays, though the server's clock be set since."""
+    told = getattr(job, name)
+    if not isinstance(told, datetime):
+        return None
+    if before and before.told and getattr(before.told, name) == told:
+        kept = getattr(before.job, name)
+        return kept if isinstance(kept, datetime) else None
+    try:
+        return told - timedelta(seconds=ahead)
+    except OverflowError:
+        return told
+
+
+def _limited(unlisted: Sequence[Known], listed: Mapping[str, Known]) -> list[Known]:
+    """Return the jobs worth keeping of those that a reading does not list."""
+    started = [(known.job.started, known.job.number) for known in listed.values()]
+    begun = [(start, number) for start, number in started if start is not None and number is not None]
+    ended = nlargest(_MOST, (known for known in unlisted if not _is_active(known.job)), key=_end)
+    waiting = (known for known in unlisted if known.job.status is WorkflowStatus.QUEUED)
+    still = [known for known in nsmallest(_MOST, waiting, key=_turn) if not _was_overtaken(known.job, begun)]
+    others = (known for known in unlisted if known.job.status is WorkflowStatus.RUNNING)
+    return [*others, *still, *ended]
+
+
+def _was_overtaken(job: Job, begun: Sequence[tuple[datetime, float]]) -> bool:
+    """Return True if a job that runs later began after this one was queued: this one no longer waits then."""
+    return any(start > (job.created or start) and number > (job.number or 0) for start, number in begun)
+
+
+def _between(gap: tuple[str, str], listed: Mapping[str, Known]) -> tuple[datetime, datetime] | None:
+    """Return when the two jobs were created, or None if that is not known."""
+    older, newer = (listed[id].job.created if id in listed else None for id in gap)
+    return (older, newer) if older and newer else None
+
+
+def _is_same(job: Job, other: Job | None) -> bool:
+    """Whether two jobs of the same id are the same job: whoever sends an id again gets another number."""
+    return other is not None and (None in (job.number, other.number) or job.number == other.number)
+
+
+def _is_active(job: Job) -> bool:
+    return job.status in (WorkflowStatus.QUEUED, WorkflowStatus.RUNNING)
+
+
+def _is_before(moment: datetime | None, since: datetime | None) -> bool:
+    return moment is not None and since is not None and moment <= since
+
+
+def _oldest(listed: Mapping[str, Known], name: _Times) -> datetime | None:
+    """Return the earliest such time of the finished jobs, or None if none is known."""
+    times = (getattr(known.job, name) for known in listed.values() if not _is_active(known.job))
+    return min((time for time in times if isinstance(time, datetime)), default=None)
+
+
+def _age(known: Known) -> tuple[datetime, float, str]:
+    return _age_of(known.job)
+
+
+def _age_of(job: Job) -> tuple[datetime, float, str]:
+    """What jobs are sorted by, oldest first: one that is put in front gets the next number too, but below zero."""
+    return job.created or job.started or _EPOCH, abs(job.number or 0), job.id
+
+
+def _turn(known: Known) -> tuple[bool, float, str]:
+    return queue_position(known.job)
+
+
+def _end(known: Known) -> tuple[datetime, float, str]:
+    """Sort key by the end, or by the last time that is known of a job."""
+    job = known.job
+    return job.ended or job.noticed or job.started or job.created or _EPOCH, abs(job.number or 0), job.id
+
+
+_MOST_ARRIVALS = 1_000
+
+
+class Arrivals:
+    """Moments at which the queue of one server grew since its jobs were last read.
+
+    Args:
+        clock: Dates the messages.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._remaining: int | None = None
+        self._moments: list[datetime] = []
+
+    def note(self, remaining: int | None) -> None:
+        """Take in how many jobs wait or run now, or None if messages begin or cease to be heard."""
+        if remaining is None or self._remaining is None:
+            self._moments.clear()
+        else:
+            grown = min(remaining - self._remaining, _MOST_ARRIVALS - len(self._moments))
+            self._moments += [self._clock.now()] * grown
+        self._remaining = remaining
+
+    def take(self, count: int, began: datetime) -> Sequence[datetime]:
+        """Return when that many new jobs were queued, oldest first, or nothing if other numbers were told.
+
+        Args:
+            count: How many new jobs a reading lists.
+            began: When the reading began: what was queued later may be listed, or not.
+        """
+        before = [moment for moment in self._moments if moment <= began]
+        told = next((moments for moments in (before, list(self._moments)) if len(moments) == count), [])
+        self._moments = self._moments[len(before) :] if len(told) == len(before) else []
+        return told

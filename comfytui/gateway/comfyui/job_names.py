@@ -1,0 +1,235 @@
+"""Which file each document of a box is saved in: the names that people gave their workflows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeAlias
+from urllib.parse import quote
+
+from comfytui.api.statuses import WorkflowStatus
+from comfytui.gateway.comfyui.errors import BoxProblem, Garbled, Refused, TooLarge
+from comfytui.gateway.comfyui.job_reader import ask
+from comfytui.gateway.comfyui.models import read_history
+from comfytui.gateway.comfyui.single_flight import Flight
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.gateway.comfyui.client import BoxClient
+    from comfytui.gateway.comfyui.models import Job
+
+
+LOOK_SECONDS = 45.0
+"""Seconds between two looks at the list of files: what is saved or renamed is noticed within a minute."""
+MOST_FILES = 20
+"""Files that are read at a time; of more, the others are the next time."""
+
+File: TypeAlias = tuple[str, float]
+"""A path and a time of change: what is read once is not read again."""
+
+# What is wrong with the file itself, and not with the box while it was asked.
+_FLAWS = (Refused, TooLarge, Garbled)
+_LIST = {"dir": "workflows", "recurse": "true", "split": "false", "full_info": "true"}
+
+
+class SavedWorkflows:
+    """Reads the files of saved workflows in the background: the list of them seldom, each of them once.
+
+    Attributes:
+        paths: The path of the file that each document is saved in, by the document's id.
+
+    Args:
+        client: Asks the box.
+        clock: Tells when to look again.
+        quiet: Returns once nothing more urgent is asked of the box.
+    """
+
+    def __init__(self, client: BoxClient, clock: Clock, quiet: Callable[[], Awaitable[None]]) -> None:
+        self._client = client
+        self._clock = clock
+        self._quiet = quiet
+        self._looking = Flight(self._look)
+        self._again_at: float | None = None
+        self._documents: dict[File, str] = {}
+        self._unanswered: set[File] = set()
+        self._listed: set[str] = set()
+        self.paths: Mapping[str, str] = {}
+
+    def want(self, documents: Iterable[str]) -> None:
+        """Begin to look for the files of these documents, if there are any, unless that was done lately."""
+        if not any(documents):
+            return
+        if self._again_at is None or self._clock.monotonic() >= self._again_at:
+            self._again_at = self._clock.monotonic() + LOOK_SECONDS
+            self._looking.join()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is being found out."""
+        return self._looking.is_under_way
+
+    async def landed(self) -> None:
+        """Return once nothing is looked for."""
+        await self._looking.landed()
+
+    async def aclose(self) -> None:
+        """Stop looking."""
+        await self._looking.aclose()
+
+    async def _look(self) -> None:
+        try:
+            await self._quiet()
+            files = await ask(self._client, "/userdata", read_userdata_list, _LIST)
+        except BoxProblem:
+            # A box that has saved nothing, too, says that there is no such directory.
+            return
+        self._documents = {file: self._documents[file] for file in files if file in self._documents}
+        self._unanswered &= set(files)
+        unread = [file for file in files if file not in self._documents]
+        # New ones come first; those that had no answer are behind the others, lest they be in their way each time.
+        listed, self._listed = self._listed, {path for path, _ in files}
+        unread.sort(key=lambda file: (file in self._unanswered, file[0] in listed))
+        for file in unread[:MOST_FILES]:
+            await self._read(file)
+            self.paths = self._by_document(files)
+        # A file may also be gone.
+        self.paths = self._by_document(files)
+
+    def _by_document(self, files: Sequence[File]) -> Mapping[str, str]:
+        # Of files that hold the same document, the one changed last comes first, and is to be what remains.
+        return {document: file[0] for file in reversed(files) if (document := self._documents.get(file))}
+
+    async def _read(self, file: File) -> None:
+        """Find out what document a file holds; one that cannot be read spoils no other."""
+        await self._quiet()
+        try:
+            address = f"/userdata/{quote(f'workflows/{file[0]}', safe='')}"
+            self._documents[file] = await ask(self._client, address, document_id_of)
+        except _FLAWS:
+            self._documents[file] = ""
+        except BoxProblem:
+            self._unanswered.add(file)
+
+
+_CAME_TO_NOTHING = (WorkflowStatus.FAILED, WorkflowStatus.CANCELLED)
+
+
+class Prefixes:
+    """Asks for the graphs of such jobs in the background, for each once: they are large, and what they say stays.
+
+    Args:
+        client: Asks the box.
+        quiet: Returns once nothing more urgent is asked of the box.
+        learn: Is told what a graph says: the job's id, and the prefix.
+    """
+
+    def __init__(
+        self, client: BoxClient, quiet: Callable[[], Awaitable[None]], learn: Callable[[str, str], None]
+    ) -> None:
+        self._client = client
+        self._quiet = quiet
+        self._learn = learn
+        self._asking = Flight(self._ask_all)
+        self._wanted: list[str] = []
+        self._seen: set[tuple[str, float | None]] = set()
+
+    def want(self, jobs: Iterable[Job]) -> None:
+        """Ask for those of these jobs that came to nothing, bear no prefix, and were not among them the last time."""
+        nameless = {(job.id, job.number) for job in jobs if job.status in _CAME_TO_NOTHING and not job.prefix}
+        self._wanted += sorted(id for id, _ in nameless - self._seen)
+        self._seen = nameless
+        if self._wanted:
+            self._asking.join()
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether something is being found out."""
+        return self._asking.is_under_way
+
+    async def landed(self) -> None:
+        """Return once nothing is asked."""
+        await self._asking.landed()
+
+    async def aclose(self) -> None:
+        """Stop asking."""
+        await self._asking.aclose()
+
+    async def _ask_all(self) -> None:
+        while self._wanted:
+            await self._quiet()
+            id = self._wanted.pop()
+            try:
+                told = await ask(self._client, f"/history/{quote(id, safe='')}", read_history)
+            except BoxProblem:
+                # It keeps its short id, as one of which nothing can be known.
+                continue
+            for job in told.jobs:
+                self._learn(id, job.prefix)
+
+
+_SHORT = 8
+_LARGEST = 1_000_000
+_LONGEST = 1_000
+_SURELY_MILLISECONDS = 1e11
+_NO_TIME = 1e15
+
+
+def name_of(job: Job, saved: Mapping[str, str]) -> str:
+    """A name for a job: its saved workflow's, else that of the files it makes, else the beginning of its id.
+
+    Args:
+        job: The job.
+        saved: The paths of saved workflows, by the id of the document inside.
+    """
+    file = _last_part(saved.get(job.document, "")) if job.document else ""
+    return file.removesuffix(".json") or _last_part(job.prefix) or short_id(job.id)
+
+
+def short_id(id: str) -> str:
+    """As much of an id as people need to tell jobs apart."""
+    return id[:_SHORT]
+
+
+def read_userdata_list(body: object) -> tuple[tuple[str, float], ...]:
+    """Read `/userdata?dir=workflows&full_info=true`: path and time of change of each saved workflow, newest first.
+
+    Times are seconds since 1970. Files that cannot be workflows, by name or by size (1 MB and more), are left out, as
+    are paths that cannot be asked for or have more than 1,000 characters, and what is no file; without a list there
+    are none.
+    """
+    return tuple(sorted(_files(body), key=lambda file: (-file[1], file[0])))
+
+
+def document_id_of(body: object) -> str:
+    """The id of a saved workflow, given what its file holds; empty where it has none."""
+    id = body.get("id") if isinstance(body, Mapping) else None
+    return id if isinstance(id, str) else ""
+
+
+def _files(body: object) -> Iterator[tuple[str, float]]:
+    for entry in body if isinstance(body, list) else ():
+        if not isinstance(entry, Mapping):
+            continue
+        path, size = entry.get("path"), entry.get("size")
+        is_large = isinstance(size, (int, float)) and size >= _LARGEST
+        if isinstance(path, str) and path.endswith(".json") and _is_decent(path) and not is_large:
+            yield path, _seconds(entry.get("modified"))
+
+
+def _is_decent(path: str) -> bool:
+    try:
+        return len(path) <= _LONGEST and bool(path.encode())
+    except UnicodeEncodeError:
+        # Half a pair of surrogates, as JSON may hold it and no URL.
+        return False
+
+
+def _seconds(modified: object) -> float:
+    """Older servers tell seconds, newer ones milliseconds."""
+    if not isinstance(modified, (int, float)) or not 0 <= modified < _NO_TIME:
+        return 0
+    return modified / 1000 if modified >= _SURELY_MILLISECONDS else modified
+
+
+def _last_part(path: str) -> str:
+    return re.split(r"[/\\]", path.rstrip("/\\"))[-1]

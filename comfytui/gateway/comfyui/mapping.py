@@ -1,0 +1,148 @@
+"""A ComfyUI server and its jobs in the API's words (pages get-runner and get-runner-history)."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Self
+
+from comfytui.api.models import Runner, RunnerStats, Workflow
+from comfytui.api.statuses import RunnerStatus
+from comfytui.gateway.comfyui.job_history import NEXT
+from comfytui.redaction import MASK, redact_url
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from comfytui.config.settings import Server
+    from comfytui.gateway.comfyui.models import Job
+
+
+_PRODUCT = "comfyui"
+_NOBODY = str(uuid.UUID(int=0))
+
+
+def workflow_of(job: Job, name: str, tags: tuple[str, ...] = ()) -> Workflow:
+    """A job as the API's workflow; it was updated at the newest of the times known."""
+    times = (job.created, job.started, job.ended, job.noticed)
+    return Workflow.model_validate(
+        {
+            "id": job.id,
+            "name": name,
+            "status": job.status,
+            "tags": tags,
+            "created_at": job.created,
+            "updated_at": max((time for time in times if time), default=None),
+            "started_at": job.started,
+            "completed_at": job.ended,
+        }
+    )
+
+
+def runner_id(url: str) -> str:
+    """The id of the server at a normalised address: the same wherever and whenever it is watched."""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, url))
+
+
+def tags_of(stats: RunnerStats) -> tuple[str, ...]:
+    """The tags of a server: its version and the types of its devices, such as `comfyui-0.33.0` and `cuda`."""
+    version = stats.system.comfyui_version
+    types = (device.type for device in stats.devices if device.type)
+    return tuple(dict.fromkeys((f"{_PRODUCT}-{version}" if version else _PRODUCT, *types)))
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Facts about a server that change while it works.
+
+    Attributes:
+        running: Number of running jobs, or None if not known.
+        waiting: Number of waiting jobs, or None if not known.
+        unread: What of its jobs could not be read, in sentences: the API has no other place for them.
+        ahead: Seconds by which its clock is ahead of ours; 0.0 unless they are more than 5 s apart.
+    """
+
+    running: int | None = None
+    waiting: int | None = None
+    unread: tuple[str, ...] = ()
+    ahead: float = 0.0
+
+    @classmethod
+    def of(cls, remaining: int | None, running: int, unread: tuple[str, ...], ahead: float) -> Self:
+        """Return the state of a server.
+
+        Args:
+            remaining: How many jobs wait or run, as it told last; None if it has not told.
+            running: How many ran at the last reading of its jobs.
+            unread: As above.
+            ahead: As above.
+        """
+        if remaining is None:
+            return cls(unread=unread, ahead=ahead)
+        # Something always runs while anything waits; more at once is a matter of the last reading.
+        running = min(remaining, max(1, running))
+        return cls(running, remaining - running, unread, ahead)
+
+    @property
+    def queue_words(self) -> tuple[str, ...]:
+        """Sentence about the length of its queue, if the history does not tell it."""
+        running, waiting = self.running or 0, self.waiting or 0
+        if self.unread and running + waiting:
+            return (f"{running + waiting} jobs wait or run",)
+        return (f"{waiting} jobs wait",) if waiting > NEXT else ()
+
+
+def runner_of(
+    server: Server,
+    stats: RunnerStats | None,
+    first_watched: datetime,
+    state: State,
+) -> Runner:
+    """A server as the API's runner, which nobody owns and which is always active: ComfyUI knows of neither.
+
+    Args:
+        server: As people named it; the values of its headers do not leave this place.
+        stats: What it last said of itself, if it has said anything yet.
+        first_watched: When it was first watched.
+        state: What else is known of it.
+    """
+    return Runner.model_validate(
+        {
+            "id": runner_id(server.url),
+            "user_id": _NOBODY,
+            "name": redact_url(server.name),
+            "status": RunnerStatus.ACTIVE,
+            "endpoint": server.url,
+            "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *state.unread, *state.queue_words),
+            "headers": dict.fromkeys(server.headers, MASK),
+            "created_at": first_watched,
+            "updated_at": first_watched,
+            "queue_running": state.running,
+            "queue_pending": state.waiting,
+            **({"clock_skew": round(state.ahead)} if state.ahead else {}),
+        }
+    )
+
+
+class Updates:
+    """Time of the last change of a runner, seen by comparing what is told of it."""
+
+    def __init__(self) -> None:
+        self._told: Runner | None = None
+        self._changed_at: datetime | None = None
+
+    def dated(self, runner: Runner, state: State, now: datetime, *, is_introduced: bool) -> Runner:
+        """Return the runner, updated when anything but the length of its queue was last seen to have changed.
+
+        Args:
+            runner: The runner as it is told now.
+            state: The state that it is told with.
+            now: The time.
+            is_introduced: True if its server has said what it is; what is told for the first time has not changed.
+        """
+        tags = tuple(tag for tag in runner.tags if tag not in state.queue_words)
+        told = runner.model_copy(update={"queue_running": None, "queue_pending": None, "tags": tags})
+        if self._told is not None and told != self._told:
+            self._changed_at = now
+        self._told = told if is_introduced else None
+        return runner.model_copy(update={"updated_at": self._changed_at}) if self._changed_at else runner

@@ -1,0 +1,426 @@
+"""One ComfyUI server as the gateway's routes see it: asked little, and only while somebody wants to know."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from comfytui.api.statuses import RunnerState
+from comfytui.gateway.comfyui.client import ANSWER_SECONDS, BoxClient
+from comfytui.gateway.comfyui.contact import LATE_SECONDS, Contact, Silence
+from comfytui.gateway.comfyui.errors import BoxProblem
+from comfytui.gateway.comfyui.events import Signals
+from comfytui.gateway.comfyui.heartbeat import CLOSED, Pulse
+from comfytui.gateway.comfyui.job_history import Arrivals, Memory
+from comfytui.gateway.comfyui.job_names import Prefixes, SavedWorkflows, name_of
+from comfytui.gateway.comfyui.job_reader import ACTIVE, BRISK_SECONDS, JOBS, JobReader, Reading, ask
+from comfytui.gateway.comfyui.mapping import State, Updates, runner_id, runner_of, workflow_of
+from comfytui.gateway.comfyui.models import read_jobs, read_remaining, read_stats
+from comfytui.gateway.comfyui.revisions import BoxRevisions, BoxState
+from comfytui.gateway.comfyui.single_flight import Flight, wait_for
+from comfytui.gateway.fleet import RunnerUnreachable
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from comfytui.api.models import Runner, RunnerStats, Workflow
+    from comfytui.api.request_log import RequestLog
+    from comfytui.clock import Clock
+    from comfytui.config.settings import Server
+    from comfytui.gateway.events import EventHub
+
+
+HISTORY_LENGTH = 10
+STATS_SECONDS = 14.0
+"""For how long the machine's numbers are passed on without asking again: one dashboard asks every 15 s."""
+QUIET_SECONDS = 30.0
+"""For how long jobs are believed unchanged where the queue is empty and a change would be told."""
+DOUBT_SECONDS = 10.0
+"""The same where it could change unseen."""
+WATCHED_SECONDS = 10.0
+"""Seconds after a question for the jobs during which a change is read at once, and not when they are asked for next."""
+WAIT_SECONDS = 1.0
+"""How long news, and the names of jobs, are waited for where something is known: that can be shown meanwhile."""
+ANNOUNCED_SECONDS = 180.0
+"""Seconds after a question for the jobs during which event streams are told of each change."""
+GATHER_SECONDS = 0.05
+"""Seconds from a change to the reading that is for event streams: what begins or ends is told in several messages."""
+UNSEEN_SECONDS = 55.0
+"""Seconds from one reading that is for event streams to the next, where no change was told."""
+FIRST_SECONDS = 7.0
+"""How long is waited where nothing is known yet: a slow box has answered by then, and nobody has lost patience."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What a machine said of itself, or why it said nothing; in how many seconds; until when that is passed on."""
+
+    outcome: RunnerStats | Silence
+    took: float
+    good_until: float
+
+
+_NEVER = _Check(Silence(RunnerState.WAITING, ""), 0.0, -math.inf)
+_CLOSED = Silence(RunnerState.UNREACHABLE, CLOSED)
+
+
+class Box:
+    """A server, what is known of its jobs and its machine, and what keeps that up to date.
+
+    It needs a running event loop from the first question on, and always the same.
+
+    Args:
+        server: Which one.
+        clock: All times and waits.
+        since: When the runner that it is was created: ComfyUI knows of no such time.
+        events: Announces what changed.
+        ca_bundle: Certificates to trust beside the system's.
+        timeout: Seconds that the server has for a whole answer.
+        log: Keeps a record of each request to the server.
+    """
+
+    def __init__(
+        self,
+        server: Server,
+        clock: Clock,
+        since: datetime,
+        events: EventHub,
+        *,
+        ca_bundle: Path | None = None,
+        timeout: float = ANSWER_SECONDS,
+        log: RequestLog | None = None,
+    ) -> None:
+        self._server = server
+        self._clock = clock
+        self._since = since
+        self._contact = Contact(clock)
+        self._client = BoxClient(
+            server, ca_bundle=ca_bundle, timeout=timeout, contact=self._contact, log=log, clock=clock
+        )
+        self._arrivals = Arrivals(clock)
+        self._signals = Signals(server, self._hear, clock, ca_bundle=ca_bundle, on_remaining=self._note_remaining)
+        self._pulse = Pulse(self._remaining, self._contact, self._signals, clock, self._greet, self._note_queue)
+        self._reader = JobReader(self._client, clock, self._contact)
+        self._events = events
+        self._revisions = BoxRevisions(runner_id(server.url), clock.now())
+        self._reading = Flight(self._read_jobs)
+        self._following = Flight(self._follow)
+        self._naming = Flight(self._announce_names)
+        self._checking = Flight(self._read_stats)
+        self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
+        self._memory = Memory()
+        self._updates = Updates()
+        self._prefixes = Prefixes(self._client, self._reading.landed, self._memory.learn)
+        self._is_changed = True
+        self._read_at: float | None = None
+        self._reading_since = self._next_at = self._named_by = 0.0
+        self._wanted_at = -math.inf
+        self._read_remaining = 0
+        self._remaining_now: int | None = None
+        self._unread = ""
+        self._partly: tuple[str, ...] = ()
+        self._stats: RunnerStats | None = None
+        self._checked = _NEVER
+
+    def want(self) -> None:
+        """Watch it for the next minute, so that it is known soon whether it answers; returns at once."""
+        self._pulse.want()
+
+    async def introduced(self) -> None:
+        """Watch it, and return once it has said what it is, or failed to."""
+        await self._pulse.met()
+        await self._checking.landed()
+
+    def runner(self) -> Runner:
+        """The server as a runner, with what was known of it last; it is not asked for that."""
+        ahead = self._client.server_clock.ahead
+        state = State.of(self._remaining_now, self._memory.running, self._partly, ahead)
+        runner = runner_of(self._server, self._stats, self._since, state)
+        return self._updates.dated(runner, state, self._clock.now(), is_introduced=self._stats is not None)
+
+    async def history(self) -> tuple[Workflow, ...]:
+        """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
+
+        Raises:
+            RunnerUnreachable: It does not answer, or does not tell its jobs; or not yet, and it is not waited for.
+        """
+        self._wanted_at = self._clock.monotonic()
+        until = self._wanted_at + FIRST_SECONDS
+        self._pulse.want()
+        # With the heartbeat, and not after it: a busy box takes long for each answer.
+        if self._contact.silence is None and not self._is_fresh():
+            self._begin_reading()
+        await self._pulse.met_within(FIRST_SECONDS)
+        self._check_contact()
+        if not self._is_fresh():
+            await self._catch_up(until)
+        await self._wait_for_names(until)
+        # The newest contact counts, whichever question it was of.
+        self._check_contact()
+        return self._known_jobs()
+
+    def _known_jobs(self) -> tuple[Workflow, ...]:
+        if self._unread:
+            raise self._unreachable(Silence(RunnerState.PARTIAL, self._unread))
+        if self._read_at is None:
+            raise self._unreachable(Silence(RunnerState.LATE, "slow, has not told its jobs yet"))
+        if self._is_late:
+            age = self._clock.monotonic() - self._read_at
+            raise self._unreachable(Silence(RunnerState.LATE, f"slow, last told its jobs {age:.0f} s ago"))
+        shown = self._memory.shown(HISTORY_LENGTH)
+        if self._partly and not shown:
+            # That there is none cannot be known.
+            raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
+        self._saved.want(known.job.document for known in shown)
+        return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in shown)
+
+    async def stats(self) -> RunnerStats:
+        """What its machine says of itself, at most STATS_SECONDS old; the first contact is waited for.
+
+        What is known already is told no faster than the box itself did, up to a second: whoever measures how long it
+        takes to answer learns of the box, and not of who stands between.
+
+        Raises:
+            RunnerUnreachable: It does not answer, or does not tell that.
+        """
+        until = self._clock.monotonic() + FIRST_SECONDS
+        self._pulse.want()
+        # With the heartbeat, and not after it: a busy box takes long for each answer.
+        checking = self._begin_checking() if self._contact.silence is None else None
+        await self._pulse.met_within(FIRST_SECONDS)
+        self._check_contact()
+        if (checking := checking or self._begin_checking()) is not None:
+            await wait_for(checking, self._clock, until - self._clock.monotonic())
+            outcome = _CLOSED if checking.cancelled() else checking.result() if checking.done() else self._late()
+        else:
+            outcome = self._checked.outcome
+            await self._clock.sleep(min(self._checked.took, WAIT_SECONDS))
+        self._check_contact()
+        if isinstance(outcome, Silence):
+            raise self._unreachable(outcome)
+        return outcome
+
+    async def aclose(self) -> None:
+        """Stop everything and close what is open."""
+        questions = (self._following, self._naming, self._pulse, self._saved, self._prefixes, self._reading)
+        for part in (*questions, self._checking, self._client):
+            await part.aclose()
+
+    def _begin_checking(self) -> asyncio.Task[RunnerStats | Silence] | None:
+        """Return the task that asks for the machine's numbers, a new one if they are too old; else None."""
+        is_old = self._clock.monotonic() >= self._checked.good_until
+        return self._checking.join() if is_old or self._checking.is_under_way else None
+
+    def _check_contact(self) -> None:
+        if (silence := self._contact.silence) is not None:
+            raise self._unreachable(silence)
+
+    @property
+    def _is_late(self) -> bool:
+        """True if a reading of the jobs takes long."""
+        return self._reading.is_under_way and self._clock.monotonic() - self._reading_since > LATE_SECONDS
+
+    def _late(self) -> Silence:
+        """Return the reason why a question, of those that are asked now, is not answered yet."""
+        return self._contact.silence or Silence(RunnerState.LATE, "slow, has not told its memories yet")
+
+    def _unreachable(self, silence: Silence) -> RunnerUnreachable:
+        return RunnerUnreachable(silence.reason, silence.state, self._server.name)
+
+    def announce(self) -> None:
+        """Announce what changed since the last time, if anybody listens."""
+        if not self._events.has_streams:
+            return
+        is_old = self._read_at is not None and self._clock.monotonic() - self._read_at >= UNSEEN_SECONDS
+        if (self._is_changed or is_old) and self._is_followed():
+            self._is_changed = True
+            self._following.join()
+        silence = self._contact.silence.state if self._contact.silence else None
+        is_known = self._read_at is not None and silence is None and not self._unread and not self._is_late
+        jobs = self._memory.shown(HISTORY_LENGTH)
+        state = BoxState(
+            runner=self.runner(),
+            history=(silence, self._unread, self._partly, jobs, self._saved.paths),
+            is_reachable=silence is None,
+            is_live=is_known and self._signals.is_open and self._is_followed(),
+        )
+        self._events.announce(self._revisions.update(state))
+
+    def _is_followed(self) -> bool:
+        """Return True if event streams are to be told of changes of the jobs as they happen."""
+        is_asked_for = self._clock.monotonic() - self._wanted_at < ANNOUNCED_SECONDS
+        return is_asked_for and self._events.has_streams and self._pulse.is_watching
+
+    async def _follow(self) -> None:
+        """Read the jobs as soon as they changed and the server may be asked; what fails is left to polls."""
+        while self._is_changed and self._is_followed() and self._contact.silence is None:
+            await self._clock.sleep(max(GATHER_SECONDS, self._next_at - self._clock.monotonic()))
+            self._begin_reading()
+            await self._reading.landed()
+            if self._unread:
+                return
+
+    async def _announce_names(self) -> None:
+        await self._named()
+        self.announce()
+
+    def _hear(self) -> None:
+        """Take in that the server told of a change, unless the jobs were read since."""
+        if self._is_changed or self._read_at is None or self._signals.changed_monotonic >= self._read_at:
+            if self._remaining_now not in (None, self._pulse.remaining):
+                self._pulse.remaining = self._remaining_now
+                self._note_queue()
+            self._suspect()
+        self.announce()
+
+    def _suspect(self) -> None:
+        self._is_changed = True
+        self.announce()
+        if self._next_at > self._clock.monotonic():
+            # It is not read for a while, unless its queue turns out to have shrunk.
+            self._pulse.hurry()
+
+    def _note_remaining(self, remaining: int | None) -> None:
+        """Take in how many jobs wait or run, as a message tells it sooner than the next heartbeat."""
+        self._arrivals.note(remaining)
+        if remaining is not None:
+            self._remaining_now = remaining
+
+    def _note_queue(self) -> None:
+        """Read the jobs that changed, if they are looked at; at once if the queue has shrunk to half or to nothing."""
+        self._is_changed = True
+        self._remaining_now = self._pulse.remaining
+        now, remaining = self._clock.monotonic(), self._pulse.remaining or 0
+        if remaining < self._read_remaining and remaining * 2 <= self._read_remaining:
+            self._next_at = now
+        if now - self._wanted_at < WATCHED_SECONDS and not self._is_followed():
+            self._begin_reading()
+        self.announce()
+
+    def _greet(self) -> None:
+        """It answers, maybe as another version than before, and what kept its jobs from being read may be over."""
+        self._unread, self._next_at = "", 0.0
+        self._reader.forget()
+        self._checking.join()
+
+    def _is_fresh(self) -> bool:
+        if self._is_changed or self._read_at is None or self._reading.is_under_way:
+            return False
+        is_quiet = self._pulse.remaining == 0 and self._signals.is_open
+        return self._clock.monotonic() - self._read_at < (QUIET_SECONDS if is_quiet else DOUBT_SECONDS)
+
+    async def _catch_up(self, until: float) -> None:
+        """Read the jobs if it is time; wait for the reading, but not beyond that moment, nor if the last one failed."""
+        now = self._clock.monotonic()
+        reading = self._begin_reading()
+        if reading is None:
+            return
+        if not self._unread:
+            patience = FIRST_SECONDS if self._read_at is None else WAIT_SECONDS
+            await wait_for(reading, self._clock, min(until, self._reading_since + patience) - now)
+        if reading.done() and not reading.cancelled():
+            # A mistake of ours is to be seen where it was asked for.
+            reading.result()
+
+    def _begin_reading(self) -> asyncio.Task[None] | None:
+        """Return the task that reads the jobs, a new one if it is time for that and there is none; else None."""
+        now = self._clock.monotonic()
+        if not self._reading.is_under_way:
+            if now < self._next_at:
+                return None
+            self._reading_since = now
+        return self._reading.join()
+
+    async def _wait_for_names(self, until: float) -> None:
+        """Names are looked for after a reading; who asks but once would never see those that came a moment later."""
+        left = min(until, self._named_by) - self._clock.monotonic()
+        if left <= 0:
+            return
+        naming = asyncio.create_task(self._named())
+        try:
+            await wait_for(naming, self._clock, left)
+        finally:
+            naming.cancel()
+
+    async def _named(self) -> None:
+        for names in (self._saved, self._prefixes):
+            await names.landed()
+
+    async def _read_jobs(self) -> None:
+        began, began_at, self._is_changed = self._clock.monotonic(), self._clock.now(), False
+        remaining = self._pulse.remaining
+        try:
+            reading = await self._reader.read()
+        except BoxProblem as problem:
+            # What keeps the box from answering at all is told by the contact, and over with the next good one.
+            self._unread = "" if self._contact.silence else str(problem)
+            self._is_changed = True
+        else:
+            self._unread, self._read_at, self._partly = "", began, reading.problems
+            if remaining is None:
+                remaining = self._pulse.remaining or 0
+            # Of a long queue not all is listed, and nothing of one that is too large to be read.
+            self._read_remaining = max(remaining, len(reading.active.jobs))
+            self._take(reading, began_at)
+            self._look_for_names()
+        finally:
+            pause = BRISK_SECONDS if self._contact.silence else self._reader.pause
+            self._next_at = self._clock.monotonic() + pause
+        self.announce()
+        self._naming.join()
+
+    def _take(self, reading: Reading, began: datetime) -> None:
+        active, finished = reading.active, reading.finished
+        if active.is_all and active.problem is None and self._signals.changed_monotonic < self._reading_since:
+            # Else the next heartbeat would take for a change what was read already.
+            self._remaining_now = self._pulse.remaining = len(active.jobs)
+        self._memory.take(
+            active.jobs if active.is_told else None,
+            finished.jobs if finished.is_told else None,
+            self._clock.now(),
+            all_active=active.is_all,
+            all_finished=finished.is_all,
+            gap=active.gap,
+            apart=reading.apart,
+            ahead=self._client.server_clock.ahead,
+            arrivals=lambda count: self._arrivals.take(count, began),
+        )
+
+    def _look_for_names(self) -> None:
+        if not (self._saved.is_under_way or self._prefixes.is_under_way):
+            self._named_by = self._clock.monotonic() + WAIT_SECONDS
+        shown = [known.job for known in self._memory.shown(HISTORY_LENGTH)]
+        self._saved.want(job.document for job in shown)
+        self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
+
+    async def _read_stats(self) -> RunnerStats | Silence:
+        began, outcome = self._clock.monotonic(), await self._machine()
+        took = self._clock.monotonic() - began
+        self._checked = _Check(outcome, took, good_until=began + took + STATS_SECONDS)
+        self.announce()
+        return outcome
+
+    async def _machine(self) -> RunnerStats | Silence:
+        try:
+            self._stats = await ask(self._client, "/system_stats", read_stats)
+        except BoxProblem as problem:
+            return self._contact.silence or Silence(RunnerState.PARTIAL, str(problem))
+        return self._stats
+
+    async def _remaining(self) -> int:
+        try:
+            return await ask(self._client, "/prompt", read_remaining)
+        except BoxProblem as problem:
+            if not problem.is_answer or (counted := await self._counted()) is None:
+                raise
+            return counted
+
+    async def _counted(self) -> int | None:
+        """Return how many jobs wait and run by the list of jobs, for a box whose `/prompt` alone is not answered."""
+        try:
+            return (await ask(self._client, JOBS, read_jobs, {"status": ACTIVE, "limit": 1})).total
+        except BoxProblem:
+            return None

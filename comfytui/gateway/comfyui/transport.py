@@ -1,0 +1,133 @@
+"""Making the connections to a ComfyUI server: headers, certificates, proxies."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import os
+import ssl
+from collections.abc import Generator, Mapping
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import httpx
+
+from comfytui import __version__
+from comfytui.api.proxies import proxy_url, proxy_variable, unusable_proxy
+from comfytui.gateway.comfyui.errors import BoxProblem, NotThere
+
+if TYPE_CHECKING:
+    from comfytui.config.settings import Server
+
+
+# ComfyUI compresses only if told to, and then in the process that computes.
+_HEADERS = {"User-Agent": f"comfytui/{__version__}", "Accept": "application/json", "Accept-Encoding": "identity"}
+_CONNECTIONS = 6
+# Longer than between two heartbeats. All three: leaving one out lifts the limit on the others.
+_LIMITS = httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS, keepalive_expiry=60.0)
+_NEAR = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
+_PROBE_SECONDS = 1.0
+
+
+async def connect(
+    server: Server, ca_bundle: Path | None, seconds: float, transport: httpx.AsyncBaseTransport | None
+) -> httpx.AsyncClient | BoxProblem:
+    """Return a client of httpx for this server, or the problem why there is none.
+
+    Args:
+        server: Whom it asks; the headers are put into each request as it leaves.
+        ca_bundle: As for BoxClient.
+        seconds: Time limit of a connection and of a TLS handshake, each; nothing else of a request is limited here.
+        transport: Who carries requests instead of the network.
+    """
+    try:
+        tls = await tls_context(server.url, ca_bundle)
+    except OSError:
+        return NotThere("the certificates to trust (ca_bundle, SSL_CERT_FILE or SSL_CERT_DIR) cannot be read")
+    is_near = transport is not None or _is_near(urlsplit(server.url).hostname or "")
+    variable = "" if is_near else proxy_variable(server.url, os.environ)
+    proxy = proxy_url(variable, os.environ) if variable else None
+    if variable and proxy is None:
+        return NotThere(unusable_proxy(variable))
+    try:
+        return httpx.AsyncClient(
+            base_url=server.url,
+            auth=_Sent(server),
+            headers=_HEADERS,
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
+            timeout=httpx.Timeout(None, connect=seconds),
+            limits=_LIMITS,
+            follow_redirects=False,
+            transport=transport,
+            proxy=proxy,
+            # It reads NO_PROXY in its own way, by which excepted hosts are asked through the proxy.
+            trust_env=False,
+            verify=tls,
+        )
+    except (ImportError, ValueError, httpx.InvalidURL):
+        return NotThere(unusable_proxy(variable))
+
+
+async def tls_context(url: str, ca_bundle: Path | None) -> ssl.SSLContext:
+    """Whose certificates count at an address: those given, else of the environment, else of the public authorities.
+
+    Raises:
+        OSError: They cannot be read.
+    """
+    if not url.startswith("https:"):
+        # Reading certificates takes long, and nobody shows one over http.
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return await asyncio.to_thread(_trusting, ca_bundle)
+
+
+def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
+    if ca_bundle is None:
+        return httpx.create_ssl_context()
+    if ca_bundle.is_dir():
+        return ssl.create_default_context(capath=ca_bundle)
+    return ssl.create_default_context(cafile=ca_bundle)
+
+
+class _Sent(httpx.Auth):
+    """Puts the server's headers into each request as it leaves, so that no client and no repr holds them before."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        request.headers.update(headers_of(self._server))
+        yield request
+
+
+def headers_of(server: Server) -> Mapping[str, str]:
+    """The headers that a server is to be sent, secrets and all: each name once, however it is written.
+
+    Of one that is there in capitals and in small letters, the last counts.
+    """
+    named = {name.lower(): (name, value) for name, value in server.headers.items()}
+    return {name: value.get_secret_value() for name, value in named.values()}
+
+
+async def speaks_tls(host: str, port: int) -> bool:
+    """Whether a TLS handshake succeeds there; nobody's certificate is looked at, and nothing is sent."""
+    anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    anybody.check_hostname = False
+    anybody.verify_mode = ssl.CERT_NONE
+    try:
+        async with asyncio.timeout(_PROBE_SECONDS):
+            _, writer = await asyncio.open_connection(host, port, ssl=anybody)
+    except (OSError, UnicodeError):
+        return False
+    writer.transport.abort()
+    return True
+
+
+def _is_near(host: str) -> bool:
+    """Whether a host is this machine or one of its network, which no proxy leads to."""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return "." not in host or host.endswith(_NEAR)
+    return address.is_loopback or address.is_private or address.is_link_local

@@ -1,0 +1,125 @@
+"""What a simulated fleet is made of: graphics cards, kinds of workflow, and words for names and tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """What a runner computes with.
+
+    Attributes:
+        model: Its short name, as it stands in tags and runner names.
+        speed: How many times as fast as an A100.
+        device: What ComfyUI calls it.
+        memory: Its own memory in GiB; 0 where it shares that of its machine.
+    """
+
+    model: str
+    speed: float
+    device: str
+    memory: int
+
+    @property
+    def tag(self) -> str:
+        """The tag a runner with this card carries."""
+        return self.model if self is CPU else f"gpu-{self.model}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of workflow.
+
+    Attributes:
+        name: The workflow's name.
+        tags: The workflow's tags.
+        seconds: How long it runs on an A100, on average.
+    """
+
+    name: str
+    tags: tuple[str, ...]
+    seconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Purpose:
+    """What a runner is for: a tag, and the kinds of workflow it is given.
+
+    No more than five kinds, so that ten workflows show each of them.
+    """
+
+    tag: str
+    kinds: tuple[Kind, ...]
+
+
+CPU = Card("cpu", 0.08, "cpu", 0)
+A100 = Card("a100", 1.0, "NVIDIA A100-SXM4-80GB", 80)
+
+CARDS = (
+    Card("a10g", 0.5, "NVIDIA A10G", 24),
+    Card("rtx3090", 0.55, "NVIDIA GeForce RTX 3090", 24),
+    Card("rtx4090", 0.9, "NVIDIA GeForce RTX 4090", 24),
+    Card("l40s", 0.95, "NVIDIA L40S", 48),
+    A100,
+    Card("h100", 1.8, "NVIDIA H100 80GB HBM3", 80),
+)
+
+IMAGE_GENERATION = Purpose(
+    "image-generation",
+    (
+        Kind("Text to Image Generation", ("text2img", "production"), 32),
+        Kind("Image Upscaling", ("upscale", "production"), 40),
+        Kind("ControlNet Test", ("controlnet", "test"), 46),
+        Kind("Product Inpainting", ("inpaint", "catalogue"), 38),
+        Kind("SDXL Portrait Batch", ("text2img", "sdxl", "batch"), 58),
+    ),
+)
+
+PURPOSES = (
+    IMAGE_GENERATION,
+    Purpose(
+        "video",
+        (
+            Kind("Image to Video", ("video", "img2vid"), 150),
+            Kind("Video Upscaling", ("video", "upscale"), 190),
+            Kind("Frame Interpolation", ("video", "interpolation"), 65),
+            Kind("Text to Image Generation", ("text2img", "storyboard"), 30),
+        ),
+    ),
+    Purpose(
+        "training",
+        (
+            Kind("LoRA Training Preview", ("lora", "training"), 120),
+            Kind("LoRA Comparison Grid", ("lora", "grid"), 95),
+            Kind("Dataset Captioning", ("caption", "training"), 48),
+        ),
+    ),
+    Purpose(
+        "retouch",
+        (
+            Kind("Background Removal", ("matting", "catalogue"), 9),
+            Kind("Face Restoration", ("restore", "portrait"), 18),
+            Kind("Inpainting", ("inpaint",), 36),
+            Kind("Outpainting Panorama", ("outpaint", "print"), 64),
+            Kind("Image Upscaling", ("upscale", "print"), 38),
+        ),
+    ),
+    Purpose(
+        "research",
+        (
+            Kind("ControlNet Test", ("controlnet", "test"), 42),
+            Kind("Depth Map Extraction", ("depth", "controlnet"), 14),
+            Kind("Flux Style Transfer", ("flux", "style"), 52),
+            Kind("Sampler Comparison", ("text2img", "grid", "test"), 85),
+        ),
+    ),
+)
+
+ENVIRONMENTS = ("production", "production", "production", "staging", "staging", "development")
+
+STEMS = ("gpu", "render", "comfy-{card}", "studio-{card}", "lab-{card}", "render-ber", "render-sfo", "batch", "edge")
+"""Beginnings of runner names, a number follows; `{card}` stands for the card's model."""
+
+HEADER_NAMES = ("Authorization", "X-Api-Key", "CF-Access-Client-Secret")
+"""Headers of runners that are behind something."""

@@ -1,0 +1,340 @@
+"""Who is in a simulated fleet: plain records, cheap enough to make ten thousand of them at once."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import Enum, auto
+from typing import TYPE_CHECKING, ClassVar
+
+from pydantic import SecretStr
+
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
+from comfytui.api.statuses import RunnerStatus, WorkflowStatus
+from comfytui.gateway.demo import catalog
+from comfytui.gateway.demo.events import SimulatedEvents
+from comfytui.gateway.demo.machine_stats import Machine, stats_of
+from comfytui.gateway.demo.workflows import (
+    RELAY_SECONDS,
+    RELAY_STEPS,
+    Dice,
+    Lane,
+    from_seconds,
+    newest_workflows,
+    to_seconds,
+)
+from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.gateway.demo.catalog import Card, Purpose
+    from comfytui.gateway.events import EventHub
+
+
+USER_ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
+_HOUR = 3_600
+_DAY = 24 * _HOUR
+_SPREAD = 600 * _DAY
+_USUAL_SIZE = 120
+_PRODUCTION_CREATED = to_seconds(datetime(2024, 1, 15, 10, 30, tzinfo=UTC))
+_DEVELOPMENT_CREATED = to_seconds(datetime(2024, 1, 14, 8, 20, tzinfo=UTC))
+
+
+class _Role(Enum):
+    """How much a runner has to do."""
+
+    BUSY = auto()
+    STEADY = auto()
+    IDLE = auto()
+    UNUSED = auto()
+    DISABLED = auto()
+
+
+# Of each 24 runners: so the usual 120 hold a whole relay of busy ones, and an eighth is disabled.
+_BLOCK = {_Role.BUSY: 9, _Role.STEADY: 7, _Role.IDLE: 4, _Role.UNUSED: 1, _Role.DISABLED: 3}
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A runner as the simulation keeps it; times are whole seconds since the Unix epoch.
+
+    `lane` is None for a runner that was never given work; `is_on` tells whether its machine can be reached.
+    """
+
+    id: str
+    name: str
+    status: RunnerStatus
+    endpoint: str
+    tags: tuple[str, ...]
+    headers: dict[str, SecretStr]
+    created: int
+    updated: int
+    lane: Lane | None
+    machine: Machine
+    is_on: bool
+
+
+def roster(runners: int, seed: int) -> Iterator[Record]:
+    """That many runners, newest created first: the two that the API's pages show, then made-up ones."""
+    numbers: Counter[str] = Counter()
+    # Not from the first: the newest runner is to be in the midst of its work when a clock strikes the hour.
+    places = itertools.islice(itertools.cycle(range(RELAY_STEPS)), RELAY_STEPS // 2, None)
+    switches = _Switches(seed)
+    created = _DEVELOPMENT_CREATED
+    dice = Dice(f"{seed}/roster")
+    for index, role in enumerate(itertools.islice(_roles(seed), runners)):
+        work = _Work(f"{seed}/{index}", role, next(places) if role is _Role.BUSY else None)
+        if index == 0:
+            yield _production(dice, work)
+        elif index == 1:
+            yield _development(dice, work)
+        else:
+            created -= 1 + round(dice.uniform(0.2, 1.8) * _SPREAD / max(runners, _USUAL_SIZE))
+            yield _made_up(dice, work, created, numbers, is_on=switches.is_on(role))
+
+
+class _Switches:
+    """Which machines are switched off: some of those with the least to do, never one that is at work."""
+
+    _EVERY: ClassVar[Mapping[_Role, int]] = {_Role.IDLE: 3, _Role.UNUSED: 3, _Role.DISABLED: 2}
+
+    def __init__(self, seed: int) -> None:
+        self._counted = Counter(dict.fromkeys(_Role, seed))
+
+    def is_on(self, role: _Role) -> bool:
+        """Whether the next machine of a runner with that role can be reached."""
+        self._counted[role] += 1
+        return role not in self._EVERY or self._counted[role] % self._EVERY[role] > 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is settled of a runner's lane before the runner is made up."""
+
+    key: str
+    role: _Role
+    place: int | None
+
+
+def _roles(seed: int) -> Iterator[_Role]:
+    """One role after another, forever; the first two are those of the documented runners."""
+    dice = Dice(f"{seed}/roles")
+    whole = [role for role, count in _BLOCK.items() for _ in range(count)]
+    rest = list(whole)
+    for role in (_Role.BUSY, _Role.STEADY):
+        rest.remove(role)
+        yield role
+    while True:
+        dice.shuffle(rest)
+        yield from rest
+        rest = list(whole)
+
+
+def _production(dice: Dice, work: _Work) -> Record:
+    """The first example of page list-runners, as page get-runner completes it."""
+    purpose, card, created = catalog.IMAGE_GENERATION, catalog.A100, _PRODUCTION_CREATED
+    return Record(
+        id="550e8400-e29b-41d4-a716-446655440000",
+        name="Production GPU Runner",
+        status=RunnerStatus.ACTIVE,
+        endpoint="https://my-comfy.example.com",
+        tags=("production", card.tag, purpose.tag),
+        headers={"Authorization": SecretStr("Bearer secret_token"), "X-Custom-Header": SecretStr("value")},
+        created=created,
+        updated=created,
+        lane=_lane(dice, work, purpose, card, since=created, until=None, flaky=False),
+        machine=Machine(work.key, card),
+        is_on=True,
+    )
+
+
+def _development(dice: Dice, work: _Work) -> Record:
+    """The second example of page list-runners."""
+    purpose, card, created = catalog.IMAGE_GENERATION, catalog.CPU, _DEVELOPMENT_CREATED
+    return Record(
+        id="660e8400-e29b-41d4-a716-446655440001",
+        name="Development Runner",
+        status=RunnerStatus.ACTIVE,
+        endpoint="http://192.168.1.100:8188",
+        tags=("development", card.tag),
+        headers={},
+        created=created,
+        updated=created,
+        lane=_lane(dice, work, purpose, card, since=created, until=None, flaky=False),
+        machine=Machine(work.key, card),
+        is_on=True,
+    )
+
+
+def _made_up(dice: Dice, work: _Work, created: int, numbers: Counter[str], *, is_on: bool) -> Record:
+    """A runner that was created then; `numbers` counts the names given out so far."""
+    disabled = work.role is _Role.DISABLED
+    purpose = dice.choice(catalog.PURPOSES)
+    card = catalog.CPU if work.role is not _Role.BUSY and dice.random() < 0.1 else dice.choice(catalog.CARDS)
+    name = _name(dice, card, numbers)
+    age = _PRODUCTION_CREATED - created
+    updated = created + round(age * dice.uniform(0.3, 1.0)) if disabled or dice.random() < 0.6 else created
+    lane = _lane(dice, work, purpose, card, created, updated if disabled else None, flaky=dice.random() < 0.12)
+    return Record(
+        id=dice.id(),
+        name=name,
+        status=RunnerStatus.DISABLED if disabled else RunnerStatus.ACTIVE,
+        endpoint=_endpoint(dice, name),
+        tags=(dice.choice(catalog.ENVIRONMENTS), card.tag, purpose.tag),
+        headers=_headers(dice),
+        created=created,
+        updated=updated,
+        lane=lane,
+        machine=Machine(work.key, card),
+        is_on=is_on,
+    )
+
+
+def _lane(
+    dice: Dice, work: _Work, purpose: Purpose, card: Card, since: int, until: int | None, *, flaky: bool
+) -> Lane | None:
+    rhythm = _rhythm(dice, work.role)
+    if rhythm is None:
+        return None
+    slot, jobs, pause = rhythm
+    return Lane(
+        key=work.key,
+        since=since,
+        until=until,
+        slot=slot,
+        origin=dice.randrange(slot) if work.place is None else work.place * RELAY_SECONDS,
+        jobs=jobs,
+        pause=pause,
+        kinds=purpose.kinds,
+        speed=card.speed,
+        flaky=flaky,
+        relay=work.place,
+    )
+
+
+def _rhythm(dice: Dice, role: _Role) -> tuple[int, int, float] | None:
+    """Length of a slot, workflows in it, and the pause between them (see `Lane`); None where nothing ever comes."""
+    match role:
+        case _Role.UNUSED:
+            return None
+        case _Role.BUSY:
+            return RELAY_STEPS * RELAY_SECONDS, 13, 30.0
+        case _Role.IDLE:
+            return dice.choice((8 * _HOUR, _DAY, 3 * _DAY, 6 * _DAY)), dice.randint(2, 6), 150.0
+        case _Role.STEADY | _Role.DISABLED:
+            slot = dice.choice((1_500, 1_800, 2_100, 2_400))
+            return slot, dice.randint(3, 6), slot / 9
+
+
+def _name(dice: Dice, card: Card, numbers: Counter[str]) -> str:
+    stem = dice.choice(catalog.STEMS).format(card=card.model)
+    numbers[stem] += 1
+    return f"{stem}-{numbers[stem]:02}"
+
+
+def _endpoint(dice: Dice, name: str) -> str:
+    match dice.randrange(3):
+        case 0:
+            return f"https://{name}.comfy.example.com"
+        case 1:
+            return f"http://10.{dice.randrange(256)}.{dice.randrange(256)}.{dice.randint(2, 254)}:8188"
+        case _:
+            return f"http://192.168.{dice.randrange(256)}.{dice.randint(2, 254)}:8188"
+
+
+def _headers(dice: Dice) -> dict[str, SecretStr]:
+    if dice.random() < 0.6:
+        return {}
+    name = dice.choice(catalog.HEADER_NAMES)
+    secret = f"{dice.getrandbits(160):040x}"
+    return {name: SecretStr(f"Bearer {secret}" if name == "Authorization" else secret)}
+
+
+DEFAULT_RUNNERS = 120
+HISTORY_LENGTH = 10
+
+
+class SimulatedFleet:
+    """A `Fleet` of made-up runners whose workflows come and go as the clock's time passes.
+
+    The two newest runners are the ones of the API's pages, "Production GPU Runner", which is always busy, and
+    "Development Runner". A fleet of `DEFAULT_RUNNERS` shows every status of a workflow at every instant after its
+    newest runner's first day.
+
+    Args:
+        clock: Only its `now` counts for answers; it also times the events.
+        runners: How many there are, 0 or more.
+        seed: Which of the possible worlds.
+    """
+
+    def __init__(self, clock: Clock, runners: int = DEFAULT_RUNNERS, seed: int = 0) -> None:
+        self._clock = clock
+        self._records = tuple(roster(runners, seed))
+        self._by_id = {record.id: record for record in self._records}
+        self._events = SimulatedEvents(clock, {record.id: record.lane for record in self._records})
+
+    @property
+    def events(self) -> EventHub:
+        """Announces the changes of runners that were asked for within the last minute."""
+        return self._events.hub
+
+    async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
+        """One page, newest created first."""
+        records = [record for record in self._records if status is None or record.status == status]
+        shown = records[(page - 1) * per_page : page * per_page]
+        self._events.follow(record.id for record in shown)
+        return RunnerPage(runners=tuple(_as_runner(record) for record in shown), total=len(records))
+
+    async def get_runner(self, runner_id: str) -> Runner:
+        """One runner by id; UnknownRunner if there is none."""
+        return _as_runner(self._record(runner_id))
+
+    async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
+        """A runner's newest ten workflows as they are now; UnknownRunner if there is no such runner."""
+        lane = self._record(runner_id).lane
+        now = to_seconds(self._clock.now())
+        return () if lane is None else newest_workflows(lane, now, HISTORY_LENGTH)
+
+    async def get_stats(self, runner_id: str) -> RunnerStats:
+        """What a runner's machine says of itself now.
+
+        Raises:
+            UnknownRunner: There is no such runner.
+            RunnerUnreachable: The machine is one of those that are switched off, which never changes.
+        """
+        record = self._record(runner_id)
+        if not record.is_on:
+            raise RunnerUnreachable("it does not answer: no connection within 5 s")
+        workflows = await self.get_history(runner_id)
+        busy = any(workflow.status is WorkflowStatus.RUNNING for workflow in workflows)
+        return stats_of(record.machine, to_seconds(self._clock.now()), busy=busy)
+
+    async def aclose(self) -> None:
+        """Stop announcing changes; nothing else is held open."""
+        await self._events.aclose()
+
+    def _record(self, runner_id: str) -> Record:
+        try:
+            return self._by_id[runner_id]
+        except KeyError:
+            raise UnknownRunner(runner_id) from None
+
+
+def _as_runner(record: Record) -> Runner:
+    return Runner.model_validate(
+        {
+            "id": record.id,
+            "user_id": USER_ID,
+            "name": record.name,
+            "status": record.status,
+            "endpoint": record.endpoint,
+            "tags": record.tags,
+            "headers": record.headers,
+            "created_at": from_seconds(record.created),
+            "updated_at": from_seconds(record.updated),
+        }
+    )

@@ -1,0 +1,249 @@
+"""What a simulated runner is given to do, as a pure function of its lane and the time.
+
+Time is cut into slots, each planned on its own from a seed: workflows arrive in it, wait for one another, run one at
+a time, and are all over before it ends. So the state at any instant needs the plans of a few slots and nothing that
+happened or was asked before. Times are whole seconds since the Unix epoch.
+
+Statuses and their order: the API's page concepts/workflows.
+"""
+
+from __future__ import annotations
+
+import random
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from comfytui.api.models import Workflow
+from comfytui.api.statuses import WorkflowStatus
+
+if TYPE_CHECKING:
+    from comfytui.gateway.demo.catalog import Kind
+
+
+RELAY_STEPS = 40
+RELAY_SECONDS = 15
+"""Runners of a relay begin their slots one such step after another, `RELAY_STEPS` of them around a whole slot.
+
+The first two workflows of their slots are timed such that each status that passes quickly lasts a step at the least,
+and the outcome of the fourth takes turns: so a whole relay shows every status at every instant.
+"""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RELAY_OUTCOMES = (WorkflowStatus.CANCELLED, WorkflowStatus.INVALID, WorkflowStatus.FAILED)
+_RELAY_FIRST_RUNS = 30
+_RELAY_SPOILT = 3
+_LEAST_ROOM = 20
+_OUTCOMES = (WorkflowStatus.COMPLETED, *_RELAY_OUTCOMES)
+_ODDS = (88, 5, 3, 4)
+_FLAKY_ODDS = (46, 6, 5, 43)
+
+
+class Dice(random.Random):
+    """Random numbers that are drawn from a key: the same key throws the same, in every process."""
+
+    def id(self) -> str:
+        """An id of the form the API promises: UUID, version 4."""
+        return str(uuid.UUID(int=self.getrandbits(128), version=4))
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """How work comes to one runner.
+
+    Attributes:
+        key: What the random numbers of this lane are drawn from, the world's seed included.
+        since: When the runner came to be: nothing is created earlier.
+        until: When it was disabled: everything is over by then; None for an active one.
+        slot: The length of its slots.
+        origin: Where one of its slots begins.
+        jobs: How many workflows a slot has at most.
+        pause: How long it is from one arrival to the next, on average.
+        kinds: What it is given.
+        speed: How fast it is (`Card.speed`).
+        flaky: Whether much of its work fails.
+        relay: Its place in the relay; None for runners that are in none.
+    """
+
+    key: str
+    since: int
+    until: int | None
+    slot: int
+    origin: int
+    jobs: int
+    pause: float
+    kinds: tuple[Kind, ...]
+    speed: float
+    flaky: bool
+    relay: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Job:
+    """A workflow's whole life: each status with the second it begins, in order."""
+
+    id: str
+    kind: Kind
+    moves: tuple[tuple[int, WorkflowStatus], ...]
+
+    @property
+    def created(self) -> int:
+        return self.moves[0][0]
+
+    @property
+    def ended(self) -> int:
+        return self.moves[-1][0]
+
+    @property
+    def started(self) -> int | None:
+        return next((second for second, status in self.moves if status is WorkflowStatus.RUNNING), None)
+
+
+def newest_workflows(lane: Lane, now: int, count: int) -> tuple[Workflow, ...]:
+    """The workflows of a lane that were created last, at most so many, newest first, as they are at that second."""
+    found: list[Workflow] = []
+    for job in _jobs_backwards(lane, now):
+        if len(found) == count:
+            break
+        found.append(_as_of(job, now))
+    return tuple(found)
+
+
+def changes_around(lane: Lane, now: int) -> tuple[int, int | None]:
+    """Return the second of the newest change until `now`, 0 if none, and that of the next, or None if none comes."""
+    if lane.until is not None and lane.until <= now:
+        return lane.until, None
+    slot = (now - lane.origin) // lane.slot
+    later = (second for index in (slot, slot + 1) for second in _change_seconds(lane, index) if second > now)
+    # Where two slots are empty, the one behind them is looked at when it begins.
+    following = min(later, default=lane.origin + (slot + 2) * lane.slot)
+    while lane.origin + slot * lane.slot >= lane.since:
+        if earlier := [second for second in _change_seconds(lane, slot) if second <= now]:
+            return max(earlier), following
+        slot -= 1
+    return 0, following
+
+
+def to_seconds(moment: datetime) -> int:
+    """Whole seconds since the Unix epoch, for any aware datetime."""
+    return (moment - _EPOCH) // timedelta(seconds=1)
+
+
+def from_seconds(seconds: int) -> datetime:
+    """The moment in UTC that many seconds after the Unix epoch."""
+    return _EPOCH + timedelta(seconds=seconds)
+
+
+def _jobs_backwards(lane: Lane, now: int) -> Iterator[_Job]:
+    latest = now if lane.until is None else min(now, lane.until)
+    slot = (latest - lane.origin) // lane.slot
+    while lane.origin + slot * lane.slot >= lane.since:
+        for job in reversed(_plan(lane, slot)):
+            if job.created <= now and (lane.until is None or job.ended <= lane.until):
+                yield job
+        slot -= 1
+
+
+def _change_seconds(lane: Lane, slot: int) -> Iterator[int]:
+    return (second for job in _plan(lane, slot) for second, _ in job.moves)
+
+
+def _as_of(job: _Job, now: int) -> Workflow:
+    updated, status = [move for move in job.moves if move[0] <= now][-1]
+    started = job.started
+    has_started = started is not None and started <= now
+    return Workflow.model_validate(
+        {
+            "id": job.id,
+            "name": job.kind.name,
+            "status": status,
+            "tags": job.kind.tags,
+            "created_at": from_seconds(job.created),
+            "updated_at": from_seconds(updated),
+            "started_at": from_seconds(started) if started is not None and has_started else None,
+            "completed_at": from_seconds(updated) if has_started and status is not WorkflowStatus.RUNNING else None,
+        }
+    )
+
+
+def _plan(lane: Lane, slot: int) -> list[_Job]:
+    """Everything that happens in one slot, in the order of creation."""
+    dice = Dice(f"{lane.key}/{slot}")
+    begin = lane.origin + slot * lane.slot
+    kinds = dice.sample(lane.kinds, len(lane.kinds))
+    jobs: list[_Job] = []
+    arrival = free = begin
+    for number in range(lane.jobs):
+        kind = kinds[number % len(kinds)]
+        wait = _Wait.of(dice, arrival, free, patient=lane.relay is not None and number == 0)
+        room = begin + lane.slot - wait.runs
+        if room < _LEAST_ROOM:
+            break
+        seconds = min(room, _run_seconds(dice, lane, kind, number))
+        job = _Job(dice.id(), kind, _moves(dice, wait, seconds, _outcome(dice, lane, slot, number)))
+        jobs.append(job)
+        free = free if job.started is None else job.ended
+        arrival += _pause(dice, lane, number)
+    return jobs
+
+
+@dataclass(frozen=True, slots=True)
+class _Wait:
+    """The way of a workflow up to where it could run."""
+
+    accepted: int
+    uploaded: int
+    queued: int
+    runs: int
+
+    @classmethod
+    def of(cls, dice: Dice, arrival: int, free: int, *, patient: bool) -> _Wait:
+        """The wait of a workflow that arrives then, on a runner that is free from then on."""
+        uploaded = arrival + (dice.randint(RELAY_SECONDS, RELAY_SECONDS + 3) if patient else dice.randint(1, 3))
+        # The shortest of these two waits together end a whole step later than the longest first one alone.
+        queued = uploaded + (dice.randint(RELAY_SECONDS + 3, RELAY_SECONDS + 7) if patient else dice.randint(1, 6))
+        return cls(arrival, uploaded, queued, max(queued, free) + 1)
+
+
+def _moves(dice: Dice, wait: _Wait, seconds: int, outcome: WorkflowStatus) -> tuple[tuple[int, WorkflowStatus], ...]:
+    accepted = (wait.accepted, WorkflowStatus.ACCEPTED)
+    uploaded = (wait.uploaded, WorkflowStatus.UPLOADED)
+    queued = (wait.queued, WorkflowStatus.QUEUED)
+    running = (wait.runs, WorkflowStatus.RUNNING)
+    in_queue = wait.runs - wait.queued
+    match outcome:
+        case WorkflowStatus.INVALID:
+            return accepted, (wait.uploaded, outcome)
+        case WorkflowStatus.CANCELLED if in_queue > 10 and dice.random() < 0.5:
+            return accepted, uploaded, queued, (wait.queued + dice.randint(3, in_queue - 1), outcome)
+        case WorkflowStatus.FAILED if dice.random() < 0.15:
+            return accepted, uploaded, (wait.queued, outcome)
+        case WorkflowStatus.COMPLETED:
+            return accepted, uploaded, queued, running, (wait.runs + seconds, outcome)
+        case _:
+            return accepted, uploaded, queued, running, (wait.runs + dice.randint(1, seconds), outcome)
+
+
+def _run_seconds(dice: Dice, lane: Lane, kind: Kind, number: int) -> int:
+    seconds = kind.seconds * dice.uniform(0.75, 1.5) / lane.speed
+    # However slow the runner: the first few of a slot must fit in.
+    longest = lane.slot / 5 * dice.uniform(0.75, 1)
+    shortest = _RELAY_FIRST_RUNS if lane.relay is not None and number == 0 else 2
+    return max(shortest, round(min(seconds, longest)))
+
+
+def _outcome(dice: Dice, lane: Lane, slot: int, number: int) -> WorkflowStatus:
+    if lane.relay is not None and number < _RELAY_SPOILT:
+        return WorkflowStatus.COMPLETED
+    if lane.relay is not None and number == _RELAY_SPOILT:
+        return _RELAY_OUTCOMES[(slot + lane.relay) % len(_RELAY_OUTCOMES)]
+    return dice.choices(_OUTCOMES, _FLAKY_ODDS if lane.flaky else _ODDS)[0]
+
+
+def _pause(dice: Dice, lane: Lane, number: int) -> int:
+    """Seconds from the arrival of one workflow to the next: some come in bursts."""
+    if (lane.relay is not None and number == 0) or dice.random() < 0.35:
+        return dice.randint(2, 8)
+    return round(lane.pause * dice.uniform(0.9, 2.1))

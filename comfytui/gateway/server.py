@@ -1,0 +1,165 @@
+"""The gateway on a socket: uvicorn around the same app that the dashboard asks in-process."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+from comfytui.gateway.app import create_app
+
+if TYPE_CHECKING:
+    import uvicorn
+    from pydantic import SecretStr
+
+    from comfytui.gateway.fleet import Fleet
+
+
+# Dashboards ask every few seconds: a connection that idles no longer than that must not be closed under them.
+KEEP_ALIVE_SECONDS = 75
+GRACE_SECONDS = 5
+# A client of an event stream that takes no more data is gone, or reads too slowly for it to be of use.
+UNREAD_SECONDS = 30
+MAX_PORT = 65_535
+
+
+class ServeError(Exception):
+    """Serving could not begin; its text is one sentence for the person who asked for it."""
+
+
+class ServeExtraMissing(ServeError):
+    """The server's package is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("Serving needs one more package: pip install 'comfytui[serve]'")
+
+
+class CannotListen(ServeError):
+    """The address cannot be listened on: in use, forbidden, out of range, or no such host."""
+
+    def __init__(self, host: str, port: int, reason: str) -> None:
+        super().__init__(f"Cannot listen on {_authority(host, port)}: {reason}")
+
+
+def serve(fleet: Fleet, host: str, port: int, token: SecretStr, announce: Callable[[str], None]) -> None:
+    """Answer for the fleet until Ctrl+C or SIGTERM, then close it and return.
+
+    Args:
+        fleet: Who has the runners.
+        host: A name or address of this machine; whether others may reach it is for the caller to decide.
+        port: 0 to 65535, where 0 takes any free port.
+        token: The one bearer token that is let in; never empty.
+        announce: Told one line with the URL, real port included, once connections are accepted.
+
+    Raises:
+        ServeExtraMissing: uvicorn is not installed.
+        CannotListen: The address cannot be had.
+        ValueError: The token is empty.
+    """
+    server = _server(fleet, token)
+    with _listen(host, port) as listener, _stopped_by_signals(server):
+        announce(f"Serving on http://{_authority(host, listener.getsockname()[1])}")
+        asyncio.run(_run(server, listener, announce))
+
+
+async def _run(server: uvicorn.Server, listener: socket.socket, say: Callable[[str], None]) -> None:
+    from comfytui.gateway.guard import report_errors
+
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(report_errors(loop, say))
+    await server.serve(sockets=[listener])
+
+
+def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
+    try:
+        import uvicorn
+    except ImportError as error:
+        raise ServeExtraMissing from error
+    from comfytui.gateway.guard import BACKLOG, Connections, guarded
+
+    class Server(uvicorn.Server):
+        async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+            # uvicorn waits for open responses, and an event stream ends only if it is told to.
+            fleet.events.close()
+            await super().shutdown(sockets)
+
+    config = uvicorn.Config(
+        create_app(fleet, token),
+        lifespan="on",
+        http=guarded(Connections()),
+        loop="asyncio",
+        backlog=BACKLOG,
+        ws="none",
+        # Its own configuration asks standard output whether it is a terminal, and there may be none.
+        log_config=None,
+        # Below that it says something of every request that is no HTTP.
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    return Server(config)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    if not 0 <= port <= MAX_PORT:
+        raise CannotListen(host, port, f"a port is a number from 0 to {MAX_PORT}")
+    try:
+        family, address = _address(host)
+        listener = socket.create_server((address, port), family=family)
+    except OSError as error:
+        raise CannotListen(host, port, _reason(error)) from error
+    except ValueError as error:
+        raise CannotListen(host, port, str(error)) from error
+    # asyncio does this itself only for sockets that name their protocol; without it each answer waits 40 ms.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
+    return listener
+
+
+def _reason(error: OSError) -> str:
+    """The system's words alone: `create_server` adds the address to them, which is said already."""
+    known = error.errno is not None and not isinstance(error, socket.gaierror)
+    return os.strerror(error.errno or 0) if known else error.strerror or "unknown"
+
+
+def _address(host: str) -> tuple[socket.AddressFamily, str]:
+    """The host's first address, an IPv4 one where it has both: that is what people type into another terminal."""
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
+    return family, str(address[0])
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
+    """Make SIGINT and SIGTERM a plain return for as long as this lasts.
+
+    uvicorn handles them while it runs but then raises them again, and it does not yet handle them before that.
+    Signals belong to the main thread; on any other this does nothing.
+    """
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        server.should_exit = True
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

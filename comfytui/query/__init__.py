@@ -1,0 +1,1 @@
+"""Filtering, sorting and derived views of runners and workflows. Pure, for screen and scripts."""

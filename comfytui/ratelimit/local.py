@@ -1,0 +1,180 @@
+"""Rate limiter of one process, and the queue of those who wait for it."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+from bisect import insort
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from comfytui.ratelimit.permit import IssuedPermit
+from comfytui.ratelimit.window import (
+    MAX_COOL_DOWN,
+    REMEMBERED,
+    SHARE,
+    WINDOW,
+    Grant,
+    Permit,
+    Send,
+    Spending,
+    Use,
+    ready_at,
+)
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+
+RENEWED = -1
+"""Rank of requests that had a grant before: they stand before all others."""
+
+
+@dataclass(order=True, slots=True)
+class Place:
+    """A place in a Line; made by it.
+
+    Attributes:
+        rank: 0 for the most urgent.
+        number: In order of arrival.
+        line: All places.
+        request: Number of the request that waits there, 0 if it gets one with its grant.
+        turn: Set when it may be this one's turn.
+        granted: Grant that it got, by itself or from one before it; None if it has none yet.
+    """
+
+    rank: int
+    number: int
+    line: list[Place] = field(compare=False, repr=False)
+    request: int = field(compare=False, default=0)
+    turn: asyncio.Event = field(compare=False, repr=False, default_factory=asyncio.Event)
+    granted: Grant | None = field(compare=False, default=None)
+
+    @property
+    def is_left(self) -> bool:
+        """Whether nobody stands there any more."""
+        return self not in self.line
+
+    @property
+    def behind(self) -> list[Place]:
+        """Those behind it for whom nobody got anything yet."""
+        return [other for other in self.line[self.line.index(self) + 1 :] if other.granted is None]
+
+    async def reached(self) -> None:
+        """Return once nobody stands before this place."""
+        while self.line[0] is not self:
+            self.turn.clear()
+            await self.turn.wait()
+
+
+class Line:
+    """Those who wait within this process: by rank, 0 first, and within a rank in order of arrival."""
+
+    def __init__(self) -> None:
+        self._places: list[Place] = []
+        self._numbers = itertools.count()
+
+    @contextmanager
+    def place(self, rank: int, request: int = 0) -> Iterator[Place]:
+        """Stand in line; leaving, for whatever reason, makes room for the next."""
+        place = Place(rank, next(self._numbers), self._places, request)
+        insort(self._places, place)
+        try:
+            yield place
+        finally:
+            self._places.remove(place)
+            if self._places:
+                self._places[0].turn.set()
+
+    async def grown(self) -> None:
+        """Return once nobody joins any more: who has much to ask comes with one thing after another."""
+        stood = 0
+        while stood != len(self._places):
+            stood = len(self._places)
+            # One to decide on the next thing, one for that to come here.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+
+    def before(self, rank: int) -> int:
+        """How many stand before a newcomer of this rank."""
+        return sum(place.rank <= rank for place in self._places)
+
+
+class LocalAllowance:
+    """An allowance that one process spends alone, kept in memory.
+
+    Args:
+        clock: Its monotonic clock dates what is sent; waiting is its sleep.
+        share: How many requests a window may hold.
+        window: Seconds.
+    """
+
+    def __init__(self, clock: Clock, share: int = SHARE, *, window: float = WINDOW) -> None:
+        self._clock = clock
+        self._share = share
+        self._window = window
+        self._numbers = itertools.count(1)
+        self._sends: deque[Send] = deque()
+        self._cooling_until = -math.inf
+        self._line = Line()
+
+    @property
+    def spending(self) -> Spending:
+        """What this process spent."""
+        now = self._clock.monotonic()
+        self._forget(now)
+        until = self._cooling_until if self._cooling_until > now else None
+        return Spending(tuple(send.at for send in self._sends), until, self._share)
+
+    def wait_for(self, use: Use) -> float:
+        """Seconds until a request for this use may be sent if nobody more urgent comes; 0.0 is now."""
+        return self._delay(use, self._line.before(use.rank))
+
+    async def take(self, use: Use) -> Permit:
+        """Return once one request may be sent, which is recorded as sent by then."""
+        return IssuedPermit(self, self._clock, use, await self._granted(use, use.rank))
+
+    async def renew(self, number: int, use: Use) -> Grant:
+        """Wait until a granted request may be sent after all and record it as sent then."""
+        self.withdraw(number, use)
+        return await self._granted(use, RENEWED)
+
+    async def _granted(self, use: Use, rank: int) -> Grant:
+        with self._line.place(rank) as place:
+            await place.reached()
+            while (delay := self._delay(use)) > 0:
+                await self._clock.sleep(delay)
+                await place.reached()
+            grant = Grant(next(self._numbers), self._clock.monotonic())
+            self.record(Send(grant.at, use, number=grant.number))
+            return grant
+
+    def cool_down(self, seconds: float) -> None:
+        """Send nothing for so long, at most MAX_COOL_DOWN; of two, the longer one wins."""
+        until = self._clock.monotonic() + min(seconds, MAX_COOL_DOWN)
+        self._cooling_until = max(self._cooling_until, until)
+
+    def record(self, send: Send) -> None:
+        """Count a request that was sent without being taken here, no older than the last one."""
+        self._sends.append(send)
+        self._forget(send.at)
+
+    def move(self, number: int, use: Use, at: float) -> None:
+        """Count a granted request as sent at another moment, no earlier than the last one."""
+        self.withdraw(number, use)
+        self.record(Send(at, use, number=number))
+
+    def withdraw(self, number: int, _use: Use) -> None:
+        """Stop counting a granted request: it was not sent."""
+        self._sends = deque(send for send in self._sends if send.number != number)
+
+    def _delay(self, use: Use, ahead: int = 0) -> float:
+        ready = ready_at(use, tuple(self._sends), share=self._share, part=self._share, window=self._window, ahead=ahead)
+        return max(0.0, max(ready, self._cooling_until) - self._clock.monotonic())
+
+    def _forget(self, now: float) -> None:
+        while self._sends and now - self._sends[0].at > REMEMBERED:
+            self._sends.popleft()

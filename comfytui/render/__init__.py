@@ -1,0 +1,1 @@
+"""Pure functions from values to lines of spans, table rows, JSON and CSV."""

@@ -1,0 +1,120 @@
+"""What a line is made of: pieces of text, each with the role it plays. Colours are the theme's business."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from enum import StrEnum
+from typing import NamedTuple, TypeAlias
+
+from rich.cells import cell_len, chop_cells, set_cell_size
+
+ELLIPSIS = "…"
+
+# However long a text is, no more of it is measured than could be shown: marks beyond these are nothing one can read.
+_CHARS_A_CELL = 8
+
+
+class Role(StrEnum):
+    """What a piece of text means to the reader; themes give each role its look."""
+
+    PLAIN = "plain"
+    MUTED = "muted"
+    STRONG = "strong"
+    ACCENT = "accent"
+    GOOD = "good"
+    WORKING = "working"
+    WAITING = "waiting"
+    NEUTRAL = "neutral"
+    BAD = "bad"
+    UNKNOWN = "unknown"
+    ALERT = "alert"
+    CHANGED = "changed"
+    TINT_RED = "tint-red"
+    TINT_ORANGE = "tint-orange"
+    TINT_YELLOW = "tint-yellow"
+    TINT_GREEN = "tint-green"
+    TINT_CYAN = "tint-cyan"
+    TINT_BLUE = "tint-blue"
+    TINT_PURPLE = "tint-purple"
+
+
+class Span(NamedTuple):
+    """A piece of text in one role."""
+
+    text: str
+    role: Role = Role.PLAIN
+
+
+Line: TypeAlias = tuple[Span, ...]
+"""One line of a screen, or one cell of a table."""
+
+EMPTY: Line = ()
+
+
+def line(*pieces: Span | str) -> Line:
+    """A line of pieces; a bare string is plain text."""
+    return tuple(Span(piece) if isinstance(piece, str) else piece for piece in pieces)
+
+
+def width_of(pieces: Line) -> int:
+    """How many terminal cells the line takes."""
+    if len(pieces) == 1:
+        return cell_len(pieces[0][0])
+    return sum([cell_len(text) for text, _ in pieces])
+
+
+def cut(pieces: Line, width: int) -> Line:
+    """The line in at most `width` cells, ending in an ellipsis where something was cut off."""
+    longest = _CHARS_A_CELL * max(0, width)
+    if not any(len(text) > longest for text, _ in pieces) and width_of(pieces) <= width:
+        return pieces
+    measured = [(text[:longest], role) for text, role in pieces]
+    kept: list[Span] = []
+    room = width - 1
+    for text, role in measured:
+        taken = min(room, cell_len(text))
+        kept.append(Span(text if taken == cell_len(text) else set_cell_size(text, taken).rstrip(), role))
+        room -= taken
+        if room <= 0:
+            break
+    return (*kept, Span(ELLIPSIS, kept[-1].role if kept else Role.PLAIN)) if width > 0 else EMPTY
+
+
+def pad(pieces: Line, width: int, *, right: bool = False) -> Line:
+    """The line in exactly `width` cells: cut, or filled with spaces behind it (before it with `right`)."""
+    pieces = cut(pieces, width)
+    fill = Span(" " * (width - width_of(pieces)))
+    if not fill.text:
+        return pieces
+    return (fill, *pieces) if right else (*pieces, fill)
+
+
+def beside(parts: Iterable[Line], gap: Span) -> Line:
+    """The lines one after another with the gap between them; empty ones are left out."""
+    joined: list[Span] = []
+    for part in parts:
+        if part and joined:
+            joined.append(gap)
+        joined.extend(part)
+    return tuple(joined)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """The text in pieces of at most `width` cells, broken at spaces where there are any near the end."""
+    pieces = list(_wrapped(text, max(2, width)))
+    return pieces or [""]
+
+
+def _wrapped(text: str, width: int) -> Iterator[str]:
+    start = 0
+    while start < len(text):
+        ahead = text[start : start + _CHARS_A_CELL * width]
+        head = next(iter(chop_cells(ahead, width)), ahead)
+        following = text[start + len(head) : start + len(head) + 1]
+        if following and following != " ":
+            space = head.rfind(" ", len(head) // 2)
+            head = head[:space] if space > 0 else head
+        yield head
+        start += len(head)
+        while text.startswith(" ", start):
+            start += 1

@@ -1,0 +1,307 @@
+"""Whether a runner answers, and what its machine is and has left, as fields. Old numbers never look like new ones."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.api.statuses import RunnerState
+from comfytui.engine.feed import Freshness, ProblemKind
+from comfytui.engine.intervals import stats_pace
+from comfytui.query.workflows import last_run, name_or_id, queue_counts
+from comfytui.redaction import MASK
+from comfytui.render.cells import Line, Role, Span
+from comfytui.render.freshness import NOT_FOUND_WORDS, cause, clock_skew_text
+from comfytui.render.icons import ABSENT, not_known, reach_glyph, runner_glyph, runner_status
+from comfytui.render.panels import Field, field
+from comfytui.render.table import Column, Row
+from comfytui.render.times import Period, TimeStyle, age, clock_time, moment, moment_in_full, period_of
+from comfytui.render.workflows import last_workflow, queue_cell, since_when
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from comfytui.api.models import Device, Runner, RunnerStats, Workflow
+    from comfytui.engine.feed import Feed, Problem
+    from comfytui.engine.snapshot import Checkup
+    from comfytui.render.freshness import Now
+
+
+_GB = 1024**3
+_SLOW = Span("◔", Role.WAITING)
+
+_LONGEST_GAUGE, _SHORTEST_GAUGE = 10, 3
+_GAP = Span("  ")
+
+
+def reach(feed: Feed[Checkup]) -> Line:
+    """The cell `reach` of a runner: shape and word, muted where it could not be checked again.
+
+    Where that is not known it is as of `not_known`: unknown never looks like good.
+    """
+    if feed.value is None:
+        return not_known(feed)
+    glyph = _glyph(feed.value)
+    word = "slow" if _is_slow(feed.value) else "yes" if feed.value.reachable else "no"
+    return (Span(f"{glyph.text} {word}", Role.MUTED if feed.problem else glyph.role),)
+
+
+def health_of(feed: Feed[Checkup], at: Now) -> tuple[object, ...]:
+    """All that fields of a runner's health and its machine tell of: they are the same where this is."""
+    return (feed.value, feed.problem, _late_age(feed, at))
+
+
+def health_fields(feed: Feed[Checkup], at: Now, width: int) -> tuple[Field, ...]:
+    """Whether the runner answers, and how full its memories are, for a panel `width` cells wide.
+
+    Numbers stay, muted and said to be old, while there are no newer ones.
+    """
+    checkup = feed.value
+    stats = checkup.stats if checkup else None
+    is_old = feed.problem is not None or checkup is None or not checkup.reachable or checkup.state is not None
+    reachable = Field("Reachable", (_reachable(feed, at),))
+    if stats is None:
+        return (reachable,)
+    muted = is_old or bool(_late_age(feed, at))
+    note = (field("", "the numbers are from before that", Role.MUTED),) if is_old else ()
+    return (reachable, *note, *_gauges([*_memories(stats)], width, muted=muted))
+
+
+def machine_fields(feed: Feed[Checkup]) -> tuple[Field, ...]:
+    """What the runner's machine is, as far as it ever said so."""
+    stats = feed.value.stats if feed.value else None
+    return tuple(field(label, text) for label, text in _said(stats) if text) if stats else ()
+
+
+def gauge(share: float, cells: int) -> tuple[str, str]:
+    """The full and the empty part of a gauge of so many cells; what is over or under stays within it."""
+    full = max(0, min(round(share * cells), cells))
+    return "▰" * full, "▱" * (cells - full)
+
+
+def latency_words(seconds: float) -> str:
+    """How long an answer took: `<1 ms`, `43 ms`, `1.2 s`."""
+    milliseconds = round(seconds * 1000)
+    if milliseconds >= 1000:
+        return f"{seconds:.1f} s"
+    return f"{milliseconds} ms" if milliseconds else "<1 ms"
+
+
+def _reachable(feed: Feed[Checkup], at: Now) -> Span:
+    checkup = feed.value
+    if feed.problem is not None or checkup is None:
+        return Span(
+            f"{reach_glyph(None).text} {_unchecked(feed.problem, at.style, again=checkup is not None)}", Role.MUTED
+        )
+    glyph = _glyph(checkup)
+    text = f"{glyph.text} {_outcome(checkup, at.style)}"
+    if late := _late_age(feed, at):
+        return Span(f"{text}, {late} ago", Role.MUTED)
+    return Span(text, glyph.role)
+
+
+def _outcome(checkup: Checkup, style: TimeStyle) -> str:
+    if not checkup.reachable:
+        since = f"no since {clock_time(checkup.since, style)}" if checkup.since else "no"
+        return f"{since}: {checkup.words}" if checkup.words else since
+    if checkup.words:
+        return checkup.words if _is_slow(checkup) else f"yes, but {checkup.words}"
+    return "yes" if checkup.latency is None else latency_words(checkup.latency)
+
+
+def _is_slow(checkup: Checkup) -> bool:
+    return checkup.state in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE)
+
+
+def _glyph(checkup: Checkup) -> Span:
+    return _SLOW if _is_slow(checkup) else reach_glyph(checkup.reachable)
+
+
+def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
+    """Return the words for a runner of which is not known whether it answers, with the reason."""
+    if problem is None:
+        return "not checked"
+    if problem.kind is ProblemKind.NOT_FOUND:
+        return NOT_FOUND_WORDS
+    since = f" since {clock_time(problem.since, style)}" if again else ""
+    return f"not checked{since}: {cause(problem)}"
+
+
+def _late_age(feed: Feed[Checkup], at: Now) -> str:
+    """How old a checkup is that is overdue; nothing where none is."""
+    if feed.fetched_on is None or feed.freshness(at.monotonic, stats_pace(at.pace)) is not Freshness.LATE:
+        return ""
+    return age(at.monotonic - feed.fetched_on)
+
+
+class _Memory(NamedTuple):
+    """A memory by its name, in bytes."""
+
+    label: str
+    total: int | None
+    free: int | None
+
+    @property
+    def used(self) -> int | None:
+        """What is taken of it; None where that is not known or cannot be."""
+        if self.total is None or self.free is None or self.free > self.total:
+            return None
+        return self.total - self.free
+
+    @property
+    def words(self) -> str:
+        """How full it is in numbers: `14.2 / 24.0 GB`, or as much of that as was said."""
+        total = None if self.total is None else f"{self.total / _GB:.1f}"
+        if self.used is not None:
+            return f"{self.used / _GB:.1f} / {total} GB"
+        if self.free is None:
+            return f"{total} GB"
+        return f"{self.free / _GB:.1f} GB free" + (f" of {total} GB" if total else "")
+
+
+def _memories(stats: RunnerStats) -> Iterator[_Memory]:
+    """The memories of which anything was said, those of the devices first."""
+    own = [(place, device) for place, device in enumerate(stats.devices) if _has_memory(device)]
+    for place, device in own:
+        yield _Memory(f"VRAM {place}" if len(stats.devices) > 1 else "VRAM", device.vram_total, device.vram_free)
+    if stats.system.ram_total is not None or stats.system.ram_free is not None:
+        yield _Memory("RAM", stats.system.ram_total, stats.system.ram_free)
+
+
+def _has_memory(device: Device) -> bool:
+    return device.vram_total is not None or device.vram_free is not None
+
+
+def _gauges(memories: Sequence[_Memory], width: int, *, muted: bool) -> Iterator[Field]:
+    """The memories below each other, with gauges of one length where there is room for them beside the numbers."""
+    # Labels take a third of a panel at most (comfytui.render.panels), and gaps stand on both sides of a gauge.
+    room = width - width // 3 - 2 * len(_GAP.text) - max((len(memory.words) for memory in memories), default=0)
+    cells = min(room, _LONGEST_GAUGE)
+    for memory in memories:
+        numbers = Span(memory.words, Role.MUTED if muted else Role.PLAIN)
+        if cells < _SHORTEST_GAUGE or memory.used is None:
+            yield Field(memory.label, (numbers,))
+            continue
+        full, empty = gauge(memory.used / (memory.total or 1), cells)
+        bar = (Span(full, Role.MUTED if muted else Role.ACCENT), Span(empty, Role.MUTED))
+        yield Field(memory.label, (*bar, _GAP, numbers))
+
+
+def _said(stats: RunnerStats) -> Iterable[tuple[str, str | None]]:
+    yield "ComfyUI", stats.system.comfyui_version
+    # What follows the number is how it was built.
+    yield "Python", next(iter((stats.system.python_version or "").split()), None)
+    many = len(stats.devices) > 1
+    for place, device in enumerate(stats.devices):
+        yield f"Device {place}" if many else "Device", device.name or device.type
+    yield "Os", stats.system.os
+    yield "Dev mode", "on" if stats.dev_mode else None
+    yield "Extensions", "  ".join(stats.extensions)
+
+
+RUNNER_COLUMNS = (
+    Column("glyph", "", 1, priority=0),
+    Column("name", "name", 21, weight=3, priority=0),
+    Column("status", "status", 8, priority=5),
+    Column("reach", "reach", 6, priority=3),
+    Column("last", "last", 7, priority=1),
+    Column("when", "when", 5, priority=1),
+    Column("queue", "queue", 6, priority=4),
+    Column("tags", "tags", 8, weight=4, priority=2),
+    Column("endpoint", "endpoint", 22, weight=3, priority=6),
+    Column("created", "created", 11, priority=7),
+    Column("updated", "updated", 11, priority=8),
+)
+
+
+def runner_name(runner: Runner) -> str:
+    """The runner's name, or its id where the name is empty or missing."""
+    return name_or_id(runner.name, runner.id)
+
+
+def runner_row(
+    runner: Runner, history: Feed[tuple[Workflow, ...]], checkup: Feed[Checkup], style: TimeStyle, now: datetime
+) -> Row:
+    """A runner in the list, with what is known of its workflows and of whether it answers."""
+    glyph = runner_glyph(runner.status)
+    cells: dict[str, Line] = {
+        "glyph": (glyph,),
+        "name": (Span(runner_name(runner), Role.STRONG),),
+        "status": (Span(runner.status or ABSENT, glyph.role),),
+        "reach": reach(checkup),
+        **last_workflow(history, style, now),
+        "queue": queue_cell(runner, history),
+        "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
+        "endpoint": (Span(runner.endpoint or ABSENT, Role.MUTED),),
+        "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
+        "updated": (Span(moment(runner.updated_at, style, now), Role.MUTED),),
+    }
+    reachable = checkup.value.reachable if checkup.value else None
+    return Row(
+        runner.id, cells, facts=(_told(runner), _newest(history), reachable, queue_counts(runner, history.value))
+    )
+
+
+def runner_period(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Period:
+    """For how long the row of a runner reads as it does now."""
+    return period_of((runner.created_at, runner.updated_at, since_when(history)), style, now)
+
+
+def _told(runner: Runner) -> tuple[object, ...]:
+    """What a runner's row tells of it."""
+    return (runner.name, runner.status, runner.endpoint, runner.tags, runner.created_at)
+
+
+def _newest(history: Feed[tuple[Workflow, ...]]) -> tuple[object, ...] | None:
+    """Return what a runner's row tells of its last run, or None if that is not known."""
+    if history.value is None:
+        return None
+    last = last_run(history.value)
+    return () if last is None else (last.id, last.status)
+
+
+def runner_fields(
+    runner: Runner,
+    style: TimeStyle,
+    now: datetime,
+    health: Sequence[Field] = (),
+    machine: Sequence[Field] = (),
+    *,
+    reveal: bool = False,
+) -> tuple[Field, ...]:
+    """Everything the API says of a runner, and where they belong the fields of its health and of its machine.
+
+    Header values are masked unless they are to be revealed.
+    """
+    return (
+        Field("Name", (Span(runner_name(runner), Role.STRONG),)),
+        Field("Schedule", runner_status(runner.status)),
+        *health,
+        field("Endpoint", runner.endpoint),
+        field("Tags", "  ".join(runner.tags), Role.ACCENT),
+        *_header_fields(runner, reveal=reveal),
+        *_extension_fields(runner),
+        *machine,
+        field("Created", moment_in_full(runner.created_at, style, now)),
+        field("Updated", moment_in_full(runner.updated_at, style, now)),
+        field("Id", runner.id, Role.MUTED),
+        field("User id", runner.user_id, Role.MUTED),
+        *(field(name or ABSENT, value, Role.MUTED) for name, value in runner.extras),
+    )
+
+
+def _extension_fields(runner: Runner) -> Iterator[Field]:
+    """Yield fields of what only comfytui's own gateway tells."""
+    if runner.queue_pending is not None:
+        yield field("Queue", f"{runner.queue_running or 0} running, {runner.queue_pending} waiting")
+    if runner.clock_skew:
+        yield field("Clock", f"{clock_skew_text(runner.clock_skew)}; its times are corrected", Role.WAITING)
+
+
+def _header_fields(runner: Runner, *, reveal: bool) -> Iterator[Field]:
+    """One field a header, the label on the first only."""
+    if not runner.headers:
+        yield field("Headers", None)
+    for place, (name, value) in enumerate(runner.headers.items()):
+        shown = Span(f"  {value.get_secret_value()}", Role.BAD) if reveal else Span(f"  {MASK}", Role.MUTED)
+        yield Field("" if place else "Headers", (Span(name or ABSENT), shown))

@@ -1,0 +1,119 @@
+"""A thread for what may block: files on disks that are slow, full, locked or gone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from queue import SimpleQueue
+from types import TracebackType
+from typing import Generic, ParamSpec, TypeVar
+
+_T = TypeVar("_T")
+
+
+class Worker:
+    """Runs calls one after another in a thread of its own, which starts with the first of them.
+
+    The process does not wait for it at its end: a disk that hangs must not hold a terminal.
+
+    Args:
+        name: What the thread is called.
+        pause: Seconds that it waits, once it has something to do, for whoever gives it that to be done with the rest:
+            two threads that run at once in one interpreter stop each other all the time.
+    """
+
+    def __init__(self, name: str, pause: float = 0.0) -> None:
+        self._name = name
+        self._pause = pause
+        self._is_closing = threading.Event()
+        self._calls: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def submit(self, call: Callable[[], _T]) -> Future[_T]:
+        """Run this after all that was submitted before, unless the future is cancelled first.
+
+        What the call raises is handed to whoever asks the future: the thread goes on.
+        """
+        future: Future[_T] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                with _HandedOn(future):
+                    future.set_result(call())
+
+        self._calls.put(run)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+            self._thread.start()
+        return future
+
+    def close(self, patience: float = 0.5) -> None:
+        """Finish what was submitted, within that many seconds; what is submitted afterwards never runs."""
+        self._is_closing.set()
+        self._calls.put(None)
+        if self._thread is not None:
+            self._thread.join(patience)
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            self._is_closing.wait(self._pause)
+            call()
+
+
+class _HandedOn:
+    """Hands what a block raises to a future instead of ending the thread, which would print it over the screen."""
+
+    def __init__(self, future: Future[_T]) -> None:
+        self._fail = future.set_exception
+
+    def __enter__(self) -> None:
+        return
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, error: BaseException | None, _trace: TracebackType | None
+    ) -> bool:
+        if error is not None:
+            self._fail(error)
+        return True
+
+
+_P = ParamSpec("_P")
+
+
+class LooseThreads(ThreadPoolExecutor):
+    """Runs each call in a thread of its own, for which neither an event loop nor the process waits when it ends.
+
+    A name server that does not answer holds a thread of asyncio's for as long as it likes.
+    """
+
+    def submit(self, fn: Callable[_P, _T], /, *args: _P.args, **kwargs: _P.kwargs) -> Future[_T]:
+        """Run this call now."""
+        future: Future[_T] = Future()
+
+        def run() -> None:
+            if future.set_running_or_notify_cancel():
+                with _Failing(future):
+                    future.set_result(fn(*args, **kwargs))
+
+        threading.Thread(target=run, daemon=True).start()
+        return future
+
+    def shutdown(self, *_wait: object, **_ways: object) -> None:
+        """Take no more calls, and wait for none, whatever is asked for."""
+        super().shutdown(wait=False)
+
+
+class _Failing(Generic[_T]):
+    """Hands over to a future what is raised."""
+
+    def __init__(self, future: Future[_T]) -> None:
+        self._future = future
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if error is not None:
+            self._future.set_exception(error)
+        return True

@@ -1,0 +1,1 @@
+"""Commands, keys and keymaps; without Textual but for bindings and type-ahead."""

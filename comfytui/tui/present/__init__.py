@@ -1,1 +1,0 @@
-"""Pure functions from what the API says to what a line shows."""

@@ -1,0 +1,132 @@
+"""Choosing the columns of a table, and their order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import on
+from textual.screen import ModalScreen
+
+from comfytui.render.cells import Line, Role, Span
+from comfytui.render.chrome import hints_line
+from comfytui.render.table import KEPT, Choosing, Column, Row
+from comfytui.tui.keys.bindings import bindings, live_keys
+from comfytui.tui.keys.commands import Where
+from comfytui.tui.screen_stack import OwnScreen
+from comfytui.tui.widgets.keyed_table import KeyedTable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.geometry import Size
+
+
+_LINE = Column("line", "the last go first where it is narrow", 1, weight=1)
+
+_USUAL = "*"
+
+_HINTS = {"on/off": ("toggle_column",), "move": ("column_up", "column_down"), "done": ("close_chooser",)}
+
+
+class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
+    """The columns of a table in their order, those that are shown ticked.
+
+    Dismissed with the keys of the columns to show, in order: none where the usual ones are wanted.
+
+    Args:
+        columns: All columns in their usual order; those without a title are not for choosing.
+        chosen: The keys chosen up to now, in order.
+    """
+
+    CSS_PATH = "column_chooser.tcss"
+    AUTO_FOCUS = "#columns"
+
+    def __init__(self, columns: Sequence[Column], chosen: Sequence[str] = ()) -> None:
+        super().__init__()
+        self._table = _Columns(columns, chosen)
+
+    def compose(self) -> ComposeResult:
+        """The table alone, over what is below."""
+        yield self._table
+
+    def on_mount(self) -> None:
+        """Say which keys work, whenever others do."""
+        self.bindings_updated_signal.subscribe(self, lambda _screen: self._table.say_keys(live_keys(self.screen)))
+
+    @on(KeyedTable.Opened)
+    def _clicked(self, event: KeyedTable.Opened) -> None:
+        event.stop()
+        self._table.action_toggle_column()
+
+
+class _Columns(KeyedTable):
+    """A line for the usual choice, and one for each column."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.CHOOSER)]
+
+    def __init__(self, columns: Sequence[Column], chosen: Sequence[str]) -> None:
+        super().__init__((_LINE,), id="columns")
+        self._titles = {column.key: column.title for column in columns if column.title}
+        self._choosing = Choosing.begin(tuple(self._titles), chosen)
+        self._hints: list[tuple[str, str]] = []
+        self.label((Span("Columns", Role.STRONG),))
+
+    def on_mount(self) -> None:
+        """Show the choice as it is."""
+        self._choose(self._choosing)
+
+    def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
+        """As many lines as there are, in a frame."""
+        return self.line_count() + 2
+
+    def say_keys(self, keys: dict[str, list[str]]) -> None:
+        """Say in the foot which keys do what."""
+        told = (("/".join(keys[each][0] for each in ids if keys.get(each)), word) for word, ids in _HINTS.items())
+        self._hints = [hint for hint in told if hint[0]]
+        self.repaint()
+
+    def foot(self) -> Line:
+        """As many of the keys as fit."""
+        return hints_line(self._hints, (), self.body_width - 2)
+
+    def action_toggle_column(self, times: int = 1) -> None:
+        """Show or hide the column under the cursor; on the line of the usual ones, go back to them."""
+        if (key := self._column) is not None:
+            self._choose(self._choosing.toggled(key) if times % 2 else self._choosing)
+        else:
+            self._choose(Choosing.begin(tuple(self._titles), ()))
+
+    def action_column_up(self, times: int = 1) -> None:
+        """Move the column under the cursor up."""
+        self._move(-times)
+
+    def action_column_down(self, times: int = 1) -> None:
+        """Move the column under the cursor down."""
+        self._move(times)
+
+    def action_close_chooser(self) -> None:
+        """Close, with the choice as it is."""
+        self.screen.dismiss(self._choosing.chosen)
+
+    @property
+    def _column(self) -> str | None:
+        return self.cursor_id if self.cursor_id in self._titles else None
+
+    def _move(self, by: int) -> None:
+        if (key := self._column) is not None:
+            self._choose(self._choosing.moved(key, by))
+
+    def _choose(self, choosing: Choosing) -> None:
+        self._choosing = choosing
+        usual = Row(_USUAL, {}, _ticked("the usual ones, as many as fit", on=choosing.usual))
+        self.show((usual, *(self._row_of(key) for key in choosing.order)))
+
+    def _row_of(self, key: str) -> Row:
+        note = "  always" if key == KEPT else ""
+        return Row(key, {}, (*_ticked(self._titles[key], on=key in self._choosing.shown), Span(note, Role.MUTED)))
+
+
+def _ticked(words: str, *, on: bool) -> Line:
+    return (Span(f"[{'x' if on else ' '}] ", Role.ACCENT), Span(words, Role.PLAIN if on else Role.MUTED))

@@ -1,0 +1,63 @@
+"""Characters whose width terminals dispute: emoji, signs that combine, whatever is newer than the terminal."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from functools import lru_cache
+
+from rich.cells import split_graphemes
+
+# Marks and formats take a cell in one terminal and none in another; of what is unassigned, or for private use, nobody
+# knows. Letters and signs of the basic plane are as wide everywhere.
+_DISPUTED_CATEGORIES = frozenset(("Mn", "Me", "Mc", "Cf", "Cn", "Co", "Cs"))
+_FIRST_MARK = 0x300
+_SOFT_HYPHEN = 0xAD
+_BEYOND_BASIC = 0x10000
+_IDEOGRAPHS = range(0x20000, 0x3FFFE)
+_SYMBOLS = range(0x2300, 0x2C00)
+
+
+@lru_cache(maxsize=4096)
+def is_disputed(text: str) -> bool:
+    """Return True if terminals may disagree on how many cells a text takes."""
+    if text.isascii():
+        return False
+    return any(
+        end - start > 1 or _is_disputed_character(text[start], width) for start, end, width in split_graphemes(text)[0]
+    )
+
+
+def settled(cells: Sequence[str], x: int) -> str:
+    """Return a text to be written from a column on, with the cursor set anew behind each disputed character.
+
+    Its cells are blanked first, for the terminal may fill fewer of them.
+
+    Args:
+        cells: The character in each, empty where the one before goes on.
+        x: The column.
+    """
+    text = "".join(cells)
+    if not is_disputed(text):
+        return text
+    written: list[str] = []
+    for start, cell in enumerate(cells):
+        if cell and is_disputed(cell):
+            end = next((place for place in range(start + 1, len(cells)) if cells[place]), len(cells))
+            written.append(f"{' ' * (end - start)}\x1b[{x + start + 1}G{cell}\x1b[{x + end + 1}G")
+        else:
+            written.append(cell)
+    return "".join(written)
+
+
+def _is_disputed_character(character: str, width: int) -> bool:
+    code = ord(character)
+    if code < _FIRST_MARK:
+        return code == _SOFT_HYPHEN
+    if unicodedata.category(character) in _DISPUTED_CATEGORIES:
+        return True
+    if code >= _BEYOND_BASIC:
+        return code not in _IDEOGRAPHS
+    # Symbols became wide when they became emoji, some of them later than Python knows.
+    is_wide = unicodedata.east_asian_width(character) in {"W", "F"}
+    return is_wide != (width > 1) or (is_wide and code in _SYMBOLS)

@@ -1,0 +1,1 @@
+"""Themes: the only place with colors."""

@@ -1,0 +1,192 @@
+"""A widget that draws whole lines and has only those drawn anew that differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+from rich.segment import Segment
+from textual.filter import ANSIToTruecolor
+from textual.geometry import Region
+from textual.strip import Strip
+from textual.widget import Widget
+
+from comfytui.render.cells import EMPTY, Line, Role, Span, pad
+from comfytui.tui.theme.themes import style_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from datetime import datetime
+
+    from rich.style import Style
+    from textual.color import Color
+    from textual.filter import LineFilter
+
+    from comfytui.render.times import Period
+
+
+class QuietView(Widget):
+    """Draws lines of roles; `repaint` compares with what is on screen and refreshes only the lines that differ.
+
+    Of those the wire (comfytui.tui.terminal.screen_diff) writes only the cells that differ.
+
+    A subclass implements `draw` and calls `repaint` whenever what it shows may have changed. The same state drawn
+    twice writes nothing.
+    """
+
+    ALLOW_SELECT: ClassVar[bool] = False
+    DEFAULT_CSS: ClassVar[str] = """
+    QuietView {
+        color: $foreground;
+        background: $background;
+    }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._painted: list[Strip] = []
+        self._painted_for = (0, 0)
+        self._looks: dict[tuple[str, str], Style] = {}
+        self._ground: Color | None = None
+        self._seen: tuple[object, ...] = ()
+        self._period: Period | None = None
+        self._kept: dict[str, tuple[object, list[Strip]]] = {}
+
+    def is_news(self, at: datetime, *seen: object) -> bool:
+        """Whether this differs from what the last call was given, or times in it read otherwise at this moment.
+
+        If not, there is nothing to make or to draw. Who makes something says by `reads_so` for how long it is true.
+        """
+        news = seen != self._seen or not (self._period is None or self._period.covers(at))
+        self._seen = seen
+        return news
+
+    def reads_so(self, period: Period | None) -> None:
+        """What is shown is true for so long, as far as times in it go; for good where there are none."""
+        self._period = period
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        """The widget's lines from the top, each of `width` cells, `height` of them or fewer.
+
+        A line that is the same object as the last time is taken to be unchanged.
+        """
+        raise NotImplementedError
+
+    def repaint(self) -> None:
+        """Draw, and refresh the lines that differ from what was drawn last."""
+        width, height = self.size
+        if not self.is_mounted or not (width and height):
+            # Hidden: what was drawn before is not what is to be seen when it is shown again.
+            self._painted, self._painted_for = [], (0, 0)
+            return
+        before, self._painted = self._painted, self._drawn(width, height)
+        if len(before) != len(self._painted):
+            self.refresh()
+            return
+        regions = [
+            Region(0, y, width, 1)
+            for y, (old, new) in enumerate(zip(before, self._painted, strict=True))
+            if old is not new and old != new
+        ]
+        if regions:
+            self.refresh(*regions)
+
+    def replace_line(self, y: int, line: Strip) -> None:
+        """Have one line drawn so, all others staying as they are; all are drawn anew where none is known."""
+        if y >= len(self._painted):
+            self.repaint()
+        elif self._painted[y] is not line and self._painted[y] != line:
+            self._painted[y] = line
+            self.refresh(Region(0, y, self.size.width, 1))
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """All but the one for the colours of terminals, which no theme of ours has."""
+        return [each for each in super().get_line_filters() if not isinstance(each, ANSIToTruecolor)]
+
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """The lines that Textual asks for, as last drawn.
+
+        Its own way keeps a copy of each and looks up borders, margins and tints, of which there are none.
+        """
+        width, height = self.size
+        if len(self._painted) != height:
+            self._painted = self._drawn(width, height)
+        if self._ground is None:
+            self._ground = self.background_colors[1]
+        lines, background = self._painted[crop.y : crop.bottom], self._ground
+        for each in self.get_line_filters():
+            lines = [line.apply_filter(each, background) for line in lines]
+        lines.extend(self.blank(width) for _ in range(crop.height - len(lines)))
+        return lines if crop.column_span == (0, width) else [line.crop(*crop.column_span) for line in lines]
+
+    def kept(self, part: str, told: object, make: Callable[[], list[Strip]]) -> list[Strip]:
+        """The lines of a part, made anew only where what they tell, or how it looks, is not what it was last time."""
+        made = self._kept.get(part)
+        if made is None or made[0] != told:
+            made = self._kept[part] = (told, make())
+        return made[1]
+
+    def look(self, part: str, below: str = "") -> Style:
+        """The style of a role or a part, on top of another's where one is named, on the widget's own."""
+        look = self._looks.get((part, below))
+        if look is None:
+            base = self.look(below) if below else self.rich_style
+            look = self._looks[part, below] = base + style_of(part, self.app.theme_variables)
+        return look
+
+    def strip(self, pieces: Line, width: int, below: str = "") -> Strip:
+        """A line in exactly `width` cells, as the terminal will show it; `below` is a part under it all."""
+        return Strip([Segment(text, self.look(role, below)) for text, role in pad(pieces, width) if text], width)
+
+    def blank(self, width: int) -> Strip:
+        """A line of nothing."""
+        return Strip([Segment(" " * width, self.look(Role.PLAIN))] if width else [], width)
+
+    def notify_style_update(self) -> None:
+        """Textual says that styles changed: what was drawn is no longer what would be drawn."""
+        super().notify_style_update()
+        self._forget()
+
+    def on_resize(self) -> None:
+        """Draw anew at the new size; nothing but what differs where that was drawn, as the first frame is."""
+        self._seen = ()
+        if self._painted_for != self.size:
+            self._forget()
+            self.refresh()
+
+    def _forget(self) -> None:
+        self._seen = ()
+        self._looks.clear()
+        self._ground = None
+        self._kept.clear()
+        self._painted, self._painted_for = [], (0, 0)
+
+    def _drawn(self, width: int, height: int) -> list[Strip]:
+        self._painted_for = (width, height)
+        lines = [*self.draw(width, height)][:height]
+        lines.extend(self.blank(width) for _ in range(height - len(lines)))
+        return lines
+
+
+class StatusLine(QuietView):
+    """A bar of one line: the header and the footer of every screen."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    StatusLine {
+        height: 1;
+        padding: 0;
+        background: $bar-background;
+    }
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._shown: Line = EMPTY
+
+    def show(self, pieces: Line) -> None:
+        """Show this line."""
+        self._shown = pieces
+        self.repaint()
+
+    def draw(self, width: int, height: int) -> Sequence[Strip]:
+        """The line, a cell away from the edges, where there is a line at all."""
+        return [self.strip((Span(" "), *self._shown), width)] if height else []

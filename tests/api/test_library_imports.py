@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+CODE = """
+import sys
+from comfytui.api.library_imports import spare_libraries_their_extras
+{call}
+import httpx
+from pydantic import create_model
+from pydantic.plugin import _loader
+create_model("Made")
+found = ["sniffio" in sys.modules, "click" in sys.modules, _loader._plugins is None]
+print(*found, httpx.Client.__name__, callable(httpx.main))
+"""
+
+
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [("spare_libraries_their_extras()", "True False True Client True"), ("", "False True False Client True")],
+)
+def test_what_is_of_no_use_is_left_out_and_not_looked_for(call: str, told: str) -> None:
+    program = [sys.executable, "-c", CODE.format(call=call)]
+    assert subprocess.run(program, capture_output=True, text=True, check=True).stdout == f"{told}\n"

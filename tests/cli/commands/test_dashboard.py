@@ -1,0 +1,39 @@
+"""The dashboard's command, around the dashboard."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import TYPE_CHECKING
+
+from comfytui.cli.commands import dashboard
+from comfytui.cli.parser import make_parser
+
+if TYPE_CHECKING:
+    import pytest
+
+
+class Watched:
+    """An app that notes how soon another thread has its turn while it runs."""
+
+    setup = SimpleNamespace(mouse=True)
+    turn = 0.0
+
+    def at_rest(self, _call: Callable[[], None]) -> None:
+        """Nothing is to be done then."""
+
+    def run_to_end(self, *_: object, **__: object) -> int:
+        self.turn = sys.getswitchinterval()
+        return 0
+
+
+def test_what_writes_to_the_terminal_does_not_wait_for_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    app, usual = Watched(), sys.getswitchinterval()
+    monkeypatch.setattr(dashboard, "_is_terminal", lambda: True)
+    monkeypatch.setattr(dashboard, "_dashboard", lambda *_: app)
+    try:
+        assert dashboard.run(make_parser().parse_args(["--demo", "--fresh"])) == 0
+    finally:
+        sys.setswitchinterval(usual)
+    assert app.turn < 0.001

@@ -1,0 +1,183 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from comfytui.cli.deadlines import CoolingDownError, Gate, narrated, renew, within
+from comfytui.cli.progress import Progress
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import Use
+from tests.support.clock import FakeClock
+
+
+def gate_of(clock: FakeClock, *, share: int = 3, no_wait: bool = False) -> Gate:
+    return Gate(lambda waiting: LocalAllowance(waiting, share), clock, Progress(clock), no_wait=no_wait)
+
+
+async def spend(gate: Gate, count: int) -> None:
+    async with within(60.0):
+        for _ in range(count):
+            await gate.take(Use.WISH)
+
+
+async def test_it_passes_on_what_the_allowance_says(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    gate = gate_of(clock)
+    await spend(gate, 3)
+    assert gate.spending.count(clock.monotonic()) == 3
+    assert gate.wait_for(Use.WISH) == pytest.approx(10.05)
+    assert capsys.readouterr().err == ""
+
+
+async def test_waiting_for_the_budget_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    gate = gate_of(clock, no_wait=True)
+    task = asyncio.create_task(spend(gate, 4))
+    await clock.advance(0.0)
+    assert "waiting 11 s for the request budget" in capsys.readouterr().err
+    await clock.advance(10.1)
+    await task
+
+
+async def test_who_has_no_deadline_is_not_told_of_the_budget(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    gate = gate_of(clock)
+    await spend(gate, 3)
+    task = asyncio.create_task(gate.take(Use.WISH))
+    await clock.advance(10.1)
+    await task
+    assert capsys.readouterr().err == ""
+
+
+async def test_a_cool_down_is_waited_for_and_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    gate = gate_of(clock)
+    gate.cool_down(7.5)
+    task = asyncio.create_task(gate.take(Use.WISH))
+    await clock.advance(7.0)
+    assert not task.done()
+    assert capsys.readouterr().err == "comfytui: the API wants to be left alone for 8 s more\n"
+    await clock.advance(0.5)
+    await task
+
+
+async def test_a_cool_down_is_not_waited_for() -> None:
+    gate = gate_of(FakeClock(), no_wait=True)
+    gate.cool_down(7.5)
+    with pytest.raises(CoolingDownError, match="for 8 s more"):
+        await gate.take(Use.WISH)
+
+
+async def test_what_takes_too_long_is_given_up() -> None:
+    with pytest.raises(TimeoutError):
+        async with within(0.01):
+            await asyncio.Future[None]()
+
+
+async def test_what_the_allowance_makes_wait_does_not_count() -> None:
+    clock, loop = FakeClock(), asyncio.get_running_loop()
+    gate = gate_of(clock)
+    gate.cool_down(5.0)
+    deadlines: list[asyncio.Timeout] = []
+
+    async def ask() -> None:
+        async with within(60.0) as deadline:
+            deadlines.append(deadline)
+            await gate.take(Use.WISH)
+            when = deadline.when()
+            assert when is not None
+            assert 59.0 < when - loop.time() <= 60.0
+
+    task = asyncio.create_task(ask())
+    await clock.advance(4.9)
+    assert deadlines[0].when() is None
+    await clock.advance(0.1)
+    await task
+
+
+async def test_no_deadline_comes_nearer_meanwhile_not_even_an_outer_one() -> None:
+    clock = FakeClock()
+    gate = gate_of(clock)
+    gate.cool_down(5.0)
+
+    async def ask() -> None:
+        async with within(60.0) as outer, within(30.0) as inner:
+            deadlines.extend((outer, inner))
+            await gate.take(Use.WISH)
+            assert None not in (outer.when(), inner.when())
+
+    deadlines: list[asyncio.Timeout] = []
+    task = asyncio.create_task(ask())
+    await clock.advance(4.9)
+    assert [deadline.when() for deadline in deadlines] == [None, None]
+    await clock.advance(0.1)
+    await task
+
+
+async def test_of_two_deadlines_each_counts_on_its_own_and_an_answer_renews_both() -> None:
+    loop = asyncio.get_running_loop()
+    async with within(60.0) as outer, within(30.0) as inner:
+        for deadline in (outer, inner):
+            deadline.reschedule(loop.time() + 1.0)
+        renew()
+        left = [when - loop.time() for when in (outer.when(), inner.when()) if when is not None]
+    assert [round(each) for each in left] == [60, 30]
+    async with within(60.0) as outer:
+        with pytest.raises(TimeoutError):
+            async with within(0.01):
+                await asyncio.Future[None]()
+        assert not outer.expired()
+
+
+async def test_what_takes_a_second_is_told_but_not_while_the_gate_makes_it_wait(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clock = FakeClock()
+    progress, gate = Progress(clock), gate_of(clock)
+    gate.cool_down(7.0)
+
+    async def ask() -> None:
+        async with within(60.0), narrated(progress, clock, "waiting for an answer"):
+            await gate.take(Use.WISH)
+            await clock.sleep(1.5)
+
+    task = asyncio.create_task(ask())
+    await clock.advance(6.9)
+    assert "for an answer" not in capsys.readouterr().err
+    await clock.advance(1.2)
+    assert capsys.readouterr().err == "comfytui: waiting for an answer\n"
+    await clock.advance(0.4)
+    await task
+
+
+async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    async with narrated(Progress(clock), clock, "waiting for an answer"):
+        await clock.advance(0.9)
+    await clock.advance(9.0)
+    assert capsys.readouterr().err == ""
+
+
+async def test_permit_renewed_in_a_cool_down_costs_no_time(capsys: pytest.CaptureFixture[str]) -> None:
+    clock = FakeClock()
+    gate = gate_of(clock)
+    async with within(0.1):
+        permit = await gate.take(Use.WISH)
+        gate.cool_down(7.5)
+        confirming = asyncio.create_task(permit.confirm())
+        await asyncio.sleep(0.2)
+        assert not confirming.done()
+        await clock.advance(7.5)
+        await confirming
+        permit.mark_sent()
+    assert gate.spending.count(clock.monotonic()) == 1
+    assert "left alone for 8 s more" in capsys.readouterr().err
+
+
+async def test_permit_in_a_cool_down_is_refused_where_there_is_to_be_no_wait() -> None:
+    gate = gate_of(FakeClock(), no_wait=True)
+    permit = await gate.take(Use.WISH)
+    gate.cool_down(7.5)
+    with pytest.raises(CoolingDownError, match="for 8 s more"):
+        await permit.confirm()

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import asyncio
+
+from comfytui.engine.fetch import MAX_FLIGHTS, Flights
+from comfytui.engine.planner import Ask
+from comfytui.engine.protocol import PageKey
+from comfytui.ratelimit.window import Use
+from tests.support.clock import settle
+
+
+class Tower:
+    """Flights, and how many have landed."""
+
+    def __init__(self) -> None:
+        self.landed = 0
+        self.flights = Flights(self._land)
+        self.may_land = asyncio.Event()
+
+    def launch(self, group: asyncio.TaskGroup, *pages: int) -> None:
+        for page in pages:
+            self.flights.launch(group, Ask(PageKey(page), Use.POLL), self._fly())
+
+    @property
+    def pages(self) -> list[int]:
+        """The pages under way."""
+        return [key.page for key in self.flights.uses if isinstance(key, PageKey)]
+
+    async def _fly(self) -> None:
+        await self.may_land.wait()
+
+    def _land(self) -> None:
+        self.landed += 1
+
+
+async def test_what_is_under_way_is_known_until_it_has_ended() -> None:
+    tower = Tower()
+    async with asyncio.TaskGroup() as group:
+        tower.launch(group, 1, 2)
+        assert tower.flights.uses == {PageKey(1): Use.POLL, PageKey(2): Use.POLL}
+        await settle()
+        assert (tower.pages, tower.landed) == ([1, 2], 0)
+        tower.may_land.set()
+    assert (tower.pages, tower.landed) == ([], 2)
+
+
+async def test_giving_up_ends_those_too_that_have_not_begun() -> None:
+    tower = Tower()
+    async with asyncio.TaskGroup() as group:
+        tower.launch(group, 1)
+        await settle()
+        tower.launch(group, 2)
+        tower.flights.give_up()
+    assert (tower.pages, tower.landed) == ([], 2)
+
+
+async def test_beyond_the_most_the_oldest_that_nobody_wants_is_given_up() -> None:
+    tower = Tower()
+    async with asyncio.TaskGroup() as group:
+        for page in range(1, MAX_FLIGHTS + 3):
+            tower.flights.make_room([PageKey(1), PageKey(3)])
+            tower.launch(group, page)
+            await settle()
+        assert tower.pages == [1, 3, *range(5, MAX_FLIGHTS + 3)]
+        tower.may_land.set()
+
+
+async def test_what_is_wanted_is_never_given_up() -> None:
+    tower = Tower()
+    async with asyncio.TaskGroup() as group:
+        tower.launch(group, *range(MAX_FLIGHTS + 2))
+        tower.flights.make_room([PageKey(page) for page in range(MAX_FLIGHTS + 2)])
+        await settle()
+        assert len(tower.pages) == MAX_FLIGHTS + 2
+        tower.may_land.set()
+
+
+async def test_an_eager_one_that_is_answered_at_once_is_not_under_way_for_ever() -> None:
+    tower = Tower()
+    tower.may_land.set()
+    loop = asyncio.get_running_loop()
+    factory = getattr(asyncio, "eager_task_factory", None)
+    loop.set_task_factory(factory)
+    async with asyncio.TaskGroup() as group:
+        tower.launch(group, 1)
+    await settle()
+    assert (tower.pages, tower.landed) == ([], 1)

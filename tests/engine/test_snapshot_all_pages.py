@@ -1,0 +1,138 @@
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.api.statuses import RunnerStatus
+from comfytui.engine.feed import Feed, Problem, ProblemKind
+from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, Attention, PageKey
+from comfytui.engine.snapshot import (
+    WHOLE_PAGES,
+    front,
+    is_of_list,
+    last_page,
+    outdated,
+    page_keys,
+    sure_on,
+    whole_keys,
+    worst,
+)
+from tests.support.builders import make_page, make_runner
+from tests.support.clock import START
+
+if TYPE_CHECKING:
+    from comfytui.api.models import RunnerPage
+
+ACTIVE = RunnerStatus.ACTIVE
+SOME = make_page(make_runner())
+DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, 5.0)
+
+
+def whole(status: RunnerStatus | None = None) -> Attention:
+    return Attention(page=PageKey(3, 25, status), whole=True)
+
+
+def hundred(page: int, status: RunnerStatus | None = None) -> PageKey:
+    return PageKey(page, 100, status)
+
+
+def test_a_list_is_its_page_or_all_pages_of_its_status() -> None:
+    assert page_keys(Attention(page=PageKey(3)), 120, {}) == [PageKey(3)]
+    assert page_keys(whole(ACTIVE), 120, {}) == [hundred(1, ACTIVE), hundred(2, ACTIVE)]
+
+
+@pytest.mark.parametrize(
+    ("total", "pages"),
+    [(0, 1), (1, 1), (100, 1), (101, 2), (9_999, 100), (MAX_WHOLE_RUNNERS, 100), (MAX_WHOLE_RUNNERS + 1, 100)],
+)
+def test_how_many_pages_there_are(total: int, pages: int) -> None:
+    keys = whole_keys(None, total, {})
+    assert keys == [hundred(page) for page in range(1, pages + 1)]
+    assert last_page(keys, total, {}) == pages
+
+
+@pytest.mark.parametrize(
+    ("answers", "wanted", "last"),
+    [
+        ([], 1, None),
+        ([SOME], 2, None),
+        ([SOME, SOME], 3, None),
+        ([SOME, make_page()], 2, 2),
+        ([make_page(unreadable=3)], 2, None),
+        ([SOME, make_page(), SOME], 2, 2),
+        ([SOME] * WHOLE_PAGES, WHOLE_PAGES, WHOLE_PAGES),
+    ],
+)
+def test_where_no_total_is_told_the_first_empty_page_is_the_last(
+    answers: list[RunnerPage], wanted: int, last: int | None
+) -> None:
+    pages = {hundred(number): Feed(page, START, 1.0) for number, page in enumerate(answers, 1)}
+    keys = whole_keys(None, None, pages)
+    assert len(keys) == wanted
+    assert last_page(keys, None, pages) == last
+
+
+def test_the_front_stands_for_the_list() -> None:
+    assert front(Attention(page=PageKey(3))) == PageKey(3)
+    assert front(whole(ACTIVE)) == hundred(1, ACTIVE)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_of_whole"),
+    [
+        (hundred(1, ACTIVE), True),
+        (hundred(100, ACTIVE), True),
+        (hundred(101, ACTIVE), False),
+        (hundred(1), False),
+        (PageKey(3, 25, ACTIVE), False),
+    ],
+)
+def test_what_a_list_may_be_made_of(key: PageKey, is_of_whole: bool) -> None:
+    assert is_of_list(whole(ACTIVE), key) is is_of_whole
+    assert is_of_list(whole(ACTIVE)._replace(whole=False), key) is (key == PageKey(3, 25, ACTIVE))
+
+
+def test_the_worst_is_what_failed_for_longest_else_what_was_answered_longest_ago() -> None:
+    never: Feed[RunnerPage] = Feed()
+    old, new = Feed(SOME, START, 1.0), Feed(SOME, START, 2.0)
+    failed = Feed(SOME, START, 3.0, DOWN._replace(since=START.replace(hour=20)))
+    failed_for_longer: Feed[RunnerPage] = Feed(problem=DOWN)
+    assert worst([]) == worst([never, never]) == never
+    assert worst([never, new, old]) is old
+    assert worst([old, failed, never]) is failed
+    assert worst([old, failed, failed_for_longer, failed]) is failed_for_longer
+
+
+@pytest.mark.parametrize(
+    ("answers", "expected"),
+    [
+        ([], []),
+        ([(1.0, 5)], []),
+        ([(1.0, 5), (2.0, 5), (3.0, 5)], []),
+        ([(1.0, 5), (2.0, 4)], [0]),
+        ([(1.0, 5), (1.0, 4), (1.0, 4)], [0]),
+        ([(3.0, 4), (2.0, 4), (1.0, 5)], [2]),
+        ([(1.0, 5), (2.0, 4), (3.0, 5)], [0, 1]),
+        ([(1.0, None), (2.0, 5), (3.0, None)], []),
+        ([(1.0, None), (2.0, 5), (3.0, 4)], [0, 1]),
+    ],
+)
+def test_pages_from_before_the_total_last_changed_are_outdated(
+    answers: list[tuple[float, int | None]], expected: list[int]
+) -> None:
+    one = make_page(make_runner())
+    pages = {index: (on, one.model_copy(update={"total": total})) for index, (on, total) in enumerate(answers)}
+    assert outdated(pages) == expected
+
+
+def test_empty_page_beyond_the_last_tells_of_no_change() -> None:
+    assert outdated({1: (1.0, make_page(make_runner(), total=1)), 2: (2.0, make_page(total=0))}) == []
+    assert outdated({1: (1.0, make_page(make_runner(), total=2)), 2: (2.0, make_page(total=1))}) == [1]
+
+
+def test_what_is_missing_is_sure_once_all_pages_were_asked_since() -> None:
+    assert sure_on([5.0], 1.0) == math.inf
+    assert sure_on([5.0, 9.0], 1.0) == 3.0
+    assert sure_on([5.0, -math.inf], 1.0) == -math.inf

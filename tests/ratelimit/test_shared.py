@@ -1,0 +1,501 @@
+from __future__ import annotations
+
+import asyncio
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterator, Sequence
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+
+import pytest
+
+from comfytui.api.request_log import Note, RequestLog
+from comfytui.clock import Clock, SystemClock
+from comfytui.ratelimit.shared import SharedAllowance
+from comfytui.ratelimit.store import Change, Claim, Ledger, Trouble, Wanted
+from comfytui.ratelimit.window import ALONE, COOL_DOWN, LIMIT, Permit, Use
+from tests.ratelimit.test_store import in_the_middle
+from tests.support.clock import FakeClock, settle
+
+API = "https://api.example.com"
+SHORT = 1.0
+
+SPEND = """
+import asyncio, sys, time
+from pathlib import Path
+from comfytui.ratelimit.window import Use
+from comfytui.api.request_log import RequestLog
+from comfytui.ratelimit.shared import SharedAllowance
+from comfytui.clock import SystemClock
+
+async def main(path, window, seconds):
+    clock = SystemClock()
+    log = RequestLog(clock)
+    allowance = SharedAllowance(clock, [Path(path)], "https://api.example.com", note=log.note, window=float(window))
+    end = clock.monotonic() + float(seconds)
+    while clock.monotonic() < end:
+        await allowance.take(Use.POLL)
+        print(clock.monotonic(), flush=True)
+    for note in log.entries:
+        print(note, file=sys.stderr)
+
+asyncio.run(main(*sys.argv[1:]))
+"""
+
+
+def most_in_a_window(sent: Sequence[float], window: float) -> int:
+    return max(sum(0 <= at - first <= window for at in sent) for first in sent)
+
+
+@contextmanager
+def spenders(path: Path, count: int, seconds: float) -> Iterator[list[subprocess.Popen[str]]]:
+    """Processes that send as fast as they may, for so long, and print when."""
+    command = [sys.executable, "-c", SPEND, str(path), str(SHORT), str(seconds)]
+    started = [
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(count)
+    ]
+    try:
+        yield started
+    finally:
+        for process in started:
+            process.kill()
+            process.communicate()
+
+
+def times_of(process: subprocess.Popen[str]) -> list[float]:
+    out, err = process.communicate(timeout=30)
+    assert err == ""
+    return [float(line) for line in out.split()]
+
+
+@pytest.fixture(autouse=True)
+def certain(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No doubt about a file that was only made: most tests begin with one."""
+    monkeypatch.setattr("comfytui.ratelimit.store._YOUNG", 0.0)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "run" / "allowance.sqlite"
+
+
+@pytest.fixture
+def clock() -> FakeClock:
+    return FakeClock()
+
+
+@pytest.fixture
+def log(clock: FakeClock) -> RequestLog:
+    return RequestLog(clock)
+
+
+@asynccontextmanager
+async def shared(
+    clock: Clock, path: Path, log: RequestLog, count: int = 1, window: float = 10.0
+) -> AsyncIterator[list[SharedAllowance]]:
+    allowances = [SharedAllowance(clock, [path], API, note=log.note, window=window) for _ in range(count)]
+    try:
+        yield allowances
+    finally:
+        for allowance in allowances:
+            allowance.close()
+
+
+async def spend(allowance: SharedAllowance, count: int, use: Use = Use.WISH) -> None:
+    for _ in range(count):
+        await allowance.take(use)
+
+
+def notes(log: RequestLog) -> list[str]:
+    return [entry.text for entry in log.entries if isinstance(entry, Note)]
+
+
+def block(path: Path) -> None:
+    """Leave no way to the file."""
+    if path.parent.exists():
+        shutil.rmtree(path.parent)
+    path.parent.write_text("no directory")
+
+
+def unblock(path: Path) -> None:
+    path.parent.unlink()
+
+
+def sends_in(path: Path) -> int:
+    with closing(sqlite3.connect(path)) as database:
+        (count,) = database.execute("SELECT count(*) FROM sends").fetchone()
+        return int(count)
+
+
+class TestTogether:
+    async def test_no_window_holds_more_than_the_share(self, path: Path, log: RequestLog) -> None:
+        clock, sent = SystemClock(), list[float]()
+
+        async def customer(allowance: SharedAllowance, use: Use) -> None:
+            for _ in range(15):
+                await allowance.take(use)
+                sent.append(clock.monotonic())
+
+        async with shared(clock, path, log, 3, SHORT) as allowances:
+            await asyncio.gather(*(customer(each, use) for each, use in zip(allowances, Use, strict=True)))
+        assert len(sent) == 45
+        assert most_in_a_window(sent, SHORT) <= 20
+        assert notes(log) == []
+
+    async def test_what_all_sent_is_known_to_whoever_asked_last(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        async with shared(clock, path, log, 2) as (first, second):
+            await spend(first, 3)
+            await spend(second, 2, Use.POLL)
+            now = clock.monotonic()
+            assert (first.spending.count(now), second.spending.count(now)) == (3, 5)
+            assert (second.spending.share, second.spending.cooling_until) == (20, None)
+            await spend(first, 1)
+            assert first.spending.count(now) == 6
+
+    async def test_waiting_is_foretold(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+        async with shared(clock, path, log, 2) as (first, second):
+            assert [first.wait_for(use) for use in Use] == [0.0] * 3
+            await spend(first, 17)
+            await spend(second, 1)
+            assert [second.wait_for(use) for use in Use] == [0.0, pytest.approx(10.3), pytest.approx(10.3)]
+
+    async def test_a_wish_passes_a_poll_that_waits(self, path: Path, log: RequestLog) -> None:
+        async with shared(SystemClock(), path, log, window=60.0) as (allowance,):
+            await spend(allowance, 18, Use.POLL)
+            poll = asyncio.create_task(allowance.take(Use.POLL))
+            await settle()
+            await asyncio.wait_for(allowance.take(Use.WISH), 5)
+            assert not poll.done()
+            poll.cancel()
+
+    async def test_a_cool_down_holds_for_all(self, path: Path, log: RequestLog) -> None:
+        clock = SystemClock()
+        async with shared(clock, path, log, 2, SHORT) as (first, second):
+            start = clock.monotonic()
+            first.cool_down(0.4)
+            assert 0.3 < first.wait_for(Use.WISH) <= 0.4
+            first.close()
+            await second.take(Use.WISH)
+            assert clock.monotonic() - start >= 0.4
+
+    async def test_it_is_told_what_a_cool_down_leaves(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+        async with shared(clock, path, log) as (allowance,):
+            allowance.cool_down(30)
+            allowance.cool_down(COOL_DOWN)
+            assert allowance.spending.cooling(clock.monotonic()) == 30
+            allowance.cool_down(1e9)
+            assert allowance.spending.cooling(clock.monotonic()) == 120
+            await clock.advance(120)
+            assert allowance.spending.cooling_until is None
+
+
+class TestCancelling:
+    async def test_who_leaves_holds_nobody_up(self, path: Path, log: RequestLog) -> None:
+        async with shared(SystemClock(), path, log, window=SHORT) as (allowance,):
+            await spend(allowance, 20)
+            first = asyncio.create_task(allowance.take(Use.WISH))
+            second = asyncio.create_task(allowance.take(Use.WISH))
+            await asyncio.sleep(0.05)
+            first.cancel()
+            await asyncio.wait_for(second, 5)
+
+    async def test_what_is_granted_to_who_has_left_is_given_back(self, path: Path, log: RequestLog) -> None:
+        async with shared(SystemClock(), path, log) as (allowance,):
+            await spend(allowance, 1)
+            with closing(sqlite3.connect(path, isolation_level=None)) as other:
+                other.execute("BEGIN IMMEDIATE")
+                leaver = asyncio.create_task(allowance.take(Use.WISH))
+                await asyncio.sleep(0.05)
+                leaver.cancel()
+                await asyncio.gather(leaver, return_exceptions=True)
+                other.execute("COMMIT")
+            await spend(allowance, 1)
+        assert leaver.cancelled()
+        assert sends_in(path) == 2
+
+    async def test_those_who_wait_behind_are_asked_for_as_well(self, path: Path, log: RequestLog) -> None:
+        async with shared(SystemClock(), path, log) as (allowance,):
+            uses = [Use.ROTATION, Use.POLL, Use.ROTATION, Use.POLL, Use.WISH]
+            takers = [asyncio.create_task(allowance.take(use)) for use in uses]
+            await takers[-1]
+            # The first asked for all others: nobody is asked any more.
+            await settle()
+            assert all(taker.done() for taker in takers)
+            kinds = sorted(send.use for send in allowance._standing.sends)
+        assert sends_in(path) == 5
+        assert kinds == sorted(uses)
+
+    @pytest.mark.parametrize(
+        ("first", "claims"),
+        [(Use.POLL, [(Use.POLL, Use.ROTATION)]), (Use.WISH, [(Use.WISH,), (Use.ROTATION,)])],
+        ids=["a poll", "a wish"],
+    )
+    async def test_all_but_a_wish_wait_for_what_comes_with_them(
+        self, path: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch, first: Use, claims: list[tuple[Use, ...]]
+    ) -> None:
+        claimed: list[tuple[Use, ...]] = []
+        claim = Ledger.claim
+
+        def note(ledger: Ledger, wanted: Sequence[Wanted], changes: Sequence[Change], until: float) -> Claim | Trouble:
+            claimed.append(tuple(each.use for each in wanted))
+            return claim(ledger, wanted, changes, until)
+
+        monkeypatch.setattr(Ledger, "claim", note)
+        async with shared(SystemClock(), path, log) as (allowance,):
+            asked = asyncio.create_task(allowance.take(first))
+            await asyncio.sleep(0)
+            await asyncio.gather(asked, asyncio.create_task(allowance.take(Use.ROTATION)))
+        assert claimed == claims
+
+    @pytest.mark.parametrize("steps", range(0, 40, 4))
+    async def test_whoever_leaves_while_they_are_asked_for_costs_nothing(
+        self, path: Path, log: RequestLog, steps: int
+    ) -> None:
+        async with shared(SystemClock(), path, log) as (allowance,):
+            await spend(allowance, 1)
+            takers = [asyncio.create_task(allowance.take(Use.POLL)) for _ in range(12)]
+            await takers[0]
+            await settle(steps)
+            for leaver in takers[2::3]:
+                leaver.cancel()
+            await asyncio.gather(*takers, return_exceptions=True)
+        assert sends_in(path) == 1 + sum(not taker.cancelled() for taker in takers)
+
+
+class TestAlone:
+    async def test_unusable_file_lets_little_be_spent_and_is_said_once(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        block(path)
+        async with shared(clock, path, log) as (allowance,):
+            await spend(allowance, ALONE)
+            assert allowance.wait_for(Use.WISH) == pytest.approx(10.05)
+            assert allowance.spending.share == ALONE
+            assert allowance.spending.count(clock.monotonic()) == ALONE
+            await clock.advance(10.1)
+            await spend(allowance, ALONE)
+        (note,) = notes(log)
+        assert note == (
+            f"the request budget cannot be shared with other terminals by way of {path}: "
+            "it is no directory of this user alone; this one spends at most 6 of 40 requests in 10 s by itself"
+        )
+
+    def test_six_alone_stay_below_the_limit(self) -> None:
+        assert 6 * ALONE < LIMIT
+
+    async def test_what_was_known_before_still_counts(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+        async with shared(clock, path, log, 2) as (allowance, other):
+            await spend(other, 15)
+            await spend(allowance, 4)
+            block(path)
+            await spend(allowance, 1)
+            # Twenty are known of, five of them this one's.
+            assert allowance.wait_for(Use.WISH) == pytest.approx(10.3)
+            assert allowance.spending.count(clock.monotonic()) == 5
+
+    async def test_unusable_file_is_tried_again_and_the_others_hear_what_was_sent(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        block(path)
+        async with shared(clock, path, log, 2) as (allowance, other):
+            await spend(allowance, 3)
+            unblock(path)
+            await clock.advance(9.9)
+            await spend(allowance, 2)
+            assert not await asyncio.to_thread(path.exists)
+            await clock.advance(0.2)
+            while "again" not in notes(log)[-1]:
+                await clock.advance(10)
+                await spend(allowance, 1)
+                await asyncio.sleep(0.01)
+            assert allowance.spending.share == 20
+            sent = allowance.spending.count(clock.monotonic())
+            await spend(other, 1)
+            assert other.spending.count(clock.monotonic()) == sent + 1
+        assert notes(log)[1:] == ["the request budget is shared with other terminals again"]
+
+    async def test_cool_down_while_alone_is_told_to_the_others_later(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        block(path)
+        async with shared(clock, path, log, 2) as (allowance, other):
+            await spend(allowance, 1)
+            unblock(path)
+            allowance.cool_down(100)
+            assert allowance.wait_for(Use.WISH) == 100
+            asking = asyncio.create_task(allowance.take(Use.WISH))
+            while "again" not in notes(log)[-1]:
+                await clock.advance(1)
+                await asyncio.sleep(0.01)
+            await asyncio.wait_for(until_cooling(other, clock), 5)
+            asking.cancel()
+            assert 0 < other.spending.cooling(clock.monotonic()) <= 90
+
+    async def test_locked_file_blocks_nothing_and_is_replaced(self, path: Path, log: RequestLog) -> None:
+        async with shared(SystemClock(), path, log) as (allowance,):
+            await spend(allowance, 1)
+            with in_the_middle(path) as process:
+                process.send_signal(signal.SIGSTOP)
+                turns = await turns_until(allowance.take(Use.WISH))
+                assert turns > 10
+                assert await turns_until(allowance.take(Use.WISH)) <= turns
+                process.kill()
+            assert allowance.spending.share == 20
+        assert notes(log) == []
+
+    async def test_disk_that_hangs_is_not_waited_for(
+        self, path: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("comfytui.ratelimit.shared._PATIENCE", 0.1)
+        over = threading.Event()
+        async with shared(SystemClock(), path, log) as (allowance,):
+            allowance._worker.submit(lambda: over.wait(20))
+            await asyncio.wait_for(spend(allowance, ALONE), 5)
+            assert allowance.spending.count(SystemClock().monotonic()) == ALONE
+            over.set()
+        assert "it does not answer" in notes(log)[0]
+        assert len(notes(log)) == 1
+
+
+class TestPermits:
+    async def test_permit_used_at_once_is_one_transaction(
+        self, clock: FakeClock, path: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        claims: list[int] = []
+        claim = Ledger.claim
+
+        def note(ledger: Ledger, wanted: Sequence[Wanted], changes: Sequence[Change], until: float) -> Claim | Trouble:
+            claims.append(len(wanted))
+            return claim(ledger, wanted, changes, until)
+
+        monkeypatch.setattr(Ledger, "claim", note)
+        async with shared(clock, path, log) as (allowance,):
+            takers = [asyncio.create_task(allowance.take(Use.POLL)) for _ in range(9)]
+            for permit in await asyncio.gather(*takers):
+                await permit.confirm()
+                permit.mark_sent()
+        assert claims == [9]
+
+    async def test_permit_sent_late_counts_from_then(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+        async with shared(clock, path, log, 2) as (allowance, other):
+            permits = [await allowance.take(Use.WISH) for _ in range(20)]
+            await clock.advance(0.2)
+            for permit in permits:
+                await permit.confirm()
+            await clock.advance(3)
+            for permit in permits:
+                permit.mark_sent()
+            assert allowance.wait_for(Use.WISH) == pytest.approx(10.05)
+            await settled(allowance)
+            waiting = asyncio.create_task(other.take(Use.WISH))
+            await asyncio.wait([waiting], timeout=0.3)
+            assert other.wait_for(Use.WISH) == pytest.approx(10.3)
+            waiting.cancel()
+
+    async def test_permit_that_aged_is_asked_for_anew(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+        async with shared(clock, path, log) as (allowance,):
+            permit = await allowance.take(Use.WISH)
+            await spend(allowance, 19)
+            await clock.advance(5)
+            await permit.confirm()
+            assert allowance.spending.count(clock.monotonic()) == 20
+            await clock.advance(5.1)
+            assert allowance.spending.count(clock.monotonic()) == 1
+
+    async def test_permit_that_aged_goes_before_those_who_wait(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        async with shared(clock, path, log) as (allowance,):
+            permits = [await allowance.take(Use.POLL) for _ in range(18)]
+            waiting = [asyncio.create_task(allowance.take(use)) for use in (*[Use.POLL] * 10, *[Use.ROTATION] * 10)]
+            await asyncio.sleep(0.05)
+            await clock.advance(1.5)
+            await asyncio.wait_for(asyncio.gather(*(permit.confirm() for permit in permits)), 5)
+            assert not any(each.done() for each in waiting)
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
+
+    async def test_permit_older_than_the_window_waits_for_room(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        async with shared(clock, path, log) as (allowance,):
+            permit = await allowance.take(Use.WISH)
+            await clock.advance(11)
+            await spend(allowance, 20)
+            confirming = asyncio.create_task(permit.confirm())
+            await asyncio.sleep(0.1)
+            assert not confirming.done()
+            for _ in range(200):
+                await clock.advance(0.1)
+                await asyncio.sleep(0.001)
+            await asyncio.wait_for(confirming, 5)
+
+    async def test_permit_waits_for_a_cool_down(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+        async with shared(clock, path, log) as (allowance,):
+            permit = await allowance.take(Use.WISH)
+            allowance.cool_down(10)
+            confirming = asyncio.create_task(permit.confirm())
+            await asyncio.sleep(0.1)
+            assert not confirming.done()
+            confirming.cancel()
+            await asyncio.gather(confirming, return_exceptions=True)
+            permit.release()
+        assert sends_in(path) == 0
+
+    async def test_permit_that_is_not_used_is_free_for_others(
+        self, clock: FakeClock, path: Path, log: RequestLog
+    ) -> None:
+        async with shared(clock, path, log, 2) as (allowance, other):
+            permits = [await allowance.take(Use.WISH) for _ in range(20)]
+            permits[3].release()
+            permits[3].release()
+            await settled(allowance)
+            await asyncio.wait_for(other.take(Use.WISH), 5)
+
+
+async def settled(allowance: SharedAllowance) -> None:
+    """Return once the ledger knows what is new."""
+    await asyncio.wrap_future(allowance._worker.submit(lambda: None))
+
+
+class TestProcesses:
+    def test_they_share_fairly_and_within_the_limit(self, path: Path) -> None:
+        with spenders(path, 4, seconds=3.2) as started:
+            sent = [times_of(process) for process in started]
+        assert most_in_a_window([at for each in sent for at in each], SHORT) <= 20
+        assert min(len(each) for each in sent) >= 3
+
+    def test_one_that_is_killed_blocks_nobody(self, path: Path) -> None:
+        with spenders(path, 3, seconds=2.5) as started:
+            victim, *others = started
+            assert victim.stdout is not None
+            victim.stdout.readline()
+            victim.kill()
+            died = time.monotonic()
+            sent = [times_of(process) for process in others]
+        assert all(max(each) > died + SHORT for each in sent)
+
+
+async def until_cooling(allowance: SharedAllowance, clock: FakeClock) -> None:
+    """Ask until the answer is that nothing may be sent yet."""
+    asking = asyncio.create_task(allowance.take(Use.WISH))
+    while allowance.spending.cooling(clock.monotonic()) == 0:
+        await settle()
+    asking.cancel()
+
+
+async def turns_until(task: Awaitable[Permit]) -> int:
+    """How many times others had their turn, a hundredth of a second apart, until this was done."""
+    future, turns = asyncio.ensure_future(task), 0
+    while not future.done():
+        await asyncio.wait([future], timeout=0.01)
+        turns += 1
+    return turns

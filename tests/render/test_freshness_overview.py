@@ -1,0 +1,31 @@
+"""What is found out of a snapshot once."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from comfytui.engine.feed import Feed
+from comfytui.engine.protocol import Attention, PageKey
+from comfytui.engine.snapshot import Snapshot
+from comfytui.render.freshness import overview_of
+from tests.support.builders import make_page, make_runner
+
+if TYPE_CHECKING:
+    from comfytui.api.models import RunnerPage
+
+PAGES = {
+    PageKey(): Feed(make_page(make_runner("a"), total=230), fetched_on=5.0),
+    PageKey(1, 100): Feed(make_page(make_runner("a"), total=250), fetched_on=9.0),
+    PageKey(2, 100): Feed(make_page(make_runner("b"), total=250), fetched_on=7.0),
+}
+
+
+@pytest.mark.parametrize("attention", [Attention(), Attention(whole=True, runner_id="a"), Attention(focused=False)])
+@pytest.mark.parametrize("pages", [{}, PAGES])
+def test_it_is_what_the_snapshot_says(attention: Attention, pages: dict[PageKey, Feed[RunnerPage]]) -> None:
+    snapshot = Snapshot(attention=attention, pages=pages)
+    seen = overview_of(snapshot)
+    assert (seen.total, seen.page) == (snapshot.total, snapshot.page)
+    assert (seen.pace, seen.list_pace) == (snapshot.pace, snapshot.list_pace)

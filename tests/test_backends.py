@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+
+from comfytui.api.errors import InvalidArgument, Unauthorized
+from comfytui.api.request_log import RequestLog
+from comfytui.backends import Connect, Entrance, demo_source, made_token, simulated_fleet
+from comfytui.config.credentials import TOKEN_VARIABLE, FoundToken, find_token, save_token
+from comfytui.config.settings import Server, Settings, TokenSources
+from comfytui.login import Verdict
+from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.window import Use
+from tests.support.clock import FakeClock
+from tests.support.scripted import Answer, Exchange, ScriptedServer, error_reply, json_reply
+
+
+def demo(runners: int, seed: int) -> Connect:
+    clock = FakeClock()
+    return demo_source(runners, seed, clock, LocalAllowance(clock), RequestLog(clock))
+
+
+def entrance(settings: Settings) -> Entrance:
+    clock = FakeClock()
+    return Entrance(settings, clock, LocalAllowance(clock), RequestLog(clock))
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The directory of the configuration, which is empty, beside an environment without a token."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.delenv(TOKEN_VARIABLE, raising=False)
+    return tmp_path / "comfytui"
+
+
+async def token_sent(settings: Settings) -> str:
+    """The token that the API is asked with."""
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", json_reply({"runners": [], "total": 0}))
+        client = await entrance(Settings(settings.source, url=server.url, tokens=settings.tokens)).connect()
+        try:
+            assert (await client.list_runners()).total == 0
+        finally:
+            await client.aclose()
+        return server.requests[0].headers["authorization"].removeprefix("Bearer ")
+
+
+async def test_the_demo_answers_in_this_process() -> None:
+    client = await demo(runners=3, seed=0)()
+    try:
+        page = await client.list_runners(page=1, per_page=2)
+        assert [runner.name for runner in page.runners] == ["Production GPU Runner", "Development Runner"]
+        assert page.total == 3
+        runner = page.runners[0]
+        assert (await client.get_runner(runner.id)).id == runner.id
+        assert len(await client.get_history(runner.id)) == 10
+    finally:
+        await client.aclose()
+
+
+async def test_the_demo_is_the_fleet_of_its_seed_and_clock() -> None:
+    client = await demo(runners=30, seed=7)()
+    try:
+        shown = await client.list_runners(page=1, per_page=100)
+    finally:
+        await client.aclose()
+    wanted, other = [await simulated_fleet(30, seed, FakeClock()).list_runners(1, 100, None) for seed in (7, 8)]
+    assert [each.id for each in shown.runners] == [each.id for each in wanted.runners]
+    assert [each.id for each in shown.runners] != [each.id for each in other.runners]
+
+
+async def test_the_api_is_asked_with_the_token_of_the_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, " cfc_later\n")
+    assert await token_sent(Settings("somewhere")) == "cfc_later"
+
+
+async def test_a_profile_is_asked_with_its_own_token_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "cfc_environ")
+    monkeypatch.setenv("PROD_TOKEN", "cfc_prod")
+    prod = Settings("prod", tokens=TokenSources(environment=False, variable="PROD_TOKEN", saved=("token-prod",)))
+    assert await token_sent(prod) == "cfc_prod"
+    monkeypatch.delenv("PROD_TOKEN")
+    save_token(SecretStr("cfc_usual"), TokenSources())
+    with pytest.raises(Unauthorized, match="no token yet"):
+        await entrance(prod).connect()
+    save_token(SecretStr("cfc_kept"), prod.tokens)
+    assert await token_sent(prod) == "cfc_kept"
+    failing = Settings("prod", tokens=TokenSources(environment=False, command=("/nowhere/program",)))
+    with pytest.raises(InvalidArgument, match=r"^token_command cannot be run: no such file or directory\.$"):
+        await entrance(failing).connect()
+
+
+async def test_a_token_that_is_typed_is_kept_for_its_profile(home: Path) -> None:
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", json_reply({"runners": [], "total": 0}))
+        settings = Settings("host", url=server.url, tokens=TokenSources(saved=("token-prod",)))
+        door = entrance(settings)
+        assert (door.source, door.place) == ("host", str(home / "token-prod"))
+        verdict = await door.enter(SecretStr("cfc_typed"), save=True)
+    assert verdict == Verdict(taken=True, words=f"The token is kept in {home / 'token-prod'}.")
+    assert find_token({}, TokenSources()) is None
+    assert find_token({}, TokenSources(saved=("token-prod",))) == FoundToken(
+        SecretStr("cfc_typed"), str(home / "token-prod")
+    )
+
+
+def takes(*tokens: str) -> Answer:
+    """An API that takes these tokens alone."""
+
+    async def answer(exchange: Exchange) -> None:
+        token = exchange.request.headers["authorization"].removeprefix("Bearer ")
+        is_taken = token in tokens
+        reply = json_reply({"runners": [], "total": 0}) if is_taken else error_reply(401, "Invalid token")
+        await reply(exchange)
+
+    return answer
+
+
+@pytest.mark.parametrize("kind", ["file", "command", "saved"])
+async def test_token_that_its_source_renews_is_used_without_asking_the_user(kind: str, tmp_path: Path) -> None:
+    file = tmp_path / ("comfytui/token" if kind == "saved" else "token")
+    file.parent.mkdir(exist_ok=True)
+    file.write_text("cfc_old\n")
+    sources = {
+        "file": TokenSources(file=file),
+        "command": TokenSources(command=("cat", str(file))),
+        "saved": TokenSources(),
+    }[kind]
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", takes("cfc_old"))
+        door = entrance(Settings("host", url=server.url, tokens=sources))
+        client = await door.connect()
+        async with contextlib.aclosing(client):
+            assert (await client.list_runners()).total == 0
+            server.on("/v1/runner", takes("cfc_new"))
+            file.write_text("cfc_new\n")
+            assert (await client.list_runners()).total == 0
+        client = await door.connect()
+        async with contextlib.aclosing(client):
+            assert (await client.list_runners()).total == 0
+    sent = [request.headers["authorization"] for request in server.requests]
+    assert sent == [f"Bearer cfc_{name}" for name in ("old", "old", "new", "new")]
+
+
+async def test_source_that_fails_when_it_is_asked_again_leaves_the_refusal(tmp_path: Path) -> None:
+    file = tmp_path / "token"
+    file.write_text("cfc_old")
+    async with ScriptedServer() as server:
+        server.on("/v1/runner", takes())
+        door = entrance(Settings("host", url=server.url, tokens=TokenSources(file=file)))
+        client = await door.connect()
+        async with contextlib.aclosing(client):
+            file.write_text("no token at all")
+            with pytest.raises(Unauthorized, match="Invalid token"):
+                await client.list_runners()
+
+
+async def test_token_of_the_environment_is_never_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(TOKEN_VARIABLE, "cfc_environ")
+    door = entrance(Settings("host", url="http://127.0.0.1:1"))
+    assert not door.is_renewable
+    assert not await door.renew()
+
+
+async def test_token_that_appears_while_there_is_none_is_found() -> None:
+    clock = FakeClock()
+    requests = RequestLog(clock)
+    door = Entrance(Settings("host", url="http://127.0.0.1:1"), clock, LocalAllowance(clock), requests)
+    assert not await door.renew()
+    assert not [*requests.entries]
+    save_token(SecretStr("cfc_saved"), TokenSources())
+    looking = asyncio.ensure_future(door.renew())
+    await clock.advance(10)
+    assert await looking
+
+
+async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machine() -> None:
+    door = entrance(Settings("host", url="http://127.0.0.1:1"))
+    for enter in (door.enter_demo, door.enter_comfyui):
+        door.allowance.exchange(None)
+        door.allowance.cool_down(60)
+        enter()
+        assert door.allowance.wait_for(Use.WISH) == 0.0
+        door.allowance.exchange(None)
+        assert door.allowance.wait_for(Use.WISH) == 60.0
+
+
+async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_configuration() -> None:
+    named = Server("http://127.0.0.1:8188", "mybox", {"X-Key": SecretStr("sesame")})
+    door = entrance(Settings("host", url="http://127.0.0.1:1", named=(named,)))
+    door.enter_comfyui()
+    assert door.source == "mybox"
+    client = await door.connect()
+    try:
+        (runner,) = (await client.list_runners()).runners
+    finally:
+        await client.aclose()
+    assert (runner.name, list(runner.headers)) == ("mybox", ["X-Key"])
+
+
+def test_made_tokens_are_as_the_api_makes_them_and_never_the_same() -> None:
+    tokens = {made_token().get_secret_value() for _ in range(50)}
+    assert len(tokens) == 50
+    assert all(token.startswith("cfc_") and len(token) > 30 and token.isascii() for token in tokens)
+    assert "cfc_" not in repr(made_token())

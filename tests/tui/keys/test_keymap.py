@@ -1,0 +1,261 @@
+"""Keymaps: read, refused, and live."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, ClassVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from textual.app import App
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from comfytui.tui.keys.bindings import bindings, live_keys
+from comfytui.tui.keys.commands import COMMANDS, Where
+from comfytui.tui.keys.keymap import PRESETS, Keymap, KeymapError, no_key, resolve
+from comfytui.tui.keys.names import read_key
+
+if TYPE_CHECKING:
+    from textual.app import ComposeResult
+    from textual.binding import BindingType
+    from textual.pilot import Pilot
+
+IDS = [each.id for each in COMMANDS]
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_preset_has_no_clash_and_only_what_differs(preset: str) -> None:
+    keymap = resolve(preset, {})
+    assert set(keymap.keys) == set(PRESETS[preset])
+    assert not any(keymap.keys[each] == Keymap().of(each) for each in keymap.keys)
+
+
+def test_tmux_safe_has_no_modifier_but_shift_and_a_way_to_quit() -> None:
+    keymap = resolve("tmux-safe", {})
+    found = {key for each in IDS for key in keymap.of(each) if key.startswith(("ctrl+", "alt+"))}
+    assert found == {"ctrl+c"}
+    assert "backspace" in keymap.of("back")
+
+
+def test_the_default_without_keys_changes_nothing() -> None:
+    assert resolve("default", {}) == Keymap()
+
+
+def test_keys_are_spelled_as_textual_spells_them() -> None:
+    keymap = resolve("default", {"filter": ("F", "ctrl+f"), "copy_id": (",", "f5"), "toggle_mouse": ()})
+    assert keymap.textual == {"filter": "F,ctrl+f", "copy_id": "comma,f5", "toggle_mouse": no_key("toggle_mouse")}
+
+
+def test_the_first_key_is_told_as_people_read_it() -> None:
+    keymap = resolve("emacs", {"toggle_mouse": ()})
+    firsts = [keymap.first(each) for each in ("filter", "go_to_page", "close_prompt", "toggle_mouse", "first_row")]
+    assert firsts == ["ctrl+s", "P", "ctrl+g", None, "alt+<"]
+    assert Keymap().first("filter") == "/"
+
+
+@pytest.mark.parametrize(
+    ("preset", "keys", "command", "words"),
+    [
+        ("vi", {}, "preset", "there is no such preset; there are default, vim, emacs, tmux-safe"),
+        ("default", {"filtre": ("f",)}, "filtre", "there is no such command; near it: filter"),
+        ("default", {"zzzzzzz": ("f",)}, "zzzzzzz", "there is no such command"),
+        ("default", {"filter": ("f", "ctrl-f")}, "filter", "key 2 of filter is no key"),
+        ("default", {"filter": ("q",)}, "filter", "filter and quit would both have the key q"),
+        ("default", {"quit": ("n",)}, "quit", "next_page and quit would both have the key n"),
+        ("default", {"toggle_pause": ("enter",)}, "toggle_pause", "open_item and toggle_pause would both"),
+        ("default", {"copy_id": ("ctrl+c",)}, "copy_id", "copy_id and quit_at_once would both have the key ctrl+c"),
+        ("default", {"palette_up": ("ctrl+c",)}, "palette_up", "palette_up and quit_at_once would both"),
+        ("default", {"toggle_mouse": ("W",), "sort_column": ("W",)}, "sort_column", "sort_column and toggle_mouse"),
+        ("default", {"copy_id": ("ctrl+i",)}, "copy_id", "next_pane and copy_id would both have the key tab"),
+        ("default", {"copy_id": ("alt+/",)}, "copy_id", "filter and copy_id would both have the key /"),
+        ("vim", {"copy_id": ("ctrl+f",)}, "copy_id", "page_down and copy_id would both have the key ctrl+f"),
+        ("default", {"column_up": ("c",)}, "column_up", "column_up and close_chooser would both have the key c"),
+        ("default", {"close_prompt": ("x",)}, "close_prompt", "x would be typed where close_prompt is to be given"),
+        ("default", {"leave_token": ("space",)}, "leave_token", "space would be typed where leave_token"),
+        ("default", {"quit_at_once": ("Q",)}, "quit_at_once", "Q would be typed where quit_at_once"),
+        ("default", {"back": ()}, "back", "back needs a key: there would be no way back"),
+        ("default", {"close_chooser": ()}, "close_chooser", "close_chooser needs a key"),
+        ("default", {"quit": (), "quit_at_once": ()}, "quit", "there would be no way to quit"),
+        ("tmux-safe", {"quit_at_once": (), "quit": ()}, "quit", "there would be no way to quit"),
+    ],
+)
+def test_what_cannot_be_is_refused_with_the_command_and_why(
+    preset: str, keys: dict[str, tuple[str, ...]], command: str, words: str
+) -> None:
+    with pytest.raises(KeymapError) as refused:
+        resolve(preset, keys)
+    assert refused.value.command == command
+    assert str(refused.value).startswith(words) or words in str(refused.value)
+
+
+def test_all_that_cannot_be_is_told_at_once() -> None:
+    keys = {"nosuch": ("x",), "refresh_now": ("q",), "copy_id": ("ctrl+", "y"), "close_help": (), "sort_column": ("T",)}
+    with pytest.raises(KeymapError) as refused:
+        resolve("default", {**keys, "cycle_theme": ("T",)})
+    told = [(each.command, str(each).split(";")[0]) for each in (refused.value, *refused.value.others)]
+    assert told == [
+        ("nosuch", "there is no such command"),
+        ("refresh_now", "refresh_now and quit would both have the key q"),
+        ("copy_id", "key 1 of copy_id is no key"),
+        ("close_help", "close_help needs a key: there would be no way back"),
+        ("cycle_theme", "sort_column and cycle_theme would both have the key T"),
+    ]
+
+
+def test_what_is_no_key_is_not_repeated() -> None:
+    with pytest.raises(KeymapError) as refused:
+        resolve("default", {"copy_id": ("cfc_secret",)})
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        {"quit": ("Y",), "copy_json": ("q",)},
+        {"quit": ()},
+        {"close_help": ("f1", "escape"), "show_help": ("f1",)},
+        {"choose": ("i",), "toggle_pause": ("i",)},
+        {"column_up": ("p",)},
+        {"explain_filter": ("f1",)},
+        {"filter": ("ctrl+/",)},
+    ],
+)
+def test_what_is_in_no_ones_way_is_allowed(keys: dict[str, tuple[str, ...]]) -> None:
+    keymap = resolve("default", keys)
+    for command, wanted in keys.items():
+        assert set(keymap.of(command)) >= {read_key(each) for each in wanted}
+
+
+@given(
+    st.sampled_from([*PRESETS]),
+    st.dictionaries(st.sampled_from(IDS) | st.text(max_size=4), st.lists(st.text(max_size=7), max_size=3).map(tuple)),
+)
+def test_whatever_is_written_there_is_a_keymap_or_a_sentence(preset: str, keys: dict[str, tuple[str, ...]]) -> None:
+    refusals: list[str] = []
+    keymap = Keymap()
+    try:
+        keymap = resolve(preset, keys)
+    except KeymapError as refused:
+        refusals.append(refused.command)
+    assert all(command in keys for command in refusals)
+    assert all(keymap.textual.values())
+
+
+class Part(Widget, can_focus=True):
+    """Does nothing but say what it was told to do, as all parts of the app below."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
+
+
+class Line(Input):
+    """A line one types a filter into."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PROMPT, Where.FILTER)]
+
+
+class Whole(Screen[None]):
+    """A table, and a line to type into."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD, Where.WATCHING)]
+
+    def compose(self) -> ComposeResult:
+        yield Part()
+        yield Line()
+
+
+class KeyApp(App[None], inherit_bindings=False):
+    """Every action of the commands, told in `given`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+    ENABLE_COMMAND_PALETTE = False
+
+    def __init__(self, keymap: Keymap) -> None:
+        super().__init__()
+        self.set_keymap(keymap.textual)
+        self.given: list[str] = []
+
+    def get_default_screen(self) -> Whole:
+        return Whole()
+
+    async def run_action(self, action: object, default_namespace: object = None, namespaces: object = None) -> bool:
+        self.given.append(str(action))
+        return True
+
+
+@asynccontextmanager
+async def keyed(keymap: Keymap) -> AsyncIterator[tuple[KeyApp, Pilot[None]]]:
+    app = KeyApp(keymap)
+    async with app.run_test(size=(40, 5)) as pilot:
+        app.screen.query_one(Part).focus()
+        await pilot.pause()
+        yield app, pilot
+
+
+async def given_by(preset: str, keys: dict[str, tuple[str, ...]], pressed: Sequence[str]) -> list[str]:
+    async with keyed(resolve(preset, keys)) as (app, pilot):
+        await pilot.press(*pressed)
+        return app.given
+
+
+HERE = {Where.TABLE, Where.DASHBOARD, Where.WATCHING, Where.ANYWHERE}
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+async def test_every_key_of_a_preset_gives_its_command(preset: str) -> None:
+    keymap = resolve(preset, {})
+    changed = [each.id for each in COMMANDS if each.where in HERE and (each.id in keymap.keys or preset == "default")]
+    wanted = [(key, command) for command in changed for key in keymap.of(command)]
+    assert await given_by(preset, {}, [key for key, _ in wanted]) == [command for _, command in wanted]
+
+
+@pytest.mark.parametrize(
+    ("keys", "pressed", "given"),
+    [
+        ({"filter": ("f",)}, ["f", "slash"], ["filter"]),
+        ({"filter": ("f", "/")}, ["f", "slash"], ["filter", "filter"]),
+        ({"filter": ()}, ["slash"], []),
+        ({"next_page": ("p",), "previous_page": ("n",)}, ["n", "p", "]", "["], ["previous_page", "next_page"]),
+        ({"quit": ("Y",), "copy_json": ("q",)}, ["q", "Y"], ["copy_json", "quit"]),
+        ({"next_page": (",",), "poll_faster": ("ctrl++",)}, ["comma", "n", "ctrl+plus", "plus"], ["next_page"]),
+        ({"switch_profile": ("w",)}, ["w"], ["switch_profile"]),
+        ({"quit_at_once": ("ctrl+x",)}, ["ctrl+x", "ctrl+q"], ["quit_at_once"]),
+        ({"first_row": ("alt+<",)}, ["less_than_sign", "alt+less_than_sign", "g"], ["first_row", "first_row"]),
+        ({"toggle_mouse": (), "cycle_theme": ()}, ["m", "t"], []),
+    ],
+)
+async def test_keys_are_taken_away_and_given(
+    keys: dict[str, tuple[str, ...]], pressed: list[str], given: list[str]
+) -> None:
+    assert [each for each in await given_by("default", keys, pressed) if each != "poll_faster"] == given
+
+
+async def test_live_keys_are_those_that_work_as_people_read_them() -> None:
+    keys = {"toggle_mouse": (), "filter": ("ctrl+s", "F")}
+    async with keyed(resolve("default", keys)) as (app, _):
+        live = live_keys(app.screen)
+        assert live["filter"] == ["^s", "F"]
+        assert live["toggle_mouse"] == live["switch_profile"] == []
+        assert live["next_page"] == ["n", "]"]
+        assert "explain_filter" not in live
+
+
+async def test_what_explains_a_filter_comes_before_what_is_typed_and_nothing_else_does() -> None:
+    async with keyed(Keymap()) as (app, pilot):
+        line = app.screen.query_one(Line)
+        line.focus()
+        await pilot.pause()
+        await pilot.press("q", "question_mark", "slash", "space", "n", "ctrl+c")
+        assert (line.value, app.given) == ("q/ n", ["explain_filter", "quit_at_once"])
+
+
+async def test_what_explains_a_filter_can_have_another_key() -> None:
+    async with keyed(resolve("default", {"explain_filter": ("f1",)})) as (app, pilot):
+        line = app.screen.query_one(Line)
+        line.focus()
+        await pilot.pause()
+        await pilot.press("question_mark", "f1")
+        assert (line.value, app.given) == ("?", ["explain_filter"])

@@ -1,0 +1,110 @@
+"""How long a screen may be left alone."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from comfytui.engine.feed import Feed, Problem, ProblemKind
+from comfytui.engine.protocol import Attention, PageKey
+from comfytui.engine.snapshot import Checkup, Snapshot
+from comfytui.ratelimit.window import Spending
+from comfytui.render.freshness import Now, lateness, notice, overview_of, state
+from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts, list_lasts, runner_lasts, soonest
+from tests.support.builders import make_page, make_runner
+
+if TYPE_CHECKING:
+    from comfytui.api.models import RunnerPage
+
+WALL = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
+NOW = 1000.0
+DOWN = Problem(ProblemKind.SERVER, "", 503, WALL, failures=1, next_try=NOW + 7.2)
+
+PROBLEMS = st.builds(DOWN._replace, next_try=st.floats(min_value=NOW, max_value=NOW + 30))
+FEEDS = st.builds(
+    Feed,
+    value=st.just(1),
+    fetched_on=st.none() | st.floats(min_value=NOW - 40, max_value=NOW),
+    problem=st.none() | PROBLEMS,
+)
+
+
+def at(seconds: float = 0.0) -> Now:
+    return Now(WALL, NOW + seconds, pace=5.0)
+
+
+def page(fetched_on: float | None, problem: Problem | None = None) -> Feed[RunnerPage]:
+    return Feed(None if fetched_on is None else make_page(), fetched_on=fetched_on, problem=problem)
+
+
+def snapshot(feed: Feed[RunnerPage]) -> Snapshot:
+    return Snapshot(pages={PageKey(): feed})
+
+
+@given(feed=FEEDS, share=st.floats(min_value=0, max_value=0.999))
+def test_while_a_feed_lasts_nothing_is_said_of_it_that_is_wrong_by_more_than_a_second(
+    feed: Feed[int], share: float
+) -> None:
+    lasts = feed_lasts(feed, NOW, 5.0)
+    assert 0 <= lasts <= CALM
+    before, after = (lateness(feed, at(when)) or notice(feed, at(when), 60) for when in (0.0, share * lasts))
+    assert before == after or (before and after and lasts == TICK)
+
+
+@pytest.mark.parametrize(
+    ("feed", "lasts"),
+    [
+        (page(None), CALM),
+        (page(NOW), CALM),
+        (page(NOW - 5.0), CALM),
+        (page(NOW - 7.0), 3.0),
+        (page(NOW - 10.0), 0.0),
+        (page(NOW - 10.1), TICK),
+        (page(NOW - 1.0, DOWN), TICK),
+        (page(None, DOWN), TICK),
+    ],
+)
+def test_what_is_fresh_is_left_alone_until_it_is_late(feed: Feed[RunnerPage], lasts: float) -> None:
+    assert feed_lasts(feed, NOW, 5.0) == lasts
+    assert list_lasts(overview_of(snapshot(feed)), at()) == lasts
+
+
+def test_a_header_that_changes_by_time_does_so_when_it_is_said_to() -> None:
+    seen = overview_of(snapshot(page(NOW - 7.0)))
+    assert state(seen, at(3.0)) == state(seen, at())
+    assert state(seen, at(3.1)) != state(seen, at())
+
+
+def test_a_cool_down_is_counted() -> None:
+    cooling = Spending(cooling_until=NOW + 6.5)
+    assert list_lasts(overview_of(snapshot(page(NOW))._replace(spending=cooling)), at()) == TICK
+    assert list_lasts(overview_of(snapshot(page(NOW))._replace(spending=cooling)), at(6.5)) == CALM - 1.5
+
+
+def test_a_pause_leaves_what_is_not_late_alone() -> None:
+    paused = snapshot(page(NOW))._replace(attention=Attention(paused=True))
+    assert list_lasts(overview_of(paused), at()) == CALM
+
+
+def test_of_the_runner_under_the_cursor_the_first_that_changes_counts() -> None:
+    calm = Snapshot(
+        runners={"a": Feed(make_runner("a"), fetched_on=NOW)},
+        histories={"a": Feed((), fetched_on=NOW)},
+        stats={"a": Feed(Checkup(reachable=True), fetched_on=NOW)},
+    )
+    assert runner_lasts(calm, "a", at()) == runner_lasts(calm, None, at()) == CALM
+    assert runner_lasts(calm._replace(runners={"a": Feed(make_runner("a"), fetched_on=NOW - 8)}), "a", at()) == 2.0
+    assert runner_lasts(calm._replace(histories={"a": Feed((), fetched_on=NOW, problem=DOWN)}), "a", at()) == TICK
+    checked = Feed(Checkup(reachable=True), fetched_on=NOW - 26)
+    assert runner_lasts(calm._replace(stats={"a": checked}), "a", at()) == 4.0, "it is late after twice 15 s"
+    failed = Feed(checked.value, fetched_on=NOW - 26, problem=DOWN)
+    assert runner_lasts(calm._replace(stats={"a": failed}), "a", at()) == CALM, "it is said without a countdown"
+
+
+@pytest.mark.parametrize(("seconds", "least"), [((), CALM), ((3.0, 1.0, 4.0), 1.0), ((0.0,), 0.02), ((-1.0,), 0.02)])
+def test_the_soonest_counts_and_is_never_no_time_at_all(seconds: tuple[float, ...], least: float) -> None:
+    assert soonest(seconds) == least

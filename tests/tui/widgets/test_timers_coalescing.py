@@ -1,0 +1,34 @@
+"""A short rest."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+
+import pytest
+
+from comfytui.tui.widgets.timers import Lull
+
+
+async def test_it_is_over_by_itself() -> None:
+    await Lull(0.001).rest()
+
+
+async def test_whoever_is_in_a_hurry_ends_it() -> None:
+    lull = Lull(3600.0)
+    lull.end()
+    for _ in range(2):
+        rest = asyncio.create_task(lull.rest())
+        await asyncio.sleep(0)
+        assert not rest.done(), "what was ended before does not count"
+        lull.end()
+        lull.end()
+        await rest
+
+
+async def test_it_can_be_given_up() -> None:
+    rest = asyncio.create_task(Lull(math.inf).rest())
+    await asyncio.sleep(0)
+    rest.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await rest
