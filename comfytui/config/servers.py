@@ -85,7 +85,7 @@ def _parts(text: str) -> SplitResult:
     is_plain = text.isprintable() and " " not in text and not parts.query and not parts.fragment
     if parts.scheme not in _PORTS or port == 0 or not is_plain or not _is_host(parts.hostname or ""):
         raise SettingsError(f"--comfyui: {_EXPECTED}.")
-    return parts if port or "://" in text else parts._replace(netloc=f"{parts.netloc}:{_PORT}")
+    return parts if port or "://" in text else parts._replace(netloc=f"{parts.netloc.removesuffix(':')}:{_PORT}")
 
 
 def _is_host(host: str) -> bool:

@@ -17,6 +17,8 @@ from comfytui.config.settings import Server, SettingsError
         ("HTTP://GPU2:8188", "http://gpu2:8188"),
         ("gpu2", "http://gpu2:8188"),
         ("8188", "http://127.0.0.1:8188"),
+        ("gpu2:", "http://gpu2:8188"),
+        ("me:secret@gpu2:/comfy", "http://gpu2:8188/comfy"),
         (":8189", "http://127.0.0.1:8189"),
         ("127.1:8188", "http://127.1:8188"),
         ("gpu2:9000", "http://gpu2:9000"),
