@@ -19,21 +19,28 @@ MASK = "•" * 8
 
 _NAMES = (
     r"passw|passphrase|passcode|pwd|secret|token|credential|authorization|bearer|cookie|signature|jwt|sess(?:ion)?id"
-    r"|(?:api|access|account|auth|private|encryption|license)[-_. ]?key|(?<![a-z])sig(?![a-z])"
+    r"|(?:access|account|admin|api|auth|client|deploy|encryption|license|master|private|shared|signing|ssh)[-_. ]?key"
+    r"|(?<![a-z])sig(?![a-z])"
 )
+# These are secrets as texts, but hold readable fields as objects.
+_TEXT_NAMES = rf"{_NAMES}|(?<![a-z])(?:auth|pass)(?![a-z])"
+_SECRET_TEXT = re.compile(_TEXT_NAMES, re.IGNORECASE)
 _SECRET = re.compile(_NAMES, re.IGNORECASE)
 _NO_BOTTOM = "…"
 
 # Cheap test that most names, tags and times do not pass.
 _HINT = re.compile(
-    r"[:=@/?#&;]|[bB][eE][aA][rR][eE][rR]|[bB][aA][sS][iI][cC]|cfc_|eyJ|gh[opsu]_|github_pat_|glpat-|hf_|[spr]k-"
+    r"[:=@/?#&;]|--|%3[aAdD]|[bB][eE][aA][rR][eE][rR]|[bB][aA][sS][iI][cC]|cfc_|eyJ|gh[opsu]_|github_pat_|glpat-|hf_|[spr]k-"
 )
 # Most endpoints; segments this short are no tokens unless they say so.
 _PLAIN_URL = re.compile(r"https?://[a-zA-Z0-9.-]+(?::[0-9]{1,5})?((?:/[a-zA-Z0-9_.-]{0,10})*)")
 _TELLING = re.compile(rf"{_NAMES}|cfc_|eyj", re.IGNORECASE)
 
 # Quantifiers are bounded: hostile text of the longest kept length must not take quadratic time.
-_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?//[^\s\"<>]+")
+_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?//(?:[^\s\"<>]|(?<==)(?:\"[^\s\"]{0,4096}\"|<[^\s>]{0,4096}>))+")
+# Of JSON within a text.
+_ESCAPED_URL = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]{0,20}:)?\\/\\/[^\s\"<>]+")
+_QUOTED_URL = re.compile(r"[A-Za-z0-9+.-]{0,200}%(?:3a%2f%2f|3f[\w.~%-]{1,80}%3d)[^\s\"'<>&,;]+", re.IGNORECASE)
 _AUTHORITY = re.compile(r"(?<=//)[^/?#]*")
 _HOST = re.compile(r"(?:\[[^\]]*\]|[^:\[\]]*)(?::\d*)?")
 _BARE_LOGIN = re.compile(r"[^/?#]*@")
@@ -42,7 +49,7 @@ _PATH_PARAMETER = re.compile(r"(;[^=;/]*)=[^;/]*")
 _PARAMETERS = re.compile(r"([?&#])([^\s?&#=\"'<>]*=[^\s#\"<>]*)")
 _LOGIN = re.compile(r"(?<![^\s\"'(=,])[^\s\"'/@:]{1,200}:[^\s\"'/@]{1,200}@(?=[^\s@])")
 
-_BEARER = re.compile(r"\b(bearer)((?:\s|%20)+[\"']?)([^\s\"',;<>]+)", re.IGNORECASE)
+_BEARER = re.compile(r"\b(bearer)((?:\s|%20|:)+[\"']?)([^\s\"',;<>]+)", re.IGNORECASE)
 # Words that follow "bearer" in sentences: errors about tokens stay readable.
 _PROSE = re.compile(
     r"a|an|and|are|as|at|auth|authentication|authorization|but|by|can|cannot|credential|"
@@ -55,12 +62,15 @@ _BASIC = re.compile(
     r"\b(basic)((?:\s|%20)+[\"']?)([A-Za-z0-9+/_-]{4,}={0,2}(?![\w=:])|[^\s:\"',]{1,80}:[^\s\"',]+)", re.IGNORECASE
 )
 _ASSIGNED = re.compile(
-    rf"(?P<name>(?:{_NAMES})[\w.-]{{0,40}})(?P<between>\\?[\"']?\s?(?P<sign>[=:])\s?)"
+    rf"(?P<name>(?:{_TEXT_NAMES})[\w.-]{{0,40}})(?P<between>\\?[\"']?\s?(?P<sign>[=:])\s?)"
     r"(?P<value>(?P<quote>\\?[\"'])(?:[^\"'\\]|\\[^\"'])*"
     r"|(?:(?:bearer|basic|digest|token)\s)?[^\s\"',;&}\])]+(?:;\s?[^\s\"',;=]{1,80}=[^\s\"',;]*)*)",
     re.IGNORECASE,
 )
 _HEADER = re.compile(r"authorization|cookie|key", re.IGNORECASE)
+_LETTERS_AND_DIGITS = re.compile(r"(?=[^\s]*[A-Za-z])(?=[^\s]*[0-9])")
+_FLAG = re.compile(rf"((?<![\w-])--[\w-]{{0,40}}(?:{_NAMES})[\w-]{{0,40}}\s+)(?!-)([^\s\"']+)", re.IGNORECASE)
+_PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----).*", re.DOTALL)
 _OWN_TOKEN = re.compile(r"cfc_[\w-]{4,}|eyJ[\w-]{8,}(?:\.[\w-]+){0,2}")
 _PREFIXED = re.compile(r"(?<![A-Za-z0-9])(?:gh[opsu]|github_pat|glpat|hf|[spr]k)[-_][\w-]{12,}")
 
@@ -76,11 +86,17 @@ def redact_text(text: str) -> str:
     """Return the text with every secret in it masked; it should be clean already."""
     if not _HINT.search(text) or _is_plain_url(text):
         return text
+    if "\\" in text:
+        text = _ESCAPED_URL.sub(lambda url: _redact_escaped(url[0]), text)
+    if "%" in text:
+        text = _QUOTED_URL.sub(lambda url: _redact_quoted(url[0]), text)
     text = _URL.sub(lambda url: _redact_absolute(url[0]), text)
     text = _LOGIN.sub(f"{MASK}@", text)
     text = _PARAMETERS.sub(lambda found: f"{found[1]}{_redact_pairs(found[2])}", text)
     text = _BASIC.sub(_redact_basic, _BEARER.sub(_redact_bearer, text))
     text = _ASSIGNED.sub(_redact_assigned, text)
+    if "--" in text:
+        text = _PRIVATE_KEY.sub(rf"\1{MASK}", _FLAG.sub(rf"\1{MASK}", text))
     text = _OWN_TOKEN.sub(MASK, text)
     return _PREFIXED.sub(lambda token: MASK if is_like_token(token[0]) else token[0], text)
 
@@ -144,7 +160,7 @@ def _changes(word: str) -> int:
 def _redacted(name: str, value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
-    if _SECRET.search(clean(name)):
+    if (_SECRET_TEXT if isinstance(value, str) else _SECRET).search(clean(name)):
         return MASK
     if isinstance(value, str):
         return redact_text(as_shown(value))
@@ -170,6 +186,17 @@ def _redact_absolute(url: str) -> str:
     path = _redact_path(path)
     query = _redact_pairs(query)
     return f"{path}{question}{query}{hash_sign}{_redact_pairs(fragment) if fragment else ''}"
+
+
+def _redact_escaped(url: str) -> str:
+    r"""Mask the secret parts of a URL whose slashes are escaped as `\/`."""
+    return _redact_absolute(url.replace("\\/", "/")).replace("/", "\\/")
+
+
+def _redact_quoted(url: str) -> str:
+    """Mask all of a percent-encoded URL that holds something secret; it stays readable if it holds nothing."""
+    plain = unquote(url)
+    return url if redact_text(plain) == plain else f"{url.partition('%')[0]}{MASK}"
 
 
 def _mask_logins(url: str) -> str:
@@ -240,6 +267,7 @@ def _is_login(value: str) -> bool:
 def _redact_assigned(match: re.Match[str]) -> str:
     name, between, quote = match["name"], match["between"], match["quote"] or ""
     is_quoted = bool(quote) or '"' in between or "'" in between
-    if match["sign"] == ":" and not (is_quoted or _HEADER.search(name) or is_like_token(match["value"])):
+    is_secret = is_quoted or _HEADER.search(name) or _LETTERS_AND_DIGITS.match(match["value"])
+    if match["sign"] == ":" and not (is_secret or is_like_token(match["value"])):
         return match[0]
     return f"{name}{between}{quote}{MASK}"

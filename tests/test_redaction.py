@@ -21,6 +21,7 @@ UUID = "550e8400-e29b-41d4-a716-446655440000"
     [
         *("password", "PASSWD", "db_password", "passphrase", "secret", "client-secret", "token", "accessToken"),
         *("api_key", "apiKey", "X-Api-Key", "private key", "authorization", "Set-Cookie", "credentials", "signature"),
+        *("signing_key", "ssh key"),
         "pass\u200bword",
     ],
 )
@@ -36,6 +37,12 @@ def test_what_sounds_secret_is_masked_wherever_it_stands(name: str, value: objec
 @pytest.mark.parametrize("value", ["eu", 7, {"a": [1, "b"]}])
 def test_everything_else_stays(name: str, value: object) -> None:
     assert redacted(name, value) == value
+
+
+@pytest.mark.parametrize("name", ["auth", "pass", "proxy_auth"])
+def test_text_under_a_name_of_logins_is_masked(name: str) -> None:
+    assert redacted(name, SECRET) == MASK
+    assert redacted(name, {"user": "me", "password": SECRET}) == {"user": "me", "password": MASK}
 
 
 def test_what_has_no_bottom_hides_nothing_that_is_shown() -> None:
@@ -119,6 +126,20 @@ def test_url_keeps_host_and_path_without_secrets(url: str, shown: str) -> None:
         ("X-Api-Key: abc", f"X-Api-Key: {MASK}"),
         ("password=hunter2, token='a b'", f"password={MASK}, token='{MASK}'"),
         ("key ghp_16C7e42F292c6912E7710c838347Ae178B4a", f"key {MASK}"),
+        (r"url: https:\/\/u:hunter2@h\/p?x=1", rf"url: https:\/\/{MASK}@h\/p?x={MASK}"),
+        ("to https%3A%2F%2Fu%3Ahunter2%40h%2Fp now", f"to https{MASK} now"),
+        ("to https%3A%2F%2Fh%2Fp now", "to https%3A%2F%2Fh%2Fp now"),
+        ("view%3Ffile%3Da%26sig%3Dhunter2", f"view{MASK}"),
+        ('https://h/p?q="hunter2"', f"https://h/p?q={MASK}"),
+        ("https://h/p?q=<hunter2>&r=2", f"https://h/p?q={MASK}&r={MASK}"),
+        ("bearer: hunter2", f"bearer: {MASK}"),
+        ("password: hunter2", f"password: {MASK}"),
+        ("auth=hunter2 pass=hunter2", f"auth={MASK} pass={MASK}"),
+        ("main.py --api-token hunter2 --port 8188", f"main.py --api-token {MASK} --port 8188"),
+        ("-----BEGIN PRIVATE KEY-----\nMII", f"-----BEGIN PRIVATE KEY-----{MASK}"),
+        ("Password: required", "Password: required"),
+        ("Bearer: expired", "Bearer: expired"),
+        ("--preview-method auto --token", "--preview-method auto --token"),
         ("Authorization header must be a bearer token", "Authorization header must be a bearer token"),
         ("Bearer realm=x", "Bearer realm=x"),
         ("Invalid token: expired", "Invalid token: expired"),
@@ -151,7 +172,26 @@ def test_url_shows_host_and_path_and_no_password_or_value(
 
 
 @pytest.mark.parametrize(
-    "part", ["a", "=a:", "//a:b", "a=", "token", "https://", "&a", "bearer ", "password='", "@", "//", "eyJ", "a;b=c"]
+    "part",
+    [
+        "a",
+        "=a:",
+        "//a:b",
+        "a=",
+        "token",
+        "https://",
+        "&a",
+        "bearer ",
+        "password='",
+        "@",
+        "//",
+        "eyJ",
+        "a;b=c",
+        "-",
+        '="',
+        "%3a%2f%2f",
+        "%3f",
+    ],
 )
 def test_longest_hostile_text_takes_linear_time(part: str) -> None:
     start = time.process_time()
