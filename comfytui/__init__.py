@@ -1,9 +1,10 @@
 """A terminal dashboard for ComfyUI fleets.
 
-The map of the package. Everything that shows runners speaks the ComfyControl HTTP API, and everything that has
-runners is made to speak it: `gateway` serves it for a simulated fleet, `api` is its client, `engine` polls through
-that client and publishes immutable snapshots, `tui` draws them, `cli` reads the command line, `config` turns flags
-and environment into settings, and `wiring` joins the rooms. `clock` is the only place that reads the time.
+Everything that shows runners is a client of the ComfyControl HTTP API, and everything that has runners serves it. From
+the roof to the ground, each importing only from those below it: `cli` (command line), `wiring` (composition root),
+`tui` (dashboard), `render` (values to lines, JSON and CSV), `query` (filters and sort orders), `backends` (hosted API,
+demo or ComfyUI servers), `engine` (polls and publishes snapshots), `gateway` (the API, server side), `api` (the API,
+client side), `ratelimit` (shared request budget), `config` (settings), and the ground modules beside this one.
 """
 
 __version__ = "0.1.0"
