@@ -156,7 +156,7 @@ def _run(args: argparse.Namespace) -> int:
         case "serve":
             from comfytui.cli.commands.serve import run
         case "doctor":
-            from comfytui.cli.doctor import run
+            from comfytui.cli.doctor.command import run
         case "config":
             from comfytui.cli.commands.config import run
         case "keys":

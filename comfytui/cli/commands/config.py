@@ -85,14 +85,14 @@ def _places(choices: Choices) -> Mapping[KeyPath, int]:
 
 def _check(args: argparse.Namespace) -> ExitStatus:
     """Say whether it can be used, what it names included, and what is open to others who have no business there."""
-    from comfytui.cli.checks.named import what_cannot_work
+    from comfytui.cli.doctor.local import find_broken_references
 
     choices = choices_for(args)
     settings = resolve(choices)
     keymap_of(settings)
     for sentence in permission_warnings(settings.tokens, choices.config_file):
         say(sentence)
-    flaws = list(what_cannot_work(choices, settings, _places(choices)))
+    flaws = list(find_broken_references(choices, settings, _places(choices)))
     for sentence in flaws:
         say(sentence)
     if flaws:

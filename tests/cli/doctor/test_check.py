@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.cli.checks.check import Check, Result, document, fail, lines, ok, status_of, warn
+from comfytui.cli.doctor.check import Check, Result, exit_code, fail, ok, to_json, to_lines, warn
 from comfytui.cli.exit_codes import ExitStatus
 
 REFUSED = fail("token", "401", "another one", status=ExitStatus.NO_TOKEN)
@@ -21,23 +21,23 @@ BROKEN = fail("config", "line 1", "correct it")
         ([Check("a", Result.WARN, "strange", status=ExitStatus.NO_TOKEN)], ExitStatus.OK),
     ],
 )
-def test_the_status_is_that_of_the_worst_failure(checks: list[Check], status: ExitStatus) -> None:
-    assert status_of(checks) == status
+def test_exit_code_is_that_of_the_worst_failure(checks: list[Check], status: ExitStatus) -> None:
+    assert exit_code(checks) == status
 
 
-def test_lines_are_aligned_and_end_with_the_remedy() -> None:
-    assert lines([ok("api", "there"), warn("terminal", "small", "enlarge it"), BROKEN]) == [
+def test_lines_are_aligned_and_end_with_the_hint() -> None:
+    assert to_lines([ok("api", "there"), warn("terminal", "small", "enlarge it"), BROKEN]) == [
         "ok    api       there",
         "warn  terminal  small  -> enlarge it",
         "fail  config    line 1  -> correct it",
     ]
-    assert lines([]) == []
+    assert to_lines([]) == []
 
 
-def test_what_came_from_elsewhere_stays_one_harmless_line() -> None:
+def test_lines_of_untrusted_text_are_sanitized() -> None:
     check = fail("a\nb", "an \x1b[31merror", "do\nthis")
-    assert lines([check]) == ["fail  a␊b  an ␛[31merror  -> do␊this"]
-    assert document([check]) == {
+    assert to_lines([check]) == ["fail  a␊b  an ␛[31merror  -> do␊this"]
+    assert to_json([check]) == {
         "schema": 1,
         "checks": [{"name": "a␊b", "result": "fail", "found": "an ␛[31merror", "remedy": "do␊this"}],
     }

@@ -1,1 +1,0 @@
-"""What `comfytui doctor` looks at, a module for each kind of thing."""

@@ -1,0 +1,1 @@
+"""The checks of `comfytui doctor`, from the installation to the API."""

@@ -1,0 +1,318 @@
+"""Checks of what answers: token, API, clocks, shared rate limit and ComfyUI servers."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import math
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from comfytui.api import errors
+from comfytui.cli.doctor.check import Check, fail, ok, warn
+from comfytui.cli.doctor.network import CA_HINT, NOT_RUNNING_HINT, PROXY_HINT, trust_hint
+from comfytui.cli.exit_codes import ExitStatus
+from comfytui.config.credentials import (
+    PREFIX,
+    TOKEN_COMMAND,
+    TOKEN_COMMAND_SECONDS,
+    end_token_command,
+    find_token,
+    missing_token,
+)
+from comfytui.config.paths import budget_files, config_dir, request_log, shown
+from comfytui.config.settings import SettingsError, TokenSources
+from comfytui.ratelimit.store import Ledger, Trouble
+from comfytui.ratelimit.window import LIMIT, SHARE, WINDOW, Use
+from comfytui.render.freshness import clock_skew_text
+from comfytui.render.times import duration
+from comfytui.threads import Worker
+
+if TYPE_CHECKING:
+    from pydantic import SecretStr
+
+    from comfytui.api.client import ComfyControlClient
+    from comfytui.api.models import RunnerPage
+    from comfytui.clock import Clock
+    from comfytui.config.settings import Server, Settings
+    from comfytui.gateway.comfyui.errors import BoxProblem
+    from comfytui.ratelimit.window import Allowance
+
+_SLOW_TOKEN_HINT = (
+    f"run {TOKEN_COMMAND} in a terminal to see what it waits for: it has {TOKEN_COMMAND_SECONDS:g} s in all, "
+    "and no terminal for questions"
+)
+_WRONG_API_HINT = "check that this is the address of a ComfyControl API: --url and comfytui config print"
+_ADDRESS_HINT = "correct the address: comfytui config print shows its source"
+_HINTS: dict[type[errors.ComfyControlError], str] = {
+    errors.RateLimited: "send fewer requests: all clients behind this IP address share the limit",
+    errors.Unauthorized: "create another token in ComfyControl's web app (account settings, API Tokens)",
+    errors.Forbidden: "the account's tier or permissions do not allow it: ask its owner",
+    errors.Unreachable: "see dns, proxy and tls above",
+    errors.TimedOut: "see dns, proxy and tls above, and check firewalls on the way",
+    errors.ServerError: "the API reports an error of its own: try again later",
+}
+_NOT_SENT_HINTS = {"certificates to trust": CA_HINT, "names no proxy": PROXY_HINT}
+"""Remedies for requests to a ComfyUI server that were not sent, by words of the problem."""
+
+
+class TokenCheck(NamedTuple):
+    """Check of the token, and the token, or None if there is none to send."""
+
+    check: Check
+    secret: SecretStr | None = None
+
+
+class ApiCheckResult(NamedTuple):
+    """Check of the API, and seconds that its clock is ahead, or None if it did not answer."""
+
+    check: Check
+    clock_skew: float | None = None
+
+
+async def check_token(
+    environ: Mapping[str, str], sources: TokenSources, timeout_s: float, *, is_complete: bool = True
+) -> TokenCheck:
+    """Find the token as the dashboard does, and check its shape.
+
+    Args:
+        environ: Environment variables.
+        sources: Sources of the token.
+        timeout_s: Timeout; a token command is ended then.
+        is_complete: False if an unusable configuration may name other sources.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            found = await asyncio.to_thread(find_token, environ, sources)
+    except TimeoutError:
+        end_token_command()
+        return TokenCheck(fail("token", f"none within {timeout_s:g} s", _SLOW_TOKEN_HINT, ExitStatus.NO_TOKEN))
+    except SettingsError as error:
+        hint = "correct that, or put the token into COMFYCONTROL_API_TOKEN"
+        return TokenCheck(fail("token", str(error), hint, ExitStatus.NO_TOKEN))
+    if found is None and not is_complete:
+        return TokenCheck(warn("token", "none known without the configuration", "fix config first"))
+    problem, _, hint = missing_token(sources).rpartition(": ")
+    if found is None:
+        return TokenCheck(fail("token", problem, hint.rstrip("."), ExitStatus.NO_TOKEN))
+    check = _check_shape(found.secret.get_secret_value(), found.source)
+    if found.source in {shown(config_dir() / name) for name in sources.saved} and (sources.file or sources.variable):
+        check = warn("token", f"{check.detail}; {problem.removeprefix('No token, for ')}", hint.rstrip("."))
+    return TokenCheck(check, found.secret)
+
+
+async def check_api(
+    settings: Settings, secret: SecretStr, clock: Clock, timeout_s: float, proxied: str = ""
+) -> ApiCheckResult:
+    """Send one request to the API, with the client and rate limit of the dashboard; see `request_page`."""
+    from comfytui.api.client import ComfyControlClient
+    from comfytui.api.request_log import RequestLog
+    from comfytui.api.session import Session
+    from comfytui.ratelimit.shared import SharedAllowance
+
+    log = RequestLog(clock, settings.log_file or request_log())
+    allowance = SharedAllowance(clock, budget_files(), settings.url, note=log.note)
+    with contextlib.closing(log), contextlib.closing(allowance):
+        try:
+            session = Session(
+                settings.url,
+                secret,
+                timeout=timeout_s,
+                allowance=allowance,
+                log=log,
+                clock=clock,
+                ca_bundle=settings.ca_bundle,
+                insecure_http=settings.insecure_http,
+            )
+        except errors.InvalidArgument as error:
+            return ApiCheckResult(check_from_outcome(error, 0.0))
+        async with contextlib.aclosing(ComfyControlClient(session)) as client:
+            return await request_page(client, allowance, clock, timeout_s, proxied)
+
+
+async def request_page(
+    client: ComfyControlClient, allowance: Allowance, clock: Clock, timeout_s: float, proxied: str = ""
+) -> ApiCheckResult:
+    """Request one runner and check the answer.
+
+    Args:
+        client: Client of the API.
+        allowance: Rate limiter of the client.
+        clock: Clock that measures the duration.
+        timeout_s: Timeout, time to wait for the rate limit included.
+        proxied: Variable with the proxy in use, empty if there is none.
+    """
+    sent_monotonic = clock.monotonic()
+    outcome: RunnerPage | errors.ComfyControlError
+
+    def on_sent() -> None:
+        nonlocal sent_monotonic
+        sent_monotonic = clock.monotonic()
+
+    try:
+        async with asyncio.timeout(timeout_s):
+            outcome = await client.list_runners(per_page=1, use=Use.WISH, on_sent=on_sent)
+    except TimeoutError:
+        if allowance.wait_for(Use.WISH) > 0:
+            return ApiCheckResult(_skip_rate_limited(allowance.spending.cooling(clock.monotonic())))
+        outcome = errors.TimedOut("GET", "/v1/runner", f"no whole answer within {timeout_s:g} seconds")
+    except errors.ComfyControlError as error:
+        outcome = error
+    is_answer = not isinstance(outcome, errors.InvalidArgument | errors.Unreachable | errors.TimedOut)
+    took_ms = (clock.monotonic() - sent_monotonic) * 1000
+    return ApiCheckResult(check_from_outcome(outcome, took_ms, proxied), client.ahead if is_answer else None)
+
+
+def check_from_outcome(outcome: RunnerPage | errors.ComfyControlError, took_ms: float, proxied: str = "") -> Check:
+    """Return the check of an answer or error of the API; see `request_page`."""
+    match outcome:
+        case errors.InvalidArgument():
+            detail, _, hint = str(outcome).partition(": ")
+            return fail("api", f"skipped: {detail}", hint or _ADDRESS_HINT)
+        case errors.Unreachable() | errors.TimedOut():
+            return _check_connection(outcome, proxied)
+        case errors.ComfyControlError():
+            hint = _HINTS.get(type(outcome), _WRONG_API_HINT)
+            if isinstance(outcome, errors.RateLimited):
+                return warn("api", _describe_error(outcome), hint)
+            status = ExitStatus.NO_TOKEN if isinstance(outcome, errors.Unauthorized) else ExitStatus.FAILED
+            return fail("api", _describe_error(outcome), hint, status)
+        case _:
+            count = "an unknown number of" if outcome.total is None else outcome.total
+            runners = f"{count} runner{'' if count == 1 else 's'}"
+            return ok("api", f"answered in {took_ms:.0f} ms and accepted the token; {runners}")
+
+
+def check_clock_skew(skew: float | None) -> Check:
+    """Return the check of the API's clock, which is so many seconds ahead; None if the API did not answer."""
+    if skew is None:
+        return warn("clock", "unknown: the API did not answer", "fix api first")
+    if not skew:
+        return ok("clock", "the clocks of the API and of this machine agree")
+    side = "ahead of" if skew > 0 else "behind"
+    detail = f"the API's clock is {duration(abs(skew))} {side} this machine's"
+    return warn("clock", detail, "set the wrong one, best by NTP")
+
+
+async def check_rate_limit(paths: Sequence[Path], api: str, clock: Clock, timeout_s: float) -> Check:
+    """Check the file by which all processes of a user share the rate limit, without using any of it.
+
+    Args:
+        paths: Locations of the file, best first.
+        api: URL of the API that the limit is for.
+        clock: Its monotonic clock is shared by all processes.
+        timeout_s: Timeout, as the file may be on a disk that hangs.
+    """
+    worker, ledger = Worker("budget"), Ledger(clock, paths, api, SHARE, WINDOW)
+    try:
+        async with asyncio.timeout(timeout_s):
+            outcome = await asyncio.wrap_future(worker.submit(partial(_read_usage, ledger)))
+    except TimeoutError:
+        outcome = Trouble("it does not answer")
+    worker.close(0)
+    if isinstance(outcome, Trouble):
+        hint = "remove it, or make it a file and a directory that only you can access"
+        return warn("budget", f"not shared: {shown(ledger.path)} cannot be used: {outcome.words}", hint)
+    count, spent = outcome
+    processes = f"{count or 'no'} process{'' if count == 1 else 'es'}"
+    usage = f"{spent} of {LIMIT} requests in {WINDOW:g} s used, {SHARE} may be"
+    return ok("budget", f"shared through {shown(ledger.path)}: {processes} sent requests lately; {usage}")
+
+
+async def check_servers(
+    servers: Sequence[Server], ca_bundle: Path | None, clock: Clock, timeout_s: float
+) -> list[Check]:
+    """Return a check of each ComfyUI server; all are requested at once."""
+    return await asyncio.gather(*(_check_server(server, ca_bundle, clock, timeout_s) for server in servers))
+
+
+def _check_shape(token: str, source: str) -> Check:
+    detail = f"from {source}, {len(token)} characters"
+    if token.startswith(PREFIX) and len(token) > len(PREFIX):
+        return ok("token", f"{detail}, begins with {PREFIX}")
+    hint = f"check that it is a token of ComfyControl, which begins with {PREFIX}"
+    return warn("token", f"{detail}, does not look like a token of ComfyControl", hint)
+
+
+def _skip_rate_limited(cooldown: float) -> Check:
+    if cooldown > 0:
+        return warn("api", f"skipped: rate limited for {math.ceil(cooldown)} s", "retry later")
+    return warn("api", "skipped: the request budget is used up", "close other dashboards of this API")
+
+
+def _check_connection(error: errors.Unreachable | errors.TimedOut, proxied: str) -> Check:
+    """Return the check of a request without answer; behind a proxy it is the proxy that failed."""
+    detail, hint = error.message, _HINTS[type(error)]
+    if proxied and detail.startswith("TLS"):
+        hint = "if the proxy has a certificate of its own, name that of its issuer: ca_bundle, or SSL_CERT_FILE"
+    elif proxied:
+        detail = f"through the proxy of {proxied}: {detail}"
+        hint = f"check that the proxy runs; else correct or unset {proxied}, or name the host in NO_PROXY"
+    elif "nothing listens there" in detail:
+        hint = NOT_RUNNING_HINT
+    return fail("api", detail, hint, ExitStatus.UNREACHABLE)
+
+
+def _describe_error(error: errors.ComfyControlError) -> str:
+    match error:
+        case errors.StatusError():
+            # A message without words of the API begins with the status, too.
+            return f"answered {error.status}: {error.message.removeprefix(f'{error.status}: ')}"
+        case errors.Unintelligible():
+            return f"not an answer of ComfyControl: {error.message}"
+        case errors.RequestError():
+            return error.message
+        case _:
+            return str(error)
+
+
+def _read_usage(ledger: Ledger) -> tuple[int, int] | Trouble:
+    usage = ledger.lately()
+    ledger.close()
+    return usage
+
+
+async def _check_server(server: Server, ca_bundle: Path | None, clock: Clock, timeout_s: float) -> Check:
+    from comfytui.gateway.comfyui.client import BoxClient
+    from comfytui.gateway.comfyui.errors import BoxProblem, Garbled
+    from comfytui.gateway.comfyui.models import read_stats
+
+    name, start = f"comfyui {server.name}", clock.monotonic()
+    async with contextlib.aclosing(BoxClient(server, ca_bundle=ca_bundle, timeout=timeout_s, clock=clock)) as client:
+        try:
+            stats = read_stats(await client.get("/system_stats"))
+        except BoxProblem as problem:
+            return _check_problem(name, problem)
+        except ValueError:
+            return _check_problem(name, Garbled())
+    took = f"answered in {(clock.monotonic() - start) * 1000:.0f} ms"
+    version = stats.system.comfyui_version
+    if version is None:
+        return warn(name, f"{took}, without a version", "check that it is a ComfyUI")
+    if skew := client.server_clock.ahead:
+        detail = f"ComfyUI {version} {took}; its clock is {clock_skew_text(skew)}"
+        return warn(name, detail, "set its clock, best by NTP; meanwhile its times are corrected")
+    headers = " and accepted the configured headers" if server.headers else ""
+    return ok(name, f"ComfyUI {version} {took}{headers}")
+
+
+def _check_problem(name: str, problem: BoxProblem) -> Check:
+    from comfytui.gateway.comfyui.errors import NeedsPassword, NotAnswering, NotThere
+
+    message = str(problem)
+    match problem:
+        case NeedsPassword():
+            hint = "set its headers below [comfyui.NAME] in the configuration"
+            return fail(name, "asks for a password", hint, ExitStatus.NO_TOKEN)
+        case NotThere() if hint := next((hint for words, hint in _NOT_SENT_HINTS.items() if words in message), ""):
+            return fail(name, message, hint)
+        case NotThere() if "certificate is not trusted" in message:
+            return fail(name, message, trust_hint(message), ExitStatus.UNREACHABLE)
+        case NotThere() | NotAnswering():
+            hint = "check that it runs and listens for other hosts (--listen)"
+            return fail(name, message, hint, ExitStatus.UNREACHABLE)
+        case _:
+            detail, _, hint = message.partition(": ")
+            return fail(name, detail, hint)
