@@ -10,11 +10,11 @@ from heapq import nsmallest
 from itertools import chain
 from typing import TYPE_CHECKING, ClassVar, NamedTuple, Protocol, runtime_checkable
 
-from textual import on
+from textual import events, on
 from textual.command import CommandInput, CommandList, CommandPalette, DiscoveryHit, Hit, Provider, SearchIcon
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.widgets import Input
+from textual.widgets import Input, LoadingIndicator
 from textual.worker import Worker, WorkerState
 
 from comfytui.query.collation import fold, natural_key
@@ -27,6 +27,7 @@ from comfytui.tui.screens.messages import OpenedRunner, SwitchedProfile
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
 
+    from textual.app import ComposeResult
     from textual.binding import ActiveBinding, BindingType
     from textual.style import Style
 
@@ -138,6 +139,15 @@ PROVIDERS = (CommandProvider, RunnerProvider)
 """What the palette offers."""
 
 
+class CommandLines(CommandList):
+    """Textual's list of commands, in which a click on a line that is gone by now does nothing."""
+
+    @on(events.Click)
+    def _skip_line_that_is_gone(self, event: events.Click) -> None:
+        if event.style.meta.get("option", 0) >= self.option_count:
+            event.prevent_default()
+
+
 class Palette(CommandPalette, OwnScreen[None]):
     """Textual's palette with keys from the keymap, and with nothing that moves by itself.
 
@@ -194,6 +204,16 @@ class Palette(CommandPalette, OwnScreen[None]):
         super().__init__(providers, placeholder="A command, or a runner's name")
         self._finds_runners = RunnerProvider in providers
         self._given_early = False
+
+    def compose(self) -> ComposeResult:
+        """Lay out Textual's box over a list of our own."""
+        with Vertical(id="--container"):
+            with Horizontal(id="--input"):
+                yield SearchIcon()
+                yield CommandInput(placeholder=self._placeholder, select_on_focus=False)
+            with Vertical(id="--results"):
+                yield CommandLines()
+                yield LoadingIndicator()
 
     @property
     def is_deciding(self) -> bool:

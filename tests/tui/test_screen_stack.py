@@ -8,10 +8,13 @@ import weakref
 from typing import TYPE_CHECKING
 
 import pytest
+from rich.style import Style
+from textual.command import CommandList
 from textual.events import Click, Key, MouseDown, Resize
 from textual.geometry import Size
 from textual.screen import Screen
 
+from comfytui.tui.palette import Palette
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.screens.help import HelpScreen
 from comfytui.tui.screens.requests import RequestsScreen
@@ -180,4 +183,14 @@ async def test_click_outside_of_a_screen_that_became_smaller_is_ignored() -> Non
         palette = driven.app.screen
         await palette.on_event(Click(palette, 500, 300, 0, 0, 1, False, False, False, 500, 300))
         assert driven.app.screen is palette
+        assert not driven.app._exit
+
+
+async def test_click_on_a_line_of_the_palette_that_is_gone_is_ignored() -> None:
+    async with demo() as driven:
+        await driven.press("ctrl+p")
+        lines = driven.app.screen.query_one(CommandList)
+        click = Click(lines, 5, 5, 0, 0, 1, False, False, False, 5, 5, Style.from_meta({"option": lines.option_count}))
+        await lines._dispatch_message(click)
+        assert isinstance(driven.app.screen, Palette)
         assert not driven.app._exit
