@@ -59,6 +59,9 @@ def run(seed: int, seconds: float, pause: float) -> str:
                 terminal.resize(*size)
             terminal.send(sent)
             if (ended := terminal.ends_within(random.choice((0.0, pause / 4, pause)))) is not None:
+                if ended == 0:
+                    # It was told to quit, by a click on that command in the palette.
+                    return "" if not terminal.unrestored else f"left {terminal.unrestored}"
                 reports = [path.read_text() for path in terminal.home.rglob("crash-*.txt")]
                 return "\n".join([f"ended with {ended} after {sent!r}", terminal.screen, *reports])
         took, memory = answer_seconds(terminal), rss_mb(terminal.pid)
@@ -89,6 +92,7 @@ def main() -> int:
         if wrong:
             failed += 1
             sys.stdout.write(f"seed {seed}: {wrong}\n")
+            sys.stdout.flush()
             if not chosen.keep_going:
                 return 1
     sys.stdout.write(f"{chosen.runs - failed} of {chosen.runs} sessions went well\n")
