@@ -136,37 +136,37 @@ def _write_new(file: Path) -> None:
 
 
 _TOP = f"""\
-# The configuration of comfytui. Nothing in it is needed.
+# Configuration of comfytui. Every setting is optional.
 #
-# A setting is a line that begins with # and no blank: take that # away, and the one of the [table] it is in.
-# What a flag says comes first, then the environment, then the profile, then the rest of this file.
-# comfytui config check tells whether it can be used, comfytui config print what comes of it.
+# Lines that begin with # directly followed by a name or a [table] are settings: remove the # to set one, and the # of
+# the [table] above it. Precedence: command line, environment, profile, top level of this file.
+# comfytui config check reports errors, comfytui config print shows what is in force.
 
-# The API's address.
+# Base URL of the API.
 #url = "{API_URL}"
 
-# The program that prints the token, as its first line; no shell runs it. A list of words is taken, too.
+# Program that prints the token as its first line; run without a shell. A list of words is accepted, too.
 #token_command = "pass comfycontrol"
 
 # Seconds between polls, 1 or more.
 #interval = {DEFAULT_INTERVAL:g}
 
-# A file or a directory of certificates to trust instead of the usual ones. A relative path begins at this file.
+# Certificates to trust instead of the system's: a file or directory; paths are relative to this file.
 #ca_bundle = "/etc/ssl/own-ca.pem"
 
-# Whether to poll at full rate while the terminal is not focused.
+# Poll at the full rate while the terminal is not focused.
 #wallboard = false
 
-# The profile to use where none is named.
+# Profile to start with.
 #profile = "prod"
 
-# Profiles, chosen with --profile, or in the dashboard. Each may say of itself:
-#   url, interval, ca_bundle    as above
-#   colour                      what its name is coloured with: {", ".join(COLOURS)}
-# and, at most one of them, where its token is:
-#   token_command               as above
-#   token_file                  a file that holds it
-#   token_env                   the name of an environment variable that holds it
+# Profiles, chosen with --profile or in the palette. Each may have:
+#   url, interval, ca_bundle    like above
+#   colour                      color of its name: {", ".join(COLOURS)}
+# and at most one token source:
+#   token_command               like above
+#   token_file                  file that contains the token
+#   token_env                   environment variable that contains the token
 #[profiles.prod]
 #url = "{API_URL}"
 #token_command = ["pass", "show", "comfycontrol/prod"]
@@ -181,13 +181,13 @@ _TOP = f"""\
 #[profiles.lab]
 #token_env = "LAB_TOKEN"
 
-# ComfyUI servers, whom --comfyui then takes by this name; headers go along with each request, as for a password.
+# ComfyUI servers, for --comfyui NAME; the headers are sent with each request, such as for a password.
 #[comfyui.studio]
 #url = "http://studio:8188"
 #headers = {{ Authorization = "Basic c29tZWJvZHk6cGFzc3dvcmQ=" }}
 
-# Keys: a preset to begin with, one of {", ".join(PRESETS)};
-# then the keys of commands, one or a list, [] for none. These are the usual ones.
+# Keys: a preset, one of {", ".join(PRESETS)};
+# then commands with a key or a list of keys, [] for none. These are the defaults.
 #[keys]
 #preset = "default"
 """
