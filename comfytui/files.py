@@ -32,7 +32,7 @@ def replace_file(path: Path, text: str) -> None:
         written.unlink(missing_ok=True)
 
 
-def decode_text(data: bytes, errors: Literal["strict", "replace"] = "strict") -> str:
+def decode_text(data: bytes | bytearray, errors: Literal["strict", "replace"] = "strict") -> str:
     """Return text in UTF-8, or in UTF-16 with a byte order mark; the mark is left out.
 
     Args:
@@ -42,14 +42,16 @@ def decode_text(data: bytes, errors: Literal["strict", "replace"] = "strict") ->
     Raises:
         UnicodeDecodeError: The data is neither, and `errors` is `strict`.
     """
-    is_utf16 = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    return data.decode("utf-16" if is_utf16 else "utf-8-sig", errors)
+    return data.decode("utf-16" if data.startswith(UTF16_MARKS) else "utf-8-sig", errors)
 
 
 def cause(error: OSError) -> str:
     """Why it cannot be read or written, to put behind a colon."""
     return (error.strerror or "unknown cause").lower()
 
+
+UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""Byte order marks that a text in UTF-16 begins with."""
 
 PRIVATE = 0o700
 """The mode of a directory that nobody else may look into."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
 from comfytui.api.trimming import trim_json
+from comfytui.files import UTF16_MARKS, decode_text
 from comfytui.redaction import MASK, redact_text
 from comfytui.text import MAX_TEXT, clean
 
@@ -55,7 +56,7 @@ def decode(raw: bytes | bytearray, coding: str, read: Callable[[object], _T], ro
     """
     try:
         body = unpack(raw, coding, room)
-        return read(read_json(trim_json(body) if len(body) > LARGE else body))
+        return read(read_json(trim_json(_in_utf8(body)) if len(body) > LARGE else body))
     except ValueError as error:
         return error
 
@@ -102,20 +103,25 @@ def _unpack_member(raw: bytes | bytearray, room: int) -> tuple[bytes, bytes]:
 
 
 def read_json(body: bytes | bytearray) -> object:
-    """Decode a JSON value from UTF-8, with or without a byte order mark.
+    """Decode a JSON value from UTF-8, with or without a byte order mark, or from UTF-16 with one.
 
-    Bytes that are no UTF-8 become U+FFFD. `NaN` and the infinities, which JSON does not know, become text, and so
+    Bytes that are neither become U+FFFD. `NaN` and the infinities, which JSON does not know, become text, and so
     does a whole number of more digits than Python reads.
 
     Raises:
         ValueError: With words for what stands there instead.
     """
-    text = body.decode("utf-8-sig", errors="replace")
+    text = decode_text(body, "replace")
     try:
         value: object = json.loads(text, parse_constant=str, parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
         raise ValueError(_instead_of_json(text, error)) from None
     return value
+
+
+def _in_utf8(body: bytes | bytearray) -> bytes | bytearray:
+    """Return the body in UTF-8, whose signs are single bytes, if it begins with a byte order mark of UTF-16."""
+    return decode_text(body, "replace").encode() if body.startswith(UTF16_MARKS) else body
 
 
 def message_in(value: object) -> str:

@@ -30,6 +30,8 @@ Moment: TypeAlias = datetime | str
 
 
 _ZERO_YEAR = 1
+# Databases have it where a time was never set.
+_ZERO_DATE = "0000-00-00"
 
 
 def _as_id(value: object) -> str:
@@ -55,6 +57,8 @@ def _as_moment(value: object) -> Moment | None:
     if not isinstance(value, str):
         return redacted_text(value)
     text = as_shown(value)
+    if text.startswith(_ZERO_DATE):
+        return None
     try:
         moment = datetime.fromisoformat(text)
         # Servers written in Go send the year 1 for a time that was never set.
