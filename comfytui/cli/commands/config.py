@@ -78,9 +78,12 @@ def _print(args: argparse.Namespace) -> None:
 
 def _places(choices: Choices) -> Mapping[KeyPath, int]:
     """The line of each key of the configuration."""
+    if choices.config_file is None:
+        # Without a file nothing needs pydantic, which is slow to import.
+        return {}
     from comfytui.config.file import lines_of
 
-    return {} if choices.config_file is None else lines_of(decode_text(choices.config_file.read_bytes()))
+    return lines_of(decode_text(choices.config_file.read_bytes()))
 
 
 def _check(args: argparse.Namespace) -> ExitStatus:

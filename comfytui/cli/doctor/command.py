@@ -217,7 +217,7 @@ def _skip(name: str, cause: _Cause) -> Check:
 
 
 async def _run_on_system(args: argparse.Namespace) -> list[Check]:
-    # A name server that does not answer would delay the end of the process.
+    # A name server or a disk that does not answer would delay the end of the process.
     asyncio.get_running_loop().set_default_executor(LooseThreads())
     try:
         return await run_checks(load_input(args), os.environ, SystemClock())

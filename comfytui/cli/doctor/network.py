@@ -25,7 +25,6 @@ from comfytui.cli.exit_codes import ExitStatus
 from comfytui.config.paths import shown
 from comfytui.hosts import is_loopback
 from comfytui.redaction import MASK
-from comfytui.threads import Worker
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -99,14 +98,11 @@ async def check_dns(
 ) -> DnsResult:
     """Resolve the host of the API; if a proxy resolves it, it need not be found here."""
     start = clock.monotonic()
-    # A resolver may block for minutes, so neither the event loop nor the process may wait for its thread.
-    worker = Worker("resolver")
     try:
         async with asyncio.timeout(timeout_s):
-            outcome = await asyncio.wrap_future(worker.submit(lambda: _resolve(resolver, endpoint)))
+            outcome = await asyncio.to_thread(_resolve, resolver, endpoint)
     except TimeoutError:
         outcome = f"no answer within {timeout_s:g} s"
-    worker.close(0)
     if isinstance(outcome, str):
         return DnsResult(_not_found(f"{endpoint.host}: {outcome}", via_proxy=via_proxy))
     if outcome == (endpoint.host,):

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import math
 from collections.abc import Mapping, Sequence
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -28,7 +27,6 @@ from comfytui.ratelimit.store import Ledger, Trouble
 from comfytui.ratelimit.window import LIMIT, SHARE, WINDOW, Use
 from comfytui.render.freshness import clock_skew_text
 from comfytui.render.times import duration
-from comfytui.threads import Worker
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -205,13 +203,12 @@ async def check_rate_limit(paths: Sequence[Path], api: str, clock: Clock, timeou
         clock: Its monotonic clock is shared by all processes.
         timeout_s: Timeout, as the file may be on a disk that hangs.
     """
-    worker, ledger = Worker("budget"), Ledger(clock, paths, api, SHARE, WINDOW)
+    ledger = Ledger(clock, paths, api, SHARE, WINDOW)
     try:
         async with asyncio.timeout(timeout_s):
-            outcome = await asyncio.wrap_future(worker.submit(partial(_read_usage, ledger)))
+            outcome = await asyncio.to_thread(_read_usage, ledger)
     except TimeoutError:
         outcome = Trouble("it does not answer")
-    worker.close(0)
     if isinstance(outcome, Trouble):
         hint = "remove it, or make it a file and a directory that only you can access"
         return warn("budget", f"not shared: {shown(ledger.path)} cannot be used: {outcome.words}", hint)
@@ -269,9 +266,8 @@ def _describe_error(error: errors.ComfyControlError) -> str:
 
 
 def _read_usage(ledger: Ledger) -> tuple[int, int] | Trouble:
-    usage = ledger.lately()
-    ledger.close()
-    return usage
+    with contextlib.closing(ledger):
+        return ledger.lately()
 
 
 async def _check_server(server: Server, ca_bundle: Path | None, clock: Clock, timeout_s: float) -> Check:
