@@ -31,19 +31,22 @@ if TYPE_CHECKING:
     from comfytui.cli.doctor.network import DnsResult, Endpoint, Resolver
     from comfytui.clock import Clock
 
+RATE_LIMIT_RESERVE_S = 1.0
+"""Seconds of the total that are left for the rate limit, which is read after the request to the API was sent."""
+
 _ADDRESS_UNCERTAIN = "skipped: the configuration may name another address, and the token goes to no wrong one"
 
 
 @dataclass(frozen=True, slots=True)
 class CheckTimeouts:
-    """Seconds that each check may take; none but that of the rate limit goes on after the total."""
+    """Seconds that each check may take, and all of them together."""
 
-    total: float = 9.0
+    total: float = 10.0
     dns: float = 3.0
     token: float = 8.0
     handshake: float = 4.0
     api: float = 4.5
-    rate_limit: float = 1.0
+    rate_limit: float = 2.0
     servers: float = 9.0
     tmux: float = 2.0
 
@@ -167,9 +170,12 @@ class _ApiChecks:
             cause = _find_cause(proxy, dns, proxied)
             tls = group.create_task(self._check_tls(endpoint, dns, proxied, cause))
             token = await looking
-            left = timeouts.total - (self.clock.monotonic() - start)
-            api = await self._check_api(token.secret, proxied, cause, min(timeouts.api, left))
-        rate_limit = await service.check_rate_limit(budget_files(), settings.url, self.clock, timeouts.rate_limit)
+            left = start + timeouts.total - self.clock.monotonic()
+            api = await self._check_api(token.secret, proxied, cause, min(timeouts.api, left - RATE_LIMIT_RESERVE_S))
+        left = start + timeouts.total - self.clock.monotonic()
+        rate_limit = await service.check_rate_limit(
+            budget_files(), settings.url, self.clock, min(timeouts.rate_limit, left)
+        )
         directories = network.check_certificate_directories(settings.ca_bundle, environ)
         trust = [tls.result()] if directories is None else [directories, tls.result()]
         clocks = service.check_clock_skew(api.clock_skew)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import sqlite3
+import threading
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 from pydantic import SecretStr
@@ -15,6 +18,7 @@ from comfytui.api.client import ComfyControlClient
 from comfytui.api.models import RunnerPage
 from comfytui.api.session import Session
 from comfytui.cli.doctor.check import Check, Result
+from comfytui.cli.doctor.command import CheckTimeouts
 from comfytui.cli.doctor.service import (
     ApiCheckResult,
     TokenCheck,
@@ -259,6 +263,20 @@ async def test_rate_limit_missing_directory_warns(tmp_path: Path) -> None:
     check = await check_file(tmp_path / "missing" / "run" / "allowance.sqlite", FakeClock())
     assert check.result is Result.WARN
     assert "cannot be used: No such file or directory" in check.detail
+
+
+async def test_rate_limit_file_is_read_though_name_server_hangs(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = threading.Event()
+
+    def getaddrinfo(*_place: object, flags: int = 0, **_hints: object) -> NoReturn:
+        if not flags & socket.AI_NUMERICHOST:
+            end.wait()
+        raise socket.gaierror
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+    check = await check_rate_limit([path], "https://api.example.com:8443", FakeClock(), CheckTimeouts().rate_limit)
+    end.set()
+    assert check.result is Result.OK
 
 
 async def test_rate_limit_locked_file_warns(path: Path) -> None:
