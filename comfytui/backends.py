@@ -91,7 +91,6 @@ def comfyui_fleet(
         requests: Keeps a record of each request to a server.
         timeout: Seconds that a caller waits who asks but once; None if what comes later is shown, too.
     """
-    from comfytui.gateway.comfyui.client import ANSWER_SECONDS
     from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS, ComfyUIFleet
 
     patience = timeout or 0.0
@@ -99,7 +98,6 @@ def comfyui_fleet(
         servers,
         clock,
         ca_bundle=ca_bundle,
-        timeout=max(ANSWER_SECONDS, patience),
         introduction=max(INTRODUCTION_SECONDS, patience - _RESERVE_SECONDS),
         log=requests,
     )

@@ -25,6 +25,7 @@ from comfytui.clock import SystemClock
 from comfytui.gateway.comfyui.contact import Contact
 from comfytui.gateway.comfyui.errors import (
     BoxProblem,
+    Dropped,
     Garbled,
     NeedsPassword,
     NotAnswering,
@@ -56,6 +57,7 @@ CONNECT_SECONDS = 2.5
 GIVEN_UP = NotAnswering("given up before an answer came")
 """The outcome of a request that was cancelled."""
 
+_SHORTEST = "/prompt"
 _HANGS = "accepts connections and does not answer"
 _LARGE = 256 * 1024
 # A queue of 8 MB holds half as many; each becomes an object, and a million of them are a hundred megabytes.
@@ -131,10 +133,19 @@ class BoxClient:
         if not isinstance(outcome, BoxProblem):
             self._contact.answered()
             return outcome
-        # A route that hangs alone says nothing of the box.
-        if not outcome.is_answer and not self._contact.has_answered_since(began):
+        # A route that hangs, or ends connections, alone says nothing of the box.
+        if not (outcome.is_answer or self._contact.has_answered_since(began) or await self._answers_else(attempt)):
             self._contact.failed(str(outcome))
         raise outcome
+
+    async def _answers_else(self, dropped: _Attempt) -> bool:
+        """Return True if the box answers something else than the request that it dropped."""
+        if not isinstance(dropped.outcome, Dropped) or dropped.path == _SHORTEST:
+            return False
+        with contextlib.suppress(BoxProblem):
+            await self.get(_SHORTEST)
+            return True
+        return False
 
     @contextlib.asynccontextmanager
     async def _recorded(self, attempt: _Attempt) -> AsyncIterator[None]:
@@ -324,10 +335,10 @@ def _explain(error: httpx.HTTPError, status: int) -> BoxProblem:
             words = why_not_connected(error)
             return SpeaksPlain() if any(each in words for each in _NOT_TLS) else NotThere(words)
         case _ if status and isinstance(error, _CUT_OFF):
-            return NotThere("closed the connection in the middle of its answer")
+            return Dropped("closed the connection in the middle of its answer")
         case httpx.RemoteProtocolError() if not is_hang_up(error):
             return Garbled()
         case httpx.NetworkError() | httpx.RemoteProtocolError():
-            return NotThere("closed the connection without an answer")
+            return Dropped("closed the connection without an answer")
         case _:
             return NotThere("the request could not be made")

@@ -1,7 +1,8 @@
 """What keeps a ComfyUI server from giving a usable answer, in words for people.
 
     BoxProblem
-    ├── NotThere         no connection: refused, no such host, TLS, dropped
+    ├── NotThere         no connection: refused, no such host, TLS
+    │   └── Dropped      a connection that ended without a whole answer
     ├── NotAnswering     it accepts connections and lets them wait
     ├── SpeaksTLS        asked over http:// where it speaks TLS alone
     ├── SpeaksPlain      asked over https:// where it does not speak TLS
@@ -30,6 +31,10 @@ class BoxProblem(Exception):
 
 class NotThere(BoxProblem):
     """There is no connection, or it ended without an answer."""
+
+
+class Dropped(NotThere):
+    """The connection ended without a whole answer, which may be so for one route alone."""
 
 
 class NotAnswering(BoxProblem):

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.client import MAX_BODY
-from comfytui.gateway.comfyui.errors import BoxProblem, Garbled, Refused, TooLarge
+from comfytui.gateway.comfyui.errors import BoxProblem, Garbled, NotAnswering, Refused, TooLarge
 from comfytui.gateway.comfyui.models import MOST, Job, Jobs, read_history, read_jobs, read_queue
 
 if TYPE_CHECKING:
@@ -43,7 +43,8 @@ Up to SLOW_SECONDS it is a second for LIGHT_BYTES_A_SECOND: what is light may be
 _FINISHED = "completed,failed,cancelled"
 _FINISHED_BEFORE_0_9 = "completed,failed"
 _HALVES = (ACTIVE, _FINISHED)
-# A version without the list of jobs answers so: a new one is rare. Whatever else is wrong with it may be over soon.
+# A version without the list of jobs answers so: a new one is rare. Whatever else is wrong with it may be over soon,
+# but a list that hangs costs half a minute each time.
 _HAS_NO_LIST = (400, 404)
 _RETRY_NO_LIST = 600.0
 _RETRY = 60.0
@@ -228,7 +229,9 @@ class JobReader:
         return half in self._not_before and self._clock.monotonic() < self._not_before[half]
 
     def _set_aside(self, half: str, problem: BoxProblem) -> None:
-        has_no_list = isinstance(problem, Refused) and problem.status in _HAS_NO_LIST
+        has_no_list = isinstance(problem, NotAnswering) or (
+            isinstance(problem, Refused) and problem.status in _HAS_NO_LIST
+        )
         until = self._clock.monotonic() + (_RETRY_NO_LIST if has_no_list else _RETRY)
         is_of_half = not isinstance(problem, Refused) or problem.status in (400, 500)
         self._not_before |= dict.fromkeys((half,) if is_of_half else _HALVES, until)

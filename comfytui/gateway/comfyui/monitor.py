@@ -124,6 +124,7 @@ class Box:
         self._partly: tuple[str, ...] = ()
         self._stats: RunnerStats | None = None
         self._checked = _NEVER
+        self._is_introducing = False
 
     def want(self) -> None:
         """Watch it for the next minute, so that it is known soon whether it answers; returns at once."""
@@ -131,6 +132,10 @@ class Box:
 
     async def introduced(self) -> None:
         """Watch it, and return once it has said what it is, or failed to."""
+        if self._stats is None and not self._pulse.is_met:
+            # With the heartbeat, and not after it: a slow box takes long for each answer.
+            self._is_introducing = True
+            self._begin_checking()
         await self._pulse.met()
         await self._checking.landed()
 
@@ -304,7 +309,9 @@ class Box:
         """It answers, maybe as another version than before, and what kept its jobs from being read may be over."""
         self._unread, self._next_at = "", 0.0
         self._reader.forget()
-        self._checking.join()
+        if not (self._is_introducing and self._stats is not None):
+            self._checking.join()
+        self._is_introducing = False
 
     def _is_fresh(self) -> bool:
         if self._is_changed or self._read_at is None or self._reading.is_under_way:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS
 from comfytui.gateway.comfyui.mapping import runner_id
-from tests.gateway.comfyui.watching import watching
+from tests.gateway.comfyui.watching import until, watching
 from tests.support.comfyui import ScriptedComfyUI
 
 if TYPE_CHECKING:
@@ -50,8 +50,10 @@ async def test_slow_one_is_waited_for_as_long_as_a_script_waits(server: Scripted
     server.hang()
     async with watching(Server(server.url, "gpu"), clock=clock, introduction=30.0) as fleet:
         listing = asyncio.create_task(fleet.list_runners(1, 10, None))
+        await until(lambda: {"/prompt", "/system_stats"} <= {*server.paths})
         await asyncio.wait({listing}, timeout=2 * INTRODUCTION_SECONDS)
         assert not listing.done()
         server.resume()
         (runner,) = (await listing).runners
     assert (runner.tags, runner.queue_pending) == (KNOWN, 0)
+    assert server.paths.count("/system_stats") == 1

@@ -12,12 +12,12 @@ import pytest
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.errors import Garbled, NotAnswering, NotThere
+from comfytui.gateway.comfyui.errors import Dropped, Garbled, NotAnswering, NotThere
 from comfytui.gateway.comfyui.job_reader import JobReader, Reading, ask
 from tests.gateway.comfyui.watching import until
 from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
-from tests.support.scripted import ScriptedServer, json_reply, response
+from tests.support.scripted import ScriptedServer, hang_up, json_reply, response
 
 if TYPE_CHECKING:
     from tests.support.comfyui_jobs import ScriptedJob
@@ -282,6 +282,32 @@ async def test_29_mb_of_history_are_never_asked_for(box: ScriptedComfyUI) -> Non
 
 
 LOGIN = response(status=302, headers={"Location": "/login"})
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+async def test_list_of_jobs_whose_connections_are_dropped_is_gone_around(*, is_there: bool) -> None:
+    async with ScriptedServer() as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+        server.on("/api/jobs", hang_up())
+        server.on("/prompt", json_reply({"exec_info": {"queue_remaining": 1}}) if is_there else hang_up())
+        server.on("/queue", json_reply({"queue_running": [[0, "runs"]], "queue_pending": []}))
+        server.on("/history", json_reply({}))
+        if is_there:
+            assert ids(await reader_with(client).read()) == (["runs"], [])
+        else:
+            with pytest.raises(Dropped):
+                await reader_with(client).read()
+        assert (client._contact.silence is None) is is_there
+
+
+async def test_list_of_jobs_that_hangs_is_gone_around_for_ten_minutes() -> None:
+    clock = FakeClock()
+    async with ScriptedComfyUI() as box, reader_of(box, clock, within=0.2) as reader:
+        box.hang("/api/jobs")
+        for seconds in (0, 100, 400):
+            await clock.advance(seconds)
+            reader._contact.answered()
+            await reader.read()
+        assert asked(box) == sorted([ACTIVE, FINISHED, *3 * ["/queue", HISTORY]])
 
 
 @pytest.mark.parametrize(
