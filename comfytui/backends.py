@@ -8,13 +8,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.api.credentials import Renewal
-from comfytui.api.errors import ComfyControlError, InvalidArgument, Unauthorized
-from comfytui.api.library_imports import spare_libraries_their_extras
+from comfytui.api.errors import ComfyControlError, InvalidArgumentError, UnauthorizedError
+from comfytui.api.library_imports import trim_library_imports
 from comfytui.config.credentials import PREFIX, find_token, is_renewable, permission_warnings, save_token, saved_token
 from comfytui.config.paths import shown
 from comfytui.config.servers import LOCAL_SERVER, servers_of
 from comfytui.config.settings import DEFAULT_RUNNERS, DEFAULT_TIMEOUT, SettingsError
-from comfytui.login import Verdict
+from comfytui.login import LoginResult
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.ratelimit.window import Use
 
@@ -40,16 +40,16 @@ _RESERVE_SECONDS = 1.0
 """Seconds of a caller's patience that are left for an answer with what is known by then."""
 
 
-class UnusableTokenError(InvalidArgument):
+class UnusableTokenError(InvalidArgumentError):
     """What should give the token fails, or what it gives is none; the message says which."""
 
 
-def demo_source(runners: int, seed: int, clock: Clock, allowance: Allowance, requests: RequestLog) -> Connect:
+def connect_demo(runners: int, seed: int, clock: Clock, allowance: Allowance, requests: RequestLog) -> Connect:
     """A client of the gateway in this very process, over a simulated fleet: no port, no network."""
-    return _gateway_source(lambda: simulated_fleet(runners, seed, clock), "demo", clock, allowance, requests)
+    return _connect_in_process(lambda: build_demo_fleet(runners, seed, clock), "demo", clock, allowance, requests)
 
 
-def comfyui_source(
+def connect_comfyui(
     servers: Sequence[Server],
     ca_bundle: Path | None,
     clock: Clock,
@@ -58,8 +58,8 @@ def comfyui_source(
     timeout: float | None = None,
 ) -> Connect:
     """Return what makes a client of plain ComfyUI servers, in this process; for `timeout` see `comfyui_fleet`."""
-    return _gateway_source(
-        lambda: comfyui_fleet(servers, ca_bundle, clock, requests, timeout),
+    return _connect_in_process(
+        lambda: build_comfyui_fleet(servers, ca_bundle, clock, requests, timeout),
         "comfyui",
         clock,
         allowance,
@@ -68,14 +68,14 @@ def comfyui_source(
     )
 
 
-def simulated_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
+def build_demo_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
     """The believable fleet, driven by a clock."""
     from comfytui.gateway.demo.fleet import SimulatedFleet
 
     return SimulatedFleet(clock, runners=runners, seed=seed)
 
 
-def comfyui_fleet(
+def build_comfyui_fleet(
     servers: Sequence[Server],
     ca_bundle: Path | None,
     clock: Clock,
@@ -103,7 +103,7 @@ def comfyui_fleet(
     )
 
 
-def _gateway_source(
+def _connect_in_process(
     make_fleet: Callable[[], Fleet],
     name: str,
     clock: Clock,
@@ -112,12 +112,12 @@ def _gateway_source(
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Connect:
     def connect() -> RunnerSource:
-        spare_libraries_their_extras()
+        trim_library_imports()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
         from comfytui.gateway.app import GatewayTransport
 
-        token = made_token()
+        token = generate_token()
         transport = GatewayTransport(make_fleet(), token)
         session = Session(
             f"http://{name}", token, transport, allowance=allowance, log=requests, clock=clock, timeout=timeout
@@ -127,7 +127,7 @@ def _gateway_source(
     return lambda: asyncio.to_thread(connect)
 
 
-def made_token() -> SecretStr:
+def generate_token() -> SecretStr:
     """A token nobody else has."""
     import secrets
 
@@ -136,7 +136,7 @@ def made_token() -> SecretStr:
     return SecretStr(f"{PREFIX}{secrets.token_urlsafe(24)}")
 
 
-class Entrance:
+class HostedBackend:
     """Makes clients of the API with the token at hand, and takes new ones; `comfytui.login.Door` for the dashboard.
 
     Attributes:
@@ -174,7 +174,7 @@ class Entrance:
         return self._settings.source if self._instead is None else self._instead[0]
 
     @property
-    def place(self) -> str:
+    def token_path(self) -> str:
         """Where a token would be saved, for people to read."""
         return shown(saved_token(self._settings.tokens))
 
@@ -182,8 +182,8 @@ class Entrance:
         """A client with the token at hand.
 
         Raises:
-            Unauthorized: There is no token anywhere; the message says so.
-            InvalidArgument: A token or a setting cannot be used; the message says why.
+            UnauthorizedError: There is no token anywhere; the message says so.
+            InvalidArgumentError: A token or a setting cannot be used; the message says why.
         """
         if self._instead is not None:
             return await self._instead[1]()
@@ -200,42 +200,42 @@ class Entrance:
             return False
         return await self._renewal.newer_than(self._at_hand) is not None
 
-    async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
+    async def login(self, token: SecretStr, *, save: bool) -> LoginResult:
         """Ask the API whether it takes this token; use and, if wished, save it then."""
         try:
             client = await asyncio.to_thread(self._client, token)
-        except InvalidArgument as error:
-            return Verdict(taken=False, words=str(error))
+        except InvalidArgumentError as error:
+            return LoginResult(accepted=False, message=str(error))
         try:
             await client.list_runners(per_page=1, use=Use.WISH)
-        except Unauthorized as error:
-            return Verdict(taken=False, words=f"The API does not take it: {error.message}")
+        except UnauthorizedError as error:
+            return LoginResult(accepted=False, message=f"The API does not take it: {error.message}")
         except ComfyControlError as error:
-            return Verdict(taken=False, words=f"It could not be checked: {error}")
+            return LoginResult(accepted=False, message=f"It could not be checked: {error}")
         finally:
             await client.aclose()
         self._token, self._instead = token, None
         if self._renewal is not None:
             self._renewal.replace(token)
         self.allowance.exchange(None)
-        return Verdict(taken=True, words=await asyncio.to_thread(self._kept, token) if save else "")
+        return LoginResult(accepted=True, message=await asyncio.to_thread(self._kept, token) if save else "")
 
-    def enter_demo(self) -> None:
+    def use_demo(self) -> None:
         """Use the simulated fleet from now on."""
         self._spend_alone()
-        self._instead = "demo", demo_source(DEFAULT_RUNNERS, 0, self._clock, self.allowance, self._requests)
+        self._instead = "demo", connect_demo(DEFAULT_RUNNERS, 0, self._clock, self.allowance, self._requests)
 
-    async def find_comfyui(self) -> str:
+    async def detect_comfyui(self) -> str:
         """What the ComfyUI on this machine is called, for people to read; empty where none answers."""
         from comfytui.gateway.comfyui.client import is_comfyui
 
         return self._local.name if await is_comfyui(self._local) else ""
 
-    def enter_comfyui(self) -> None:
+    def use_comfyui(self) -> None:
         """Watch the ComfyUI on this machine from now on."""
         self._spend_alone()
         ca_bundle = self._settings.ca_bundle
-        source = comfyui_source([self._local], ca_bundle, self._clock, self.allowance, self._requests)
+        source = connect_comfyui([self._local], ca_bundle, self._clock, self.allowance, self._requests)
         self._instead = self._local.name, source
 
     @property
@@ -249,7 +249,7 @@ class Entrance:
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
         """Return a client with the token at hand, or with one that is only tried."""
-        spare_libraries_their_extras()
+        trim_library_imports()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
 
@@ -291,7 +291,7 @@ class Entrance:
         except SettingsError as error:
             raise UnusableTokenError(str(error)) from None
         if found is None:
-            raise Unauthorized("GET", "/v1/runner", _NOTHING_FOUND, 401)
+            raise UnauthorizedError("GET", "/v1/runner", _NOTHING_FOUND, 401)
         self._token = found.secret
         return found.secret
 

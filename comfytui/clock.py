@@ -40,22 +40,22 @@ class SystemClock:
         await asyncio.sleep(max(0.0, seconds))
 
 
-JUMP = 30.0
+SUSPEND_THRESHOLD_S = 30.0
 """Seconds by which the wall clock may run away from the monotonic one between two looks before it means anything."""
 
 
-class Drift:
+class SuspendDetector:
     """Watches the wall clock from the monotonic one, which stands still while a machine sleeps."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._apart = self._measure()
 
-    def jump(self) -> float:
+    def elapsed(self) -> float:
         """Seconds by which the wall clock has run ahead since the last look, behind where negative; 0.0 up to JUMP."""
         before, self._apart = self._apart, self._measure()
         ahead = self._apart - before
-        return ahead if abs(ahead) > JUMP else 0.0
+        return ahead if abs(ahead) > SUSPEND_THRESHOLD_S else 0.0
 
     def _measure(self) -> float:
         return self._clock.now().timestamp() - self._clock.monotonic()

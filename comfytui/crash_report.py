@@ -18,7 +18,7 @@ from pathlib import Path
 
 from comfytui import __version__
 from comfytui.config.paths import shown, state_dir
-from comfytui.files import cause, make_private
+from comfytui.files import ensure_private_dir, os_error_message
 
 REPORTS_KEPT = 10
 
@@ -26,7 +26,7 @@ _MOST_ERRORS = 30
 _MOST_FRAMES = 40
 
 
-def describe(
+def format_report(
     error: BaseException | None, now: datetime, size: tuple[int, int] | None = None, seen: Sequence[str] = ()
 ) -> str:
     """The report of an exception and of all that it came from or holds.
@@ -49,7 +49,7 @@ def describe(
             f"python    {platform.python_version()} on {sys.platform}",
             f"textual   {_version_of('textual')}",
             f"terminal  {cells}TERM={term if term.isprintable() else ascii(term)}",
-            *(line for each in _family(error) for line in _about(*each)),
+            *(line for each in _exception_chain(error) for line in _about(*each)),
             *seen,
             "",
         ]
@@ -62,7 +62,7 @@ def write_report(text: str, directory: Path, now: datetime) -> Path:
     Raises:
         OSError: It cannot be written.
     """
-    path = make_private(directory) / f"crash-{now:%Y%m%dT%H%M%S.%fZ}.txt"
+    path = ensure_private_dir(directory) / f"crash-{now:%Y%m%dT%H%M%S.%fZ}.txt"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8", errors="replace") as file:
         file.write(text)
@@ -72,15 +72,15 @@ def write_report(text: str, directory: Path, now: datetime) -> Path:
     return path
 
 
-def record(error: BaseException | None, size: tuple[int, int] | None = None, seen: Sequence[str] = ()) -> str:
+def record_crash(error: BaseException | None, size: tuple[int, int] | None = None, seen: Sequence[str] = ()) -> str:
     """Write a report to the state directory, and return the sentence that says so; it raises nothing of its own."""
     from comfytui.clock import SystemClock
 
     now, name = SystemClock().now(), _name(_wrapped(error) or error)
     try:
-        path = write_report(describe(error, now, size, seen), state_dir(), now)
+        path = write_report(format_report(error, now, size, seen), state_dir(), now)
     except OSError as failure:
-        return f"Crashed ({name}), and no report could be written: {cause(failure)}."
+        return f"Crashed ({name}), and no report could be written: {os_error_message(failure)}."
     return f"Crashed ({name}). A report without secrets is in {shown(path)}"
 
 
@@ -93,7 +93,7 @@ def install_excepthook(say: Callable[[str], None]) -> None:
 
     def on_exception(error: BaseException | None) -> None:
         if not isinstance(error, (KeyboardInterrupt, SystemExit)) and not _is_closed_terminal(error):
-            say(record(error))
+            say(record_crash(error))
 
     sys.excepthook = lambda _kind, error, _trace: on_exception(error)
     threading.excepthook = lambda args: on_exception(args.exc_value)
@@ -105,7 +105,7 @@ def _is_closed_terminal(error: BaseException | None) -> bool:
     return isinstance(error, OSError) and error.errno == errno.EIO
 
 
-def _family(error: BaseException | None) -> Iterator[tuple[str, BaseException]]:
+def _exception_chain(error: BaseException | None) -> Iterator[tuple[str, BaseException]]:
     """The exception and those behind and within it, each once, with what it is to the others."""
     seen: set[int] = set()
     waiting = [] if error is None else [("", error)]
@@ -115,10 +115,10 @@ def _family(error: BaseException | None) -> Iterator[tuple[str, BaseException]]:
             continue
         seen.add(id(each))
         yield relation, each
-        waiting = _relatives(each) + waiting
+        waiting = _related(each) + waiting
 
 
-def _relatives(error: BaseException) -> list[tuple[str, BaseException]]:
+def _related(error: BaseException) -> list[tuple[str, BaseException]]:
     inner = list(error.exceptions) if isinstance(error, BaseExceptionGroup) else []
     if (wrapped := _wrapped(error)) is not None:
         inner.append(wrapped)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 
-def replace_file(path: Path, text: str) -> None:
+def write_atomic(path: Path, text: str) -> None:
     """Put this text in place of what the file holds; both it and its directory are this user's alone from the start.
 
     Raises:
@@ -19,7 +19,7 @@ def replace_file(path: Path, text: str) -> None:
     """
     import tempfile
 
-    make_private(path.parent)
+    ensure_private_dir(path.parent)
     descriptor, name = tempfile.mkstemp(prefix=f".{path.name}-", dir=path.parent)
     written = Path(name)
     try:
@@ -45,7 +45,7 @@ def decode_text(data: bytes | bytearray, errors: Literal["strict", "replace"] = 
     return data.decode("utf-16" if data.startswith(UTF16_MARKS) else "utf-8-sig", errors)
 
 
-def cause(error: OSError) -> str:
+def os_error_message(error: OSError) -> str:
     """Why it cannot be read or written, to put behind a colon."""
     return (error.strerror or "unknown cause").lower()
 
@@ -60,7 +60,7 @@ HOMELESS = Path("/nonexistent/comfytui")
 """Directory of users without a home: nothing is in it, and it is never made."""
 
 
-def make_directory(directory: Path) -> None:
+def make_private_dir(directory: Path) -> None:
     """Make the directory, and those above it that are missing, for this user alone; what is there stays as it is.
 
     Raises:
@@ -78,7 +78,7 @@ MAX_BYTES = 1024 * 1024
 _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
 
 
-class LogFile:
+class RotatingAppendFile:
     """Lines in a file that only its owner may read, and in one older file beside it with `.1` behind its name.
 
     It is opened for each line, so that several processes can share it and whoever removes it gets a new one.
@@ -114,7 +114,7 @@ class LogFile:
         try:
             return os.open(self.path, _APPEND | os.O_CREAT, 0o600)
         except FileNotFoundError:
-            make_directory(self.path.parent)
+            make_private_dir(self.path.parent)
             return os.open(self.path, _APPEND | os.O_CREAT, 0o600)
 
     def _is_full(self, descriptor: int, more: int) -> bool:
@@ -128,13 +128,13 @@ class LogFile:
             return False
 
 
-def make_private(directory: Path) -> Path:
+def ensure_private_dir(directory: Path) -> Path:
     """Make the directory, and those above it that are missing, for this user alone, and return it.
 
     Raises:
         OSError: It cannot be made, or is another user's.
     """
-    make_directory(directory)
+    make_private_dir(directory)
     if stat.S_IMODE(directory.stat().st_mode) != PRIVATE:
         directory.chmod(PRIVATE)
     return directory

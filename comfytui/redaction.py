@@ -12,7 +12,7 @@ from base64 import b64decode
 from itertools import pairwise
 from urllib.parse import unquote
 
-from comfytui.text import as_shown, clean
+from comfytui.text import sanitize, sanitize_json
 
 MASK = "•" * 8
 """Placeholder for a secret."""
@@ -114,12 +114,12 @@ def redact_url(url: str) -> str:
     return redact_text(f"{MASK}@{shown}" if login else shown)
 
 
-def redacted_text(value: object) -> str:
+def redact_value(value: object) -> str:
     """Return any JSON value as clean text without secrets."""
-    return redact_text(as_shown(value)) if isinstance(value, str) else as_shown(redacted("", value))
+    return redact_text(sanitize_json(value)) if isinstance(value, str) else sanitize_json(redact_fields("", value))
 
 
-def redacted(name: str, value: object) -> object:
+def redact_fields(name: str, value: object) -> object:
     """Return a JSON value with its secrets masked: all of it if its name sounds secret, else what is within.
 
     Null and booleans stay. What is nested too deeply to be looked through is `…`.
@@ -160,20 +160,20 @@ def _changes(word: str) -> int:
 def _redacted(name: str, value: object) -> object:
     if value is None or isinstance(value, bool):
         return value
-    if (_SECRET_TEXT if isinstance(value, str) else _SECRET).search(clean(name)):
+    if (_SECRET_TEXT if isinstance(value, str) else _SECRET).search(sanitize(name)):
         return MASK
     if isinstance(value, str):
-        return redact_text(as_shown(value))
+        return redact_text(sanitize_json(value))
     if isinstance(value, dict):
-        return {redacted_name(str(key)): _redacted(str(key), each) for key, each in value.items()}
+        return {redact_name(str(key)): _redacted(str(key), each) for key, each in value.items()}
     if isinstance(value, list):
         return [_redacted("", each) for each in value]
     return value
 
 
-def redacted_name(name: str) -> str:
+def redact_name(name: str) -> str:
     """Return the name of a JSON field, clean and masked if it holds a secret, else as it is."""
-    cleaned = clean(name)
+    cleaned = sanitize(name)
     shown = redact_text(cleaned)
     return name if shown == cleaned else shown
 

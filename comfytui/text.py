@@ -18,7 +18,7 @@ _REPLACEMENT = "\ufffd"
 _CONTROL_PICTURES = 0x2400
 
 
-def clean(text: str) -> str:
+def sanitize(text: str) -> str:
     """The text as one line that is safe to send to a terminal.
 
     C0 controls and DEL become their control pictures (`␛` for ESC), C1 controls and lone surrogates become U+FFFD,
@@ -26,18 +26,18 @@ def clean(text: str) -> str:
     Everything else stays as it is.
     """
     if not text.isprintable():
-        text = "".join(char if char.isprintable() else _stand_in(char) for char in text)
+        text = "".join(char if char.isprintable() else _replacement(char) for char in text)
     return text if text.isascii() else _INVISIBLE.sub("", text)
 
 
-def as_shown(value: object) -> str:
+def sanitize_json(value: object) -> str:
     """Any JSON value as clean text: a string as it is, anything else as its JSON, `…` where that has no bottom."""
     if isinstance(value, str):
-        return clean(_bounded(value))
+        return sanitize(_bounded(value))
     import json
 
     try:
-        return clean(_bounded(json.dumps(value, ensure_ascii=False, default=str)))
+        return sanitize(_bounded(json.dumps(value, ensure_ascii=False, default=str)))
     except RecursionError:
         return "…"
 
@@ -46,7 +46,7 @@ def _bounded(text: str) -> str:
     return text if len(text) <= MAX_TEXT + 1 else f"{text[:MAX_TEXT]}…"
 
 
-def _stand_in(char: str) -> str:
+def _replacement(char: str) -> str:
     match unicodedata.category(char):
         case "Cc" if ord(char) < 0x20:
             return chr(_CONTROL_PICTURES + ord(char))

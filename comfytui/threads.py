@@ -12,7 +12,7 @@ from typing import Generic, ParamSpec, TypeVar
 _T = TypeVar("_T")
 
 
-class Worker:
+class DaemonWorker:
     """Runs calls one after another in a thread of its own, which starts with the first of them.
 
     The process does not wait for it at its end: a disk that hangs must not hold a terminal.

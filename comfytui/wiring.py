@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from comfytui.engine.engine import Engine
     from comfytui.engine.protocol import Attention
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.login import Door
+    from comfytui.login import Authenticator
     from comfytui.ratelimit.window import Allowance
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.keys.keymap import Keymap
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from comfytui.tui.terminal.capabilities import Surroundings
 
 
-class Profiles:
+class ProfileFleets:
     """The fleets of the API, each with the profile it is watched by; `comfytui.tui.services.Fleets` for the dashboard.
 
     Args:
@@ -53,29 +53,29 @@ class Profiles:
         Raises:
             SettingsError: It cannot be used; the sentence says why.
         """
-        return self.fleet(resolve_switched(self._choices, profile))
+        return self.open_settings(resolve_switched(self._choices, profile))
 
-    def fleet(self, settings: Settings) -> OpenFleet:
+    def open_settings(self, settings: Settings) -> OpenFleet:
         """The fleet that settings are for; it shares its host's allowance with other dashboards of this user."""
         from comfytui.tui.services import OpenFleet
 
         key = settings.profile or settings.source
-        first = _first(settings, key, self._memory)
+        first = _initial_snapshot(settings, key, self._memory)
         return OpenFleet(key, settings.source, first, partial(self._watch, settings), settings.profile, settings.colour)
 
     def _watch(self, settings: Settings, attention: Attention) -> Watch:
-        from comfytui.backends import Entrance
+        from comfytui.backends import HostedBackend
         from comfytui.config.paths import budget_files
         from comfytui.ratelimit.shared import SharedAllowance
         from comfytui.tui.services import Watch
 
         allowance = SharedAllowance(self._clock, budget_files(), settings.url, note=self._requests.note)
-        entrance = Entrance(settings, self._clock, allowance, self._requests)
+        entrance = HostedBackend(settings, self._clock, allowance, self._requests)
         engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
         return Watch(engine, entrance, allowance.close, entrance.renew if entrance.is_renewable else None)
 
 
-def hosted_dashboard(choices: Choices, settings: Settings, setup: Setup) -> ComfyTUI:
+def build_hosted_app(choices: Choices, settings: Settings, setup: Setup) -> ComfyTUI:
     """The dashboard of the API, beginning with the fleet that the settings are for."""
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import SystemClock
@@ -84,49 +84,49 @@ def hosted_dashboard(choices: Choices, settings: Settings, setup: Setup) -> Comf
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
-    fleets = Profiles(choices, clock, requests, setup.memory)
-    app = ComfyTUI(fleets.fleet(settings), clock, requests, setup._replace(fleets=fleets))
+    fleets = ProfileFleets(choices, clock, requests, setup.memory)
+    app = ComfyTUI(fleets.open_settings(settings), clock, requests, setup._replace(fleets=fleets))
     app.at_end(requests.close)
     return app
 
 
-def demo_dashboard(
+def build_demo_app(
     settings: Settings, runners: int, seed: int, clock: Clock | None = None, setup: Setup | None = None
 ) -> ComfyTUI:
     """The dashboard of a simulated fleet in this very process."""
     from comfytui.api.request_log import RequestLog
-    from comfytui.backends import demo_source
+    from comfytui.backends import connect_demo
     from comfytui.clock import SystemClock
-    from comfytui.login import OpenDoor
+    from comfytui.login import NoAuthentication
     from comfytui.ratelimit.local import LocalAllowance
 
     clock = clock or SystemClock()
     requests, allowance = RequestLog(clock, settings.log_file), LocalAllowance(clock)
-    connect = demo_source(runners, seed, clock, allowance, requests)
-    return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests, setup)
+    connect = connect_demo(runners, seed, clock, allowance, requests)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source), allowance, requests, setup)
 
 
-def comfyui_dashboard(settings: Settings, setup: Setup) -> ComfyTUI:
+def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
     """The dashboard of plain ComfyUI servers, by a gateway in this very process."""
     from comfytui.api.request_log import RequestLog
-    from comfytui.backends import comfyui_source
+    from comfytui.backends import connect_comfyui
     from comfytui.clock import SystemClock
     from comfytui.config.paths import request_log
-    from comfytui.login import OpenDoor
+    from comfytui.login import NoAuthentication
     from comfytui.ratelimit.local import LocalAllowance
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
     allowance = LocalAllowance(clock)
-    connect = comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests)
-    return build_dashboard(settings, connect, clock, OpenDoor(settings.source), allowance, requests, setup)
+    connect = connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source), allowance, requests, setup)
 
 
-def build_dashboard(
+def build_app(
     settings: Settings,
     connect: Connect,
     clock: Clock,
-    door: Door,
+    door: Authenticator,
     allowance: Allowance,
     requests: RequestLog,
     setup: Setup | None = None,
@@ -142,12 +142,14 @@ def build_dashboard(
     def watch(attention: Attention) -> Watch:
         return Watch(_engine(settings, connect, clock, allowance, attention), door)
 
-    app = ComfyTUI(OpenFleet(key, door.source, _first(settings, key, setup.memory), watch), clock, requests, setup)
+    app = ComfyTUI(
+        OpenFleet(key, door.source, _initial_snapshot(settings, key, setup.memory), watch), clock, requests, setup
+    )
     app.at_end(requests.close)
     return app
 
 
-def setup_of(settings: Settings, around: Surroundings, memory: Remembers) -> Setup:
+def build_services(settings: Settings, around: Surroundings, memory: Remembers) -> Setup:
     """How the dashboard is set up, but for the fleets.
 
     Raises:
@@ -158,7 +160,7 @@ def setup_of(settings: Settings, around: Surroundings, memory: Remembers) -> Set
     from comfytui.tui.services import Setup
 
     return Setup(
-        keymap=keymap_of(settings),
+        keymap=load_keymap(settings),
         memory=memory,
         colours=around.colours,
         ascii=around.ascii,
@@ -169,7 +171,7 @@ def setup_of(settings: Settings, around: Surroundings, memory: Remembers) -> Set
     )
 
 
-def keymap_of(settings: Settings) -> Keymap:
+def load_keymap(settings: Settings) -> Keymap:
     """The keys that were wished for; imports nothing heavy.
 
     Raises:
@@ -193,7 +195,7 @@ def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: Allow
     return Engine(connect, clock, attention=attention, interval=settings.interval, allowance=allowance)
 
 
-def _first(settings: Settings, key: str, memory: Remembers) -> Snapshot:
+def _initial_snapshot(settings: Settings, key: str, memory: Remembers) -> Snapshot:
     """What is known of a fleet before anything was asked: what to look at, and how often."""
     from comfytui.engine.protocol import Attention, PageKey
     from comfytui.engine.snapshot import Snapshot

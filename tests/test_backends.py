@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.errors import InvalidArgument, Unauthorized
+from comfytui.api.errors import InvalidArgumentError, UnauthorizedError
 from comfytui.api.request_log import RequestLog
-from comfytui.backends import Connect, Entrance, demo_source, made_token, simulated_fleet
+from comfytui.backends import Connect, HostedBackend, build_demo_fleet, connect_demo, generate_token
 from comfytui.config.credentials import TOKEN_VARIABLE, FoundToken, find_token, save_token
 from comfytui.config.settings import Server, Settings, TokenSources
-from comfytui.login import Verdict
+from comfytui.login import LoginResult
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.ratelimit.window import Use
 from tests.support.clock import FakeClock
@@ -21,12 +21,12 @@ from tests.support.scripted import Answer, Exchange, ScriptedServer, error_reply
 
 def demo(runners: int, seed: int) -> Connect:
     clock = FakeClock()
-    return demo_source(runners, seed, clock, LocalAllowance(clock), RequestLog(clock))
+    return connect_demo(runners, seed, clock, LocalAllowance(clock), RequestLog(clock))
 
 
-def entrance(settings: Settings) -> Entrance:
+def entrance(settings: Settings) -> HostedBackend:
     clock = FakeClock()
-    return Entrance(settings, clock, LocalAllowance(clock), RequestLog(clock))
+    return HostedBackend(settings, clock, LocalAllowance(clock), RequestLog(clock))
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ async def test_the_demo_is_the_fleet_of_its_seed_and_clock() -> None:
         shown = await client.list_runners(page=1, per_page=100)
     finally:
         await client.aclose()
-    wanted, other = [await simulated_fleet(30, seed, FakeClock()).list_runners(1, 100, None) for seed in (7, 8)]
+    wanted, other = [await build_demo_fleet(30, seed, FakeClock()).list_runners(1, 100, None) for seed in (7, 8)]
     assert [each.id for each in shown.runners] == [each.id for each in wanted.runners]
     assert [each.id for each in shown.runners] != [each.id for each in other.runners]
 
@@ -85,12 +85,12 @@ async def test_a_profile_is_asked_with_its_own_token_alone(monkeypatch: pytest.M
     assert await token_sent(prod) == "cfc_prod"
     monkeypatch.delenv("PROD_TOKEN")
     save_token(SecretStr("cfc_usual"), TokenSources())
-    with pytest.raises(Unauthorized, match="no token yet"):
+    with pytest.raises(UnauthorizedError, match="no token yet"):
         await entrance(prod).connect()
     save_token(SecretStr("cfc_kept"), prod.tokens)
     assert await token_sent(prod) == "cfc_kept"
     failing = Settings("prod", tokens=TokenSources(environment=False, command=("/nowhere/program",)))
-    with pytest.raises(InvalidArgument, match=r"^token_command cannot be run: no such file or directory\.$"):
+    with pytest.raises(InvalidArgumentError, match=r"^token_command cannot be run: no such file or directory\.$"):
         await entrance(failing).connect()
 
 
@@ -99,9 +99,9 @@ async def test_a_token_that_is_typed_is_kept_for_its_profile(home: Path) -> None
         server.on("/v1/runner", json_reply({"runners": [], "total": 0}))
         settings = Settings("host", url=server.url, tokens=TokenSources(saved=("token-prod",)))
         door = entrance(settings)
-        assert (door.source, door.place) == ("host", str(home / "token-prod"))
-        verdict = await door.enter(SecretStr("cfc_typed"), save=True)
-    assert verdict == Verdict(taken=True, words=f"The token is kept in {home / 'token-prod'}.")
+        assert (door.source, door.token_path) == ("host", str(home / "token-prod"))
+        verdict = await door.login(SecretStr("cfc_typed"), save=True)
+    assert verdict == LoginResult(accepted=True, message=f"The token is kept in {home / 'token-prod'}.")
     assert find_token({}, TokenSources()) is None
     assert find_token({}, TokenSources(saved=("token-prod",))) == FoundToken(
         SecretStr("cfc_typed"), str(home / "token-prod")
@@ -155,7 +155,7 @@ async def test_source_that_fails_when_it_is_asked_again_leaves_the_refusal(tmp_p
         client = await door.connect()
         async with contextlib.aclosing(client):
             file.write_text("no token at all")
-            with pytest.raises(Unauthorized, match="Invalid token"):
+            with pytest.raises(UnauthorizedError, match="Invalid token"):
                 await client.list_runners()
 
 
@@ -169,7 +169,7 @@ async def test_token_of_the_environment_is_never_asked_for_again(monkeypatch: py
 async def test_token_that_appears_while_there_is_none_is_found() -> None:
     clock = FakeClock()
     requests = RequestLog(clock)
-    door = Entrance(Settings("host", url="http://127.0.0.1:1"), clock, LocalAllowance(clock), requests)
+    door = HostedBackend(Settings("host", url="http://127.0.0.1:1"), clock, LocalAllowance(clock), requests)
     assert not await door.renew()
     assert not [*requests.entries]
     save_token(SecretStr("cfc_saved"), TokenSources())
@@ -180,7 +180,7 @@ async def test_token_that_appears_while_there_is_none_is_found() -> None:
 
 async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machine() -> None:
     door = entrance(Settings("host", url="http://127.0.0.1:1"))
-    for enter in (door.enter_demo, door.enter_comfyui):
+    for enter in (door.use_demo, door.use_comfyui):
         door.allowance.exchange(None)
         door.allowance.cool_down(60)
         enter()
@@ -192,7 +192,7 @@ async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machin
 async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_configuration() -> None:
     named = Server("http://127.0.0.1:8188", "mybox", {"X-Key": SecretStr("sesame")})
     door = entrance(Settings("host", url="http://127.0.0.1:1", named=(named,)))
-    door.enter_comfyui()
+    door.use_comfyui()
     assert door.source == "mybox"
     client = await door.connect()
     try:
@@ -203,7 +203,7 @@ async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_confi
 
 
 def test_made_tokens_are_as_the_api_makes_them_and_never_the_same() -> None:
-    tokens = {made_token().get_secret_value() for _ in range(50)}
+    tokens = {generate_token().get_secret_value() for _ in range(50)}
     assert len(tokens) == 50
     assert all(token.startswith("cfc_") and len(token) > 30 and token.isascii() for token in tokens)
-    assert "cfc_" not in repr(made_token())
+    assert "cfc_" not in repr(generate_token())

@@ -11,9 +11,9 @@ from typing import NoReturn, TypeVar
 import pytest
 
 from comfytui import __version__
-from comfytui.api.errors import Unauthorized
+from comfytui.api.errors import UnauthorizedError
 from comfytui.config.paths import shown
-from comfytui.crash_report import REPORTS_KEPT, describe, install_excepthook, record, write_report
+from comfytui.crash_report import REPORTS_KEPT, format_report, install_excepthook, record_crash, write_report
 
 NOW = datetime(2026, 11, 21, 14, 0, 0, 123456, tzinfo=UTC)
 SECRET = "cfc_sekret"
@@ -38,7 +38,7 @@ def raised(error: E) -> E:
 
 def test_it_says_what_where_and_with_which_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-kitty")
-    report = describe(raised(KeyError(SECRET)), NOW, (120, 40))
+    report = format_report(raised(KeyError(SECRET)), NOW, (120, 40))
     assert f"comfytui {__version__} crashed at 2026-11-21 14:00:00 UTC." in report
     assert f"python    {sys.version.partition(' ')[0]} on {sys.platform}\n" in report
     assert "textual   8." in report
@@ -51,7 +51,7 @@ def test_it_says_what_where_and_with_which_versions(monkeypatch: pytest.MonkeyPa
     [
         ValueError(SECRET),
         KeyError({"Authorization": SECRET}),
-        Unauthorized("GET", f"/v1/{SECRET}", SECRET, 401),
+        UnauthorizedError("GET", f"/v1/{SECRET}", SECRET, 401),
         OSError(errno.ENOENT, SECRET, SECRET),
         UnicodeEncodeError("ascii", SECRET, 0, 1, SECRET),
         ExceptionGroup(SECRET, [ValueError(SECRET), ExceptionGroup(SECRET, [KeyError(SECRET)])]),
@@ -60,7 +60,7 @@ def test_it_says_what_where_and_with_which_versions(monkeypatch: pytest.MonkeyPa
 )
 def test_no_value_is_in_it(error: Exception) -> None:
     error.add_note(SECRET)
-    report = describe(raised(error), NOW, seen=["the end"])
+    report = format_report(raised(error), NOW, seen=["the end"])
     assert type(error).__name__ in report
     assert "sekret" not in report
     assert report.endswith("the end\n")
@@ -77,9 +77,9 @@ def test_it_follows_causes_groups_and_workers() -> None:
     with pytest.raises(RuntimeError) as caught:
         fail(RuntimeError(SECRET), inner)
     error.__context__ = caught.value
-    assert "while handling" not in describe(error, NOW)
+    assert "while handling" not in format_report(error, NOW)
     error.__suppress_context__ = False
-    lines = describe(error, NOW).splitlines()
+    lines = format_report(error, NOW).splitlines()
     told = [line for line in lines[7:] if line and not line.startswith(" ")]
     assert told == [
         "TypeError",
@@ -94,7 +94,7 @@ def test_it_follows_causes_groups_and_workers() -> None:
 def test_it_ends_where_causes_go_round_and_where_frames_do_not_end() -> None:
     first, second = ValueError(), KeyError()
     first.__cause__, second.__cause__ = second, first
-    assert describe(first, NOW).count("caused by") == 1
+    assert format_report(first, NOW).count("caused by") == 1
 
     def deeper(depth: int) -> None:
         if depth == 0:
@@ -103,14 +103,14 @@ def test_it_ends_where_causes_go_round_and_where_frames_do_not_end() -> None:
 
     with pytest.raises(LookupError) as caught:
         deeper(100)
-    report = describe(caught.value, NOW)
+    report = format_report(caught.value, NOW)
     assert "more\n" in report
     assert report.count(":deeper") == 40
 
 
 def test_hostile_terminal_names_are_told_harmlessly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "\x1b]0;x\x07")
-    assert "\x1b" not in describe(None, NOW)
+    assert "\x1b" not in format_report(None, NOW)
 
 
 def test_reports_are_private_and_the_last_ones_are_kept(tmp_path: Path) -> None:
@@ -128,11 +128,11 @@ def test_reports_are_private_and_the_last_ones_are_kept(tmp_path: Path) -> None:
 
 def test_a_record_says_where_it_is_or_why_it_is_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    said = record(raised(ValueError(SECRET)))
+    said = record_crash(raised(ValueError(SECRET)))
     (path,) = (tmp_path / "comfytui").iterdir()
     assert said == f"Crashed (ValueError). A report without secrets is in {path}"
     monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
-    assert record(ValueError(SECRET)) == "Crashed (ValueError), and no report could be written: not a directory."
+    assert record_crash(ValueError(SECRET)) == "Crashed (ValueError), and no report could be written: not a directory."
 
 
 def python(code: str, state: Path) -> tuple[int, str]:

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.files import cause, replace_file
+from comfytui.files import os_error_message, write_atomic
 
 
 def test_what_is_replaced_is_whole_and_ours_alone(tmp_path: Path) -> None:
     path = tmp_path / "below" / "file"
-    replace_file(path, "long " * 1000)
-    replace_file(path, "grün\n")
+    write_atomic(path, "long " * 1000)
+    write_atomic(path, "grün\n")
     assert path.read_bytes() == "grün\n".encode()
     assert path.stat().st_mode & 0o777 == 0o600
     assert path.parent.stat().st_mode & 0o777 == 0o700
@@ -20,15 +20,15 @@ def test_what_is_replaced_is_whole_and_ours_alone(tmp_path: Path) -> None:
 
 def test_what_cannot_be_written_leaves_what_was(tmp_path: Path) -> None:
     path = tmp_path / "file"
-    replace_file(path, "before")
+    write_atomic(path, "before")
     with pytest.raises(UnicodeEncodeError):
-        replace_file(path, "\ud800")
+        write_atomic(path, "\ud800")
     with pytest.raises(NotADirectoryError):
-        replace_file(path / "below", "after")
+        write_atomic(path / "below", "after")
     assert path.read_text() == "before"
     assert list(tmp_path.iterdir()) == [path]
 
 
 def test_why() -> None:
-    assert cause(OSError(errno.ENOSPC, "No space left on device")) == "no space left on device"
-    assert cause(OSError()) == "unknown cause"
+    assert os_error_message(OSError(errno.ENOSPC, "No space left on device")) == "no space left on device"
+    assert os_error_message(OSError()) == "unknown cause"

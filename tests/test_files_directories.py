@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.files import PRIVATE, make_directory
+from comfytui.files import PRIVATE, make_private_dir
 
 
 @pytest.fixture(autouse=True)
@@ -24,18 +24,18 @@ def mode(path: Path) -> int:
 
 
 def test_what_is_missing_is_made_for_this_user_alone(tmp_path: Path) -> None:
-    make_directory(tmp_path / "a" / "b" / "c")
+    make_private_dir(tmp_path / "a" / "b" / "c")
     assert [mode(tmp_path / each) for each in ("a", "a/b", "a/b/c")] == [PRIVATE] * 3
 
 
 def test_what_is_there_stays_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(mode=0o755)
-    make_directory(tmp_path / "a" / "b")
-    make_directory(tmp_path / "a")
+    make_private_dir(tmp_path / "a" / "b")
+    make_private_dir(tmp_path / "a")
     assert (mode(tmp_path / "a"), mode(tmp_path / "a" / "b")) == (0o755, PRIVATE)
 
 
 def test_where_it_cannot_be_made_the_error_says_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
-        make_directory(tmp_path / "file" / "a")
+        make_private_dir(tmp_path / "file" / "a")

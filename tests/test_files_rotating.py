@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.files import LogFile
+from comfytui.files import RotatingAppendFile
 
 WRITE_MANY = """
 import sys
@@ -27,8 +27,8 @@ def test_lines_are_appended_in_a_private_file_of_a_private_directory(tmp_path: P
     path = tmp_path / "state" / "comfytui" / "requests.log"
     old = os.umask(0)
     try:
-        LogFile(path).append("first")
-        LogFile(path).append("zweite – \ud800")
+        RotatingAppendFile(path).append("first")
+        RotatingAppendFile(path).append("zweite – \ud800")
     finally:
         os.umask(old)
     assert path.read_text() == "first\nzweite – ?\n"
@@ -37,7 +37,7 @@ def test_lines_are_appended_in_a_private_file_of_a_private_directory(tmp_path: P
 
 def test_it_stays_small_and_keeps_one_older_file(tmp_path: Path) -> None:
     path = tmp_path / "requests.log"
-    log = LogFile(path, max_bytes=100)
+    log = RotatingAppendFile(path, max_bytes=100)
     for number in range(100):
         log.append(f"{number:09}")
     assert sorted(each.name for each in tmp_path.iterdir()) == ["requests.log", "requests.log.1"]
@@ -47,7 +47,7 @@ def test_it_stays_small_and_keeps_one_older_file(tmp_path: Path) -> None:
 
 
 def test_a_line_longer_than_a_file_has_one_of_its_own(tmp_path: Path) -> None:
-    log = LogFile(tmp_path / "requests.log", max_bytes=10)
+    log = RotatingAppendFile(tmp_path / "requests.log", max_bytes=10)
     log.append("a" * 50)
     log.append("b" * 50)
     assert (tmp_path / "requests.log.1").read_text() == "a" * 50 + "\n"
@@ -55,7 +55,7 @@ def test_a_line_longer_than_a_file_has_one_of_its_own(tmp_path: Path) -> None:
 
 
 def test_lines_that_are_written_together_stay_together(tmp_path: Path) -> None:
-    log = LogFile(tmp_path / "requests.log", max_bytes=10)
+    log = RotatingAppendFile(tmp_path / "requests.log", max_bytes=10)
     log.append("first")
     log.append("second", "third")
     assert (tmp_path / "requests.log.1").read_text() == "first\n"
@@ -63,7 +63,7 @@ def test_lines_that_are_written_together_stay_together(tmp_path: Path) -> None:
 
 
 def test_whoever_removes_it_gets_a_new_one(tmp_path: Path) -> None:
-    log = LogFile(tmp_path / "requests.log")
+    log = RotatingAppendFile(tmp_path / "requests.log")
     log.append("first")
     log.path.unlink()
     log.append("second")
@@ -83,11 +83,11 @@ def test_several_processes_share_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize("path", ["/dev/full", "/dev/null/requests.log", "/proc/comfytui/requests.log"])
 def test_what_cannot_be_written_is_an_os_error(path: str) -> None:
     with pytest.raises(OSError, match=r"\w"):
-        LogFile(Path(path)).append("line")
+        RotatingAppendFile(Path(path)).append("line")
 
 
 def test_a_pipe_that_nobody_reads_does_not_hold_it_up(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(OSError, match="No such device"):
-        LogFile(pipe).append("line")
+        RotatingAppendFile(pipe).append("line")

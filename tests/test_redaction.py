@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comfytui.api.models import Runner, Workflow, read_stats
-from comfytui.redaction import MASK, is_like_token, redact_text, redact_url, redacted, redacted_text
+from comfytui.api.models import Runner, Workflow, parse_stats
+from comfytui.redaction import MASK, is_like_token, redact_fields, redact_text, redact_url, redact_value
 from comfytui.text import MAX_TEXT
 
 SECRET = "hunter2"
@@ -27,16 +27,16 @@ UUID = "550e8400-e29b-41d4-a716-446655440000"
 )
 @pytest.mark.parametrize("value", [SECRET, {"a": SECRET}, [SECRET], 1234])
 def test_what_sounds_secret_is_masked_wherever_it_stands(name: str, value: object) -> None:
-    assert redacted(name, value) == MASK
-    assert redacted("config", [{"deep": {name: value, "n": 1}}]) == [{"deep": {name: MASK, "n": 1}}]
-    assert redacted(name, None) is None
-    assert redacted(name, False) is False
+    assert redact_fields(name, value) == MASK
+    assert redact_fields("config", [{"deep": {name: value, "n": 1}}]) == [{"deep": {name: MASK, "n": 1}}]
+    assert redact_fields(name, None) is None
+    assert redact_fields(name, False) is False
 
 
 @pytest.mark.parametrize("name", ["zone", "key", "keyboard", "author", "monkey", "passed", "compass", ""])
 @pytest.mark.parametrize("value", ["eu", 7, {"a": [1, "b"]}])
 def test_everything_else_stays(name: str, value: object) -> None:
-    assert redacted(name, value) == value
+    assert redact_fields(name, value) == value
 
 
 @pytest.mark.parametrize("name", ["auth", "pass", "proxy_auth"])
@@ -49,7 +49,7 @@ def test_what_has_no_bottom_hides_nothing_that_is_shown() -> None:
     deep: object = {"password": SECRET}
     for _ in range(100_000):
         deep = [deep]
-    assert redacted("more", deep) == "…"
+    assert redact_fields("more", deep) == "…"
 
 
 def test_no_runner_holds_them() -> None:
@@ -221,9 +221,9 @@ def test_runner_and_workflow_hold_no_secret_in_any_field() -> None:
     workflow = Workflow.model_validate({"id": "w", **values, **nested, "started_at": LEAKY})
     assert SECRET not in f"{dict(runner)} {runner.extras}"
     assert SECRET not in f"{dict(workflow)} {workflow.extras}"
-    assert runner.name == redacted_text(LEAKY)
+    assert runner.name == redact_value(LEAKY)
 
 
 def test_stats_hold_no_secret_in_any_field() -> None:
     sent = {"system": {"os": LEAKY}, "devices": [{"name": LEAKY}], "extensions": [LEAKY, {"a": LEAKY}]}
-    assert SECRET not in repr(read_stats(sent))
+    assert SECRET not in repr(parse_stats(sent))

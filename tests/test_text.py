@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.text import as_shown, clean
+from comfytui.text import sanitize, sanitize_json
 
 NESTED = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -42,7 +42,7 @@ def is_harmless(char: str) -> bool:
     ],
 )
 def test_clean(sent: str, shown: str) -> None:
-    assert clean(sent) == shown
+    assert sanitize(sent) == shown
 
 
 @pytest.mark.parametrize(
@@ -59,28 +59,28 @@ def test_clean(sent: str, shown: str) -> None:
     ],
 )
 def test_as_shown(sent: object, shown: str) -> None:
-    assert as_shown(sent) == shown
+    assert sanitize_json(sent) == shown
 
 
 def test_what_has_no_bottom_is_shown_as_an_ellipsis() -> None:
     value: list[object] = []
     for _ in range(100_000):
         value = [value]
-    assert as_shown(value) == "…"
+    assert sanitize_json(value) == "…"
 
 
 @given(st.text())
 def test_clean_text_is_harmless_and_stays_as_it_is(text: str) -> None:
-    cleaned = clean(text)
+    cleaned = sanitize(text)
     assert all(is_harmless(char) for char in cleaned)
-    assert clean(cleaned) == cleaned
+    assert sanitize(cleaned) == cleaned
 
 
 @given(st.text(st.characters(categories=("Cc", "Cf", "Cs", "Zl", "Zp"))))
 def test_no_control_and_no_direction_survives(text: str) -> None:
-    assert not {unicodedata.category(char) for char in clean(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
+    assert not {unicodedata.category(char) for char in sanitize(text)} & {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 @given(NESTED)
 def test_any_json_value_can_be_shown(value: object) -> None:
-    assert all(is_harmless(char) for char in as_shown(value))
+    assert all(is_harmless(char) for char in sanitize_json(value))

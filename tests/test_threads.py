@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from comfytui.threads import Worker
+from comfytui.threads import DaemonWorker
 
 PATIENCE = 5.0
 
@@ -21,7 +21,7 @@ def stop() -> threading.Event:
 
 
 def test_calls_run_in_order_in_one_other_thread() -> None:
-    worker = Worker("test")
+    worker = DaemonWorker("test")
     futures = [worker.submit(partial(where, number)) for number in range(20)]
     answers = [future.result(PATIENCE) for future in futures]
     worker.close()
@@ -32,13 +32,13 @@ def test_calls_run_in_order_in_one_other_thread() -> None:
 
 def test_no_thread_before_there_is_work() -> None:
     before = threading.active_count()
-    worker = Worker("idle")
+    worker = DaemonWorker("idle")
     worker.close()
     assert threading.active_count() == before
 
 
 def test_what_is_cancelled_in_time_never_runs(stop: threading.Event) -> None:
-    worker = Worker("test")
+    worker = DaemonWorker("test")
     ran: list[str] = []
     first = worker.submit(lambda: stop.wait(PATIENCE))
     second = worker.submit(lambda: ran.append("second"))
@@ -54,7 +54,7 @@ def test_what_is_cancelled_in_time_never_runs(stop: threading.Event) -> None:
 
 
 def test_with_a_pause_it_lets_others_be_done_first_and_closing_ends_that() -> None:
-    worker = Worker("test", pause=3600.0)
+    worker = DaemonWorker("test", pause=3600.0)
     done: list[int] = []
     future = worker.submit(partial(done.append, 1))
     with pytest.raises(TimeoutError):
@@ -65,12 +65,12 @@ def test_with_a_pause_it_lets_others_be_done_first_and_closing_ends_that() -> No
 
 def test_closing_finishes_what_was_submitted_but_waits_for_nothing_that_hangs(stop: threading.Event) -> None:
     done: list[int] = []
-    worker = Worker("test")
+    worker = DaemonWorker("test")
     for number in range(50):
         worker.submit(partial(done.append, number))
     worker.close()
     assert done == list(range(50))
-    hung = Worker("hung")
+    hung = DaemonWorker("hung")
     future = hung.submit(lambda: stop.wait(PATIENCE))
     hung.close(patience=0.01)
     assert not future.done()
@@ -79,7 +79,7 @@ def test_closing_finishes_what_was_submitted_but_waits_for_nothing_that_hangs(st
 
 
 def test_call_that_fails_is_told_and_ends_nothing() -> None:
-    worker = Worker("test")
+    worker = DaemonWorker("test")
     failed = worker.submit(lambda: int("no number"))
     done = worker.submit(lambda: "done")
     assert done.result(PATIENCE) == "done"

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.request_log import RequestLog
-from comfytui.backends import Entrance
+from comfytui.backends import HostedBackend
 from comfytui.config.precedence import Choices, ConfigFile, Flags, Profile, resolve
 from comfytui.config.settings import Keys, Settings, SettingsError
 from comfytui.config.state import Forgetful, State, ViewState
 from comfytui.engine.protocol import PageKey
-from comfytui.login import OpenDoor
+from comfytui.login import NoAuthentication
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.render.times import TimeStyle
 from comfytui.tui.keys.keymap import Keymap
 from comfytui.tui.services import Setup
 from comfytui.tui.terminal.capabilities import Colours, surroundings
-from comfytui.wiring import Profiles, build_dashboard, demo_dashboard, hosted_dashboard, keymap_of, setup_of
+from comfytui.wiring import ProfileFleets, build_app, build_demo_app, build_hosted_app, build_services, load_keymap
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -49,9 +49,9 @@ def remembering(**views: ViewState) -> Forgetful:
     return memory
 
 
-def profiles(choices: Choices, memory: Forgetful | None = None) -> Profiles:
+def profiles(choices: Choices, memory: Forgetful | None = None) -> ProfileFleets:
     clock = FakeClock()
-    return Profiles(choices, clock, RequestLog(clock), memory or Forgetful())
+    return ProfileFleets(choices, clock, RequestLog(clock), memory or Forgetful())
 
 
 async def never() -> RunnerSource:
@@ -63,9 +63,9 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
     settings = Settings("somewhere", interval=2.5, per_page=7)
     choices = Choices(Flags(url="http://127.0.0.1:1", interval=2.5, per_page=7))
     for app in (
-        build_dashboard(settings, never, clock, OpenDoor("somewhere"), LocalAllowance(clock), RequestLog(clock)),
-        demo_dashboard(settings, runners=1, seed=0, clock=clock),
-        hosted_dashboard(choices, resolve(choices), Setup(Forgetful())),
+        build_app(settings, never, clock, NoAuthentication("somewhere"), LocalAllowance(clock), RequestLog(clock)),
+        build_demo_app(settings, runners=1, seed=0, clock=clock),
+        build_hosted_app(choices, resolve(choices), Setup(Forgetful())),
     ):
         assert not app.is_running
         assert app.snapshot.attention.page == PageKey(page=1, per_page=7)
@@ -77,7 +77,7 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
 def test_a_hosted_dashboard_begins_with_the_fleet_of_its_settings_and_can_open_the_others() -> None:
     choices = Choices(Flags(profile="prod"), config=CONFIG)
     memory = remembering()
-    app = hosted_dashboard(choices, resolve(choices), Setup(memory=memory, ascii=True))
+    app = build_hosted_app(choices, resolve(choices), Setup(memory=memory, ascii=True))
     assert (app.fleet.key, app.fleet.profile, app.fleet.colour) == ("prod", "prod", "red")
     assert app.setup.fleets.profiles == ("prod", "test", "same")
     assert app.setup.fleets.open("test").profile == "test"
@@ -89,9 +89,9 @@ def test_each_fleet_has_an_engine_and_a_door_of_its_own() -> None:
     prod, test, again = fleets.open("prod"), fleets.open("test"), fleets.open("prod")
     assert [each.key for each in (prod, test, again)] == ["prod", "test", "prod"]
     assert [each.door.source for each in (prod, test)] == ["127.0.0.1:1", "127.0.0.1:2"]
-    assert [each.door.place.rpartition("/")[2] for each in (prod, test)] == ["token-prod", "token-test"]
+    assert [each.door.token_path.rpartition("/")[2] for each in (prod, test)] == ["token-prod", "token-test"]
     assert [each.engine.snapshot.interval for each in (prod, test)] == [2, 5]
-    assert all(isinstance(each.door, Entrance) for each in (prod, test))
+    assert all(isinstance(each.door, HostedBackend) for each in (prod, test))
     assert len({id(each.engine) for each in (prod, test, again)}) == 3
     for each in (prod, test, again):
         each.close()
@@ -99,7 +99,7 @@ def test_each_fleet_has_an_engine_and_a_door_of_its_own() -> None:
 
 def test_a_fleet_without_a_profile_is_remembered_by_its_host() -> None:
     choices = Choices(Flags(url="http://somebody:sekret@127.0.0.1:1/prefix"), config=CONFIG)
-    fleet = profiles(choices).fleet(resolve(choices))
+    fleet = profiles(choices).open_settings(resolve(choices))
     assert (fleet.key, fleet.profile, fleet.colour) == ("127.0.0.1:1", None, None)
 
 
@@ -120,19 +120,19 @@ def test_the_page_is_as_long_as_wished_else_as_last_time(
     fleets = profiles(Choices(Flags(per_page=wished), config=CONFIG), remembering(prod=view))
     assert fleets.open("prod").engine.snapshot.attention.page.per_page == per_page
     assert fleets.open("test").engine.snapshot.attention.page.per_page == (wished or 25)
-    app = demo_dashboard(Settings("demo", per_page=wished), 1, 0, FakeClock(), Setup(memory=remembering(demo=view)))
+    app = build_demo_app(Settings("demo", per_page=wished), 1, 0, FakeClock(), Setup(memory=remembering(demo=view)))
     assert app.snapshot.attention.page.per_page == per_page
 
 
 def test_how_the_dashboard_is_set_up(home: Path) -> None:
     memory = Forgetful()
     around = surroundings({"TERM": "linux", "SSH_CONNECTION": "a"}, only_ascii=True)
-    setup = setup_of(Settings("demo", utc=True, keys=Keys("vim", {"refresh_now": ("f5",)})), around, memory)
+    setup = build_services(Settings("demo", utc=True, keys=Keys("vim", {"refresh_now": ("f5",)})), around, memory)
     assert (setup.colours, setup.ascii, setup.mouse) == (Colours.COLOURS_16, True, False)
     assert (setup.time_style, setup.memory, setup.copies_in) == (TimeStyle.UTC, memory, home / "comfytui")
     assert setup.keymap.keys["refresh_now"] == ("f5",)
     assert len(setup.keymap.keys) > 1
-    usual = setup_of(Settings("demo"), surroundings({"TERM": "xterm-kitty"}), memory)
+    usual = build_services(Settings("demo"), surroundings({"TERM": "xterm-kitty"}), memory)
     assert (usual.colours, usual.ascii, usual.mouse) == (Colours.TRUECOLOR, False, True)
     assert (usual.time_style, usual.keymap) == (None, Keymap())
 
@@ -147,7 +147,7 @@ def test_how_the_dashboard_is_set_up(home: Path) -> None:
 )
 def test_keys_that_cannot_be_are_told_with_their_place(keys: Keys, words: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        keymap_of(Settings("demo", keys=keys))
+        load_keymap(Settings("demo", keys=keys))
     assert str(caught.value).startswith(words)
     assert str(caught.value).endswith(".")
     assert str(caught.value).isprintable()
@@ -157,7 +157,7 @@ def test_each_of_several_keys_that_cannot_be_has_a_line_that_names_its_place() -
     bound = {"nosuch": ("x",), "refresh_now": ("q",)}
     keys = Keys("default", bound, {"nosuch": "config.toml, line 2", "refresh_now": "config.toml, line 3"})
     with pytest.raises(SettingsError) as caught:
-        keymap_of(Settings("demo", keys=keys))
+        load_keymap(Settings("demo", keys=keys))
     assert str(caught.value).split("\n") == [
         "config.toml, line 2: keys.nosuch: there is no such command.",
         "config.toml, line 3: keys.refresh_now: refresh_now and quit would both have the key q.",

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from comfytui.api.trimming import trim_json
 from comfytui.files import UTF16_MARKS, decode_text
 from comfytui.redaction import MASK, redact_text
-from comfytui.text import MAX_TEXT, clean
+from comfytui.text import MAX_TEXT, sanitize
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -28,8 +28,8 @@ LARGE = 256 * 1024
 MAX_MESSAGE = 300
 """Characters of a message that are kept."""
 
-TOO_LARGE = f"more than {MAX_BODY // 1_000_000} MB"
-ENDED_EARLY = "the answer ended early"
+BODY_TOO_LARGE = f"more than {MAX_BODY // 1_000_000} MB"
+BODY_TRUNCATED = "the answer ended early"
 
 _GZIP = 16 + zlib.MAX_WBITS
 _GZIP_NAMES = ("gzip", "x-gzip")
@@ -42,7 +42,7 @@ class TooLargeError(ValueError):
     """A body holds more bytes than there is room for."""
 
     def __init__(self) -> None:
-        super().__init__(TOO_LARGE)
+        super().__init__(BODY_TOO_LARGE)
 
 
 def decode(raw: bytes | bytearray, coding: str, read: Callable[[object], _T], room: int = MAX_BODY) -> _T | ValueError:
@@ -55,13 +55,13 @@ def decode(raw: bytes | bytearray, coding: str, read: Callable[[object], _T], ro
         room: Bytes that the unpacked body may have; TooLargeError if it has more.
     """
     try:
-        body = unpack(raw, coding, room)
+        body = decompress(raw, coding, room)
         return read(read_json(trim_json(_in_utf8(body)) if len(body) > LARGE else body))
     except ValueError as error:
         return error
 
 
-def unpack(raw: bytes | bytearray, coding: str, room: int = MAX_BODY) -> bytes | bytearray:
+def decompress(raw: bytes | bytearray, coding: str, room: int = MAX_BODY) -> bytes | bytearray:
     """Return the body behind a Content-Encoding, which is none or gzip: nothing else is asked for.
 
     Raises:
@@ -98,7 +98,7 @@ def _unpack_member(raw: bytes | bytearray, room: int) -> tuple[bytes, bytes]:
     if len(member) > room:
         raise TooLargeError
     if not unpacker.eof:
-        raise ValueError(ENDED_EARLY)
+        raise ValueError(BODY_TRUNCATED)
     return member, unpacker.unused_data
 
 
@@ -115,7 +115,7 @@ def read_json(body: bytes | bytearray) -> object:
     try:
         value: object = json.loads(text, parse_constant=str, parse_int=_whole_number)
     except (ValueError, RecursionError) as error:
-        raise ValueError(_instead_of_json(text, error)) from None
+        raise ValueError(_describe_non_json(text, error)) from None
     return value
 
 
@@ -137,26 +137,26 @@ def silence_in(value: object) -> tuple[str, str] | None:
     return (state, reason) if isinstance(state, str) and isinstance(reason, str) else None
 
 
-def as_message(text: str, token: SecretStr) -> str:
-    """Return a server's words as one clean line of at most MAX_MESSAGE characters without secrets."""
+def clean_message(text: str, token: SecretStr) -> str:
+    """Return a server's words as one sanitize line of at most MAX_MESSAGE characters without secrets."""
     # What a cut leaves of a secret is no secret that can be known: it is cut far behind what is shown.
-    return _cut(redact_text(without_token(_one_line(text[:MAX_TEXT]), token)))
+    return _cut(redact_text(redact_token(_one_line(text[:MAX_TEXT]), token)))
 
 
 def as_path(text: str, token: SecretStr) -> str:
-    """Return a path and query of our own making as `as_message` does; only the token can be secret in it."""
-    return _cut(without_token(_one_line(text), token))
+    """Return a path and query of our own making as `clean_message` does; only the token can be secret in it."""
+    return _cut(redact_token(_one_line(text), token))
 
 
 def _one_line(text: str) -> str:
-    return clean(" ".join(text.split())).strip()
+    return sanitize(" ".join(text.split())).strip()
 
 
 def _cut(line: str) -> str:
     return line if len(line) <= MAX_MESSAGE else line[: MAX_MESSAGE - 1].rstrip() + "…"
 
 
-def without_token(text: str, token: SecretStr) -> str:
+def redact_token(text: str, token: SecretStr) -> str:
     """The text with the token masked, as it is and as a URL would hold it."""
     secret = token.get_secret_value()
     return text.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
@@ -169,7 +169,7 @@ def _whole_number(digits: str) -> int | str:
         return digits
 
 
-def _instead_of_json(text: str, error: ValueError | RecursionError) -> str:
+def _describe_non_json(text: str, error: ValueError | RecursionError) -> str:
     text = text.rstrip()
     if not text:
         return "an empty answer"
@@ -180,5 +180,5 @@ def _instead_of_json(text: str, error: ValueError | RecursionError) -> str:
     if isinstance(error, json.JSONDecodeError) and (
         error.pos >= len(text) or error.msg.startswith("Unterminated string")
     ):
-        return ENDED_EARLY
+        return BODY_TRUNCATED
     return "the answer is not JSON"

@@ -8,10 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from comfytui.api.errors import InvalidArgument, Unintelligible
+from comfytui.api.errors import InvalidArgumentError, InvalidResponseError
 from comfytui.api.events import EVENTS_PATH, RUNNERS_EVENT, RunnerRevisions, parse_revisions
-from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, read_history, read_runner, read_stats
-from comfytui.api.response_cache import Reader
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, parse_history, parse_stats, read_runner
+from comfytui.api.response_cache import ParsedResponseCache
 from comfytui.api.statuses import RunnerStatus
 from comfytui.ratelimit.window import OnSent, Use
 
@@ -29,15 +29,15 @@ class ComfyControlClient:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._pages: dict[int, Reader[RunnerPage]] = {}
-        self._runners = Reader(read_runner)
-        self._histories = Reader(read_history)
-        self._stats = Reader(read_stats)
+        self._pages: dict[int, ParsedResponseCache[RunnerPage]] = {}
+        self._runners = ParsedResponseCache(read_runner)
+        self._histories = ParsedResponseCache(parse_history)
+        self._stats = ParsedResponseCache(parse_stats)
 
     @property
-    def ahead(self) -> float:
+    def clock_skew(self) -> float:
         """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
-        return self._session.ahead
+        return self._session.clock_skew
 
     @property
     def has_events(self) -> bool:
@@ -62,14 +62,14 @@ class ComfyControlClient:
             on_sent: Called when the request is sent, which may be later, for the allowance may make it wait.
 
         Raises:
-            InvalidArgument: An argument is out of range; nothing was asked.
+            InvalidArgumentError: An argument is out of range; nothing was asked.
             RequestError: The API gave no usable answer.
         """
         params: dict[str, str | int] = {"page": _page(page), "per_page": _per_page(per_page)}
         if status is not None:
             params["status"] = _status(status)
         if (pages := self._pages.get(per_page)) is None:
-            pages = self._pages[per_page] = Reader(partial(RunnerPage.read, most=per_page))
+            pages = self._pages[per_page] = ParsedResponseCache(partial(RunnerPage.parse, most=per_page))
         return await self._session.get(_RUNNERS, pages, params, use, on_sent)
 
     async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
@@ -105,7 +105,7 @@ class ComfyControlClient:
                 if (revisions := _read_event(event.event, event.data)) is None:
                     break
                 yield revisions
-        raise Unintelligible("GET", EVENTS_PATH, "an event that cannot be read")
+        raise InvalidResponseError("GET", EVENTS_PATH, "an event that cannot be read")
 
     async def aclose(self) -> None:
         """Close the session; nothing may be asked afterwards."""
@@ -122,26 +122,26 @@ def _read_event(event: str, data: str) -> tuple[RunnerRevisions, ...] | None:
 
 def _page(page: object) -> int:
     if not isinstance(page, int) or isinstance(page, bool) or page < 1:
-        raise InvalidArgument("page must be a whole number, 1 or more")
+        raise InvalidArgumentError("page must be a whole number, 1 or more")
     return page
 
 
 def _per_page(per_page: object) -> int:
     if not isinstance(per_page, int) or isinstance(per_page, bool) or not 1 <= per_page <= MAX_PER_PAGE:
-        raise InvalidArgument(f"per_page must be a whole number from 1 to {MAX_PER_PAGE}")
+        raise InvalidArgumentError(f"per_page must be a whole number from 1 to {MAX_PER_PAGE}")
     return per_page
 
 
 def _status(status: object) -> str:
     if not isinstance(status, str) or not RunnerStatus(status).is_known:
-        raise InvalidArgument(f"status must be {' or '.join(RunnerStatus)}")
+        raise InvalidArgumentError(f"status must be {' or '.join(RunnerStatus)}")
     return str(status)
 
 
 def _segment(runner_id: object) -> str:
     """The id as one segment of a path, whatever it holds."""
     if not isinstance(runner_id, str) or runner_id in ("", ".", ".."):
-        raise InvalidArgument("a runner's id must be text, not empty, and neither . nor ..")
+        raise InvalidArgumentError("a runner's id must be text, not empty, and neither . nor ..")
     if any("\ud800" <= char <= "\udfff" for char in runner_id):
-        raise InvalidArgument("a runner's id must be whole characters")
+        raise InvalidArgumentError("a runner's id must be whole characters")
     return quote(runner_id, safe="")

@@ -7,8 +7,8 @@ import math
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from comfytui.api.body import as_message, without_token
-from comfytui.api.errors import Unauthorized
+from comfytui.api.body import clean_message, redact_token
+from comfytui.api.errors import UnauthorizedError
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -105,12 +105,12 @@ class Credentials:
     def mask(self, text: str) -> str:
         """Return the text with every token that was sent lately masked."""
         for token in self.known:
-            text = without_token(text, token)
+            text = redact_token(text, token)
         return text
 
     def as_message(self, text: str) -> str:
         """Return a server's words as `comfytui.api.body.as_message` does, without any of the tokens."""
-        return as_message(self.mask(text), self.token)
+        return clean_message(self.mask(text), self.token)
 
     def accept(self, token: SecretStr, path: str) -> None:
         """Note that a request for this path was answered in the name of this token."""
@@ -119,8 +119,8 @@ class Credentials:
             self._refused_paths -= {path, _kind(path)}
 
     async def after_refusal(
-        self, refusal: Unauthorized, token: SecretStr, send: Callable[[], Awaitable[_T | Unauthorized]]
-    ) -> _T | Unauthorized:
+        self, refusal: UnauthorizedError, token: SecretStr, send: Callable[[], Awaitable[_T | UnauthorizedError]]
+    ) -> _T | UnauthorizedError:
         """Return the answer to another try of a refused request, or the refusal if no other try makes sense.
 
         The source is asked for a newer token. Without one a token that was accepted before is tried once more, for a
@@ -141,16 +141,16 @@ class Credentials:
         return await send()
 
     async def _decide(
-        self, refusal: Unauthorized, send: Callable[[], Awaitable[_T | Unauthorized]]
-    ) -> _T | Unauthorized:
+        self, refusal: UnauthorizedError, send: Callable[[], Awaitable[_T | UnauthorizedError]]
+    ) -> _T | UnauthorizedError:
         """Try what may help, and remember the outcome for other requests that were refused meanwhile."""
-        outcome: _T | Unauthorized = refusal
+        outcome: _T | UnauthorizedError = refusal
         was_asked = self._renewal is not None and self._renewal.is_due
         if await self._is_renewed(ask=was_asked) or self._was_accepted:
             outcome = await send()
-        if isinstance(outcome, Unauthorized) and await self._is_renewed(ask=not was_asked):
+        if isinstance(outcome, UnauthorizedError) and await self._is_renewed(ask=not was_asked):
             outcome = await send()
-        if isinstance(outcome, Unauthorized):
+        if isinstance(outcome, UnauthorizedError):
             self._rejected_at = self._clock.monotonic()
             if len(self._refused_paths) >= _MAX_PATHS:
                 self._refused_paths.clear()

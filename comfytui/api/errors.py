@@ -1,20 +1,20 @@
 """What can go wrong when the API is asked, as one tree.
 
     ComfyControlError
-    ├── InvalidArgument          refused before a request was made
+    ├── InvalidArgumentError          refused before a request was made
     └── RequestError             carries method and path
-        ├── Unreachable          no connection: refused, reset, no such host, TLS
+        ├── ConnectionFailedError          no connection: refused, reset, no such host, TLS
         ├── TimedOut             no whole answer in time
-        ├── Unintelligible       an answer that is not what the API promises
+        ├── InvalidResponseError       an answer that is not what the API promises
         └── StatusError          an answer that says no: carries status and the API's message
-            ├── BadRequest       400
-            ├── Unauthorized     401
+            ├── BadRequestError       400
+            ├── UnauthorizedError     401
             ├── Forbidden        403
             ├── NotFound         404
-            ├── RateLimited      429
+            ├── RateLimitedError      429
             ├── ServerError      5xx
             │   └── SilentRunnerError    the same, from a gateway whose runner gave no usable answer
-            └── UnexpectedStatus any other, redirects among them
+            └── UnexpectedStatusError any other, redirects among them
 
 Statuses and the form of the message: the API's page api/errors. No error carries a token, a header value or a query
 string, and every text in them is clean.
@@ -34,7 +34,7 @@ class ComfyControlError(Exception):
     """The root: everything the client raises on purpose."""
 
 
-class InvalidArgument(ComfyControlError, ValueError):
+class InvalidArgumentError(ComfyControlError, ValueError):
     """An argument that the API documents as out of range; no request was made."""
 
 
@@ -54,15 +54,15 @@ class RequestError(ComfyControlError):
         self.message = message
 
 
-class Unreachable(RequestError):
+class ConnectionFailedError(RequestError):
     """No connection could be made or kept."""
 
 
-class TimedOut(RequestError):
+class RequestTimeoutError(RequestError):
     """The whole answer did not arrive in time."""
 
 
-class Unintelligible(RequestError):
+class InvalidResponseError(RequestError):
     """An answer of 2xx that is HTML, cut off, no JSON, or JSON of another shape."""
 
 
@@ -79,23 +79,23 @@ class StatusError(RequestError):
         self.status = status
 
 
-class BadRequest(StatusError):
+class BadRequestError(StatusError):
     """400: a parameter or an id was refused."""
 
 
-class Unauthorized(StatusError):
+class UnauthorizedError(StatusError):
     """401: the token is missing, malformed, expired or revoked."""
 
 
-class Forbidden(StatusError):
+class ForbiddenError(StatusError):
     """403: the tier or the permissions do not allow it."""
 
 
-class NotFound(StatusError):
+class NotFoundError(StatusError):
     """404: unknown, deleted, or someone else's."""
 
 
-class RateLimited(StatusError):
+class RateLimitedError(StatusError):
     """429: too many requests from this address (page api/authentication).
 
     Attributes:
@@ -125,20 +125,20 @@ class SilentRunnerError(ServerError):
         self.reason = reason
 
 
-class UnexpectedStatus(StatusError):
+class UnexpectedStatusError(StatusError):
     """Any other status that is not 2xx, redirects among them: following one would carry the token elsewhere."""
 
 
 _BY_STATUS: dict[int, type[StatusError]] = {
-    400: BadRequest,
-    401: Unauthorized,
-    403: Forbidden,
-    404: NotFound,
-    429: RateLimited,
+    400: BadRequestError,
+    401: UnauthorizedError,
+    403: ForbiddenError,
+    404: NotFoundError,
+    429: RateLimitedError,
 }
 
 
-def status_error(method: str, path: str, message: str, status: int) -> StatusError:
+def error_for_status(method: str, path: str, message: str, status: int) -> StatusError:
     """The error of the tree that stands for this HTTP status."""
-    kind = _BY_STATUS.get(status, ServerError if 500 <= status <= 599 else UnexpectedStatus)
+    kind = _BY_STATUS.get(status, ServerError if 500 <= status <= 599 else UnexpectedStatusError)
     return kind(method, path, message, status)

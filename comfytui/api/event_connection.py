@@ -11,11 +11,17 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable, status_error
+from comfytui.api.errors import (
+    ConnectionFailedError,
+    InvalidResponseError,
+    RequestError,
+    RequestTimeoutError,
+    error_for_status,
+)
 from comfytui.api.event_reader import EventStreamError, read_events
 from comfytui.api.headers import retry_after_in
 from comfytui.api.request_log import RequestRecord
-from comfytui.api.response import Answer, Wire, explain
+from comfytui.api.response import ConnectionTrace, Response, map_transport_error
 from comfytui.api.transport import Bearer
 
 if TYPE_CHECKING:
@@ -68,9 +74,9 @@ class EventConnection:
         """Yield the server-sent events that a path answers.
 
         Raises:
-            RequestError: The leaf of the tree for what went wrong; a stream that ends is Unreachable.
+            RequestError: The leaf of the tree for what went wrong; a stream that ends is ConnectionFailedError.
         """
-        wire = Wire()
+        wire = ConnectionTrace()
         permit = await self._allowance.take(use)
         if self._is_wired:
             wire.permit = permit
@@ -85,7 +91,7 @@ class EventConnection:
                 yield event
         raise event
 
-    async def _open(self, path: str, wire: Wire) -> httpx.Response | RequestError:
+    async def _open(self, path: str, wire: ConnectionTrace) -> httpx.Response | RequestError:
         at, start = self._clock.now(), self._clock.monotonic()
         outcome: httpx.Response | RequestError = RequestError(_METHOD, path, "given up before an answer came")
         try:
@@ -97,10 +103,10 @@ class EventConnection:
         await outcome.aclose()
         if outcome.status_code == HTTPStatus.TOO_MANY_REQUESTS:
             self._allowance.cool_down(retry_after_in(outcome.headers, self._clock.now()))
-        words = self._credentials.as_message(Answer(outcome).words)
-        return status_error(_METHOD, path, words, outcome.status_code)
+        words = self._credentials.as_message(Response(outcome).reason)
+        return error_for_status(_METHOD, path, words, outcome.status_code)
 
-    async def _head(self, path: str, wire: Wire) -> httpx.Response | RequestError:
+    async def _head(self, path: str, wire: ConnectionTrace) -> httpx.Response | RequestError:
         timeout = httpx.Timeout(None, connect=self._timeout / 2)
         extensions = {"timeout": timeout.as_dict(), "trace": wire}
         request = self._client.build_request(_METHOD, path, headers=_HEADERS, extensions=extensions)
@@ -108,7 +114,7 @@ class EventConnection:
             async with asyncio.timeout(self._timeout):
                 return await self._client.send(request, stream=True, auth=Bearer(self._credentials.token))
         except TimeoutError:
-            return TimedOut(_METHOD, path, f"no answer within {self._timeout:g} seconds")
+            return RequestTimeoutError(_METHOD, path, f"no answer within {self._timeout:g} seconds")
         except httpx.HTTPError as error:
             return self._explain(path, error)
 
@@ -116,16 +122,16 @@ class EventConnection:
         try:
             return await anext(events)
         except StopAsyncIteration:
-            return Unreachable(_METHOD, path, "the event stream ended")
+            return ConnectionFailedError(_METHOD, path, "the event stream ended")
         except TimeoutError:
-            return TimedOut(_METHOD, path, "the event stream fell silent")
+            return RequestTimeoutError(_METHOD, path, "the event stream fell silent")
         except EventStreamError as error:
-            return Unintelligible(_METHOD, path, str(error))
+            return InvalidResponseError(_METHOD, path, str(error))
         except httpx.HTTPError as error:
             return self._explain(path, error)
 
     def _explain(self, path: str, error: httpx.HTTPError) -> RequestError:
-        kind, words = explain(error, self._timeout)
+        kind, words = map_transport_error(error, self._timeout)
         return kind(_METHOD, path, self._credentials.as_message(words))
 
     def _record(self, path: str, outcome: httpx.Response | RequestError, at: datetime, ms: int) -> None:

@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from comfytui.api.body import read_json
+from comfytui.api.body import decode_json
 
 EVENTS_PATH = "/v1/events"
 EXTENSIONS_HEADER = "Comfytui-Extensions"
@@ -77,7 +77,7 @@ def parse_revisions(data: str) -> tuple[RunnerRevisions, ...]:
     Raises:
         ValueError: The data is no JSON list, or longer than a gateway may make it.
     """
-    entries = read_json(data.encode("utf-8", "replace"))
+    entries = decode_json(data.encode("utf-8", "replace"))
     if not isinstance(entries, list) or len(entries) > MAX_RUNNERS_PER_EVENT:
         raise ValueError(f"expected a list of at most {MAX_RUNNERS_PER_EVENT} runners")
     return tuple(parsed for entry in entries if (parsed := _parse_entry(entry)) is not None)

@@ -16,21 +16,21 @@ _MOST = 50 * 365 * 86_400.0
 _HALF_A_SECOND = 0.5
 
 
-class ServerClock:
+class ClockSkewEstimator:
     """Learns from answers, calmly: what an answer cannot tell for sure changes nothing."""
 
     def __init__(self) -> None:
         self._estimate = 0.0
 
     @property
-    def ahead(self) -> float:
+    def skew(self) -> float:
         """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart.
 
         It moves by more than 2 s or not at all.
         """
         return self._estimate if abs(self._estimate) > _LEAST else 0.0
 
-    def learn(self, headers: Mapping[str, str], took: float, now: datetime) -> None:
+    def update(self, headers: Mapping[str, str], took: float, now: datetime) -> None:
         """Take in the head of an answer.
 
         Args:
@@ -40,7 +40,7 @@ class ServerClock:
             now: The time here when it came, in UTC.
         """
         # What a cache kept tells when it was made (RFC 9111, 5.1).
-        date = None if "age" in headers else read_http_date(headers.get("date", ""))
+        date = None if "age" in headers else parse_http_date(headers.get("date", ""))
         if date is None:
             return
         estimate = (date - now).total_seconds() + took / 2 + _HALF_A_SECOND
@@ -50,10 +50,10 @@ class ServerClock:
 
 def retry_after_in(headers: Mapping[str, str], now: datetime) -> float:
     """Return the seconds that the headers of an answer ask to stay away; `now` is the time here."""
-    return retry_after(headers.get("retry-after", ""), headers.get("date", ""), now)
+    return parse_retry_after(headers.get("retry-after", ""), headers.get("date", ""), now)
 
 
-def retry_after(value: str, date: str, now: datetime) -> float:
+def parse_retry_after(value: str, date: str, now: datetime) -> float:
     """Seconds from COOL_DOWN, which the API takes in any case, to MAX_COOL_DOWN.
 
     Args:
@@ -63,16 +63,16 @@ def retry_after(value: str, date: str, now: datetime) -> float:
     """
     value = value.strip()
     if value.isascii() and value.isdecimal():
-        return _sane(float(value))
-    until = read_http_date(value)
-    return COOL_DOWN if until is None else _sane((until - (read_http_date(date) or now)).total_seconds())
+        return _clamp(float(value))
+    until = parse_http_date(value)
+    return COOL_DOWN if until is None else _clamp((until - (parse_http_date(date) or now)).total_seconds())
 
 
-def _sane(seconds: float) -> float:
+def _clamp(seconds: float) -> float:
     return min(max(seconds, COOL_DOWN), MAX_COOL_DOWN)
 
 
-def read_http_date(value: str) -> datetime | None:
+def parse_http_date(value: str) -> datetime | None:
     """The moment in UTC; None where the text is no date."""
     try:
         moment = parsedate_to_datetime(value)

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import cast
 
 
-def spare_libraries_their_extras() -> None:
+def trim_library_imports() -> None:
     """To be called before httpx and pydantic are first used: they then leave out what is of no use here.
 
     Where click is installed httpx imports that and rich for a command line of its own, which is a third of what its

@@ -19,13 +19,13 @@ from comfytui.api.bounds import Budget
 from comfytui.api.histories import MAX_HISTORY, CutHistory
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.api.trimming import CUT
-from comfytui.redaction import redact_text, redact_url, redacted, redacted_name, redacted_text
-from comfytui.text import as_shown
+from comfytui.redaction import redact_fields, redact_name, redact_text, redact_url, redact_value
+from comfytui.text import sanitize_json
 
 MAX_PAGE = 100
 """Runners of a page at most (page list-runners)."""
 
-Moment: TypeAlias = datetime | str
+Timestamp: TypeAlias = datetime | str
 """A time: aware and in UTC, or the text that was sent where that is no time."""
 
 
@@ -35,28 +35,28 @@ _ZERO_DATE = "0000-00-00"
 
 
 def _as_id(value: object) -> str:
-    text = as_shown(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    text = sanitize_json(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
     if not text:
         raise ValueError("no usable id")
     return text
 
 
 def _as_text(value: object) -> str | None:
-    return None if value is None else redacted_text(value)
+    return None if value is None else redact_value(value)
 
 
 def _as_endpoint(value: object) -> str | None:
-    return redact_url(as_shown(value)) if isinstance(value, str) else _as_text(value)
+    return redact_url(sanitize_json(value)) if isinstance(value, str) else _as_text(value)
 
 
-def _as_moment(value: object) -> Moment | None:
+def _as_moment(value: object) -> Timestamp | None:
     if value is None:
         return None
     if isinstance(value, datetime):
         return _in_utc(value)
     if not isinstance(value, str):
-        return redacted_text(value)
-    text = as_shown(value)
+        return redact_text(value)
+    text = sanitize_json(value)
     if text.startswith(_ZERO_DATE):
         return None
     try:
@@ -72,32 +72,32 @@ def _in_utc(moment: datetime) -> datetime:
 
 
 def _as_runner_status(value: object) -> RunnerStatus | None:
-    return None if value is None else RunnerStatus(redacted_text(value))
+    return None if value is None else RunnerStatus(redact_value(value))
 
 
 def _as_workflow_status(value: object) -> WorkflowStatus | None:
-    return None if value is None else WorkflowStatus(redacted_text(value))
+    return None if value is None else WorkflowStatus(redact_value(value))
 
 
 def _as_tags(value: object) -> tuple[str, ...]:
     if value is None:
         return ()
-    return tuple(_shared(redacted_text(tag)) for tag in (value if isinstance(value, (list, tuple)) else (value,)))
+    return tuple(_shared(redact_value(tag)) for tag in (value if isinstance(value, (list, tuple)) else (value,)))
 
 
 def _as_headers(value: object) -> Mapping[str, SecretStr]:
     if value is None:
         return {}
     pairs = value.items() if isinstance(value, Mapping) else [("?", value)]
-    return {redacted_text(name): _as_secret(secret) for name, secret in pairs}
+    return {redact_value(name): _as_secret(secret) for name, secret in pairs}
 
 
 def _as_secret(value: object) -> SecretStr:
-    return value if isinstance(value, SecretStr) else SecretStr(as_shown(value))
+    return value if isinstance(value, SecretStr) else SecretStr(sanitize_json(value))
 
 
 def _as_owner(value: object) -> str | None:
-    return None if value is None else _shared(redacted_text(value))
+    return None if value is None else _shared(redact_value(value))
 
 
 _SHARED: dict[str, str] = {}
@@ -131,16 +131,16 @@ _Count: TypeAlias = Annotated[int | None, PlainValidator(_as_count)]
 _Id: TypeAlias = Annotated[str, PlainValidator(_as_id)]
 _Text: TypeAlias = Annotated[str | None, PlainValidator(_as_text)]
 _Endpoint: TypeAlias = Annotated[str | None, PlainValidator(_as_endpoint)]
-_Time: TypeAlias = Annotated[Moment | None, PlainValidator(_as_moment)]
+_Time: TypeAlias = Annotated[Timestamp | None, PlainValidator(_as_moment)]
 _Tags: TypeAlias = Annotated[tuple[str, ...], PlainValidator(_as_tags)]
 
 
-class _Sent(BaseModel):
+class _ApiModel(BaseModel):
     """Something the API sent."""
 
     model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
 
-    __pydantic_extra__: dict[str, Annotated[str, PlainValidator(as_shown)]]
+    __pydantic_extra__: dict[str, Annotated[str, PlainValidator(sanitize_json)]]
 
     id: _Id
 
@@ -154,7 +154,7 @@ class _Sent(BaseModel):
         if value.keys() <= known.keys():
             return value
         extras = {
-            redacted_name(name.encode("utf-8", "replace").decode()): redacted(name, field)
+            redact_name(name.encode("utf-8", "replace").decode()): redact_fields(name, field)
             for name, field in value.items()
             if name not in known
         }
@@ -164,12 +164,12 @@ class _Sent(BaseModel):
     def extras(self) -> tuple[tuple[str, str], ...]:
         """Fields that the API's pages do not name: (name, value as clean text), in the order they came.
 
-        Secrets are masked: fields and what is within them by their names, and secrets in texts.
+        Secrets are redact_url: fields and what is within them by their names, and secrets in texts.
         """
-        return tuple((redacted_text(name), as_shown(value)) for name, value in (self.model_extra or {}).items())
+        return tuple((redact_value(name), sanitize_json(value)) for name, value in (self.model_extra or {}).items())
 
 
-class Runner(_Sent):
+class Runner(_ApiModel):
     """A ComfyUI instance registered with the control plane (get-runner).
 
     The last three are extension fields of comfytui's own gateway, None where the API does not tell them.
@@ -198,7 +198,7 @@ class Runner(_Sent):
         return "queue_pending" in self.model_fields_set
 
 
-class Workflow(_Sent):
+class Workflow(_ApiModel):
     """One execution of a workflow on a runner (get-runner-history)."""
 
     name: _Text = None
@@ -224,19 +224,19 @@ class RunnerPage(BaseModel):
 
     runners: tuple[Runner, ...]
     total: int | None
-    unreadable: int = 0
+    invalid_count: int = 0
     is_cut: bool = False
 
     @classmethod
-    def read(cls, body: object, most: int = MAX_PAGE) -> Self:
+    def parse(cls, body: object, most: int = MAX_PAGE) -> Self:
         """Read a decoded JSON body and at most so many runners; ValueError with words if it is no page of runners."""
         entries = _as_list(body.get("runners", _MISSING)) if isinstance(body, dict) else None
         if not isinstance(body, dict) or entries is None:
             raise ValueError("expected an object with a list of runners")
         entries, is_cut = _first(entries, most)
-        runners, unreadable = _read_each(Runner, entries)
+        runners, unreadable = _parse_items(Runner, entries)
         total = _as_count(body.get("total"))
-        return cls(runners=runners, total=total, unreadable=unreadable, is_cut=is_cut)
+        return cls(runners=runners, total=total, invalid_count=unreadable, is_cut=is_cut)
 
 
 def read_runner(body: object) -> Runner:
@@ -244,7 +244,7 @@ def read_runner(body: object) -> Runner:
     return Runner.model_validate(Budget().bounded(body, Runner.model_fields))
 
 
-def read_history(body: object) -> tuple[Workflow, ...]:
+def parse_history(body: object) -> tuple[Workflow, ...]:
     """Read the decoded JSON body of Get Runner History; ValueError with words where it is no list.
 
     Entries without an id are left out. Of more entries than a history has, the first are read: a CutHistory.
@@ -253,7 +253,7 @@ def read_history(body: object) -> tuple[Workflow, ...]:
     if entries is None:
         raise ValueError("expected a list of workflows")
     entries, is_cut = _first(entries, MAX_HISTORY)
-    history = _read_each(Workflow, entries)[0]
+    history = _parse_items(Workflow, entries)[0]
     return CutHistory(history) if is_cut else history
 
 
@@ -273,10 +273,10 @@ def _first(entries: list[object], most: int) -> tuple[list[object], bool]:
     return [entry for entry in entries[:most] if entry != CUT], is_cut
 
 
-_SentT = TypeVar("_SentT", bound=_Sent)
+_SentT = TypeVar("_SentT", bound=_ApiModel)
 
 
-def _read_each(kind: type[_SentT], entries: list[object]) -> tuple[tuple[_SentT, ...], int]:
+def _parse_items(kind: type[_SentT], entries: list[object]) -> tuple[tuple[_SentT, ...], int]:
     """Each readable entry once by id, in order, and how many could not be read."""
     read: dict[str, _SentT] = {}
     unreadable, budget, known = 0, Budget(), kind.model_fields
@@ -287,10 +287,10 @@ def _read_each(kind: type[_SentT], entries: list[object]) -> tuple[tuple[_SentT,
             unreadable += 1
         else:
             read.setdefault(item.id, item)
-    return tuple(_sharing(read.values())), unreadable
+    return tuple(_share_field_sets(read.values())), unreadable
 
 
-def _sharing(items: Iterable[_SentT]) -> Iterator[_SentT]:
+def _share_field_sets(items: Iterable[_SentT]) -> Iterator[_SentT]:
     """The same items; those to which the same fields were sent share the set of their names, a third of the memory."""
     names: set[str] = set()
     for item in items:
@@ -354,7 +354,7 @@ class RunnerStats(NamedTuple):
     extensions: tuple[str, ...] = ()
 
 
-def read_stats(body: object) -> RunnerStats:
+def parse_stats(body: object) -> RunnerStats:
     """Read the decoded JSON body of Get Runner Stats; ValueError with words where it is no object.
 
     What is missing, or of another kind than the page says, is None; entries that are no devices are left out.
@@ -366,7 +366,7 @@ def read_stats(body: object) -> RunnerStats:
         system=_system(system) if isinstance(system, Mapping) else SystemStats(),
         devices=tuple(_device(entry) for entry in _entries(body.get("devices")) if isinstance(entry, Mapping)),
         dev_mode=dev_mode if isinstance(dev_mode, bool) else None,
-        extensions=tuple(redacted_text(entry) for entry in _entries(body.get("extensions"))),
+        extensions=tuple(redact_value(entry) for entry in _entries(body.get("extensions"))),
     )
 
 
@@ -396,7 +396,7 @@ def _entries(sent: object) -> list[object]:
 
 
 def _text(sent: object) -> str | None:
-    return redacted_text(sent) if isinstance(sent, str) and sent else None
+    return redact_value(sent) if isinstance(sent, str) and sent else None
 
 
 def _size(sent: object) -> int | None:

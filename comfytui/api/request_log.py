@@ -7,10 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
-from comfytui.files import LogFile
+from comfytui.files import RotatingAppendFile
 from comfytui.redaction import redact_text
-from comfytui.text import clean
-from comfytui.threads import Worker
+from comfytui.text import sanitize
+from comfytui.threads import DaemonWorker
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -41,7 +41,7 @@ class RequestRecord(NamedTuple):
     method: str
     path: str
     status: int | None
-    words: str
+    error: str
     ms: int
     size: int
     server: str = ""
@@ -54,11 +54,11 @@ class RequestRecord(NamedTuple):
     def __str__(self) -> str:
         status = "–" if self.status is None else self.status
         return (
-            f"{_stamp(self.at)} {self.method} {self.target} {status} {self.ms} ms {self.size} B {self.words}".rstrip()
+            f"{_stamp(self.at)} {self.method} {self.target} {status} {self.ms} ms {self.size} B {self.error}".rstrip()
         )
 
 
-class Note(NamedTuple):
+class LogNote(NamedTuple):
     """A sentence of the dashboard itself; `at` is in UTC."""
 
     at: datetime
@@ -68,7 +68,7 @@ class Note(NamedTuple):
         return f"{_stamp(self.at)} {self.text}"
 
 
-Entry: TypeAlias = RequestRecord | Note
+Entry: TypeAlias = RequestRecord | LogNote
 
 
 class RequestLog:
@@ -84,9 +84,9 @@ class RequestLog:
     def __init__(self, clock: Clock, path: Path | None = None) -> None:
         self._clock = clock
         self._entries: deque[Entry] = deque(maxlen=MAX_ENTRIES)
-        self._file = None if path is None else LogFile(path)
+        self._file = None if path is None else RotatingAppendFile(path)
         self._unwritten: deque[Entry] = deque()
-        self._worker = Worker("request log", _BEHIND)
+        self._worker = DaemonWorker("request log", _BEHIND)
         self._trouble = ""
 
     @property
@@ -95,7 +95,7 @@ class RequestLog:
         return tuple(self._entries)
 
     @property
-    def trouble(self) -> str:
+    def write_error(self) -> str:
         """That the file cannot be written, and why; empty where it can, or there is none."""
         return self._trouble
 
@@ -105,7 +105,7 @@ class RequestLog:
 
     def note(self, text: str) -> None:
         """Keep a sentence, dated now."""
-        self._keep(Note(self._clock.now(), redact_text(clean(text))))
+        self._keep(LogNote(self._clock.now(), redact_text(sanitize(text))))
 
     def close(self) -> None:
         """Let the file be written to its end, as far as that goes at once; nothing may be kept afterwards."""
@@ -120,7 +120,7 @@ class RequestLog:
             if len(self._unwritten) == 1:
                 self._worker.submit(lambda: self._write(file))
 
-    def _write(self, file: LogFile) -> None:
+    def _write(self, file: RotatingAppendFile) -> None:
         lines: list[str] = []
         # Until nothing is left, and not as many as there are: one more may come while they are taken.
         while self._unwritten:
@@ -130,8 +130,8 @@ class RequestLog:
         except OSError as error:
             if not self._trouble:
                 words = f"the request log cannot be written to {file.path}: {error.strerror or 'no reason given'}"
-                self._trouble = clean(words)
-                self._entries.append(Note(self._clock.now(), self._trouble))
+                self._trouble = sanitize(words)
+                self._entries.append(LogNote(self._clock.now(), self._trouble))
 
 
 def _stamp(at: datetime) -> str:

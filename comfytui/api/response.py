@@ -14,12 +14,12 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from comfytui.api.body import ENDED_EARLY, LARGE, MAX_BODY, TOO_LARGE, TooLargeError, decode
-from comfytui.api.errors import RequestError, TimedOut, Unintelligible, Unreachable
+from comfytui.api.body import BODY_TOO_LARGE, BODY_TRUNCATED, LARGE, MAX_BODY, TooLargeError, decode
+from comfytui.api.errors import ConnectionFailedError, InvalidResponseError, RequestError, RequestTimeoutError
 
 if TYPE_CHECKING:
     from comfytui.ratelimit.window import Permit
-    from comfytui.threads import Worker
+    from comfytui.threads import DaemonWorker
 
 
 _CHUNKS_AT_ONCE = 64
@@ -31,7 +31,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(slots=True)
-class Answer:
+class Response:
     """An answer as it comes in: its head first, then its body.
 
     Attributes:
@@ -41,8 +41,8 @@ class Answer:
     """
 
     head: httpx.Response = field(repr=False)
-    raw: bytearray = field(default_factory=bytearray, repr=False)
-    flaw: str = ENDED_EARLY
+    body: bytearray = field(default_factory=bytearray, repr=False)
+    error: str = BODY_TRUNCATED
 
     @property
     def status(self) -> int:
@@ -50,15 +50,15 @@ class Answer:
         return self.head.status_code
 
     @property
-    def is_yes(self) -> bool:
+    def is_success(self) -> bool:
         """Whether the status is one of 2xx."""
         return 200 <= self.status <= 299
 
     @property
-    def words(self) -> str:
+    def reason(self) -> str:
         """Words for a status whose body gives none."""
         if self.head.has_redirect_location:
-            target = target_of(self.head.headers["location"])
+            target = redirect_host(self.head.headers["location"])
             return f"{self.status}: redirects are not followed; this one leads to {target}"
         try:
             phrase = HTTPStatus(self.status).phrase.lower()
@@ -73,22 +73,22 @@ class Answer:
         chunks = 0
         try:
             async for chunk in cast("httpx.AsyncByteStream", self.head.stream):
-                self.raw += chunk
+                self.body += chunk
                 chunks += 1
                 if chunks % _CHUNKS_AT_ONCE == 0:
                     # Thousands of tiny chunks may have come at once, and reading them does not wait for anything.
                     await asyncio.sleep(0)
-                if len(self.raw) > LARGE:
+                if len(self.body) > LARGE:
                     await turn.take()
-                if len(self.raw) > MAX_BODY:
-                    self.flaw = TOO_LARGE
+                if len(self.body) > MAX_BODY:
+                    self.error = BODY_TOO_LARGE
                     return
         except (httpx.RemoteProtocolError, httpx.ReadError):
             return
-        self.flaw = ""
+        self.error = ""
 
     @property
-    def coding(self) -> str:
+    def content_encoding(self) -> str:
         """How the body is compressed; empty where it is not."""
         coding: str = self.head.headers.get("content-encoding", "")
         return coding.strip().lower()
@@ -100,12 +100,12 @@ class Answer:
             read: As for `comfytui.api.body.decode`; it may be called in a thread.
             turn: Has a thread for what is large.
         """
-        if self.flaw:
-            return ValueError(self.flaw)
-        said = decode(self.raw, self.coding, read, LARGE)
+        if self.error:
+            return ValueError(self.error)
+        said = decode(self.body, self.content_encoding, read, LARGE)
         if isinstance(said, TooLargeError):
             await turn.take()
-            said = await turn.run(partial(decode, self.raw, self.coding, read))
+            said = await turn.run(partial(decode, self.body, self.content_encoding, read))
         return said
 
 
@@ -119,7 +119,7 @@ class LargeTurn:
         worker: The thread; the process does not wait for it at its end.
     """
 
-    def __init__(self, lock: asyncio.Lock, worker: Worker) -> None:
+    def __init__(self, lock: asyncio.Lock, worker: DaemonWorker) -> None:
         self._lock = lock
         self._worker = worker
         self._is_taken = False
@@ -141,7 +141,7 @@ class LargeTurn:
             self._lock.release()
 
 
-class Wire:
+class ConnectionTrace:
     """What one request met on its way down, as told by the transport's `trace` extension.
 
     Attributes:
@@ -168,7 +168,7 @@ class Wire:
         self.permit = None
 
     @property
-    def went_stale(self) -> bool:
+    def stale_keepalive(self) -> bool:
         """Whether the request went out on a connection from before and no answer began."""
         connected = any("connect_tcp" in event for event in self._events)
         sent = _WRITES in self._events
@@ -180,37 +180,37 @@ def _is_for_proxy(info: Mapping[str, object]) -> bool:
     return getattr(info.get("request"), "method", b"") == b"CONNECT"
 
 
-def is_hang_up(error: httpx.HTTPError) -> bool:
+def is_disconnect(error: httpx.HTTPError) -> bool:
     """Whether the connection ended, for whatever reason, before an answer began."""
     if isinstance(error, httpx.RemoteProtocolError):
         return "disconnected" in str(error)
     return isinstance(error, (httpx.ReadError, httpx.WriteError))
 
 
-def explain(error: httpx.HTTPError, timeout: float) -> tuple[type[RequestError], str]:
+def map_transport_error(error: httpx.HTTPError, timeout: float) -> tuple[type[RequestError], str]:
     """The leaf of the tree of errors for a failure, and words for it: httpx gives none to many of its own."""
     match error:
         case httpx.ConnectTimeout():
-            return TimedOut, f"no connection within {timeout / 2:g} seconds"
+            return RequestTimeoutError, f"no connection within {timeout / 2:g} seconds"
         case httpx.TimeoutException():
-            return TimedOut, f"no whole answer within {timeout:g} seconds"
+            return RequestTimeoutError, f"no whole answer within {timeout:g} seconds"
         case httpx.ProxyError():
-            return Unreachable, "the proxy did not let the request through"
+            return ConnectionFailedError, "the proxy did not let the request through"
         case httpx.ConnectError():
-            return Unreachable, why_not_connected(error)
-        case httpx.RemoteProtocolError() if not is_hang_up(error):
-            return Unintelligible, "an answer that is not HTTP"
+            return ConnectionFailedError, describe_connect_error(error)
+        case httpx.RemoteProtocolError() if not is_disconnect(error):
+            return InvalidResponseError, "an answer that is not HTTP"
         case httpx.RemoteProtocolError():
-            return Unreachable, "the server closed the connection without an answer"
+            return ConnectionFailedError, "the server closed the connection without an answer"
         case httpx.NetworkError():
-            return Unreachable, "the connection was lost before an answer came"
+            return ConnectionFailedError, "the connection was lost before an answer came"
         case _:
-            return Unreachable, "the request could not be made"
+            return ConnectionFailedError, "the request could not be made"
 
 
-def why_not_connected(error: BaseException) -> str:
+def describe_connect_error(error: BaseException) -> str:
     """Why no connection came about, as the operating system or TLS said it somewhere beneath this error."""
-    for cause in _causes(error):
+    for cause in _error_chain(error):
         match cause:
             case ssl.SSLCertVerificationError(verify_message=str(words)):
                 return f"TLS: the server's certificate is not trusted ({words})"
@@ -229,7 +229,7 @@ def why_not_connected(error: BaseException) -> str:
     return "no connection could be made"
 
 
-def target_of(location: str) -> str:
+def redirect_host(location: str) -> str:
     """Where a redirect leads: its host alone, for the rest may hold secrets."""
     try:
         return urlsplit(location).hostname or "another path"
@@ -237,12 +237,12 @@ def target_of(location: str) -> str:
         return "no address"
 
 
-def _causes(error: BaseException) -> Iterator[BaseException]:
+def _error_chain(error: BaseException) -> Iterator[BaseException]:
     """The error and everything it was raised from, groups unfolded."""
     yield error
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:
-            yield from _causes(each)
+            yield from _error_chain(each)
     cause = error.__cause__ or error.__context__
     if cause is not None:
-        yield from _causes(cause)
+        yield from _error_chain(cause)

@@ -15,7 +15,7 @@ _MOST = 64
 _LARGEST = 32 * 1024
 
 
-class Reader(Generic[T]):
+class ParsedResponseCache(Generic[T]):
     """Reads bodies of one kind, and remembers what the last of each address was read as.
 
     Most of what is asked every few seconds is answered with the same bytes, and to decode and check them is a good part
@@ -29,7 +29,7 @@ class Reader(Generic[T]):
         self._read = read
         self._known: dict[bytes, tuple[bytes, T]] = {}
 
-    def recall(self, address: bytes, raw: bytes | bytearray, coding: str) -> T | None:
+    def get(self, address: bytes, raw: bytes | bytearray, coding: str) -> T | None:
         """What this body was read as, where it is the one that came from that address last.
 
         Args:
@@ -41,7 +41,7 @@ class Reader(Generic[T]):
         is_known = known is not None and len(raw) <= _LARGEST and known[0] == _digest(raw, coding)
         return known[1] if known is not None and is_known else None
 
-    def read(self, body: object) -> T:
+    def parse(self, body: object) -> T:
         """Return what a decoded JSON value says, in any thread; ValueError with words if it is something else."""
         try:
             return self._read(body)

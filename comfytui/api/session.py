@@ -17,36 +17,36 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import httpx
 
-from comfytui.api.body import as_path, message_in, silence_in
+from comfytui.api.body import as_path, error_message, silence_in
 from comfytui.api.credentials import Credentials
 from comfytui.api.errors import (
     ComfyControlError,
-    InvalidArgument,
-    RateLimited,
+    InvalidArgumentError,
+    InvalidResponseError,
+    RateLimitedError,
     RequestError,
+    RequestTimeoutError,
     SilentRunnerError,
-    TimedOut,
-    Unauthorized,
-    Unintelligible,
-    status_error,
+    UnauthorizedError,
+    error_for_status,
 )
 from comfytui.api.events import EXTENSION_NAME, EXTENSIONS_HEADER
-from comfytui.api.headers import ServerClock, retry_after_in
+from comfytui.api.headers import ClockSkewEstimator, retry_after_in
 from comfytui.api.request_log import RequestLog, RequestRecord
-from comfytui.api.response import Answer, LargeTurn, Wire, explain, is_hang_up
+from comfytui.api.response import ConnectionTrace, LargeTurn, Response, is_disconnect, map_transport_error
 from comfytui.api.statuses import RunnerState
-from comfytui.api.transport import Bearer, connect
+from comfytui.api.transport import Bearer, build_http_client
 from comfytui.clock import Clock, SystemClock
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.ratelimit.window import COOL_DOWN, Allowance, OnSent, Use
-from comfytui.threads import Worker
+from comfytui.threads import DaemonWorker
 
 if TYPE_CHECKING:
     from httpx_sse import ServerSentEvent
     from pydantic import SecretStr
 
     from comfytui.api.credentials import Renewal
-    from comfytui.api.response_cache import Reader
+    from comfytui.api.response_cache import ParsedResponseCache
     from comfytui.ratelimit.window import Permit
 
 
@@ -84,7 +84,7 @@ class Session:
         has_events: True once the API said that it has the extension of `comfytui.api.events`.
 
     Raises:
-        InvalidArgument: The address, the token, or the certificates or proxies that were named cannot be used.
+        InvalidArgumentError: The address, the token, or the certificates or proxies that were named cannot be used.
     """
 
     def __init__(
@@ -106,27 +106,27 @@ class Session:
         self._credentials = Credentials(token, self._clock, renewal)
         self._allowance = allowance or LocalAllowance(self._clock)
         self._log = log or RequestLog(self._clock)
-        client = connect(base_url, token, transport, timeout, ca_bundle, insecure_http)
-        if isinstance(client, InvalidArgument):
+        client = build_http_client(base_url, token, transport, timeout, ca_bundle, insecure_http)
+        if isinstance(client, InvalidArgumentError):
             raise client
         self._client = client
         # Who carries requests within the process does not tell when they are sent: at once.
         self._is_wired = transport is None
-        self._server_clock = ServerClock()
+        self._server_clock = ClockSkewEstimator()
         self._large = asyncio.Lock()
-        self._worker = Worker("large answers")
+        self._worker = DaemonWorker("large answers")
         self._urls: dict[tuple[object, ...], httpx.URL] = {}
         self.has_events = False
 
     @property
-    def ahead(self) -> float:
+    def clock_skew(self) -> float:
         """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
-        return self._server_clock.ahead
+        return self._server_clock.skew
 
     async def get(
         self,
         path: str,
-        reader: Reader[_T],
+        reader: ParsedResponseCache[_T],
         params: Mapping[str, str | int] | None = None,
         use: Use = Use.POLL,
         on_sent: OnSent = None,
@@ -143,7 +143,7 @@ class Session:
         Raises:
             RequestError: The leaf of the tree for what went wrong.
         """
-        outcome = await self._outcome(path, params, _Errand(use, on_sent), reader)
+        outcome = await self._request(path, params, _RequestContext(use, on_sent), reader)
         if isinstance(outcome, ComfyControlError):
             raise outcome
         return outcome
@@ -152,7 +152,7 @@ class Session:
         """GET a path below the address and yield the server-sent events of the answer; it counts as one request.
 
         Raises:
-            RequestError: The leaf of the tree for what went wrong; a stream that ends is Unreachable.
+            RequestError: The leaf of the tree for what went wrong; a stream that ends is ConnectionFailedError.
         """
         from comfytui.api.event_connection import EventConnection
 
@@ -164,33 +164,37 @@ class Session:
         self._worker.close(0)
         await self._client.aclose()
 
-    async def _outcome(
-        self, path: str, params: Mapping[str, str | int] | None, errand: _Errand, reader: Reader[_T]
+    async def _request(
+        self,
+        path: str,
+        params: Mapping[str, str | int] | None,
+        errand: _RequestContext,
+        reader: ParsedResponseCache[_T],
     ) -> _T | ComfyControlError:
         sent_with = self._credentials.token
 
         async def send() -> _T | ComfyControlError:
             nonlocal sent_with
-            patience, attempt = _Patience(self._timeout), self._attempt(path, params)
+            patience, attempt = _TimeoutBudget(self._timeout), self._attempt(path, params)
             outcome = await self._send(attempt, errand, patience, reader)
             if attempt.went_stale:
                 attempt = self._attempt(path, params)
                 outcome = await self._send(attempt, errand, patience, reader)
             sent_with = attempt.token
-            if attempt.answer is not None and attempt.answer.is_yes:
+            if attempt.answer is not None and attempt.answer.is_success:
                 self._credentials.accept(attempt.token, attempt.path)
             return outcome
 
         try:
             outcome = await send()
-            if isinstance(outcome, Unauthorized):
+            if isinstance(outcome, UnauthorizedError):
                 return await self._credentials.after_refusal(outcome, sent_with, send)
         except httpx.InvalidURL:
-            return InvalidArgument("this cannot be asked: the path is too long, or is no path")
+            return InvalidArgumentError("this cannot be asked: the path is too long, or is no path")
         return outcome
 
     def _attempt(self, path: str, params: Mapping[str, str | int] | None) -> _Attempt:
-        wire = Wire()
+        wire = ConnectionTrace()
         url = self._url(path, params)
         request = self._client.build_request(_METHOD, url, extensions={"trace": wire})
         turn = LargeTurn(self._large, self._worker)
@@ -206,7 +210,7 @@ class Session:
         return url
 
     async def _send(
-        self, attempt: _Attempt, errand: _Errand, patience: _Patience, reader: Reader[_T]
+        self, attempt: _Attempt, errand: _RequestContext, patience: _TimeoutBudget, reader: ParsedResponseCache[_T]
     ) -> _T | ComfyControlError:
         """What a request brings: what it says, or the error that stands for what went wrong."""
         permit = await self._allowance.take(errand.use)
@@ -219,68 +223,74 @@ class Session:
         at, start = self._clock.now(), self._clock.monotonic()
         outcome: _T | ComfyControlError = RequestError(_METHOD, attempt.path, "given up before an answer came")
         try:
-            outcome = await self._carry(attempt, patience, reader)
+            outcome = await self._send_with_timeout(attempt, patience, reader)
         finally:
             attempt.wire.release()
             attempt.turn.end()
             self._record(attempt, outcome, at, round((self._clock.monotonic() - start) * 1000))
         return outcome
 
-    async def _carry(self, attempt: _Attempt, patience: _Patience, reader: Reader[_T]) -> _T | ComfyControlError:
+    async def _send_with_timeout(
+        self, attempt: _Attempt, patience: _TimeoutBudget, reader: ParsedResponseCache[_T]
+    ) -> _T | ComfyControlError:
         try:
-            async with patience.limit():
-                return await self._judge(attempt, await self._exchange(attempt), reader)
+            async with patience.scope():
+                return await self._parse(attempt, await self._round_trip(attempt), reader)
         except TimeoutError:
-            failure: RequestError = TimedOut(_METHOD, attempt.path, f"no whole answer within {self._timeout:g} seconds")
+            failure: RequestError = RequestTimeoutError(
+                _METHOD, attempt.path, f"no whole answer within {self._timeout:g} seconds"
+            )
         except httpx.HTTPError as error:
-            attempt.went_stale = attempt.wire.went_stale and is_hang_up(error)
-            kind, words = explain(error, self._timeout)
+            attempt.went_stale = attempt.wire.stale_keepalive and is_disconnect(error)
+            kind, words = map_transport_error(error, self._timeout)
             failure = kind(_METHOD, attempt.path, self._credentials.as_message(words))
         # A no is a no, even where the rest of it does not come.
         answer = attempt.answer
-        return failure if answer is None or answer.is_yes else await self._refusal(attempt, answer)
+        return failure if answer is None or answer.is_success else await self._refusal(attempt, answer)
 
-    async def _exchange(self, attempt: _Attempt) -> Answer:
+    async def _round_trip(self, attempt: _Attempt) -> Response:
         start = self._clock.monotonic()
         head = await self._client.send(attempt.request, auth=Bearer(attempt.token), stream=True)
-        self._server_clock.learn(head.headers, self._clock.monotonic() - start, self._clock.now())
+        self._server_clock.update(head.headers, self._clock.monotonic() - start, self._clock.now())
         self.has_events = self.has_events or EXTENSION_NAME in head.headers.get(EXTENSIONS_HEADER, "").split()
         try:
-            attempt.answer = Answer(head)
+            attempt.answer = Response(head)
             if head.status_code == _TOO_MANY_REQUESTS:
-                attempt.retry_after = self._stay_away(head.headers)
+                attempt.retry_after = self._apply_cooldown(head.headers)
             await attempt.answer.read(attempt.turn)
         finally:
             await head.aclose()
         return attempt.answer
 
-    def _stay_away(self, headers: Mapping[str, str]) -> float:
+    def _apply_cooldown(self, headers: Mapping[str, str]) -> float:
         seconds = retry_after_in(headers, self._clock.now())
         self._allowance.cool_down(seconds)
         return seconds
 
-    async def _judge(self, attempt: _Attempt, answer: Answer, reader: Reader[_T]) -> _T | ComfyControlError:
-        if not answer.is_yes:
+    async def _parse(
+        self, attempt: _Attempt, answer: Response, reader: ParsedResponseCache[_T]
+    ) -> _T | ComfyControlError:
+        if not answer.is_success:
             return await self._refusal(attempt, answer)
         address = attempt.request.url.raw_path
-        if not answer.flaw and (known := reader.recall(address, answer.raw, answer.coding)) is not None:
+        if not answer.error and (known := reader.get(address, answer.body, answer.content_encoding)) is not None:
             return known
-        said = await answer.decode(reader.read, attempt.turn)
+        said = await answer.decode(reader.parse, attempt.turn)
         if isinstance(said, ValueError):
-            return Unintelligible(_METHOD, attempt.path, str(said))
-        reader.keep(address, answer.raw, answer.coding, said)
+            return InvalidResponseError(_METHOD, attempt.path, str(said))
+        reader.keep(address, answer.body, answer.content_encoding, said)
         return said
 
-    async def _refusal(self, attempt: _Attempt, answer: Answer) -> RequestError:
+    async def _refusal(self, attempt: _Attempt, answer: Response) -> RequestError:
         value = await answer.decode(_as_sent, attempt.turn)
-        words = self._credentials.as_message(message_in(value)) or self._credentials.as_message(answer.words)
+        words = self._credentials.as_message(error_message(value)) or self._credentials.as_message(answer.reason)
         if answer.status == _TOO_MANY_REQUESTS:
-            return RateLimited(_METHOD, attempt.path, words, answer.status, attempt.retry_after)
+            return RateLimitedError(_METHOD, attempt.path, words, answer.status, attempt.retry_after)
         silence = silence_in(value)
         if silence is not None and (state := RunnerState(silence[0])).is_known and 500 <= answer.status <= 599:
             reason = self._credentials.as_message(silence[1])
             return SilentRunnerError(_METHOD, attempt.path, words, answer.status, state, reason)
-        return status_error(_METHOD, attempt.path, words, answer.status)
+        return error_for_status(_METHOD, attempt.path, words, answer.status)
 
     def _record(self, attempt: _Attempt, outcome: object, at: datetime, ms: int) -> None:
         answer = attempt.answer
@@ -290,9 +300,9 @@ class Session:
                 method=_METHOD,
                 path=as_path(self._credentials.mask(attempt.target), self._credentials.token),
                 status=answer.status if answer else None,
-                words=outcome.message if isinstance(outcome, RequestError) else "",
+                error=outcome.message if isinstance(outcome, RequestError) else "",
                 ms=ms,
-                size=len(answer.raw) if answer else 0,
+                size=len(answer.body) if answer else 0,
             )
         )
 
@@ -301,7 +311,7 @@ def _as_sent(value: object) -> object:
     return value
 
 
-class _Errand(NamedTuple):
+class _RequestContext(NamedTuple):
     """What a request is for, and who wants to know when it is sent."""
 
     use: Use
@@ -314,10 +324,10 @@ class _Attempt:
 
     path: str
     request: httpx.Request = field(repr=False)
-    wire: Wire
+    wire: ConnectionTrace
     token: SecretStr
     turn: LargeTurn
-    answer: Answer | None = None
+    answer: Response | None = None
     retry_after: float = COOL_DOWN
     went_stale: bool = False
 
@@ -328,7 +338,7 @@ class _Attempt:
         return f"{self.path}?{query}" if query else self.path
 
 
-class _Patience:
+class _TimeoutBudget:
     """The seconds that a request has, those of its repeat included."""
 
     def __init__(self, seconds: float) -> None:
@@ -336,7 +346,7 @@ class _Patience:
         self._timeout: asyncio.Timeout | None = None
 
     @asynccontextmanager
-    async def limit(self) -> AsyncIterator[None]:
+    async def scope(self) -> AsyncIterator[None]:
         """Raise TimeoutError when they are spent; they are spent within this block alone."""
         loop = asyncio.get_running_loop()
         try:
@@ -364,7 +374,7 @@ class _Patience:
 class _PausingPermit:
     """Permit of a request whose time does not count while it is renewed."""
 
-    def __init__(self, permit: Permit, patience: _Patience) -> None:
+    def __init__(self, permit: Permit, patience: _TimeoutBudget) -> None:
         self._permit = permit
         self._patience = patience
         self.mark_sent = permit.mark_sent

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 import httpx
 
 from comfytui import __version__
-from comfytui.api.errors import InvalidArgument
+from comfytui.api.errors import InvalidArgumentError
 from comfytui.api.proxies import proxy_url, proxy_variable, unusable_proxy
 from comfytui.config.credentials import can_be_sent
 from comfytui.hosts import is_loopback
-from comfytui.text import clean
+from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -31,36 +31,36 @@ _VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
 _HOST = re.compile(r"[A-Za-z0-9._:-]+")
 
 
-def connect(
+def build_http_client(
     base_url: str,
     token: SecretStr,
     transport: httpx.AsyncBaseTransport | None,
     timeout: float,
     ca_bundle: Path | None,
     insecure_http: bool,
-) -> httpx.AsyncClient | InvalidArgument:
+) -> httpx.AsyncClient | InvalidArgumentError:
     """A client of httpx that asks this address, to which each request brings its `Bearer`, or why there is none.
 
     Proxies that the environment names are used, though never to reach this very machine. The arguments are those of
     `comfytui.api.session.Session`.
     """
     if not can_be_sent(token.get_secret_value()):
-        return InvalidArgument("the API token is empty, or holds blanks or characters that no token has")
-    address = _address(base_url)
-    if isinstance(address, InvalidArgument):
+        return InvalidArgumentError("the API token is empty, or holds blanks or characters that no token has")
+    address = _validate_base_url(base_url)
+    if isinstance(address, InvalidArgumentError):
         return address
-    if transport is None and _is_exposed(address) and not insecure_http:
-        return InvalidArgument(
+    if transport is None and _sends_token_in_clear(address) and not insecure_http:
+        return InvalidArgumentError(
             f"http:// would show the API token to everybody on the way to {address.host}: "
             "use https://, or --insecure-http where that does not matter"
         )
-    trust = True if transport is not None else _trust(address, ca_bundle)
-    if isinstance(trust, InvalidArgument):
+    trust = True if transport is not None else _ssl_context(address, ca_bundle)
+    if isinstance(trust, InvalidArgumentError):
         return trust
     variable = "" if transport is not None else proxy_variable(str(address), os.environ)
     proxy = proxy_url(variable, os.environ) if variable else None
     if variable and proxy is None:
-        return InvalidArgument(unusable_proxy(variable))
+        return InvalidArgumentError(unusable_proxy(variable))
     try:
         return httpx.AsyncClient(
             base_url=address,
@@ -76,7 +76,7 @@ def connect(
             verify=trust,
         )
     except (ImportError, ValueError, httpx.InvalidURL):
-        return InvalidArgument(unusable_proxy(variable))
+        return InvalidArgumentError(unusable_proxy(variable))
 
 
 class Bearer(httpx.Auth):
@@ -91,49 +91,49 @@ class Bearer(httpx.Auth):
         yield request
 
 
-def _address(base_url: str) -> httpx.URL | InvalidArgument:
+def _validate_base_url(base_url: str) -> httpx.URL | InvalidArgumentError:
     """The address as a URL, or the sentence that says what is wrong, which repeats nothing: it may hold a password."""
     try:
         url = httpx.URL(base_url)
         host = url.raw_host.decode("ascii")
         is_host = bool(_HOST.fullmatch(host)) and bool(url.host and host.encode("idna"))
     except (ValueError, httpx.InvalidURL):
-        return InvalidArgument("the API address is no URL")
+        return InvalidArgumentError("the API address is no URL")
     if url.scheme not in ("http", "https"):
-        return InvalidArgument("the API address must begin with http:// or https://")
+        return InvalidArgumentError("the API address must begin with http:// or https://")
     if not is_host or not 1 <= (url.port or 80) <= 65535 or url.port == 0:
-        return InvalidArgument("the API address must name a host, and a port from 1 to 65535 if any")
+        return InvalidArgumentError("the API address must name a host, and a port from 1 to 65535 if any")
     if url.userinfo:
-        return InvalidArgument("the API address must not hold a user name or password")
+        return InvalidArgumentError("the API address must not hold a user name or password")
     if "?" in base_url or "#" in base_url:
-        return InvalidArgument("the API address must end before any ? or #")
+        return InvalidArgumentError("the API address must end before any ? or #")
     return url
 
 
-def _is_exposed(address: httpx.URL) -> bool:
+def _sends_token_in_clear(address: httpx.URL) -> bool:
     return address.scheme == "http" and not is_loopback(address.host)
 
 
-def _trust(address: httpx.URL, ca_bundle: Path | None) -> ssl.SSLContext | InvalidArgument:
+def _ssl_context(address: httpx.URL, ca_bundle: Path | None) -> ssl.SSLContext | InvalidArgumentError:
     """Whose certificates count: those of the setting, else of the environment, else of the public authorities."""
     for name, path in (("ca_bundle", str(ca_bundle or "")), *((name, os.environ.get(name)) for name in _VARIABLES)):
         if path:
-            return _authorities(name, path, is_read=address.scheme == "https")
-    return _nobody() if address.scheme == "http" else httpx.create_ssl_context(trust_env=False)
+            return _load_ca(name, path, is_read=address.scheme == "https")
+    return _no_verification() if address.scheme == "http" else httpx.create_ssl_context(trust_env=False)
 
 
-def _nobody() -> ssl.SSLContext:
+def _no_verification() -> ssl.SSLContext:
     """Reading authorities takes long, and nobody shows a certificate over http."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
-def _authorities(name: str, path: str, *, is_read: bool) -> ssl.SSLContext | InvalidArgument:
+def _load_ca(name: str, path: str, *, is_read: bool) -> ssl.SSLContext | InvalidArgumentError:
     try:
         # OpenSSL takes a directory that is not there for an empty one.
         if any(Path(each).is_dir() for each in path.split(os.pathsep)):
-            return ssl.create_default_context(capath=path) if is_read else _nobody()
+            return ssl.create_default_context(capath=path) if is_read else _no_verification()
         if not is_read and Path(path).is_file():
-            return _nobody()
+            return _no_verification()
         return ssl.create_default_context(cafile=path)
     except (OSError, ValueError):
-        return InvalidArgument(clean(f"{name} names no certificates that can be read: {path}"))
+        return InvalidArgumentError(sanitize(f"{name} names no certificates that can be read: {path}"))

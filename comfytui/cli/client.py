@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.errors import (
     ComfyControlError,
-    InvalidArgument,
-    RateLimited,
+    ConnectionFailedError,
+    InvalidArgumentError,
+    InvalidResponseError,
+    RateLimitedError,
     RequestError,
+    RequestTimeoutError,
     ServerError,
     SilentRunnerError,
     StatusError,
-    TimedOut,
-    Unauthorized,
-    Unintelligible,
-    Unreachable,
+    UnauthorizedError,
 )
 from comfytui.api.histories import MAX_HISTORY, CutHistory
-from comfytui.api.library_imports import spare_libraries_their_extras
+from comfytui.api.library_imports import trim_library_imports
 from comfytui.api.statuses import RunnerState
 from comfytui.backends import UnusableTokenError
 from comfytui.cli.context import opened
@@ -60,9 +60,9 @@ _RUNNER_IS_SILENT = 500
 
 _FAILURES = (
     (SilentRunnerError, ExitStatus.UNREACHABLE, ""),
-    (Unreachable, ExitStatus.UNREACHABLE, "The API cannot be reached: "),
-    (TimedOut, ExitStatus.UNREACHABLE, "The API does not answer: "),
-    (Unintelligible, ExitStatus.FAILED, "The answer makes no sense: "),
+    (ConnectionFailedError, ExitStatus.UNREACHABLE, "The API cannot be reached: "),
+    (RequestTimeoutError, ExitStatus.UNREACHABLE, "The API does not answer: "),
+    (InvalidResponseError, ExitStatus.FAILED, "The answer makes no sense: "),
     (RequestError, ExitStatus.FAILED, ""),
 )
 """Exit status of each kind of failed request, and what its message is led in by."""
@@ -119,7 +119,7 @@ class Asker:
         """What time it is where the answers come from."""
         from datetime import timedelta
 
-        return self._clock.now() + timedelta(seconds=self._source.ahead)
+        return self._clock.now() + timedelta(seconds=self._source.clock_skew)
 
     async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
         """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
@@ -160,7 +160,7 @@ class Asker:
         async with narrated(self.progress, self._clock, f"waiting for {self.waiting_for or 'an answer'}"):
             try:
                 answer = await self._repeated(ask, is_answer)
-            except (StatusError, Unintelligible):
+            except (StatusError, InvalidResponseError):
                 renew()
                 raise
         renew()
@@ -175,7 +175,7 @@ class Asker:
         while True:
             try:
                 return await self._once(ask, slow)
-            except RateLimited as error:
+            except RateLimitedError as error:
                 limited += 1
                 if self._no_wait:
                     raise CoolingDownError(error.retry_after) from None
@@ -187,7 +187,7 @@ class Asker:
                 if not error.state.is_pending or not await self._wait_for_slow(error, asked_at):
                     raise
                 asked_at = self._clock.monotonic()
-            except (Unreachable, TimedOut, ServerError) as error:
+            except (ConnectionFailedError, RequestTimeoutError, ServerError) as error:
                 pause = next(pauses, None)
                 if pause is None or (isinstance(error, ServerError) and is_answer(error)):
                     raise
@@ -282,7 +282,7 @@ async def answered(
             # No API is to blame: it is in this very process.
             words, state = f"{asker.waiting_for}: {words}", RunnerState.WAITING
             raise SilentRunnerError("GET", "/v1/runner", words, 503, state, words) from None
-        raise TimedOut("GET", "/v1/runner", words) from None
+        raise RequestTimeoutError("GET", "/v1/runner", words) from None
 
 
 def _names_of(servers: Sequence[Server]) -> Mapping[str, str]:
@@ -312,7 +312,7 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
         if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
             progress.say(missing_token(source.settings.tokens))
             return ExitStatus.NO_TOKEN
-        spare_libraries_their_extras()
+        trim_library_imports()
         has_servers = bool(source.settings.servers)
         return asyncio.run(_performed(partial(work, source, progress), progress, has_servers=has_servers))
 
@@ -337,11 +337,11 @@ def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) ->
             return ExitStatus.COOLING_DOWN, str(error)
         case UnusableTokenError():
             return ExitStatus.NO_TOKEN, str(error)
-        case InvalidArgument():
+        case InvalidArgumentError():
             return ExitStatus.USAGE, str(error)
-        case Unauthorized():
+        case UnauthorizedError():
             return ExitStatus.NO_TOKEN, error.message
-        case RateLimited():
+        case RateLimitedError():
             return ExitStatus.FAILED, "The API goes on saying that it is asked too often."
         case RequestError():
             status, lead = next((status, lead) for kind, status, lead in _FAILURES if isinstance(error, kind))

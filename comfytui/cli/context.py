@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comfytui.api.request_log import RequestLog
-from comfytui.backends import Entrance, comfyui_source, demo_source
+from comfytui.backends import HostedBackend, connect_comfyui, connect_demo
 from comfytui.cli.config_sources import choices_for, simulation
 from comfytui.cli.deadlines import Gate
 from comfytui.config.paths import budget_files, request_log
@@ -77,7 +77,7 @@ def opened(
 
         gate = Gate(make, clock, progress, no_wait=no_wait)
         if settings.url and not args.demo:
-            entrance = Entrance(settings, clock, gate, requests, timeout=timeout)
+            entrance = HostedBackend(settings, clock, gate, requests, timeout=timeout)
             renew = entrance.renew if entrance.is_renewable else None
             yield Opened(settings, entrance.connect, clock, gate, renew)
         else:
@@ -86,8 +86,8 @@ def opened(
 
 def _complain(requests: RequestLog, progress: Progress) -> None:
     """Say of a log that somebody asked for that it was not written."""
-    if requests.trouble:
-        progress.say(requests.trouble)
+    if requests.write_error:
+        progress.say(requests.write_error)
 
 
 def _gateway(
@@ -99,5 +99,5 @@ def _gateway(
     timeout: float,
 ) -> Connect:
     if args.demo:
-        return demo_source(*simulation(args), clock, allowance, requests)
-    return comfyui_source(settings.servers, settings.ca_bundle, clock, allowance, requests, timeout)
+        return connect_demo(*simulation(args), clock, allowance, requests)
+    return connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests, timeout)

@@ -7,13 +7,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from comfytui.api.errors import BadRequest, NotFound
+from comfytui.api.errors import BadRequestError, NotFoundError
 from comfytui.cli.client import NotFoundHereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.snapshot import merged, outdated, total_of
 from comfytui.query.collation import fold
 from comfytui.query.workflows import name_or_id
-from comfytui.text import clean
+from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
@@ -49,7 +49,7 @@ class Found:
 async def one_page(asker: Asker, page: int, per_page: int, status: RunnerStatus | None) -> Found:
     """The runners of one page; raises as `comfytui.cli.client.Asker` does."""
     answer = await asker.page(page, per_page, status)
-    return Found(answer.runners, answer.total, answer.unreadable)
+    return Found(answer.runners, answer.total, answer.invalid_count)
 
 
 async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None) -> Found:
@@ -65,7 +65,7 @@ async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: Runner
             asker.progress.tell(f"{len(pages.ids)} of {pages.total or 'some'} runners")
         try:
             pages.add(number, await asker.page(number, per_page, status))
-        except (BadRequest, NotFound):
+        except (BadRequestError, NotFoundError):
             # What an API answers beyond its last page is documented nowhere, and the list may have become shorter.
             if number > 1 and pages.is_promised(number):
                 pages.add(1, await asker.page(1, per_page, status))
@@ -139,7 +139,7 @@ class _Pages:
         """Return the runners of all pages, each once."""
         runners = merged([(page, float(asked)) for page, asked in self._current])
         total = None if self.total is None else max(self.total, len(runners))
-        unreadable = sum(page.unreadable for page, _ in self._current)
+        unreadable = sum(page.invalid_count for page, _ in self._current)
         return Found(runners, total, unreadable, changed=bool(self._outdated))
 
     @property
@@ -153,10 +153,10 @@ class _Pages:
     def _take_next(self, page: RunnerPage) -> None:
         """Decide by the next page, which is about to be taken in, whether it is the last one."""
         left = (page.total or 0) - self.read * self.per_page
-        self.is_short = self.is_short or len(page.runners) + page.unreadable < min(self.per_page, left)
+        self.is_short = self.is_short or len(page.runners) + page.invalid_count < min(self.per_page, left)
         is_done = (self.read + 1) * self.per_page >= (page.total or 0)
         ids = self.ids | {runner.id for runner in page.runners}
-        is_new = len(ids) > len(self.ids) or (page.unreadable > 0 and not is_done)
+        is_new = len(ids) > len(self.ids) or (page.invalid_count > 0 and not is_done)
         is_right = page.total is not None and len(ids) <= page.total and not self.is_short
         self.is_over = not is_new or (is_right and is_done)
 
@@ -174,7 +174,7 @@ async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[
     if _UUID.fullmatch(text):
         try:
             return text.lower(), await question(text.lower())
-        except NotFound as error:
+        except NotFoundError as error:
             said = error.message
             asker.progress.tell("no runner has that id; looking for the name")
     try:
@@ -183,10 +183,10 @@ async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[
         raise NotFoundHereError(f"{said}: {error}" if said else str(error)) from None
     try:
         return runner.id, await question(runner.id)
-    except NotFound as error:
+    except NotFoundError as error:
         name = name_or_id(runner.name, runner.id)
         words = f"{name} is listed, but this of it is not known: 404, {error.message}"
-        raise NotFound(error.method, error.path, words, error.status) from None
+        raise NotFoundError(error.method, error.path, words, error.status) from None
 
 
 def the_one(runners: Sequence[Runner], text: str) -> Runner:
@@ -197,7 +197,7 @@ def the_one(runners: Sequence[Runner], text: str) -> Runner:
         NotFoundHereError: There is none.
     """
     # As names are: emoji have invisible characters within them, which somebody copies along.
-    text = clean(text)
+    text = sanitize(text)
     folded = fold(text)
     candidates = (
         [runner for runner in runners if runner.id == text]

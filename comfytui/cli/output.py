@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from comfytui.cli.exit_codes import ExitStatus
-from comfytui.files import cause
+from comfytui.files import os_error_message
 
 
 class PipeClosedError(Exception):
@@ -85,7 +85,7 @@ def given_up(error: OSError) -> PipeClosedError | OutputError:
     os.close(nothing)
     if isinstance(error, BrokenPipeError):
         return PipeClosedError()
-    return OutputError(f"What there is to say cannot be written: {cause(error)}.")
+    return OutputError(f"What there is to say cannot be written: {os_error_message(error)}.")
 
 
 SCHEMA = 1

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.config.paths import config_dir, exists, exposure, shown
 from comfytui.config.settings import SettingsError, TokenSources
-from comfytui.files import cause, decode_text, replace_file
+from comfytui.files import decode_text, os_error_message, write_atomic
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -138,9 +138,9 @@ def save_token(secret: SecretStr, sources: TokenSources) -> Path:
     """
     saved = saved_token(sources)
     try:
-        replace_file(saved, f"{secret.get_secret_value()}\n")
+        write_atomic(saved, f"{secret.get_secret_value()}\n")
     except OSError as error:
-        raise SettingsError(f"The token cannot be saved in {shown(saved)}: {cause(error)}.") from None
+        raise SettingsError(f"The token cannot be saved in {shown(saved)}: {os_error_message(error)}.") from None
     return saved
 
 
@@ -219,7 +219,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
             start_new_session=True,
         )
     except OSError as error:
-        raise SettingsError(f"{TOKEN_COMMAND} cannot be run: {cause(error)}.") from None
+        raise SettingsError(f"{TOKEN_COMMAND} cannot be run: {os_error_message(error)}.") from None
     with process:
         _commands.keep(process, times_ended)
         try:
@@ -248,7 +248,7 @@ def _text_of(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise SettingsError(f"{shown(file)} cannot be read: {cause(error)}.") from None
+        raise SettingsError(f"{shown(file)} cannot be read: {os_error_message(error)}.") from None
 
 
 PREFIX = "cfc_"

@@ -15,7 +15,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from comfytui.config.paths import shown, state_dir
-from comfytui.files import cause, replace_file
+from comfytui.files import os_error_message, write_atomic
 
 MAX_VIEWS = 32
 """Of so many fleets the view is kept."""
@@ -97,7 +97,9 @@ class StateFile:
         except FileNotFoundError:
             return Loaded(State(), None)
         except OSError as error:
-            return Loaded(State(), f"The last view cannot be restored from {shown(self._path)}: {cause(error)}.")
+            return Loaded(
+                State(), f"The last view cannot be restored from {shown(self._path)}: {os_error_message(error)}."
+            )
         try:
             return Loaded(_decoded(data), None)
         except (ValueError, RecursionError):
@@ -106,9 +108,9 @@ class StateFile:
     def save(self, state: State) -> str | None:
         """Keep this instead; the sentence that says why it cannot be kept, else None."""
         try:
-            replace_file(self._path, _encoded(state))
+            write_atomic(self._path, _encoded(state))
         except OSError as error:
-            return f"This view cannot be kept in {shown(self._path)}: {cause(error)}."
+            return f"This view cannot be kept in {shown(self._path)}: {os_error_message(error)}."
         return None
 
     def _set_aside(self) -> str:
@@ -117,7 +119,7 @@ class StateFile:
         try:
             self._path.replace(aside)
         except OSError as error:
-            return f"{words}, and it cannot be set aside: {cause(error)}."
+            return f"{words}, and it cannot be set aside: {os_error_message(error)}."
         return f"{words}; it was set aside as {aside.name}."
 
 

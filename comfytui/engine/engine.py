@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, assert_never
 
 from comfytui.api.errors import ComfyControlError
-from comfytui.clock import Drift
+from comfytui.clock import SuspendDetector
 from comfytui.engine.announced import Announced, in_view, is_of_another
 from comfytui.engine.broadcast import Newest
 from comfytui.engine.fetch import Errand, Flights, answered, ask, failed
@@ -83,7 +83,7 @@ class Engine:
         )
         self._wake = asyncio.Event()
         self._flights = Flights(self._wake.set)
-        self._drift = Drift(clock)
+        self._drift = SuspendDetector(clock)
         self._wishes = Wishes()
         self._announced = Announced()
         self._listener = Listener(clock, self._announced, self._wake.set, jitter)
@@ -218,7 +218,7 @@ class Engine:
 
     def _notice(self) -> None:
         """Take in what nobody says: that the machine slept, and that another dashboard has to cool down."""
-        if jump := self._drift.jump():
+        if jump := self._drift.elapsed():
             self._since = self._clock.monotonic()
             if jump > 0:
                 self._publish(aged(self.snapshot, jump))
@@ -260,7 +260,7 @@ class Engine:
             self._fail(question.resource, error, errand.seen())
         else:
             self._announced.answer(question.resource, self._clock.monotonic())
-            known = self._counted()._replace(ahead=source.ahead)
+            known = self._counted()._replace(clock_skew=source.clock_skew)
             self._publish(answered(known, question.resource, fold, errand.seen()))
 
     def _fail(self, resource: Resource, error: ComfyControlError, seen: Seen) -> None:

@@ -103,15 +103,15 @@ class Feed(Generic[T_co]):
 
 
 _KINDS: Mapping[type, ProblemKind] = {
-    errors.InvalidArgument: ProblemKind.REFUSED,
-    errors.Unreachable: ProblemKind.UNREACHABLE,
-    errors.TimedOut: ProblemKind.TIMED_OUT,
-    errors.Unintelligible: ProblemKind.UNINTELLIGIBLE,
-    errors.BadRequest: ProblemKind.BAD_REQUEST,
-    errors.Unauthorized: ProblemKind.UNAUTHORIZED,
-    errors.Forbidden: ProblemKind.FORBIDDEN,
-    errors.NotFound: ProblemKind.NOT_FOUND,
-    errors.RateLimited: ProblemKind.RATE_LIMITED,
+    errors.InvalidArgumentError: ProblemKind.REFUSED,
+    errors.ConnectionFailedError: ProblemKind.UNREACHABLE,
+    errors.RequestTimeoutError: ProblemKind.TIMED_OUT,
+    errors.InvalidResponseError: ProblemKind.UNINTELLIGIBLE,
+    errors.BadRequestError: ProblemKind.BAD_REQUEST,
+    errors.UnauthorizedError: ProblemKind.UNAUTHORIZED,
+    errors.ForbiddenError: ProblemKind.FORBIDDEN,
+    errors.NotFoundError: ProblemKind.NOT_FOUND,
+    errors.RateLimitedError: ProblemKind.RATE_LIMITED,
     errors.ServerError: ProblemKind.SERVER,
     errors.ComfyControlError: ProblemKind.UNEXPECTED,
 }

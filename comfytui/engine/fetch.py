@@ -8,7 +8,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, TypeAlias, assert_never
 
-from comfytui.api.errors import NotFound, ServerError, SilentRunnerError, Unauthorized
+from comfytui.api.errors import NotFoundError, ServerError, SilentRunnerError, UnauthorizedError
 from comfytui.engine.contact import fold_contact, fold_silent_runner
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey
@@ -93,14 +93,18 @@ def answered(snapshot: Snapshot, resource: Resource, fold: Fold, seen: Seen) -> 
 def failed(snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float) -> Snapshot:
     """Take in a failure: a problem, a runner that is gone or does not answer, a token that is none."""
     # Not by its stats, which a deployment may not have. Of a runner that is listed the history alone may be missing.
-    if isinstance(error, NotFound) and isinstance(resource, HistoryKey) and is_unheard_of(snapshot, resource.runner_id):
+    if (
+        isinstance(error, NotFoundError)
+        and isinstance(resource, HistoryKey)
+        and is_unheard_of(snapshot, resource.runner_id)
+    ):
         return depart(snapshot, resource.runner_id, seen)
     if isinstance(error, SilentRunnerError) and isinstance(resource, HistoryKey | StatsKey):
         return fold_silent_runner(snapshot, resource, error, seen, jitter)
     if isinstance(resource, StatsKey) and isinstance(error, ServerError) and _is_of_runner(snapshot, error):
         return fold_silence(snapshot, resource.runner_id, error.message, seen)
     # A refused token is told by more than a runner's stats, which may be refused for reasons of their own.
-    if isinstance(error, Unauthorized) and not isinstance(resource, StatsKey):
+    if isinstance(error, UnauthorizedError) and not isinstance(resource, StatsKey):
         snapshot = fold_refusal(snapshot, error, seen)
     return settle(fold_failure(snapshot, resource, error, seen, jitter), seen)
 

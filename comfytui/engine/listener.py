@@ -7,13 +7,13 @@ from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from comfytui.api.errors import (
-    BadRequest,
+    BadRequestError,
     ComfyControlError,
-    Forbidden,
-    NotFound,
+    ForbiddenError,
+    InvalidResponseError,
+    NotFoundError,
     ServerError,
-    UnexpectedStatus,
-    Unintelligible,
+    UnexpectedStatusError,
 )
 from comfytui.engine.intervals import MAX_BACK_OFF
 
@@ -32,7 +32,7 @@ STEADY_SECONDS = 30.0
 REFUSED_SECONDS = 600.0
 """Seconds until a server is asked again that has no such stream."""
 
-_REFUSALS = (BadRequest, Forbidden, NotFound, UnexpectedStatus, Unintelligible)
+_REFUSALS = (BadRequestError, ForbiddenError, NotFoundError, UnexpectedStatusError, InvalidResponseError)
 _NOT_IMPLEMENTED = 501
 _MOST_DOUBLINGS = 6
 

@@ -69,7 +69,7 @@ class RunnerSource(Protocol):
     """
 
     @property
-    def ahead(self) -> float:
+    def clock_skew(self) -> float:
         """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
         ...
 

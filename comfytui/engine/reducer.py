@@ -12,14 +12,14 @@ from functools import partial
 from operator import eq
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, assert_never
 
-from comfytui.api.errors import RateLimited
+from comfytui.api.errors import RateLimitedError
 from comfytui.engine.feed import Feed, ProblemKind, problem_of
 from comfytui.engine.intervals import back_off, smoothed
 from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import WHOLE_PAGES, Departure, answering, is_of_list, unreachable
 
 if TYPE_CHECKING:
-    from comfytui.api.errors import ComfyControlError, Unauthorized
+    from comfytui.api.errors import ComfyControlError, UnauthorizedError
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
     from comfytui.api.statuses import RunnerStatus
     from comfytui.engine.feed import Problem
@@ -128,7 +128,7 @@ def fold_failure(
             assert_never(resource)
 
 
-def fold_refusal(snapshot: Snapshot, error: Unauthorized, seen: Seen) -> Snapshot:
+def fold_refusal(snapshot: Snapshot, error: UnauthorizedError, seen: Seen) -> Snapshot:
     """The API refused the token: from here on nothing is asked until there is another."""
     return snapshot._replace(needs_token=_problem(snapshot, snapshot.needs_token, error, seen, 1.0))
 
@@ -140,7 +140,7 @@ def _problem(
     cooling_until = snapshot.spending.cooling_until
     next_try = seen.on + back_off(snapshot.pace, streak, jitter)
     if cooling_until is not None:
-        next_try = cooling_until if isinstance(error, RateLimited) else max(next_try, cooling_until)
+        next_try = cooling_until if isinstance(error, RateLimitedError) else max(next_try, cooling_until)
     return problem_of(error, previous, seen.at, next_try, tried_on=seen.on, streak=streak)
 
 

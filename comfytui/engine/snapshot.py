@@ -81,7 +81,7 @@ class Snapshot(NamedTuple):
     spending: Spending = Spending()
     needs_token: Problem | None = None
     departed: tuple[Departure, ...] = ()
-    ahead: float = 0.0
+    clock_skew: float = 0.0
 
     @property
     def pace(self) -> float:
@@ -261,7 +261,7 @@ def sure_on(moments: Collection[float], response_time: float) -> float:
 def total_of(page: RunnerPage) -> int | None:
     """Return the total that a page tells, or None if it tells none."""
     # Beyond the last page some APIs say that there is nothing at all.
-    return page.total if page.total or page.runners or page.unreadable else None
+    return page.total if page.total or page.runners or page.invalid_count else None
 
 
 def merged(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:
@@ -289,7 +289,7 @@ def _pages_of(total: int) -> int:
 
 
 def _is_end(page: RunnerPage | None) -> bool:
-    return page is None or not (page.runners or page.unreadable)
+    return page is None or not (page.runners or page.invalid_count)
 
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from datetime import UTC
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Device, Moment, Runner, RunnerPage, RunnerStats, Workflow
+    from comfytui.api.models import Device, Runner, RunnerPage, RunnerStats, Timestamp, Workflow
     from comfytui.api.statuses import RunnerState
 
 
@@ -98,7 +98,7 @@ def silence_body(state: RunnerState, reason: str) -> dict[str, object]:
     return {"runner": {"state": state, "reason": reason}}
 
 
-def _time(moment: Moment | None) -> str | None:
+def _time(moment: Timestamp | None) -> str | None:
     """ISO 8601 in UTC, with milliseconds only if there are any: the API's examples are whole seconds."""
     if moment is None or isinstance(moment, str):
         return moment

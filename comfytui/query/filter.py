@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.query.collation import fold
 from comfytui.query.workflows import last_run, name_or_id, queue_counts
-from comfytui.text import clean
+from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, Workflow
@@ -147,7 +147,7 @@ def _term(typed: str, place: int) -> Term:
         raise QueryError("! stands right before what must not be so: !tag:cpu", place)
     field, typed_value = _split(word, place)
     # As what it is compared with: emoji have invisible characters within them, which somebody copies along.
-    value = fold(clean(typed_value.replace('"', "")))
+    value = fold(sanitize(typed_value.replace('"', "")))
     if not value:
         raise QueryError(f"{field}: is followed by a value: {_EXAMPLES[field]}" if field else _NOTHING, place)
     if field == _IS and value not in _STATES:

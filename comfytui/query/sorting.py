@@ -15,7 +15,7 @@ from comfytui.query.filter import Need, is_known
 from comfytui.query.workflows import last_change, last_run, name_or_id, queue_counts, spent
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Moment, Runner, Workflow
+    from comfytui.api.models import Runner, Timestamp, Workflow
     from comfytui.query.filter import Facts
 
 
@@ -131,7 +131,7 @@ def _of_tags(tags: Sequence[str]) -> _Value | None:
     return _of_text(" ".join(tags))
 
 
-def _of_moment(moment: Moment | None) -> _Value | None:
+def _of_moment(moment: Timestamp | None) -> _Value | None:
     return (moment.timestamp(), "") if isinstance(moment, datetime) else None
 
 

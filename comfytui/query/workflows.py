@@ -10,7 +10,7 @@ from comfytui.api.statuses import WorkflowStatus
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from comfytui.api.models import Moment, Runner, Workflow
+    from comfytui.api.models import Runner, Timestamp, Workflow
 
 
 WAITING = frozenset({WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED})
@@ -44,7 +44,7 @@ def last_run(history: Sequence[Workflow]) -> Workflow | None:
     return next((workflow for workflow in history if workflow.status not in WAITING), first)
 
 
-def last_change(workflow: Workflow) -> Moment | None:
+def last_change(workflow: Workflow) -> Timestamp | None:
     """Return when a workflow got where it is, or None if that is not known."""
     return workflow.completed_at or workflow.started_at or workflow.created_at
 
@@ -62,7 +62,7 @@ def queue_counts(runner: Runner, history: Sequence[Workflow] | None) -> tuple[in
     return statuses.count(WorkflowStatus.RUNNING), sum(status in WAITING for status in statuses)
 
 
-def elapsed(start: Moment | None, end: Moment | None) -> float | None:
+def elapsed(start: Timestamp | None, end: Timestamp | None) -> float | None:
     """Seconds from one time to another; None unless both are known."""
     if isinstance(start, datetime) and isinstance(end, datetime):
         return (end - start).total_seconds()

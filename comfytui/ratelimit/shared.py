@@ -15,7 +15,7 @@ from comfytui.ratelimit.local import RENEWED, Line, Place
 from comfytui.ratelimit.permit import IssuedPermit
 from comfytui.ratelimit.store import Change, Claim, Ledger, Standing, Trouble, Wanted
 from comfytui.ratelimit.window import ALONE, LIMIT, MAX_COOL_DOWN, REMEMBERED, SHARE, WINDOW, Grant, Send, Spending, Use
-from comfytui.threads import Worker
+from comfytui.threads import DaemonWorker
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -66,7 +66,7 @@ class SharedAllowance:
         self._window = window
         self._note = note
         self._line = Line()
-        self._worker = Worker("allowance")
+        self._worker = DaemonWorker("allowance")
         self._ledger = Ledger(clock, paths, api, share, window)
         self._numbers = itertools.count(1)
         self._standing = Standing((), share, share, 0.0)

@@ -94,7 +94,7 @@ def list_foot(key: PageKey, page: RunnerPage | None, gone: Line, width: int) -> 
     if page is None:
         return beside(((Span(f"page {key.page} …", Role.MUTED),), gone), _GAP)
     place = _Place(key, len(page.runners), page.total)
-    unreadable = (Span(f"{page.unreadable} unreadable", Role.BAD),) if page.unreadable else ()
+    unreadable = (Span(f"{page.invalid_count} unreadable", Role.BAD),) if page.invalid_count else ()
     is_cut = (Span(CUT_TEXT, Role.BAD),) if page.is_cut else ()
     return _first_fitting(
         [

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from comfytui.redaction import MASK
 
 if TYPE_CHECKING:
-    from comfytui.api.models import Moment, Runner, Workflow
+    from comfytui.api.models import Runner, Timestamp, Workflow
 
 
 Item: TypeAlias = Mapping[str, object]
@@ -116,7 +116,7 @@ def _word(status: str | None) -> str | None:
     return None if status is None else str(status)
 
 
-def _time(value: Moment | None) -> str | None:
+def _time(value: Timestamp | None) -> str | None:
     return value.astimezone(UTC).isoformat().replace("+00:00", "Z") if isinstance(value, datetime) else value
 
 

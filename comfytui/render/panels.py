@@ -7,7 +7,7 @@ from http import HTTPStatus
 from itertools import zip_longest
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.api.request_log import Note
+from comfytui.api.request_log import LogNote
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.render.cells import EMPTY, Line, Role, Span, pad, width_of, wrap
 from comfytui.render.icons import ABSENT, runner_glyph, workflow_glyph
@@ -85,7 +85,7 @@ def request_rows(entries: Sequence[Entry], style: TimeStyle) -> list[Row]:
 def _request_row(entry: Entry, style: TimeStyle) -> Row:
     row_id = str(id(entry))  # an entry has no name of its own, and lives as long as its row
     time = {"time": (Span(to_the_second(entry.at, style), Role.MUTED),)}
-    if isinstance(entry, Note):
+    if isinstance(entry, LogNote):
         return Row(row_id, time, whole=(*time["time"], GAP, Span(entry.text, Role.WAITING)))
     good = entry.status is not None and entry.status < HTTPStatus.BAD_REQUEST
     cells: dict[str, Line] = {
@@ -93,7 +93,7 @@ def _request_row(entry: Entry, style: TimeStyle) -> Row:
         "status": (Span(str(entry.status or ABSENT), Role.GOOD if good else Role.BAD),),
         "ms": (Span(str(entry.ms)),),
         "bytes": (Span(str(entry.size)),),
-        "words": (Span(entry.words, Role.BAD),),
+        "words": (Span(entry.error, Role.BAD),),
     }
     return Row(row_id, {**time, **cells})
 

@@ -11,7 +11,7 @@ from comfytui.render.icons import ABSENT
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from comfytui.api.models import Moment
+    from comfytui.api.models import Timestamp
 
 
 _TENTHS = 10
@@ -66,7 +66,7 @@ def _lasting(seconds: float) -> float:
     return unit - seconds % unit
 
 
-def period_of(values: Iterable[Moment | None], style: TimeStyle, now: datetime) -> Period:
+def period_of(values: Iterable[Timestamp | None], style: TimeStyle, now: datetime) -> Period:
     """For how long these times, and coarse ages of them, read as they do now, however they are told."""
     lasting = [_lasting((now - value).total_seconds()) for value in values if isinstance(value, datetime)]
     if style is not TimeStyle.RELATIVE:
@@ -108,7 +108,7 @@ def zone_words(style: TimeStyle, now: datetime) -> str:
     return "" if style is TimeStyle.RELATIVE else _in_zone(now, style).tzname() or ""
 
 
-def moment(value: Moment | None, style: TimeStyle, now: datetime) -> str:
+def moment(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
     """A time in a narrow column; text that is no time stays as it was sent."""
     if not isinstance(value, datetime):
         return value or ABSENT
@@ -120,13 +120,13 @@ def moment(value: Moment | None, style: TimeStyle, now: datetime) -> str:
     return f"{told:%m-%d %H:%M}" if told.year == today.year else f"{told.year:04}-{told:%m-%d}"
 
 
-def moment_in_short(value: Moment | None, style: TimeStyle, now: datetime) -> str:
+def moment_in_short(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
     """A time in five cells: an age, the hour of today, or the day of another."""
     told = moment(value, style, now)
     return told.split(" ", maxsplit=1)[0][-5:] if isinstance(value, datetime) else told
 
 
-def moment_in_full(value: Moment | None, style: TimeStyle, now: datetime) -> str:
+def moment_in_full(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
     """A time where there is room: to the second with its zone, and the coarse age where ages are told."""
     if not isinstance(value, datetime):
         return value or ABSENT

@@ -27,7 +27,7 @@ from comfytui.render.times import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from comfytui.api.models import Moment, Runner, Workflow
+    from comfytui.api.models import Runner, Timestamp, Workflow
     from comfytui.engine.feed import Feed
 
 
@@ -126,7 +126,7 @@ def last_workflow(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: da
     }
 
 
-def since_when(history: Feed[tuple[Workflow, ...]]) -> Moment | None:
+def since_when(history: Feed[tuple[Workflow, ...]]) -> Timestamp | None:
     """Return when the last run of a runner got where it is, or None if that is not known."""
     last = last_run(history.value or ())
     return None if last is None else last_change(last)

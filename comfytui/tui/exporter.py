@@ -104,7 +104,7 @@ def save_file(directory: Path, name: str, text: str) -> str | None:
     A file that is there already, or a link, stays as it is. A file that cannot be written whole is not left behind.
     """
     from comfytui.config.paths import shown
-    from comfytui.files import cause, write_new
+    from comfytui.files import os_error_message, write_new
     from comfytui.render.export import check_name
 
     if (wrong := check_name(name)) is not None:
@@ -115,5 +115,5 @@ def save_file(directory: Path, name: str, text: str) -> str | None:
     except FileExistsError:
         return f"{name} is there already, and was not overwritten."
     except OSError as error:
-        return f"{shown(path)} cannot be written: {cause(error)}."
+        return f"{shown(path)} cannot be written: {os_error_message(error)}."
     return None

@@ -151,8 +151,8 @@ class WatchingApp(TakingApp):
                 self.ask_for_token(snapshot.needs_token)
             if snapshot.needs_token is None:
                 self._leave_token_screen()
-            if snapshot.ahead and not self._skew_told:
-                self._tell_of_skew(snapshot.ahead)
+            if snapshot.clock_skew and not self._skew_told:
+                self._tell_of_skew(snapshot.clock_skew)
             self._tell_of_skewed_runners(snapshot)
 
     def stir(self) -> None:

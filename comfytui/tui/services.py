@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from comfytui.engine.engine import Engine
     from comfytui.engine.protocol import Attention
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.login import Door
+    from comfytui.login import Authenticator
     from comfytui.render.times import TimeStyle
 
 
@@ -30,7 +30,7 @@ class Watch(NamedTuple):
     """
 
     engine: Engine
-    door: Door
+    door: Authenticator
     close: Callable[[], None] = lambda: None
     renew: Callable[[], Awaitable[bool]] | None = None
 
@@ -74,7 +74,7 @@ class OpenFleet:
         return self._watch.engine
 
     @property
-    def door(self) -> Door:
+    def door(self) -> Authenticator:
         """How to get in."""
         return self._watch.door
 

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from comfytui.api.body import MAX_BODY, MAX_MESSAGE, as_message, decode, message_in, read_json, unpack, without_token
+from comfytui.api.body import MAX_BODY, MAX_MESSAGE, clean_message, decode, error_message, decode_json, decompress, redact_token
 
 TOKEN = SecretStr("cfc_token0123456789")
 JSON = st.recursive(
@@ -21,7 +21,7 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_json_is_read_as_it_was_written(value: object) -> None:
-    assert read_json(json.dumps(value).encode()) == value
+    assert decode_json(json.dumps(value).encode()) == value
 
 
 @pytest.mark.parametrize("size", [1, 300_000])
@@ -38,7 +38,7 @@ def test_json_with_byte_order_mark_is_read_whatever_its_size(size: int, coding: 
 @given(st.binary())
 def test_any_bytes_are_json_or_words(data: bytes) -> None:
     try:
-        read_json(data)
+        decode_json(data)
     except ValueError as error:
         words = str(error)
     else:
@@ -58,7 +58,7 @@ def test_any_bytes_are_json_or_words(data: bytes) -> None:
     ],
 )
 def test_what_is_nearly_json_is_read(sent: bytes, value: object) -> None:
-    assert read_json(sent) == value
+    assert decode_json(sent) == value
 
 
 @pytest.mark.parametrize(
@@ -78,16 +78,16 @@ def test_what_is_nearly_json_is_read(sent: bytes, value: object) -> None:
 )
 def test_what_stands_there_instead_of_json(sent: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=f"^{words}$"):
-        read_json(sent)
+        decode_json(sent)
 
 
 @pytest.mark.parametrize("coding", ["", "identity"])
 def test_a_plain_body_is_taken_as_it_is(coding: str) -> None:
-    assert unpack(b"{}", coding) == b"{}"
+    assert decompress(b"{}", coding) == b"{}"
 
 
 def test_gzip_is_unpacked() -> None:
-    assert unpack(gzip.compress(b"{}"), "gzip") == b"{}"
+    assert decompress(gzip.compress(b"{}"), "gzip") == b"{}"
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,11 @@ def test_gzip_is_unpacked() -> None:
 )
 def test_what_cannot_be_unpacked(raw: bytes, coding: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        unpack(raw, coding)
+        decompress(raw, coding)
 
 
 def test_the_largest_body_is_unpacked() -> None:
-    assert len(unpack(gzip.compress(b" " * MAX_BODY), "gzip")) == MAX_BODY
+    assert len(decompress(gzip.compress(b" " * MAX_BODY), "gzip")) == MAX_BODY
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_the_largest_body_is_unpacked() -> None:
     ],
 )
 def test_the_message_of_an_error_body(value: object, message: str) -> None:
-    assert message_in(value) == message
+    assert error_message(value) == message
 
 
 @pytest.mark.parametrize(
@@ -136,43 +136,43 @@ def test_the_message_of_an_error_body(value: object, message: str) -> None:
     ],
 )
 def test_a_message_is_one_clean_line_without_the_token(sent: str, shown: str) -> None:
-    assert as_message(sent, TOKEN) == shown
+    assert clean_message(sent, TOKEN) == shown
 
 
 def test_a_long_message_is_cut_with_an_ellipsis() -> None:
-    assert as_message("a" * MAX_MESSAGE, TOKEN) == "a" * MAX_MESSAGE
-    cut = as_message("a" * (MAX_MESSAGE + 1), TOKEN)
+    assert clean_message("a" * MAX_MESSAGE, TOKEN) == "a" * MAX_MESSAGE
+    cut = clean_message("a" * (MAX_MESSAGE + 1), TOKEN)
     assert cut == "a" * (MAX_MESSAGE - 1) + "…"
 
 
 def test_a_cut_leaves_no_part_of_the_token() -> None:
-    cut = as_message("a" * (MAX_MESSAGE - 6) + TOKEN.get_secret_value(), TOKEN)
+    cut = clean_message("a" * (MAX_MESSAGE - 6) + TOKEN.get_secret_value(), TOKEN)
     assert "cfc" not in cut
 
 
 def test_a_token_is_found_as_a_url_holds_it() -> None:
     assert (
-        without_token("/v1/runner/cfc_a%2Fb%2B%3D cfc_a/b+=", SecretStr("cfc_a/b+=")) == "/v1/runner/•••••••• ••••••••"
+        redact_token("/v1/runner/cfc_a%2Fb%2B%3D cfc_a/b+=", SecretStr("cfc_a/b+=")) == "/v1/runner/•••••••• ••••••••"
     )
 
 
 @pytest.mark.parametrize("coding", ["gzip", "x-gzip"])
 def test_gzip_members_are_joined(coding: str) -> None:
     packed = gzip.compress(b'{"runners": ') + gzip.compress(b"") + gzip.compress(b"[]}") + bytes(8)
-    assert unpack(packed, coding) == b'{"runners": []}'
+    assert decompress(packed, coding) == b'{"runners": []}'
 
 
 def test_gzip_second_member_cut_off_is_an_early_end() -> None:
     with pytest.raises(ValueError, match="ended early"):
-        unpack(gzip.compress(b"[1, ") + gzip.compress(b"2]")[:-4], "gzip")
+        decompress(gzip.compress(b"[1, ") + gzip.compress(b"2]")[:-4], "gzip")
 
 
 def test_gzip_members_share_one_limit() -> None:
     half = gzip.compress(bytes(MAX_BODY // 2 + 1))
     with pytest.raises(ValueError, match="more than"):
-        unpack(half + half, "gzip")
+        decompress(half + half, "gzip")
 
 
 def test_gzip_members_without_end_are_refused() -> None:
     with pytest.raises(ValueError, match="more than"):
-        unpack(gzip.compress(b"") * 1000, "gzip")
+        decompress(gzip.compress(b"") * 1000, "gzip")

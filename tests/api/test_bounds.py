@@ -4,7 +4,7 @@ import pytest
 
 from comfytui.api.bounds import MAX_ANSWER_TEXT, MAX_ENTRIES, MAX_ITEM_TEXT
 from comfytui.api.histories import MAX_HISTORY, CutHistory
-from comfytui.api.models import Runner, RunnerPage, read_history, read_runner, read_stats
+from comfytui.api.models import Runner, RunnerPage, parse_history, parse_stats, read_runner
 from comfytui.text import MAX_TEXT
 from tests.support.hostile import Json, decent_history, decent_runner
 
@@ -12,13 +12,13 @@ CUT = f"… more than {MAX_ENTRIES}"
 
 
 def page_of(*runners: Json, most: int = 100) -> RunnerPage:
-    return RunnerPage.read({"runners": [*runners], "total": len(runners)}, most)
+    return RunnerPage.parse({"runners": [*runners], "total": len(runners)}, most)
 
 
 def test_decent_runner_and_history_are_kept_whole() -> None:
     runner = decent_runner(1)
     assert read_runner(runner) == Runner.model_validate(runner) == page_of(runner).runners[0]
-    history = read_history(decent_history(runner))
+    history = parse_history(decent_history(runner))
     assert type(history) is tuple
     assert len(history) == MAX_HISTORY
 
@@ -28,14 +28,14 @@ def test_page_with_more_runners_than_asked_for_is_cut_and_says_so() -> None:
     page = page_of(*runners, most=25)
     assert ([runner.id for runner in page.runners], page.is_cut) == ([each["id"] for each in runners[:25]], True)
     assert not page_of(*runners[:25], most=25).is_cut
-    trimmed = RunnerPage.read({"runners": [*runners[:20], "…"]}, 25)
-    assert (len(trimmed.runners), trimmed.is_cut, trimmed.unreadable) == (20, True, 0)
+    trimmed = RunnerPage.parse({"runners": [*runners[:20], "…"]}, 25)
+    assert (len(trimmed.runners), trimmed.is_cut, trimmed.invalid_count) == (20, True, 0)
 
 
 def test_history_with_more_than_ten_workflows_is_cut_and_says_so() -> None:
-    history = read_history(decent_history(decent_runner(1), 11))
+    history = parse_history(decent_history(decent_runner(1), 11))
     assert isinstance(history, CutHistory)
-    assert history == read_history(decent_history(decent_runner(1), 10))
+    assert history == parse_history(decent_history(decent_runner(1), 10))
 
 
 def test_tags_headers_and_further_fields_are_cut_and_say_so() -> None:
@@ -79,11 +79,11 @@ def test_nested_values_are_bounded() -> None:
 
 
 def test_extensions_and_devices_are_bounded() -> None:
-    stats = read_stats({"devices": [{"name": "cpu"}] * 100_000, "extensions": ["x"] * 100_000})
+    stats = parse_stats({"devices": [{"name": "cpu"}] * 100_000, "extensions": ["x"] * 100_000})
     assert len(stats.devices) == 256
     assert (len(stats.extensions), stats.extensions[-1]) == (257, "… more than 256")
 
 
 @pytest.mark.parametrize("total", [10**4299, 10**19, -1, 1e400, True, "9" * 5000])
 def test_total_that_no_list_has_is_not_known(total: object) -> None:
-    assert RunnerPage.read({"runners": [], "total": total}).total is None
+    assert RunnerPage.parse({"runners": [], "total": total}).total is None

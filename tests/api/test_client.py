@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 from pydantic import SecretStr
 
 from comfytui.api.client import ComfyControlClient
-from comfytui.api.errors import InvalidArgument, NotFound, ServerError, Unintelligible
+from comfytui.api.errors import InvalidArgumentError, InvalidResponseError, NotFoundError, ServerError
 from comfytui.api.session import Session
 from comfytui.api.statuses import RunnerStatus
 from comfytui.ratelimit.window import OnSent, Use
 from tests.support.scripted import ScriptedServer, error_reply, json_reply
 
 if TYPE_CHECKING:
-    from comfytui.api.response_cache import Reader
+    from comfytui.api.response_cache import ParsedResponseCache
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 RUNNER = "/v1/runner/r1"
@@ -40,11 +40,16 @@ class PathKeeper(Session):
         self._answer = answer or {"id": "r"}
 
     async def get(
-        self, path: str, reader: Reader[T], params: object = None, use: Use = Use.POLL, on_sent: OnSent = None
+        self,
+        path: str,
+        reader: ParsedResponseCache[T],
+        params: object = None,
+        use: Use = Use.POLL,
+        on_sent: OnSent = None,
     ) -> T:
         self.paths.append(path)
         self.uses.append(use)
-        return reader.read(self._answer)
+        return reader.parse(self._answer)
 
 
 @pytest.fixture
@@ -110,36 +115,36 @@ class TestAnswers:
         assert (caught.value.status, caught.value.message) == (500, "could not connect to the runner")
 
     async def test_errors_of_the_session_come_through(self, client: ComfyControlClient) -> None:
-        with pytest.raises(NotFound, match=r"^GET /v1/runner/r1/history: requested entity not found$"):
+        with pytest.raises(NotFoundError, match=r"^GET /v1/runner/r1/history: requested entity not found$"):
             await client.get_history("r1")
 
 
 class TestRefusals:
     @pytest.mark.parametrize("page", [0, -1, True, 1.0, "1", None])
     async def test_page(self, server: ScriptedServer, client: ComfyControlClient, page: Any) -> None:
-        with pytest.raises(InvalidArgument, match=r"^page must be"):
+        with pytest.raises(InvalidArgumentError, match=r"^page must be"):
             await client.list_runners(page=page)
         assert server.connections == 0
 
     @pytest.mark.parametrize("per_page", [0, -1, 101, True, 10.0, "10", None])
     async def test_per_page(self, server: ScriptedServer, client: ComfyControlClient, per_page: Any) -> None:
-        with pytest.raises(InvalidArgument, match=r"^per_page must be"):
+        with pytest.raises(InvalidArgumentError, match=r"^per_page must be"):
             await client.list_runners(per_page=per_page)
         assert server.connections == 0
 
     @pytest.mark.parametrize("status", ["", "Active", "inactive", "queued", RunnerStatus("draining"), 1, True])
     async def test_status(self, server: ScriptedServer, client: ComfyControlClient, status: Any) -> None:
-        with pytest.raises(InvalidArgument, match=r"^status must be active or disabled$"):
+        with pytest.raises(InvalidArgumentError, match=r"^status must be active or disabled$"):
             await client.list_runners(status=status)
         assert server.connections == 0
 
     @pytest.mark.parametrize("runner_id", ["", ".", "..", None, 7, b"r1", "\ud800"])
     async def test_runner_id(self, server: ScriptedServer, client: ComfyControlClient, runner_id: Any) -> None:
-        with pytest.raises(InvalidArgument, match=r"^a runner's id must be"):
+        with pytest.raises(InvalidArgumentError, match=r"^a runner's id must be"):
             await client.get_runner(runner_id)
-        with pytest.raises(InvalidArgument, match=r"^a runner's id must be"):
+        with pytest.raises(InvalidArgumentError, match=r"^a runner's id must be"):
             await client.get_history(runner_id)
-        with pytest.raises(InvalidArgument, match=r"^a runner's id must be"):
+        with pytest.raises(InvalidArgumentError, match=r"^a runner's id must be"):
             await client.get_stats(runner_id)
         assert server.connections == 0
 
@@ -203,30 +208,30 @@ class TestWrongShapes:
     @pytest.mark.parametrize("body", [None, [], {}, {"runners": {}}, "runners"])
     async def test_list_runners(self, server: ScriptedServer, client: ComfyControlClient, body: object) -> None:
         server.on("/v1/runner", json_reply(body))
-        with pytest.raises(Unintelligible, match=r"^GET /v1/runner: expected an object with a list of runners$"):
+        with pytest.raises(InvalidResponseError, match=r"^GET /v1/runner: expected an object with a list of runners$"):
             await client.list_runners()
 
     @pytest.mark.parametrize("body", [None, [], {}, {"id": None}, {"name": "r1"}, "r1", [{"id": "r1"}]])
     async def test_get_runner(self, server: ScriptedServer, client: ComfyControlClient, body: object) -> None:
         server.on(RUNNER, json_reply(body))
-        with pytest.raises(Unintelligible, match=r"^GET /v1/runner/r1: expected an object with an id$"):
+        with pytest.raises(InvalidResponseError, match=r"^GET /v1/runner/r1: expected an object with an id$"):
             await client.get_runner("r1")
 
     @pytest.mark.parametrize("body", [{}, {"workflows": []}, "r1"])
     async def test_get_history(self, server: ScriptedServer, client: ComfyControlClient, body: object) -> None:
         server.on(HISTORY, json_reply(body))
-        with pytest.raises(Unintelligible, match=r"^GET /v1/runner/r1/history: expected a list of workflows$"):
+        with pytest.raises(InvalidResponseError, match=r"^GET /v1/runner/r1/history: expected a list of workflows$"):
             await client.get_history("r1")
 
     @pytest.mark.parametrize("body", [None, [], "r1", 7])
     async def test_get_stats(self, server: ScriptedServer, client: ComfyControlClient, body: object) -> None:
         server.on(STATS, json_reply(body))
-        with pytest.raises(Unintelligible, match=r"^GET /v1/runner/r1/stats: expected an object with system and"):
+        with pytest.raises(InvalidResponseError, match=r"^GET /v1/runner/r1/stats: expected an object with system and"):
             await client.get_stats("r1")
 
     async def test_a_body_stays_out_of_tracebacks(self, server: ScriptedServer, client: ComfyControlClient) -> None:
         server.on(RUNNER, json_reply({"headers": {"Authorization": "hunter2"}}))
-        with pytest.raises(Unintelligible) as caught:
+        with pytest.raises(InvalidResponseError) as caught:
             await client.get_runner("r1")
         shown = traceback.TracebackException.from_exception(caught.value, capture_locals=True)
         assert "hunter2" not in "".join(shown.format())

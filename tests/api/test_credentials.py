@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.api.credentials import RENEW_EVERY, Renewal
-from comfytui.api.errors import Unauthorized
+from comfytui.api.errors import UnauthorizedError
 from comfytui.api.request_log import RequestLog
 from comfytui.api.session import Session
 from comfytui.ratelimit.local import LocalAllowance
@@ -97,7 +97,7 @@ async def test_refused_token_is_replaced_by_the_one_its_source_has_now() -> None
 async def test_token_refused_from_the_start_is_renewed_but_not_tried_twice() -> None:
     api = Api()
     api.taken = {"cfc_two"}
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await api.ask()
     assert api.tokens == ["cfc_one"]
     api = Api()
@@ -129,7 +129,7 @@ async def test_two_refusals_in_a_row_stand() -> None:
     api = Api()
     await api.ask()
     api.taken = set()
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await api.ask()
     assert len(api.sent) == 3
 
@@ -162,7 +162,7 @@ async def test_many_requests_refused_for_good_are_not_all_tried_again() -> None:
     api.taken = set()
     paths = [f"/v1/runner/{place}/history" for place in range(6)]
     outcomes = await asyncio.gather(*map(api.ask, paths), return_exceptions=True)
-    assert all(isinstance(outcome, Unauthorized) for outcome in outcomes)
+    assert all(isinstance(outcome, UnauthorizedError) for outcome in outcomes)
     assert len(api.looked) == 1
     assert len(api.sent) == 8
 
@@ -172,7 +172,7 @@ async def test_resource_that_is_always_refused_costs_no_second_request_each_time
     api.refused_paths = {STATS, STATS.replace("/a/", "/b/")}
     for path in (STATS, STATS.replace("/a/", "/b/"), STATS):
         await api.ask()
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await api.ask(path)
         await api.clock.advance(60)
     assert [path for _, path in api.sent if path.endswith("stats")].count(STATS) == 3
@@ -185,7 +185,7 @@ async def test_resource_that_is_always_refused_costs_no_second_request_each_time
 async def test_source_without_a_better_token_leaves_the_refusal(offered: str | None) -> None:
     api = Api()
     api.taken, api.offered = {"cfc_two"}, offered
-    with pytest.raises(Unauthorized):
+    with pytest.raises(UnauthorizedError):
         await landed(api.ask(), api.clock, 2 * RENEW_EVERY)
     assert api.tokens == (["cfc_one", "cfc_bad"] if offered == "cfc_bad" else ["cfc_one"])
     assert len(api.looked) == 1
@@ -195,7 +195,7 @@ async def test_no_token_ever_sent_is_shown() -> None:
     api = Api()
     await api.ask()
     api.taken, api.offered = {"cfc_none"}, "cfc_two"
-    with pytest.raises(Unauthorized) as caught:
+    with pytest.raises(UnauthorizedError) as caught:
         await api.ask("/v1/runner/cfc_one")
     shown = str(caught.value) + repr(api.log.entries)
     assert "cfc_" not in shown.replace("cfc_none", "")

@@ -92,7 +92,7 @@ async def test_events_are_told_until_the_stream_ends(server: ScriptedServer) -> 
     async with client_of(server) as client:
         events, error = await heard(client)
     assert events == [(REVISIONS,), (), (), (REVISIONS,)]
-    assert isinstance(error, errors.Unreachable)
+    assert isinstance(error, errors.ConnectionFailedError)
     assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN.get_secret_value()}"
     assert server.requests[0].headers["accept"] == "text/event-stream"
 
@@ -100,20 +100,22 @@ async def test_events_are_told_until_the_stream_ends(server: ScriptedServer) -> 
 @pytest.mark.parametrize(
     ("answer", "kind"),
     [
-        pytest.param(error_reply(404, "no"), errors.NotFound, id="404"),
-        pytest.param(error_reply(405, "no"), errors.UnexpectedStatus, id="405"),
-        pytest.param(error_reply(401, "no"), errors.Unauthorized, id="401"),
+        pytest.param(error_reply(404, "no"), errors.NotFoundError, id="404"),
+        pytest.param(error_reply(405, "no"), errors.UnexpectedStatusError, id="405"),
+        pytest.param(error_reply(401, "no"), errors.UnauthorizedError, id="401"),
         pytest.param(error_reply(503, "full"), errors.ServerError, id="503"),
-        pytest.param(html_reply(), errors.Unintelligible, id="HTML"),
-        pytest.param(json_reply({}), errors.Unintelligible, id="JSON"),
+        pytest.param(html_reply(), errors.InvalidResponseError, id="HTML"),
+        pytest.param(json_reply({}), errors.InvalidResponseError, id="JSON"),
         pytest.param(
             reply(EVENT, headers={"Content-Type": "text/event-stream", "Content-Encoding": "gzip"}),
-            errors.Unintelligible,
+            errors.InvalidResponseError,
             id="compressed",
         ),
-        pytest.param(hang_up(), errors.Unreachable, id="dropped"),
-        pytest.param(hang_up(HEAD + b"event: runners\ndata: {not a list}\n\n"), errors.Unintelligible, id="no list"),
-        pytest.param(raw(b"not HTTP at all\r\n\r\n"), errors.Unintelligible, id="no HTTP"),
+        pytest.param(hang_up(), errors.ConnectionFailedError, id="dropped"),
+        pytest.param(
+            hang_up(HEAD + b"event: runners\ndata: {not a list}\n\n"), errors.InvalidResponseError, id="no list"
+        ),
+        pytest.param(raw(b"not HTTP at all\r\n\r\n"), errors.InvalidResponseError, id="no HTTP"),
     ],
 )
 async def test_answer_that_is_no_stream_is_an_error_of_the_tree(
@@ -129,7 +131,7 @@ async def test_answer_that_does_not_begin_times_out(server: ScriptedServer) -> N
     server.on(EVENTS_PATH, hang())
     async with client_of(server, seconds=0.1) as client:
         _, error = await heard(client)
-    assert isinstance(error, errors.TimedOut)
+    assert isinstance(error, errors.RequestTimeoutError)
 
 
 async def test_dripping_stream_without_whole_events_times_out(
@@ -139,7 +141,7 @@ async def test_dripping_stream_without_whole_events_times_out(
     server.on(EVENTS_PATH, drip(HEAD + b":" * 10_000))
     async with client_of(server) as client:
         _, error = await heard(client)
-    assert isinstance(error, errors.TimedOut)
+    assert isinstance(error, errors.RequestTimeoutError)
 
 
 @pytest.mark.parametrize("data", [b"x" * 10_000, b"data: x\n" * 1_000, b": comment\n\n" * 1_000])
@@ -147,7 +149,7 @@ async def test_event_that_never_ends_is_given_up(server: ScriptedServer, data: b
     server.on(EVENTS_PATH, endless(data))
     async with client_of(server) as client:
         _, error = await heard(client)
-    assert isinstance(error, errors.Unintelligible)
+    assert isinstance(error, errors.InvalidResponseError)
     assert "too large" in error.message
     assert MAX_EVENT_BYTES < 10_000_000
 
@@ -156,7 +158,7 @@ async def test_flood_of_events_is_given_up(server: ScriptedServer) -> None:
     server.on(EVENTS_PATH, flood())
     async with client_of(server) as client:
         events, error = await heard(client)
-    assert isinstance(error, errors.Unintelligible)
+    assert isinstance(error, errors.InvalidResponseError)
     assert len(events) >= MAX_EVENTS_A_SECOND
 
 
@@ -170,7 +172,7 @@ async def test_stream_counts_as_one_request_and_is_logged_once(server: ScriptedS
     assert len(allowance.spending.sent) == 1
     (record,) = log.entries
     assert isinstance(record, RequestRecord)
-    assert (record.path, record.status, record.words) == (EVENTS_PATH, 200, "")
+    assert (record.path, record.status, record.error) == (EVENTS_PATH, 200, "")
 
 
 async def test_refused_for_being_asked_too_often_cools_down(server: ScriptedServer) -> None:
@@ -178,7 +180,7 @@ async def test_refused_for_being_asked_too_often_cools_down(server: ScriptedServ
     server.on(EVENTS_PATH, reply(b"{}", 429, {"Retry-After": "60"}))
     async with contextlib.aclosing(ComfyControlClient(Session(server.url, TOKEN, allowance=allowance))) as client:
         _, error = await heard(client)
-    assert isinstance(error, errors.RateLimited)
+    assert isinstance(error, errors.RateLimitedError)
     assert allowance.wait_for(Use.WISH) > 50
 
 

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 
 from comfytui.api import errors
 from comfytui.api.client import ComfyControlClient
-from comfytui.api.headers import ServerClock
+from comfytui.api.headers import ClockSkewEstimator
 from comfytui.api.session import Session
 from tests.support.clock import FakeClock
 from tests.support.reading import as_sent
@@ -27,15 +27,15 @@ def date(seconds: float) -> dict[str, str]:
 
 def told(*answers: tuple[float, float]) -> list[float]:
     """What is made of answers of servers ahead by so much that took so long."""
-    clock, ahead = ServerClock(), []
+    clock, ahead = ClockSkewEstimator(), []
     for seconds, took in answers:
-        clock.learn(date(seconds), took, NOW)
-        ahead.append(clock.ahead)
+        clock.update(date(seconds), took, NOW)
+        ahead.append(clock.skew)
     return ahead
 
 
 def test_nothing_is_known_at_first() -> None:
-    assert ServerClock().ahead == 0.0
+    assert ClockSkewEstimator().skew == 0.0
 
 
 @pytest.mark.parametrize(
@@ -72,18 +72,18 @@ def test_an_answer_that_took_long_says_little() -> None:
     ids=["no date", "empty", "unreadable", "from a cache", "absurd"],
 )
 def test_what_tells_nothing_changes_nothing(headers: dict[str, str]) -> None:
-    clock = ServerClock()
-    clock.learn(date(60), 0.0, NOW)
-    clock.learn(headers, 0.0, NOW)
-    assert clock.ahead == 60.5
+    clock = ClockSkewEstimator()
+    clock.update(date(60), 0.0, NOW)
+    clock.update(headers, 0.0, NOW)
+    assert clock.skew == 60.5
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.floats(0, 10))
 def test_whatever_it_says_the_time_there_can_be_told(moment: datetime, took: float) -> None:
-    clock = ServerClock()
-    clock.learn({"date": format_datetime(moment, usegmt=True)}, took, NOW)
-    assert clock.ahead == 0.0 or abs(clock.ahead) > 5.0
-    assert (NOW + timedelta(seconds=clock.ahead, days=3650)).tzinfo is UTC
+    clock = ClockSkewEstimator()
+    clock.update({"date": format_datetime(moment, usegmt=True)}, took, NOW)
+    assert clock.skew == 0.0 or abs(clock.skew) > 5.0
+    assert (NOW + timedelta(seconds=clock.skew, days=3650)).tzinfo is UTC
 
 
 @pytest.mark.parametrize("status", [200, 503])
@@ -98,8 +98,8 @@ async def test_a_session_measures_each_answer_against_the_clock_here(status: int
     transport = httpx.MockTransport(handler)
     session = Session("https://api.example.com", SecretStr("cfc_x"), transport=transport, clock=clock)
     async with contextlib.aclosing(session):
-        assert session.ahead == 0.0
+        assert session.clock_skew == 0.0
         with contextlib.suppress(errors.ServerError):
             await session.get("/v1/runner", as_sent())
-        assert session.ahead == 89.5
-        assert ComfyControlClient(session).ahead == 89.5
+        assert session.clock_skew == 89.5
+        assert ComfyControlClient(session).clock_skew == 89.5

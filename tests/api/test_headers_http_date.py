@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.api.headers import read_http_date
+from comfytui.api.headers import parse_http_date
 
 NOON = datetime(2026, 11, 21, 12, 0, 5, tzinfo=UTC)
 
@@ -21,15 +21,15 @@ NOON = datetime(2026, 11, 21, 12, 0, 5, tzinfo=UTC)
     ],
 )
 def test_every_form_of_a_date_is_read(text: str) -> None:
-    assert read_http_date(text) == NOON
+    assert parse_http_date(text) == NOON
 
 
 @pytest.mark.parametrize("text", ["", "soon", "10", "Sat, 31 Nov 2026 12:00:05 GMT"])
 def test_what_is_no_date(text: str) -> None:
-    assert read_http_date(text) is None
+    assert parse_http_date(text) is None
 
 
 @given(st.text())
 def test_whatever_is_sent_is_a_date_in_utc_or_none(text: str) -> None:
-    moment = read_http_date(text)
+    moment = parse_http_date(text)
     assert moment is None or moment.tzinfo is UTC

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from comfytui.api.models import Moment, Runner, RunnerPage, Workflow, read_history
+from comfytui.api.models import Runner, RunnerPage, Timestamp, Workflow, parse_history
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -51,9 +51,9 @@ def far_from_utc() -> Iterator[None]:
 
 class TestDocumentedBodies:
     def test_list_runners(self) -> None:
-        page = RunnerPage.read(fixture("list-runners"))
+        page = RunnerPage.parse(fixture("list-runners"))
         assert page.total == 2
-        assert page.unreadable == 0
+        assert page.invalid_count == 0
         assert [runner.name for runner in page.runners] == ["Production GPU Runner", "Development Runner"]
         assert page.runners[1].headers == {}
 
@@ -69,7 +69,7 @@ class TestDocumentedBodies:
         assert runner.extras == ()
 
     def test_get_runner_history(self) -> None:
-        history = read_history(fixture("get-runner-history"))
+        history = parse_history(fixture("get-runner-history"))
         assert [workflow.status for workflow in history] == [
             WorkflowStatus.COMPLETED,
             WorkflowStatus.FAILED,
@@ -178,7 +178,7 @@ class TestTimes:
             (["2024-01-15"], '["2024-01-15"]'),
         ],
     )
-    def test_a_time_is_read_or_stays_the_text_it_was(self, sent: object, moment: Moment | None) -> None:
+    def test_a_time_is_read_or_stays_the_text_it_was(self, sent: object, moment: Timestamp | None) -> None:
         read = Runner.model_validate({"id": "r", "created_at": sent}).created_at
         assert read == moment
         assert read is None or isinstance(read, str) or read.tzinfo is UTC
@@ -198,38 +198,38 @@ class TestTimes:
 
 class TestLists:
     def test_one_bad_entry_costs_itself_alone(self) -> None:
-        page = RunnerPage.read({"runners": [{"id": "a"}, None, {"name": "no id"}, [], 7, {"id": "b"}], "total": 6})
+        page = RunnerPage.parse({"runners": [{"id": "a"}, None, {"name": "no id"}, [], 7, {"id": "b"}], "total": 6})
         assert [runner.id for runner in page.runners] == ["a", "b"]
-        assert page.unreadable == 4
+        assert page.invalid_count == 4
 
     def test_the_first_of_each_id_is_kept(self) -> None:
-        page = RunnerPage.read({"runners": [{"id": "a", "name": "1"}, {"id": "b"}, {"id": "a", "name": "2"}]})
+        page = RunnerPage.parse({"runners": [{"id": "a", "name": "1"}, {"id": "b"}, {"id": "a", "name": "2"}]})
         assert [(runner.id, runner.name) for runner in page.runners] == [("a", "1"), ("b", None)]
-        assert page.unreadable == 0
+        assert page.invalid_count == 0
 
     @pytest.mark.parametrize("total", [None, True, -1, 2.0, "2", [], float("inf")])
     def test_a_total_that_is_no_count_is_unknown(self, total: object) -> None:
-        assert RunnerPage.read({"runners": [], "total": total}).total is None
+        assert RunnerPage.parse({"runners": [], "total": total}).total is None
 
     @pytest.mark.parametrize("body", [None, [], "runners", {}, {"total": 0}, {"runners": {"id": "a"}}])
     def test_what_is_no_page(self, body: object) -> None:
         with pytest.raises(ValueError, match="list of runners"):
-            RunnerPage.read(body)
+            RunnerPage.parse(body)
 
     def test_null_page_list_is_empty(self) -> None:
-        page = RunnerPage.read({"runners": None, "total": 0})
-        assert (page.runners, page.total, page.unreadable) == ((), 0, 0)
+        page = RunnerPage.parse({"runners": None, "total": 0})
+        assert (page.runners, page.total, page.invalid_count) == ((), 0, 0)
 
     def test_null_history_is_empty(self) -> None:
-        assert read_history(None) == ()
+        assert parse_history(None) == ()
 
     def test_entries_of_a_history_without_an_id_are_left_out(self) -> None:
-        assert [workflow.id for workflow in read_history([{"id": "a"}, {}, None, {"id": "a"}])] == ["a"]
+        assert [workflow.id for workflow in parse_history([{"id": "a"}, {}, None, {"id": "a"}])] == ["a"]
 
     @pytest.mark.parametrize("body", [{}, "[]", 0, {"workflows": []}])
     def test_what_is_no_history(self, body: object) -> None:
         with pytest.raises(ValueError, match="list of workflows"):
-            read_history(body)
+            parse_history(body)
 
 
 class TestAnything:
@@ -245,15 +245,15 @@ class TestAnything:
 
     @given(st.lists(JSON | st.fixed_dictionaries({"id": JSON})))
     def test_every_entry_is_a_runner_or_counted(self, entries: list[object]) -> None:
-        page = RunnerPage.read({"runners": entries})
-        assert len(page.runners) + page.unreadable <= len(entries)
+        page = RunnerPage.parse({"runners": entries})
+        assert len(page.runners) + page.invalid_count <= len(entries)
         assert all(runner.id for runner in page.runners)
 
 
 def test_what_many_runners_share_is_kept_once() -> None:
     sent = {"user_id": "owner", "name": "a", "tags": ["gpu"]}
     body = {"runners": json.loads(json.dumps([{**sent, "id": "1"}, {**sent, "id": "2"}, {"id": "3"}])), "total": 3}
-    first, second, third = RunnerPage.read(body).runners
+    first, second, third = RunnerPage.parse(body).runners
     assert first.model_fields_set is second.model_fields_set
     assert (first.model_fields_set, third.model_fields_set) == ({"id", *sent}, {"id"})
     assert first.user_id is second.user_id

@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.api.models import Device, RunnerStats, SystemStats, read_stats
-from comfytui.text import clean
+from comfytui.api.models import Device, RunnerStats, SystemStats, parse_stats
+from comfytui.text import sanitize
 from tests.support.hostile import HOSTILE_VALUES, hostile_stats
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
 def test_what_the_page_shows() -> None:
-    assert read_stats(json.loads((FIXTURES / "get-runner-stats.json").read_text())) == RunnerStats(
+    assert parse_stats(json.loads((FIXTURES / "get-runner-stats.json").read_text())) == RunnerStats(
         system=SystemStats(
             os="posix",
             ram_total=253344550912,
@@ -37,13 +37,13 @@ def test_what_the_page_shows() -> None:
     ],
 )
 def test_what_is_missing_or_of_another_kind_is_not_said(body: object) -> None:
-    assert read_stats(body) == RunnerStats()
+    assert parse_stats(body) == RunnerStats()
 
 
 @pytest.mark.parametrize("body", [None, [], "ok", 7])
 def test_what_is_no_object_is_no_answer(body: object) -> None:
     with pytest.raises(ValueError, match=r"^expected an object with system and devices$"):
-        read_stats(body)
+        parse_stats(body)
 
 
 @pytest.mark.parametrize(
@@ -63,16 +63,16 @@ def test_what_is_no_object_is_no_answer(body: object) -> None:
     ],
 )
 def test_memory_is_whole_bytes_that_some_machine_might_have(sent: object, read: int | None) -> None:
-    stats = read_stats({"system": {"ram_free": sent}, "devices": [{"vram_free": sent}]})
+    stats = parse_stats({"system": {"ram_free": sent}, "devices": [{"vram_free": sent}]})
     assert (stats.system.ram_free, stats.devices[0].vram_free) == (read, read)
 
 
 @pytest.mark.parametrize("number", range(len(HOSTILE_VALUES)))
 def test_hostile_values_are_clean(number: int) -> None:
-    stats = read_stats(hostile_stats(number))
+    stats = parse_stats(hostile_stats(number))
     texts = [*stats.extensions, *stats.system, *(text for device in stats.devices for text in device)]
-    assert all(text == clean(text) for text in texts if isinstance(text, str))
+    assert all(text == sanitize(text) for text in texts if isinstance(text, str))
 
 
 def test_equal_answers_are_equal() -> None:
-    assert read_stats({"devices": [{"name": "cpu"}]}) == read_stats({"devices": [{"name": "cpu", "index": 0}]})
+    assert parse_stats({"devices": [{"name": "cpu"}]}) == parse_stats({"devices": [{"name": "cpu", "index": 0}]})

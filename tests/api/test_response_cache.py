@@ -4,22 +4,22 @@ import pytest
 
 from comfytui.api import response_cache as module
 from comfytui.api.models import Runner
-from comfytui.api.response_cache import Reader
+from comfytui.api.response_cache import ParsedResponseCache
 
 ADDRESS = b"/v1/runner/r1"
 RAW = b'{"id": "r1"}'
 
 
 @pytest.fixture
-def reader() -> Reader[Runner]:
-    return Reader(Runner.model_validate)
+def reader() -> ParsedResponseCache[Runner]:
+    return ParsedResponseCache(Runner.model_validate)
 
 
-def test_the_same_body_of_the_same_address_is_what_it_was(reader: Reader[Runner]) -> None:
-    assert reader.recall(ADDRESS, RAW, "") is None
-    runner = reader.read({"id": "r1"})
+def test_the_same_body_of_the_same_address_is_what_it_was(reader: ParsedResponseCache[Runner]) -> None:
+    assert reader.get(ADDRESS, RAW, "") is None
+    runner = reader.parse({"id": "r1"})
     reader.keep(ADDRESS, RAW, "", runner)
-    assert reader.recall(ADDRESS, bytearray(RAW), "") is runner
+    assert reader.get(ADDRESS, bytearray(RAW), "") is runner
 
 
 @pytest.mark.parametrize(
@@ -27,33 +27,33 @@ def test_the_same_body_of_the_same_address_is_what_it_was(reader: Reader[Runner]
     [(b"/v1/runner/r2", RAW, ""), (ADDRESS, RAW + b" ", ""), (ADDRESS, RAW, "gzip")],
     ids=["another address", "another body", "compressed in another way"],
 )
-def test_any_other_is_not(reader: Reader[Runner], address: bytes, raw: bytes, coding: str) -> None:
-    reader.keep(ADDRESS, RAW, "", reader.read({"id": "r1"}))
-    assert reader.recall(address, raw, coding) is None
+def test_any_other_is_not(reader: ParsedResponseCache[Runner], address: bytes, raw: bytes, coding: str) -> None:
+    reader.keep(ADDRESS, RAW, "", reader.parse({"id": "r1"}))
+    assert reader.get(address, raw, coding) is None
 
 
-def test_only_the_newest_of_an_address_is_remembered(reader: Reader[Runner]) -> None:
-    reader.keep(ADDRESS, RAW, "", reader.read({"id": "r1"}))
-    reader.keep(ADDRESS, b"another", "", reader.read({"id": "r1", "name": "another"}))
-    assert reader.recall(ADDRESS, RAW, "") is None
+def test_only_the_newest_of_an_address_is_remembered(reader: ParsedResponseCache[Runner]) -> None:
+    reader.keep(ADDRESS, RAW, "", reader.parse({"id": "r1"}))
+    reader.keep(ADDRESS, b"another", "", reader.parse({"id": "r1", "name": "another"}))
+    assert reader.get(ADDRESS, RAW, "") is None
 
 
-def test_few_are_remembered_and_none_that_is_large(reader: Reader[Runner]) -> None:
+def test_few_are_remembered_and_none_that_is_large(reader: ParsedResponseCache[Runner]) -> None:
     for number in range(module._MOST + 1):
-        reader.keep(b"%d" % number, RAW, "", reader.read({"id": "r1"}))
-    assert reader.recall(b"0", RAW, "") is None
-    assert reader.recall(b"1", RAW, "") is not None
+        reader.keep(b"%d" % number, RAW, "", reader.parse({"id": "r1"}))
+    assert reader.get(b"0", RAW, "") is None
+    assert reader.get(b"1", RAW, "") is not None
     large = b" " * (module._LARGEST + 1)
-    reader.keep(ADDRESS, large, "", reader.read({"id": "r1"}))
-    assert reader.recall(ADDRESS, large, "") is None
+    reader.keep(ADDRESS, large, "", reader.parse({"id": "r1"}))
+    assert reader.get(ADDRESS, large, "") is None
 
 
-def test_what_cannot_be_read_is_told_in_words_and_not_remembered(reader: Reader[Runner]) -> None:
+def test_what_cannot_be_read_is_told_in_words_and_not_remembered(reader: ParsedResponseCache[Runner]) -> None:
     with pytest.raises(ValueError, match=r"^expected an object with an id$"):
-        reader.read([])
-    assert reader.recall(ADDRESS, b"[]", "") is None
+        reader.parse([])
+    assert reader.get(ADDRESS, b"[]", "") is None
 
 
-def test_no_body_is_kept(reader: Reader[Runner]) -> None:
-    reader.keep(ADDRESS, b"a secret", "", reader.read({"id": "r1", "headers": {"Authorization": "a secret"}}))
+def test_no_body_is_kept(reader: ParsedResponseCache[Runner]) -> None:
+    reader.keep(ADDRESS, b"a secret", "", reader.parse({"id": "r1", "headers": {"Authorization": "a secret"}}))
     assert "a secret" not in repr(vars(reader))

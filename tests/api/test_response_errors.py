@@ -5,7 +5,7 @@ import ssl
 
 import pytest
 
-from comfytui.api.response import target_of, why_not_connected
+from comfytui.api.response import describe_connect_error, redirect_host
 
 
 def beneath(cause: BaseException) -> Exception:
@@ -35,8 +35,8 @@ def untrusted() -> ssl.SSLCertVerificationError:
     ],
 )
 def test_why_no_connection_came_about(cause: Exception, words: str) -> None:
-    assert why_not_connected(cause) == words
-    assert why_not_connected(beneath(cause)) == words
+    assert describe_connect_error(cause) == words
+    assert describe_connect_error(beneath(cause)) == words
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_why_no_connection_came_about(cause: Exception, words: str) -> None:
     ],
 )
 def test_a_redirect_is_named_by_its_host_alone(location: str, target: str) -> None:
-    assert target_of(location) == target
+    assert redirect_host(location) == target

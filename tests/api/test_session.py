@@ -134,20 +134,20 @@ class TestStatuses:
     @pytest.mark.parametrize(
         ("answer", "kind", "status", "message"),
         [
-            (error_reply(400, "invalid UUID format"), errors.BadRequest, 400, "invalid UUID format"),
-            (error_reply(401, "Token has expired"), errors.Unauthorized, 401, "Token has expired"),
-            (error_reply(403, "Runner limit\nexceeded"), errors.Forbidden, 403, "Runner limit exceeded"),
-            (error_reply(404, "requested entity not found"), errors.NotFound, 404, "requested entity not found"),
+            (error_reply(400, "invalid UUID format"), errors.BadRequestError, 400, "invalid UUID format"),
+            (error_reply(401, "Token has expired"), errors.UnauthorizedError, 401, "Token has expired"),
+            (error_reply(403, "Runner limit\nexceeded"), errors.ForbiddenError, 403, "Runner limit exceeded"),
+            (error_reply(404, "requested entity not found"), errors.NotFoundError, 404, "requested entity not found"),
             (error_reply(500, "\x1b[2J"), errors.ServerError, 500, "␛[2J"),
-            (html_reply(429), errors.RateLimited, 429, "429: too many requests"),
+            (html_reply(429), errors.RateLimitedError, 429, "429: too many requests"),
             (reply(b"", 503), errors.ServerError, 503, "503: service unavailable"),
             (reply(b"", 522), errors.ServerError, 522, "522: Scripted"),
-            (reply(b"[]", 418), errors.UnexpectedStatus, 418, "418: i'm a teapot"),
-            (error_reply(401, "\u200b  "), errors.Unauthorized, 401, "401: unauthorized"),
-            (json_reply({"message": {"no": "text"}}, 400), errors.BadRequest, 400, "400: bad request"),
-            (reply(b"", 304), errors.UnexpectedStatus, 304, "304: not modified"),
-            (raw(b"HTTP/1.1 799\r\nContent-Length: 0\r\n\r\n"), errors.UnexpectedStatus, 799, "799: unknown"),
-            (reply(ECHO, 401), errors.Unauthorized, 401, "Invalid token ••••••••"),
+            (reply(b"[]", 418), errors.UnexpectedStatusError, 418, "418: i'm a teapot"),
+            (error_reply(401, "\u200b  "), errors.UnauthorizedError, 401, "401: unauthorized"),
+            (json_reply({"message": {"no": "text"}}, 400), errors.BadRequestError, 400, "400: bad request"),
+            (reply(b"", 304), errors.UnexpectedStatusError, 304, "304: not modified"),
+            (raw(b"HTTP/1.1 799\r\nContent-Length: 0\r\n\r\n"), errors.UnexpectedStatusError, 799, "799: unknown"),
+            (reply(ECHO, 401), errors.UnauthorizedError, 401, "Invalid token ••••••••"),
         ],
     )
     async def test_a_no_has_its_type_and_the_message(
@@ -162,7 +162,7 @@ class TestStatuses:
     async def test_a_no_is_a_no_even_when_its_body_breaks_off(self, server: ScriptedServer) -> None:
         server.on(PATH, hang_up(response(b'{"mess', 401, {"Content-Length": "100"})))
         error = await failure(session_to(server.url))
-        assert type(error) is errors.Unauthorized
+        assert type(error) is errors.UnauthorizedError
         assert error.message == "401: unauthorized"
 
     @pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
@@ -172,7 +172,7 @@ class TestStatuses:
             server.on(PATH, reply(b"", status, {"Location": location}))
             error = await failure(session_to(server.url))
             assert elsewhere.connections == 0
-        assert type(error) is errors.UnexpectedStatus
+        assert type(error) is errors.UnexpectedStatusError
         assert error.message == f"{status}: redirects are not followed; this one leads to 127.0.0.1"
         assert len(server.requests) == 1
 
@@ -201,7 +201,7 @@ class TestUnintelligible:
     ) -> None:
         server.on(PATH, answer)
         error = await failure(session_to(server.url))
-        assert type(error) is errors.Unintelligible
+        assert type(error) is errors.InvalidResponseError
         assert error.message.startswith(words)
         assert len(server.requests) == 1
 
@@ -216,7 +216,7 @@ class TestTimeouts:
         server.on(PATH, answer)
         async with asyncio.timeout(10 * SOON):
             error = await failure(session_to(server.url, timeout=SOON))
-        assert type(error) is errors.TimedOut
+        assert type(error) is errors.RequestTimeoutError
         assert error.message == "no whole answer within 0.2 seconds"
 
     @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ class TestTimeouts:
             raise raised("", request=request)
 
         error = await failure(mocked(handler))
-        assert type(error) is errors.TimedOut
+        assert type(error) is errors.RequestTimeoutError
         assert error.message == words
 
 
@@ -241,7 +241,7 @@ class TestUnreachable:
     async def test_refused(self, server: ScriptedServer) -> None:
         await server.refuse()
         error = await failure(session_to(server.url))
-        assert type(error) is errors.Unreachable
+        assert type(error) is errors.ConnectionFailedError
         assert error.message == "connection refused: nothing listens there"
 
     @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ class TestUnreachable:
     async def test_cut_off_before_an_answer(self, server: ScriptedServer, answer: Answer, words: str) -> None:
         server.on(PATH, answer)
         error = await failure(session_to(server.url))
-        assert type(error) is errors.Unreachable
+        assert type(error) is errors.ConnectionFailedError
         assert error.message == words
         assert len(server.requests) == 1
 
@@ -276,7 +276,7 @@ class TestUnreachable:
             raise raised("", request=request) from cause
 
         error = await failure(mocked(handler))
-        assert type(error) is errors.Unreachable
+        assert type(error) is errors.ConnectionFailedError
         assert error.message == words
 
 
@@ -315,7 +315,7 @@ class TestStaleConnections:
         async with contextlib.aclosing(session):
             await session.get(PATH, as_sent())
             await server.refuse()
-            with pytest.raises(errors.Unreachable):
+            with pytest.raises(errors.ConnectionFailedError):
                 await session.get(PATH, as_sent())
             await server.listen()
             assert await session.get(PATH, as_sent()) == {"ok": True}
@@ -325,7 +325,7 @@ class TestPaths:
     async def test_a_path_that_no_url_can_hold(self) -> None:
         session = mocked(lambda request: httpx.Response(200, json={}))
         async with contextlib.aclosing(session):
-            with pytest.raises(errors.InvalidArgument, match="too long"):
+            with pytest.raises(errors.InvalidArgumentError, match="too long"):
                 await session.get("/" + "a" * 70_000, as_sent())
 
 

@@ -153,13 +153,13 @@ class TestAllowance:
         async with asking(server.url, Gate(), seconds=SOON) as session:
             await session.get(PATH, as_sent())
             async with asyncio.timeout(1.6 * SOON):
-                assert isinstance(await failure(session), errors.TimedOut)
+                assert isinstance(await failure(session), errors.RequestTimeoutError)
         assert len(server.requests) == 3
 
     async def test_what_cannot_be_asked_costs_nothing(self, server: ScriptedServer) -> None:
         gate = Gate()
         async with asking(server.url, gate) as session:
-            with pytest.raises(errors.InvalidArgument):
+            with pytest.raises(errors.InvalidArgumentError):
                 await session.get("/" + "a" * 70_000, as_sent())
         assert gate.taken == []
 
@@ -200,7 +200,7 @@ class TestPermits:
     async def test_server_that_is_not_reached_costs_nothing(self, server: ScriptedServer) -> None:
         gate = Gate()
         async with asking("http://127.0.0.1:9", gate) as session:
-            assert isinstance(await failure(session), errors.Unreachable)
+            assert isinstance(await failure(session), errors.ConnectionFailedError)
         assert [permit.events for permit in gate.permits] == [["release"]]
 
     async def test_request_that_is_cancelled_before_it_is_sent_costs_nothing(self, server: ScriptedServer) -> None:
@@ -273,7 +273,7 @@ class TestRateLimit:
         server.on(PATH, reply(body, 429, headers))
         async with asking(server.url, gate) as session:
             error = await failure(session)
-        assert isinstance(error, errors.RateLimited)
+        assert isinstance(error, errors.RateLimitedError)
         assert (error.retry_after, error.message) == (seconds, message)
         assert gate.cooled == [seconds]
 
@@ -291,7 +291,7 @@ class TestRateLimit:
         server.on(PATH, answer)
         async with asking(server.url, gate, seconds=SOON) as session:
             error = await failure(session)
-        assert isinstance(error, errors.RateLimited)
+        assert isinstance(error, errors.RateLimitedError)
         assert gate.cooled == [20]
 
     async def test_no_other_no_cools_down(self, server: ScriptedServer) -> None:
@@ -344,11 +344,11 @@ class TestLog:
         self, server: ScriptedServer, answer: Answer, status: int | None, words: str, size: int
     ) -> None:
         record = await recorded(server, answer)
-        assert (record.status, record.words, record.size) == (status, words, size)
+        assert (record.status, record.error, record.size) == (status, words, size)
 
     async def test_a_timeout_is_kept(self, server: ScriptedServer) -> None:
         record = await recorded(server, raw(response(b"[1", headers={"Content-Length": "9"})), SOON)
-        assert (record.status, record.words, record.size) == (200, "no whole answer within 0.2 seconds", 2)
+        assert (record.status, record.error, record.size) == (200, "no whole answer within 0.2 seconds", 2)
 
     async def test_who_gives_up_leaves_a_record(self, server: ScriptedServer) -> None:
         log = RequestLog(FakeClock())
@@ -360,7 +360,7 @@ class TestLog:
             await asyncio.gather(asked, return_exceptions=True)
         (entry,) = log.entries
         assert isinstance(entry, RequestRecord)
-        assert (entry.status, entry.words) == (None, "given up before an answer came")
+        assert (entry.status, entry.error) == (None, "given up before an answer came")
 
     async def test_both_requests_are_kept_when_a_connection_had_died(self, server: ScriptedServer) -> None:
         log = RequestLog(FakeClock())

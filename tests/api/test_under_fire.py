@@ -22,7 +22,7 @@ from comfytui.api.session import Session
 from comfytui.clock import SystemClock
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.ratelimit.window import Use
-from comfytui.text import clean
+from comfytui.text import sanitize
 from tests.support.misbehaving import (
     TOKEN,
     Limiter,
@@ -75,7 +75,7 @@ async def test_it_behaves_until_it_is_told_otherwise(server: MisbehavingServer) 
         assert (await client.list_runners(status="disabled")).total == 2
         assert await client.get_runner(page.runners[0].id) == page.runners[0]
         assert len(await client.get_history(page.runners[0].id)) == 10
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.NotFoundError):
             await client.get_runner("nobody")
 
 
@@ -84,13 +84,13 @@ async def test_it_behaves_until_it_is_told_otherwise(server: MisbehavingServer) 
     [
         (always(error_reply(500, "boom")), errors.ServerError),
         (always(html_reply(503)), errors.ServerError),
-        (always(html_reply(200)), errors.Unintelligible),
-        (always(reset()), errors.Unreachable),
-        (always(hang()), errors.TimedOut),
-        (slow(9), errors.TimedOut),
-        (dripping, errors.TimedOut),
-        (cut, errors.Unintelligible),
-        (reset_within, errors.Unintelligible),
+        (always(html_reply(200)), errors.InvalidResponseError),
+        (always(reset()), errors.ConnectionFailedError),
+        (always(hang()), errors.RequestTimeoutError),
+        (slow(9), errors.RequestTimeoutError),
+        (dripping, errors.RequestTimeoutError),
+        (cut, errors.InvalidResponseError),
+        (reset_within, errors.InvalidResponseError),
         (echoing(), errors.ServerError),
     ],
     ids=["500", "503", "HTML", "reset", "hang", "slow", "dripping", "cut", "reset within", "echoing"],
@@ -103,7 +103,7 @@ async def test_a_mood_is_an_error_of_its_kind_and_passes(
         server.mood = mood
         error = await failure(client)
         assert type(error) is kind
-        assert error.message == clean(error.message)
+        assert error.message == sanitize(error.message)
         server.mood = None
         assert (await client.list_runners()).total == RUNNERS
     assert TOKEN not in f"{error!r} {vars(error)} {log.entries}"
@@ -124,7 +124,7 @@ async def test_an_outage_is_over_when_it_listens_again(server: MisbehavingServer
     async with client_of(server) as client:
         await client.list_runners()
         await server.refuse()
-        assert type(await failure(client)) is errors.Unreachable
+        assert type(await failure(client)) is errors.ConnectionFailedError
         await server.listen()
         assert (await client.list_runners()).total == RUNNERS
 
@@ -135,21 +135,21 @@ async def test_a_token_expires_and_is_renewed(server: MisbehavingServer) -> None
         await client.list_runners()
         await client.list_runners()
         error = await failure(client)
-        assert (type(error), error.message) == (errors.Unauthorized, "Token has expired")
+        assert (type(error), error.message) == (errors.UnauthorizedError, "Token has expired")
         server.renew("cfc_other")
         assert (await failure(client)).message == "Invalid token"
     async with client_of(server) as client:
         assert (await client.list_runners()).total == RUNNERS
         server.forbid("Managed runners require Pro or Plus tier")
         error = await failure(client)
-        assert (type(error), error.message) == (errors.Forbidden, "Managed runners require Pro or Plus tier")
+        assert (type(error), error.message) == (errors.ForbiddenError, "Managed runners require Pro or Plus tier")
 
 
 async def test_runners_vanish_and_totals_shrink(server: MisbehavingServer) -> None:
     async with client_of(server) as client:
         gone = server.fleet[3]["id"]
         server.vanish(gone)
-        with pytest.raises(errors.NotFound):
+        with pytest.raises(errors.NotFoundError):
             await client.get_history(gone)
         assert (await client.list_runners()).total == RUNNERS - 1
         server.shrink(3)
@@ -161,19 +161,19 @@ async def test_hostile_values_hide_no_runner_and_are_clean(server: MisbehavingSe
     server.turn_hostile()
     async with client_of(server) as client:
         page = await client.list_runners(per_page=100)
-        assert (len(page.runners), page.total, page.unreadable) == (RUNNERS, RUNNERS + 5, 5)
+        assert (len(page.runners), page.total, page.invalid_count) == (RUNNERS, RUNNERS + 5, 5)
         for runner in page.runners:
             workflows = await client.get_history(runner.id)
             assert len(workflows) == 10
             assert soiled(await client.get_runner(runner.id)) == []
             assert [text for workflow in workflows for text in soiled(workflow)] == []
-            assert [text for text in (await client.get_stats(runner.id)).extensions if text != clean(text)] == []
+            assert [text for text in (await client.get_stats(runner.id)).extensions if text != sanitize(text)] == []
 
 
 def soiled(item: Runner | Workflow) -> list[str]:
     """Its texts that are not fit for a terminal."""
     texts = (item.name or "", str(item.status), *item.tags, *(text for pair in item.extras for text in pair))
-    return [text for text in texts if text != clean(text)]
+    return [text for text in texts if text != sanitize(text)]
 
 
 class TestLimiter:
@@ -182,7 +182,7 @@ class TestLimiter:
         async with client_of(server, log) as client:
             for _ in range(40):
                 await client.list_runners(per_page=1)
-            assert type(await failure(client)) is errors.RateLimited
+            assert type(await failure(client)) is errors.RateLimitedError
         assert (server.limiter.busiest, server.limiter.refused) == (41, 1)
         assert [entry.status for entry in log.entries if isinstance(entry, RequestRecord)] == [200] * 40 + [429]
 
@@ -266,7 +266,7 @@ async def test_body_of_more_than_8_mb_is_refused(body: bytes) -> None:
         server.on("/v1/runner", reply(gzip.compress(body) if headers else body, headers=headers))
         async with contextlib.aclosing(ComfyControlClient(Session(server.url, SecretStr(TOKEN)))) as client:
             error = await failure(client)
-    assert (type(error), error.message) == (errors.Unintelligible, "more than 8 MB")
+    assert (type(error), error.message) == (errors.InvalidResponseError, "more than 8 MB")
 
 
 async def test_tiny_chunks_leave_the_loop_to_others() -> None:

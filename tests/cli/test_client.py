@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.errors import (
-    BadRequest,
+    BadRequestError,
     ComfyControlError,
-    Forbidden,
-    InvalidArgument,
-    NotFound,
-    RateLimited,
+    ConnectionFailedError,
+    ForbiddenError,
+    InvalidArgumentError,
+    InvalidResponseError,
+    NotFoundError,
+    RateLimitedError,
+    RequestTimeoutError,
     ServerError,
     SilentRunnerError,
-    TimedOut,
-    Unauthorized,
-    Unintelligible,
-    Unreachable,
+    UnauthorizedError,
 )
 from comfytui.api.statuses import RunnerState
 from comfytui.backends import UnusableTokenError
@@ -93,17 +93,17 @@ def server_error(status: int = 503) -> ServerError:
 @pytest.mark.parametrize(
     "errors",
     [
-        [Unreachable(*AT, "refused")],
-        [TimedOut(*AT, "late"), server_error()],
+        [ConnectionFailedError(*AT, "refused")],
+        [RequestTimeoutError(*AT, "late"), server_error()],
         [server_error(500), server_error(502)],
-        [RateLimited(*AT, "slow down", retry_after=0.0)] * 3,
+        [RateLimitedError(*AT, "slow down", retry_after=0.0)] * 3,
     ],
 )
 async def test_what_may_come_right_is_asked_again(errors: list[ComfyControlError]) -> None:
     asker, source, clock = failing(*errors)
     task = asyncio.create_task(asker.runner("r1"))
     await clock.advance(0.4)
-    assert task.done() is isinstance(errors[0], RateLimited)
+    assert task.done() is isinstance(errors[0], RateLimitedError)
     await clock.advance(1.1)
     assert (await task).id == "r1"
     assert source.tries == len(errors) + 1
@@ -112,12 +112,12 @@ async def test_what_may_come_right_is_asked_again(errors: list[ComfyControlError
 @pytest.mark.parametrize(
     "error",
     [
-        BadRequest(*AT, "no", 400),
-        Unauthorized(*AT, "no", 401),
-        Forbidden(*AT, "no", 403),
-        NotFound(*AT, "no", 404),
-        Unintelligible(*AT, "no"),
-        InvalidArgument("no"),
+        BadRequestError(*AT, "no", 400),
+        UnauthorizedError(*AT, "no", 401),
+        ForbiddenError(*AT, "no", 403),
+        NotFoundError(*AT, "no", 404),
+        InvalidResponseError(*AT, "no"),
+        InvalidArgumentError("no"),
     ],
 )
 async def test_a_no_is_a_no(error: ComfyControlError) -> None:
@@ -128,10 +128,10 @@ async def test_a_no_is_a_no(error: ComfyControlError) -> None:
 
 
 async def test_it_gives_up_after_three_tries(capsys: pytest.CaptureFixture[str]) -> None:
-    asker, source, clock = failing(*[Unreachable(*AT, "Connection refused")] * 3)
+    asker, source, clock = failing(*[ConnectionFailedError(*AT, "Connection refused")] * 3)
     task = asyncio.create_task(asker.runner("r1"))
     await clock.advance(1.5)
-    with pytest.raises(Unreachable):
+    with pytest.raises(ConnectionFailedError):
         await task
     assert source.tries == 3
     assert capsys.readouterr().err == "comfytui: Connection refused; asking again\n"
@@ -144,20 +144,20 @@ def opened_with(connect: Connect, *, url: str = "https://api.example.com") -> Op
 
 async def test_it_gives_up_what_hangs_and_closes_it() -> None:
     clock = FakeClock()
-    source = Failing(clock, Unreachable(*AT, "refused"))
+    source = Failing(clock, ConnectionFailedError(*AT, "refused"))
 
     async def connect() -> Failing:
         return source
 
     # Its clock stands still, so it pauses for ever.
-    with pytest.raises(TimedOut, match=r"no answer within 0\.01 seconds"):
+    with pytest.raises(RequestTimeoutError, match=r"no answer within 0\.01 seconds"):
         await answered(opened_with(connect), Progress(clock), lambda asker: asker.runner("r1"), seconds=0.01)
     assert source.closed == 1
 
 
 async def test_an_api_that_fails_slowly_has_said_no() -> None:
     clock = FakeClock()
-    source = Failing(clock, Unreachable(*AT, "refused"), server_error())
+    source = Failing(clock, ConnectionFailedError(*AT, "refused"), server_error())
 
     async def connect() -> Failing:
         return source
@@ -179,7 +179,7 @@ async def test_a_token_that_does_not_come_is_given_up_too(capsys: pytest.Capture
         await answered(at, Progress(at.clock), lambda asker: asker.runner("r1"), seconds=0.01)
 
 
-@pytest.mark.parametrize("error", [None, server_error(500), NotFound(*AT, "gone", 404)])
+@pytest.mark.parametrize("error", [None, server_error(500), NotFoundError(*AT, "gone", 404)])
 async def test_an_answer_gives_it_as_much_time_again(error: ComfyControlError | None) -> None:
     clock, loop = FakeClock(), asyncio.get_running_loop()
     source = ScriptedSource(clock)
@@ -188,7 +188,7 @@ async def test_an_answer_gives_it_as_much_time_again(error: ComfyControlError | 
     asker = Asker(source, clock, Progress(clock))
     async with within(60.0) as deadline:
         deadline.reschedule(loop.time() + 30.0)
-        with suppress(NotFound, ServerError):
+        with suppress(NotFoundError, ServerError):
             await asker.stats("r1")
         when = deadline.when()
         assert when is not None
@@ -196,12 +196,12 @@ async def test_an_answer_gives_it_as_much_time_again(error: ComfyControlError | 
 
 
 async def test_no_answer_gives_it_no_more_time() -> None:
-    asker, _, clock = failing(*[Unreachable(*AT, "refused")] * 3)
+    asker, _, clock = failing(*[ConnectionFailedError(*AT, "refused")] * 3)
     async with within(60.0) as deadline:
         before = deadline.when()
         task = asyncio.create_task(asker.runner("r1"))
         await clock.advance(1.5)
-        with pytest.raises(Unreachable):
+        with pytest.raises(ConnectionFailedError):
             await task
         assert deadline.when() == before
 
@@ -295,15 +295,15 @@ async def test_what_it_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> 
 
 
 async def test_being_sent_away_is_not_borne_where_it_is_not_to_wait() -> None:
-    asker, source, _ = failing(RateLimited(*AT, "slow down", retry_after=7.2), no_wait=True)
+    asker, source, _ = failing(RateLimitedError(*AT, "slow down", retry_after=7.2), no_wait=True)
     with pytest.raises(CoolingDownError, match="for 8 s more"):
         await asker.runner("r1")
     assert source.tries == 1
 
 
 async def test_being_sent_away_is_borne_for_a_while() -> None:
-    asker, source, _ = failing(*[RateLimited(*AT, "slow down", retry_after=7.2)] * 9)
-    with pytest.raises(RateLimited) as raised:
+    asker, source, _ = failing(*[RateLimitedError(*AT, "slow down", retry_after=7.2)] * 9)
+    with pytest.raises(RateLimitedError) as raised:
         await asker.runner("r1")
     assert source.tries == 4
     assert ended_by(raised.value) == (ExitStatus.FAILED, "The API goes on saying that it is asked too often.")
@@ -321,21 +321,21 @@ async def test_a_runner_that_is_silent_is_an_answer() -> None:
 def test_the_time_is_the_servers() -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
-    source.ahead = 60.0
+    source.clock_skew = 60.0
     assert (Asker(source, clock, Progress(clock)).now() - clock.now()).total_seconds() == 60.0
 
 
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (Unauthorized(*AT, "token expired", 401), ExitStatus.NO_TOKEN, "token expired"),
+        (UnauthorizedError(*AT, "token expired", 401), ExitStatus.NO_TOKEN, "token expired"),
         (UnusableTokenError("it failed"), ExitStatus.NO_TOKEN, "it failed"),
-        (InvalidArgument("http:// would show it"), ExitStatus.USAGE, "http:// would show it"),
-        (Unreachable(*AT, "refused"), ExitStatus.UNREACHABLE, "The API cannot be reached: refused"),
-        (TimedOut(*AT, "late"), ExitStatus.UNREACHABLE, "The API does not answer: late"),
-        (Forbidden(*AT, "not your tier", 403), ExitStatus.FAILED, "not your tier"),
+        (InvalidArgumentError("http:// would show it"), ExitStatus.USAGE, "http:// would show it"),
+        (ConnectionFailedError(*AT, "refused"), ExitStatus.UNREACHABLE, "The API cannot be reached: refused"),
+        (RequestTimeoutError(*AT, "late"), ExitStatus.UNREACHABLE, "The API does not answer: late"),
+        (ForbiddenError(*AT, "not your tier", 403), ExitStatus.FAILED, "not your tier"),
         (server_error(), ExitStatus.FAILED, "down"),
-        (Unintelligible(*AT, "HTML"), ExitStatus.FAILED, "The answer makes no sense: HTML"),
+        (InvalidResponseError(*AT, "HTML"), ExitStatus.FAILED, "The answer makes no sense: HTML"),
         (NotFoundHereError("none"), ExitStatus.FAILED, "none"),
         (ComfyControlError("anything"), ExitStatus.FAILED, "anything"),
         (CoolingDownError(3.0), ExitStatus.COOLING_DOWN, "alone for 3 s more"),

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.errors import Unauthorized
+from comfytui.api.errors import UnauthorizedError
 from comfytui.cli.context import opened
 from comfytui.cli.parser import make_parser
 from comfytui.cli.progress import Progress
@@ -36,7 +36,7 @@ def test_the_allowance_of_an_api_is_shared_by_way_of_a_file(tmp_path: Path) -> N
             await source.allowance.take(Use.WISH)
             await source.connect()
 
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             asyncio.run(begin())
         assert source.settings.source == "127.0.0.1:9"
     assert budget_files()[0].is_relative_to(tmp_path)

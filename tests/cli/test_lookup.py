@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.errors import BadRequest, ComfyControlError, NotFound
+from comfytui.api.errors import BadRequestError, ComfyControlError, NotFoundError
 from comfytui.cli.client import Asker, NotFoundHereError
 from comfytui.cli.lookup import Found, all_runners, asked_of, one_page, the_one
 from comfytui.cli.progress import Progress
@@ -93,7 +93,7 @@ async def test_as_many_as_there_are_at_least() -> None:
     assert await all_runners(asker, 2) == Found((A, B, C), 3)
 
 
-@pytest.mark.parametrize("error", [BadRequest(*AT, "no such page", 400), NotFound(*AT, "no such page", 404)])
+@pytest.mark.parametrize("error", [BadRequestError(*AT, "no such page", 400), NotFoundError(*AT, "no such page", 404)])
 async def test_a_page_that_was_not_promised_may_be_refused(error: ComfyControlError) -> None:
     asker, source = asker_of(make_page(A, B, total=1))
     source.pages[PageKey(2, 2)] = error
@@ -103,8 +103,8 @@ async def test_a_page_that_was_not_promised_may_be_refused(error: ComfyControlEr
 @pytest.mark.parametrize("pages", [[], [make_page(A, B, total=3)]])
 async def test_a_page_that_was_promised_may_not(pages: list[RunnerPage]) -> None:
     asker, source = asker_of(*pages)
-    source.pages[PageKey(len(pages) + 1, 2)] = BadRequest(*AT, "no such page", 400)
-    with pytest.raises(BadRequest):
+    source.pages[PageKey(len(pages) + 1, 2)] = BadRequestError(*AT, "no such page", 400)
+    with pytest.raises(BadRequestError):
         await all_runners(asker, 2)
 
 
@@ -171,7 +171,7 @@ async def test_list_that_changes_at_every_page_is_read_to_its_end_and_told_of(
     assert "list changed" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("error", [BadRequest(*AT, "no such page", 400), NotFound(*AT, "no such page", 404)])
+@pytest.mark.parametrize("error", [BadRequestError(*AT, "no such page", 400), NotFoundError(*AT, "no such page", 404)])
 @pytest.mark.parametrize(
     ("changes", "found"), [(["ab"], "ab"), (["abcdef", "ab"], "ab"), (["abcdef", "abc"], "abc"), (["bcde"], "bcde")]
 )
@@ -232,7 +232,7 @@ async def test_a_whole_id_is_taken_at_its_word() -> None:
 @pytest.mark.parametrize("typed", [UUID, UUID.upper()])
 async def test_a_name_may_look_like_an_id(typed: str) -> None:
     asker, source = asker_of()
-    source.runners[UUID] = NotFound("GET", "/v1/runner", "requested entity not found", 404)
+    source.runners[UUID] = NotFoundError("GET", "/v1/runner", "requested entity not found", 404)
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed))
     assert (await asked_of(asker, typed, asker.runner))[0] == "b"
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed.swapcase()))
@@ -256,9 +256,9 @@ def test_name_in_exact_case_comes_first() -> None:
 
 async def test_an_id_of_the_list_that_the_api_does_not_know_is_not_found() -> None:
     asker, source = asker_of()
-    source.histories[UUID] = NotFound("GET", "/v1/runner", "requested entity not found", 404)
+    source.histories[UUID] = NotFoundError("GET", "/v1/runner", "requested entity not found", 404)
     source.pages[PageKey(1, 100)] = make_page(make_runner(UUID))
-    with pytest.raises(NotFound) as caught:
+    with pytest.raises(NotFoundError) as caught:
         await asked_of(asker, UUID, asker.history)
     assert caught.value.message == (
         f"Runner {UUID} is listed, but this of it is not known: 404, requested entity not found"
@@ -275,7 +275,7 @@ async def test_anything_else_is_looked_for_on_all_pages() -> None:
 async def test_what_the_api_said_of_an_id_is_told_along() -> None:
     asker, source = asker_of()
     source.pages[PageKey(1, 100)] = make_page(A)
-    source.runners[UUID] = NotFound(*AT, "requested entity not found", 404)
+    source.runners[UUID] = NotFoundError(*AT, "requested entity not found", 404)
     with pytest.raises(NotFoundHereError, match=r"^requested entity not found: There is no runner"):
         await asked_of(asker, UUID, asker.runner)
 

@@ -18,7 +18,7 @@ from comfytui.config.credentials import MISSING_TOKEN, TOKEN_VARIABLE, save_toke
 from comfytui.config.paths import config_dir, state_dir
 from comfytui.config.settings import API_URL_VARIABLE, TokenSources
 from comfytui.config.state import State, StateFile, state_file
-from comfytui.files import make_private
+from comfytui.files import ensure_private_dir
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Outcome, Run
@@ -125,7 +125,7 @@ def test_a_token_may_come_from_elsewhere(run: Run, tmp_path: Path) -> None:
 
 
 def test_the_usual_configuration_is_read_and_a_given_one_instead(run: Run, tmp_path: Path) -> None:
-    usual = make_private(config_dir()) / "config.toml"
+    usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.write_text("wallbord = true")
     for argv in ([], ["--demo"]):
         assert_one_sentence(run(*argv), ExitStatus.USAGE, "comfytui/config.toml, line 1: ", "'wallbord'")
@@ -161,7 +161,7 @@ def test_keys_that_can_be(run: Run, tmp_path: Path) -> None:
 
 
 def test_a_profile_brings_its_own_token(run: Run, environ: pytest.MonkeyPatch) -> None:
-    usual = make_private(config_dir()) / "config.toml"
+    usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:1'\n[profiles.test]\ntoken_env = 'TEST_TOKEN'")
     save_token(SecretStr("cfc_usual"), TokenSources())
     assert_one_sentence(run("--profile", "prod"), ExitStatus.NO_TOKEN, MISSING_TOKEN)
@@ -174,7 +174,7 @@ def test_a_profile_brings_its_own_token(run: Run, environ: pytest.MonkeyPatch) -
 
 
 def test_the_profile_of_last_time_is_gone_on_with_unless_it_is_to_be_fresh(run: Run) -> None:
-    usual = make_private(config_dir()) / "config.toml"
+    usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:1'")
     save_token(SecretStr("cfc_usual"), TokenSources())
     assert StateFile(state_file()).save(State(profile="prod")) is None
@@ -186,7 +186,7 @@ def test_the_profile_of_last_time_is_gone_on_with_unless_it_is_to_be_fresh(run: 
 
 
 def test_who_wants_it_fresh_leaves_even_a_broken_state_alone(run: Run) -> None:
-    make_private(state_dir())
+    ensure_private_dir(state_dir())
     state_file().write_text("{")
     assert_one_sentence(run("--demo", "--fresh"), ExitStatus.USAGE, "needs a terminal")
     assert [each.name for each in state_dir().iterdir()] == ["state.json"]

@@ -7,7 +7,7 @@ import pytest
 
 from comfytui.config import paths
 from comfytui.config.paths import budget_files, config_dir, exists, exposure, find_config_file, shown, state_dir
-from comfytui.files import make_private
+from comfytui.files import ensure_private_dir
 
 
 @pytest.fixture(autouse=True)
@@ -55,7 +55,7 @@ def test_budget_files_leave_out_places_the_system_has_not(tmp_path: Path, monkey
 def test_a_private_directory_is_ours_alone_whatever_the_umask(home: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
-        made = make_private(home / "a" / "b" / "c")
+        made = ensure_private_dir(home / "a" / "b" / "c")
     finally:
         os.umask(before)
     assert [mode(each) for each in (made, made.parent, made.parent.parent)] == [0o700] * 3
@@ -65,14 +65,14 @@ def test_an_open_directory_is_closed_and_its_parents_are_left(home: Path) -> Non
     (home / "a" / "b").mkdir(parents=True)
     (home / "a").chmod(0o755)
     (home / "a" / "b").chmod(0o777)
-    assert mode(make_private(home / "a" / "b")) == 0o700
+    assert mode(ensure_private_dir(home / "a" / "b")) == 0o700
     assert mode(home / "a") == 0o755
 
 
 def test_a_private_directory_below_a_file_cannot_be(home: Path) -> None:
     (home / "file").touch()
     with pytest.raises(OSError, match=r"Not a directory|exists"):
-        make_private(home / "file" / "a")
+        ensure_private_dir(home / "file" / "a")
 
 
 @pytest.mark.parametrize(("wanted", "wider"), [(0o600, 0o640), (0o600, 0o602), (0o400, 0o444)])
@@ -104,7 +104,7 @@ def test_home_is_a_tilde_and_nothing_reaches_the_terminal_raw(home: Path) -> Non
 def test_the_configuration_is_the_given_one_or_the_usual_one(home: Path) -> None:
     assert find_config_file(None) is None
     assert find_config_file(home / "missing") == home / "missing"
-    usual = make_private(config_dir()) / "config.toml"
+    usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.touch()
     assert find_config_file(None) == usual
     assert find_config_file(home / "missing") == home / "missing"

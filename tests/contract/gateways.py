@@ -16,7 +16,7 @@ import uvicorn
 from pydantic import SecretStr
 
 from comfytui.api.client import ComfyControlClient
-from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, read_history, read_stats
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, parse_history, parse_stats
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
 from comfytui.gateway.app import StreamingASGITransport
@@ -93,7 +93,7 @@ class DocumentedFleet:
         self.events = EventHub(SystemClock())
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
-        return RunnerPage.read(documented("list-runners"))
+        return RunnerPage.parse(documented("list-runners"))
 
     async def get_runner(self, runner_id: str) -> Runner:
         runner = Runner.model_validate(documented("get-runner"))
@@ -103,11 +103,11 @@ class DocumentedFleet:
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
         await self.get_runner(runner_id)
-        return read_history(documented("get-runner-history"))
+        return parse_history(documented("get-runner-history"))
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
         await self.get_runner(runner_id)
-        return read_stats(documented("get-runner-stats"))
+        return parse_stats(documented("get-runner-stats"))
 
     async def aclose(self) -> None:
         self.events.close()

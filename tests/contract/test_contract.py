@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.errors import BadRequest, NotFound, ServerError, Unauthorized
+from comfytui.api.errors import BadRequestError, NotFoundError, ServerError, UnauthorizedError
 from comfytui.api.events import EVENTS_PATH, EXTENSION_NAME, EXTENSIONS_HEADER
-from comfytui.api.models import Runner, RunnerPage, Workflow, read_history, read_stats
+from comfytui.api.models import Runner, RunnerPage, Workflow, parse_history, parse_stats
 from comfytui.api.statuses import RunnerStatus
 from tests.contract.gateways import Gateway, documented
 from tests.support.reading import as_sent
@@ -205,7 +205,7 @@ class TestErrors:
     @pytest.mark.parametrize(("name", "value"), BAD_PARAMETERS)
     async def test_bad_parameters(self, gateway: Gateway, http: httpx.AsyncClient, name: str, value: str) -> None:
         async with contextlib.aclosing(gateway.session()) as session:
-            with pytest.raises(BadRequest, match=name) as caught:
+            with pytest.raises(BadRequestError, match=name) as caught:
                 await session.get("/v1/runner", as_sent(), {name: value})
         answer = await http.get("/v1/runner", params={name: value})
         assert answer.status_code == 400
@@ -213,30 +213,30 @@ class TestErrors:
 
     @pytest.mark.parametrize("runner_id", NO_UUIDS)
     async def test_an_id_that_is_no_uuid(self, client: ComfyControlClient, runner_id: str) -> None:
-        with pytest.raises(BadRequest, match="UUID"):
+        with pytest.raises(BadRequestError, match="UUID"):
             await client.get_runner(runner_id)
-        with pytest.raises(BadRequest, match="UUID"):
+        with pytest.raises(BadRequestError, match="UUID"):
             await client.get_history(runner_id)
-        with pytest.raises(BadRequest, match="UUID"):
+        with pytest.raises(BadRequestError, match="UUID"):
             await client.get_stats(runner_id)
 
     async def test_an_unknown_runner(self, client: ComfyControlClient) -> None:
-        with pytest.raises(NotFound, match="requested entity not found"):
+        with pytest.raises(NotFoundError, match="requested entity not found"):
             await client.get_runner(NOBODY)
-        with pytest.raises(NotFound, match="requested entity not found"):
+        with pytest.raises(NotFoundError, match="requested entity not found"):
             await client.get_history(NOBODY)
-        with pytest.raises(NotFound, match="requested entity not found"):
+        with pytest.raises(NotFoundError, match="requested entity not found"):
             await client.get_stats(NOBODY)
 
     async def test_a_wrong_token(self, gateway: Gateway) -> None:
         async with contextlib.aclosing(gateway.client(SecretStr("cfc_wrong"))) as client:
-            with pytest.raises(Unauthorized, match="Invalid token"):
+            with pytest.raises(UnauthorizedError, match="Invalid token"):
                 await client.list_runners()
-            with pytest.raises(Unauthorized):
+            with pytest.raises(UnauthorizedError):
                 await client.get_runner(PRODUCTION)
-            with pytest.raises(Unauthorized):
+            with pytest.raises(UnauthorizedError):
                 await client.get_history(PRODUCTION)
-            with pytest.raises(Unauthorized):
+            with pytest.raises(UnauthorizedError):
                 await client.get_stats(PRODUCTION)
 
     @pytest.mark.parametrize(
@@ -277,7 +277,7 @@ class TestDocumentedExamples:
 
     async def test_they_are_read_back_equal(self, documented_gateway: Gateway) -> None:
         async with contextlib.aclosing(documented_gateway.client()) as client:
-            assert await client.list_runners() == RunnerPage.read(documented("list-runners"))
+            assert await client.list_runners() == RunnerPage.parse(documented("list-runners"))
             assert await client.get_runner(PRODUCTION) == Runner.model_validate(documented("get-runner"))
-            assert await client.get_history(PRODUCTION) == read_history(documented("get-runner-history"))
-            assert await client.get_stats(PRODUCTION) == read_stats(documented("get-runner-stats"))
+            assert await client.get_history(PRODUCTION) == parse_history(documented("get-runner-history"))
+            assert await client.get_stats(PRODUCTION) == parse_stats(documented("get-runner-stats"))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from comfytui.api.errors import ServerError, Unreachable
+from comfytui.api.errors import ConnectionFailedError, ServerError
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.protocol import (
     Attend,
@@ -16,7 +16,7 @@ from tests.engine.rig import ALL, DOWN, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER,
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 
-NO = Unreachable("GET", "/v1/runner", "connection refused")
+NO = ConnectionFailedError("GET", "/v1/runner", "connection refused")
 
 
 async def test_what_is_attended_is_asked_at_once_in_order_and_published() -> None:
@@ -260,10 +260,10 @@ async def test_a_new_interval_hurries_what_failed_too() -> None:
 
 async def test_how_far_the_servers_clock_is_ahead_is_published_with_an_answer_and_outlives_failures() -> None:
     async with rig() as at:
-        assert at.snapshot.ahead == 0.0
-        at.source.ahead = -42.5
+        assert at.snapshot.clock_skew == 0.0
+        at.source.clock_skew = -42.5
         await at.refresh()
-        assert at.snapshot.ahead == -42.5
+        assert at.snapshot.clock_skew == -42.5
         at.break_everything(DOWN)
         await at.clock.advance(INTERVAL)
-        assert at.snapshot.ahead == -42.5
+        assert at.snapshot.clock_skew == -42.5

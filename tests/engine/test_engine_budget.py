@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from comfytui.api.errors import RateLimited
+from comfytui.api.errors import RateLimitedError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.protocol import Action, Attend, Attention, HistoryKey, PageKey, Refresh, Resource, RunnerKey
@@ -29,7 +29,7 @@ from tests.engine.rig import (
 from tests.support.clock import FakeClock
 from tests.support.source import ScriptedSource
 
-LIMITED = RateLimited("GET", "/v1/runner", "too many requests", 429, 12.0)
+LIMITED = RateLimitedError("GET", "/v1/runner", "too many requests", 429, 12.0)
 AT_ONCE = 0.1
 
 

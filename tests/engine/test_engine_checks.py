@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.errors import NotFound, ServerError
+from comfytui.api.errors import NotFoundError, ServerError
 from comfytui.engine.protocol import Attend, Attention, HistoryKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Checkup
 from comfytui.ratelimit.local import LocalAllowance
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.support.clock import FakeClock
 
 SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the runner", 500)
-GONE = NotFound("GET", "/v1/runner/r1/stats", "requested entity not found", 404)
+GONE = NotFoundError("GET", "/v1/runner/r1/stats", "requested entity not found", 404)
 FEW = FULL_VIEW._replace(visible=("r1", "r2", "r3"))
 HUNG = tuple(StatsKey(f"x{number}") for number in range(20))
 

@@ -11,12 +11,12 @@ import pytest
 
 from comfytui.api.errors import (
     ComfyControlError,
-    NotFound,
+    ConnectionFailedError,
+    InvalidResponseError,
+    NotFoundError,
     ServerError,
-    Unauthorized,
-    UnexpectedStatus,
-    Unintelligible,
-    Unreachable,
+    UnauthorizedError,
+    UnexpectedStatusError,
 )
 from comfytui.api.events import HEARTBEAT_SECONDS, RunnerRevisions
 from comfytui.engine.feed import Freshness
@@ -34,15 +34,15 @@ VIEW = Attention(runner_id="r1", visible=("r1", "r2", "r3"))
 IDS = ("r1", "r2", "r3")
 PATH = "/v1/events"
 REFUSALS = [
-    NotFound("GET", PATH, "no", 404),
-    UnexpectedStatus("GET", PATH, "no", 405),
-    Unintelligible("GET", PATH, "HTML"),
+    NotFoundError("GET", PATH, "no", 404),
+    UnexpectedStatusError("GET", PATH, "no", 405),
+    InvalidResponseError("GET", PATH, "HTML"),
     ServerError("GET", PATH, "not implemented", 501),
 ]
 FAILURES = [
-    Unreachable("GET", PATH, "the event stream ended"),
+    ConnectionFailedError("GET", PATH, "the event stream ended"),
     ServerError("GET", PATH, "full", 503),
-    Unauthorized("GET", PATH, "no", 401),
+    UnauthorizedError("GET", PATH, "no", 401),
 ]
 
 

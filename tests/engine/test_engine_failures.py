@@ -6,7 +6,7 @@ from itertools import cycle
 
 import pytest
 
-from comfytui.api.errors import Forbidden, NotFound, TimedOut, Unauthorized
+from comfytui.api.errors import ForbiddenError, NotFoundError, RequestTimeoutError, UnauthorizedError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.protocol import Attend, Attention, Reconnect, Refresh
@@ -29,9 +29,9 @@ from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock, settle
 from tests.support.source import ScriptedSource
 
-HANGS = TimedOut("GET", "/v1/runner", "no whole answer within 10 seconds")
-GONE = NotFound("GET", "/v1/runner/r1", "requested entity not found", 404)
-REFUSED = Unauthorized("GET", "/v1/runner", "Token has expired", 401)
+HANGS = RequestTimeoutError("GET", "/v1/runner", "no whole answer within 10 seconds")
+GONE = NotFoundError("GET", "/v1/runner/r1", "requested entity not found", 404)
+REFUSED = UnauthorizedError("GET", "/v1/runner", "Token has expired", 401)
 
 
 class TestFailures:
@@ -103,7 +103,7 @@ class TestFailures:
 
     async def test_what_is_forbidden_is_said_in_the_apis_words(self) -> None:
         async with rig() as at:
-            at.source.histories["r1"] = Forbidden("GET", "/v1/runner/r1/history", "not in your tier", 403)
+            at.source.histories["r1"] = ForbiddenError("GET", "/v1/runner/r1/history", "not in your tier", 403)
             await at.clock.advance(INTERVAL)
             problem = at.snapshot.history("r1").problem
             assert problem is not None

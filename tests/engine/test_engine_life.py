@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from comfytui.api.errors import InvalidArgument, Unreachable
+from comfytui.api.errors import ConnectionFailedError, InvalidArgumentError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.protocol import Attend, Attention, ChangeInterval, PageKey, Refresh, RunnerSource
@@ -30,7 +30,7 @@ class FlakyDoor:
     async def connect(self) -> RunnerSource:
         self.tries += 1
         if self.tries <= self.failures:
-            raise InvalidArgument("no token")
+            raise InvalidArgumentError("no token")
         return self.source
 
 
@@ -95,7 +95,7 @@ async def test_wishes_are_taken_before_it_runs() -> None:
 async def test_the_revision_grows_by_one_with_each_change() -> None:
     async with rig() as at:
         assert at.snapshot.revision == 4
-        at.source.runners["r1"] = Unreachable("GET", "/v1/runner/r1", "reset")
+        at.source.runners["r1"] = ConnectionFailedError("GET", "/v1/runner/r1", "reset")
         await at.clock.advance(INTERVAL)
         assert at.snapshot.revision == 7
         at.engine.perform(Attend(Attention()))

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from comfytui.api.errors import Unreachable
+from comfytui.api.errors import ConnectionFailedError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.fetch import MAX_FLIGHTS
@@ -169,7 +169,7 @@ class TestFailing:
 
         async def refused() -> ScriptedSource:
             tries.append(clock.monotonic())
-            raise Unreachable("GET", "/v1/runner", "connection refused")
+            raise ConnectionFailedError("GET", "/v1/runner", "connection refused")
 
         engine = Engine(refused, clock, attention=WHOLE, interval=INTERVAL, jitter=without_jitter)
         async with at_work(engine):

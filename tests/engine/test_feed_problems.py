@@ -16,8 +16,8 @@ class Unforeseen(errors.StatusError):
     """A status error that the tree of today does not have."""
 
 
-class Teapot(errors.NotFound):
-    """A kind of NotFound."""
+class Teapot(errors.NotFoundError):
+    """A kind of NotFoundError."""
 
 
 def silent(state: RunnerState) -> errors.SilentRunnerError:
@@ -27,22 +27,22 @@ def silent(state: RunnerState) -> errors.SilentRunnerError:
 @pytest.mark.parametrize(
     ("error", "kind", "message", "status"),
     [
-        (errors.InvalidArgument("page is 1 or more"), ProblemKind.REFUSED, "page is 1 or more", None),
-        (errors.Unreachable(*WHERE, "refused"), ProblemKind.UNREACHABLE, "refused", None),
-        (errors.TimedOut(*WHERE, "no answer"), ProblemKind.TIMED_OUT, "no answer", None),
-        (errors.Unintelligible(*WHERE, "HTML"), ProblemKind.UNINTELLIGIBLE, "HTML", None),
-        (errors.status_error(*WHERE, "bad id", 400), ProblemKind.BAD_REQUEST, "bad id", 400),
-        (errors.status_error(*WHERE, "Invalid token", 401), ProblemKind.UNAUTHORIZED, "Invalid token", 401),
-        (errors.status_error(*WHERE, "tier", 403), ProblemKind.FORBIDDEN, "tier", 403),
-        (errors.status_error(*WHERE, "gone", 404), ProblemKind.NOT_FOUND, "gone", 404),
-        (errors.status_error(*WHERE, "slow down", 429), ProblemKind.RATE_LIMITED, "slow down", 429),
-        (errors.status_error(*WHERE, "down", 503), ProblemKind.SERVER, "down", 503),
+        (errors.InvalidArgumentError("page is 1 or more"), ProblemKind.REFUSED, "page is 1 or more", None),
+        (errors.ConnectionFailedError(*WHERE, "refused"), ProblemKind.UNREACHABLE, "refused", None),
+        (errors.RequestTimeoutError(*WHERE, "no answer"), ProblemKind.TIMED_OUT, "no answer", None),
+        (errors.InvalidResponseError(*WHERE, "HTML"), ProblemKind.UNINTELLIGIBLE, "HTML", None),
+        (errors.error_for_status(*WHERE, "bad id", 400), ProblemKind.BAD_REQUEST, "bad id", 400),
+        (errors.error_for_status(*WHERE, "Invalid token", 401), ProblemKind.UNAUTHORIZED, "Invalid token", 401),
+        (errors.error_for_status(*WHERE, "tier", 403), ProblemKind.FORBIDDEN, "tier", 403),
+        (errors.error_for_status(*WHERE, "gone", 404), ProblemKind.NOT_FOUND, "gone", 404),
+        (errors.error_for_status(*WHERE, "slow down", 429), ProblemKind.RATE_LIMITED, "slow down", 429),
+        (errors.error_for_status(*WHERE, "down", 503), ProblemKind.SERVER, "down", 503),
         (silent(RunnerState.SLOW), ProblemKind.RUNNER_SILENT, f"gpu: {RunnerState.SLOW}", 503),
         (silent(RunnerState.WAITING), ProblemKind.RUNNER_SILENT, f"gpu: {RunnerState.WAITING}", 503),
         (silent(RunnerState.UNREACHABLE), ProblemKind.RUNNER_SILENT, f"gpu: {RunnerState.UNREACHABLE}", 503),
         (silent(RunnerState.LATE), ProblemKind.RUNNER_PARTIAL, f"gpu: {RunnerState.LATE}", 503),
         (silent(RunnerState.PARTIAL), ProblemKind.RUNNER_PARTIAL, f"gpu: {RunnerState.PARTIAL}", 503),
-        (errors.status_error(*WHERE, "moved", 302), ProblemKind.UNEXPECTED, "moved", 302),
+        (errors.error_for_status(*WHERE, "moved", 302), ProblemKind.UNEXPECTED, "moved", 302),
         (Unforeseen(*WHERE, "odd", 299), ProblemKind.UNEXPECTED, "odd", 299),
         (Teapot(*WHERE, "short and stout", 404), ProblemKind.NOT_FOUND, "short and stout", 404),
         (errors.ComfyControlError("who knows"), ProblemKind.UNEXPECTED, "who knows", None),
@@ -58,15 +58,19 @@ def test_each_error_has_its_kind(
 
 
 def test_a_further_failure_is_counted_and_keeps_the_beginning() -> None:
-    first = problem_of(errors.Unreachable(*WHERE, "refused"), None, START, 105.0, tried_on=100.0, streak=1)
+    first = problem_of(errors.ConnectionFailedError(*WHERE, "refused"), None, START, 105.0, tried_on=100.0, streak=1)
     down = errors.ServerError(*WHERE, "down", 500)
     later = problem_of(down, first, START + timedelta(seconds=5), 110.0, tried_on=105.0, streak=2)
     assert later == Problem(ProblemKind.SERVER, "down", 500, START, 2, 110.0, 105.0, 2)
 
 
 def test_every_kind_is_made_of_some_error() -> None:
-    leaves = [errors.InvalidArgument("x"), errors.Unreachable(*WHERE, "x"), errors.TimedOut(*WHERE, "x")]
-    unread = [errors.Unintelligible(*WHERE, "x"), silent(RunnerState.SLOW), silent(RunnerState.PARTIAL)]
-    statuses = [errors.status_error(*WHERE, "x", status) for status in (302, 400, 401, 403, 404, 429, 500)]
+    leaves = [
+        errors.InvalidArgumentError("x"),
+        errors.ConnectionFailedError(*WHERE, "x"),
+        errors.RequestTimeoutError(*WHERE, "x"),
+    ]
+    unread = [errors.InvalidResponseError(*WHERE, "x"), silent(RunnerState.SLOW), silent(RunnerState.PARTIAL)]
+    statuses = [errors.error_for_status(*WHERE, "x", status) for status in (302, 400, 401, 403, 404, 429, 500)]
     made = [problem_of(error, None, START, 0.0, tried_on=0.0, streak=1) for error in [*leaves, *unread, *statuses]]
     assert {problem.kind for problem in made} == set(ProblemKind)

@@ -2,7 +2,14 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.api.errors import BadRequest, NotFound, ServerError, StatusError, TimedOut, Unauthorized
+from comfytui.api.errors import (
+    BadRequestError,
+    NotFoundError,
+    RequestTimeoutError,
+    ServerError,
+    StatusError,
+    UnauthorizedError,
+)
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.fetch import answered, ask, failed
@@ -18,7 +25,7 @@ from tests.support.source import ScriptedSource
 KEY = PageKey(3, 50, RunnerStatus.ACTIVE)
 STATS = StatsKey("r1")
 SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the runner", 500)
-GONE = NotFound("GET", "/v1/runner", "requested entity not found", 404)
+GONE = NotFoundError("GET", "/v1/runner", "requested entity not found", 404)
 
 
 @pytest.mark.parametrize("use", Use)
@@ -58,13 +65,13 @@ def test_a_list_that_is_not_there_is_a_problem() -> None:
 
 
 def test_a_refused_token_is_both_a_problem_and_the_end_of_asking() -> None:
-    refused = Unauthorized("GET", "/v1/runner", "Invalid token", 401)
+    refused = UnauthorizedError("GET", "/v1/runner", "Invalid token", 401)
     snapshot = failed(Snapshot(), KEY, refused, seen(5.0), 1.0)
     assert snapshot.needs_token is not None
     assert snapshot.page_at(KEY).problem is not None
 
 
-@pytest.mark.parametrize("error", [DOWN, BadRequest("GET", "/v1/runner", "invalid UUID format", 400)])
+@pytest.mark.parametrize("error", [DOWN, BadRequestError("GET", "/v1/runner", "invalid UUID format", 400)])
 def test_any_other_failure_is_a_problem_and_no_more(error: StatusError) -> None:
     snapshot = failed(Snapshot(), RunnerKey("r1"), error, seen(5.0), 1.0)
     assert snapshot.runner("r1").problem is not None
@@ -90,8 +97,10 @@ class TestStats:
         assert problem is not None
         assert problem.next_try == 6.0 + snapshot.pace
 
-    @pytest.mark.parametrize("list_error", [None, TimedOut("GET", "/v1/runner", "no whole answer")])
-    def test_500_says_that_the_runner_does_not_answer_and_nothing_else(self, list_error: TimedOut | None) -> None:
+    @pytest.mark.parametrize("list_error", [None, RequestTimeoutError("GET", "/v1/runner", "no whole answer")])
+    def test_500_says_that_the_runner_does_not_answer_and_nothing_else(
+        self, list_error: RequestTimeoutError | None
+    ) -> None:
         snapshot = failed(Snapshot(), PageKey(), list_error, seen(4.0), 1.0) if list_error else Snapshot()
         silent = failed(snapshot, STATS, SILENT, seen(5.0), 1.0)
         assert silent.checkup("r1").value == Checkup(
@@ -101,7 +110,9 @@ class TestStats:
         assert silent.pages is snapshot.pages
 
     def test_a_refusal_of_stats_alone_is_no_refusal_of_the_token(self) -> None:
-        snapshot = failed(Snapshot(), STATS, Unauthorized("GET", "/v1/runner", "no stats for you", 401), seen(5.0), 1.0)
+        snapshot = failed(
+            Snapshot(), STATS, UnauthorizedError("GET", "/v1/runner", "no stats for you", 401), seen(5.0), 1.0
+        )
         assert snapshot.needs_token is None
         assert snapshot.checkup("r1").problem is not None
 
@@ -119,8 +130,8 @@ class TestStats:
         assert feed.problem is not None
         assert feed.problem.kind is ProblemKind.SERVER
 
-    @pytest.mark.parametrize("error", [DOWN, TimedOut("GET", "/v1/runner/r1/stats", "no whole answer")])
-    def test_any_other_failure_says_nothing_of_the_runner(self, error: ServerError | TimedOut) -> None:
+    @pytest.mark.parametrize("error", [DOWN, RequestTimeoutError("GET", "/v1/runner/r1/stats", "no whole answer")])
+    def test_any_other_failure_says_nothing_of_the_runner(self, error: ServerError | RequestTimeoutError) -> None:
         feed = failed(Snapshot(), STATS, error, seen(5.0), 1.0).checkup("r1")
         assert feed.value is None
         assert feed.problem is not None

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from comfytui.api.errors import RateLimited, ServerError, Unauthorized
+from comfytui.api.errors import RateLimitedError, ServerError, UnauthorizedError
 from comfytui.api.histories import CutHistory
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.feed import Feed, Problem, ProblemKind
@@ -136,14 +136,14 @@ def test_no_next_try_is_inside_a_cool_down() -> None:
 
 
 def test_what_was_refused_for_being_asked_too_often_is_tried_when_the_cool_down_is_over() -> None:
-    limited = RateLimited("GET", "/v1/runner", "slow down", 429, 10.0)
+    limited = RateLimitedError("GET", "/v1/runner", "slow down", 429, 10.0)
     cooling = Snapshot(interval=60.0, spending=Spending(cooling_until=110.0))
     problem = page_problem(fold_failure(cooling, PAGE, limited, seen(100.0), 1.0))
     assert (problem.kind, problem.next_try) == (ProblemKind.RATE_LIMITED, 110.0)
 
 
 def test_a_refused_token_is_kept_with_the_apis_words_and_the_first_moment() -> None:
-    no = Unauthorized("GET", "/v1/runner", "Token has expired", 401)
+    no = UnauthorizedError("GET", "/v1/runner", "Token has expired", 401)
     snapshot = fold_refusal(fold_refusal(Snapshot(), no, seen(1.0)), no, seen(2.0))
     assert snapshot.needs_token is not None
     assert (snapshot.needs_token.message, snapshot.needs_token.failures) == ("Token has expired", 2)

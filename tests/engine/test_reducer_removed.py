@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from comfytui.api.errors import NotFound, ServerError
+from comfytui.api.errors import NotFoundError, ServerError
 from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import Attention, PageKey, RunnerKey
 from comfytui.engine.reducer import (
@@ -23,7 +23,7 @@ from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 
 R1, R2 = make_runner("r1", name="Left"), make_runner("r2", name=None)
-GONE = NotFound("GET", "/v1/runner/r1", "requested entity not found", 404)
+GONE = NotFoundError("GET", "/v1/runner/r1", "requested entity not found", 404)
 DOWN = ServerError("GET", "/v1/runner", "database is down", 503)
 FIRST, SECOND, OTHER = PageKey(1), PageKey(2), PageKey(1, 50)
 KNOWN = Snapshot(

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from comfytui.api.models import Device, Runner, RunnerPage, RunnerStats, Workflow, read_history, read_stats
+from comfytui.api.models import Device, Runner, RunnerPage, RunnerStats, Workflow, parse_history, parse_stats
 from comfytui.gateway.serializers import error_body, history_body, page_body, runner_body, stats_body, workflow_body
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
@@ -26,7 +26,7 @@ def as_json(body: object) -> str:
 
 def test_the_example_of_list_runners() -> None:
     body = documented("list-runners")
-    assert as_json(page_body(RunnerPage.read(body))) == as_json(body)
+    assert as_json(page_body(RunnerPage.parse(body))) == as_json(body)
 
 
 def test_the_example_of_get_runner() -> None:
@@ -36,12 +36,12 @@ def test_the_example_of_get_runner() -> None:
 
 def test_the_example_of_get_runner_history() -> None:
     body = documented("get-runner-history")
-    assert as_json(history_body(read_history(body))) == as_json(body)
+    assert as_json(history_body(parse_history(body))) == as_json(body)
 
 
 def test_the_example_of_get_runner_stats() -> None:
     body = documented("get-runner-stats")
-    assert as_json(stats_body(read_stats(body))) == as_json(body)
+    assert as_json(stats_body(parse_stats(body))) == as_json(body)
 
 
 def test_what_a_machine_does_not_say_is_null_or_empty() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.api.request_log import Note, RequestLog
+from comfytui.api.request_log import LogNote, RequestLog
 from comfytui.clock import Clock, SystemClock
 from comfytui.ratelimit.shared import SharedAllowance
 from comfytui.ratelimit.store import Change, Claim, Ledger, Trouble, Wanted
@@ -112,7 +112,7 @@ async def spend(allowance: SharedAllowance, count: int, use: Use = Use.WISH) -> 
 
 
 def notes(log: RequestLog) -> list[str]:
-    return [entry.text for entry in log.entries if isinstance(entry, Note)]
+    return [entry.text for entry in log.entries if isinstance(entry, LogNote)]
 
 
 def block(path: Path) -> None:

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from comfytui.render.cells import EMPTY, Line, Role, Span, beside, cut, line, pad, width_of, wrap
-from comfytui.text import clean
+from comfytui.text import sanitize
 from tests.support.lines import plain_text
 
 # All there is, and more often than chance would have it: wide characters, emoji, combining marks, joining letters.
-TEXT = st.text(st.sampled_from("ab  渲染ｗ🎨👩é\u0301\u0308각가กำ…") | st.characters()).map(clean)
+TEXT = st.text(st.sampled_from("ab  渲染ｗ🎨👩é\u0301\u0308각가กำ…") | st.characters()).map(sanitize)
 LINES = st.lists(st.builds(Span, TEXT, st.sampled_from(Role)), max_size=4).map(tuple)
 WIDTHS = st.integers(-2, 40)
 

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comfytui.api.models import Runner, RunnerPage, read_history
+from comfytui.api.models import Runner, RunnerPage, parse_history
 from comfytui.redaction import MASK
 from comfytui.render.export import (
     RUNNER_FIELDS,
@@ -50,7 +50,7 @@ def test_a_runner_is_what_the_api_sent_with_its_header_values_masked() -> None:
 
 def test_a_workflow_is_what_the_api_sent() -> None:
     answer = sent("get-runner-history.json")
-    data = [workflow_data(each) for each in read_history(answer)]
+    data = [workflow_data(each) for each in parse_history(answer)]
     assert data == answer
     assert isinstance(answer, list)
     assert list(data[0]) == list(answer[0])
@@ -142,7 +142,7 @@ def test_json_of_several_is_an_array() -> None:
 
 
 def test_csv_has_a_line_of_names_and_one_for_each_item() -> None:
-    page = RunnerPage.read(sent("list-runners.json"))
+    page = RunnerPage.parse(sent("list-runners.json"))
     rows = read_csv(to_csv([runner_data(runner) for runner in page.runners]))
     assert [row["id"] for row in rows] == [runner.id for runner in page.runners]
     assert list(rows[0]) == list(runner_data(page.runners[0]))

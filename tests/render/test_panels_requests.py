@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfytui.api.request_log import Note, RequestRecord
+from comfytui.api.request_log import LogNote, RequestRecord
 from comfytui.render.cells import Role
 from comfytui.render.panels import request_rows
 from comfytui.render.times import TimeStyle
@@ -29,7 +29,7 @@ def test_what_failed_is_marked_and_no_answer_is_a_dash() -> None:
 
 
 def test_a_note_has_the_whole_line() -> None:
-    (row,) = request_rows((Note(START, "the request log cannot be written"),), TimeStyle.LOCAL)
+    (row,) = request_rows((LogNote(START, "the request log cannot be written"),), TimeStyle.LOCAL)
     assert plain_text(row.whole).endswith("  the request log cannot be written")
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.api.models import Workflow, read_history
+from comfytui.api.models import Workflow, parse_history
 from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.render.cells import EMPTY, Role, Span, width_of
@@ -110,7 +110,7 @@ def test_a_row_does_not_change_while_seconds_pass() -> None:
 
 
 def test_every_field_of_a_workflow() -> None:
-    first = read_history(documented("get-runner-history"))[0].model_copy(update={"updated_at": "about noon"})
+    first = parse_history(documented("get-runner-history"))[0].model_copy(update={"updated_at": "about noon"})
     told = {label: plain_text(value) for label, value in workflow_fields(first, TimeStyle.UTC, NOW)}
     assert list(told) == [
         "Name", "Status", "Tags", "Created", "Started", "Completed", "Updated", "Waited", "Took", "Id",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, read_stats
+from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, parse_stats
 
 __all__ = ["make_page", "make_runner", "make_stats", "make_workflow"]
 
@@ -21,7 +21,7 @@ def make_workflow(workflow_id: str = "w1", **fields: object) -> Workflow:
 
 def make_page(*runners: Runner, total: int | None = None, unreadable: int = 0) -> RunnerPage:
     """A page of these runners, which are all there are unless `total` says otherwise."""
-    return RunnerPage(runners=runners, total=len(runners) if total is None else total, unreadable=unreadable)
+    return RunnerPage(runners=runners, total=len(runners) if total is None else total, invalid_count=unreadable)
 
 
 def make_stats(**fields: object) -> RunnerStats:
@@ -34,4 +34,4 @@ def make_stats(**fields: object) -> RunnerStats:
         "comfyui_version": "0.33.0",
         "python_version": "3.12.12 (main, Oct 15 2025, 00:00:00) [GCC 13.3.0]",
     }
-    return read_stats({"system": system, "devices": [card], "dev_mode": False, "extensions": [], **fields})
+    return parse_stats({"system": system, "devices": [card], "dev_mode": False, "extensions": [], **fields})

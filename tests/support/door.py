@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
-from comfytui.login import Verdict
+from comfytui.login import LoginResult
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -36,23 +36,23 @@ class OneTokenDoor:
         return "demo" if self.in_demo else "api.test"
 
     @property
-    def place(self) -> str:
+    def token_path(self) -> str:
         return "~/.config/comfytui/token"
 
-    async def enter(self, token: SecretStr, *, save: bool) -> Verdict:
+    async def login(self, token: SecretStr, *, save: bool) -> LoginResult:
         self.tried.append(token.get_secret_value())
         if token.get_secret_value() != self._token:
-            return Verdict(taken=False, words="The API does not take it: Invalid token")
+            return LoginResult(accepted=False, message="The API does not take it: Invalid token")
         if save:
             self.saved.append(token.get_secret_value())
-        return Verdict(taken=True)
+        return LoginResult(accepted=True)
 
-    async def find_comfyui(self) -> str:
+    async def detect_comfyui(self) -> str:
         await self.found.wait()
         return self.comfyui
 
-    def enter_comfyui(self) -> None:
+    def use_comfyui(self) -> None:
         self.in_comfyui = True
 
-    def enter_demo(self) -> None:
+    def use_demo(self) -> None:
         self.in_demo = True

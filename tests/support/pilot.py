@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from comfytui.api.request_log import RequestLog
 from comfytui.config.settings import Settings
 from comfytui.engine.protocol import PageKey
-from comfytui.login import Door, OpenDoor
+from comfytui.login import Authenticator, NoAuthentication
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.tui.screens.dashboard import DashboardScreen
-from comfytui.wiring import build_dashboard, demo_dashboard
+from comfytui.wiring import build_app, build_demo_app
 from tests.support.clock import FakeClock, settle
 from tests.support.source import ScriptedSource
 
@@ -156,7 +156,7 @@ async def demo(
 ) -> AsyncIterator[Driven]:
     """The dashboard over the in-process gateway and its simulated fleet, all on one clock that stands still."""
     clock = FakeClock()
-    async with drive(demo_dashboard(Settings("demo"), runners, seed, clock, setup), clock, size) as driven:
+    async with drive(build_demo_app(Settings("demo"), runners, seed, clock, setup), clock, size) as driven:
         yield driven
 
 
@@ -165,7 +165,7 @@ async def scripted(
     page: RunnerPage,
     history: tuple[Workflow, ...] = (),
     size: tuple[int, int] = (120, 40),
-    door: Door | None = None,
+    door: Authenticator | None = None,
     setup: Setup | None = None,
 ) -> AsyncIterator[tuple[Driven, ScriptedSource]]:
     """The dashboard over a scripted source: its first page, and every runner's history."""
@@ -180,6 +180,6 @@ async def scripted(
         source.closed = 0
         return source
 
-    parts = (door or OpenDoor("scripted"), allowance, RequestLog(clock))
-    async with drive(build_dashboard(Settings("scripted"), connect, clock, *parts, setup), clock, size) as driven:
+    parts = (door or NoAuthentication("scripted"), allowance, RequestLog(clock))
+    async with drive(build_app(Settings("scripted"), connect, clock, *parts, setup), clock, size) as driven:
         yield driven, source

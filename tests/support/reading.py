@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from comfytui.api.response_cache import Reader
+from comfytui.api.response_cache import ParsedResponseCache
 
 __all__ = ["as_sent"]
 
 
-def as_sent() -> Reader[object]:
+def as_sent() -> ParsedResponseCache[object]:
     """Take what was sent for what it says."""
-    return Reader(lambda body: body)
+    return ParsedResponseCache(lambda body: body)

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from comfytui.api.errors import RateLimited
+from comfytui.api.errors import RateLimitedError
 from comfytui.engine.protocol import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
 from comfytui.ratelimit.window import Use
 from tests.support.builders import make_page, make_runner, make_stats
@@ -52,7 +52,7 @@ class ScriptedSource:
     ) -> None:
         """`latency` says, for each question anew, how many seconds its answer takes.
 
-        With an allowance, each question takes its place there before it is logged, and an answer of RateLimited
+        With an allowance, each question takes its place there before it is logged, and an answer of RateLimitedError
         cools it down, as a session does.
         """
         self.pages: dict[PageKey, RunnerPage | Exception] = {}
@@ -65,7 +65,7 @@ class ScriptedSource:
         self.most_under_way = 0
         self.cancelled: list[Resource] = []
         self.closed = 0
-        self.ahead = 0.0
+        self.clock_skew = 0.0
         self.has_events = False
         self.streams = 0
         self._stream: asyncio.Queue[tuple[RunnerRevisions, ...] | Exception] | None = None
@@ -152,7 +152,7 @@ class ScriptedSource:
         finally:
             self.under_way[resource] -= 1
         answer = script()
-        if isinstance(answer, RateLimited) and self._allowance is not None:
+        if isinstance(answer, RateLimitedError) and self._allowance is not None:
             self._allowance.cool_down(answer.retry_after)
         if isinstance(answer, Exception):
             raise answer

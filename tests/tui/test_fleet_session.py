@@ -12,7 +12,7 @@ from comfytui.config.state import Forgetful, State, ViewState
 from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import Attention, ChangeInterval, PageKey
 from comfytui.engine.snapshot import Snapshot
-from comfytui.login import OpenDoor
+from comfytui.login import NoAuthentication
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.render.times import TimeStyle
 from comfytui.tui.services import OpenFleet, Setup, Watch
@@ -55,7 +55,7 @@ class Other:
 
         def watch(attention: Attention) -> Watch:
             engine = Engine(connect, clock, attention=attention, interval=5.0, allowance=LocalAllowance(clock))
-            return Watch(engine, OpenDoor("staging.test"), self._close)
+            return Watch(engine, NoAuthentication("staging.test"), self._close)
 
         return OpenFleet(profile, "staging.test", Snapshot(), watch, profile, "red")
 
@@ -163,7 +163,7 @@ async def test_a_clock_that_is_off_is_told_once_and_believed(ahead: float, words
     runner = make_runner("r1", created_at="2026-11-21T13:00:00Z")
     async with scripted(make_page(runner)) as (driven, source):
         await driven.sees("1h ago")
-        source.ahead = ahead
+        source.clock_skew = ahead
         await driven.press("r")
         await driven.passes(5.0)
         await driven.sees(words)

@@ -12,7 +12,7 @@ from textual.geometry import Size
 
 from comfytui.config.settings import Settings
 from comfytui.tui.terminal.input_reader import InputReader
-from comfytui.wiring import demo_dashboard
+from comfytui.wiring import build_demo_app
 from tests.support.clock import FakeClock
 from tests.support.monkey import SIZES, packet
 from tests.support.pilot import PATIENCE
@@ -46,7 +46,7 @@ async def test_random_packets_end_nothing(seed: int, tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)  # it saves views
     random, reader = Random(seed), InputReader()
     size = random.choice(SIZES)
-    app = demo_dashboard(Settings("demo"), 30, 0, FakeClock())
+    app = build_demo_app(Settings("demo"), 30, 0, FakeClock())
     async with app.run_test(size=size, notifications=True):
         for number in range(PACKETS):
             sent, new = packet(random, size)

@@ -15,11 +15,11 @@ from comfytui.config.credentials import permission_warnings
 from comfytui.config.paths import config_dir, config_file, exists, is_homeless, shown
 from comfytui.config.precedence import resolve
 from comfytui.config.settings import API_URL, COLOURS, DEFAULT_INTERVAL, PRESETS, SettingsError
-from comfytui.files import cause, decode_text, make_directory, make_private
+from comfytui.files import decode_text, ensure_private_dir, make_private_dir, os_error_message
 from comfytui.tui.keys.commands import COMMANDS, Command
 from comfytui.tui.keys.names import read_key
 from comfytui.tui.keys.names import shown as display_key
-from comfytui.wiring import keymap_of
+from comfytui.wiring import load_keymap
 
 if TYPE_CHECKING:
     import argparse
@@ -92,7 +92,7 @@ def _check(args: argparse.Namespace) -> ExitStatus:
 
     choices = choices_for(args)
     settings = resolve(choices)
-    keymap_of(settings)
+    load_keymap(settings)
     for sentence in permission_warnings(settings.tokens, choices.config_file):
         say(sentence)
     flaws = list(find_broken_references(choices, settings, _places(choices)))
@@ -114,16 +114,16 @@ def _write(args: argparse.Namespace) -> None:
     except FileExistsError:
         raise SettingsError(f"{shown(file)} is there already; nothing was written.") from None
     except OSError as error:
-        raise SettingsError(f"{shown(file)} cannot be written: {cause(error)}.") from None
+        raise SettingsError(f"{shown(file)} cannot be written: {os_error_message(error)}.") from None
     say(f"wrote {shown(file)}")
 
 
 def _make_room(directory: Path) -> None:
     # Only the directory that is ours alone is made so where it exists: another one may be anybody's.
     if directory == config_dir():
-        make_private(directory)
+        ensure_private_dir(directory)
     else:
-        make_directory(directory)
+        make_private_dir(directory)
 
 
 def _write_new(file: Path) -> None:

@@ -14,7 +14,7 @@ from comfytui.config.credentials import end_token_command, may_find_token, missi
 from comfytui.config.precedence import resolve
 from comfytui.config.state import Forgetful, Memory, StateFile, state_file
 from comfytui.tui.terminal.capabilities import surroundings
-from comfytui.wiring import comfyui_dashboard, demo_dashboard, hosted_dashboard, keymap_of, setup_of
+from comfytui.wiring import build_comfyui_app, build_demo_app, build_hosted_app, build_services, load_keymap
 
 if TYPE_CHECKING:
     import argparse
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     choices = choices_for(args)
     memory = Forgetful() if args.fresh else Memory(StateFile(state_file()))
     settings = resolve(choices, memory.state.profile)
-    keymap_of(settings)
+    load_keymap(settings)
     if not _is_terminal():
         # Nobody can be asked for a token there, so that is what is missing first.
         if settings.url and not may_find_token(os.environ, settings.tokens):
@@ -57,12 +57,12 @@ def run(args: argparse.Namespace) -> int:
 def _dashboard(args: argparse.Namespace, choices: Choices, settings: Settings, memory: Memory | Forgetful) -> ComfyTUI:
     around = surroundings(os.environ, settings.color, settings.ascii, sys.stderr.encoding)
     around.apply(os.environ)
-    setup = setup_of(settings, around, memory)
+    setup = build_services(settings, around, memory)
     if args.demo:
-        return demo_dashboard(settings, *simulation(args), setup=setup)
+        return build_demo_app(settings, *simulation(args), setup=setup)
     if settings.servers:
-        return comfyui_dashboard(settings, setup)
-    return hosted_dashboard(choices, settings, setup)
+        return build_comfyui_app(settings, setup)
+    return build_hosted_app(choices, settings, setup)
 
 
 def _look_for_garbage() -> None:

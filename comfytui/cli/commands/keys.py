@@ -12,7 +12,7 @@ from comfytui.cli.output import SCHEMA, Table, is_terminal, plain, write_json, w
 from comfytui.config.precedence import resolve
 from comfytui.tui.keys.commands import COMMANDS
 from comfytui.tui.keys.names import shown
-from comfytui.wiring import keymap_of
+from comfytui.wiring import load_keymap
 
 if TYPE_CHECKING:
     import argparse
@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
         PipeClosedError: The reader of standard output is gone.
         OutputError: Standard output cannot be written.
     """
-    commands = bound_commands(keymap_of(resolve(choices_for(args))))
+    commands = bound_commands(load_keymap(resolve(choices_for(args))))
     if args.json:
         write_json({"schema": SCHEMA, "keys": [command._asdict() for command in commands]})
     elif is_terminal():

@@ -11,7 +11,7 @@ from comfytui.config.credentials import TOKEN_COMMAND, TOKEN_VARIABLE
 from comfytui.config.paths import config_dir, exists, request_log, shown
 from comfytui.config.settings import API_URL_VARIABLE
 from comfytui.redaction import MASK, redact_url
-from comfytui.text import clean
+from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from comfytui.config.file import KeyPath
@@ -53,7 +53,7 @@ def tell_settings(choices: Choices, settings: Settings, places: Mapping[KeyPath,
 
 def lines(settings: Sequence[Told]) -> list[str]:
     """A line each: name, value, source, aligned."""
-    rows = [(clean(told.name), clean(_words(told.value)), clean(told.source)) for told in settings]
+    rows = [(sanitize(told.name), sanitize(_words(told.value)), sanitize(told.source)) for told in settings]
     names, values = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     return [f"{name:{names}}  {value:{values}}  {source}" for name, value, source in rows]
 
@@ -61,7 +61,8 @@ def lines(settings: Sequence[Told]) -> list[str]:
 def document(settings: Sequence[Told]) -> dict[str, object]:
     """The same for programs."""
     told = [
-        {"name": clean(each.name), "value": _cleaned(each.value), "source": clean(each.source)} for each in settings
+        {"name": sanitize(each.name), "value": _cleaned(each.value), "source": sanitize(each.source)}
+        for each in settings
     ]
     return {"schema": 1, "settings": told}
 
@@ -162,9 +163,9 @@ def _path(path: Path | None) -> str | None:
 def _cleaned(value: Value) -> Value:
     match value:
         case str():
-            return clean(value)
+            return sanitize(value)
         case tuple():
-            return tuple(map(clean, value))
+            return tuple(map(sanitize, value))
         case _:
             return value
 

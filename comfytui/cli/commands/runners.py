@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from comfytui.api.errors import NotFound, ServerError, SilentRunnerError, TimedOut, Unintelligible
+from comfytui.api.errors import InvalidResponseError, NotFoundError, RequestTimeoutError, ServerError, SilentRunnerError
 from comfytui.api.statuses import RunnerState, RunnerStatus
 from comfytui.cli.client import ask, is_silence
 from comfytui.cli.deadlines import within
@@ -203,14 +203,14 @@ class _Inquiry:
     async def _history(self, runner_id: str) -> tuple[Workflow, ...] | None:
         try:
             return await self._asker.history(runner_id, Use.POLL)
-        except (NotFound, ServerError, Unintelligible):
+        except (NotFoundError, ServerError, InvalidResponseError):
             # It concerns this runner alone: the others are worth asking.
             return None
 
     async def _again(self, runner: Runner) -> Runner:
         try:
             return await self._asker.runner(runner.id)
-        except (NotFound, ServerError, Unintelligible):
+        except (NotFoundError, ServerError, InvalidResponseError):
             return runner
 
     async def _reachable(self, runner_id: str) -> bool | None:
@@ -220,14 +220,14 @@ class _Inquiry:
         try:
             async with within(self._seconds):
                 await self._asker.stats(runner_id, Use.POLL)
-        except (TimedOut, TimeoutError):
+        except (RequestTimeoutError, TimeoutError):
             self._late += 1
             return None
         except SilentRunnerError as error:
             # A slow one answers, and so does one that tells no numbers.
             self._late = 0
             return error.state not in (RunnerState.WAITING, RunnerState.HANGING, RunnerState.UNREACHABLE)
-        except (NotFound, ServerError, Unintelligible) as error:
+        except (NotFoundError, ServerError, InvalidResponseError) as error:
             self._late = 0
             return False if isinstance(error, ServerError) and is_silence(error) else None
         self._late = 0

@@ -27,7 +27,7 @@ def run(args: argparse.Namespace) -> int:
     """
     gc.enable()
     _open_standard_streams()
-    from comfytui.backends import made_token
+    from comfytui.backends import generate_token
     from comfytui.clock import SystemClock
     from comfytui.config.credentials import token_from
     from comfytui.gateway.server import ServeError, serve
@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if not given and not is_loopback(args.host):
         say(f"Others can reach {args.host}: choose their token in {TOKEN_VARIABLE} first.")
         return ExitStatus.NO_TOKEN
-    token = token_from(os.environ) if given else made_token()
+    token = token_from(os.environ) if given else generate_token()
 
     def announce(words: str) -> None:
         if not given:
@@ -62,9 +62,9 @@ def _open_standard_streams() -> None:
 
 
 def _served(args: argparse.Namespace, clock: Clock) -> Fleet:
-    from comfytui.backends import comfyui_fleet, simulated_fleet
+    from comfytui.backends import build_comfyui_fleet, build_demo_fleet
 
     if args.demo:
-        return simulated_fleet(*simulation(args), clock)
+        return build_demo_fleet(*simulation(args), clock)
     settings = resolve(choices_for(args))
-    return comfyui_fleet(settings.servers, settings.ca_bundle, clock)
+    return build_comfyui_fleet(settings.servers, settings.ca_bundle, clock)

@@ -17,7 +17,7 @@ from enum import StrEnum
 from math import inf
 from typing import TYPE_CHECKING, TypeAlias
 
-from comfytui.api.errors import InvalidArgument, Unauthorized
+from comfytui.api.errors import InvalidArgumentError, UnauthorizedError
 from comfytui.api.statuses import RunnerStatus
 from comfytui.cli.client import perform
 from comfytui.cli.commands.runners import query_of
@@ -117,8 +117,8 @@ async def watch(
         renew: Looks for a newer token once one that was taken is refused; None if there cannot be one.
 
     Raises:
-        Unauthorized: The API refuses the token, or there is none.
-        InvalidArgument: A setting keeps it from being asked at all.
+        UnauthorizedError: The API refuses the token, or there is none.
+        InvalidArgumentError: A setting keeps it from being asked at all.
         ExceptionGroup: A request raised something that is no ComfyControlError: a bug.
     """
     entrance = _Entrance(connect)
@@ -168,22 +168,22 @@ class _Entrance:
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
-        self._refusal: InvalidArgument | None = None
+        self._refusal: InvalidArgumentError | None = None
 
     async def connect(self) -> RunnerSource:
         """A source of answers; raises ComfyControlError."""
         try:
             return await self._connect()
-        except InvalidArgument as error:
+        except InvalidArgumentError as error:
             self._refusal = error
             raise
 
     def check(self, snapshot: Snapshot) -> None:
-        """Raise Unauthorized or InvalidArgument where that stands against every answer."""
+        """Raise UnauthorizedError or InvalidArgumentError where that stands against every answer."""
         if self._refusal is not None:
             raise self._refusal
         if snapshot.needs_token is not None:
-            raise Unauthorized("GET", "/v1/runner", snapshot.needs_token.message, 401)
+            raise UnauthorizedError("GET", "/v1/runner", snapshot.needs_token.message, 401)
 
 
 class _Teller:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from comfytui.cli.exit_codes import ExitStatus
-from comfytui.text import clean
+from comfytui.text import sanitize
 
 _WORST_FIRST = (ExitStatus.NO_TOKEN, ExitStatus.UNREACHABLE, ExitStatus.FAILED)
 
@@ -70,10 +70,10 @@ def to_json(checks: Sequence[Check]) -> dict[str, object]:
     """Return the checks as the document that `comfytui doctor --json` prints."""
     entries = [
         {
-            "name": clean(check.name),
+            "name": sanitize(check.name),
             "result": check.result.value,
-            "found": clean(check.detail),
-            "remedy": clean(check.hint),
+            "found": sanitize(check.detail),
+            "remedy": sanitize(check.hint),
         }
         for check in checks
     ]
@@ -82,4 +82,4 @@ def to_json(checks: Sequence[Check]) -> dict[str, object]:
 
 def _to_line(check: Check, width: int) -> str:
     hint = f"  -> {check.hint}" if check.hint else ""
-    return clean(f"{check.result:4}  {check.name:{width}}  {check.detail}{hint}")
+    return sanitize(f"{check.result:4}  {check.name:{width}}  {check.detail}{hint}")

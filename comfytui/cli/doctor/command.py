@@ -20,7 +20,7 @@ from comfytui.config.credentials import end_token_command
 from comfytui.config.paths import budget_files, find_config_file
 from comfytui.config.settings import API_URL_VARIABLE, Settings, SettingsError, TokenSources
 from comfytui.threads import LooseThreads
-from comfytui.wiring import keymap_of
+from comfytui.wiring import load_keymap
 
 if TYPE_CHECKING:
     import argparse
@@ -84,7 +84,7 @@ def load_input(args: argparse.Namespace) -> DoctorInput:
     file = find_config_file(flags.config)
     try:
         settings = precedence.resolve(choices_for(args))
-        keymap_of(settings)
+        load_keymap(settings)
     except SettingsError as error:
         choices = precedence.Choices(flags._replace(profile=None), os.environ)
         is_named = bool(flags.url or os.environ.get(API_URL_VARIABLE, "").strip())

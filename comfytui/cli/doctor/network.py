@@ -232,12 +232,12 @@ def trust_hint(message: str) -> str:
 
 def _resolve(resolver: Resolver, endpoint: Endpoint) -> tuple[str, ...] | str:
     """Return the addresses, or the reason why there are none."""
-    from comfytui.api.response import why_not_connected
+    from comfytui.api.response import describe_connect_error
 
     try:
         return tuple(resolver(endpoint.host, endpoint.port)) or "no such host"
     except OSError as error:
-        return why_not_connected(error)
+        return describe_connect_error(error)
     except UnicodeError:
         return "no such host"
 
@@ -296,9 +296,9 @@ async def _connect(
 
 def _explain(error: Exception, timeout_s: float) -> tuple[str, str]:
     """Return the reason why there is no handshake, and a remedy."""
-    from comfytui.api.response import why_not_connected
+    from comfytui.api.response import describe_connect_error
 
-    reason = why_not_connected(error)
+    reason = describe_connect_error(error)
     match error:
         case TimeoutError():
             return f"no handshake within {timeout_s:g} s", _NO_HANDSHAKE_HINT

@@ -45,11 +45,11 @@ _SLOW_TOKEN_HINT = (
 _WRONG_API_HINT = "check that this is the address of a ComfyControl API: --url and comfytui config print"
 _ADDRESS_HINT = "correct the address: comfytui config print shows its source"
 _HINTS: dict[type[errors.ComfyControlError], str] = {
-    errors.RateLimited: "send fewer requests: all clients behind this IP address share the limit",
-    errors.Unauthorized: "create another token in ComfyControl's web app (account settings, API Tokens)",
-    errors.Forbidden: "the account's tier or permissions do not allow it: ask its owner",
-    errors.Unreachable: "see dns, proxy and tls above",
-    errors.TimedOut: "see dns, proxy and tls above, and check firewalls on the way",
+    errors.RateLimitedError: "send fewer requests: all clients behind this IP address share the limit",
+    errors.UnauthorizedError: "create another token in ComfyControl's web app (account settings, API Tokens)",
+    errors.ForbiddenError: "the account's tier or permissions do not allow it: ask its owner",
+    errors.ConnectionFailedError: "see dns, proxy and tls above",
+    errors.RequestTimeoutError: "see dns, proxy and tls above, and check firewalls on the way",
     errors.ServerError: "the API reports an error of its own: try again later",
 }
 _NOT_SENT_HINTS = {"certificates to trust": CA_HINT, "names no proxy": PROXY_HINT}
@@ -124,7 +124,7 @@ async def check_api(
                 ca_bundle=settings.ca_bundle,
                 insecure_http=settings.insecure_http,
             )
-        except errors.InvalidArgument as error:
+        except errors.InvalidArgumentError as error:
             return ApiCheckResult(check_from_outcome(error, 0.0))
         async with contextlib.aclosing(ComfyControlClient(session)) as client:
             return await request_page(client, allowance, clock, timeout_s, proxied)
@@ -155,10 +155,10 @@ async def request_page(
     except TimeoutError:
         if allowance.wait_for(Use.WISH) > 0:
             return ApiCheckResult(_skip_rate_limited(allowance.spending.cooling(clock.monotonic())))
-        outcome = errors.TimedOut("GET", "/v1/runner", f"no whole answer within {timeout_s:g} seconds")
+        outcome = errors.RequestTimeoutError("GET", "/v1/runner", f"no whole answer within {timeout_s:g} seconds")
     except errors.ComfyControlError as error:
         outcome = error
-    is_answer = not isinstance(outcome, errors.InvalidArgument | errors.Unreachable | errors.TimedOut)
+    is_answer = not isinstance(outcome, errors.InvalidArgumentError | errors.ConnectionFailedError | errors.RequestTimeoutError)
     took_ms = (clock.monotonic() - sent_monotonic) * 1000
     return ApiCheckResult(check_from_outcome(outcome, took_ms, proxied), client.ahead if is_answer else None)
 
@@ -166,16 +166,16 @@ async def request_page(
 def check_from_outcome(outcome: RunnerPage | errors.ComfyControlError, took_ms: float, proxied: str = "") -> Check:
     """Return the check of an answer or error of the API; see `request_page`."""
     match outcome:
-        case errors.InvalidArgument():
+        case errors.InvalidArgumentError():
             detail, _, hint = str(outcome).partition(": ")
             return fail("api", f"skipped: {detail}", hint or _ADDRESS_HINT)
-        case errors.Unreachable() | errors.TimedOut():
+        case errors.ConnectionFailedError() | errors.RequestTimeoutError():
             return _check_connection(outcome, proxied)
         case errors.ComfyControlError():
             hint = _HINTS.get(type(outcome), _WRONG_API_HINT)
-            if isinstance(outcome, errors.RateLimited):
+            if isinstance(outcome, errors.RateLimitedError):
                 return warn("api", _describe_error(outcome), hint)
-            status = ExitStatus.NO_TOKEN if isinstance(outcome, errors.Unauthorized) else ExitStatus.FAILED
+            status = ExitStatus.NO_TOKEN if isinstance(outcome, errors.UnauthorizedError) else ExitStatus.FAILED
             return fail("api", _describe_error(outcome), hint, status)
         case _:
             count = "an unknown number of" if outcome.total is None else outcome.total
@@ -239,7 +239,7 @@ def _skip_rate_limited(cooldown: float) -> Check:
     return warn("api", "skipped: the request budget is used up", "close other dashboards of this API")
 
 
-def _check_connection(error: errors.Unreachable | errors.TimedOut, proxied: str) -> Check:
+def _check_connection(error: errors.ConnectionFailedError | errors.RequestTimeoutError, proxied: str) -> Check:
     """Return the check of a request without answer; behind a proxy it is the proxy that failed."""
     detail, hint = error.message, _HINTS[type(error)]
     if proxied and detail.startswith("TLS"):
@@ -257,7 +257,7 @@ def _describe_error(error: errors.ComfyControlError) -> str:
         case errors.StatusError():
             # A message without words of the API begins with the status, too.
             return f"answered {error.status}: {error.message.removeprefix(f'{error.status}: ')}"
-        case errors.Unintelligible():
+        case errors.InvalidResponseError():
             return f"not an answer of ComfyControl: {error.message}"
         case errors.RequestError():
             return error.message

@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from comfytui.api.body import read_json
-from comfytui.api.headers import ServerClock
+from comfytui.api.body import decode_json
+from comfytui.api.headers import ClockSkewEstimator
 from comfytui.api.request_log import RequestRecord
-from comfytui.api.response import Wire, is_hang_up, target_of, why_not_connected
+from comfytui.api.response import ConnectionTrace, describe_connect_error, is_disconnect, redirect_host
 from comfytui.clock import SystemClock
 from comfytui.gateway.comfyui.contact import Contact
 from comfytui.gateway.comfyui.errors import (
@@ -36,7 +36,7 @@ from comfytui.gateway.comfyui.errors import (
     TooLarge,
 )
 from comfytui.gateway.comfyui.transport import connect, speaks_tls
-from comfytui.text import clean
+from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -102,7 +102,7 @@ class BoxClient:
         clock: Clock | None = None,
     ) -> None:
         self.received = 0
-        self.server_clock = ServerClock()
+        self.server_clock = ClockSkewEstimator()
         self._server = server
         self._ca_bundle = ca_bundle
         self._timeout = timeout
@@ -162,9 +162,9 @@ class BoxClient:
         return RequestRecord(
             at=at,
             method="GET",
-            path=clean(str(httpx.URL(attempt.path, params=attempt.params or None))),
+            path=sanitize(str(httpx.URL(attempt.path, params=attempt.params or None))),
             status=attempt.status or None,
-            words=clean(str(outcome)) if isinstance(outcome, BoxProblem) else "",
+            error=sanitize(str(outcome)) if isinstance(outcome, BoxProblem) else "",
             ms=round(took * 1000),
             size=attempt.received,
             server=self._server.name,
@@ -207,7 +207,7 @@ class BoxClient:
             return self._client
 
     async def _once(self, client: httpx.AsyncClient, attempt: _Attempt, deadline: asyncio.Timeout) -> object:
-        wire, end = Wire(), deadline.when() or math.inf
+        wire, end = ConnectionTrace(), deadline.when() or math.inf
         is_tls = self._server.url.startswith("https:")
 
         async def trace(event: str, info: Mapping[str, object]) -> None:
@@ -230,7 +230,7 @@ class BoxClient:
             async with contextlib.aclosing(head):
                 return await self._read(attempt, head)
         except httpx.HTTPError as error:
-            attempt.went_stale = wire.went_stale and is_hang_up(error)
+            attempt.went_stale = wire.stale_keepalive and is_disconnect(error)
             # A server that speaks TLS may drop plain http without a word.
             attempt.may_want_tls = not attempt.status and isinstance(error, _CUT_OFF)
             return _explain(error, attempt.status)
@@ -241,7 +241,7 @@ class BoxClient:
             # What other servers answer there.
             attempt.may_want_tls = head.status_code == httpx.codes.BAD_REQUEST
             return _refusal(head, attempt.path, self._server.url)
-        self.server_clock.learn(head.headers, self._clock.monotonic() - attempt.sent_monotonic, self._clock.now())
+        self.server_clock.update(head.headers, self._clock.monotonic() - attempt.sent_monotonic, self._clock.now())
         most = min(attempt.glimpse, MAX_BODY) if _promised(head) > MAX_BODY else MAX_BODY + 1
         body = await self._body(attempt, head, most)
         if len(body) < most and _values(body) <= _MAX_VALUES:
@@ -305,7 +305,7 @@ def _values(body: bytes) -> int:
 
 async def _decode(body: bytes) -> object:
     try:
-        return await asyncio.to_thread(read_json, body) if len(body) > _LARGE else read_json(body)
+        return await asyncio.to_thread(decode_json, body) if len(body) > _LARGE else decode_json(body)
     except ValueError:
         return Garbled()
 
@@ -316,7 +316,7 @@ def _refusal(head: httpx.Response, path: str, url: str) -> BoxProblem:
     location = head.headers.get("location", "")
     if not head.has_redirect_location:
         return Refused(path, head.status_code)
-    target = target_of(location)
+    target = redirect_host(location)
     if url.startswith("http:") and location.lower().startswith("https:") and target == urlsplit(url).hostname:
         return SpeaksTLS()
     if any(word in location.lower() for word in _LOGIN):
@@ -332,11 +332,11 @@ def _explain(error: httpx.HTTPError, status: int) -> BoxProblem:
         case httpx.ProxyError():
             return NotThere("the proxy did not let the request through")
         case httpx.ConnectError():
-            words = why_not_connected(error)
+            words = describe_connect_error(error)
             return SpeaksPlain() if any(each in words for each in _NOT_TLS) else NotThere(words)
         case _ if status and isinstance(error, _CUT_OFF):
             return Dropped("closed the connection in the middle of its answer")
-        case httpx.RemoteProtocolError() if not is_hang_up(error):
+        case httpx.RemoteProtocolError() if not is_disconnect(error):
             return Garbled()
         case httpx.NetworkError() | httpx.RemoteProtocolError():
             return Dropped("closed the connection without an answer")

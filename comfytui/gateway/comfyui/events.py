@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from comfytui import __version__
-from comfytui.api.body import read_json
+from comfytui.api.body import decode_json
 from comfytui.gateway.comfyui.models import count_of, mapping_of
 from comfytui.gateway.comfyui.transport import headers_of, tls_context
 
@@ -192,7 +192,7 @@ def is_change(message: str | bytes) -> bool:
     if isinstance(message, bytes) or len(message) > _MAX_EVENT:
         return False
     try:
-        event = read_json(message.encode())
+        event = decode_json(message.encode())
     except ValueError:
         return False
     kind = event.get("type") if isinstance(event, dict) else None
@@ -204,7 +204,7 @@ def parse_remaining(message: str | bytes) -> int | None:
     if isinstance(message, bytes) or len(message) > _MAX_STATUS or '"exec_info"' not in message:
         return None
     try:
-        event = mapping_of(read_json(message.encode()))
+        event = mapping_of(decode_json(message.encode()))
     except ValueError:
         return None
     info = mapping_of(mapping_of(mapping_of(event.get("data")).get("status")).get("exec_info"))

@@ -16,9 +16,9 @@ from itertools import islice
 from math import isfinite
 
 from comfytui.api.models import RunnerStats
-from comfytui.api.models import read_stats as read_runner_stats
+from comfytui.api.models import parse_stats as read_runner_stats
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.redaction import redacted_text
+from comfytui.redaction import redact_value
 
 MOST = 1_000
 """Jobs of one kind that are taken in, whatever a server lists."""
@@ -159,7 +159,7 @@ def _listed(entry: Mapping[str, object], tells_cancelled: bool) -> Job | None:
     id, word = text_of(entry.get("id")), text_of(entry.get("status"))
     if not id or not word:
         return None
-    status = _STATUSES.get(word.lower()) or WorkflowStatus(redacted_text(word))
+    status = _STATUSES.get(word.lower()) or WorkflowStatus(redact_value(word))
     return Job(
         id=id,
         status=_corrected(status, bool(entry.get("execution_error")), tells_cancelled),

@@ -141,7 +141,7 @@ class Box:
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
-        ahead = self._client.server_clock.ahead
+        ahead = self._client.server_clock.skew
         state = State.of(self._remaining_now, self._memory.running, self._partly, ahead)
         runner = runner_of(self._server, self._stats, self._since, state)
         return self._updates.dated(runner, state, self._clock.now(), is_introduced=self._stats is not None)
@@ -392,7 +392,7 @@ class Box:
             all_finished=finished.is_all,
             gap=active.gap,
             apart=reading.apart,
-            ahead=self._client.server_clock.ahead,
+            ahead=self._client.server_clock.skew,
             arrivals=lambda count: self._arrivals.take(count, began),
         )
 

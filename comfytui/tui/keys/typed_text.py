@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfytui.text import clean
+from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from textual.widgets import Input
@@ -21,7 +21,7 @@ def clean_typed(text: str) -> str:
     lines = text.splitlines() or [""]
     line = next((line for line in lines if line.strip()), lines[0])
     shown = "".join(char for char in line.expandtabs(1) if char.isprintable() or char.isspace())
-    return clean(shown)
+    return sanitize(shown)
 
 
 def type_text(box: Input, text: str) -> None:

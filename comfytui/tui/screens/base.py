@@ -103,7 +103,7 @@ class FollowingScreen(OwnScreen[None]):
 
     def moment(self, snapshot: Snapshot) -> Now:
         """The present moment, ages by the server's clock."""
-        wall = self.clock.now() + timedelta(seconds=snapshot.ahead)
+        wall = self.clock.now() + timedelta(seconds=snapshot.clock_skew)
         return Now(wall, self.clock.monotonic(), self._style, self.overview(snapshot).pace, keys=self._keys)
 
     def overview(self, snapshot: Snapshot) -> Overview:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
     from comfytui.clock import Clock
-    from comfytui.login import Door
+    from comfytui.login import Authenticator
 
 
 WHERE = "Tokens are made in ComfyControl's web app: account settings, API Tokens. Each is shown there only once."
@@ -41,13 +41,13 @@ class TokenScreen(OwnScreen[bool]):
     AUTO_FOCUS = "#token"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DOOR)]
 
-    def __init__(self, door: Door, why: str, clock: Clock) -> None:
+    def __init__(self, door: Authenticator, why: str, clock: Clock) -> None:
         super().__init__()
         self._door = door
         self._clock = clock
         self._why = why
         self._input = Entry(password=True, placeholder="paste a token, then Enter", max_length=8192, id="token")
-        self._save = Choice(f"keep it in {door.place}", id="save")
+        self._save = Choice(f"keep it in {door.token_path}", id="save")
         self._said = Static("", id="said", markup=False)
         self._comfyui = Button("", id="comfyui", compact=True)
         self._comfyui.display = False
@@ -76,12 +76,12 @@ class TokenScreen(OwnScreen[bool]):
 
     @on(Button.Pressed, "#comfyui")
     def _local(self) -> None:
-        self._door.enter_comfyui()
+        self._door.use_comfyui()
         self.dismiss(True)
 
     @on(Button.Pressed, "#demo")
     def _demo(self) -> None:
-        self._door.enter_demo()
+        self._door.use_demo()
         self.dismiss(True)
 
     def action_leave_token(self) -> None:
@@ -90,18 +90,18 @@ class TokenScreen(OwnScreen[bool]):
 
     async def _look(self) -> None:
         """Offer the ComfyUI of this machine once it answers: it may well be started now."""
-        while not (name := await self._door.find_comfyui()):
+        while not (name := await self._door.detect_comfyui()):
             await self._clock.sleep(_LOOK_EVERY)
         self._comfyui.label = Content(f"Watch the ComfyUI on {name} instead")
         self._comfyui.display = True
 
     async def _try(self) -> None:
         token = SecretStr(trim_token(self._input.value))
-        verdict = await self._door.enter(token, save=self._save.chosen)
-        if verdict.taken:
-            if verdict.words:
-                self.notify(verdict.words, markup=False)
+        verdict = await self._door.login(token, save=self._save.chosen)
+        if verdict.accepted:
+            if verdict.message:
+                self.notify(verdict.message, markup=False)
             self.dismiss(True)
             return
         self._input.clear()
-        self._said.update(verdict.words)
+        self._said.update(verdict.message)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from comfytui.config.credentials import child_environ
 from comfytui.config.paths import shown
-from comfytui.files import cause, replace_file
+from comfytui.files import os_error_message, write_atomic
 
 MAX_ENCODED = 74_000
 """Bytes of base64 in an OSC 52: some terminals take no more, and drop or draw what is longer."""
@@ -112,7 +112,7 @@ def _save(data: bytes, directory: Path) -> Copied:
     """Put it into a file that is this user's alone from its first byte."""
     path = directory / _FILE
     try:
-        replace_file(path, data.decode())
+        write_atomic(path, data.decode())
     except OSError as error:
-        return Copied(None, f"not copied: {shown(path)} cannot be written: {cause(error)}")
+        return Copied(None, f"not copied: {shown(path)} cannot be written: {os_error_message(error)}")
     return Copied(Route.FILE, f"saved in {shown(path)}")

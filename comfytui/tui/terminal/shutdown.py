@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 from textual import on
 from textual.app import App
 
-from comfytui.crash_report import record
+from comfytui.crash_report import record_crash
 from comfytui.tui.terminal.driver import RESTORE_TITLE, TerminalDriver
 from comfytui.tui.terminal.job_control import is_in_foreground, stop
 
@@ -295,7 +295,7 @@ class EndingApp(App[None]):
         if lifeline.is_terminal_lost:
             lifeline.end(HUNG_UP)
         elif not lifeline.last_words:
-            lifeline.last_words = record(self._exception, (self.size.width, self.size.height), seen)
+            lifeline.last_words = record_crash(self._exception, (self.size.width, self.size.height), seen)
             lifeline.end(CRASHED)
         self._close_messages_no_wait()
 
@@ -328,4 +328,4 @@ def _places(renderables: Sequence[RenderableType]) -> list[str]:
 def _record_silently(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     error = context.get("exception")
     if isinstance(error, BaseException):
-        record(error)
+        record_crash(error)

@@ -12,7 +12,7 @@ from comfytui.cli.commands.config import template
 from comfytui.cli.exit_codes import ExitStatus
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.paths import config_dir
-from comfytui.files import make_private
+from comfytui.files import ensure_private_dir
 
 if TYPE_CHECKING:
     from tests.cli.conftest import Run
@@ -43,7 +43,7 @@ def test_what_is_written_explains_itself_and_is_ours_alone(run: Run) -> None:
 
 
 def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
-    make_private(config_dir())
+    ensure_private_dir(config_dir())
     usual().write_text("interval = 3")
     assert run("config", "init") == (
         ExitStatus.USAGE,
@@ -94,7 +94,7 @@ def test_a_path_is_shown_without_what_a_terminal_obeys(run: Run, tmp_path: Path,
 
 
 def test_what_a_configuration_names_is_looked_for(run: Run) -> None:
-    make_private(config_dir())
+    ensure_private_dir(config_dir())
     usual().write_text("ca_bundle = 'no.pem'\n[profiles.a]\ntoken_file = 'none'")
     usual().chmod(0o600)
     status, out, err = run("config", "check")
@@ -106,7 +106,7 @@ def test_what_a_configuration_names_is_looked_for(run: Run) -> None:
 
 
 def test_a_configuration_that_others_may_read_can_be_used_all_the_same(run: Run) -> None:
-    make_private(config_dir())
+    ensure_private_dir(config_dir())
     usual().write_text("[comfyui.a]\nurl = 'gpu2'\nheaders = { X-Key = 'sekret' }")
     usual().chmod(0o644)
     status, out, err = run("config", "check")
@@ -130,7 +130,7 @@ def test_a_configuration_without_an_end(run: Run) -> None:
     ],
 )
 def test_a_configuration_that_cannot_be_used(run: Run, text: str, words: str) -> None:
-    make_private(config_dir())
+    ensure_private_dir(config_dir())
     usual().write_text(text)
     status, out, err = run("config", "check")
     assert (status, out) == (ExitStatus.USAGE, "")
@@ -146,7 +146,7 @@ def test_a_profile_that_is_not_there(run: Run) -> None:
 
 
 def test_every_setting_is_printed_without_secrets(run: Run, environ: pytest.MonkeyPatch) -> None:
-    make_private(config_dir())
+    ensure_private_dir(config_dir())
     usual().write_text("interval = 3\n[comfyui.studio]\nurl = 'gpu2'\nheaders = { X-Key = 'sekret' }")
     environ.setenv(TOKEN_VARIABLE, "cfc_sekret")
     status, out, err = run("config", "print", "--url", "https://me:sekret@api.example")
@@ -168,7 +168,7 @@ def test_every_setting_for_programs(run: Run) -> None:
 
 
 def test_what_cannot_be_used_is_not_printed(run: Run) -> None:
-    make_private(config_dir())
+    ensure_private_dir(config_dir())
     usual().write_text("= [")
     status, out, err = run("config", "print")
     assert (status, out) == (ExitStatus.USAGE, "")

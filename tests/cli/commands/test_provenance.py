@@ -11,7 +11,7 @@ from comfytui.config.file import lines_of, read_config
 from comfytui.config.paths import config_dir
 from comfytui.config.precedence import Choices, ConfigFile, Flags, resolve
 from comfytui.config.settings import API_URL, API_URL_VARIABLE
-from comfytui.files import make_private
+from comfytui.files import ensure_private_dir
 
 MASK = "••••••••"
 
@@ -113,7 +113,7 @@ def test_each_setting_has_a_value_and_a_source(
 
 
 def test_a_saved_token_is_told_by_its_file() -> None:
-    (make_private(config_dir()) / "token").write_text("sekret")
+    (ensure_private_dir(config_dir()) / "token").write_text("sekret")
     assert tell()["token"] == Told("token", MASK, "~/comfytui/token")
 
 

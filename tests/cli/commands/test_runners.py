@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.errors import NotFound, ServerError, SilentRunnerError, TimedOut, Unreachable
+from comfytui.api.errors import (
+    ConnectionFailedError,
+    NotFoundError,
+    RequestTimeoutError,
+    ServerError,
+    SilentRunnerError,
+)
 from comfytui.api.statuses import RunnerState, RunnerStatus
 from comfytui.cli.client import Asker
 from comfytui.cli.commands.runners import Wanted, listed, query_of, wanted_by
@@ -118,7 +124,9 @@ async def test_no_more_is_asked_than_it_takes(
     assert source.uses == [Use.WISH] + [Use.POLL] * len(asked)
 
 
-@pytest.mark.parametrize("error", [NotFound("GET", "/v1/runner", "gone", 404), TimedOut("GET", "/v1/runner", "late")])
+@pytest.mark.parametrize(
+    "error", [NotFoundError("GET", "/v1/runner", "gone", 404), RequestTimeoutError("GET", "/v1/runner", "late")]
+)
 async def test_what_one_runner_does_not_tell_stays_unknown(source: ScriptedSource, error: Exception) -> None:
     source.stats["r1"] = error
     assert await ids(source, Wanted(query=parse("is:reachable"))) == (["r2"], 1)
@@ -127,12 +135,12 @@ async def test_what_one_runner_does_not_tell_stays_unknown(source: ScriptedSourc
 
 async def test_an_api_that_is_gone_ends_it(source: ScriptedSource) -> None:
     clock = FakeClock()
-    source.histories["r1"] = Unreachable("GET", "/v1/runner", "refused")
+    source.histories["r1"] = ConnectionFailedError("GET", "/v1/runner", "refused")
     task = asyncio.create_task(
         listed(Asker(source, clock, Progress(clock)), Wanted(query=parse("is:busy")), in_columns=False)
     )
     await clock.advance(1.5)
-    with pytest.raises(Unreachable):
+    with pytest.raises(ConnectionFailedError):
         await task
 
 

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.errors import ComfyControlError, InvalidArgument, NotFound, ServerError, Unauthorized, Unreachable
+from comfytui.api.errors import (
+    ComfyControlError,
+    ConnectionFailedError,
+    InvalidArgumentError,
+    NotFoundError,
+    ServerError,
+    UnauthorizedError,
+)
 from comfytui.api.statuses import RunnerStatus
 from comfytui.backends import UnusableTokenError
 from comfytui.cli.commands.watch import Change, Event, Watched, event_data, watch
@@ -30,8 +37,8 @@ if TYPE_CHECKING:
 
 A, B = make_runner("a"), make_runner("b", tags=["gpu"])
 RENAMED = make_runner("a", name="Renamed")
-DOWN = Unreachable("GET", "/v1/runner", "connection refused")
-INVALID = Unauthorized("GET", "/v1/runner", "Invalid token", 401)
+DOWN = ConnectionFailedError("GET", "/v1/runner", "connection refused")
+INVALID = UnauthorizedError("GET", "/v1/runner", "Invalid token", 401)
 BROKEN = ServerError("GET", "/v1/runner", "database is down", 503)
 
 
@@ -211,7 +218,7 @@ async def test_a_runner_that_the_api_no_longer_knows_is_removed_at_once() -> Non
     async with watching(A, B, watched=Watched(query=parse("is:idle"))) as at:
         await at.clock.advance(10)
         assert at.told == ["runner a", "runner b"]
-        at.source.histories["a"] = NotFound("GET", "/v1/runner/a/history", "requested entity not found", 404)
+        at.source.histories["a"] = NotFoundError("GET", "/v1/runner/a/history", "requested entity not found", 404)
         at.list(B)
         await at.clock.advance(10)
         assert at.told == ["removed a"]
@@ -276,16 +283,16 @@ async def test_an_empty_fleet_is_an_answer() -> None:
 @pytest.mark.parametrize("where", ["connect", "list"])
 async def test_a_token_that_is_refused_ends_it(where: str) -> None:
     async with watching(A, errors={where: INVALID}) as at:
-        with pytest.raises(Unauthorized, match="Invalid token"):
+        with pytest.raises(UnauthorizedError, match="Invalid token"):
             await at.task
         assert at.said == []
 
 
 async def test_a_token_that_is_revoked_ends_it() -> None:
     async with watching(A) as at:
-        at.source.pages[PageKey(1, 100)] = Unauthorized("GET", "/v1/runner", "Token revoked", 401)
+        at.source.pages[PageKey(1, 100)] = UnauthorizedError("GET", "/v1/runner", "Token revoked", 401)
         await at.clock.advance(6)
-        with pytest.raises(Unauthorized, match="Token revoked"):
+        with pytest.raises(UnauthorizedError, match="Token revoked"):
             await at.task
         assert (at.told, at.source.closed) == (["runner a"], 1)
 
@@ -293,7 +300,7 @@ async def test_a_token_that_is_revoked_ends_it() -> None:
 async def test_a_setting_that_keeps_it_from_asking_ends_it() -> None:
     refusal = UnusableTokenError("The token has a blank in it.")
     async with watching(errors={"connect": refusal}) as at:
-        with pytest.raises(InvalidArgument) as raised:
+        with pytest.raises(InvalidArgumentError) as raised:
             await at.task
         assert (raised.value, at.said) == (refusal, [])
 
@@ -382,7 +389,7 @@ async def test_refused_token_that_is_not_renewed_ends_the_watch() -> None:
     async with watching(A, renew=renew) as at:
         at.source.pages[PageKey(1, 100)] = INVALID
         await at.clock.advance(5)
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await at.task
     assert len(asked) == 3
 
@@ -392,7 +399,7 @@ async def test_token_that_was_never_taken_ends_the_watch_at_once() -> None:
         raise AssertionError
 
     async with watching(errors={"list": INVALID}, renew=renew) as at:
-        with pytest.raises(Unauthorized):
+        with pytest.raises(UnauthorizedError):
             await at.task
 
 

@@ -20,7 +20,7 @@ from comfytui.clock import SystemClock
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.paths import config_dir, state_dir
 from comfytui.config.settings import API_URL, API_URL_VARIABLE, Server, Settings, TokenSources, host_of
-from comfytui.files import make_private
+from comfytui.files import ensure_private_dir
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.listener import Listener
 from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, json_reply
@@ -265,7 +265,7 @@ def _no_tmux(environ: pytest.MonkeyPatch) -> None:
 
 
 def write_config(text: str) -> Path:
-    file = make_private(config_dir()) / "config.toml"
+    file = ensure_private_dir(config_dir()) / "config.toml"
     file.write_text(text)
     file.chmod(0o600)
     return file

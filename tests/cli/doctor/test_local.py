@@ -26,7 +26,7 @@ from comfytui.config.credentials import TOKEN_VARIABLE, save_token
 from comfytui.config.paths import config_dir, state_dir
 from comfytui.config.precedence import Choices, ConfigFile, Flags, Profile, resolve
 from comfytui.config.settings import API_URL, TokenSources
-from comfytui.files import make_private
+from comfytui.files import ensure_private_dir
 
 
 def test_versions_installed_are_listed() -> None:
@@ -58,16 +58,16 @@ def test_configuration_problem_fails(file: Path | None, flaw: str, result: Resul
 
 def test_permissions_private_files_are_ok(tmp_path: Path) -> None:
     assert [each.result for each in check_permissions(TokenSources(), tmp_path / "none.toml")] == [Result.OK]
-    file = make_private(config_dir()) / "config.toml"
+    file = ensure_private_dir(config_dir()) / "config.toml"
     file.touch(0o600)
     save_token(SecretStr("cfc_test"), TokenSources())
-    make_private(state_dir())
+    ensure_private_dir(state_dir())
     assert [each.result for each in check_permissions(TokenSources(), file)] == [Result.OK]
 
 
 def test_permissions_open_files_are_named_with_hint(environ: pytest.MonkeyPatch, tmp_path: Path) -> None:
     environ.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    file = make_private(config_dir()) / "config.toml"
+    file = ensure_private_dir(config_dir()) / "config.toml"
     file.touch()
     file.chmod(0o640)
     token = save_token(SecretStr("cfc_test"), TokenSources())

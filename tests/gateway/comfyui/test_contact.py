@@ -252,8 +252,8 @@ async def test_log_tells_what_was_asked_of_which_server(server: ScriptedComfyUI,
     assert {record.server for record in records} == {"gpu"}
     assert {record.path.partition("?")[0] for record in records} == {"/prompt", "/api/jobs", "/system_stats"}
     good = next(record for record in records if record.path == "/prompt")
-    assert (good.status, good.words, good.size) == (200, "", 37)
+    assert (good.status, good.error, good.size) == (200, "", 37)
     assert str(good).split()[1:5] == ["GET", "gpu", "/prompt", "200"]
     assert any("limit=20" in record.path for record in records)
     (bad,) = (record for record in records if record.status == 502)
-    assert bad.words == "it answered 502 to /system_stats"
+    assert bad.error == "it answered 502 to /system_stats"

@@ -11,7 +11,7 @@ from datetime import datetime
 import pytest
 from pydantic import SecretStr
 
-from comfytui.api.errors import NotFound, ServerError, SilentRunnerError
+from comfytui.api.errors import NotFoundError, ServerError, SilentRunnerError
 from comfytui.api.models import RunnerPage, Workflow
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.config.settings import Server
@@ -179,7 +179,7 @@ class TestListing:
     async def test_without_servers(self, clock: FakeClock) -> None:
         async with aclosing(dashboard(ComfyUIFleet([], clock))) as client:
             assert await client.list_runners() == RunnerPage(runners=(), total=0)
-            with pytest.raises(NotFound):
+            with pytest.raises(NotFoundError):
                 await client.get_history(str(uuid.UUID(int=7)))
 
 

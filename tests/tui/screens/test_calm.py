@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.api.errors import RateLimited, ServerError
+from comfytui.api.errors import RateLimitedError, ServerError
 from comfytui.engine.protocol import HistoryKey, PageKey
 from comfytui.tui.screens import base
 from comfytui.tui.screens.dashboard import DashboardScreen
@@ -69,10 +69,12 @@ async def test_what_is_about_to_be_late_is_drawn_when_it_is(rung: list[float]) -
     "error",
     [
         ServerError("GET", "/v1/runner", "out of order", 503),
-        RateLimited("GET", "/v1/runner", "too many requests", 429),
+        RateLimitedError("GET", "/v1/runner", "too many requests", 429),
     ],
 )
-async def test_what_is_counted_down_is_drawn_each_second(rung: list[float], error: ServerError | RateLimited) -> None:
+async def test_what_is_counted_down_is_drawn_each_second(
+    rung: list[float], error: ServerError | RateLimitedError
+) -> None:
     async with scripted(make_page(make_runner("a"))) as (driven, source):
         source.pages[PageKey()] = error
         await calmed(driven)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.api.errors import ServerError, TimedOut
+from comfytui.api.errors import RequestTimeoutError, ServerError
 from comfytui.api.models import Device, RunnerStats, SystemStats
 from comfytui.engine.protocol import PageKey, StatsKey
 from tests.support.builders import make_page, make_runner, make_workflow
@@ -63,7 +63,7 @@ async def test_one_that_does_not_answer_says_why_and_keeps_its_numbers() -> None
 async def test_a_check_that_fails_itself_says_that_nothing_is_known() -> None:
     async with scripted(PAGE) as (driven, source):
         await driven.passes(1)
-        source.stats["a"] = TimedOut("GET", "/v1/runner/a/stats", "")
+        source.stats["a"] = RequestTimeoutError("GET", "/v1/runner/a/stats", "")
         await driven.passes(21)
         await driven.sees("Reachable  ? not checked since ", ": no answer in time", "● live")
 

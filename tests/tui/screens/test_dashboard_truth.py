@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.events import AppBlur, AppFocus
 
-from comfytui.api.errors import NotFound, RateLimited, ServerError
+from comfytui.api.errors import NotFoundError, RateLimitedError, ServerError
 from comfytui.api.histories import CutHistory
 from comfytui.engine.protocol import HistoryKey, PageKey
 from comfytui.tui.screens.dashboard import DashboardScreen
@@ -73,7 +73,9 @@ async def test_a_runner_that_is_gone_leaves_the_list_and_the_cursor_goes_to_its_
     page = make_page(make_runner("a"), make_runner("b"), make_runner("c"))
     async with scripted(page) as (driven, source):
         await driven.press("j")
-        source.runners["b"] = source.histories["b"] = NotFound("GET", "/v1/runner/b", "requested entity not found", 404)
+        source.runners["b"] = source.histories["b"] = NotFoundError(
+            "GET", "/v1/runner/b", "requested entity not found", 404
+        )
         source.pages[PageKey()] = make_page(make_runner("a"), make_runner("c"))
         await driven.passes(5)
         await driven.sees("Runner b is no longer registered", "of 2")
@@ -93,7 +95,7 @@ async def test_a_runner_that_left_the_page_under_the_cursor_is_named_for_a_while
 
 async def test_a_cool_down_is_counted_down_and_then_over() -> None:
     async with scripted(make_page(make_runner("a"))) as (driven, source):
-        source.pages[PageKey()] = RateLimited("GET", "/v1/runner", "too many requests", 429)
+        source.pages[PageKey()] = RateLimitedError("GET", "/v1/runner", "too many requests", 429)
         await driven.clock.advance(5)
         driven.redraw()
         await driven.sees("Runner a", "cooling down")

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
-from comfytui.api.errors import Unauthorized
+from comfytui.api.errors import UnauthorizedError
 from comfytui.api.request_log import RequestLog
 from comfytui.config.state import Forgetful
 from comfytui.engine.engine import Engine
@@ -22,7 +22,7 @@ from tests.support.door import OneTokenDoor
 from tests.support.pilot import Driven, drive, scripted
 from tests.support.source import ScriptedSource
 
-REFUSED = Unauthorized("GET", "/v1/runner", "Token has expired", 401)
+REFUSED = UnauthorizedError("GET", "/v1/runner", "Token has expired", 401)
 
 
 @asynccontextmanager
@@ -94,7 +94,7 @@ async def test_going_back_keeps_what_is_known_and_says_what_is_missing() -> None
 async def test_a_token_that_is_refused_again_is_asked_for_again() -> None:
     async with asked(OneTokenDoor()) as (driven, source):
         await driven.pilot.press(*"cfc_right")
-        source.pages[PageKey()] = Unauthorized("GET", "/v1/runner", "Token was revoked", 401)
+        source.pages[PageKey()] = UnauthorizedError("GET", "/v1/runner", "Token was revoked", 401)
         await driven.pilot.press("enter")
         await driven.sees("Token was revoked")
         assert len(driven.app.screen_stack) == 2
