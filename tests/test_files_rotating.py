@@ -12,8 +12,8 @@ from comfytui.files import RotatingAppendFile
 WRITE_MANY = """
 import sys
 from pathlib import Path
-from comfytui.files import LogFile
-log = LogFile(Path(sys.argv[1]), max_bytes=int(sys.argv[2]))
+from comfytui.files import RotatingAppendFile
+log = RotatingAppendFile(Path(sys.argv[1]), max_bytes=int(sys.argv[2]))
 for number in range(300):
     log.append(f"{sys.argv[3]} {number:03} {'x' * 20}")
 """

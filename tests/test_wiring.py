@@ -169,8 +169,8 @@ def test_looking_keys_up_loads_nothing_heavy() -> None:
     code = f"""
 import sys
 from comfytui.config.settings import Keys, Settings
-from comfytui.wiring import keymap_of
-keymap_of(Settings("demo", keys=Keys("emacs")))
+from comfytui.wiring import load_keymap
+load_keymap(Settings("demo", keys=Keys("emacs")))
 print(sorted(set({heavy}) & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

@@ -7,7 +7,7 @@ import pytest
 
 CODE = """
 import sys
-from comfytui.api.library_imports import spare_libraries_their_extras
+from comfytui.api.library_imports import trim_library_imports
 {call}
 import httpx
 from pydantic import create_model
@@ -20,7 +20,7 @@ print(*found, httpx.Client.__name__, callable(httpx.main))
 
 @pytest.mark.parametrize(
     ("call", "told"),
-    [("spare_libraries_their_extras()", "True False True Client True"), ("", "False True False Client True")],
+    [("trim_library_imports()", "True False True Client True"), ("", "False True False Client True")],
 )
 def test_what_is_of_no_use_is_left_out_and_not_looked_for(call: str, told: str) -> None:
     program = [sys.executable, "-c", CODE.format(call=call)]
