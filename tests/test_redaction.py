@@ -41,8 +41,8 @@ def test_everything_else_stays(name: str, value: object) -> None:
 
 @pytest.mark.parametrize("name", ["auth", "pass", "proxy_auth"])
 def test_text_under_a_name_of_logins_is_masked(name: str) -> None:
-    assert redacted(name, SECRET) == MASK
-    assert redacted(name, {"user": "me", "password": SECRET}) == {"user": "me", "password": MASK}
+    assert redact_fields(name, SECRET) == MASK
+    assert redact_fields(name, {"user": "me", "password": SECRET}) == {"user": "me", "password": MASK}
 
 
 def test_what_has_no_bottom_hides_nothing_that_is_shown() -> None:

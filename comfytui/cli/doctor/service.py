@@ -160,7 +160,7 @@ async def request_page(
         outcome = error
     is_answer = not isinstance(outcome, errors.InvalidArgumentError | errors.ConnectionFailedError | errors.RequestTimeoutError)
     took_ms = (clock.monotonic() - sent_monotonic) * 1000
-    return ApiCheckResult(check_from_outcome(outcome, took_ms, proxied), client.ahead if is_answer else None)
+    return ApiCheckResult(check_from_outcome(outcome, took_ms, proxied), client.clock_skew if is_answer else None)
 
 
 def check_from_outcome(outcome: RunnerPage | errors.ComfyControlError, took_ms: float, proxied: str = "") -> Check:
@@ -287,7 +287,7 @@ async def _check_server(server: Server, ca_bundle: Path | None, clock: Clock, ti
     version = stats.system.comfyui_version
     if version is None:
         return warn(name, f"{took}, without a version", "check that it is a ComfyUI")
-    if skew := client.server_clock.ahead:
+    if skew := client.server_clock.skew:
         detail = f"ComfyUI {version} {took}; its clock is {clock_skew_text(skew)}"
         return warn(name, detail, "set its clock, best by NTP; meanwhile its times are corrected")
     headers = " and accepted the configured headers" if server.headers else ""

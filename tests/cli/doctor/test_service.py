@@ -57,17 +57,17 @@ def test_api_answer_counts_runners(total: int | None, found: str) -> None:
 @pytest.mark.parametrize(
     ("error", "result", "status", "found"),
     [
-        (errors.Unauthorized(*WHERE, "Invalid token", 401), Result.FAIL, ExitStatus.NO_TOKEN, "401: Invalid token"),
-        (errors.Forbidden(*WHERE, "no", 403), Result.FAIL, ExitStatus.FAILED, "answered 403: no"),
-        (errors.NotFound(*WHERE, "no", 404), Result.FAIL, ExitStatus.FAILED, "answered 404: no"),
+        (errors.UnauthorizedError(*WHERE, "Invalid token", 401), Result.FAIL, ExitStatus.NO_TOKEN, "401: Invalid token"),
+        (errors.ForbiddenError(*WHERE, "no", 403), Result.FAIL, ExitStatus.FAILED, "answered 403: no"),
+        (errors.NotFoundError(*WHERE, "no", 404), Result.FAIL, ExitStatus.FAILED, "answered 404: no"),
         (errors.ServerError(*WHERE, "oh", 503), Result.FAIL, ExitStatus.FAILED, "answered 503: oh"),
-        (errors.UnexpectedStatus(*WHERE, "to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
-        (errors.UnexpectedStatus(*WHERE, "302: to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
-        (errors.Unintelligible(*WHERE, "HTML"), Result.FAIL, ExitStatus.FAILED, "not an answer of ComfyControl"),
-        (errors.Unreachable(*WHERE, "refused"), Result.FAIL, ExitStatus.UNREACHABLE, "refused"),
-        (errors.TimedOut(*WHERE, "too late"), Result.FAIL, ExitStatus.UNREACHABLE, "too late"),
-        (errors.InvalidArgument("no host"), Result.FAIL, ExitStatus.FAILED, "skipped: no host"),
-        (errors.RateLimited(*WHERE, "slow down"), Result.WARN, ExitStatus.FAILED, "answered 429: slow down"),
+        (errors.UnexpectedStatusError(*WHERE, "to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
+        (errors.UnexpectedStatusError(*WHERE, "302: to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
+        (errors.InvalidResponseError(*WHERE, "HTML"), Result.FAIL, ExitStatus.FAILED, "not an answer of ComfyControl"),
+        (errors.ConnectionFailedError(*WHERE, "refused"), Result.FAIL, ExitStatus.UNREACHABLE, "refused"),
+        (errors.RequestTimeoutError(*WHERE, "too late"), Result.FAIL, ExitStatus.UNREACHABLE, "too late"),
+        (errors.InvalidArgumentError("no host"), Result.FAIL, ExitStatus.FAILED, "skipped: no host"),
+        (errors.RateLimitedError(*WHERE, "slow down"), Result.WARN, ExitStatus.FAILED, "answered 429: slow down"),
     ],
 )
 def test_api_error_is_described(
@@ -82,11 +82,11 @@ def test_api_error_is_described(
 @pytest.mark.parametrize(
     ("error", "proxy", "found", "remedy"),
     [
-        (errors.InvalidArgument("no http: use https://"), "", "skipped: no http", "use https://"),
-        (errors.Unreachable(*WHERE, REFUSED), "", REFUSED, "is it running, and is the port right?"),
-        (errors.Unreachable(*WHERE, REFUSED), "ALL_PROXY", f"through the proxy of ALL_PROXY: {REFUSED}", "ALL_PROXY"),
-        (errors.TimedOut(*WHERE, "too late"), "https_proxy", "through the proxy of https_proxy: too late", "NO_PROXY"),
-        (errors.Unreachable(*WHERE, "TLS: no"), "ALL_PROXY", "TLS: no", "ca_bundle"),
+        (errors.InvalidArgumentError("no http: use https://"), "", "skipped: no http", "use https://"),
+        (errors.ConnectionFailedError(*WHERE, REFUSED), "", REFUSED, "is it running, and is the port right?"),
+        (errors.ConnectionFailedError(*WHERE, REFUSED), "ALL_PROXY", f"through the proxy of ALL_PROXY: {REFUSED}", "ALL_PROXY"),
+        (errors.RequestTimeoutError(*WHERE, "too late"), "https_proxy", "through the proxy of https_proxy: too late", "NO_PROXY"),
+        (errors.ConnectionFailedError(*WHERE, "TLS: no"), "ALL_PROXY", "TLS: no", "ca_bundle"),
     ],
 )
 def test_api_connection_failure_names_cause_and_hint(
@@ -148,7 +148,7 @@ async def test_api_refusal_gives_clock_skew() -> None:
     async with ScriptedServer() as server:
         rig = ApiRig(server)
         assert await rig.ask(error_reply(401, "Invalid token")) == (
-            check_from_outcome(errors.Unauthorized(*WHERE, "Invalid token", 401), 0.0),
+            check_from_outcome(errors.UnauthorizedError(*WHERE, "Invalid token", 401), 0.0),
             0.0,
         )
         assert (await rig.ask(html_reply())).clock_skew == 0.0
