@@ -56,7 +56,7 @@ def decode(raw: bytes | bytearray, coding: str, read: Callable[[object], _T], ro
     """
     try:
         body = decompress(raw, coding, room)
-        return read(read_json(trim_json(_in_utf8(body)) if len(body) > LARGE else body))
+        return read(decode_json(trim_json(_in_utf8(body)) if len(body) > LARGE else body))
     except ValueError as error:
         return error
 
@@ -102,7 +102,7 @@ def _unpack_member(raw: bytes | bytearray, room: int) -> tuple[bytes, bytes]:
     return member, unpacker.unused_data
 
 
-def read_json(body: bytes | bytearray) -> object:
+def decode_json(body: bytes | bytearray) -> object:
     """Decode a JSON value from UTF-8, with or without a byte order mark, or from UTF-16 with one.
 
     Bytes that are neither become U+FFFD. `NaN` and the infinities, which JSON does not know, become text, and so
@@ -124,7 +124,7 @@ def _in_utf8(body: bytes | bytearray) -> bytes | bytearray:
     return decode_text(body, "replace").encode() if body.startswith(UTF16_MARKS) else body
 
 
-def message_in(value: object) -> str:
+def error_message(value: object) -> str:
     """The `message` of a decoded error body (page api/errors), empty where there is none."""
     message = value.get("message") if isinstance(value, dict) else None
     return message[:MAX_TEXT] if isinstance(message, str) else ""

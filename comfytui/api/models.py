@@ -55,7 +55,7 @@ def _as_moment(value: object) -> Timestamp | None:
     if isinstance(value, datetime):
         return _in_utc(value)
     if not isinstance(value, str):
-        return redact_text(value)
+        return redact_value(value)
     text = sanitize_json(value)
     if text.startswith(_ZERO_DATE):
         return None
@@ -164,7 +164,7 @@ class _ApiModel(BaseModel):
     def extras(self) -> tuple[tuple[str, str], ...]:
         """Fields that the API's pages do not name: (name, value as clean text), in the order they came.
 
-        Secrets are redact_url: fields and what is within them by their names, and secrets in texts.
+        Secrets are masked: fields and what is within them by their names, and secrets in texts.
         """
         return tuple((redact_value(name), sanitize_json(value)) for name, value in (self.model_extra or {}).items())
 

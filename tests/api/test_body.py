@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import SecretStr
 
-from comfytui.api.body import MAX_BODY, MAX_MESSAGE, clean_message, decode, error_message, decode_json, decompress, redact_token
+from comfytui.api.body import (
+    MAX_BODY,
+    MAX_MESSAGE,
+    clean_message,
+    decode,
+    decode_json,
+    decompress,
+    error_message,
+    redact_token,
+)
 
 TOKEN = SecretStr("cfc_token0123456789")
 JSON = st.recursive(

@@ -158,7 +158,9 @@ async def request_page(
         outcome = errors.RequestTimeoutError("GET", "/v1/runner", f"no whole answer within {timeout_s:g} seconds")
     except errors.ComfyControlError as error:
         outcome = error
-    is_answer = not isinstance(outcome, errors.InvalidArgumentError | errors.ConnectionFailedError | errors.RequestTimeoutError)
+    is_answer = not isinstance(
+        outcome, errors.InvalidArgumentError | errors.ConnectionFailedError | errors.RequestTimeoutError
+    )
     took_ms = (clock.monotonic() - sent_monotonic) * 1000
     return ApiCheckResult(check_from_outcome(outcome, took_ms, proxied), client.clock_skew if is_answer else None)
 

@@ -57,7 +57,12 @@ def test_api_answer_counts_runners(total: int | None, found: str) -> None:
 @pytest.mark.parametrize(
     ("error", "result", "status", "found"),
     [
-        (errors.UnauthorizedError(*WHERE, "Invalid token", 401), Result.FAIL, ExitStatus.NO_TOKEN, "401: Invalid token"),
+        (
+            errors.UnauthorizedError(*WHERE, "Invalid token", 401),
+            Result.FAIL,
+            ExitStatus.NO_TOKEN,
+            "401: Invalid token",
+        ),
         (errors.ForbiddenError(*WHERE, "no", 403), Result.FAIL, ExitStatus.FAILED, "answered 403: no"),
         (errors.NotFoundError(*WHERE, "no", 404), Result.FAIL, ExitStatus.FAILED, "answered 404: no"),
         (errors.ServerError(*WHERE, "oh", 503), Result.FAIL, ExitStatus.FAILED, "answered 503: oh"),
@@ -84,8 +89,18 @@ def test_api_error_is_described(
     [
         (errors.InvalidArgumentError("no http: use https://"), "", "skipped: no http", "use https://"),
         (errors.ConnectionFailedError(*WHERE, REFUSED), "", REFUSED, "is it running, and is the port right?"),
-        (errors.ConnectionFailedError(*WHERE, REFUSED), "ALL_PROXY", f"through the proxy of ALL_PROXY: {REFUSED}", "ALL_PROXY"),
-        (errors.RequestTimeoutError(*WHERE, "too late"), "https_proxy", "through the proxy of https_proxy: too late", "NO_PROXY"),
+        (
+            errors.ConnectionFailedError(*WHERE, REFUSED),
+            "ALL_PROXY",
+            f"through the proxy of ALL_PROXY: {REFUSED}",
+            "ALL_PROXY",
+        ),
+        (
+            errors.RequestTimeoutError(*WHERE, "too late"),
+            "https_proxy",
+            "through the proxy of https_proxy: too late",
+            "NO_PROXY",
+        ),
         (errors.ConnectionFailedError(*WHERE, "TLS: no"), "ALL_PROXY", "TLS: no", "ca_bundle"),
     ],
 )
