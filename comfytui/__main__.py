@@ -1,6 +1,6 @@
 """`python -m comfytui` is `comfytui`."""
 
-from comfytui.cli.main import enter
+from comfytui.cli.main import entry_point
 
 if __name__ == "__main__":
-    enter()
+    entry_point()

@@ -10,9 +10,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from comfytui.api.credentials import Renewal
 from comfytui.api.errors import ComfyControlError, InvalidArgumentError, UnauthorizedError
 from comfytui.api.library_imports import trim_library_imports
-from comfytui.config.credentials import PREFIX, find_token, is_renewable, permission_warnings, save_token, saved_token
-from comfytui.config.paths import shown
-from comfytui.config.servers import LOCAL_SERVER, servers_of
+from comfytui.config.credentials import (
+    TOKEN_PREFIX,
+    find_token,
+    is_renewable,
+    permission_warnings,
+    save_token,
+    token_file,
+)
+from comfytui.config.paths import display_path
+from comfytui.config.servers import LOCAL_SERVER, parse_servers
 from comfytui.config.settings import DEFAULT_RUNNERS, DEFAULT_TIMEOUT, SettingsError
 from comfytui.login import LoginResult
 from comfytui.ratelimit.local import LocalAllowance
@@ -70,9 +77,9 @@ def connect_comfyui(
 
 def build_demo_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
     """The believable fleet, driven by a clock."""
-    from comfytui.gateway.demo.fleet import SimulatedFleet
+    from comfytui.gateway.demo.fleet import DemoFleet
 
-    return SimulatedFleet(clock, runners=runners, seed=seed)
+    return DemoFleet(clock, runners=runners, seed=seed)
 
 
 def build_comfyui_fleet(
@@ -115,10 +122,10 @@ def _connect_in_process(
         trim_library_imports()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
-        from comfytui.gateway.app import GatewayTransport
+        from comfytui.gateway.app import InProcessTransport
 
         token = generate_token()
-        transport = GatewayTransport(make_fleet(), token)
+        transport = InProcessTransport(make_fleet(), token)
         session = Session(
             f"http://{name}", token, transport, allowance=allowance, log=requests, clock=clock, timeout=timeout
         )
@@ -133,7 +140,7 @@ def generate_token() -> SecretStr:
 
     from pydantic import SecretStr
 
-    return SecretStr(f"{PREFIX}{secrets.token_urlsafe(24)}")
+    return SecretStr(f"{TOKEN_PREFIX}{secrets.token_urlsafe(24)}")
 
 
 class HostedBackend:
@@ -171,12 +178,12 @@ class HostedBackend:
     @property
     def source(self) -> str:
         """Where the runners come from, for people to read."""
-        return self._settings.source if self._instead is None else self._instead[0]
+        return self._settings.source_name if self._instead is None else self._instead[0]
 
     @property
     def token_path(self) -> str:
         """Where a token would be saved, for people to read."""
-        return shown(saved_token(self._settings.tokens))
+        return display_path(token_file(self._settings.tokens))
 
     async def connect(self) -> RunnerSource:
         """A client with the token at hand.
@@ -240,7 +247,7 @@ class HostedBackend:
 
     @property
     def _local(self) -> Server:
-        (server,) = servers_of([LOCAL_SERVER], self._settings.named)
+        (server,) = parse_servers([LOCAL_SERVER], self._settings.named)
         return server
 
     def _spend_alone(self) -> None:
@@ -298,7 +305,7 @@ class HostedBackend:
     def _kept(self, token: SecretStr) -> str:
         """Keep the token for the next start, and say what became of it."""
         try:
-            return f"The token is kept in {shown(save_token(token, self._settings.tokens))}."
+            return f"The token is kept in {display_path(save_token(token, self._settings.tokens))}."
         except SettingsError as error:
             return f"It works, but is not kept: {error}"
 

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 
 from comfytui import __version__
-from comfytui.config.paths import shown, state_dir
+from comfytui.config.paths import display_path, state_dir
 from comfytui.files import ensure_private_dir, os_error_message
 
 REPORTS_KEPT = 10
@@ -81,7 +81,7 @@ def record_crash(error: BaseException | None, size: tuple[int, int] | None = Non
         path = write_report(format_report(error, now, size, seen), state_dir(), now)
     except OSError as failure:
         return f"Crashed ({name}), and no report could be written: {os_error_message(failure)}."
-    return f"Crashed ({name}). A report without secrets is in {shown(path)}"
+    return f"Crashed ({name}). A report without secrets is in {display_path(path)}"
 
 
 def install_excepthook(say: Callable[[str], None]) -> None:
@@ -142,7 +142,7 @@ def _about(relation: str, error: BaseException) -> list[str]:
     if len(frames) > _MOST_FRAMES:
         lines.append(f"  … {len(frames) - _MOST_FRAMES} more")
     for frame in frames[-_MOST_FRAMES:]:
-        lines.append(f"  {shown(Path(frame.filename))}:{frame.lineno}:{frame.name}")
+        lines.append(f"  {display_path(Path(frame.filename))}:{frame.lineno}:{frame.name}")
         # CPython 3.13 also knows the lines of `python -c`, which somebody typed.
         lines += [f"      {frame.line}"] if frame.line and not frame.filename.startswith("<") else []
     return lines

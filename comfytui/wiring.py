@@ -6,14 +6,14 @@ import os
 from functools import partial
 from typing import TYPE_CHECKING
 
-from comfytui.config.precedence import resolve_switched
+from comfytui.config.precedence import resolve_profile
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
 
 if TYPE_CHECKING:
     from comfytui.api.request_log import RequestLog
     from comfytui.backends import Connect
     from comfytui.clock import Clock
-    from comfytui.config.precedence import Choices
+    from comfytui.config.precedence import ConfigSources
     from comfytui.config.settings import Settings
     from comfytui.engine.engine import Engine
     from comfytui.engine.protocol import Attention
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.keys.keymap import Keymap
     from comfytui.tui.services import OpenFleet, Remembers, Setup, Watch
-    from comfytui.tui.terminal.capabilities import Surroundings
+    from comfytui.tui.terminal.capabilities import TerminalCapabilities
 
 
 class ProfileFleets:
@@ -36,7 +36,7 @@ class ProfileFleets:
         memory: Knows how each was looked at last.
     """
 
-    def __init__(self, choices: Choices, clock: Clock, requests: RequestLog, memory: Remembers) -> None:
+    def __init__(self, choices: ConfigSources, clock: Clock, requests: RequestLog, memory: Remembers) -> None:
         self._choices = choices
         self._clock = clock
         self._requests = requests
@@ -53,29 +53,31 @@ class ProfileFleets:
         Raises:
             SettingsError: It cannot be used; the sentence says why.
         """
-        return self.open_settings(resolve_switched(self._choices, profile))
+        return self.open_settings(resolve_profile(self._choices, profile))
 
     def open_settings(self, settings: Settings) -> OpenFleet:
         """The fleet that settings are for; it shares its host's allowance with other dashboards of this user."""
         from comfytui.tui.services import OpenFleet
 
-        key = settings.profile or settings.source
+        key = settings.profile or settings.source_name
         first = _initial_snapshot(settings, key, self._memory)
-        return OpenFleet(key, settings.source, first, partial(self._watch, settings), settings.profile, settings.colour)
+        return OpenFleet(
+            key, settings.source_name, first, partial(self._watch, settings), settings.profile, settings.colour
+        )
 
     def _watch(self, settings: Settings, attention: Attention) -> Watch:
         from comfytui.backends import HostedBackend
-        from comfytui.config.paths import budget_files
+        from comfytui.config.paths import rate_limit_files
         from comfytui.ratelimit.shared import SharedAllowance
         from comfytui.tui.services import Watch
 
-        allowance = SharedAllowance(self._clock, budget_files(), settings.url, note=self._requests.note)
+        allowance = SharedAllowance(self._clock, rate_limit_files(), settings.url, note=self._requests.note)
         entrance = HostedBackend(settings, self._clock, allowance, self._requests)
         engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
         return Watch(engine, entrance, allowance.close, entrance.renew if entrance.is_renewable else None)
 
 
-def build_hosted_app(choices: Choices, settings: Settings, setup: Setup) -> ComfyTUI:
+def build_hosted_app(choices: ConfigSources, settings: Settings, setup: Setup) -> ComfyTUI:
     """The dashboard of the API, beginning with the fleet that the settings are for."""
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import SystemClock
@@ -103,7 +105,7 @@ def build_demo_app(
     clock = clock or SystemClock()
     requests, allowance = RequestLog(clock, settings.log_file), LocalAllowance(clock)
     connect = connect_demo(runners, seed, clock, allowance, requests)
-    return build_app(settings, connect, clock, NoAuthentication(settings.source), allowance, requests, setup)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
 
 
 def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
@@ -119,7 +121,7 @@ def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
     requests = RequestLog(clock, settings.log_file or request_log())
     allowance = LocalAllowance(clock)
     connect = connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests)
-    return build_app(settings, connect, clock, NoAuthentication(settings.source), allowance, requests, setup)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
 
 
 def build_app(
@@ -137,7 +139,7 @@ def build_app(
     from comfytui.tui.services import OpenFleet, Setup, Watch
 
     setup = setup or Setup(Forgetful())
-    key = " ".join(server.url for server in settings.servers) or settings.source
+    key = " ".join(server.url for server in settings.servers) or settings.source_name
 
     def watch(attention: Attention) -> Watch:
         return Watch(_engine(settings, connect, clock, allowance, attention), door)
@@ -149,7 +151,7 @@ def build_app(
     return app
 
 
-def build_services(settings: Settings, around: Surroundings, memory: Remembers) -> Setup:
+def build_services(settings: Settings, around: TerminalCapabilities, memory: Remembers) -> Setup:
     """How the dashboard is set up, but for the fleets.
 
     Raises:
@@ -177,15 +179,15 @@ def load_keymap(settings: Settings) -> Keymap:
     Raises:
         SettingsError: They cannot be; a sentence for each that cannot, in a line of its own, names file and line.
     """
-    from comfytui.tui.keys.keymap import KeymapError, resolve
+    from comfytui.tui.keys.keymap import KeymapError, build_keymap
 
     keys = settings.keys
     try:
-        return resolve(keys.preset, keys.bound)
+        return build_keymap(keys.preset, keys.overrides)
     except KeymapError as error:
         flaws = (error, *error.others)
         named = [each.command if each.command.isprintable() else ascii(each.command) for each in flaws]
-        told = [f"{keys.place_of(flaw.command)}: keys.{name}: {flaw}." for flaw, name in zip(flaws, named, strict=True)]
+        told = [f"{keys.location(flaw.command)}: keys.{name}: {flaw}." for flaw, name in zip(flaws, named, strict=True)]
         raise SettingsError("\n".join(told)) from None
 
 

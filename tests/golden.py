@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.config.state import Forgetful
 from comfytui.tui.services import Setup
-from comfytui.tui.terminal.capabilities import Colours
+from comfytui.tui.terminal.capabilities import ColorDepth
 from tests.support.pilot import Driven, demo
 
 if TYPE_CHECKING:
@@ -31,10 +31,10 @@ FOLDER = Path(__file__).parent / "goldens"
 SIZES = ((40, 10), (80, 24), (120, 40), (200, 60))
 
 TERMINALS: Mapping[str, Setup] = {
-    "truecolor": Setup(Forgetful(), colours=Colours.TRUECOLOR),
-    "16": Setup(Forgetful(), colours=Colours.COLOURS_16),
-    "nocolor": Setup(Forgetful(), colours=Colours.NONE),
-    "ascii": Setup(Forgetful(), colours=Colours.TRUECOLOR, ascii=True),
+    "truecolor": Setup(Forgetful(), colours=ColorDepth.TRUECOLOR),
+    "16": Setup(Forgetful(), colours=ColorDepth.COLOURS_16),
+    "nocolor": Setup(Forgetful(), colours=ColorDepth.NONE),
+    "ascii": Setup(Forgetful(), colours=ColorDepth.TRUECOLOR, ascii=True),
 }
 
 WALK: Mapping[str, Sequence[str]] = {

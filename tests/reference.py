@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from comfytui.cli.commands.keys import bound_commands
-from comfytui.cli.parser import make_parser
-from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
+from comfytui.cli.parser import build_parser
+from comfytui.tui.keys.keymap import PRESETS, Keymap, build_keymap
 
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / ".github" / "docs"
@@ -29,7 +29,7 @@ def render(document: str) -> str:
 
 def option_tables() -> str:
     """Return the options of the dashboard and of every command, a section each."""
-    program = make_parser()
+    program = build_parser()
     sections = ["## The dashboard: `comfytui`", *(_table(group) for group in program._action_groups if _actions(group))]
     known = {group.title: _actions(group) for group in program._action_groups}
     for name, command in _commands(program):
@@ -57,7 +57,7 @@ def preset_table() -> str:
     rows = (
         f"| `{preset}` | `{command.command}` | {_code(command.keys)} |"
         for preset in PRESETS
-        for command in bound_commands(resolve(preset, {}))
+        for command in bound_commands(build_keymap(preset, {}))
         if command not in default
     )
     return "\n".join(("| preset | command | keys |", "|---|---|---|", *rows))

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from comfytui.render.export import self_contained
+from comfytui.render.export import strip_external_assets
 from tests.support.pilot import demo
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
@@ -46,7 +46,7 @@ async def picture(scene: Scene) -> str:
         await driven.pilot.press(*scene.keys)
         # Who goes from runner to runner asks more than may be asked at once.
         await driven.passes_in_steps(10)
-        return self_contained(driven.app.export_screenshot(title="comfytui"))
+        return strip_external_assets(driven.app.export_screenshot(title="comfytui"))
 
 
 def main() -> None:

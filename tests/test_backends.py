@@ -10,7 +10,7 @@ from pydantic import SecretStr
 from comfytui.api.errors import InvalidArgumentError, UnauthorizedError
 from comfytui.api.request_log import RequestLog
 from comfytui.backends import Connect, HostedBackend, build_demo_fleet, connect_demo, generate_token
-from comfytui.config.credentials import TOKEN_VARIABLE, FoundToken, find_token, save_token
+from comfytui.config.credentials import TOKEN_VARIABLE, Token, find_token, save_token
 from comfytui.config.settings import Server, Settings, TokenSources
 from comfytui.login import LoginResult
 from comfytui.ratelimit.local import LocalAllowance
@@ -41,7 +41,7 @@ async def token_sent(settings: Settings) -> str:
     """The token that the API is asked with."""
     async with ScriptedServer() as server:
         server.on("/v1/runner", json_reply({"runners": [], "total": 0}))
-        client = await entrance(Settings(settings.source, url=server.url, tokens=settings.tokens)).connect()
+        client = await entrance(Settings(settings.source_name, url=server.url, tokens=settings.tokens)).connect()
         try:
             assert (await client.list_runners()).total == 0
         finally:
@@ -103,7 +103,7 @@ async def test_a_token_that_is_typed_is_kept_for_its_profile(home: Path) -> None
         verdict = await door.login(SecretStr("cfc_typed"), save=True)
     assert verdict == LoginResult(accepted=True, message=f"The token is kept in {home / 'token-prod'}.")
     assert find_token({}, TokenSources()) is None
-    assert find_token({}, TokenSources(saved=("token-prod",))) == FoundToken(
+    assert find_token({}, TokenSources(saved=("token-prod",))) == Token(
         SecretStr("cfc_typed"), str(home / "token-prod")
     )
 

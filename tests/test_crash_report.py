@@ -12,7 +12,7 @@ import pytest
 
 from comfytui import __version__
 from comfytui.api.errors import UnauthorizedError
-from comfytui.config.paths import shown
+from comfytui.config.paths import display_path
 from comfytui.crash_report import REPORTS_KEPT, format_report, install_excepthook, record_crash, write_report
 
 NOW = datetime(2026, 11, 21, 14, 0, 0, 123456, tzinfo=UTC)
@@ -43,7 +43,10 @@ def test_it_says_what_where_and_with_which_versions(monkeypatch: pytest.MonkeyPa
     assert f"python    {sys.version.partition(' ')[0]} on {sys.platform}\n" in report
     assert "textual   8." in report
     assert "terminal  120x40, TERM=xterm-kitty\n" in report
-    assert f"{shown(Path(__file__))}:{fail.__code__.co_firstlineno + 4}:fail\n      raise error from cause\n" in report
+    assert (
+        f"{display_path(Path(__file__))}:{fail.__code__.co_firstlineno + 4}:fail\n      raise error from cause\n"
+        in report
+    )
 
 
 @pytest.mark.parametrize(
@@ -137,9 +140,8 @@ def test_a_record_says_where_it_is_or_why_it_is_not(tmp_path: Path, monkeypatch:
 
 def python(code: str, state: Path) -> tuple[int, str]:
     """Exit status and everything that a Python with our hooks wrote."""
-    code = (
-        f"from comfytui.cli.progress import say\nfrom comfytui.crash_report import *\ninstall_excepthook(say)\n{code}"
-    )
+    imports = "from comfytui.cli.progress import print_error\nfrom comfytui.crash_report import *\n"
+    code = f"{imports}install_excepthook(print_error)\n{code}"
     ended = subprocess.run(
         [sys.executable, "-c", code],
         check=False,

@@ -12,15 +12,15 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.cli.commands.keys import bound_commands
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.cli.parser import make_parser
-from comfytui.config.file import read_config
-from comfytui.config.schema import KeysSection, ProfileSection, ServerSection, TopSection
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.cli.parser import build_parser
+from comfytui.config.file import load_config
+from comfytui.config.schema import ConfigSchema, KeysSchema, ProfileSchema, ServerSchema
 from comfytui.gateway.app import create_app
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 from comfytui.gateway.serializers import EXTENSION_FIELDS
-from comfytui.query.filter import GRAMMAR
-from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
+from comfytui.query.filter import SYNTAX_EXAMPLES
+from comfytui.tui.keys.keymap import PRESETS, Keymap, build_keymap
 from tests.reference import FOLDER, ROOT, render
 from tests.support.clock import FakeClock
 
@@ -91,7 +91,7 @@ def test_readme_keys_are_default_keys() -> None:
 
 
 def test_example_commands_are_accepted() -> None:
-    commands = [make_parser().parse_args(argv).command for argv in example_commands()]
+    commands = [build_parser().parse_args(argv).command for argv in example_commands()]
     assert len(commands) > 15
     assert {"runners", "runner", "history", "stats", "serve"} < set(commands)
 
@@ -100,26 +100,26 @@ def test_example_commands_are_accepted() -> None:
 def test_example_configurations_are_accepted(text: str, tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     file.write_text(text, encoding="utf-8")
-    keys = read_config(file).keys
-    resolve(keys.preset, keys.bound)
+    keys = load_config(file).keys
+    build_keymap(keys.preset, keys.overrides)
 
 
 def test_configuration_lists_every_setting() -> None:
     page = read("configuration.md")
-    for name in TopSection.model_fields:
+    for name in ConfigSchema.model_fields:
         assert f"\n| `{name}` |" in page
-    for name in (*ProfileSection.model_fields, *ServerSection.model_fields, *KeysSection.model_fields, *PRESETS):
+    for name in (*ProfileSchema.model_fields, *ServerSchema.model_fields, *KeysSchema.model_fields, *PRESETS):
         assert f"`{name}`" in page
 
 
 def test_exit_codes_are_listed() -> None:
     table = read("options.md").partition("## Exit codes\n")[2]
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == {*map(int, ExitStatus), 129, 143}
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", table, re.MULTILINE)} == {*map(int, ExitCode), 129, 143}
 
 
 def test_filter_terms_are_listed() -> None:
     page = read("dashboard.md")
-    for example, _ in GRAMMAR:
+    for example, _ in SYNTAX_EXAMPLES:
         assert all(f"`{term}`" in page for term in re.findall(r'"[^"]*"|\S+', example))
 
 
@@ -132,7 +132,7 @@ def test_scripts_lists_every_json_document() -> None:
 
 def test_gateway_lists_every_endpoint_and_extension_field() -> None:
     page = read("gateway.md")
-    app = create_app(SimulatedFleet(FakeClock(), 1), SecretStr("cfc_only_for_tests"))
+    app = create_app(DemoFleet(FakeClock(), 1), SecretStr("cfc_only_for_tests"))
     paths = {getattr(route, "path", "") for route in app.routes}
     assert set(re.findall(r"^\| `GET (\S+)` \|", page, re.MULTILINE)) == paths
     for name in EXTENSION_FIELDS:

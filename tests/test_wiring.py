@@ -9,8 +9,8 @@ import pytest
 
 from comfytui.api.request_log import RequestLog
 from comfytui.backends import HostedBackend
-from comfytui.config.precedence import Choices, ConfigFile, Flags, Profile, resolve
-from comfytui.config.settings import Keys, Settings, SettingsError
+from comfytui.config.precedence import CliOptions, ConfigFile, ConfigSources, Profile, resolve_settings
+from comfytui.config.settings import KeySettings, Settings, SettingsError
 from comfytui.config.state import Forgetful, State, ViewState
 from comfytui.engine.protocol import PageKey
 from comfytui.login import NoAuthentication
@@ -18,7 +18,7 @@ from comfytui.ratelimit.local import LocalAllowance
 from comfytui.render.times import TimeStyle
 from comfytui.tui.keys.keymap import Keymap
 from comfytui.tui.services import Setup
-from comfytui.tui.terminal.capabilities import Colours, surroundings
+from comfytui.tui.terminal.capabilities import ColorDepth, detect_capabilities
 from comfytui.wiring import ProfileFleets, build_app, build_demo_app, build_hosted_app, build_services, load_keymap
 from tests.support.clock import FakeClock
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 CONFIG = ConfigFile(
     profiles={
-        "prod": Profile("http://127.0.0.1:1", colour="red", interval=2, token_env="PROD_TOKEN"),
+        "prod": Profile("http://127.0.0.1:1", accent_color="red", interval=2, token_env="PROD_TOKEN"),
         "test": Profile("http://127.0.0.1:2"),
         "same": Profile(),
     }
@@ -49,7 +49,7 @@ def remembering(**views: ViewState) -> Forgetful:
     return memory
 
 
-def profiles(choices: Choices, memory: Forgetful | None = None) -> ProfileFleets:
+def profiles(choices: ConfigSources, memory: Forgetful | None = None) -> ProfileFleets:
     clock = FakeClock()
     return ProfileFleets(choices, clock, RequestLog(clock), memory or Forgetful())
 
@@ -61,11 +61,11 @@ async def never() -> RunnerSource:
 def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
     clock = FakeClock()
     settings = Settings("somewhere", interval=2.5, per_page=7)
-    choices = Choices(Flags(url="http://127.0.0.1:1", interval=2.5, per_page=7))
+    choices = ConfigSources(CliOptions(url="http://127.0.0.1:1", interval=2.5, per_page=7))
     for app in (
         build_app(settings, never, clock, NoAuthentication("somewhere"), LocalAllowance(clock), RequestLog(clock)),
         build_demo_app(settings, runners=1, seed=0, clock=clock),
-        build_hosted_app(choices, resolve(choices), Setup(Forgetful())),
+        build_hosted_app(choices, resolve_settings(choices), Setup(Forgetful())),
     ):
         assert not app.is_running
         assert app.snapshot.attention.page == PageKey(page=1, per_page=7)
@@ -75,9 +75,9 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
 
 
 def test_a_hosted_dashboard_begins_with_the_fleet_of_its_settings_and_can_open_the_others() -> None:
-    choices = Choices(Flags(profile="prod"), config=CONFIG)
+    choices = ConfigSources(CliOptions(profile="prod"), config=CONFIG)
     memory = remembering()
-    app = build_hosted_app(choices, resolve(choices), Setup(memory=memory, ascii=True))
+    app = build_hosted_app(choices, resolve_settings(choices), Setup(memory=memory, ascii=True))
     assert (app.fleet.key, app.fleet.profile, app.fleet.colour) == ("prod", "prod", "red")
     assert app.setup.fleets.profiles == ("prod", "test", "same")
     assert app.setup.fleets.open("test").profile == "test"
@@ -85,7 +85,7 @@ def test_a_hosted_dashboard_begins_with_the_fleet_of_its_settings_and_can_open_t
 
 
 def test_each_fleet_has_an_engine_and_a_door_of_its_own() -> None:
-    fleets = profiles(Choices(Flags(per_page=7), config=CONFIG))
+    fleets = profiles(ConfigSources(CliOptions(per_page=7), config=CONFIG))
     prod, test, again = fleets.open("prod"), fleets.open("test"), fleets.open("prod")
     assert [each.key for each in (prod, test, again)] == ["prod", "test", "prod"]
     assert [each.door.source for each in (prod, test)] == ["127.0.0.1:1", "127.0.0.1:2"]
@@ -98,13 +98,13 @@ def test_each_fleet_has_an_engine_and_a_door_of_its_own() -> None:
 
 
 def test_a_fleet_without_a_profile_is_remembered_by_its_host() -> None:
-    choices = Choices(Flags(url="http://somebody:sekret@127.0.0.1:1/prefix"), config=CONFIG)
-    fleet = profiles(choices).open_settings(resolve(choices))
+    choices = ConfigSources(CliOptions(url="http://somebody:sekret@127.0.0.1:1/prefix"), config=CONFIG)
+    fleet = profiles(choices).open_settings(resolve_settings(choices))
     assert (fleet.key, fleet.profile, fleet.colour) == ("127.0.0.1:1", None, None)
 
 
 def test_a_profile_that_cannot_be_opened() -> None:
-    fleets = profiles(Choices(config=CONFIG))
+    fleets = profiles(ConfigSources(config=CONFIG))
     with pytest.raises(SettingsError, match=r"^There is no profile of that name; there are prod, test, same\.$"):
         fleets.open("gone")
 
@@ -117,7 +117,7 @@ def test_the_page_is_as_long_as_wished_else_as_last_time(
     wished: int | None, remembered: int | None, per_page: int
 ) -> None:
     view = ViewState(per_page=remembered)
-    fleets = profiles(Choices(Flags(per_page=wished), config=CONFIG), remembering(prod=view))
+    fleets = profiles(ConfigSources(CliOptions(per_page=wished), config=CONFIG), remembering(prod=view))
     assert fleets.open("prod").engine.snapshot.attention.page.per_page == per_page
     assert fleets.open("test").engine.snapshot.attention.page.per_page == (wished or 25)
     app = build_demo_app(Settings("demo", per_page=wished), 1, 0, FakeClock(), Setup(memory=remembering(demo=view)))
@@ -126,26 +126,31 @@ def test_the_page_is_as_long_as_wished_else_as_last_time(
 
 def test_how_the_dashboard_is_set_up(home: Path) -> None:
     memory = Forgetful()
-    around = surroundings({"TERM": "linux", "SSH_CONNECTION": "a"}, only_ascii=True)
-    setup = build_services(Settings("demo", utc=True, keys=Keys("vim", {"refresh_now": ("f5",)})), around, memory)
-    assert (setup.colours, setup.ascii, setup.mouse) == (Colours.COLOURS_16, True, False)
+    around = detect_capabilities({"TERM": "linux", "SSH_CONNECTION": "a"}, only_ascii=True)
+    setup = build_services(
+        Settings("demo", utc=True, keys=KeySettings("vim", {"refresh_now": ("f5",)})), around, memory
+    )
+    assert (setup.colours, setup.ascii, setup.mouse) == (ColorDepth.COLOURS_16, True, False)
     assert (setup.time_style, setup.memory, setup.copies_in) == (TimeStyle.UTC, memory, home / "comfytui")
     assert setup.keymap.keys["refresh_now"] == ("f5",)
     assert len(setup.keymap.keys) > 1
-    usual = build_services(Settings("demo"), surroundings({"TERM": "xterm-kitty"}), memory)
-    assert (usual.colours, usual.ascii, usual.mouse) == (Colours.TRUECOLOR, False, True)
+    usual = build_services(Settings("demo"), detect_capabilities({"TERM": "xterm-kitty"}), memory)
+    assert (usual.colours, usual.ascii, usual.mouse) == (ColorDepth.TRUECOLOR, False, True)
     assert (usual.time_style, usual.keymap) == (None, Keymap())
 
 
 @pytest.mark.parametrize(
     ("keys", "words"),
     [
-        (Keys(bound={"nonsense": ("x",)}, places={"nonsense": "c.toml, line 3"}), "c.toml, line 3: keys.nonsense: "),
-        (Keys(bound={"quit": (), "quit_at_once": ()}, file="c.toml"), "c.toml: keys.quit"),
-        (Keys(bound={"\x1b[31m": ()}, file="c.toml"), "c.toml: keys.'\\x1b[31m': "),
+        (
+            KeySettings(overrides={"nonsense": ("x",)}, locations={"nonsense": "c.toml, line 3"}),
+            "c.toml, line 3: keys.nonsense: ",
+        ),
+        (KeySettings(overrides={"quit": (), "quit_at_once": ()}, file="c.toml"), "c.toml: keys.quit"),
+        (KeySettings(overrides={"\x1b[31m": ()}, file="c.toml"), "c.toml: keys.'\\x1b[31m': "),
     ],
 )
-def test_keys_that_cannot_be_are_told_with_their_place(keys: Keys, words: str) -> None:
+def test_keys_that_cannot_be_are_told_with_their_place(keys: KeySettings, words: str) -> None:
     with pytest.raises(SettingsError) as caught:
         load_keymap(Settings("demo", keys=keys))
     assert str(caught.value).startswith(words)
@@ -155,7 +160,7 @@ def test_keys_that_cannot_be_are_told_with_their_place(keys: Keys, words: str) -
 
 def test_each_of_several_keys_that_cannot_be_has_a_line_that_names_its_place() -> None:
     bound = {"nosuch": ("x",), "refresh_now": ("q",)}
-    keys = Keys("default", bound, {"nosuch": "config.toml, line 2", "refresh_now": "config.toml, line 3"})
+    keys = KeySettings("default", bound, {"nosuch": "config.toml, line 2", "refresh_now": "config.toml, line 3"})
     with pytest.raises(SettingsError) as caught:
         load_keymap(Settings("demo", keys=keys))
     assert str(caught.value).split("\n") == [

@@ -15,7 +15,7 @@ import httpx
 from comfytui import __version__
 from comfytui.api.errors import InvalidArgumentError
 from comfytui.api.proxies import proxy_url, proxy_variable, unusable_proxy
-from comfytui.config.credentials import can_be_sent
+from comfytui.config.credentials import is_header_safe
 from comfytui.hosts import is_loopback
 from comfytui.text import sanitize
 
@@ -44,7 +44,7 @@ def build_http_client(
     Proxies that the environment names are used, though never to reach this very machine. The arguments are those of
     `comfytui.api.session.Session`.
     """
-    if not can_be_sent(token.get_secret_value()):
+    if not is_header_safe(token.get_secret_value()):
         return InvalidArgumentError("the API token is empty, or holds blanks or characters that no token has")
     address = _validate_base_url(base_url)
     if isinstance(address, InvalidArgumentError):

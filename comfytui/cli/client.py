@@ -25,15 +25,15 @@ from comfytui.api.histories import MAX_HISTORY, CutHistory
 from comfytui.api.library_imports import trim_library_imports
 from comfytui.api.statuses import RunnerState
 from comfytui.backends import UnusableTokenError
-from comfytui.cli.context import opened
+from comfytui.cli.context import open_context
 from comfytui.cli.deadlines import CoolingDownError, narrated, renew, within
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.cli.output import check, write
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.cli.output import require_stdout, write
 from comfytui.cli.progress import Progress
 from comfytui.clock import SystemClock
-from comfytui.config.credentials import end_token_command, may_find_token, missing_token
+from comfytui.config.credentials import has_token_source, kill_token_commands, missing_token_message
 from comfytui.config.settings import DEFAULT_TIMEOUT
-from comfytui.query.workflows import name_or_id
+from comfytui.query.workflows import display_name
 from comfytui.ratelimit.window import Use
 from comfytui.threads import LooseThreads
 
@@ -43,8 +43,8 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
     from comfytui.api.statuses import RunnerStatus
-    from comfytui.cli.context import Opened
-    from comfytui.cli.output import Answer
+    from comfytui.cli.context import CommandContext
+    from comfytui.cli.output import CommandOutput
     from comfytui.clock import Clock
     from comfytui.config.settings import Server
     from comfytui.engine.protocol import RunnerSource
@@ -59,22 +59,22 @@ _MOST_RATE_LIMITS = 3
 _RUNNER_IS_SILENT = 500
 
 _FAILURES = (
-    (SilentRunnerError, ExitStatus.UNREACHABLE, ""),
-    (ConnectionFailedError, ExitStatus.UNREACHABLE, "The API cannot be reached: "),
-    (RequestTimeoutError, ExitStatus.UNREACHABLE, "The API does not answer: "),
-    (InvalidResponseError, ExitStatus.FAILED, "The answer makes no sense: "),
-    (RequestError, ExitStatus.FAILED, ""),
+    (SilentRunnerError, ExitCode.UNREACHABLE, ""),
+    (ConnectionFailedError, ExitCode.UNREACHABLE, "The API cannot be reached: "),
+    (RequestTimeoutError, ExitCode.UNREACHABLE, "The API does not answer: "),
+    (InvalidResponseError, ExitCode.FAILED, "The answer makes no sense: "),
+    (RequestError, ExitCode.FAILED, ""),
 )
 """Exit status of each kind of failed request, and what its message is led in by."""
 
 _T = TypeVar("_T")
 
 
-class NotFoundHereError(Exception):
+class RunnerNamedNowhereError(Exception):
     """What was asked for is not there, as far as can be told from what the API says; the message is a sentence."""
 
 
-class Asker:
+class RetryingClient:
     """Asks for one thing after another, each again where that may help.
 
     What is unreachable, late or failing is asked twice more, what was too early (429) once it may be; a no is a no.
@@ -125,7 +125,7 @@ class Asker:
         """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
         use = Use.WISH if page == 1 else Use.POLL
         answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, use))
-        self._names |= {runner.id: name_or_id(runner.name, runner.id) for runner in answer.runners}
+        self._names |= {runner.id: display_name(runner.name, runner.id) for runner in answer.runners}
         if answer.is_cut:
             self._say_cut("runners than were asked for")
         return answer
@@ -148,7 +148,9 @@ class Asker:
 
     async def stats(self, runner_id: str, use: Use = Use.WISH) -> RunnerStats:
         """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
-        return await self._ask(runner_id, lambda: self._source.get_stats(runner_id, use), is_answer=is_silence)
+        return await self._ask(
+            runner_id, lambda: self._source.get_stats(runner_id, use), is_answer=is_runner_unreachable
+        )
 
     async def _ask(
         self,
@@ -218,28 +220,28 @@ class Asker:
         return True
 
 
-def is_silence(error: ServerError) -> bool:
+def is_runner_unreachable(error: ServerError) -> bool:
     """Whether the API says of a runner that it does not answer (page get-runner-stats): asking again is no use."""
     return error.status == _RUNNER_IS_SILENT
 
 
-def ask(args: argparse.Namespace, work: Callable[[Asker], Awaitable[Answer]]) -> int:
+def run_query(args: argparse.Namespace, work: Callable[[RetryingClient], Awaitable[CommandOutput]]) -> int:
     """Ask whoever answers what this work needs, and write what comes of it; raises as `perform` does."""
 
-    async def asked(source: Opened, progress: Progress) -> ExitStatus:
+    async def asked(source: CommandContext, progress: Progress) -> ExitCode:
         timeout = args.timeout or DEFAULT_TIMEOUT
-        answer = await answered(source, progress, work, no_wait=args.no_wait, seconds=timeout)
+        answer = await fetch(source, progress, work, no_wait=args.no_wait, seconds=timeout)
         progress.clear()
         write(answer, args.format)
         return answer.status
 
-    return perform(args, asked)
+    return run_command(args, asked)
 
 
-async def answered(
-    source: Opened,
+async def fetch(
+    source: CommandContext,
     progress: Progress,
-    work: Callable[[Asker], Awaitable[_T]],
+    work: Callable[[RetryingClient], Awaitable[_T]],
     *,
     no_wait: bool = False,
     seconds: float = DEFAULT_TIMEOUT,
@@ -268,7 +270,7 @@ async def answered(
                     client = await source.connect()
             try:
                 names = _names_of(source.settings.servers)
-                asker = Asker(client, source.clock, progress, no_wait=no_wait, timeout=seconds, names=names)
+                asker = RetryingClient(client, source.clock, progress, no_wait=no_wait, timeout=seconds, names=names)
                 return await work(asker)
             finally:
                 await client.aclose()
@@ -289,12 +291,12 @@ def _names_of(servers: Sequence[Server]) -> Mapping[str, str]:
     """Return the names of plain servers by the ids that they have as runners."""
     if not servers:
         return {}
-    from comfytui.gateway.comfyui.mapping import runner_id
+    from comfytui.gateway.comfyui.mapping import runner_id_for
 
-    return {runner_id(server.url): server.name for server in servers}
+    return {runner_id_for(server.url): server.name for server in servers}
 
 
-def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitable[ExitStatus]]) -> int:
+def run_command(args: argparse.Namespace, work: Callable[[CommandContext, Progress], Awaitable[ExitCode]]) -> int:
     """Open who answers, do this work, and return what the process is to end with.
 
     Raises:
@@ -303,48 +305,48 @@ def perform(args: argparse.Namespace, work: Callable[[Opened, Progress], Awaitab
         PipeClosedError: Nobody reads what is written any more.
         KeyboardInterrupt: Ctrl+C.
     """
-    check()
+    require_stdout()
     clock = SystemClock()
     with (
         Progress(clock) as progress,
-        opened(args, clock, progress, no_wait=args.no_wait, timeout=args.timeout or DEFAULT_TIMEOUT) as source,
+        open_context(args, clock, progress, no_wait=args.no_wait, timeout=args.timeout or DEFAULT_TIMEOUT) as source,
     ):
-        if source.settings.url and not may_find_token(os.environ, source.settings.tokens):
-            progress.say(missing_token(source.settings.tokens))
-            return ExitStatus.NO_TOKEN
+        if source.settings.url and not has_token_source(os.environ, source.settings.tokens):
+            progress.say(missing_token_message(source.settings.tokens))
+            return ExitCode.NO_TOKEN
         trim_library_imports()
         has_servers = bool(source.settings.servers)
         return asyncio.run(_performed(partial(work, source, progress), progress, has_servers=has_servers))
 
 
-async def _performed(work: Callable[[], Awaitable[ExitStatus]], progress: Progress, *, has_servers: bool) -> ExitStatus:
+async def _performed(work: Callable[[], Awaitable[ExitCode]], progress: Progress, *, has_servers: bool) -> ExitCode:
     asyncio.get_running_loop().set_default_executor(LooseThreads())
     try:
         return await work()
-    except (ComfyControlError, CoolingDownError, NotFoundHereError) as error:
-        status, words = ended_by(error)
+    except (ComfyControlError, CoolingDownError, RunnerNamedNowhereError) as error:
+        status, words = exit_for_error(error)
         progress.say(words)
         # The API of plain servers is in this very process: what fails there is a server that does not answer.
-        return ExitStatus.UNREACHABLE if has_servers and isinstance(error, ServerError) else status
+        return ExitCode.UNREACHABLE if has_servers and isinstance(error, ServerError) else status
     finally:
-        end_token_command()
+        kill_token_commands()
 
 
-def ended_by(error: ComfyControlError | CoolingDownError | NotFoundHereError) -> tuple[ExitStatus, str]:
+def exit_for_error(error: ComfyControlError | CoolingDownError | RunnerNamedNowhereError) -> tuple[ExitCode, str]:
     """What the process ends with where this stood against an answer, and what to say."""
     match error:
         case CoolingDownError():
-            return ExitStatus.COOLING_DOWN, str(error)
+            return ExitCode.COOLING_DOWN, str(error)
         case UnusableTokenError():
-            return ExitStatus.NO_TOKEN, str(error)
+            return ExitCode.NO_TOKEN, str(error)
         case InvalidArgumentError():
-            return ExitStatus.USAGE, str(error)
+            return ExitCode.USAGE, str(error)
         case UnauthorizedError():
-            return ExitStatus.NO_TOKEN, error.message
+            return ExitCode.NO_TOKEN, error.message
         case RateLimitedError():
-            return ExitStatus.FAILED, "The API goes on saying that it is asked too often."
+            return ExitCode.FAILED, "The API goes on saying that it is asked too often."
         case RequestError():
             status, lead = next((status, lead) for kind, status, lead in _FAILURES if isinstance(error, kind))
             return status, f"{lead}{error.message}"
         case _:
-            return ExitStatus.FAILED, str(error)
+            return ExitCode.FAILED, str(error)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from comfytui.api.request_log import RequestLog
 from comfytui.backends import HostedBackend, connect_comfyui, connect_demo
-from comfytui.cli.config_sources import choices_for, simulation
+from comfytui.cli.config_sources import demo_options, load_sources
 from comfytui.cli.deadlines import Gate
-from comfytui.config.paths import budget_files, request_log
-from comfytui.config.precedence import resolve
+from comfytui.config.paths import rate_limit_files, request_log
+from comfytui.config.precedence import resolve_settings
 from comfytui.config.settings import DEFAULT_TIMEOUT
 from comfytui.ratelimit.local import LocalAllowance
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Opened:
+class CommandContext:
     """Who answers, and what comes with it.
 
     Attributes:
@@ -46,24 +46,24 @@ class Opened:
 
 
 @contextmanager
-def opened(
+def open_context(
     args: argparse.Namespace,
     clock: Clock,
     progress: Progress,
     *,
     no_wait: bool = False,
     timeout: float = DEFAULT_TIMEOUT,
-) -> Iterator[Opened]:
+) -> Iterator[CommandContext]:
     """What the command line, the environment and the configuration say; nothing that is remembered counts.
 
     Raises:
         SettingsError: A setting cannot be used.
     """
-    settings = resolve(choices_for(args))
+    settings = resolve_settings(load_sources(args))
     with ExitStack() as ending:
         requests = RequestLog(clock, settings.log_file or (None if args.demo else request_log()))
         if settings.log_file is not None:
-            ending.callback(_complain, requests, progress)
+            ending.callback(_report_log_error, requests, progress)
         ending.callback(requests.close)
 
         def make(waiting: Clock) -> Allowance:
@@ -71,7 +71,7 @@ def opened(
                 return LocalAllowance(waiting)
             from comfytui.ratelimit.shared import SharedAllowance
 
-            shared = SharedAllowance(waiting, budget_files(), settings.url, note=requests.note)
+            shared = SharedAllowance(waiting, rate_limit_files(), settings.url, note=requests.note)
             ending.callback(shared.close)
             return shared
 
@@ -79,12 +79,12 @@ def opened(
         if settings.url and not args.demo:
             entrance = HostedBackend(settings, clock, gate, requests, timeout=timeout)
             renew = entrance.renew if entrance.is_renewable else None
-            yield Opened(settings, entrance.connect, clock, gate, renew)
+            yield CommandContext(settings, entrance.connect, clock, gate, renew)
         else:
-            yield Opened(settings, _gateway(args, settings, clock, gate, requests, timeout), clock, gate)
+            yield CommandContext(settings, _gateway(args, settings, clock, gate, requests, timeout), clock, gate)
 
 
-def _complain(requests: RequestLog, progress: Progress) -> None:
+def _report_log_error(requests: RequestLog, progress: Progress) -> None:
     """Say of a log that somebody asked for that it was not written."""
     if requests.write_error:
         progress.say(requests.write_error)
@@ -99,5 +99,5 @@ def _gateway(
     timeout: float,
 ) -> Connect:
     if args.demo:
-        return connect_demo(*simulation(args), clock, allowance, requests)
+        return connect_demo(*demo_options(args), clock, allowance, requests)
     return connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests, timeout)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 
 
-class ExitStatus(IntEnum):
+class ExitCode(IntEnum):
     """What the process ends with, unless a signal ended the dashboard."""
 
     OK = 0

@@ -8,17 +8,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.errors import BadRequestError, NotFoundError
-from comfytui.cli.client import NotFoundHereError
+from comfytui.cli.client import RunnerNamedNowhereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.snapshot import merged, outdated, total_of
 from comfytui.query.collation import fold
-from comfytui.query.workflows import name_or_id
+from comfytui.query.workflows import display_name
 from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
     from comfytui.api.statuses import RunnerStatus
-    from comfytui.cli.client import Asker
+    from comfytui.cli.client import RetryingClient
 
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RunnerListing:
     """Runners of a list.
 
     Attributes:
@@ -46,18 +46,20 @@ class Found:
     changed: bool = False
 
 
-async def one_page(asker: Asker, page: int, per_page: int, status: RunnerStatus | None) -> Found:
+async def fetch_page(asker: RetryingClient, page: int, per_page: int, status: RunnerStatus | None) -> RunnerListing:
     """The runners of one page; raises as `comfytui.cli.client.Asker` does."""
     answer = await asker.page(page, per_page, status)
-    return Found(answer.runners, answer.total, answer.invalid_count)
+    return RunnerListing(answer.runners, answer.total, answer.invalid_count)
 
 
-async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None) -> Found:
+async def fetch_all(
+    asker: RetryingClient, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None
+) -> RunnerListing:
     """Return the runners of all pages; raises as `comfytui.cli.client.Asker` does.
 
     Pages from before a change of the list are read again; a list that goes on changing is told of.
     """
-    pages = _Pages(per_page)
+    pages = _PageCollector(per_page)
     while (number := pages.next) is not None:
         if pages.changes and number <= pages.read:
             asker.progress.tell("the list changed while it was read; reading it again")
@@ -79,7 +81,7 @@ async def all_runners(asker: Asker, per_page: int = MAX_PER_PAGE, status: Runner
 
 
 @dataclass(slots=True)
-class _Pages:
+class _PageCollector:
     """The pages that were read, and which to read next until they are all there are.
 
     The total says so. Where it is wrong, or the pages are not as large as they were to be, they end where one brings
@@ -135,12 +137,12 @@ class _Pages:
         read = (page for page, _ in self.answers.values()) if is_again else (page,)
         self.ids = {runner.id for each in read for runner in each.runners} | (set() if is_again else self.ids)
 
-    def found(self) -> Found:
+    def found(self) -> RunnerListing:
         """Return the runners of all pages, each once."""
         runners = merged([(page, float(asked)) for page, asked in self._current])
         total = None if self.total is None else max(self.total, len(runners))
         unreadable = sum(page.invalid_count for page, _ in self._current)
-        return Found(runners, total, unreadable, changed=bool(self._outdated))
+        return RunnerListing(runners, total, unreadable, changed=bool(self._outdated))
 
     @property
     def _current(self) -> list[tuple[RunnerPage, int]]:
@@ -161,7 +163,9 @@ class _Pages:
         self.is_over = not is_new or (is_right and is_done)
 
 
-async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[_T]]) -> tuple[str, _T]:
+async def fetch_for_runner(
+    asker: RetryingClient, text: str, question: Callable[[str], Awaitable[_T]]
+) -> tuple[str, _T]:
     """The id of the runner that is meant, and the answer about it; raises as the asker does.
 
     A whole id is taken at its word, unless the API does not know it: a name may look the same.
@@ -178,18 +182,18 @@ async def asked_of(asker: Asker, text: str, question: Callable[[str], Awaitable[
             said = error.message
             asker.progress.tell("no runner has that id; looking for the name")
     try:
-        runner = the_one((await all_runners(asker)).runners, text)
-    except NotFoundHereError as error:
-        raise NotFoundHereError(f"{said}: {error}" if said else str(error)) from None
+        runner = resolve_runner((await fetch_all(asker)).runners, text)
+    except RunnerNamedNowhereError as error:
+        raise RunnerNamedNowhereError(f"{said}: {error}" if said else str(error)) from None
     try:
         return runner.id, await question(runner.id)
     except NotFoundError as error:
-        name = name_or_id(runner.name, runner.id)
+        name = display_name(runner.name, runner.id)
         words = f"{name} is listed, but this of it is not known: 404, {error.message}"
         raise NotFoundError(error.method, error.path, words, error.status) from None
 
 
-def the_one(runners: Sequence[Runner], text: str) -> Runner:
+def resolve_runner(runners: Sequence[Runner], text: str) -> Runner:
     """Return the runner with this id, else of exactly this name, else of this name in any case, else by id prefix.
 
     Raises:
@@ -206,12 +210,12 @@ def the_one(runners: Sequence[Runner], text: str) -> Runner:
         or [runner for runner in runners if folded and fold(runner.id).startswith(folded)]
     )
     if not candidates:
-        raise NotFoundHereError("There is no runner with that id, that name or an id that begins so.")
+        raise RunnerNamedNowhereError("There is no runner with that id, that name or an id that begins so.")
     if len(candidates) > 1:
         raise SettingsError(f"ID could be any of {len(candidates)} runners: {_named(candidates)}.")
     return candidates[0]
 
 
 def _named(runners: Sequence[Runner]) -> str:
-    named = [f"{runner.id} ({name_or_id(runner.name, runner.id)})" for runner in runners[:_MOST_NAMED]]
+    named = [f"{runner.id} ({display_name(runner.name, runner.id)})" for runner in runners[:_MOST_NAMED]]
     return ", ".join([*named, "…"] if len(runners) > _MOST_NAMED else named)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _INTERRUPTED = 130
 
 
-def enter() -> NoReturn:
+def entry_point() -> NoReturn:
     """Run the command line, and end the process at once: the system tidies up sooner than Python does.
 
     All that is to outlive the process was written and closed by the time that `main` returns.
@@ -42,51 +42,51 @@ def enter() -> NoReturn:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line (this process's, unless another is given) and return the exit status."""
     try:
-        return _ended(argv)
+        return _run_guarded(argv)
     except KeyboardInterrupt:
         return _INTERRUPTED
 
 
-def _ended(argv: Sequence[str] | None) -> int:
-    from comfytui.cli.exit_codes import ExitStatus
+def _run_guarded(argv: Sequence[str] | None) -> int:
+    from comfytui.cli.exit_codes import ExitCode
     from comfytui.cli.output import OutputError, PipeClosedError
-    from comfytui.cli.progress import say
+    from comfytui.cli.progress import print_error
     from comfytui.config.settings import SettingsError
     from comfytui.crash_report import install_excepthook
 
-    install_excepthook(say)
+    install_excepthook(print_error)
     try:
         return _run(_parsed(argv))
     except SettingsError as error:
-        say(str(error))
-        return ExitStatus.USAGE
+        print_error(str(error))
+        return ExitCode.USAGE
     except OutputError as error:
-        say(str(error))
-        return ExitStatus.FAILED
+        print_error(str(error))
+        return ExitCode.FAILED
     except PipeClosedError:
-        return ExitStatus.OK
+        return ExitCode.OK
 
 
 def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     import sys
 
-    from comfytui.cli.output import flush, given_up
-    from comfytui.cli.parser import make_parser
+    from comfytui.cli.output import flush, output_error
+    from comfytui.cli.parser import build_parser
 
     argv = sys.argv[1:] if argv is None else argv
-    parser = make_parser(argv)
+    parser = build_parser(argv)
     if _has_value_of_help(argv):
         # CPython 3.13 would print the help and drop the rest.
         parser.error("argument -h/--help: ignored explicit argument")
     try:
         args = parser.parse_args(argv)
     except OSError as error:
-        raise given_up(error) from None
+        raise output_error(error) from None
     except SystemExit:
         # What argparse printed is still in Python's hands.
         flush()
         raise
-    flaw = _flaw(args)
+    flaw = _conflicts(args)
     if flaw:
         parser.error(flaw)
     return args
@@ -98,18 +98,18 @@ def _has_value_of_help(argv: Sequence[str]) -> bool:
     return any(option.startswith("-h") and option != "-h" for option in options)
 
 
-def _flaw(args: argparse.Namespace) -> str:
+def _conflicts(args: argparse.Namespace) -> str:
     """What cannot be together, in words; empty where all is well."""
     if args.command == "config" and args.json and args.action != "print":
         return "--json goes with config print"
-    return _flaw_of_fleet(args) or (_flaw_of_list(args) if args.command == "runners" else "")
+    return _fleet_conflicts(args) or (_list_conflicts(args) if args.command == "runners" else "")
 
 
-def _flaw_of_fleet(args: argparse.Namespace) -> str:
+def _fleet_conflicts(args: argparse.Namespace) -> str:
     """One fleet at a time, and for `serve` one at least."""
-    from comfytui.cli.options import named_servers
+    from comfytui.cli.options import server_arguments
 
-    servers = named_servers(args)
+    servers = server_arguments(args)
     if not args.demo and (args.runners is not None or args.seed is not None):
         return "--runners and --seed go with --demo"
     named = [
@@ -129,7 +129,7 @@ def _flaw_of_fleet(args: argparse.Namespace) -> str:
     return ""
 
 
-def _flaw_of_list(args: argparse.Namespace) -> str:
+def _list_conflicts(args: argparse.Namespace) -> str:
     """A stream of changes has one form and no order, and only it goes on."""
     if not args.watch:
         return "--interval goes with --watch" if args.interval is not None else ""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.cli.grammar import command_of
-from comfytui.cli.parser import make_parser
+from comfytui.cli.parser import build_parser
 
 if TYPE_CHECKING:
     import argparse
@@ -78,7 +78,7 @@ def page(parser: argparse.ArgumentParser) -> str:
 def write(path: Path = PAGE) -> None:
     """Write the page as the parser has it now."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(page(make_parser()), encoding="utf-8")
+    path.write_text(page(build_parser()), encoding="utf-8")
 
 
 def _read(epilog: str) -> _Epilog:

@@ -41,13 +41,13 @@ def add_fleet_options(parser: argparse.ArgumentParser, *, after: bool) -> None:
     )
     group.add_argument(
         "--runners",
-        type=whole_number(0, 1_000_000),
+        type=integer_between(0, 1_000_000),
         metavar="N",
         default=_ABSENT,
         help=f"number of runners of the simulated fleet (default: {DEFAULT_RUNNERS})",
     )
     group.add_argument(
-        "--seed", type=any_number, metavar="S", default=_ABSENT, help="seed of the simulated fleet (default: 0)"
+        "--seed", type=integer, metavar="S", default=_ABSENT, help="seed of the simulated fleet (default: 0)"
     )
     add_config_option(group)
 
@@ -86,7 +86,7 @@ def add_page_options(parser: argparse.ArgumentParser, per_page: str) -> None:
     """Add the number of runners per page; `per_page` describes the default."""
     parser.add_argument(
         "--per-page",
-        type=whole_number(1, MAX_PER_PAGE),
+        type=integer_between(1, MAX_PER_PAGE),
         metavar="N",
         default=_ABSENT,
         help=f"runners per page, 1 to {MAX_PER_PAGE} ({per_page})",
@@ -124,7 +124,7 @@ def add_ordering_options(parser: argparse.ArgumentParser, keys: str, columns: st
     parser.add_argument("--columns", metavar="A,B,C", help=f"columns to print: {columns}; JSON has all fields")
 
 
-def add_waiting_option(parser: argparse.ArgumentParser) -> None:
+def add_no_wait_option(parser: argparse.ArgumentParser) -> None:
     """Add the timeout of a response, and the option that forbids waiting out a cooldown."""
     parser.add_argument(
         "--timeout",
@@ -135,12 +135,12 @@ def add_waiting_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-wait", action="store_true", help="if rate limited, exit with status 5 instead of waiting")
 
 
-def named_servers(args: argparse.Namespace) -> tuple[str, ...]:
+def server_arguments(args: argparse.Namespace) -> tuple[str, ...]:
     """Return the values of `--comfyui` from before and after the command."""
     return (*(args.comfyui or ()), *(getattr(args, "comfyui_after", None) or ()))
 
 
-def any_number(text: str) -> int:
+def integer(text: str) -> int:
     """Argument type: any whole number."""
     try:
         return int(text)
@@ -148,7 +148,7 @@ def any_number(text: str) -> int:
         raise argparse.ArgumentTypeError("expected a whole number") from None
 
 
-def whole_number(least: int, most: int) -> Callable[[str], int]:
+def integer_between(least: int, most: int) -> Callable[[str], int]:
     """Return an argument type: a whole number within these limits."""
 
     def whole(text: str) -> int:

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.files import os_error_message
 
 
@@ -45,18 +45,18 @@ def write_text(text: str) -> None:
         PipeClosedError: Nobody reads any more.
         OutputError: It cannot be written, as where a disk is full or standard output is closed.
     """
-    check()
+    require_stdout()
     stream = sys.stdout
     if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower() != "utf-8":
         stream.reconfigure(encoding="utf-8")
     try:
         stream.write(text)
     except OSError as error:
-        raise given_up(error) from None
+        raise output_error(error) from None
     flush()
 
 
-def check() -> None:
+def require_stdout() -> None:
     """Raise OutputError where standard output is closed, so that nothing is begun in vain."""
     if sys.stdout is None:
         raise OutputError("What there is to say cannot be written: standard output is closed.")
@@ -69,7 +69,7 @@ def flush() -> None:
     try:
         sys.stdout.flush()
     except OSError as error:
-        raise given_up(error) from None
+        raise output_error(error) from None
 
 
 def is_terminal() -> bool:
@@ -77,7 +77,7 @@ def is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
 
 
-def given_up(error: OSError) -> PipeClosedError | OutputError:
+def output_error(error: OSError) -> PipeClosedError | OutputError:
     """What it means that standard output could not be written to; whatever else is, goes into nothing."""
     # Python flushes once more when it ends, and would complain; let it do so into nothing.
     nothing = os.open(os.devnull, os.O_WRONLY)
@@ -93,7 +93,7 @@ SCHEMA = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class CommandOutput:
     """What there is to say.
 
     Attributes:
@@ -110,10 +110,10 @@ class Answer:
     rows: Callable[[], Sequence[Mapping[str, object]]]
     fields: Sequence[str]
     table: Callable[[], Table]
-    status: ExitStatus = ExitStatus.OK
+    status: ExitCode = ExitCode.OK
 
 
-def write(answer: Answer, form: str | None) -> None:
+def write(answer: CommandOutput, form: str | None) -> None:
     """Write it as `json`, `ndjson` or `csv`; None is a table on a terminal, and columns elsewhere.
 
     Raises:
@@ -133,7 +133,7 @@ def write(answer: Answer, form: str | None) -> None:
         case _ if is_terminal():
             write_lines(aligned(answer.table(), shutil.get_terminal_size().columns))
         case _:
-            write_lines(plain(answer.table()))
+            write_lines(tab_separated(answer.table()))
 
 
 ABSENT = "–"
@@ -154,27 +154,27 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
 
 
-def plain(table: Table) -> Iterator[str]:
+def tab_separated(table: Table) -> Iterator[str]:
     """A line for each row: whole cells with tabs between them and nothing above."""
     return ("\t".join(_BREAKS.sub(" ", cell) for cell in row) for row in table.rows)
 
 
 def aligned(table: Table, width: int) -> Iterator[str]:
     """The titles and a line for each row, in columns that fit the width; the last are left out where it is narrow."""
-    from comfytui.render.cells import line, pad, width_of
+    from comfytui.render.cells import cell_width, line, pad
 
     rows = [tuple(cell or ABSENT for cell in row) for row in table.rows]
     if any(table.titles):
         rows.insert(0, tuple(title.upper() for title in table.titles))
-    wanted = [max(width_of(line(row[place])) for row in rows) for place in range(len(table.titles))] if rows else []
+    wanted = [max(cell_width(line(row[place])) for row in rows) for place in range(len(table.titles))] if rows else []
     kept = [table.titles.index(title) for title in _IDENTITY if title in table.titles]
-    widths = fitted(wanted, width, kept)
+    widths = fit_widths(wanted, width, kept)
     for row in rows:
         cells = ("".join(span.text for span in pad(line(cell), size)) for cell, size in zip(row, widths, strict=False))
         yield _GAP.join(cells).rstrip()
 
 
-def fitted(wanted: Sequence[int], width: int, kept: Sequence[int] = ()) -> list[int]:
+def fit_widths(wanted: Sequence[int], width: int, kept: Sequence[int] = ()) -> list[int]:
     """How wide the columns are, with gaps between them, for a line of this width.
 
     The widest give way first, those that are kept after the others, short ones last and none below 4 cells; where

@@ -16,11 +16,11 @@ from comfytui.cli.options import (
     add_fleet_options,
     add_format_options,
     add_interval_option,
+    add_no_wait_option,
     add_ordering_options,
     add_page_options,
     add_source_options,
-    add_waiting_option,
-    whole_number,
+    integer_between,
 )
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE
 
@@ -70,7 +70,7 @@ _TYPED = re.compile(
 )
 
 
-class _DiscreetParser(argparse.ArgumentParser):
+class _RedactingParser(argparse.ArgumentParser):
     """Parser whose errors never repeat what was typed: it may be a token in the wrong place."""
 
     def error(self, message: str) -> NoReturn:
@@ -89,7 +89,7 @@ class _DiscreetParser(argparse.ArgumentParser):
                 file.write(message)
 
 
-def make_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
+def build_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     """Build the parser of `comfytui` and its commands.
 
     Only commands named in the arguments get their options, and arguments that can name no command get no commands:
@@ -104,7 +104,7 @@ def make_parser(argv: Sequence[str] | None = None) -> argparse.ArgumentParser:
     Args:
         argv: The arguments to be parsed; None for a parser that describes every command.
     """
-    parser = _DiscreetParser(
+    parser = _RedactingParser(
         prog="comfytui",
         description="A terminal dashboard for ComfyUI fleets, with the same data for scripts.",
         epilog=_EPILOG,
@@ -172,7 +172,7 @@ def _add_runners(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--page",
-        type=whole_number(1, 1_000_000),
+        type=integer_between(1, 1_000_000),
         metavar="N",
         help="only this page (default: all); with --filter or --sort a page of the result",
     )
@@ -180,14 +180,14 @@ def _add_runners(parser: argparse.ArgumentParser) -> None:
     add_ordering_options(parser, _RUNNER_KEYS, _RUNNER_COLUMNS)
     parser.add_argument("--watch", action="store_true", help="keep running and print each change as a line of JSON")
     add_interval_option(parser, "polls with --watch")
-    add_waiting_option(parser)
+    add_no_wait_option(parser)
     add_format_options(parser)
     add_source_options(parser, after=True)
 
 
 def _add_runner(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
-    add_waiting_option(parser)
+    add_no_wait_option(parser)
     add_format_options(parser)
     add_source_options(parser, after=True)
 
@@ -195,7 +195,7 @@ def _add_runner(parser: argparse.ArgumentParser) -> None:
 def _add_history(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
     add_ordering_options(parser, _WORKFLOW_KEYS, _WORKFLOW_COLUMNS)
-    add_waiting_option(parser)
+    add_no_wait_option(parser)
     add_format_options(parser)
     add_source_options(parser, after=True)
 
@@ -214,7 +214,7 @@ def _add_serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     parser.add_argument(
         "--port",
-        type=whole_number(0, MAX_PORT),
+        type=integer_between(0, MAX_PORT),
         default=8787,
         help="port to listen on, 0 for any free one (default: 8787)",
     )

@@ -19,7 +19,7 @@ _LONG = 1.0
 _EVERY = 5.0
 
 
-def say(sentence: str) -> None:
+def print_error(sentence: str) -> None:
     """Tell the person something, on standard error."""
     _write(f"comfytui: {sentence}\n")
 
@@ -54,12 +54,12 @@ class Progress:
             self._show(words)
         elif self._told_on is None or now - self._told_on >= _EVERY:
             self._told_on = now
-            say(words)
+            print_error(words)
 
     def say(self, sentence: str) -> None:
         """Tell something that is to stay."""
         self.clear()
-        say(sentence)
+        print_error(sentence)
 
     def clear(self) -> None:
         """Take that one line away, so that something else can be written."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.config.paths import config_dir, exists, exposure, shown
+from comfytui.config.paths import config_dir, display_path, exists, permission_warning
 from comfytui.config.settings import SettingsError, TokenSources
 from comfytui.files import decode_text, os_error_message, write_atomic
 
@@ -38,7 +38,7 @@ MISSING_TOKEN = (
 _MAX_FILE = 64 * 1024
 
 
-class _Commands:
+class _TokenCommands:
     """The commands that run, and how often all of them were ended: one that began meanwhile ends too."""
 
     def __init__(self) -> None:
@@ -57,36 +57,36 @@ class _Commands:
             _end(process)
 
 
-_commands = _Commands()
+_commands = _TokenCommands()
 
 _kept_from_children = {TOKEN_VARIABLE}
 
 
-class FoundToken(NamedTuple):
+class Token(NamedTuple):
     """A token and where it was found, for people to read."""
 
     secret: SecretStr
     source: str
 
 
-def has_token(environ: Mapping[str, str]) -> bool:
+def env_has_token(environ: Mapping[str, str]) -> bool:
     """Whether the environment holds a token, without touching it."""
     return bool(trim_token(environ.get(TOKEN_VARIABLE, "")))
 
 
-def token_from(environ: Mapping[str, str]) -> SecretStr:
+def token_from_env(environ: Mapping[str, str]) -> SecretStr:
     """The token of the environment; an empty one where there is none."""
     from pydantic import SecretStr
 
     return SecretStr(trim_token(environ.get(TOKEN_VARIABLE, "")))
 
 
-def saved_token(sources: TokenSources) -> Path:
+def token_file(sources: TokenSources) -> Path:
     """Where a token is saved when a person says so."""
     return config_dir() / sources.saved[0]
 
 
-def may_find_token(environ: Mapping[str, str], sources: TokenSources) -> bool:
+def has_token_source(environ: Mapping[str, str], sources: TokenSources) -> bool:
     """Whether `find_token` has anywhere to look; cheap, and runs nothing."""
     return bool(_variable(environ, sources) or sources.command) or any(map(exists, _files(sources)))
 
@@ -96,11 +96,11 @@ def is_renewable(environ: Mapping[str, str], sources: TokenSources) -> bool:
     return not _variable(environ, sources)
 
 
-def missing_token(sources: TokenSources) -> str:
+def missing_token_message(sources: TokenSources) -> str:
     """The sentence for where there is no token: it names the file or the variable of the profile that has none."""
     if sources.file is not None:
         how = "holds nothing" if exists(sources.file) else "is not there"
-        return f"No token, for {shown(sources.file)}, which token_file names, {how}: put the token into it."
+        return f"No token, for {display_path(sources.file)}, which token_file names, {how}: put the token into it."
     if sources.variable:
         return f"No token, for {sources.variable}, which token_env names, is not set: put the token into it."
     return MISSING_TOKEN
@@ -108,7 +108,7 @@ def missing_token(sources: TokenSources) -> str:
 
 def find_token(
     environ: Mapping[str, str], sources: TokenSources, timeout: float = TOKEN_COMMAND_SECONDS
-) -> FoundToken | None:
+) -> Token | None:
     """The token of the first source that has one; None where none has.
 
     It runs the command and may take as long as that, so it is for a thread.
@@ -126,7 +126,7 @@ def find_token(
         return _found(environ[variable], variable)
     if sources.command:
         return _found(_first_line(sources.command, environ, timeout), TOKEN_COMMAND)
-    texts = ((_text_of(file), shown(file)) for file in _files(sources))
+    texts = ((_text_of(file), display_path(file)) for file in _files(sources))
     return next((_found(text, source) for text, source in texts if text), None)
 
 
@@ -136,11 +136,11 @@ def save_token(secret: SecretStr, sources: TokenSources) -> Path:
     Raises:
         SettingsError: It cannot be written; what was saved before is still there then.
     """
-    saved = saved_token(sources)
+    saved = token_file(sources)
     try:
         write_atomic(saved, f"{secret.get_secret_value()}\n")
     except OSError as error:
-        raise SettingsError(f"The token cannot be saved in {shown(saved)}: {os_error_message(error)}.") from None
+        raise SettingsError(f"The token cannot be saved in {display_path(saved)}: {os_error_message(error)}.") from None
     return saved
 
 
@@ -154,20 +154,20 @@ def permission_warnings(sources: TokenSources, config_file: Path | None = None) 
     held = [file for file in _files(sources) if exists(file)]
     directory = [config_dir()] if any(file.parent == config_dir() for file in held) else []
     private = [*directory, *held, *([] if config_file is None else [config_file])]
-    return tuple(sentence for sentence in map(exposure, private) if sentence)
+    return tuple(sentence for sentence in map(permission_warning, private) if sentence)
 
 
-def end_token_command() -> None:
+def kill_token_commands() -> None:
     """End a command that still runs, for this process ends and would leave it behind."""
     _commands.end()
 
 
-def keep_from_children(variables: Iterable[str]) -> None:
+def hide_from_children(variables: Iterable[str]) -> None:
     """Have `child_environ` drop these environment variables too, for they hold tokens."""
     _kept_from_children.update(variables)
 
 
-def child_environ(environ: Mapping[str, str]) -> dict[str, str]:
+def child_env(environ: Mapping[str, str]) -> dict[str, str]:
     """The environment for a child process: all of this one but tokens."""
     return {name: value for name, value in environ.items() if name not in _kept_from_children}
 
@@ -183,13 +183,13 @@ def _files(sources: TokenSources) -> list[Path]:
     return [*named, *(config_dir() / name for name in sources.saved)]
 
 
-def _found(text: str, source: str) -> FoundToken:
+def _found(text: str, source: str) -> Token:
     from pydantic import SecretStr
 
     token = trim_token(text)
-    if not can_be_sent(token):
+    if not is_header_safe(token):
         raise SettingsError(f"What {source} holds is no token: it has blanks or characters that no HTTP header takes.")
-    return FoundToken(SecretStr(token), source)
+    return Token(SecretStr(token), source)
 
 
 def _first_line(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> str:
@@ -215,7 +215,7 @@ def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> 
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env=child_environ(environ),
+            env=child_env(environ),
             start_new_session=True,
         )
     except OSError as error:
@@ -248,17 +248,17 @@ def _text_of(file: Path) -> str:
     except FileNotFoundError:
         return ""
     except OSError as error:
-        raise SettingsError(f"{shown(file)} cannot be read: {os_error_message(error)}.") from None
+        raise SettingsError(f"{display_path(file)} cannot be read: {os_error_message(error)}.") from None
 
 
-PREFIX = "cfc_"
+TOKEN_PREFIX = "cfc_"
 """How every token of ComfyControl begins."""
 
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _AROUND = "\ufeff \t\r\n\v\f\0"
 
 
-def can_be_sent(text: str) -> bool:
+def is_header_safe(text: str) -> bool:
     """Whether a header of HTTP takes it: visible ASCII without blanks, and not nothing."""
     return _HEADER_VALUE.fullmatch(text) is not None
 

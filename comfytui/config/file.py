@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
-from comfytui.config.paths import shown
+from comfytui.config.paths import display_path
 from comfytui.config.precedence import ConfigFile, Profile
-from comfytui.config.schema import KeysSection, ProfileSection, ServerSection, TopSection
-from comfytui.config.servers import named_server
-from comfytui.config.settings import Keys, SettingsError
+from comfytui.config.schema import ConfigSchema, KeysSchema, ProfileSchema, ServerSchema
+from comfytui.config.servers import build_server
+from comfytui.config.settings import KeySettings, SettingsError
 from comfytui.files import decode_text
 
 if TYPE_CHECKING:
@@ -33,18 +33,18 @@ _WRONG_NAME = "[key]"
 
 
 @dataclass(frozen=True, slots=True)
-class _Places:
+class _Locations:
     """Says where in the file things are: its name, and the line of each key."""
 
     file: str
     lines: Mapping[KeyPath, int]
 
     def of(self, path: KeyPath) -> str:
-        line = line_of(path, self.lines)
+        line = line_for(path, self.lines)
         return self.file if line is None else f"{self.file}, line {line}"
 
 
-def read_config(path: Path) -> ConfigFile:
+def load_config(path: Path) -> ConfigFile:
     """What the file says; relative paths in it start at its directory.
 
     Raises:
@@ -55,20 +55,20 @@ def read_config(path: Path) -> ConfigFile:
     text = _text(path)
     try:
         said = tomllib.loads(text)
-        places = _Places(shown(path), lines_of(text))
+        places = _Locations(display_path(path), key_lines(text))
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(_syntax(path, str(error))) from None
     except RecursionError:
-        raise SettingsError(f"{shown(path)}: it is nested too deeply.") from None
+        raise SettingsError(f"{display_path(path)}: it is nested too deeply.") from None
     except ValueError:
         # Python reads no number of thousands of digits.
-        raise SettingsError(f"{shown(path)}: a number in it is too long.") from None
+        raise SettingsError(f"{display_path(path)}: a number in it is too long.") from None
     try:
-        top = TopSection.model_validate(said, context=path.parent)
+        top = ConfigSchema.model_validate(said, context=path.parent)
     except ValidationError as error:
-        raise SettingsError(_flaws(error, places)) from None
-    config = _plain(top, places)
-    if flaw := _contradiction(config, places):
+        raise SettingsError(_format_errors(error, places)) from None
+    config = _to_config(top, places)
+    if flaw := _cross_check(config, places):
         raise SettingsError(flaw)
     return config
 
@@ -77,36 +77,42 @@ def _text(path: Path) -> str:
     """What the file holds; anything but a file, or a large one, could take for ever."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise SettingsError(f"{shown(path)} cannot be read: it is no regular file.")
+            raise SettingsError(f"{display_path(path)} cannot be read: it is no regular file.")
         with path.open("rb") as opened:
             held = opened.read(_LARGEST + 1)
     except OSError as error:
-        raise SettingsError(f"{shown(path)} cannot be read: {error.strerror or 'unknown cause'}.") from None
+        raise SettingsError(f"{display_path(path)} cannot be read: {error.strerror or 'unknown cause'}.") from None
     if len(held) > _LARGEST:
-        raise SettingsError(f"{shown(path)} is too large: a configuration has 1 MB at most.")
+        raise SettingsError(f"{display_path(path)} is too large: a configuration has 1 MB at most.")
     try:
         return decode_text(held)
     except UnicodeDecodeError:
-        raise SettingsError(f"{shown(path)} is no text: expected TOML in UTF-8.") from None
+        raise SettingsError(f"{display_path(path)} is no text: expected TOML in UTF-8.") from None
 
 
 def _syntax(path: Path, message: str) -> str:
     place = _AT_LINE.search(message)
     line = f", line {place[1]}" if place and place[1] else ""
-    return f"{shown(path)}{line}: {_AT_LINE.sub('', message)}."
+    return f"{display_path(path)}{line}: {_AT_LINE.sub('', message)}."
 
 
-def _plain(top: TopSection, places: _Places) -> ConfigFile:
+def _to_config(top: ConfigSchema, places: _Locations) -> ConfigFile:
     """The same without pydantic, and the keys with their places."""
-    profiles = {name: Profile(**dict(iter(section))) for name, section in top.profiles.items()}
+    profiles = {name: _to_profile(section) for name, section in top.profiles.items()}
     bound = top.keys.bound
     entries = {name: places.of(("keys", name)) for name in ("preset", *bound)}
-    keys = Keys(top.keys.preset, bound, entries, places.file)
-    servers = tuple(named_server(name, section.url, section.headers) for name, section in top.comfyui.items())
+    keys = KeySettings(top.keys.preset, bound, entries, places.file)
+    servers = tuple(build_server(name, section.url, section.headers) for name, section in top.comfyui.items())
     return ConfigFile(**dict(iter(top)) | {"profiles": profiles, "comfyui": servers, "keys": keys})
 
 
-def _contradiction(config: ConfigFile, places: _Places) -> str | None:
+def _to_profile(section: ProfileSchema) -> Profile:
+    """Return a profile without pydantic; its `colour` is that of the frame."""
+    fields = dict(iter(section))
+    return Profile(accent_color=fields.pop("colour"), **fields)
+
+
+def _cross_check(config: ConfigFile, places: _Locations) -> str | None:
     """The sentence that says what does not go together; None where all does."""
     if config.profile is not None and config.profile not in config.profiles:
         there = ", ".join(config.profiles)
@@ -115,7 +121,7 @@ def _contradiction(config: ConfigFile, places: _Places) -> str | None:
     for name, profile in config.profiles.items():
         if len(profile.token_sources) > 1:
             paths = [("profiles", name, source) for source in profile.token_sources]
-            last = places.of(max(paths, key=lambda path: line_of(path, places.lines) or 0))
+            last = places.of(max(paths, key=lambda path: line_for(path, places.lines) or 0))
             return f"{last}: profiles.{name}: expected one of {', '.join(profile.token_sources)}, not several."
     named: dict[str, str] = {}
     for server in config.comfyui:
@@ -125,14 +131,14 @@ def _contradiction(config: ConfigFile, places: _Places) -> str | None:
     return None
 
 
-def _flaws(error: ValidationError, places: _Places) -> str:
+def _format_errors(error: ValidationError, places: _Locations) -> str:
     """A sentence for each thing that is wrong, in a line of its own, in the order of the file."""
     details = error.errors(include_input=False, include_context=False, include_url=False)
-    details.sort(key=lambda detail: line_of(tuple(map(str, detail["loc"])), places.lines) or 0)
-    return "\n".join(dict.fromkeys(_flaw(detail, places) for detail in details))
+    details.sort(key=lambda detail: line_for(tuple(map(str, detail["loc"])), places.lines) or 0)
+    return "\n".join(dict.fromkeys(_format_error(detail, places) for detail in details))
 
 
-def _flaw(detail: ErrorDetails, places: _Places) -> str:
+def _format_error(detail: ErrorDetails, places: _Locations) -> str:
     """The sentence that says what is wrong with a value, or that there is no such key."""
     path = tuple(map(str, detail["loc"]))
     section, depth = _section_of(path)
@@ -149,13 +155,13 @@ def _section_of(path: KeyPath) -> tuple[type[BaseModel], int]:
     """The table that a path of pydantic's leads into, and how many of its names lead there."""
     match path:
         case ("profiles", _, key, *_) if key != _WRONG_NAME:
-            return ProfileSection, 2
+            return ProfileSchema, 2
         case ("comfyui", _, key, *_) if key != _WRONG_NAME:
-            return ServerSection, 2
+            return ServerSchema, 2
         case ("keys", _, *_):
-            return KeysSection, 1
+            return KeysSchema, 1
         case _:
-            return TopSection, 0
+            return ConfigSchema, 0
 
 
 def _shown(name: str) -> str:
@@ -173,7 +179,7 @@ _TOKEN = re.compile(r'''"""|\'{3}|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\n]*'|\#[^\n]
 _CLOSING = {'"""': re.compile(r'\\.|"{3,5}', re.DOTALL), "'''": re.compile("'{3,5}")}
 
 
-def lines_of(text: str) -> Mapping[KeyPath, int]:
+def key_lines(text: str) -> Mapping[KeyPath, int]:
     """The line, from 1, on which each key and each table of a document begins.
 
     Args:
@@ -192,7 +198,7 @@ def lines_of(text: str) -> Mapping[KeyPath, int]:
     return lines
 
 
-def line_of(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
+def line_for(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
     """The line of a key, else of the innermost thing around it that has one, else None."""
     around = (path[:length] for length in range(len(path), 0, -1))
     return next((lines[each] for each in around if each in lines), None)

@@ -62,7 +62,7 @@ def request_log() -> Path:
     return state_dir() / "requests.log"
 
 
-def budget_files() -> tuple[Path, ...]:
+def rate_limit_files() -> tuple[Path, ...]:
     """Return where this user's processes share their requests, best place first; none of them need exist.
 
     The environment has no say: terminals, cron and sudo are to meet. Memory comes first, since it is never a network's,
@@ -73,7 +73,7 @@ def budget_files() -> tuple[Path, ...]:
     return tuple(directory / "budget-1.sqlite" for directory in (*shared, RUNTIME_PLACE / str(user) / APP))
 
 
-def find_config_file(given: Path | None) -> Path | None:
+def locate_config_file(given: Path | None) -> Path | None:
     """The configuration file to read: the given one, there or not, else the usual one if there is one."""
     if given is not None:
         return given
@@ -90,7 +90,7 @@ def exists(path: Path) -> bool:
     return True
 
 
-def exposure(path: Path) -> str | None:
+def permission_warning(path: Path) -> str | None:
     """The sentence that says that others may use this file or directory; None where they may not, or there is none."""
     try:
         mode = _mode(path)
@@ -99,10 +99,10 @@ def exposure(path: Path) -> str | None:
         return None
     if not mode & _OTHERS:
         return None
-    return f"{shown(path)} is open to other users (mode {mode:04o}): chmod {wanted:o} it."
+    return f"{display_path(path)} is open to other users (mode {mode:04o}): chmod {wanted:o} it."
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """The path for people to read, the home directory as `~`."""
     try:
         home = Path.home()

@@ -7,25 +7,25 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple, TypeVar
 
-from comfytui.config.servers import servers_of, split_addresses
+from comfytui.config.servers import parse_servers, split_addresses
 from comfytui.config.settings import (
     API_URL,
     API_URL_VARIABLE,
     DEFAULT_INTERVAL,
-    Keys,
+    KeySettings,
     Server,
     Settings,
     SettingsError,
     TokenSources,
-    api_url,
-    discreet_repr,
-    host_of,
+    host_and_port,
+    redacted_repr,
+    resolve_api_url,
 )
 
 _T = TypeVar("_T")
 
 
-class Flags(NamedTuple):
+class CliOptions(NamedTuple):
     """What the command line says of the dashboard, each as its parser has it; None where nothing is said."""
 
     demo: bool = False
@@ -44,7 +44,7 @@ class Flags(NamedTuple):
     color: str = "auto"
 
     def __repr__(self) -> str:
-        return discreet_repr(self, "comfyui", "url")
+        return redacted_repr(self, "comfyui", "url")
 
 
 class Profile(NamedTuple):
@@ -65,11 +65,11 @@ class Profile(NamedTuple):
     token_file: Path | None = None
     token_env: str | None = None
     ca_bundle: Path | None = None
-    colour: str | None = None
+    accent_color: str | None = None
     interval: float | None = None
 
     def __repr__(self) -> str:
-        return discreet_repr(self, "url")
+        return redacted_repr(self, "url")
 
     @property
     def token_sources(self) -> tuple[str, ...]:
@@ -101,13 +101,13 @@ class ConfigFile(NamedTuple):
     profile: str | None = None
     profiles: Mapping[str, Profile] = MappingProxyType({})
     comfyui: tuple[Server, ...] = ()
-    keys: Keys = Keys()
+    keys: KeySettings = KeySettings()
 
     def __repr__(self) -> str:
-        return discreet_repr(self, "url")
+        return redacted_repr(self, "url")
 
 
-class Choices(NamedTuple):
+class ConfigSources(NamedTuple):
     """Everything that was chosen before the start.
 
     Attributes:
@@ -117,13 +117,13 @@ class Choices(NamedTuple):
         config_file: Where that was read from, if it was.
     """
 
-    flags: Flags = Flags()
+    flags: CliOptions = CliOptions()
     environ: Mapping[str, str] = MappingProxyType({})
     config: ConfigFile = ConfigFile()
     config_file: Path | None = None
 
     def __repr__(self) -> str:
-        return discreet_repr(self, "environ")
+        return redacted_repr(self, "environ")
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -131,7 +131,7 @@ class Choices(NamedTuple):
         return tuple(self.config.profiles)
 
 
-def resolve(choices: Choices, remembered: str | None = None) -> Settings:
+def resolve_settings(choices: ConfigSources, remembered: str | None = None) -> Settings:
     """What to start with: flags before the environment, before the profile, before the top of the configuration.
 
     The profile is the one that is named, else the remembered one, else the one that the configuration prefers; none
@@ -149,7 +149,7 @@ def resolve(choices: Choices, remembered: str | None = None) -> Settings:
     return _resolved(choices, name, switched=switched)
 
 
-def resolve_switched(choices: Choices, profile: str) -> Settings:
+def resolve_profile(choices: ConfigSources, profile: str) -> Settings:
     """What to go on with when a person switches to this profile: its own address and token source count first.
 
     The token of the environment is for the host that the environment means, so a profile with an address or a token
@@ -163,7 +163,7 @@ def resolve_switched(choices: Choices, profile: str) -> Settings:
     return _resolved(choices, profile, switched=True)
 
 
-def _profile_at_start(choices: Choices, remembered: str | None) -> tuple[str | None, bool]:
+def _profile_at_start(choices: ConfigSources, remembered: str | None) -> tuple[str | None, bool]:
     """The profile's name, None for none, and whether the person came to it by switching."""
     flags, preferred = choices.flags, choices.config.profile
     if flags.demo or flags.comfyui:
@@ -179,31 +179,31 @@ def _profile_at_start(choices: Choices, remembered: str | None) -> tuple[str | N
     return preferred, False
 
 
-def _others(choices: Choices) -> str:
+def _others(choices: ConfigSources) -> str:
     return f"; there are {', '.join(choices.profiles)}" if choices.profiles else ", nor any other"
 
 
-def _resolved(choices: Choices, name: str | None, *, switched: bool) -> Settings:
+def _resolved(choices: ConfigSources, name: str | None, *, switched: bool) -> Settings:
     flags, config = choices.flags, choices.config
     profile = config.profiles[name] if name is not None else Profile()
-    servers = servers_of(split_addresses(flags.comfyui), config.comfyui)
+    servers = parse_servers(split_addresses(flags.comfyui), config.comfyui)
     if flags.comfyui and not servers:
         raise SettingsError("--comfyui: expected the address of a server, such as http://gpu2:8188.")
     url = "" if flags.demo or servers else _url(choices, profile, switched=switched)
     return Settings(
-        source=host_of(url) or _source_of(servers),
-        interval=_first(flags.interval, profile.interval, config.interval) or DEFAULT_INTERVAL,
+        source_name=host_and_port(url) or _source_of(servers),
+        interval=_first_set(flags.interval, profile.interval, config.interval) or DEFAULT_INTERVAL,
         per_page=flags.per_page,
         insecure_http=flags.insecure_http,
         log_file=flags.log,
         wallboard=flags.wallboard or config.wallboard,
-        ca_bundle=_first(profile.ca_bundle, config.ca_bundle),
+        ca_bundle=_first_set(profile.ca_bundle, config.ca_bundle),
         config_file=choices.config_file,
         url=url,
         servers=servers,
         named=config.comfyui,
         profile=name,
-        colour=profile.colour,
+        colour=profile.accent_color,
         tokens=_tokens(config, profile, name, switched=switched),
         keys=config.keys,
         fresh=flags.fresh,
@@ -223,10 +223,10 @@ def _source_of(servers: tuple[Server, ...]) -> str:
             return f"{len(servers)} ComfyUI servers"
 
 
-def _url(choices: Choices, profile: Profile, *, switched: bool) -> str:
+def _url(choices: ConfigSources, profile: Profile, *, switched: bool) -> str:
     if switched and profile.url:
         return profile.url
-    return api_url(choices.flags.url, choices.environ, profile.url or choices.config.url or API_URL)
+    return resolve_api_url(choices.flags.url, choices.environ, profile.url or choices.config.url or API_URL)
 
 
 def _tokens(config: ConfigFile, profile: Profile, name: str | None, *, switched: bool) -> TokenSources:
@@ -241,5 +241,5 @@ def _tokens(config: ConfigFile, profile: Profile, name: str | None, *, switched:
     )
 
 
-def _first(*said: _T | None) -> _T | None:
+def _first_set(*said: _T | None) -> _T | None:
     return next((each for each in said if each is not None), None)

@@ -17,16 +17,16 @@ from pydantic import (
     ValidationInfo,
 )
 
-from comfytui.config.servers import address_of
-from comfytui.config.settings import COLOURS, PRESETS, SettingsError, is_api_url
+from comfytui.config.servers import normalize_url
+from comfytui.config.settings import ACCENT_COLORS, PRESETS, SettingsError, is_api_url
 
 
-def _words(value: object) -> object:
+def _split_command(value: object) -> object:
     words = shlex.split(value) if isinstance(value, str) else value
     return tuple(words) if isinstance(words, list) else words
 
 
-def _named(command: tuple[str, ...]) -> tuple[str, ...]:
+def _require_program(command: tuple[str, ...]) -> tuple[str, ...]:
     if not command or not command[0] or any("\0" in word for word in command):
         raise ValueError
     return command
@@ -52,7 +52,7 @@ def _address(value: str) -> str:
 
 def _server_address(value: str) -> str:
     try:
-        address_of(value)
+        normalize_url(value)
     except SettingsError:
         raise ValueError from None
     return value
@@ -70,8 +70,8 @@ def _header_value(value: object) -> object:
     return SecretStr(value)
 
 
-def _colour(value: str) -> str:
-    if value not in COLOURS:
+def _color(value: str) -> str:
+    if value not in ACCENT_COLORS:
         raise ValueError
     return value
 
@@ -86,7 +86,7 @@ def _keys(value: object) -> object:
     return tuple([value] if isinstance(value, str) else value) if isinstance(value, str | list) else value
 
 
-_Command: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_words), AfterValidator(_named)]
+_Command: TypeAlias = Annotated[tuple[str, ...], BeforeValidator(_split_command), AfterValidator(_require_program)]
 _File: TypeAlias = Annotated[Path, BeforeValidator(_path)]
 _Address: TypeAlias = Annotated[str, AfterValidator(_address)]
 _Seconds: TypeAlias = Annotated[float, Field(ge=1, allow_inf_nan=False)]
@@ -104,13 +104,13 @@ _ADDRESS_WORDS = "http:// or https:// and a host, in quotes"
 _SECONDS_WORDS = "seconds, 1 or more"
 
 
-class _Section(BaseModel):
+class _Schema(BaseModel):
     """A table; the description of a field says what is expected of it."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
 
-class ProfileSection(_Section):
+class ProfileSchema(_Schema):
     """`[profiles.NAME]`; fields as in `comfytui.config.precedence.Profile`."""
 
     url: _Address | None = Field(None, description=_ADDRESS_WORDS)
@@ -118,13 +118,13 @@ class ProfileSection(_Section):
     token_file: _File | None = Field(None, description=_FILE_WORDS)
     token_env: _Variable | None = Field(None, description="the name of an environment variable, in quotes")
     ca_bundle: _File | None = Field(None, description=_FILE_WORDS)
-    colour: Annotated[str, AfterValidator(_colour)] | None = Field(
-        None, description=f"one of {', '.join(COLOURS)}, in quotes"
+    colour: Annotated[str, AfterValidator(_color)] | None = Field(
+        None, description=f"one of {', '.join(ACCENT_COLORS)}, in quotes"
     )
     interval: _Seconds | None = Field(None, description=_SECONDS_WORDS)
 
 
-class ServerSection(_Section):
+class ServerSchema(_Schema):
     """`[comfyui.NAME]`: a ComfyUI server that is to have this name, and what is sent along to it."""
 
     url: Annotated[str, AfterValidator(_server_address)] = Field(
@@ -133,7 +133,7 @@ class ServerSection(_Section):
     headers: dict[_HeaderName, _HeaderValue] = Field({}, description="a table of HTTP headers, each a text in quotes")
 
 
-class KeysSection(_Section):
+class KeysSchema(_Schema):
     """`[keys]`: a preset, and the keys of commands by their names, which nobody here knows."""
 
     model_config = ConfigDict(extra="allow")
@@ -149,7 +149,7 @@ class KeysSection(_Section):
         return dict(self.__pydantic_extra__)
 
 
-class TopSection(_Section):
+class ConfigSchema(_Schema):
     """The whole file; fields as in `comfytui.config.precedence.ConfigFile`."""
 
     url: _Address | None = Field(None, description=_ADDRESS_WORDS)
@@ -158,12 +158,12 @@ class TopSection(_Section):
     ca_bundle: _File | None = Field(None, description=_FILE_WORDS)
     wallboard: bool = Field(False, description="true or false")
     profile: str | None = Field(None, description="the name of a profile, in quotes")
-    profiles: dict[_Name, ProfileSection] = Field(
+    profiles: dict[_Name, ProfileSchema] = Field(
         {}, description="tables [profiles.NAME], each NAME of letters, digits, - and _"
     )
-    comfyui: dict[_ServerName, ServerSection] = Field(
+    comfyui: dict[_ServerName, ServerSchema] = Field(
         {}, description="tables [comfyui.NAME], each with a url; a NAME without commas, of 100 characters at most"
     )
-    keys: KeysSection = Field(
-        default_factory=lambda: KeysSection.model_validate({}), description="a table [keys] of commands with their keys"
+    keys: KeysSchema = Field(
+        default_factory=lambda: KeysSchema.model_validate({}), description="a table [keys] of commands with their keys"
     )

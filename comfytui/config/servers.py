@@ -31,7 +31,7 @@ def split_addresses(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(address for text in texts for each in text.split(",") if (address := each.strip()))
 
 
-def servers_of(addresses: Iterable[str], configured: Sequence[Server] = ()) -> tuple[Server, ...]:
+def parse_servers(addresses: Iterable[str], configured: Sequence[Server] = ()) -> tuple[Server, ...]:
     """The servers at these addresses, each once, in order; with names and headers as they are configured, if they are.
 
     The name of a configured one stands for its address. A user and a password in an address become a header, unless
@@ -51,7 +51,7 @@ def servers_of(addresses: Iterable[str], configured: Sequence[Server] = ()) -> t
     return tuple(found.values())
 
 
-def named_server(name: str, address: str, headers: Mapping[str, SecretStr]) -> Server:
+def build_server(name: str, address: str, headers: Mapping[str, SecretStr]) -> Server:
     """The server at this address under this name; a user and a password in it become a header unless that is given.
 
     Raises:
@@ -61,7 +61,7 @@ def named_server(name: str, address: str, headers: Mapping[str, SecretStr]) -> S
     return Server(_url(parts), name, _merged(_login(parts), headers))
 
 
-def address_of(text: str) -> str:
+def normalize_url(text: str) -> str:
     """Return an address as all are compared: lower case, no usual port, no user or password, no last slash.
 
     Without a scheme it is http, and then without a port it is ComfyUI's usual one. A port alone is one of this machine.

@@ -28,7 +28,7 @@ DEFAULT_RUNNERS = 120
 MAX_PER_PAGE = 100
 """What the API gives at most on one page (page api/runners/list)."""
 
-COLOURS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
+ACCENT_COLORS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
 """What a profile's name may be coloured with."""
 
 PRESETS = ("default", "vim", "emacs", "tmux-safe")
@@ -55,10 +55,10 @@ class Server(NamedTuple):
     headers: Mapping[str, SecretStr] = MappingProxyType({})
 
     def __repr__(self) -> str:
-        return discreet_repr(self, "headers")
+        return redacted_repr(self, "headers")
 
 
-def discreet_repr(record: _Record, *hidden: str) -> str:
+def redacted_repr(record: _Record, *hidden: str) -> str:
     """What a record shows of itself in a traceback: not the fields that may hold a password."""
     shown = ", ".join(f"{name}={value!r}" for name, value in record._asdict().items() if name not in hidden)
     return f"{type(record).__name__}({shown})"
@@ -87,7 +87,7 @@ class TokenSources(NamedTuple):
     saved: tuple[str, ...] = ("token",)
 
 
-class Keys(NamedTuple):
+class KeySettings(NamedTuple):
     """What the configuration says of keys, as it was written: neither commands nor keys have been looked up.
 
     Attributes:
@@ -98,13 +98,13 @@ class Keys(NamedTuple):
     """
 
     preset: str = "default"
-    bound: Mapping[str, tuple[str, ...]] = MappingProxyType({})
-    places: Mapping[str, str] = MappingProxyType({})
+    overrides: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    locations: Mapping[str, str] = MappingProxyType({})
     file: str = ""
 
-    def place_of(self, entry: str) -> str:
+    def location(self, entry: str) -> str:
         """File and line of an entry, the file alone where nothing is said of it."""
-        return self.places.get(entry, self.file)
+        return self.locations.get(entry, self.file)
 
 
 class Settings(NamedTuple):
@@ -132,7 +132,7 @@ class Settings(NamedTuple):
         color: How many colours there are: `auto`, `truecolor`, `256`, `16` or `none`.
     """
 
-    source: str
+    source_name: str
     interval: float = DEFAULT_INTERVAL
     per_page: int | None = None
     insecure_http: bool = False
@@ -146,17 +146,17 @@ class Settings(NamedTuple):
     profile: str | None = None
     colour: str | None = None
     tokens: TokenSources = TokenSources()
-    keys: Keys = Keys()
+    keys: KeySettings = KeySettings()
     fresh: bool = False
     utc: bool = False
     ascii: bool = False
     color: str = "auto"
 
     def __repr__(self) -> str:
-        return discreet_repr(self, "url")
+        return redacted_repr(self, "url")
 
 
-def api_url(flag: str | None, environ: Mapping[str, str], configured: str = API_URL) -> str:
+def resolve_api_url(flag: str | None, environ: Mapping[str, str], configured: str = API_URL) -> str:
     """The API's base URL: the flag, else the environment, else the configured one; SettingsError if it is no URL."""
     url = flag or environ.get(API_URL_VARIABLE, "").strip() or configured
     if not is_api_url(url):
@@ -180,6 +180,6 @@ def is_number(host: str) -> bool:
     return _NUMBER.fullmatch(host) is not None
 
 
-def host_of(url: str) -> str:
+def host_and_port(url: str) -> str:
     """Host and port of a URL; never its user-info."""
     return urlsplit(url).netloc.rpartition("@")[2]

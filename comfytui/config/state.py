@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
-from comfytui.config.paths import shown, state_dir
+from comfytui.config.paths import display_path, state_dir
 from comfytui.files import os_error_message, write_atomic
 
 MAX_VIEWS = 32
@@ -98,7 +98,7 @@ class StateFile:
             return Loaded(State(), None)
         except OSError as error:
             return Loaded(
-                State(), f"The last view cannot be restored from {shown(self._path)}: {os_error_message(error)}."
+                State(), f"The last view cannot be restored from {display_path(self._path)}: {os_error_message(error)}."
             )
         try:
             return Loaded(_decoded(data), None)
@@ -110,12 +110,12 @@ class StateFile:
         try:
             write_atomic(self._path, _encoded(state))
         except OSError as error:
-            return f"This view cannot be kept in {shown(self._path)}: {os_error_message(error)}."
+            return f"This view cannot be kept in {display_path(self._path)}: {os_error_message(error)}."
         return None
 
     def _set_aside(self) -> str:
         aside = self._path.with_name(f"{self._path.name}.broken")
-        words = f"The last view cannot be restored: {shown(self._path)} is broken"
+        words = f"The last view cannot be restored: {display_path(self._path)} is broken"
         try:
             self._path.replace(aside)
         except OSError as error:

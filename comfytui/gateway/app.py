@@ -27,8 +27,15 @@ from starlette.routing import Route
 from comfytui.api.events import EVENTS_PATH, EXTENSION_NAME, EXTENSIONS_HEADER
 from comfytui.api.statuses import RunnerState, RunnerStatus
 from comfytui.gateway.events import MEDIA_TYPE, EventStreamResponse
-from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
-from comfytui.gateway.serializers import error_body, history_body, page_body, runner_body, silence_body, stats_body
+from comfytui.gateway.fleet import RunnerNotFoundError, RunnerUnreachableError
+from comfytui.gateway.serializers import (
+    serialize_error,
+    serialize_history,
+    serialize_page,
+    serialize_runner,
+    serialize_stats,
+    serialize_unreachable,
+)
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -73,8 +80,12 @@ def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
             Route("/v1/runner/{id}/stats", endpoints.get_stats, methods=["GET"]),
         ],
         lifespan=endpoints.lifespan,
-        middleware=[Middleware(_BearerGate, token=token)],
-        exception_handlers={HTTPException: _answer_error, UnknownRunner: _answer_error, Exception: _answer_error},
+        middleware=[Middleware(BearerAuthMiddleware, token=token)],
+        exception_handlers={
+            HTTPException: _error_response,
+            RunnerNotFoundError: _error_response,
+            Exception: _error_response,
+        },
     )
     # A redirect to the path without its last slash would be an answer that is no JSON.
     app.router.redirect_slashes = False
@@ -88,19 +99,19 @@ class _Endpoints:
     async def list_runners(self, request: Request) -> JSONResponse:
         page = _whole_number(request, "page", default=1, most=None)
         per_page = _whole_number(request, "per_page", default=DEFAULT_PER_PAGE, most=MAX_PER_PAGE)
-        body = page_body(await self.fleet.list_runners(page, per_page, _status(request)))
+        body = serialize_page(await self.fleet.list_runners(page, per_page, _status(request)))
         return JSONResponse(body, headers={EXTENSIONS_HEADER: EXTENSION_NAME})
 
     async def get_runner(self, request: Request) -> JSONResponse:
-        return JSONResponse(runner_body(await self.fleet.get_runner(_runner_id(request))))
+        return JSONResponse(serialize_runner(await self.fleet.get_runner(_runner_id(request))))
 
     async def get_history(self, request: Request) -> JSONResponse:
-        with _unreachable_is(503):
-            return JSONResponse(history_body(await self.fleet.get_history(_runner_id(request))))
+        with _unreachable_status(503):
+            return JSONResponse(serialize_history(await self.fleet.get_history(_runner_id(request))))
 
     async def get_stats(self, request: Request) -> JSONResponse:
-        with _unreachable_is(500):
-            return JSONResponse(stats_body(await self.fleet.get_stats(_runner_id(request))))
+        with _unreachable_status(500):
+            return JSONResponse(serialize_stats(await self.fleet.get_stats(_runner_id(request))))
 
     async def stream_events(self, request: Request) -> Response:
         if request.method == "HEAD":
@@ -115,7 +126,7 @@ class _Endpoints:
             yield
 
 
-class _BearerGate:
+class BearerAuthMiddleware:
     """Lets a request through when it carries the token; says 401 otherwise, whatever it asks for."""
 
     def __init__(self, app: ASGIApp, token: SecretStr) -> None:
@@ -123,6 +134,7 @@ class _BearerGate:
         self._token = token.get_secret_value().encode("utf-8", "surrogateescape")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on, or answer it with 401."""
         problem = self._problem(scope) if scope["type"] == "http" else None
         if problem is None:
             await self._app(scope, receive, send)
@@ -171,34 +183,34 @@ def _runner_id(request: Request) -> str:
 class _Unreachable(HTTPException):
     """An answer by which the gateway says that a runner's machine gave none."""
 
-    def __init__(self, status: int, problem: RunnerUnreachable) -> None:
+    def __init__(self, status: int, problem: RunnerUnreachableError) -> None:
         super().__init__(status, f"{problem.name}: {problem}" if problem.name else str(problem))
         self.problem = problem
 
 
 @contextlib.contextmanager
-def _unreachable_is(status: int) -> Iterator[None]:
+def _unreachable_status(status: int) -> Iterator[None]:
     try:
         yield
-    except RunnerUnreachable as problem:
+    except RunnerUnreachableError as problem:
         raise _Unreachable(status, problem) from problem
 
 
-async def _answer_error(_request: Request, error: Exception) -> JSONResponse:
+async def _error_response(_request: Request, error: Exception) -> JSONResponse:
     match error:
-        case _Unreachable(problem=RunnerUnreachable(state=RunnerState() as state) as problem):
-            body = error_body(error.status_code, error.detail) | silence_body(state, str(problem))
+        case _Unreachable(problem=RunnerUnreachableError(state=RunnerState() as state) as problem):
+            body = serialize_error(error.status_code, error.detail) | serialize_unreachable(state, str(problem))
             return JSONResponse(body, error.status_code)
         case HTTPException():
             return _refusal(error.status_code, error.detail, error.headers)
-        case UnknownRunner():
+        case RunnerNotFoundError():
             return _refusal(404, "requested entity not found")
         case _:
             return _refusal(500, "internal server error")
 
 
 def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    return JSONResponse(error_body(status, message), status, headers)
+    return JSONResponse(serialize_error(status, message), status, headers)
 
 
 class StreamingASGITransport(httpx.ASGITransport):
@@ -223,7 +235,7 @@ class StreamingASGITransport(httpx.ASGITransport):
         return httpx.Response(head["status"], headers=head["headers"], stream=body)
 
 
-class GatewayTransport(StreamingASGITransport):
+class InProcessTransport(StreamingASGITransport):
     """Carries a client's requests to the API over a fleet; closing it closes the fleet.
 
     Args:

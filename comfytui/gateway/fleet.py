@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from comfytui.gateway.events import EventHub
 
 
-class UnknownRunner(LookupError):
+class RunnerNotFoundError(LookupError):
     """No runner of the fleet has this id."""
 
 
-class RunnerUnreachable(Exception):
+class RunnerUnreachableError(Exception):
     """A runner's machine gave no usable answer; the text says why, for people.
 
     Args:

@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 EXTENSION_FIELDS = ("queue_running", "queue_pending", "clock_skew")
 
 
-def page_body(page: RunnerPage) -> dict[str, object]:
+def serialize_page(page: RunnerPage) -> dict[str, object]:
     """One page of List Runners (page list-runners)."""
-    return {"runners": [runner_body(runner) for runner in page.runners], "total": page.total}
+    return {"runners": [serialize_runner(runner) for runner in page.runners], "total": page.total}
 
 
-def runner_body(runner: Runner) -> dict[str, object]:
+def serialize_runner(runner: Runner) -> dict[str, object]:
     """A runner (page get-runner), with the extension fields that its fleet tells; its header values are revealed."""
     extensions = {name: getattr(runner, name) for name in EXTENSION_FIELDS if name in runner.model_fields_set}
     return {
@@ -39,12 +39,12 @@ def runner_body(runner: Runner) -> dict[str, object]:
     }
 
 
-def history_body(workflows: tuple[Workflow, ...]) -> list[dict[str, object]]:
+def serialize_history(workflows: tuple[Workflow, ...]) -> list[dict[str, object]]:
     """A runner's history, a bare list (page get-runner-history)."""
-    return [workflow_body(workflow) for workflow in workflows]
+    return [serialize_workflow(workflow) for workflow in workflows]
 
 
-def workflow_body(workflow: Workflow) -> dict[str, object]:
+def serialize_workflow(workflow: Workflow) -> dict[str, object]:
     """A workflow (page get-runner-history); times that have not come yet are null."""
     return {
         "id": workflow.id,
@@ -58,7 +58,7 @@ def workflow_body(workflow: Workflow) -> dict[str, object]:
     }
 
 
-def stats_body(stats: RunnerStats) -> dict[str, object]:
+def serialize_stats(stats: RunnerStats) -> dict[str, object]:
     """What a runner's machine says of itself (page get-runner-stats); sizes are in bytes, what is not known is null."""
     return {
         "system": {
@@ -83,12 +83,12 @@ def _device_body(device: Device) -> dict[str, object]:
     }
 
 
-def error_body(status: int, message: str) -> dict[str, object]:
+def serialize_error(status: int, message: str) -> dict[str, object]:
     """The body of every answer that says no (page api/errors)."""
     return {"status": status, "message": message}
 
 
-def silence_body(state: RunnerState, reason: str) -> dict[str, object]:
+def serialize_unreachable(state: RunnerState, reason: str) -> dict[str, object]:
     """Return the extension of an error that says that a runner's machine gave no answer, which is no fault of ours.
 
     Args:

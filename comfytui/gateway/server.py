@@ -33,14 +33,14 @@ class ServeError(Exception):
     """Serving could not begin; its text is one sentence for the person who asked for it."""
 
 
-class ServeExtraMissing(ServeError):
+class ServeExtraMissingError(ServeError):
     """The server's package is not installed."""
 
     def __init__(self) -> None:
         super().__init__("Serving needs one more package: pip install 'comfytui[serve]'")
 
 
-class CannotListen(ServeError):
+class ListenError(ServeError):
     """The address cannot be listened on: in use, forbidden, out of range, or no such host."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
@@ -80,7 +80,7 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
     try:
         import uvicorn
     except ImportError as error:
-        raise ServeExtraMissing from error
+        raise ServeExtraMissingError from error
     from comfytui.gateway.guard import BACKLOG, Connections, guarded
 
     class Server(uvicorn.Server):
@@ -111,14 +111,14 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
 
 def _listen(host: str, port: int) -> socket.socket:
     if not 0 <= port <= MAX_PORT:
-        raise CannotListen(host, port, f"a port is a number from 0 to {MAX_PORT}")
+        raise ListenError(host, port, f"a port is a number from 0 to {MAX_PORT}")
     try:
         family, address = _address(host)
         listener = socket.create_server((address, port), family=family)
     except OSError as error:
-        raise CannotListen(host, port, _reason(error)) from error
+        raise ListenError(host, port, _reason(error)) from error
     except ValueError as error:
-        raise CannotListen(host, port, str(error)) from error
+        raise ListenError(host, port, str(error)) from error
     # asyncio does this itself only for sockets that name their protocol; without it each answer waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):

@@ -13,14 +13,14 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.query.collation import fold
-from comfytui.query.workflows import last_run, name_or_id, queue_counts
+from comfytui.query.workflows import display_name, last_run, queue_counts
 from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, Workflow
 
 
-GRAMMAR = (
+SYNTAX_EXAMPLES = (
     ("gpu", "name, a tag or the endpoint contains gpu"),
     ('"two words"', "blanks count between quotes"),
     ("tag:a100", "a tag contains a100"),
@@ -34,7 +34,7 @@ GRAMMAR = (
 """What can be typed, as an example and its meaning, for explanations."""
 
 
-class Need(StrEnum):
+class Requirement(StrEnum):
     """What a list of runners does not tell."""
 
     HISTORY = "history"
@@ -43,7 +43,7 @@ class Need(StrEnum):
     """Whether the runner answers."""
 
 
-class Facts(NamedTuple):
+class RunnerData(NamedTuple):
     """What is known of a runner.
 
     Attributes:
@@ -83,13 +83,13 @@ class Term(NamedTuple):
     negated: bool = False
 
     @property
-    def need(self) -> Need | None:
+    def need(self) -> Requirement | None:
         """What must be known beyond the list to judge a runner; None where that tells it."""
         if self.field == _LAST:
-            return Need.HISTORY
+            return Requirement.HISTORY
         return _STATES[self.value] if self.field == _IS else None
 
-    def matches(self, facts: Facts) -> bool:
+    def matches(self, facts: RunnerData) -> bool:
         """Whether it is so, or not so where negated; False where that is not known."""
         verdict = _JUDGES[self.field](facts, self.value)
         return verdict is not None and verdict is not self.negated
@@ -110,22 +110,22 @@ class Query(NamedTuple):
         return bool(self.terms)
 
     @property
-    def needs(self) -> frozenset[Need]:
+    def needs(self) -> frozenset[Requirement]:
         """What must be known beyond the list to judge a runner."""
         return frozenset(term.need for term in self.terms if term.need is not None)
 
-    def matches(self, facts: Facts) -> bool:
+    def matches(self, facts: RunnerData) -> bool:
         """Whether every term matches."""
         return all(term.matches(facts) for term in self.terms)
 
-    def knows(self, facts: Facts) -> bool:
+    def knows(self, facts: RunnerData) -> bool:
         """Whether all is known that it looks at."""
-        return is_known(self.needs, facts)
+        return has_requirements(self.needs, facts)
 
 
-def is_known(needs: frozenset[Need], facts: Facts) -> bool:
+def has_requirements(needs: frozenset[Requirement], facts: RunnerData) -> bool:
     """Whether all of this is known of a runner."""
-    known = {Need.HISTORY: facts.history is not None, Need.REACHABILITY: facts.reachable is not None}
+    known = {Requirement.HISTORY: facts.history is not None, Requirement.REACHABILITY: facts.reachable is not None}
     return all(known[need] for need in needs)
 
 
@@ -168,23 +168,23 @@ def _split(word: str, place: int) -> tuple[str, str]:
     raise QueryError(f'there are tag: status: last: is: or quotes "{word[:_CLIP]}"', place)
 
 
-def _contains(facts: Facts, value: str) -> bool:
+def _contains(facts: RunnerData, value: str) -> bool:
     runner = facts.runner
-    if value in fold(name_or_id(runner.name, runner.id)) or value in fold(runner.endpoint or ""):
+    if value in fold(display_name(runner.name, runner.id)) or value in fold(runner.endpoint or ""):
         return True
     return _has_tag(facts, value)
 
 
-def _has_tag(facts: Facts, value: str) -> bool:
+def _has_tag(facts: RunnerData, value: str) -> bool:
     return any(value in fold(tag) for tag in facts.runner.tags)
 
 
-def _has_status(facts: Facts, value: str) -> bool | None:
+def _has_status(facts: RunnerData, value: str) -> bool | None:
     status = facts.runner.status
     return None if status is None else fold(status).startswith(value)
 
 
-def _ended_so(facts: Facts, value: str) -> bool | None:
+def _ended_so(facts: RunnerData, value: str) -> bool | None:
     if facts.history is None:
         return None
     last = last_run(facts.history)
@@ -192,8 +192,8 @@ def _ended_so(facts: Facts, value: str) -> bool | None:
     return None if status is None else fold(status).startswith(value)
 
 
-def _is_so(facts: Facts, value: str) -> bool | None:
-    if _STATES[value] is Need.REACHABILITY:
+def _is_so(facts: RunnerData, value: str) -> bool | None:
+    if _STATES[value] is Requirement.REACHABILITY:
         return None if facts.reachable is None else facts.reachable is (value == "reachable")
     counts = queue_counts(facts.runner, facts.history)
     return None if counts is None else any(counts) is (value == "busy")
@@ -201,14 +201,14 @@ def _is_so(facts: Facts, value: str) -> bool | None:
 
 _LAST, _IS = "last", "is"
 _NO_WORKFLOWS = "none"
-_STATES: Mapping[str, Need] = {
-    "reachable": Need.REACHABILITY,
-    "unreachable": Need.REACHABILITY,
-    "busy": Need.HISTORY,
-    "idle": Need.HISTORY,
+_STATES: Mapping[str, Requirement] = {
+    "reachable": Requirement.REACHABILITY,
+    "unreachable": Requirement.REACHABILITY,
+    "busy": Requirement.HISTORY,
+    "idle": Requirement.HISTORY,
 }
 _EXAMPLES = {"tag": "tag:a100", "status": "status:active", _LAST: "last:failed", _IS: "is:busy"}
-_JUDGES: Mapping[str, Callable[[Facts, str], bool | None]] = {
+_JUDGES: Mapping[str, Callable[[RunnerData, str], bool | None]] = {
     "": _contains,
     "tag": _has_tag,
     "status": _has_status,

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.query.collation import fold, natural_key
-from comfytui.query.filter import Need, is_known
-from comfytui.query.workflows import last_change, last_run, name_or_id, queue_counts, spent
+from comfytui.query.filter import Requirement, has_requirements
+from comfytui.query.workflows import display_name, durations, last_change, last_run, queue_counts
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, Timestamp, Workflow
-    from comfytui.query.filter import Facts
+    from comfytui.query.filter import RunnerData
 
 
 RUNNER_KEYS = ("name", "status", "reach", "last", "when", "queue", "tags", "endpoint", "created", "updated")
@@ -26,7 +26,7 @@ WORKFLOW_KEYS = ("name", "status", "took", "created", "waited", "tags", "started
 """What workflows can be sorted by."""
 
 _OF_HISTORY = frozenset({"last", "when", "queue"})
-_NEEDS = dict.fromkeys(_OF_HISTORY, frozenset({Need.HISTORY})) | {"reach": frozenset({Need.REACHABILITY})}
+_NEEDS = dict.fromkeys(_OF_HISTORY, frozenset({Requirement.HISTORY})) | {"reach": frozenset({Requirement.REACHABILITY})}
 _GREATEST_FIRST = frozenset({"when", "queue", "took", "waited", "created", "started", "completed", "updated"})
 
 _RUNNER_RANKS = {status: rank for rank, status in enumerate((RunnerStatus.ACTIVE, RunnerStatus.DISABLED))}
@@ -68,22 +68,22 @@ class Sort(NamedTuple):
         return self._replace(descending=not self.descending)
 
 
-def natural(key: str) -> Sort:
+def default_order(key: str) -> Sort:
     """By this key the way one expects it: the newest, the longest and the most first, all else upwards."""
     return Sort(key, descending=key in _GREATEST_FIRST)
 
 
-def needs(sort: Sort) -> frozenset[Need]:
+def requirements(sort: Sort) -> frozenset[Requirement]:
     """What must be known of runners beyond the list to sort them so."""
     return _NEEDS.get(sort.key, frozenset())
 
 
-def knows(sort: Sort, facts: Facts) -> bool:
+def is_decidable(sort: Sort, facts: RunnerData) -> bool:
     """Whether all is known of a runner that the order looks at."""
-    return is_known(needs(sort), facts)
+    return has_requirements(requirements(sort), facts)
 
 
-def sort_runners(runners: Sequence[Facts], sort: Sort) -> list[Facts]:
+def sort_runners(runners: Sequence[RunnerData], sort: Sort) -> list[RunnerData]:
     """The runners in order; where it asks for workflows, those without any come before those not known.
 
     Raises:
@@ -116,11 +116,11 @@ def _sorted(items: Sequence[tuple[_Value | None, _Item]], *, descending: bool) -
 
 
 def _tie(item: Runner | Workflow) -> tuple[str, str]:
-    return natural_key(name_or_id(item.name, item.id)), item.id
+    return natural_key(display_name(item.name, item.id)), item.id
 
 
 def _of_name(item: Runner | Workflow) -> _Value:
-    return 0.0, natural_key(name_or_id(item.name, item.id))
+    return 0.0, natural_key(display_name(item.name, item.id))
 
 
 def _of_text(text: str | None) -> _Value | None:
@@ -149,26 +149,26 @@ def _of_workflow_status(workflow: Workflow) -> _Value | None:
     return None if status is None else (_WORKFLOW_RANKS.get(status, len(_WORKFLOW_RANKS)), fold(status))
 
 
-def _of_last(facts: Facts) -> _Value | None:
+def _of_last(facts: RunnerData) -> _Value | None:
     last = last_run(facts.history or ())
     return None if last is None else _of_workflow_status(last)
 
 
-def _of_when(facts: Facts) -> _Value | None:
+def _of_when(facts: RunnerData) -> _Value | None:
     last = last_run(facts.history or ())
     return None if last is None else _of_moment(last_change(last))
 
 
-def _of_reach(facts: Facts) -> _Value | None:
+def _of_reach(facts: RunnerData) -> _Value | None:
     return None if facts.reachable is None else (0.0 if facts.reachable else 1.0, "")
 
 
-def _of_queue(facts: Facts) -> _Value | None:
+def _of_queue(facts: RunnerData) -> _Value | None:
     counts = queue_counts(facts.runner, facts.history)
     return None if counts is None else (float(sum(counts)), "")
 
 
-_RUNNER_VALUES: Mapping[str, Callable[[Facts], _Value | None]] = {
+_RUNNER_VALUES: Mapping[str, Callable[[RunnerData], _Value | None]] = {
     "name": lambda facts: _of_name(facts.runner),
     "status": lambda facts: _of_runner_status(facts.runner),
     "reach": _of_reach,
@@ -183,9 +183,9 @@ _RUNNER_VALUES: Mapping[str, Callable[[Facts], _Value | None]] = {
 _WORKFLOW_VALUES: Mapping[str, Callable[[Workflow, datetime], _Value | None]] = {
     "name": lambda workflow, _: _of_name(workflow),
     "status": lambda workflow, _: _of_workflow_status(workflow),
-    "took": lambda workflow, now: _of_seconds(spent(workflow, now).ran),
+    "took": lambda workflow, now: _of_seconds(durations(workflow, now).ran),
     "created": lambda workflow, _: _of_moment(workflow.created_at),
-    "waited": lambda workflow, now: _of_seconds(spent(workflow, now).waited),
+    "waited": lambda workflow, now: _of_seconds(durations(workflow, now).waited),
     "tags": lambda workflow, _: _of_tags(workflow.tags),
     "started": lambda workflow, _: _of_moment(workflow.started_at),
     "completed": lambda workflow, _: _of_moment(workflow.completed_at),

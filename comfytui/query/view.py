@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from comfytui.api.statuses import RunnerState
 from comfytui.engine.protocol import MAX_WHOLE_RUNNERS
 from comfytui.engine.snapshot import last_page, merged, outdated_keys, sure_on, whole_keys
-from comfytui.query.filter import Facts, Need, Query, is_known
-from comfytui.query.sorting import needs, sort_runners
+from comfytui.query.filter import Query, Requirement, RunnerData, has_requirements
+from comfytui.query.sorting import requirements, sort_runners
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, Workflow
@@ -28,7 +28,7 @@ _Histories: TypeAlias = "Mapping[str, Feed[tuple[Workflow, ...]]]"
 _Checkups: TypeAlias = "Mapping[str, Feed[Checkup]]"
 
 
-class Searched(NamedTuple):
+class SearchProgress(NamedTuple):
     """How much of the list was looked through.
 
     Attributes:
@@ -51,7 +51,7 @@ class Searched(NamedTuple):
         return self.pages == self.of
 
 
-class View(NamedTuple):
+class ListView(NamedTuple):
     """What was found.
 
     Attributes:
@@ -65,14 +65,14 @@ class View(NamedTuple):
     """
 
     runners: tuple[Runner, ...] = ()
-    searched: Searched = Searched()
+    searched: SearchProgress = SearchProgress()
     known: int | None = None
     loaded: tuple[Runner, ...] = ()
     missing: frozenset[str] = frozenset()
     is_changing: bool = False
 
 
-class _Basis(NamedTuple):
+class _ViewInputs(NamedTuple):
     """What filtering and sorting start from."""
 
     listed: tuple[Runner, ...]
@@ -81,26 +81,27 @@ class _Basis(NamedTuple):
     histories: _Histories
     checkups: _Checkups
 
-    def is_as(self, other: _Basis) -> bool:
+    def is_as(self, other: _ViewInputs) -> bool:
         """Whether the same comes of both."""
         if self.listed is not other.listed or self.query != other.query or self.sort != other.sort:
             return False
         return self._knows_as(other) and self._reaches_as(other)
 
-    def facts(self) -> list[Facts]:
+    def facts(self) -> list[RunnerData]:
         """What is known of each runner, of what is looked at."""
         return [
-            Facts(each, _value(each.id, self.histories), _reachable(each.id, self.checkups)) for each in self.listed
+            RunnerData(each, _value(each.id, self.histories), _reachable(each.id, self.checkups))
+            for each in self.listed
         ]
 
-    def _knows_as(self, other: _Basis) -> bool:
+    def _knows_as(self, other: _ViewInputs) -> bool:
         known, before = self.histories, other.histories
         return known is before or (
             len(known) == len(before)
             and all(key in before and before[key].value is feed.value for key, feed in known.items())
         )
 
-    def _reaches_as(self, other: _Basis) -> bool:
+    def _reaches_as(self, other: _ViewInputs) -> bool:
         """Whether the same are reachable: how fast, and how much memory they have, is nothing to look for."""
         known, before = self.checkups, other.checkups
         return known is before or (
@@ -108,21 +109,21 @@ class _Basis(NamedTuple):
         )
 
 
-class Viewer:
+class ListViewBuilder:
     """Makes views of snapshots, one after another, and the same one again while nothing that matters has changed.
 
     Cheap then, however many runners there are: what the engine found unchanged it leaves the same object.
     """
 
     def __init__(self) -> None:
-        self._view = View()
+        self._view = ListView()
         self._pages: tuple[RunnerPage, ...] = ()
         self._overlap = False
         self._status: RunnerStatus | None = None
         self._missing: dict[str, float] = {}
-        self._basis = _Basis((), Query(), None, {}, {})
+        self._basis = _ViewInputs((), Query(), None, {}, {})
 
-    def view(self, snapshot: Snapshot, query: Query, sort: Sort | None) -> View:
+    def view(self, snapshot: Snapshot, query: Query, sort: Sort | None) -> ListView:
         """The runners of the list in view that match, out of the pages of the whole list that are loaded.
 
         Without a sort they are in the API's order. A runner that is on two pages, for pages shift while they are
@@ -133,7 +134,7 @@ class Viewer:
         keys = whole_keys(snapshot.attention.page.status, total, snapshot.pages)
         feeds = {key: snapshot.page_at(key) for key in keys}
         self._find(self._list(feeds, snapshot), query, sort, snapshot)
-        searched = Searched(
+        searched = SearchProgress(
             pages=len(self._pages),
             of=last_page(keys, total, snapshot.pages),
             runners=len(self._basis.listed),
@@ -182,21 +183,21 @@ class Viewer:
         return (*behind.get("", ()), *(each for group in placed for each in group))
 
     def _find(self, listed: tuple[Runner, ...], query: Query, sort: Sort | None, snapshot: Snapshot) -> None:
-        asked = query.needs | (needs(sort) if sort is not None else frozenset())
-        histories = snapshot.histories if Need.HISTORY in asked else {}
-        basis = _Basis(listed, query, sort, histories, snapshot.stats if Need.REACHABILITY in asked else {})
+        asked = query.needs | (requirements(sort) if sort is not None else frozenset())
+        histories = snapshot.histories if Requirement.HISTORY in asked else {}
+        basis = _ViewInputs(listed, query, sort, histories, snapshot.stats if Requirement.REACHABILITY in asked else {})
         if basis.is_as(self._basis):
             return
         self._basis = basis
         facts = basis.facts()
-        known = sum(is_known(asked, each) for each in facts) if asked else None
+        known = sum(has_requirements(asked, each) for each in facts) if asked else None
         found = _kept(self._view.runners, _found(facts, query, sort))
         before = self._view
         if found is not before.runners or known != before.known or listed is not before.loaded:
             self._view = before._replace(runners=found, known=known, loaded=listed)
 
 
-def _found(facts: Sequence[Facts], query: Query, sort: Sort | None) -> tuple[Runner, ...]:
+def _found(facts: Sequence[RunnerData], query: Query, sort: Sort | None) -> tuple[Runner, ...]:
     """The runners that match, in order."""
     matching = [each for each in facts if query.matches(each)] if query else facts
     return tuple(each.runner for each in (matching if sort is None else sort_runners(matching, sort)))

@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 WAITING = frozenset({WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED})
 """The statuses of what has yet to run (page get-runner-history; meanings on concepts/workflows)."""
 
-UNDER_WAY = WAITING | {WorkflowStatus.RUNNING}
+IN_PROGRESS = WAITING | {WorkflowStatus.RUNNING}
 """The statuses of what has yet to end."""
 
 
-class Spent(NamedTuple):
+class Durations(NamedTuple):
     """How long a workflow waited and ran, in seconds, and whether either still goes on; None is not known."""
 
     waited: float | None
@@ -29,13 +29,13 @@ class Spent(NamedTuple):
     running: bool
 
 
-def spent(workflow: Workflow, now: datetime) -> Spent:
+def durations(workflow: Workflow, now: datetime) -> Durations:
     """Where a workflow's time went until now."""
     waiting = workflow.status in WAITING and workflow.started_at is None
     running = workflow.status == WorkflowStatus.RUNNING
     until = now if waiting else workflow.started_at
     end = now if running and workflow.completed_at is None else workflow.completed_at
-    return Spent(elapsed(workflow.created_at, until), waiting, elapsed(workflow.started_at, end), running)
+    return Durations(elapsed(workflow.created_at, until), waiting, elapsed(workflow.started_at, end), running)
 
 
 def last_run(history: Sequence[Workflow]) -> Workflow | None:
@@ -69,6 +69,6 @@ def elapsed(start: Timestamp | None, end: Timestamp | None) -> float | None:
     return None
 
 
-def name_or_id(name: str | None, item_id: str) -> str:
+def display_name(name: str | None, item_id: str) -> str:
     """What to call an item: its name, or its id where the name is blank or missing."""
     return name if name and not name.isspace() else item_id

@@ -56,17 +56,17 @@ def line(*pieces: Span | str) -> Line:
     return tuple(Span(piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
-def width_of(pieces: Line) -> int:
+def cell_width(pieces: Line) -> int:
     """How many terminal cells the line takes."""
     if len(pieces) == 1:
         return cell_len(pieces[0][0])
     return sum([cell_len(text) for text, _ in pieces])
 
 
-def cut(pieces: Line, width: int) -> Line:
+def truncate(pieces: Line, width: int) -> Line:
     """The line in at most `width` cells, ending in an ellipsis where something was cut off."""
     longest = _CHARS_A_CELL * max(0, width)
-    if not any(len(text) > longest for text, _ in pieces) and width_of(pieces) <= width:
+    if not any(len(text) > longest for text, _ in pieces) and cell_width(pieces) <= width:
         return pieces
     measured = [(text[:longest], role) for text, role in pieces]
     kept: list[Span] = []
@@ -82,14 +82,14 @@ def cut(pieces: Line, width: int) -> Line:
 
 def pad(pieces: Line, width: int, *, right: bool = False) -> Line:
     """The line in exactly `width` cells: cut, or filled with spaces behind it (before it with `right`)."""
-    pieces = cut(pieces, width)
-    fill = Span(" " * (width - width_of(pieces)))
+    pieces = truncate(pieces, width)
+    fill = Span(" " * (width - cell_width(pieces)))
     if not fill.text:
         return pieces
     return (fill, *pieces) if right else (*pieces, fill)
 
 
-def beside(parts: Iterable[Line], gap: Span) -> Line:
+def join(parts: Iterable[Line], gap: Span) -> Line:
     """The lines one after another with the gap between them; empty ones are left out."""
     joined: list[Span] = []
     for part in parts:

@@ -8,25 +8,25 @@ from typing import TYPE_CHECKING
 
 from comfytui.config.settings import SettingsError
 from comfytui.query import sorting
-from comfytui.query.sorting import Sort, natural
-from comfytui.query.workflows import last_run, name_or_id, queue_counts, spent
-from comfytui.render.export import runner_data, workflow_data
+from comfytui.query.sorting import Sort, default_order
+from comfytui.query.workflows import display_name, durations, last_run, queue_counts
+from comfytui.render.export import runner_to_dict, workflow_to_dict
 
 if TYPE_CHECKING:
     from comfytui.api.models import Workflow
-    from comfytui.query.filter import Facts, Need
+    from comfytui.query.filter import Requirement, RunnerData
 
 
 UNKNOWN = "?"
 """What could not be found out."""
 
-USUAL_OF_RUNNERS = ("id", "name", "status", "tags", "endpoint")
-USUAL_OF_WORKFLOWS = ("id", "name", "status", "created", "took")
+DEFAULT_RUNNER_COLUMNS = ("id", "name", "status", "tags", "endpoint")
+DEFAULT_WORKFLOW_COLUMNS = ("id", "name", "status", "created", "took")
 
 _NO_WORKFLOWS = "none"
 
 
-def chosen(text: str | None, known: Sequence[str], usual: Sequence[str]) -> tuple[str, ...]:
+def parse_columns(text: str | None, known: Sequence[str], usual: Sequence[str]) -> tuple[str, ...]:
     """The columns that were asked for, in that order, each once; the usual ones where none were.
 
     Raises:
@@ -40,7 +40,7 @@ def chosen(text: str | None, known: Sequence[str], usual: Sequence[str]) -> tupl
     return names
 
 
-def order(text: str | None, known: Sequence[str]) -> Sort | None:
+def parse_sort(text: str | None, known: Sequence[str]) -> Sort | None:
     """What `--sort` asks for, the way one expects it where it does not say which; None where it is not there.
 
     Raises:
@@ -51,47 +51,47 @@ def order(text: str | None, known: Sequence[str]) -> Sort | None:
     key, colon, way = text.strip().casefold().partition(":")
     if key not in known or (colon and way not in _WAYS):
         raise SettingsError(f"--sort: expected one of {', '.join(known)}, and perhaps :asc or :desc behind it.")
-    return Sort(key, _WAYS[way]) if colon else natural(key)
+    return Sort(key, _WAYS[way]) if colon else default_order(key)
 
 
-def needs(columns: Sequence[str]) -> frozenset[Need]:
+def requirements(columns: Sequence[str]) -> frozenset[Requirement]:
     """What must be known of runners beyond the list to fill these columns."""
-    return frozenset(need for name in columns for need in sorting.needs(Sort(name)))
+    return frozenset(need for name in columns for need in sorting.requirements(Sort(name)))
 
 
-def _told(name: str) -> Callable[[Facts], str]:
-    return lambda facts: _text(runner_data(facts.runner)[name])
+def _told(name: str) -> Callable[[RunnerData], str]:
+    return lambda facts: _text(runner_to_dict(facts.runner)[name])
 
 
-def _last(facts: Facts) -> str:
+def _last(facts: RunnerData) -> str:
     if facts.history is None:
         return UNKNOWN
     last = last_run(facts.history)
-    return _text(workflow_data(last)["status"]) if last else _NO_WORKFLOWS
+    return _text(workflow_to_dict(last)["status"]) if last else _NO_WORKFLOWS
 
 
-def _when(facts: Facts) -> str:
+def _when(facts: RunnerData) -> str:
     if facts.history is None:
         return UNKNOWN
     last = last_run(facts.history)
     if last is None:
         return ""
-    told = workflow_data(last)
+    told = workflow_to_dict(last)
     return _text(told["completed_at"] or told["started_at"] or told["created_at"])
 
 
-def _queue(facts: Facts) -> str:
+def _queue(facts: RunnerData) -> str:
     """Return how many workflows run and wait, such as `1+399`."""
     counts = queue_counts(facts.runner, facts.history)
     return UNKNOWN if counts is None else f"{counts[0]}+{counts[1]}"
 
 
-def _reach(facts: Facts) -> str:
+def _reach(facts: RunnerData) -> str:
     return UNKNOWN if facts.reachable is None else "yes" if facts.reachable else "no"
 
 
 def _said(name: str) -> Callable[[Workflow, datetime], str]:
-    return lambda workflow, _: _text(workflow_data(workflow)[name])
+    return lambda workflow, _: _text(workflow_to_dict(workflow)[name])
 
 
 def _text(value: object) -> str:
@@ -106,9 +106,9 @@ def _lasted(seconds: float | None) -> str:
 
 _WAYS = {"asc": False, "desc": True}
 
-RUNNER_COLUMNS: Mapping[str, Callable[[Facts], str]] = {
+RUNNER_COLUMNS: Mapping[str, Callable[[RunnerData], str]] = {
     "id": _told("id"),
-    "name": lambda facts: name_or_id(facts.runner.name, facts.runner.id),
+    "name": lambda facts: display_name(facts.runner.name, facts.runner.id),
     "status": _told("status"),
     "reach": _reach,
     "last": _last,
@@ -123,11 +123,11 @@ RUNNER_COLUMNS: Mapping[str, Callable[[Facts], str]] = {
 
 WORKFLOW_COLUMNS: Mapping[str, Callable[[Workflow, datetime], str]] = {
     "id": _said("id"),
-    "name": lambda workflow, _: name_or_id(workflow.name, workflow.id),
+    "name": lambda workflow, _: display_name(workflow.name, workflow.id),
     "status": _said("status"),
-    "took": lambda workflow, now: _lasted(spent(workflow, now).ran),
+    "took": lambda workflow, now: _lasted(durations(workflow, now).ran),
     "created": _said("created_at"),
-    "waited": lambda workflow, now: _lasted(spent(workflow, now).waited),
+    "waited": lambda workflow, now: _lasted(durations(workflow, now).waited),
     "tags": _said("tags"),
     "started": _said("started_at"),
     "completed": _said("completed_at"),

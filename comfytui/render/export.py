@@ -32,7 +32,7 @@ WORKFLOW_FIELDS = ("id", "name", "status", "tags", "created_at", "updated_at", "
 _FORMULA = tuple("=+-@＝＋－＠")
 
 
-def runner_data(runner: Runner) -> dict[str, object]:
+def runner_to_dict(runner: Runner) -> dict[str, object]:
     """A runner's fields by the API's names, in the order of page get-runner; those it does not name come last.
 
     Extension fields of the gateway are there if they are known.
@@ -56,7 +56,7 @@ def runner_data(runner: Runner) -> dict[str, object]:
     return _with_extras(known | told, runner.extras)
 
 
-def workflow_data(workflow: Workflow) -> dict[str, object]:
+def workflow_to_dict(workflow: Workflow) -> dict[str, object]:
     """A workflow's fields in the order of page get-runner-history, as `runner_data` gives a runner's."""
     known: dict[str, object] = {
         "id": workflow.id,
@@ -73,12 +73,12 @@ def workflow_data(workflow: Workflow) -> dict[str, object]:
 
 def runner_json(runner: Runner) -> str:
     """A runner as one JSON object over several lines, without a line break at its end."""
-    return _json(runner_data(runner))
+    return _json(runner_to_dict(runner))
 
 
 def workflow_json(workflow: Workflow) -> str:
     """A workflow as one JSON object over several lines, without a line break at its end."""
-    return _json(workflow_data(workflow))
+    return _json(workflow_to_dict(workflow))
 
 
 def to_json(items: Iterable[Item]) -> str:
@@ -145,7 +145,7 @@ _LONGEST_NAME = 200
 _LONGEST_SUBJECT = 40
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """What a view can be saved as; the value is the ending of the file's name."""
 
     TEXT = "txt"
@@ -154,16 +154,16 @@ class Format(StrEnum):
     SVG = "svg"
 
 
-_BY_ENDING = {kind.value: kind for kind in Format}
+_BY_ENDING = {kind.value: kind for kind in ExportFormat}
 
 
-def format_of(name: str) -> Format | None:
+def format_for_name(name: str) -> ExportFormat | None:
     """What a file of this name holds, by its ending; None where that says nothing."""
     stem, _, ending = name.rpartition(".")
     return _BY_ENDING.get(ending.lower()) if stem else None
 
 
-def default_name(what: str, when: datetime, kind: Format) -> str:
+def suggest_file_name(what: str, when: datetime, kind: ExportFormat) -> str:
     """The name offered for a file: `comfytui-runners-20260131-142500.txt`, for what was seen and when.
 
     Of `what` only letters, digits, - and _ get into the name.
@@ -173,7 +173,7 @@ def default_name(what: str, when: datetime, kind: Format) -> str:
     return "-".join(filter(None, ("comfytui", subject, f"{day}.{kind}")))
 
 
-def check_name(name: str) -> str | None:
+def validate_file_name(name: str) -> str | None:
     """The sentence that says why a file cannot have this name; None where it can."""
     if not name.strip():
         return "A file needs a name."
@@ -183,13 +183,13 @@ def check_name(name: str) -> str | None:
         return "The name has characters that cannot be shown."
     if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
         return "The name is too long."
-    if format_of(name) is None:
-        *others, last = (f".{kind}" for kind in Format)
+    if format_for_name(name) is None:
+        *others, last = (f".{kind}" for kind in ExportFormat)
         return f"The name is to end in {', '.join(others)} or {last}."
     return None
 
 
-def self_contained(svg: str) -> str:
+def strip_external_assets(svg: str) -> str:
     """A picture of Textual's without the fonts that it would fetch and the page it would advertise."""
     svg = re.sub(r"@font-face\s*{[^}]*}\s*", "", svg)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.intervals import list_pace
 from comfytui.engine.snapshot import page_keys, worst
-from comfytui.query.workflows import name_or_id
+from comfytui.query.workflows import display_name
 from comfytui.render.cells import Line, Role, Span, wrap
-from comfytui.render.times import TimeStyle, clock_time, duration
+from comfytui.render.times import TimeStyle, format_duration, format_hm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,7 @@ _CAUSES: Mapping[ProblemKind, str] = {
 }
 
 
-def cause(problem: Problem, checkup: Checkup | None = None) -> str:
+def describe_problem(problem: Problem, checkup: Checkup | None = None) -> str:
     """Why a try failed, with the API's own words where it gave some.
 
     The API is not to blame where it only passes on what the runner's checkup, if there is one, says already.
@@ -54,17 +54,17 @@ def cause(problem: Problem, checkup: Checkup | None = None) -> str:
     return f"{words}: {problem.message.removesuffix('.')}" if problem.message else words
 
 
-def skew_words(ahead: float) -> str:
+def skew_text(ahead: float) -> str:
     """That the API's clock and this machine's differ by so many seconds."""
     of = " of" if ahead > 0 else ""
     return f"The API's clock is {clock_skew_text(ahead)}{of} this machine's; ages are told by the API's."
 
 
-def runner_skew_words(runner: Runner) -> str:
+def runner_skew_text(runner: Runner) -> str:
     """Return a sentence about a runner's clock that is far from the gateway's."""
     ahead = runner.clock_skew or 0.0
     of = " of" if ahead > 0 else ""
-    name = name_or_id(runner.name, runner.id)
+    name = display_name(runner.name, runner.id)
     return f"The clock of {name} is {clock_skew_text(ahead)}{of} comfytui's; its times are corrected."
 
 
@@ -73,10 +73,12 @@ def clock_skew_text(ahead: float) -> str:
     which = "ahead" if ahead > 0 else "behind"
     # It is known to the second at best, and moves with how long answers take.
     apart = abs(ahead) if abs(ahead) < _EXACT else round(abs(ahead) / _MINUTE) * _MINUTE
-    return f"{duration(apart)} {which}"
+    return f"{format_duration(apart)} {which}"
 
 
-def notice(feed: Feed[object], at: Now, width: int, checkup: Checkup | None = None) -> tuple[Line, ...]:
+def problem_notice(
+    feed: Feed[object], at: RenderContext, width: int, checkup: Checkup | None = None
+) -> tuple[Line, ...]:
     """The problem of a feed in lines of at most `width` cells; none where there is none, or it is said already.
 
     With the `checkup` of the runner that the feed is of, as `cause` has it.
@@ -85,13 +87,13 @@ def notice(feed: Feed[object], at: Now, width: int, checkup: Checkup | None = No
     if problem is None or (feed.value is not None and _same(problem, at.said)):
         return ()
     again = max(0, ceil(problem.next_try - at.monotonic))
-    since = clock_time(problem.since, at.style)
+    since = format_hm(problem.since, at.style)
     if problem.kind is ProblemKind.NOT_FOUND:
         # The runner may well be there: the list says so, and this part of it alone is missing.
         text = f"{NOT_FOUND_WORDS} since {since} — {problem.message}, again in {again} s"
     else:
         what = "stale" if feed.value is not None else "not known"
-        text = f"{what} since {since} — {cause(problem, checkup)}, again in {again} s"
+        text = f"{what} since {since} — {describe_problem(problem, checkup)}, again in {again} s"
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
 
 
@@ -99,7 +101,7 @@ def _same(problem: Problem, said: Problem | None) -> bool:
     return said is not None and (problem.kind, problem.message) == (said.kind, said.message)
 
 
-def lateness(feed: Feed[object], at: Now) -> Line:
+def late_notice(feed: Feed[object], at: RenderContext) -> Line:
     """What a pane's foot says of a feed whose answer is overdue; nothing otherwise."""
     if feed.fetched_on is None or feed.freshness(at.monotonic, at.pace) is not Freshness.LATE:
         return ()
@@ -110,7 +112,7 @@ def _late(fetched_on: float, now: float) -> Line:
     return (Span(f"◔ late {int(now - fetched_on)} s", Role.WAITING),)
 
 
-def standstill(snapshot: Snapshot, at: Now) -> Line:
+def halt_reason(snapshot: Snapshot, at: RenderContext) -> Line:
     """Why nothing is asked at present; nothing where things are."""
     if snapshot.attention.paused:
         return (Span(" PAUSED ", Role.ALERT),)
@@ -121,34 +123,34 @@ def standstill(snapshot: Snapshot, at: Now) -> Line:
     return ()
 
 
-def away_words(seen: Overview) -> Line:
+def away_text(seen: Overview) -> Line:
     """Return that no runner of the list in view answers, as `3 of 3 away`; empty if any does or is not checked."""
     if not seen.away:
         return ()
     return (Span(f"✖ {seen.away} of {max(seen.away, seen.total or 0)} away", Role.BAD),)
 
 
-def state(seen: Overview, at: Now) -> Line:
+def freshness_label(seen: Overview, at: RenderContext) -> Line:
     """How far the screen may be trusted, in a word or two.
 
     An age is told only where a value is late, so that nothing ticks on a healthy screen.
     """
-    if halted := standstill(seen.snapshot, at):
+    if halted := halt_reason(seen.snapshot, at):
         return halted
     now, feed = at.monotonic, seen.page
     match feed.freshness(now, seen.list_pace):
         case Freshness.WAITING:
             return (Span("◌ asking", Role.WAITING),)
         case Freshness.LIVE:
-            return away_words(seen) or (Span("● live", Role.GOOD),)
+            return away_text(seen) or (Span("● live", Role.GOOD),)
         case Freshness.LATE:
             return _late(feed.fetched_on or now, now)
         case Freshness.STALE:
-            since = f" since {clock_time(feed.problem.since, at.style)}" if feed.problem else ""
+            since = f" since {format_hm(feed.problem.since, at.style)}" if feed.problem else ""
             return (Span(f"✖ stale{since}", Role.BAD),)
 
 
-class Now(NamedTuple):
+class RenderContext(NamedTuple):
     """When it is, on both clocks, and how times are told.
 
     Attributes:

@@ -44,33 +44,33 @@ _WORKFLOW: Mapping[str, Span] = {
 }
 
 
-def not_known(feed: Feed[object]) -> Line:
+def unknown_icon(feed: Feed[object]) -> Line:
     """What stands in place of a value: an ellipsis where it was not asked for yet, `?` where it could not be had."""
     return (_NOT_ASKED if feed.problem is None else _NOT_TOLD,)
 
 
-def runner_glyph(status: RunnerStatus | None) -> Span:
+def runner_icon(status: RunnerStatus | None) -> Span:
     """The shape of a runner's status; a question mark for a word nobody knows."""
     return _RUNNER.get(status or "", _UNKNOWN)
 
 
-def reach_glyph(reachable: bool | None) -> Span:
+def health_icon(reachable: bool | None) -> Span:
     """The shape of whether a runner answers, None where that is not known."""
     return _REACH[reachable]
 
 
-def workflow_glyph(status: WorkflowStatus | None) -> Span:
+def workflow_icon(status: WorkflowStatus | None) -> Span:
     """The shape of a workflow's status; a question mark for a word nobody knows."""
     return _WORKFLOW.get(status or "", _UNKNOWN)
 
 
-def runner_status(status: RunnerStatus | None) -> Line:
+def runner_status_cell(status: RunnerStatus | None) -> Line:
     """Shape and word of a runner's status, the word as it was sent."""
-    glyph = runner_glyph(status)
+    glyph = runner_icon(status)
     return (glyph, Span(f" {status or ABSENT}", glyph.role))
 
 
-def workflow_status(status: WorkflowStatus | None) -> Line:
+def workflow_status_cell(status: WorkflowStatus | None) -> Line:
     """Shape and word of a workflow's status, the word as it was sent."""
-    glyph = workflow_glyph(status)
+    glyph = workflow_icon(status)
     return (glyph, Span(f" {status or ABSENT}", glyph.role))

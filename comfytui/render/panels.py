@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.request_log import LogNote
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
-from comfytui.render.cells import EMPTY, Line, Role, Span, pad, width_of, wrap
-from comfytui.render.icons import ABSENT, runner_glyph, workflow_glyph
+from comfytui.render.cells import EMPTY, Line, Role, Span, cell_width, pad, wrap
+from comfytui.render.icons import ABSENT, runner_icon, workflow_icon
 from comfytui.render.table import GAP, Column, Row
-from comfytui.render.times import to_the_second
+from comfytui.render.times import format_hms
 
 if TYPE_CHECKING:
     from comfytui.api.request_log import Entry
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 SHAPES: Sequence[tuple[Span, str]] = (
     *(
-        (runner_glyph(status), meaning)
+        (runner_icon(status), meaning)
         for status, meaning in (
             (RunnerStatus.ACTIVE, "runner active: it is given work"),
             (RunnerStatus.DISABLED, "runner disabled: it is given none"),
         )
     ),
-    *((workflow_glyph(status), f"workflow {status}") for status in WorkflowStatus),
-    (workflow_glyph(None), "a status nobody documented, its word shown as sent"),
+    *((workflow_icon(status), f"workflow {status}") for status in WorkflowStatus),
+    (workflow_icon(None), "a status nobody documented, its word shown as sent"),
     (Span("∆", Role.CHANGED), "a row that has just changed"),
     (Span("…", Role.MUTED), "not asked yet; or the rest did not fit"),
     (Span(ABSENT, Role.MUTED), "nothing was sent, or there is nothing"),
@@ -50,7 +50,7 @@ def help_lines(sections: Mapping[str, Sequence[tuple[str, str]]], width: int) ->
     """
     tables = {title: [(Span(keys, Role.ACCENT), what) for keys, what in found] for title, found in sections.items()}
     tables["Shapes"] = [*SHAPES]
-    widest = max(width_of((head,)) for found in tables.values() for head, _ in found)
+    widest = max(cell_width((head,)) for found in tables.values() for head, _ in found)
     column = max(1, min(widest, _WIDEST, width // 3))
     lines: list[Line] = []
     for title, found in tables.items():
@@ -84,7 +84,7 @@ def request_rows(entries: Sequence[Entry], style: TimeStyle) -> list[Row]:
 
 def _request_row(entry: Entry, style: TimeStyle) -> Row:
     row_id = str(id(entry))  # an entry has no name of its own, and lives as long as its row
-    time = {"time": (Span(to_the_second(entry.at, style), Role.MUTED),)}
+    time = {"time": (Span(format_hms(entry.at, style), Role.MUTED),)}
     if isinstance(entry, LogNote):
         return Row(row_id, time, whole=(*time["time"], GAP, Span(entry.text, Role.WAITING)))
     good = entry.status is not None and entry.status < HTTPStatus.BAD_REQUEST
@@ -114,9 +114,9 @@ def field(label: str, text: str | None, role: Role = Role.PLAIN) -> Field:
     return Field(label, (Span(text, role) if text else Span(ABSENT, Role.MUTED),))
 
 
-def lay_out(fields: Sequence[Field], width: int) -> list[Line]:
+def layout_fields(fields: Sequence[Field], width: int) -> list[Line]:
     """The fields as lines of at most `width` cells: labels in one column, long values wrapped beside them."""
-    longest = max((width_of((Span(label),)) for label, _ in fields), default=0)
+    longest = max((cell_width((Span(label),)) for label, _ in fields), default=0)
     label_width = min(longest, _LONGEST_LABEL, max(1, width // 3)) + _FIELD_GAP
     lines: list[Line] = []
     for label, value in fields:
@@ -129,7 +129,7 @@ def lay_out(fields: Sequence[Field], width: int) -> list[Line]:
 
 def _folded(value: Line, width: int) -> list[Line]:
     """The value in lines of at most `width` cells; each span is wrapped on its own where they do not fit in one."""
-    if width_of(value) <= width:
+    if cell_width(value) <= width:
         return [value]
     pieces: list[Line] = [(Span(piece, role),) for text, role in value for piece in wrap(text.strip(), width) if piece]
     return pieces or [EMPTY]

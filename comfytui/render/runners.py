@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.intervals import stats_pace
-from comfytui.query.workflows import last_run, name_or_id, queue_counts
+from comfytui.query.workflows import display_name, last_run, queue_counts
 from comfytui.redaction import MASK
 from comfytui.render.cells import Line, Role, Span
-from comfytui.render.freshness import NOT_FOUND_WORDS, cause, clock_skew_text
-from comfytui.render.icons import ABSENT, not_known, reach_glyph, runner_glyph, runner_status
+from comfytui.render.freshness import NOT_FOUND_WORDS, clock_skew_text, describe_problem
+from comfytui.render.icons import ABSENT, health_icon, runner_icon, runner_status_cell, unknown_icon
 from comfytui.render.panels import Field, field
 from comfytui.render.table import Column, Row
-from comfytui.render.times import Period, TimeStyle, age, clock_time, moment, moment_in_full, period_of
-from comfytui.render.workflows import last_workflow, queue_cell, since_when
+from comfytui.render.times import Period, TimeStyle, format_age, format_hm, format_time, format_time_full, period_of
+from comfytui.render.workflows import last_change_at, last_workflow_cells, queue_cell
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Device, Runner, RunnerStats, Workflow
     from comfytui.engine.feed import Feed, Problem
     from comfytui.engine.snapshot import Checkup
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
 
 
 _GB = 1024**3
@@ -34,24 +34,24 @@ _LONGEST_GAUGE, _SHORTEST_GAUGE = 10, 3
 _GAP = Span("  ")
 
 
-def reach(feed: Feed[Checkup]) -> Line:
+def health_cell(feed: Feed[Checkup]) -> Line:
     """The cell `reach` of a runner: shape and word, muted where it could not be checked again.
 
     Where that is not known it is as of `not_known`: unknown never looks like good.
     """
     if feed.value is None:
-        return not_known(feed)
+        return unknown_icon(feed)
     glyph = _glyph(feed.value)
     word = "slow" if _is_slow(feed.value) else "yes" if feed.value.reachable else "no"
     return (Span(f"{glyph.text} {word}", Role.MUTED if feed.problem else glyph.role),)
 
 
-def health_of(feed: Feed[Checkup], at: Now) -> tuple[object, ...]:
+def health_key(feed: Feed[Checkup], at: RenderContext) -> tuple[object, ...]:
     """All that fields of a runner's health and its machine tell of: they are the same where this is."""
     return (feed.value, feed.problem, _late_age(feed, at))
 
 
-def health_fields(feed: Feed[Checkup], at: Now, width: int) -> tuple[Field, ...]:
+def health_fields(feed: Feed[Checkup], at: RenderContext, width: int) -> tuple[Field, ...]:
     """Whether the runner answers, and how full its memories are, for a panel `width` cells wide.
 
     Numbers stay, muted and said to be old, while there are no newer ones.
@@ -79,7 +79,7 @@ def gauge(share: float, cells: int) -> tuple[str, str]:
     return "▰" * full, "▱" * (cells - full)
 
 
-def latency_words(seconds: float) -> str:
+def latency_text(seconds: float) -> str:
     """How long an answer took: `<1 ms`, `43 ms`, `1.2 s`."""
     milliseconds = round(seconds * 1000)
     if milliseconds >= 1000:
@@ -87,11 +87,11 @@ def latency_words(seconds: float) -> str:
     return f"{milliseconds} ms" if milliseconds else "<1 ms"
 
 
-def _reachable(feed: Feed[Checkup], at: Now) -> Span:
+def _reachable(feed: Feed[Checkup], at: RenderContext) -> Span:
     checkup = feed.value
     if feed.problem is not None or checkup is None:
         return Span(
-            f"{reach_glyph(None).text} {_unchecked(feed.problem, at.style, again=checkup is not None)}", Role.MUTED
+            f"{health_icon(None).text} {_unchecked(feed.problem, at.style, again=checkup is not None)}", Role.MUTED
         )
     glyph = _glyph(checkup)
     text = f"{glyph.text} {_outcome(checkup, at.style)}"
@@ -102,11 +102,11 @@ def _reachable(feed: Feed[Checkup], at: Now) -> Span:
 
 def _outcome(checkup: Checkup, style: TimeStyle) -> str:
     if not checkup.reachable:
-        since = f"no since {clock_time(checkup.since, style)}" if checkup.since else "no"
+        since = f"no since {format_hm(checkup.since, style)}" if checkup.since else "no"
         return f"{since}: {checkup.words}" if checkup.words else since
     if checkup.words:
         return checkup.words if _is_slow(checkup) else f"yes, but {checkup.words}"
-    return "yes" if checkup.latency is None else latency_words(checkup.latency)
+    return "yes" if checkup.latency is None else latency_text(checkup.latency)
 
 
 def _is_slow(checkup: Checkup) -> bool:
@@ -114,7 +114,7 @@ def _is_slow(checkup: Checkup) -> bool:
 
 
 def _glyph(checkup: Checkup) -> Span:
-    return _SLOW if _is_slow(checkup) else reach_glyph(checkup.reachable)
+    return _SLOW if _is_slow(checkup) else health_icon(checkup.reachable)
 
 
 def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
@@ -123,18 +123,18 @@ def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str
         return "not checked"
     if problem.kind is ProblemKind.NOT_FOUND:
         return NOT_FOUND_WORDS
-    since = f" since {clock_time(problem.since, style)}" if again else ""
-    return f"not checked{since}: {cause(problem)}"
+    since = f" since {format_hm(problem.since, style)}" if again else ""
+    return f"not checked{since}: {describe_problem(problem)}"
 
 
-def _late_age(feed: Feed[Checkup], at: Now) -> str:
+def _late_age(feed: Feed[Checkup], at: RenderContext) -> str:
     """How old a checkup is that is overdue; nothing where none is."""
     if feed.fetched_on is None or feed.freshness(at.monotonic, stats_pace(at.pace)) is not Freshness.LATE:
         return ""
-    return age(at.monotonic - feed.fetched_on)
+    return format_age(at.monotonic - feed.fetched_on)
 
 
-class _Memory(NamedTuple):
+class _MemoryUsage(NamedTuple):
     """A memory by its name, in bytes."""
 
     label: str
@@ -159,20 +159,20 @@ class _Memory(NamedTuple):
         return f"{self.free / _GB:.1f} GB free" + (f" of {total} GB" if total else "")
 
 
-def _memories(stats: RunnerStats) -> Iterator[_Memory]:
+def _memories(stats: RunnerStats) -> Iterator[_MemoryUsage]:
     """The memories of which anything was said, those of the devices first."""
     own = [(place, device) for place, device in enumerate(stats.devices) if _has_memory(device)]
     for place, device in own:
-        yield _Memory(f"VRAM {place}" if len(stats.devices) > 1 else "VRAM", device.vram_total, device.vram_free)
+        yield _MemoryUsage(f"VRAM {place}" if len(stats.devices) > 1 else "VRAM", device.vram_total, device.vram_free)
     if stats.system.ram_total is not None or stats.system.ram_free is not None:
-        yield _Memory("RAM", stats.system.ram_total, stats.system.ram_free)
+        yield _MemoryUsage("RAM", stats.system.ram_total, stats.system.ram_free)
 
 
 def _has_memory(device: Device) -> bool:
     return device.vram_total is not None or device.vram_free is not None
 
 
-def _gauges(memories: Sequence[_Memory], width: int, *, muted: bool) -> Iterator[Field]:
+def _gauges(memories: Sequence[_MemoryUsage], width: int, *, muted: bool) -> Iterator[Field]:
     """The memories below each other, with gauges of one length where there is room for them beside the numbers."""
     # Labels take a third of a panel at most (comfytui.render.panels), and gaps stand on both sides of a gauge.
     room = width - width // 3 - 2 * len(_GAP.text) - max((len(memory.words) for memory in memories), default=0)
@@ -214,27 +214,27 @@ RUNNER_COLUMNS = (
 )
 
 
-def runner_name(runner: Runner) -> str:
+def runner_display_name(runner: Runner) -> str:
     """The runner's name, or its id where the name is empty or missing."""
-    return name_or_id(runner.name, runner.id)
+    return display_name(runner.name, runner.id)
 
 
 def runner_row(
     runner: Runner, history: Feed[tuple[Workflow, ...]], checkup: Feed[Checkup], style: TimeStyle, now: datetime
 ) -> Row:
     """A runner in the list, with what is known of its workflows and of whether it answers."""
-    glyph = runner_glyph(runner.status)
+    glyph = runner_icon(runner.status)
     cells: dict[str, Line] = {
         "glyph": (glyph,),
-        "name": (Span(runner_name(runner), Role.STRONG),),
+        "name": (Span(runner_display_name(runner), Role.STRONG),),
         "status": (Span(runner.status or ABSENT, glyph.role),),
-        "reach": reach(checkup),
-        **last_workflow(history, style, now),
+        "reach": health_cell(checkup),
+        **last_workflow_cells(history, style, now),
         "queue": queue_cell(runner, history),
         "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
         "endpoint": (Span(runner.endpoint or ABSENT, Role.MUTED),),
-        "created": (Span(moment(runner.created_at, style, now), Role.MUTED),),
-        "updated": (Span(moment(runner.updated_at, style, now), Role.MUTED),),
+        "created": (Span(format_time(runner.created_at, style, now), Role.MUTED),),
+        "updated": (Span(format_time(runner.updated_at, style, now), Role.MUTED),),
     }
     reachable = checkup.value.reachable if checkup.value else None
     return Row(
@@ -244,7 +244,7 @@ def runner_row(
 
 def runner_period(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Period:
     """For how long the row of a runner reads as it does now."""
-    return period_of((runner.created_at, runner.updated_at, since_when(history)), style, now)
+    return period_of((runner.created_at, runner.updated_at, last_change_at(history)), style, now)
 
 
 def _told(runner: Runner) -> tuple[object, ...]:
@@ -274,16 +274,16 @@ def runner_fields(
     Header values are masked unless they are to be revealed.
     """
     return (
-        Field("Name", (Span(runner_name(runner), Role.STRONG),)),
-        Field("Schedule", runner_status(runner.status)),
+        Field("Name", (Span(runner_display_name(runner), Role.STRONG),)),
+        Field("Schedule", runner_status_cell(runner.status)),
         *health,
         field("Endpoint", runner.endpoint),
         field("Tags", "  ".join(runner.tags), Role.ACCENT),
         *_header_fields(runner, reveal=reveal),
         *_extension_fields(runner),
         *machine,
-        field("Created", moment_in_full(runner.created_at, style, now)),
-        field("Updated", moment_in_full(runner.updated_at, style, now)),
+        field("Created", format_time_full(runner.created_at, style, now)),
+        field("Updated", format_time_full(runner.updated_at, style, now)),
         field("Id", runner.id, Role.MUTED),
         field("User id", runner.user_id, Role.MUTED),
         *(field(name or ABSENT, value, Role.MUTED) for name, value in runner.extras),

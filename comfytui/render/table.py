@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 GAP = Span("  ")
 """What stands between two columns."""
 
-KEPT = "name"
+REQUIRED_COLUMN = "name"
 """The key of the column that cannot be left out: without it a row cannot be told from another."""
 
 
@@ -70,7 +70,7 @@ class Row(NamedTuple):
         return [cells.get(column.key, EMPTY) for column in columns]
 
 
-class Choosing(NamedTuple):
+class ColumnSelection(NamedTuple):
     """What a person makes of a table's columns.
 
     Attributes:
@@ -89,7 +89,7 @@ class Choosing(NamedTuple):
         known = [key for key in dict.fromkeys(chosen) if key in keys]
         if not known:
             return cls(tuple(keys), frozenset(keys), usual=True)
-        shown = [key for key in keys if key == KEPT and key not in known] + known
+        shown = [key for key in keys if key == REQUIRED_COLUMN and key not in known] + known
         return cls((*shown, *(key for key in keys if key not in shown)), frozenset(shown))
 
     @property
@@ -99,7 +99,7 @@ class Choosing(NamedTuple):
 
     def toggled(self, key: str) -> Self:
         """With this column shown, or not any more."""
-        return self if key == KEPT else self._replace(shown=self.shown ^ {key}, usual=False)
+        return self if key == REQUIRED_COLUMN else self._replace(shown=self.shown ^ {key}, usual=False)
 
     def moved(self, key: str, by: int) -> Self:
         """With this column so many places further down, as far as there are any."""
@@ -110,7 +110,7 @@ class Choosing(NamedTuple):
         return self if order == self.order else self._replace(order=order, usual=False)
 
 
-def arranged(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, ...]:
+def visible_columns(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, ...]:
     """The chosen columns in the order chosen, the first of them staying longest as the table gets narrow.
 
     Columns without a title stand first as ever, and the one that cannot be left out is there, and stays longest,
@@ -118,23 +118,23 @@ def arranged(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, 
     are as they are.
     """
     titled = {column.key: column for column in columns if column.title}
-    chosen = Choosing.begin(tuple(titled), chosen).chosen
+    chosen = ColumnSelection.begin(tuple(titled), chosen).chosen
     if not chosen:
         return tuple(columns)
     lowest = min(column.priority for column in columns)
-    places = {key: lowest if key == KEPT else lowest + place for place, key in enumerate(chosen, 1)}
+    places = {key: lowest if key == REQUIRED_COLUMN else lowest + place for place, key in enumerate(chosen, 1)}
     untitled = [column for column in columns if not column.title]
     return (*untitled, *(titled[key]._replace(priority=places[key]) for key in chosen))
 
 
-def title_of(column: Column, sort: Sort | None) -> Line:
+def column_title(column: Column, sort: Sort | None) -> Line:
     """What stands above a column: its title, and which way it is sorted if the table is sorted by it."""
     if sort is None or column.key != sort.key:
         return (Span(column.title, Role.MUTED),)
     return (Span(column.title[: column.width - 1], Role.MUTED), Span("▼" if sort.descending else "▲", Role.ACCENT))
 
 
-def fit(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
+def fit_columns(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
     """The columns that fit, in their order, sharing the width by weight.
 
     The widths depend on nothing that is in the cells, so a changed cell never moves its neighbours. Columns of the
@@ -171,7 +171,7 @@ HOLD = 3.0
 """Seconds after a key press for which rows keep their places."""
 
 
-def held(shown: Sequence[Row], wanted: Sequence[Row]) -> tuple[Row, ...]:
+def freeze_order(shown: Sequence[Row], wanted: Sequence[Row]) -> tuple[Row, ...]:
     """The wanted rows in the places they have now.
 
     Rows that are gone stay, as last known; new ones appear only behind all others, where they push nothing away.
@@ -182,24 +182,24 @@ def held(shown: Sequence[Row], wanted: Sequence[Row]) -> tuple[Row, ...]:
     return (*(by_id.get(row.id, row) for row in shown), *wanted[behind:])
 
 
-def moves(shown: Sequence[Row], wanted: Sequence[Row]) -> int:
+def count_moves(shown: Sequence[Row], wanted: Sequence[Row]) -> int:
     """How many rows come, go or change places from the one order to the other."""
     places = {row.id: place for place, row in enumerate(shown)}
     kept = [places[row.id] for row in wanted if row.id in places]
     return (len(shown) - len(kept)) + (len(wanted) - len(kept)) + (len(kept) - _longest_rise(kept))
 
 
-def held_words(count: int) -> Line:
+def frozen_text(count: int) -> Line:
     """`2 moves held`, where there are any."""
     return (Span(f"{count} {'move' if count == 1 else 'moves'} held", Role.WAITING),) if count else ()
 
 
-def changed(before: Sequence[Row], rows: Sequence[Row]) -> list[str]:
+def changed_ids(before: Sequence[Row], rows: Sequence[Row]) -> list[str]:
     """The ids of the rows that were there before and tell of something else now.
 
     What was not known before, or is not known any more, is no change.
     """
-    if are_in_place(before, rows):
+    if same_order(before, rows):
         pairs = [*zip(before, rows, strict=True)]
     else:
         known = {row.id: row for row in before}
@@ -207,18 +207,18 @@ def changed(before: Sequence[Row], rows: Sequence[Row]) -> list[str]:
     return [row.id for was, row in pairs if was is not row and _differ(was.facts, row.facts)]
 
 
-def are_in_place(shown: Sequence[Row], wanted: Sequence[Row]) -> bool:
+def same_order(shown: Sequence[Row], wanted: Sequence[Row]) -> bool:
     """Whether the wanted rows are those shown in their order, whatever they tell."""
     return [row.id for row in shown] == [row.id for row in wanted]
 
 
-def place_after(before: Sequence[Row], place: int, places: Mapping[str, int]) -> int:
+def follow_index(before: Sequence[Row], place: int, places: Mapping[str, int]) -> int:
     """Where what was in a place is now: the item, else the next one after it that is left, else one before it."""
     neighbours = chain(before[place:], reversed(before[:place]))
     return next((places[row.id] for row in neighbours if row.id in places), 0)
 
 
-class Marks:
+class ChangeMarks:
     """Which rows are marked as changed, each for one tick."""
 
     def __init__(self) -> None:

@@ -46,7 +46,7 @@ class Period(NamedTuple):
         return self.since <= when < self.until
 
 
-def age(seconds: float) -> str:
+def format_age(seconds: float) -> str:
     """A coarse age that seldom changes: `<1m`, `4m`, `2h`, `3d`, `2y`; `ahead` for what lies in the future."""
     if seconds < -_MINUTE:
         return "ahead"
@@ -75,7 +75,7 @@ def period_of(values: Iterable[Timestamp | None], style: TimeStyle, now: datetim
     return Period(now, now + timedelta(seconds=min(lasting, default=_DAY)))
 
 
-def duration(seconds: float) -> str:
+def format_duration(seconds: float) -> str:
     """An exact duration: `43s`, `1m43`, `2h05`, `3d04h`."""
     whole = max(0, int(seconds))
     if whole < _MINUTE:
@@ -90,43 +90,43 @@ def duration(seconds: float) -> str:
 def exact_duration(seconds: float) -> str:
     """Return a duration that is over, rounded: `0.3s`, `1.9s`, `43s`, then as `duration`."""
     tenths = round(max(0.0, seconds), 1)
-    return f"{tenths:g}s" if tenths < _TENTHS else duration(round(seconds))
+    return f"{tenths:g}s" if tenths < _TENTHS else format_duration(round(seconds))
 
 
-def clock_time(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
+def format_hm(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
     """Hours and minutes by the person's clock, in UTC where times are told so."""
     return f"{_in_zone(when, style):%H:%M}"
 
 
-def to_the_second(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
+def format_hms(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
     """Hours, minutes and seconds by the person's clock, in UTC where times are told so."""
     return f"{_in_zone(when, style):%H:%M:%S}"
 
 
-def zone_words(style: TimeStyle, now: datetime) -> str:
+def zone_name(style: TimeStyle, now: datetime) -> str:
     """The zone that times are told in, where they are told by a clock."""
     return "" if style is TimeStyle.RELATIVE else _in_zone(now, style).tzname() or ""
 
 
-def moment(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
+def format_time(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
     """A time in a narrow column; text that is no time stays as it was sent."""
     if not isinstance(value, datetime):
         return value or ABSENT
     if style is TimeStyle.RELATIVE:
-        return age((now - value).total_seconds())
+        return format_age((now - value).total_seconds())
     told, today = _in_zone(value, style), _in_zone(now, style)
     if told.date() == today.date():
         return f"{told:%H:%M}"
     return f"{told:%m-%d %H:%M}" if told.year == today.year else f"{told.year:04}-{told:%m-%d}"
 
 
-def moment_in_short(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
+def format_time_short(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
     """A time in five cells: an age, the hour of today, or the day of another."""
-    told = moment(value, style, now)
+    told = format_time(value, style, now)
     return told.split(" ", maxsplit=1)[0][-5:] if isinstance(value, datetime) else told
 
 
-def moment_in_full(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
+def format_time_full(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
     """A time where there is room: to the second with its zone, and the coarse age where ages are told."""
     if not isinstance(value, datetime):
         return value or ABSENT
@@ -136,7 +136,7 @@ def moment_in_full(value: Timestamp | None, style: TimeStyle, now: datetime) -> 
 
 
 def _ago(past: timedelta) -> str:
-    return f"{age(past.total_seconds())} ago" if past >= timedelta() else "ahead"
+    return f"{format_age(past.total_seconds())} ago" if past >= timedelta() else "ahead"
 
 
 def _in_zone(when: datetime, style: TimeStyle) -> datetime:

@@ -8,19 +8,19 @@ from textual import events, on
 from textual.command import CommandPalette
 
 from comfytui.engine.protocol import ChangeInterval, Refresh
-from comfytui.render.chrome import interval_words
+from comfytui.render.chrome import interval_text
 from comfytui.render.times import TimeStyle
 from comfytui.tui.fleet_session import WatchingApp
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import Where
-from comfytui.tui.keys.names import shown
+from comfytui.tui.keys.commands import Scope
+from comfytui.tui.keys.names import display_key
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.tui.screens.messages import Arrived, OpenedRunner, OpenedWorkflow, Wished
-from comfytui.tui.terminal.driver import Terminal
-from comfytui.tui.terminal.filters import filters_for
-from comfytui.tui.terminal.screen_diff import Wire
-from comfytui.tui.theme.themes import NAMES, themes_for
+from comfytui.tui.terminal.driver import TerminalControl
+from comfytui.tui.terminal.filters import line_filters
+from comfytui.tui.terminal.screen_diff import ScreenBuffer
+from comfytui.tui.theme.themes import NAMES, build_themes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,14 +64,14 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     # Textual reads no stylesheet of a default screen, so the dashboard's is the app's.
     CSS_PATH = "screens/dashboard.tcss"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
 
     def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
         super().__init__(fleet, clock, requests, setup)
-        self._terminal = Terminal(self)
-        self._wire = Wire()
+        self._terminal = TerminalControl(self)
+        self._wire = ScreenBuffer()
         self._mouse = setup.mouse
-        for theme in themes_for(setup.colours):
+        for theme in build_themes(setup.colours):
             self.register_theme(theme)
         self.theme = self.state.theme if self.state.theme in NAMES else NAMES[0]
         self.stylesheet.set_variables(self.get_css_variables())
@@ -79,7 +79,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
         self.set_keymap(setup.keymap.textual)
         self._keys_to_quit = frozenset(setup.keymap.of("quit_at_once"))
         self._keys_to_redraw = frozenset(setup.keymap.of("redraw"))
-        self._own_filters = filters_for(setup.colours, only_ascii=setup.ascii)
+        self._own_filters = line_filters(setup.colours, only_ascii=setup.ascii)
         self.set_reactive(ComfyTUI.time_style, setup.time_style or _style(self.state.time_style))
 
     def get_default_screen(self) -> Screen[None]:
@@ -110,7 +110,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     def get_key_display(self, binding: Binding) -> str:
         """A key as people read it, without Textual's arrows and signs where only ASCII is drawn."""
-        return shown(binding.key) if self.setup.ascii else super().get_key_display(binding)
+        return display_key(binding.key) if self.setup.ascii else super().get_key_display(binding)
 
     def on_mount(self) -> None:
         """Have nothing move, and draw all anew after a suspension."""
@@ -286,7 +286,7 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
 
     def _change_interval(self, seconds: float) -> None:
         self.fleet.engine.perform(ChangeInterval(seconds))
-        self.tell(interval_words(seconds), 2)
+        self.tell(interval_text(seconds), 2)
 
 
 def _style(word: str | None) -> TimeStyle:

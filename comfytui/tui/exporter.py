@@ -44,12 +44,12 @@ class TakingApp(ScreenStackApp):
 
     @on(Saved)
     def _saved(self, event: Saved) -> None:
-        from comfytui.render.export import Format, default_name
+        from comfytui.render.export import ExportFormat, suggest_file_name
         from comfytui.tui.screens.save import SaveScreen
 
         if (screen := event.screen) is self.screen and isinstance(screen, FollowingScreen):
             what, _ = screen.exported()
-            offered = default_name(what, self.clock.now().astimezone(), Format.TEXT)
+            offered = suggest_file_name(what, self.clock.now().astimezone(), ExportFormat.TEXT)
             self.open_screen(SaveScreen(offered), partial(self._named, screen))
 
     def _named(self, screen: FollowingScreen, name: str | None) -> None:
@@ -67,29 +67,29 @@ class TakingApp(ScreenStackApp):
         from comfytui.render.export import (
             RUNNER_FIELDS,
             WORKFLOW_FIELDS,
-            Format,
-            format_of,
-            self_contained,
+            ExportFormat,
+            format_for_name,
+            strip_external_assets,
             to_csv,
             to_json,
             to_text,
         )
 
         what, items = screen.exported()
-        match format_of(name):
-            case Format.JSON:
+        match format_for_name(name):
+            case ExportFormat.JSON:
                 return to_json(items)
-            case Format.CSV:
+            case ExportFormat.CSV:
                 return to_csv(items, RUNNER_FIELDS if what == "runners" else WORKFLOW_FIELDS)
-            case Format.SVG:
-                return self_contained(self.export_screenshot(title=self.title))
+            case ExportFormat.SVG:
+                return strip_external_assets(self.export_screenshot(title=self.title))
             case _:
                 return to_text(screen.lines)
 
     async def _copy(self, text: str, what: str) -> None:
-        from comfytui.tui.terminal.clipboard import copy
+        from comfytui.tui.terminal.clipboard import copy_text
 
-        copied = await copy(text, self.setup.environ, self.write_to_terminal, self.setup.copies_in)
+        copied = await copy_text(text, self.setup.environ, self.write_to_terminal, self.setup.copies_in)
         self.tell(f"{what[:1].upper()}{what[1:]}: {copied.words}")
 
     def write_to_terminal(self, text: str) -> None:
@@ -103,11 +103,11 @@ def save_file(directory: Path, name: str, text: str) -> str | None:
 
     A file that is there already, or a link, stays as it is. A file that cannot be written whole is not left behind.
     """
-    from comfytui.config.paths import shown
+    from comfytui.config.paths import display_path
     from comfytui.files import os_error_message, write_new
-    from comfytui.render.export import check_name
+    from comfytui.render.export import validate_file_name
 
-    if (wrong := check_name(name)) is not None:
+    if (wrong := validate_file_name(name)) is not None:
         return wrong
     path = directory / name
     try:
@@ -115,5 +115,5 @@ def save_file(directory: Path, name: str, text: str) -> str | None:
     except FileExistsError:
         return f"{name} is there already, and was not overwritten."
     except OSError as error:
-        return f"{shown(path)} cannot be written: {os_error_message(error)}."
+        return f"{display_path(path)} cannot be written: {os_error_message(error)}."
     return None

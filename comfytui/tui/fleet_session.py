@@ -16,8 +16,8 @@ from comfytui.config.state import ViewState
 from comfytui.engine.protocol import Reconnect
 from comfytui.engine.snapshot import Snapshot
 from comfytui.render.cells import EMPTY, Line
-from comfytui.render.chrome import source_words
-from comfytui.render.freshness import runner_skew_words, skew_words
+from comfytui.render.chrome import source_text
+from comfytui.render.freshness import runner_skew_text, skew_text
 from comfytui.render.times import TimeStyle
 from comfytui.tui.exporter import TakingApp
 from comfytui.tui.screens.base import FollowingScreen
@@ -162,7 +162,7 @@ class WatchingApp(TakingApp):
 
     def _tell_of_skew(self, ahead: float) -> None:
         self._skew_told = True
-        words = skew_words(ahead)
+        words = skew_text(ahead)
         self.requests.note(words)
         self.tell(words, 10)
 
@@ -173,7 +173,7 @@ class WatchingApp(TakingApp):
             return
         self._skew_pages = pages
         skewed = [runner for page in pages if page for runner in page.runners if runner.clock_skew]
-        words = [runner_skew_words(runner) for runner in skewed if runner.id not in self._skewed]
+        words = [runner_skew_text(runner) for runner in skewed if runner.id not in self._skewed]
         self._skewed |= {runner.id for runner in skewed}
         for each in words:
             self.requests.note(each)
@@ -270,4 +270,4 @@ class WatchingApp(TakingApp):
 
 
 def _source_of(fleet: OpenFleet) -> Line:
-    return source_words(fleet.source, fleet.profile, fleet.colour)
+    return source_text(fleet.source, fleet.profile, fleet.colour)

@@ -18,9 +18,9 @@ from textual.widgets import Input, LoadingIndicator
 from textual.worker import Worker, WorkerState
 
 from comfytui.query.collation import fold, natural_key
-from comfytui.query.workflows import name_or_id
-from comfytui.tui.keys.bindings import bindings, live_keys
-from comfytui.tui.keys.commands import COMMANDS, Where
+from comfytui.query.workflows import display_name
+from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.screens.messages import OpenedRunner, SwitchedProfile
 
@@ -113,7 +113,7 @@ class CommandProvider(_Offering):
         active: dict[str | None, ActiveBinding] = {}
         for each in self.screen.active_bindings.values():
             active.setdefault(each.binding.id, each)
-        keys = live_keys(self.screen)
+        keys = active_keys(self.screen)
         for declared in COMMANDS:
             if declared.id == "switch_profile":
                 yield from ProfileProvider(self.screen).offers()
@@ -128,7 +128,7 @@ class RunnerProvider(Provider):
     async def search(self, query: str) -> AsyncIterator[Hit]:
         """The best of those that match what is typed."""
         runners = _loaded(self.app.snapshot) if isinstance(self.app, _Watching) else ()
-        named = ((name_or_id(runner.name, runner.id), runner.id) for runner in runners)
+        named = ((display_name(runner.name, runner.id), runner.id) for runner in runners)
         matching = ((found, name, each) for name, each in named if (found := match(query, name)) is not None)
         for found, name, each in nsmallest(_MOST_RUNNERS, matching, key=_best_first):
             offer = _Offer(name, each, partial(self.screen.post_message, OpenedRunner(each)))
@@ -198,7 +198,7 @@ class Palette(CommandPalette, OwnScreen[None]):
         text-style: bold underline;
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PALETTE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PALETTE)]
 
     def __init__(self, providers: Sequence[type[Provider]] = PROVIDERS) -> None:
         super().__init__(providers, placeholder="A command, or a runner's name")

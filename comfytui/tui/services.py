@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from comfytui.tui.keys.keymap import Keymap
-from comfytui.tui.terminal.capabilities import Colours
+from comfytui.tui.terminal.capabilities import ColorDepth
 
 if TYPE_CHECKING:
     from comfytui.config.state import State
@@ -169,7 +169,7 @@ class Setup(NamedTuple):
     memory: Remembers
     fleets: Fleets = OneFleet()
     keymap: Keymap = Keymap()
-    colours: Colours = Colours.TRUECOLOR
+    colours: ColorDepth = ColorDepth.TRUECOLOR
     ascii: bool = False
     mouse: bool = True
     time_style: TimeStyle | None = None

@@ -8,14 +8,14 @@ import pytest
 
 from comfytui.api.errors import ServerError, SilentRunnerError
 from comfytui.api.statuses import RunnerState
-from comfytui.gateway.serializers import error_body, silence_body
+from comfytui.gateway.serializers import serialize_error, serialize_unreachable
 from tests.api.test_session import PATH, ask, session_to
 from tests.support.scripted import ScriptedServer, json_reply
 
 
 @pytest.mark.parametrize("state", RunnerState)
 async def test_state_and_reason_are_read(state: RunnerState) -> None:
-    body = error_body(503, "gpu: slow") | silence_body(state, "slow\x1b[2J")
+    body = serialize_error(503, "gpu: slow") | serialize_unreachable(state, "slow\x1b[2J")
     async with ScriptedServer() as server, contextlib.aclosing(session_to(server.url)) as session:
         server.on(PATH, json_reply(body, 503))
         with pytest.raises(SilentRunnerError) as caught:
@@ -30,7 +30,7 @@ async def test_state_and_reason_are_read(state: RunnerState) -> None:
 )
 async def test_anything_else_is_an_error_as_without_it(runner: object) -> None:
     async with ScriptedServer() as server, contextlib.aclosing(session_to(server.url)) as session:
-        server.on(PATH, json_reply({**error_body(503, "down"), "runner": runner}, 503))
+        server.on(PATH, json_reply({**serialize_error(503, "down"), "runner": runner}, 503))
         with pytest.raises(ServerError) as caught:
             await ask(session)
     assert type(caught.value) is ServerError

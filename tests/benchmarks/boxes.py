@@ -23,12 +23,12 @@ from pydantic import SecretStr
 
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
-from comfytui.config.servers import servers_of
+from comfytui.config.servers import parse_servers
 from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import Attention
 from comfytui.gateway.app import StreamingASGITransport, create_app
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
-from comfytui.gateway.comfyui.mapping import runner_id
+from comfytui.gateway.comfyui.mapping import runner_id_for
 from comfytui.ratelimit.local import LocalAllowance
 from tests.benchmarks.processes import cpu_seconds
 from tests.support.comfyui import ScriptedComfyUI, job
@@ -72,7 +72,7 @@ class Cost:
 @asynccontextmanager
 async def dashboards(number: int, box: ScriptedComfyUI, clock: SwiftClock) -> AsyncIterator[None]:
     """So many dashboards that look at this server, behind one gateway."""
-    fleet = ComfyUIFleet(servers_of([box.url]), clock)
+    fleet = ComfyUIFleet(parse_servers([box.url]), clock)
     app = create_app(fleet, TOKEN)
 
     async def connect() -> RunnerSource:
@@ -80,7 +80,7 @@ async def dashboards(number: int, box: ScriptedComfyUI, clock: SwiftClock) -> As
         session = Session("http://gateway", TOKEN, transport, allowance=LocalAllowance(clock), clock=clock)
         return ComfyControlClient(session)
 
-    attention = Attention(runner_id=runner_id(box.url), visible=(runner_id(box.url),))
+    attention = Attention(runner_id=runner_id_for(box.url), visible=(runner_id_for(box.url),))
     engines = [Engine(connect, clock, attention=attention, interval=5.0) for _ in range(number)]
     tasks = [asyncio.create_task(engine.run()) for engine in engines]
     async with aclosing(fleet):
@@ -155,7 +155,7 @@ async def print_gateway() -> None:
 
 async def ask_a_minute(http: httpx.AsyncClient, box: ScriptedComfyUI) -> None:
     """What a dashboard asks in a minute: list, runner and history every five seconds, stats every fifteen."""
-    runner = f"/v1/runner/{runner_id(box.url)}"
+    runner = f"/v1/runner/{runner_id_for(box.url)}"
     for beat in range(12):
         for path in ("/v1/runner", runner, f"{runner}/history", *([f"{runner}/stats"] if beat % 3 == 0 else [])):
             (await http.get(path)).raise_for_status()

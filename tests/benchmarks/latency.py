@@ -19,7 +19,7 @@ from pathlib import Path
 
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
-from comfytui.gateway.demo.workflows import Dice
+from comfytui.gateway.demo.workflows import SeededRandom
 from tests.benchmarks.boxes import TOKEN, gateway
 from tests.support.comfyui import ScriptedComfyUI, job
 from tests.support.terminal import Terminal
@@ -68,7 +68,7 @@ async def seconds_to_screen(terminal: Terminal, box: ScriptedComfyUI, number: in
 
 async def measure(*, is_served: bool, events: int) -> None:
     """Print one row of the table."""
-    dice, taken = Dice("latency"), []
+    dice, taken = SeededRandom("latency"), []
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "requests.log"
         async with scripted_boxes() as boxes:

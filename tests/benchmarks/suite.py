@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from comfytui.config.credentials import child_environ
+from comfytui.config.credentials import child_env
 from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW
 from tests.benchmarks import sessions
 from tests.benchmarks.figures import Figure, Unit, median, p95
@@ -154,4 +154,4 @@ def allowed_seconds(requests: int) -> float:
 def _growth() -> int:
     """In a process of its own, which holds nothing but that day."""
     command = (sys.executable, "-m", "tests.benchmarks.a_day")
-    return int(subprocess.run(command, env=child_environ(os.environ), stdout=subprocess.PIPE, check=True).stdout)
+    return int(subprocess.run(command, env=child_env(os.environ), stdout=subprocess.PIPE, check=True).stdout)

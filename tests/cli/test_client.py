@@ -24,15 +24,15 @@ from comfytui.api.errors import (
 )
 from comfytui.api.statuses import RunnerState
 from comfytui.backends import UnusableTokenError
-from comfytui.cli.client import Asker, NotFoundHereError, answered, ended_by
-from comfytui.cli.context import Opened
+from comfytui.cli.client import RetryingClient, RunnerNamedNowhereError, exit_for_error, fetch
+from comfytui.cli.context import CommandContext
 from comfytui.cli.deadlines import CoolingDownError, within
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.progress import Progress
 from comfytui.config.credentials import MISSING_TOKEN, TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE, Server, Settings
 from comfytui.engine.protocol import PageKey, RunnerKey
-from comfytui.gateway.comfyui.mapping import runner_id
+from comfytui.gateway.comfyui.mapping import runner_id_for
 from comfytui.ratelimit.local import LocalAllowance
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock, settle
@@ -80,10 +80,10 @@ async def server(environ: pytest.MonkeyPatch) -> AsyncIterator[ScriptedServer]:
 
 def failing(
     *errors: ComfyControlError, no_wait: bool = False, timeout: float = 10.0
-) -> tuple[Asker, Failing, FakeClock]:
+) -> tuple[RetryingClient, Failing, FakeClock]:
     clock = FakeClock()
     source = Failing(clock, *errors)
-    return Asker(source, clock, Progress(clock), no_wait=no_wait, timeout=timeout), source, clock
+    return RetryingClient(source, clock, Progress(clock), no_wait=no_wait, timeout=timeout), source, clock
 
 
 def server_error(status: int = 503) -> ServerError:
@@ -137,9 +137,9 @@ async def test_it_gives_up_after_three_tries(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == "comfytui: Connection refused; asking again\n"
 
 
-def opened_with(connect: Connect, *, url: str = "https://api.example.com") -> Opened:
+def opened_with(connect: Connect, *, url: str = "https://api.example.com") -> CommandContext:
     clock = FakeClock()
-    return Opened(Settings(source="api", url=url), connect, clock, LocalAllowance(clock))
+    return CommandContext(Settings(source_name="api", url=url), connect, clock, LocalAllowance(clock))
 
 
 async def test_it_gives_up_what_hangs_and_closes_it() -> None:
@@ -151,7 +151,7 @@ async def test_it_gives_up_what_hangs_and_closes_it() -> None:
 
     # Its clock stands still, so it pauses for ever.
     with pytest.raises(RequestTimeoutError, match=r"no answer within 0\.01 seconds"):
-        await answered(opened_with(connect), Progress(clock), lambda asker: asker.runner("r1"), seconds=0.01)
+        await fetch(opened_with(connect), Progress(clock), lambda asker: asker.runner("r1"), seconds=0.01)
     assert source.closed == 1
 
 
@@ -163,7 +163,7 @@ async def test_an_api_that_fails_slowly_has_said_no() -> None:
         return source
 
     at = opened_with(connect)
-    task = asyncio.create_task(answered(at, Progress(clock), lambda asker: asker.runner("r1"), seconds=0.05))
+    task = asyncio.create_task(fetch(at, Progress(clock), lambda asker: asker.runner("r1"), seconds=0.05))
     assert isinstance(at.clock, FakeClock)
     await at.clock.advance(0.5)
     with pytest.raises(ServerError, match="down"):
@@ -176,7 +176,7 @@ async def test_a_token_that_does_not_come_is_given_up_too(capsys: pytest.Capture
 
     at = opened_with(connect)
     with pytest.raises(UnusableTokenError, match=r"no token within 0\.01 seconds"):
-        await answered(at, Progress(at.clock), lambda asker: asker.runner("r1"), seconds=0.01)
+        await fetch(at, Progress(at.clock), lambda asker: asker.runner("r1"), seconds=0.01)
 
 
 @pytest.mark.parametrize("error", [None, server_error(500), NotFoundError(*AT, "gone", 404)])
@@ -185,7 +185,7 @@ async def test_an_answer_gives_it_as_much_time_again(error: ComfyControlError | 
     source = ScriptedSource(clock)
     if error is not None:
         source.stats["r1"] = error
-    asker = Asker(source, clock, Progress(clock))
+    asker = RetryingClient(source, clock, Progress(clock))
     async with within(60.0) as deadline:
         deadline.reschedule(loop.time() + 30.0)
         with suppress(NotFoundError, ServerError):
@@ -250,14 +250,14 @@ async def test_runner_that_does_not_answer_is_asked_for_once(state: RunnerState)
     with pytest.raises(SilentRunnerError) as caught:
         await asker.runner("r1")
     assert source.tries == 1
-    assert ended_by(caught.value) == (ExitStatus.UNREACHABLE, "gpu2: connection refused")
+    assert exit_for_error(caught.value) == (ExitCode.UNREACHABLE, "gpu2: connection refused")
 
 
 async def test_runner_waited_for_is_named(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
     source.pages[PageKey(1, 100)] = make_page(make_runner("r2", name="gpu-07"))
-    asker = Asker(source, clock, Progress(clock), names={"r1": "studio"})
+    asker = RetryingClient(source, clock, Progress(clock), names={"r1": "studio"})
     await asker.page(1, 100)
     for id, name in (("r1", "studio"), ("r2", "gpu-07")):
         source.hold(RunnerKey(id))
@@ -271,21 +271,23 @@ async def test_server_that_does_not_answer_at_all_is_named() -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
     server = Server("http://gpu2:8188", "studio")
-    source.hold(RunnerKey(runner_id(server.url)))
+    source.hold(RunnerKey(runner_id_for(server.url)))
 
     async def connect() -> ScriptedSource:
         return source
 
-    at = Opened(Settings(source="comfyui", url="", servers=(server,)), connect, clock, LocalAllowance(clock))
+    at = CommandContext(
+        Settings(source_name="comfyui", url="", servers=(server,)), connect, clock, LocalAllowance(clock)
+    )
     with pytest.raises(SilentRunnerError, match=r" studio: no answer within 0\.01 seconds$"):
-        await answered(at, Progress(clock), lambda asker: asker.runner(runner_id(server.url)), seconds=0.01)
+        await fetch(at, Progress(clock), lambda asker: asker.runner(runner_id_for(server.url)), seconds=0.01)
 
 
 async def test_what_it_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
     source.hold(RunnerKey("r1"))
-    task = asyncio.create_task(Asker(source, clock, Progress(clock)).runner("r1"))
+    task = asyncio.create_task(RetryingClient(source, clock, Progress(clock)).runner("r1"))
     await clock.advance(0.9)
     assert capsys.readouterr().err == ""
     await clock.advance(0.1)
@@ -306,7 +308,7 @@ async def test_being_sent_away_is_borne_for_a_while() -> None:
     with pytest.raises(RateLimitedError) as raised:
         await asker.runner("r1")
     assert source.tries == 4
-    assert ended_by(raised.value) == (ExitStatus.FAILED, "The API goes on saying that it is asked too often.")
+    assert exit_for_error(raised.value) == (ExitCode.FAILED, "The API goes on saying that it is asked too often.")
 
 
 async def test_a_runner_that_is_silent_is_an_answer() -> None:
@@ -314,7 +316,7 @@ async def test_a_runner_that_is_silent_is_an_answer() -> None:
     source = ScriptedSource(clock)
     source.stats = {"r1": server_error(500)}
     with pytest.raises(ServerError):
-        await Asker(source, clock, Progress(clock)).stats("r1")
+        await RetryingClient(source, clock, Progress(clock)).stats("r1")
     assert len(source.asked) == 1
 
 
@@ -322,30 +324,30 @@ def test_the_time_is_the_servers() -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
     source.clock_skew = 60.0
-    assert (Asker(source, clock, Progress(clock)).now() - clock.now()).total_seconds() == 60.0
+    assert (RetryingClient(source, clock, Progress(clock)).now() - clock.now()).total_seconds() == 60.0
 
 
 @pytest.mark.parametrize(
     ("error", "status", "words"),
     [
-        (UnauthorizedError(*AT, "token expired", 401), ExitStatus.NO_TOKEN, "token expired"),
-        (UnusableTokenError("it failed"), ExitStatus.NO_TOKEN, "it failed"),
-        (InvalidArgumentError("http:// would show it"), ExitStatus.USAGE, "http:// would show it"),
-        (ConnectionFailedError(*AT, "refused"), ExitStatus.UNREACHABLE, "The API cannot be reached: refused"),
-        (RequestTimeoutError(*AT, "late"), ExitStatus.UNREACHABLE, "The API does not answer: late"),
-        (ForbiddenError(*AT, "not your tier", 403), ExitStatus.FAILED, "not your tier"),
-        (server_error(), ExitStatus.FAILED, "down"),
-        (InvalidResponseError(*AT, "HTML"), ExitStatus.FAILED, "The answer makes no sense: HTML"),
-        (NotFoundHereError("none"), ExitStatus.FAILED, "none"),
-        (ComfyControlError("anything"), ExitStatus.FAILED, "anything"),
-        (CoolingDownError(3.0), ExitStatus.COOLING_DOWN, "alone for 3 s more"),
+        (UnauthorizedError(*AT, "token expired", 401), ExitCode.NO_TOKEN, "token expired"),
+        (UnusableTokenError("it failed"), ExitCode.NO_TOKEN, "it failed"),
+        (InvalidArgumentError("http:// would show it"), ExitCode.USAGE, "http:// would show it"),
+        (ConnectionFailedError(*AT, "refused"), ExitCode.UNREACHABLE, "The API cannot be reached: refused"),
+        (RequestTimeoutError(*AT, "late"), ExitCode.UNREACHABLE, "The API does not answer: late"),
+        (ForbiddenError(*AT, "not your tier", 403), ExitCode.FAILED, "not your tier"),
+        (server_error(), ExitCode.FAILED, "down"),
+        (InvalidResponseError(*AT, "HTML"), ExitCode.FAILED, "The answer makes no sense: HTML"),
+        (RunnerNamedNowhereError("none"), ExitCode.FAILED, "none"),
+        (ComfyControlError("anything"), ExitCode.FAILED, "anything"),
+        (CoolingDownError(3.0), ExitCode.COOLING_DOWN, "alone for 3 s more"),
     ],
 )
 def test_what_it_ends_with(
-    error: ComfyControlError | CoolingDownError | NotFoundHereError, status: ExitStatus, words: str
+    error: ComfyControlError | CoolingDownError | RunnerNamedNowhereError, status: ExitCode, words: str
 ) -> None:
-    assert ended_by(error)[0] is status
-    assert words in ended_by(error)[1]
+    assert exit_for_error(error)[0] is status
+    assert words in exit_for_error(error)[1]
 
 
 async def called(run: Run, *argv: str) -> Outcome:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.errors import UnauthorizedError
-from comfytui.cli.context import opened
-from comfytui.cli.parser import make_parser
+from comfytui.cli.context import open_context
+from comfytui.cli.parser import build_parser
 from comfytui.cli.progress import Progress
-from comfytui.config.paths import budget_files, state_dir
+from comfytui.config.paths import rate_limit_files, state_dir
 from comfytui.config.settings import SettingsError
 from comfytui.config.state import State, StateFile, state_file
 from comfytui.ratelimit.window import Use
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def parsed(*argv: str) -> argparse.Namespace:
-    return make_parser().parse_args(argv)
+    return build_parser().parse_args(argv)
 
 
 def clock_and_progress() -> tuple[FakeClock, Progress]:
@@ -30,7 +30,7 @@ def clock_and_progress() -> tuple[FakeClock, Progress]:
 
 
 def test_the_allowance_of_an_api_is_shared_by_way_of_a_file(tmp_path: Path) -> None:
-    with opened(parsed("--url", "http://127.0.0.1:9", "runners"), *clock_and_progress()) as source:
+    with open_context(parsed("--url", "http://127.0.0.1:9", "runners"), *clock_and_progress()) as source:
 
         async def begin() -> None:
             await source.allowance.take(Use.WISH)
@@ -38,14 +38,14 @@ def test_the_allowance_of_an_api_is_shared_by_way_of_a_file(tmp_path: Path) -> N
 
         with pytest.raises(UnauthorizedError):
             asyncio.run(begin())
-        assert source.settings.source == "127.0.0.1:9"
-    assert budget_files()[0].is_relative_to(tmp_path)
-    assert budget_files()[0].exists()
+        assert source.settings.source_name == "127.0.0.1:9"
+    assert rate_limit_files()[0].is_relative_to(tmp_path)
+    assert rate_limit_files()[0].exists()
 
 
 @pytest.mark.parametrize("argv", ["runners --demo --runners 2 --seed 1", "--demo --runners 2 --seed 1 runners"])
 def test_the_simulated_fleet_leaves_nothing_behind(argv: str) -> None:
-    with opened(parsed(*argv.split()), *clock_and_progress()) as source:
+    with open_context(parsed(*argv.split()), *clock_and_progress()) as source:
 
         async def count() -> int:
             client = await source.connect()
@@ -59,7 +59,7 @@ def test_the_simulated_fleet_leaves_nothing_behind(argv: str) -> None:
 
 
 def test_comfyui_servers() -> None:
-    with opened(parsed("runners", "--comfyui", "http://127.0.0.1:9"), *clock_and_progress()) as source:
+    with open_context(parsed("runners", "--comfyui", "http://127.0.0.1:9"), *clock_and_progress()) as source:
         assert [server.url for server in source.settings.servers] == ["http://127.0.0.1:9"]
     assert not (state_dir() / "run").exists()
 
@@ -68,10 +68,10 @@ def test_what_is_remembered_does_not_count(tmp_path: Path) -> None:
     config = tmp_path / "given.toml"
     config.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:9'")
     assert StateFile(state_file()).save(State(profile="prod")) is None
-    with opened(parsed("runners", "--config", str(config)), *clock_and_progress()) as source:
+    with open_context(parsed("runners", "--config", str(config)), *clock_and_progress()) as source:
         assert source.settings.profile is None
 
 
 def test_settings_that_cannot_be_used() -> None:
-    with pytest.raises(SettingsError), opened(parsed("runners", "--profile", "none"), *clock_and_progress()):
+    with pytest.raises(SettingsError), open_context(parsed("runners", "--profile", "none"), *clock_and_progress()):
         pass

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.errors import BadRequestError, ComfyControlError, NotFoundError
-from comfytui.cli.client import Asker, NotFoundHereError
-from comfytui.cli.lookup import Found, all_runners, asked_of, one_page, the_one
+from comfytui.cli.client import RetryingClient, RunnerNamedNowhereError
+from comfytui.cli.lookup import RunnerListing, fetch_all, fetch_for_runner, fetch_page, resolve_runner
 from comfytui.cli.progress import Progress
 from comfytui.config.settings import SettingsError
 from comfytui.engine.protocol import PageKey, RunnerKey
@@ -36,11 +36,11 @@ RUNNERS = tuple(
 )
 
 
-def asker_of(*pages: RunnerPage, per_page: int = 2) -> tuple[Asker, ScriptedSource]:
+def asker_of(*pages: RunnerPage, per_page: int = 2) -> tuple[RetryingClient, ScriptedSource]:
     clock = FakeClock()
     source = ScriptedSource(clock)
     source.pages = {PageKey(number, per_page): page for number, page in enumerate(pages, 1)}
-    return Asker(source, clock, Progress(clock)), source
+    return RetryingClient(source, clock, Progress(clock)), source
 
 
 A, B, C, D = (make_runner(each) for each in "abcd")
@@ -71,7 +71,7 @@ A, B, C, D = (make_runner(each) for each in "abcd")
 )
 async def test_all_pages(pages: list[RunnerPage], found: str, asked: int) -> None:
     asker, source = asker_of(*pages)
-    all_there_are = await all_runners(asker, 2)
+    all_there_are = await fetch_all(asker, 2)
     assert "".join(runner.id for runner in all_there_are.runners) == found
     assert len(source.asked) == asked
 
@@ -79,25 +79,25 @@ async def test_all_pages(pages: list[RunnerPage], found: str, asked: int) -> Non
 async def test_all_pages_where_the_api_does_not_say_how_many() -> None:
     unsaid = [page.model_copy(update={"total": None}) for page in (make_page(A, B), make_page(C, D), make_page())]
     asker, source = asker_of(*unsaid)
-    assert await all_runners(asker, 2) == Found((A, B, C, D), None)
+    assert await fetch_all(asker, 2) == RunnerListing((A, B, C, D), None)
     assert len(source.asked) == 3
 
 
 async def test_a_page_of_nothing_readable_is_not_the_end_where_more_is_promised() -> None:
     asker, _ = asker_of(make_page(total=3, unreadable=2), make_page(A, total=3))
-    assert await all_runners(asker, 2) == Found((A,), 3, 2)
+    assert await fetch_all(asker, 2) == RunnerListing((A,), 3, 2)
 
 
 async def test_as_many_as_there_are_at_least() -> None:
     asker, _ = asker_of(make_page(A, B, total=1), make_page(C, total=1))
-    assert await all_runners(asker, 2) == Found((A, B, C), 3)
+    assert await fetch_all(asker, 2) == RunnerListing((A, B, C), 3)
 
 
 @pytest.mark.parametrize("error", [BadRequestError(*AT, "no such page", 400), NotFoundError(*AT, "no such page", 404)])
 async def test_a_page_that_was_not_promised_may_be_refused(error: ComfyControlError) -> None:
     asker, source = asker_of(make_page(A, B, total=1))
     source.pages[PageKey(2, 2)] = error
-    assert await all_runners(asker, 2) == Found((A, B), 2)
+    assert await fetch_all(asker, 2) == RunnerListing((A, B), 2)
 
 
 @pytest.mark.parametrize("pages", [[], [make_page(A, B, total=3)]])
@@ -105,19 +105,19 @@ async def test_a_page_that_was_promised_may_not(pages: list[RunnerPage]) -> None
     asker, source = asker_of(*pages)
     source.pages[PageKey(len(pages) + 1, 2)] = BadRequestError(*AT, "no such page", 400)
     with pytest.raises(BadRequestError):
-        await all_runners(asker, 2)
+        await fetch_all(asker, 2)
 
 
 def become(after: list[str], _before: list[str]) -> list[str]:
     return after
 
 
-def changing(ids: str, *changes: str) -> tuple[Asker, ChangingSource]:
+def changing(ids: str, *changes: str) -> tuple[RetryingClient, ChangingSource]:
     """Who asks a list of these runners, and the list: it has those of `changes`, one after another, after each page."""
     clock = FakeClock()
     source = ChangingSource(clock, list(ids))
     source.changes = [partial(become, list(after)) for after in changes]
-    return Asker(source, clock, Progress(clock)), source
+    return RetryingClient(source, clock, Progress(clock)), source
 
 
 def numbers(source: ScriptedSource) -> list[int]:
@@ -153,7 +153,7 @@ async def test_list_that_changes_between_pages_is_read_again(
     ids: str, changes: list[str], found: str, asked: list[int]
 ) -> None:
     asker, source = changing(ids, *changes)
-    all_there_are = await all_runners(asker, 2)
+    all_there_are = await fetch_all(asker, 2)
     assert "".join(runner.id for runner in all_there_are.runners) == found
     assert not all_there_are.changed
     assert numbers(source) == asked
@@ -164,7 +164,7 @@ async def test_list_that_changes_at_every_page_is_read_to_its_end_and_told_of(
 ) -> None:
     asker, source = changing("abcdefghijkl")
     source.changes = [lambda ids: ids[1:] if len(ids) % 2 == 0 else ["z", *ids] for _ in range(1000)]
-    all_there_are = await all_runners(asker, 2)
+    all_there_are = await fetch_all(asker, 2)
     assert all_there_are.changed
     assert all_there_are.runners[-1].id == "l"
     assert len(source.asked) <= 20
@@ -178,14 +178,14 @@ async def test_list_that_changes_at_every_page_is_read_to_its_end_and_told_of(
 async def test_page_that_is_gone_meanwhile_is_the_end(changes: list[str], found: str, error: ComfyControlError) -> None:
     asker, source = changing("abcdef", *changes)
     source.beyond = error
-    all_there_are = await all_runners(asker, 2)
+    all_there_are = await fetch_all(asker, 2)
     assert "".join(runner.id for runner in all_there_are.runners) == found
     assert not all_there_are.changed
 
 
 async def test_one_page() -> None:
     asker, source = asker_of(make_page(A, B, total=9), make_page(C, D, total=9, unreadable=1))
-    assert await one_page(asker, 2, 2, None) == Found((C, D), 9, 1)
+    assert await fetch_page(asker, 2, 2, None) == RunnerListing((C, D), 9, 1)
     assert source.asked == [PageKey(2, 2)]
 
 
@@ -205,26 +205,26 @@ async def test_one_page() -> None:
     ],
 )
 def test_an_id_before_a_name_before_a_beginning(text: str, runner_id: str) -> None:
-    assert the_one(RUNNERS, text).id == runner_id
+    assert resolve_runner(RUNNERS, text).id == runner_id
 
 
 @pytest.mark.parametrize("text", ["nothing", "Sevens", "bc1", "abc12", "", " "])
 def test_none_is_meant(text: str) -> None:
-    with pytest.raises(NotFoundHereError, match="no runner with that id"):
-        the_one(RUNNERS, text)
+    with pytest.raises(RunnerNamedNowhereError, match="no runner with that id"):
+        resolve_runner(RUNNERS, text)
 
 
 def test_several_are_meant() -> None:
     with pytest.raises(SettingsError, match=r"any of 2 runners: twin1 \(twin\), twin2 \(twin\)\.$"):
-        the_one(RUNNERS, "twin")
+        resolve_runner(RUNNERS, "twin")
     many = [make_runner(f"r{number}") for number in range(6)]
     with pytest.raises(SettingsError, match=r"any of 6 runners: r0 .*, r4 \(Runner r4\), …\.$"):
-        the_one(many, "r")
+        resolve_runner(many, "r")
 
 
 async def test_a_whole_id_is_taken_at_its_word() -> None:
     asker, source = asker_of()
-    runner_id, runner = await asked_of(asker, UUID.upper(), asker.runner)
+    runner_id, runner = await fetch_for_runner(asker, UUID.upper(), asker.runner)
     assert (runner_id, runner.id) == (UUID, UUID)
     assert source.asked == [RunnerKey(UUID)]
 
@@ -234,24 +234,24 @@ async def test_a_name_may_look_like_an_id(typed: str) -> None:
     asker, source = asker_of()
     source.runners[UUID] = NotFoundError("GET", "/v1/runner", "requested entity not found", 404)
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed))
-    assert (await asked_of(asker, typed, asker.runner))[0] == "b"
+    assert (await fetch_for_runner(asker, typed, asker.runner))[0] == "b"
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed.swapcase()))
-    assert (await asked_of(asker, typed, asker.runner))[0] == "b"
+    assert (await fetch_for_runner(asker, typed, asker.runner))[0] == "b"
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=f"{typed}0"))
-    with pytest.raises(NotFoundHereError):
-        await asked_of(asker, typed, asker.runner)
+    with pytest.raises(RunnerNamedNowhereError):
+        await fetch_for_runner(asker, typed, asker.runner)
 
 
 @pytest.mark.parametrize("typed", ["istanbul", "İSTANBUL", "I\u0307stanbul"])
 def test_name_in_other_case_or_form_is_found(typed: str) -> None:
-    assert the_one([make_runner("a", name="İstanbul"), make_runner("b", name="Ankara")], typed).id == "a"
+    assert resolve_runner([make_runner("a", name="İstanbul"), make_runner("b", name="Ankara")], typed).id == "a"
 
 
 def test_name_in_exact_case_comes_first() -> None:
     runners = [make_runner("a", name="GPU"), make_runner("b", name="gpu")]
-    assert [the_one(runners, "GPU").id, the_one(runners, "gpu").id] == ["a", "b"]
+    assert [resolve_runner(runners, "GPU").id, resolve_runner(runners, "gpu").id] == ["a", "b"]
     with pytest.raises(SettingsError, match="any of 2 runners"):
-        the_one(runners, "Gpu")
+        resolve_runner(runners, "Gpu")
 
 
 async def test_an_id_of_the_list_that_the_api_does_not_know_is_not_found() -> None:
@@ -259,7 +259,7 @@ async def test_an_id_of_the_list_that_the_api_does_not_know_is_not_found() -> No
     source.histories[UUID] = NotFoundError("GET", "/v1/runner", "requested entity not found", 404)
     source.pages[PageKey(1, 100)] = make_page(make_runner(UUID))
     with pytest.raises(NotFoundError) as caught:
-        await asked_of(asker, UUID, asker.history)
+        await fetch_for_runner(asker, UUID, asker.history)
     assert caught.value.message == (
         f"Runner {UUID} is listed, but this of it is not known: 404, requested entity not found"
     )
@@ -269,19 +269,19 @@ async def test_anything_else_is_looked_for_on_all_pages() -> None:
     pages = [make_page(*RUNNERS[:4], total=7), make_page(*RUNNERS[4:], total=7)]
     asker, source = asker_of(*pages, per_page=100)
     source.pages = {PageKey(1, 100): make_page(*RUNNERS)}
-    assert (await asked_of(asker, "seven", asker.stats))[0] == "7F"
+    assert (await fetch_for_runner(asker, "seven", asker.stats))[0] == "7F"
 
 
 async def test_what_the_api_said_of_an_id_is_told_along() -> None:
     asker, source = asker_of()
     source.pages[PageKey(1, 100)] = make_page(A)
     source.runners[UUID] = NotFoundError(*AT, "requested entity not found", 404)
-    with pytest.raises(NotFoundHereError, match=r"^requested entity not found: There is no runner"):
-        await asked_of(asker, UUID, asker.runner)
+    with pytest.raises(RunnerNamedNowhereError, match=r"^requested entity not found: There is no runner"):
+        await fetch_for_runner(asker, UUID, asker.runner)
 
 
 @pytest.mark.parametrize("name", ["⚙\ufe0f gpu", "👩\u200d🔬 lab", "tab\there", "\u202ehidden"])
 def test_a_name_is_found_as_it_was_given_and_as_it_is_shown(name: str) -> None:
     runner = make_runner("r", name=name)
     assert runner.name not in (None, name)
-    assert the_one([A, runner], name) is the_one([A, runner], runner.name or "") is runner
+    assert resolve_runner([A, runner], name) is resolve_runner([A, runner], runner.name or "") is runner

@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui import __version__
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.config.credentials import MISSING_TOKEN, TOKEN_VARIABLE, save_token
 from comfytui.config.paths import config_dir, state_dir
 from comfytui.config.settings import API_URL_VARIABLE, TokenSources
@@ -48,7 +48,7 @@ async def python(*args: str) -> tuple[int | None, str, str]:
     return process.returncode, out.decode(), err.decode()
 
 
-def assert_one_sentence(outcome: Outcome, status: ExitStatus, *words: str) -> None:
+def assert_one_sentence(outcome: Outcome, status: ExitCode, *words: str) -> None:
     """The status, one line on standard error with these words, nothing on standard output."""
     assert outcome.status == status
     assert outcome.out == ""
@@ -61,7 +61,7 @@ def assert_one_sentence(outcome: Outcome, status: ExitStatus, *words: str) -> No
 
 def assert_usage(outcome: Outcome, *words: str) -> None:
     """A usage error: its last line says what was wrong, nothing is on standard output."""
-    assert outcome.status == ExitStatus.USAGE
+    assert outcome.status == ExitCode.USAGE
     assert outcome.out == ""
     assert outcome.err.startswith("usage: comfytui")
     for word in words:
@@ -69,7 +69,7 @@ def assert_usage(outcome: Outcome, *words: str) -> None:
 
 
 def test_the_statuses_are_those_that_help_tells(run: Run) -> None:
-    assert list(ExitStatus) == [0, 1, 2, 3, 4, 5, 6, 130]
+    assert list(ExitCode) == [0, 1, 2, 3, 4, 5, 6, 130]
     told = run("--help").out
     for words in (
         "0 success",
@@ -111,28 +111,28 @@ def test_help_of_each_command(run: Run, command: str) -> None:
 def test_no_token(run: Run, environ: pytest.MonkeyPatch, token: str | None) -> None:
     if token is not None:
         environ.setenv(TOKEN_VARIABLE, token)
-    assert_one_sentence(run(), ExitStatus.NO_TOKEN, MISSING_TOKEN, "API Tokens", TOKEN_VARIABLE, "--demo")
+    assert_one_sentence(run(), ExitCode.NO_TOKEN, MISSING_TOKEN, "API Tokens", TOKEN_VARIABLE, "--demo")
 
 
 def test_a_token_may_come_from_elsewhere(run: Run, tmp_path: Path) -> None:
-    assert run().status == ExitStatus.NO_TOKEN
+    assert run().status == ExitCode.NO_TOKEN
     config = tmp_path / "other.toml"
     config.write_text("token_command = 'touch ran'")
-    assert_one_sentence(run("--config", str(config)), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--config", str(config)), ExitCode.USAGE, "needs a terminal")
     assert not Path("ran").exists()
     save_token(SecretStr("cfc_test"), TokenSources())
-    assert_one_sentence(run(), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run(), ExitCode.USAGE, "needs a terminal")
 
 
 def test_the_usual_configuration_is_read_and_a_given_one_instead(run: Run, tmp_path: Path) -> None:
     usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.write_text("wallbord = true")
     for argv in ([], ["--demo"]):
-        assert_one_sentence(run(*argv), ExitStatus.USAGE, "comfytui/config.toml, line 1: ", "'wallbord'")
+        assert_one_sentence(run(*argv), ExitCode.USAGE, "comfytui/config.toml, line 1: ", "'wallbord'")
     given = tmp_path / "given.toml"
     given.write_text("wallboard = true")
-    assert_one_sentence(run("--demo", "--config", str(given)), ExitStatus.USAGE, "needs a terminal")
-    assert_one_sentence(run("--config", "/nowhere.toml"), ExitStatus.USAGE, "/nowhere.toml cannot be read: No such")
+    assert_one_sentence(run("--demo", "--config", str(given)), ExitCode.USAGE, "needs a terminal")
+    assert_one_sentence(run("--config", "/nowhere.toml"), ExitCode.USAGE, "/nowhere.toml cannot be read: No such")
 
 
 @pytest.mark.parametrize(
@@ -150,26 +150,26 @@ def test_keys_that_cannot_be_are_told_with_file_and_line(run: Run, tmp_path: Pat
     config = tmp_path / "given.toml"
     config.write_text(f"[keys]\n{text}", encoding="utf-8")
     outcome = run("--demo", "--config", str(config))
-    assert_one_sentence(outcome, ExitStatus.USAGE, f"given.toml{words}")
+    assert_one_sentence(outcome, ExitCode.USAGE, f"given.toml{words}")
     assert "sekretkey" not in outcome.err
 
 
 def test_keys_that_can_be(run: Run, tmp_path: Path) -> None:
     config = tmp_path / "given.toml"
     config.write_text("[keys]\npreset = 'emacs'\nrefresh_now = ['f5', 'R']")
-    assert_one_sentence(run("--demo", "--config", str(config)), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--demo", "--config", str(config)), ExitCode.USAGE, "needs a terminal")
 
 
 def test_a_profile_brings_its_own_token(run: Run, environ: pytest.MonkeyPatch) -> None:
     usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:1'\n[profiles.test]\ntoken_env = 'TEST_TOKEN'")
     save_token(SecretStr("cfc_usual"), TokenSources())
-    assert_one_sentence(run("--profile", "prod"), ExitStatus.NO_TOKEN, MISSING_TOKEN)
-    assert_one_sentence(run("--profile", "test"), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--profile", "prod"), ExitCode.NO_TOKEN, MISSING_TOKEN)
+    assert_one_sentence(run("--profile", "test"), ExitCode.USAGE, "needs a terminal")
     save_token(SecretStr("cfc_prod"), TokenSources(saved=("token-prod",)))
-    assert_one_sentence(run("--profile", "prod"), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--profile", "prod"), ExitCode.USAGE, "needs a terminal")
     unknown = run("--profile", "sekret")
-    assert_one_sentence(unknown, ExitStatus.USAGE, "--profile: there is no profile of that name; there are prod, test.")
+    assert_one_sentence(unknown, ExitCode.USAGE, "--profile: there is no profile of that name; there are prod, test.")
     assert "sekret" not in unknown.err
 
 
@@ -178,19 +178,19 @@ def test_the_profile_of_last_time_is_gone_on_with_unless_it_is_to_be_fresh(run: 
     usual.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:1'")
     save_token(SecretStr("cfc_usual"), TokenSources())
     assert StateFile(state_file()).save(State(profile="prod")) is None
-    assert run().status == ExitStatus.NO_TOKEN
+    assert run().status == ExitCode.NO_TOKEN
     for argv in (["--fresh"], ["--url", "http://127.0.0.1:1"], ["--demo"]):
-        assert_one_sentence(run(*argv), ExitStatus.USAGE, "needs a terminal")
+        assert_one_sentence(run(*argv), ExitCode.USAGE, "needs a terminal")
     usual.unlink()
-    assert_one_sentence(run(), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run(), ExitCode.USAGE, "needs a terminal")
 
 
 def test_who_wants_it_fresh_leaves_even_a_broken_state_alone(run: Run) -> None:
     ensure_private_dir(state_dir())
     state_file().write_text("{")
-    assert_one_sentence(run("--demo", "--fresh"), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--demo", "--fresh"), ExitCode.USAGE, "needs a terminal")
     assert [each.name for each in state_dir().iterdir()] == ["state.json"]
-    assert_one_sentence(run("--demo"), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--demo"), ExitCode.USAGE, "needs a terminal")
     assert [each.name for each in state_dir().iterdir()] == ["state.json.broken"]
 
 
@@ -198,18 +198,18 @@ def test_who_wants_it_fresh_leaves_even_a_broken_state_alone(run: Run) -> None:
 def test_no_terminal(run: Run, environ: pytest.MonkeyPatch, term: str | None) -> None:
     environ.setenv(TOKEN_VARIABLE, "cfc_test")
     environ.delenv("TERM") if term is None else environ.setenv("TERM", term)
-    assert_one_sentence(run(), ExitStatus.USAGE, "needs a terminal")
-    assert_one_sentence(run("--demo"), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run(), ExitCode.USAGE, "needs a terminal")
+    assert_one_sentence(run("--demo"), ExitCode.USAGE, "needs a terminal")
 
 
 @pytest.mark.parametrize("url", ["nonsense", "ftp://host", f"{SEKRET}host:port", "https://", "http://[::1", "//host"])
 def test_an_address_that_is_none(run: Run, environ: pytest.MonkeyPatch, url: str) -> None:
     environ.setenv(TOKEN_VARIABLE, "cfc_test")
     by_flag = run("--url", url)
-    assert_one_sentence(by_flag, ExitStatus.USAGE, "--url is no address")
+    assert_one_sentence(by_flag, ExitCode.USAGE, "--url is no address")
     environ.setenv(API_URL_VARIABLE, url)
     by_environment = run()
-    assert_one_sentence(by_environment, ExitStatus.USAGE, f"{API_URL_VARIABLE} is no address")
+    assert_one_sentence(by_environment, ExitCode.USAGE, f"{API_URL_VARIABLE} is no address")
     assert "sekret" not in by_flag.err + by_environment.err
     assert "somebody" not in by_flag.err + by_environment.err
 
@@ -217,23 +217,23 @@ def test_an_address_that_is_none(run: Run, environ: pytest.MonkeyPatch, url: str
 @pytest.mark.parametrize("argv", [["--comfyui", f"{SEKRET}"], ["serve", "--comfyui", "gpu2,ftp://sekret"]])
 def test_servers_that_are_none(run: Run, argv: list[str]) -> None:
     outcome = run(*argv)
-    assert_one_sentence(outcome, ExitStatus.USAGE, "--comfyui: expected http:// or https:// and a host")
+    assert_one_sentence(outcome, ExitCode.USAGE, "--comfyui: expected http:// or https:// and a host")
     assert "sekret" not in outcome.err
 
 
 def test_servers_need_no_token(run: Run) -> None:
-    assert_one_sentence(run("--comfyui", "http://127.0.0.1:1, gpu2"), ExitStatus.USAGE, "needs a terminal")
+    assert_one_sentence(run("--comfyui", "http://127.0.0.1:1, gpu2"), ExitCode.USAGE, "needs a terminal")
 
 
 def test_servers_are_served_to_others_with_a_chosen_token_only(run: Run) -> None:
     host = str(ipaddress.IPv4Address(0))
     outcome = run("serve", "--comfyui", "gpu2", "--host", host)
-    assert_one_sentence(outcome, ExitStatus.NO_TOKEN, host, TOKEN_VARIABLE)
+    assert_one_sentence(outcome, ExitCode.NO_TOKEN, host, TOKEN_VARIABLE)
 
 
 def test_user_info_of_an_address_is_not_repeated(run: Run, environ: pytest.MonkeyPatch) -> None:
     for outcome in (run("--url", f"{SEKRET}host"), run("--url", f"{SEKRET}host", "--demo")):
-        assert outcome.status != ExitStatus.OK
+        assert outcome.status != ExitCode.OK
         assert "sekret" not in outcome.out + outcome.err
         assert "somebody" not in outcome.out + outcome.err
 
@@ -304,7 +304,7 @@ def test_wrong_usage(run: Run, argv: list[str], words: str) -> None:
 
 @pytest.mark.parametrize("host", [str(ipaddress.IPv4Address(0)), "::", "192.168.1.100", "comfy.example.com"])
 def test_others_are_not_served_without_a_chosen_token(run: Run, host: str) -> None:
-    assert_one_sentence(run("serve", "--demo", "--host", host), ExitStatus.NO_TOKEN, host, TOKEN_VARIABLE)
+    assert_one_sentence(run("serve", "--demo", "--host", host), ExitCode.NO_TOKEN, host, TOKEN_VARIABLE)
 
 
 @pytest.mark.parametrize(
@@ -313,12 +313,12 @@ def test_others_are_not_served_without_a_chosen_token(run: Run, host: str) -> No
 def test_a_port_in_use(run: Run, environ: pytest.MonkeyPatch, taken: int, argv: list[str]) -> None:
     environ.setenv(TOKEN_VARIABLE, "cfc_test")
     outcome = run(*argv, "--port", str(taken))
-    assert_one_sentence(outcome, ExitStatus.USAGE, f"Cannot listen on 127.0.0.1:{taken}", "in use")
+    assert_one_sentence(outcome, ExitCode.USAGE, f"Cannot listen on 127.0.0.1:{taken}", "in use")
     assert "cfc_test" not in outcome.err
 
 
 def test_no_token_is_made_known_for_a_server_that_does_not_start(run: Run, taken: int) -> None:
-    assert_one_sentence(run("serve", "--demo", "--port", str(taken)), ExitStatus.USAGE, "Cannot listen")
+    assert_one_sentence(run("serve", "--demo", "--port", str(taken)), ExitCode.USAGE, "Cannot listen")
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_no_token_is_made_known_for_a_server_that_does_not_start(run: Run, taken
 )
 def test_what_was_typed_is_not_repeated(run: Run, argv: str) -> None:
     outcome = run(*argv.split(" "))
-    assert outcome.status == ExitStatus.USAGE
+    assert outcome.status == ExitCode.USAGE
     assert "sekret" not in outcome.err
 
 
@@ -359,7 +359,7 @@ async def test_python_m_comfytui() -> None:
 async def test_serving_without_uvicorn() -> None:
     code = "import sys; sys.modules['uvicorn'] = None; from comfytui.cli.main import main; sys.exit(main(sys.argv[1:]))"
     status, out, err = await python("-c", code, "serve", "--demo", "--port", "0")
-    assert (status, out) == (ExitStatus.USAGE, "")
+    assert (status, out) == (ExitCode.USAGE, "")
     assert err.splitlines()[-1] == "comfytui: Serving needs one more package: pip install 'comfytui[serve]'"
     assert "Traceback" not in err
 
@@ -402,7 +402,7 @@ from comfytui.cli.main import main
 sys.meta_path.insert(0, Interrupting())
 sys.exit(main(["--version"]))
 """
-    assert await python("-c", code) == (ExitStatus.INTERRUPTED, "", "")
+    assert await python("-c", code) == (ExitCode.INTERRUPTED, "", "")
 
 
 async def test_the_entry_itself_loads_nothing() -> None:

@@ -12,9 +12,9 @@ import pytest
 from comfytui.cli.output import (
     OutputError,
     PipeClosedError,
-    check,
     flush,
     is_terminal,
+    require_stdout,
     write_json,
     write_line,
     write_lines,
@@ -51,9 +51,9 @@ def test_data_is_utf_8_wherever_it_goes(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 def test_a_closed_standard_output_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    check()
+    require_stdout()
     monkeypatch.setattr("sys.stdout", None)
-    for write in (check, lambda: write_text("nobody reads this"), lambda: write_line({})):
+    for write in (require_stdout, lambda: write_text("nobody reads this"), lambda: write_line({})):
         with pytest.raises(OutputError, match="standard output is closed"):
             write()
     flush()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.cli.output import Table, aligned, fitted, plain
+from comfytui.cli.output import Table, aligned, fit_widths, tab_separated
 
 TABLE = Table(("id", "name", "tags"), (("1", "gpu", "a b"), ("22", "東京", "")))
 
@@ -25,13 +25,13 @@ def test_without_titles_there_is_no_line_above() -> None:
 
 def test_nothing() -> None:
     assert list(aligned(Table(("id", "name"), ()), 80)) == ["ID  NAME"]
-    assert list(plain(Table(("id", "name"), ()))) == []
+    assert list(tab_separated(Table(("id", "name"), ()))) == []
     assert list(aligned(Table(("", ""), ()), 80)) == []
 
 
 def test_between_tabs_a_cell_is_whole_and_on_its_line() -> None:
     table = Table(("a", "b"), (("x" * 500, ""), ("tab\there", "two\r\nlines\u2028more")))
-    assert list(plain(table)) == [f"{'x' * 500}\t", "tab here\ttwo  lines more"]
+    assert list(tab_separated(table)) == [f"{'x' * 500}\t", "tab here\ttwo  lines more"]
 
 
 @pytest.mark.parametrize(
@@ -51,7 +51,7 @@ def test_between_tabs_a_cell_is_whole_and_on_its_line() -> None:
     ],
 )
 def test_the_widest_give_way_first_and_short_ones_last(wanted: list[int], room: int, widths: list[int]) -> None:
-    assert fitted(wanted, room) == widths
+    assert fit_widths(wanted, room) == widths
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_the_widest_give_way_first_and_short_ones_last(wanted: list[int], room: 
     ],
 )
 def test_by_what_a_row_is_known_gives_way_after_the_rest(width: int, widths: list[int]) -> None:
-    assert fitted([36, 20, 8, 30, 40], width, [1, 0]) == widths
+    assert fit_widths([36, 20, 8, 30, 40], width, [1, 0]) == widths
 
 
 def test_an_id_is_whole_where_a_terminal_is_80_wide() -> None:

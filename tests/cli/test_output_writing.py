@@ -6,9 +6,9 @@ import termios
 
 import pytest
 
-from comfytui.cli.output import Answer, Table, write
+from comfytui.cli.output import CommandOutput, Table, write
 
-ANSWER = Answer(
+ANSWER = CommandOutput(
     document={"runners": [{"id": "r1"}], "total": 1},
     items=[{"id": "r1"}, {"id": "r2"}],
     rows=lambda: [{"id": "r1", "name": "a,b"}],
@@ -44,5 +44,5 @@ def test_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_csv_of_nothing_has_its_names(capsys: pytest.CaptureFixture[str]) -> None:
-    write(Answer({}, [], list, ("id", "name"), lambda: Table((), ())), "csv")
+    write(CommandOutput({}, [], list, ("id", "name"), lambda: Table((), ())), "csv")
     assert capsys.readouterr().out == "id,name\n"

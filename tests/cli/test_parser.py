@@ -8,34 +8,34 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.cli.options import named_servers
-from comfytui.cli.parser import make_parser
+from comfytui.cli.options import server_arguments
+from comfytui.cli.parser import build_parser
 from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS
 from comfytui.render.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS
 
 
 def parsed(*argv: str) -> dict[str, object]:
     """What the arguments say, to the parser of them all and to the one that was made for just these."""
-    found = vars(make_parser().parse_args(argv))
-    assert vars(make_parser(argv).parse_args(argv)) == found
+    found = vars(build_parser().parse_args(argv))
+    assert vars(build_parser(argv).parse_args(argv)) == found
     return found
 
 
 def test_a_parser_for_some_arguments_is_spared_the_options_of_other_commands() -> None:
     with pytest.raises(SystemExit):
-        make_parser(["runners"]).parse_args(["history", "gpu-07"])
+        build_parser(["runners"]).parse_args(["history", "gpu-07"])
 
 
 @pytest.mark.parametrize("argv", ["", "--fresh", "--fresh --interval=5"])
 def test_a_parser_for_options_alone_has_no_commands(argv: str) -> None:
     with pytest.raises(SystemExit):
-        make_parser(argv.split()).parse_args(["doctor"])
+        build_parser(argv.split()).parse_args(["doctor"])
 
 
 @pytest.mark.parametrize("argv", ["--help", "-h", "nosuch", "-", "-5", "--no such"])
 def test_who_asks_for_commands_or_mistypes_one_is_told_them_all(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = []
-    for parser in (make_parser(), make_parser([argv])):
+    for parser in (build_parser(), build_parser([argv])):
         with pytest.raises(SystemExit):
             parser.parse_args([argv])
         said.append(capsys.readouterr())
@@ -123,7 +123,7 @@ def test_the_fleet_is_told_before_or_after_the_command(argv: str) -> None:
     ],
 )
 def test_servers_may_be_named_several_times(argv: str) -> None:
-    assert named_servers(make_parser().parse_args(argv.split())) == ("a,b", "c")
+    assert server_arguments(build_parser().parse_args(argv.split())) == ("a,b", "c")
 
 
 _ASKING = ("runners", "runner ID", "history ID", "stats ID", "doctor", "config print")
@@ -266,7 +266,7 @@ def test_options_are_spelled_out(argv: str) -> None:
 
 
 def test_it_is_named_comfytui_however_it_was_started() -> None:
-    parser: argparse.ArgumentParser = make_parser()
+    parser: argparse.ArgumentParser = build_parser()
     assert parser.prog == "comfytui"
 
 
@@ -275,7 +275,7 @@ async def test_it_needs_the_standard_library_only() -> None:
 import sys
 before = set(sys.modules)  # what Python itself was told to begin with is another machine's business
 import comfytui.cli.parser
-comfytui.cli.parser.make_parser()
+comfytui.cli.parser.build_parser()
 rooms = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(sorted(name for name in rooms - set(sys.stdlib_module_names) if not name.startswith("_")))
 """

@@ -7,7 +7,7 @@ import termios
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from comfytui.cli.progress import Progress, say
+from comfytui.cli.progress import Progress, print_error
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ def assert_sent(screen: int, wanted: str) -> None:
 
 
 def test_it_speaks_on_standard_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
-    say("One sentence.")
+    print_error("One sentence.")
     assert capfd.readouterr() == ("", "comfytui: One sentence.\n")
 
 
@@ -45,7 +45,7 @@ def test_it_is_silent_where_there_is_no_standard_error(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr", None)
-    say("Nobody hears this.")
+    print_error("Nobody hears this.")
     with Progress(FakeClock()) as progress:
         progress.tell("Nor this.", 5.0)
     assert capfd.readouterr() == ("", "")

@@ -14,12 +14,12 @@ from referencing import Registry, Resource
 
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
-from comfytui.cli.commands.runner import stats_data
-from comfytui.cli.commands.watch import Change, Event, event_data
+from comfytui.cli.commands.runner import stats_to_dict
+from comfytui.cli.commands.watch import EventType, FleetChange, event_to_dict
 from comfytui.clock import SystemClock
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
-from comfytui.render.export import runner_data, runner_json, workflow_data
+from comfytui.render.export import runner_json, runner_to_dict, workflow_to_dict
 from tests.support.builders import make_runner
 from tests.support.clock import START
 from tests.support.misbehaving import TOKEN, MisbehavingServer
@@ -103,10 +103,10 @@ def test_it_is_what_the_dashboard_has_of_the_same_answer(run: Run, server: Misbe
         history, stats = await client.get_history(first.id), await client.get_stats(first.id)
         await client.aclose()
         documents: dict[str, object] = {
-            "runners": {"runners": [runner_data(runner) for runner in page.runners], "total": page.total},
-            f"runner {first.id}": {"runner": runner_data(first)},
-            f"history {first.id}": {"runner_id": first.id, "workflows": [workflow_data(each) for each in history]},
-            f"stats {first.id}": {"runner_id": first.id, "stats": stats_data(stats)},
+            "runners": {"runners": [runner_to_dict(runner) for runner in page.runners], "total": page.total},
+            f"runner {first.id}": {"runner": runner_to_dict(first)},
+            f"history {first.id}": {"runner_id": first.id, "workflows": [workflow_to_dict(each) for each in history]},
+            f"stats {first.id}": {"runner_id": first.id, "stats": stats_to_dict(stats)},
         }
         return documents, runner_json(first)
 
@@ -124,17 +124,17 @@ def test_it_is_what_the_dashboard_has_of_the_same_answer(run: Run, server: Misbe
             assert document["runner"] == json.loads(copied)
 
 
-def event(kind: Event) -> dict[str, Any]:
+def event(kind: EventType) -> dict[str, Any]:
     runner = make_runner("a", headers={"X-Api-Key": "hunter2"}, gpu="odd")
-    return event_data(Change(kind, "a", None if kind is Event.REMOVED else runner), START)
+    return event_to_dict(FleetChange(kind, "a", None if kind is EventType.REMOVED else runner), START)
 
 
-@pytest.mark.parametrize("kind", Event)
-def test_the_events_of_a_watch(kind: Event) -> None:
+@pytest.mark.parametrize("kind", EventType)
+def test_the_events_of_a_watch(kind: EventType) -> None:
     assert flaws("event.json", event(kind)) == []
 
 
-CHANGED = event(Event.CHANGED)
+CHANGED = event(EventType.CHANGED)
 
 
 def with_runner(**fields: object) -> dict[str, Any]:
@@ -154,7 +154,7 @@ def test_the_schema_wants_every_field(missing: str) -> None:
         "another event": CHANGED | {"event": "renamed"},
         "one field more": CHANGED | {"more": ""},
         "a local time": CHANGED | {"at": "2026-11-21T14:00:00.000+01:00"},
-        "a runner that is gone": event(Event.REMOVED) | {"runner": CHANGED["runner"]},
+        "a runner that is gone": event(EventType.REMOVED) | {"runner": CHANGED["runner"]},
         "the value of a header": with_runner(headers={"X-Api-Key": "hunter2"}),
         "an escape sequence": with_runner(name="\x1b[2J"),
         "no list of tags": with_runner(tags=None),

@@ -14,18 +14,18 @@ from pydantic import SecretStr
 from comfytui.config.credentials import (
     MISSING_TOKEN,
     TOKEN_VARIABLE,
-    FoundToken,
-    child_environ,
-    end_token_command,
+    Token,
+    child_env,
+    env_has_token,
     find_token,
-    has_token,
-    keep_from_children,
-    may_find_token,
-    missing_token,
+    has_token_source,
+    hide_from_children,
+    kill_token_commands,
+    missing_token_message,
     permission_warnings,
     save_token,
-    saved_token,
-    token_from,
+    token_file,
+    token_from_env,
 )
 from comfytui.config.settings import SettingsError, TokenSources
 
@@ -45,12 +45,12 @@ from comfytui.config.settings import SettingsError, TokenSources
     ],
 )
 def test_the_token_of_an_environment(environ: dict[str, str], token: str) -> None:
-    assert token_from(environ).get_secret_value() == token
-    assert has_token(environ) is bool(token)
+    assert token_from_env(environ).get_secret_value() == token
+    assert env_has_token(environ) is bool(token)
 
 
 def test_a_token_does_not_show() -> None:
-    secret = token_from({TOKEN_VARIABLE: "cfc_abc"})
+    secret = token_from_env({TOKEN_VARIABLE: "cfc_abc"})
     assert "cfc_abc" not in f"{secret} {secret!r}"
 
 
@@ -98,16 +98,16 @@ def refusal(command: Sequence[str] = (), timeout: float = 10.0) -> str:
 
 def test_the_environment_comes_before_the_command_before_the_file(saved: Path) -> None:
     command = printing("cfc_command\nsecond line\n")
-    assert not may_find_token({}, TokenSources())
+    assert not has_token_source({}, TokenSources())
     assert found({}) is None
     keep("cfc_saved")
-    assert may_find_token({}, TokenSources())
+    assert has_token_source({}, TokenSources())
     assert found({}) == ("cfc_saved", str(saved))
     assert found({}, command) == ("cfc_command", "token_command")
     assert found({TOKEN_VARIABLE: " \n"}, command) == ("cfc_command", "token_command")
     assert found({TOKEN_VARIABLE: " cfc_environ\n"}, command) == ("cfc_environ", TOKEN_VARIABLE)
-    assert may_find_token({TOKEN_VARIABLE: "cfc_environ"}, TokenSources())
-    assert may_find_token({}, TokenSources(command=tuple(command)))
+    assert has_token_source({TOKEN_VARIABLE: "cfc_environ"}, TokenSources())
+    assert has_token_source({}, TokenSources(command=tuple(command)))
 
 
 def test_a_found_token_does_not_show() -> None:
@@ -177,10 +177,10 @@ def test_a_command_ends_when_it_is_told_to(pipe: Pipe) -> None:
     with ThreadPoolExecutor() as pool:
         asking = pool.submit(refusal, ["/bin/sh", "-c", f"{pipe.holds}; sleep 60"])
         assert pipe.is_held()
-        end_token_command()
+        kill_token_commands()
         assert asking.result() == "token_command was ended by signal 9."
     assert pipe.is_let_go()
-    end_token_command()
+    kill_token_commands()
 
 
 def test_a_command_has_no_terminal_no_input_and_no_token() -> None:
@@ -192,7 +192,7 @@ print("_".join([os.environ.get("{TOKEN_VARIABLE}", "none"), os.environ["OTHER"]]
 """
     environ = {TOKEN_VARIABLE: "", "OTHER": "kept"}
     assert found(environ, [sys.executable, "-c", code]) == ("none_kept", "token_command")
-    assert child_environ({TOKEN_VARIABLE: "cfc_abc", "OTHER": "kept"}) == {"OTHER": "kept"}
+    assert child_env({TOKEN_VARIABLE: "cfc_abc", "OTHER": "kept"}) == {"OTHER": "kept"}
 
 
 def test_no_shell_runs_the_command() -> None:
@@ -272,20 +272,20 @@ def test_wider_permissions_are_told(saved: Path, tmp_path: Path) -> None:
 
 
 def test_a_token_is_saved_beside_the_configuration(saved: Path) -> None:
-    assert saved_token(TokenSources()) == saved
+    assert token_file(TokenSources()) == saved
     assert keep("cfc_abc") == saved
     assert saved.read_text() == "cfc_abc\n"
-    assert may_find_token({}, TokenSources())
-    assert find_token({}, TokenSources()) == FoundToken(SecretStr("cfc_abc"), str(saved))
+    assert has_token_source({}, TokenSources())
+    assert find_token({}, TokenSources()) == Token(SecretStr("cfc_abc"), str(saved))
 
 
 def test_a_profile_has_a_file_of_its_own_and_the_usual_one_behind_it(saved: Path) -> None:
     alone, both = TokenSources(saved=("token-prod",)), TokenSources(saved=("token-prod", "token"))
     keep("cfc_usual")
-    assert not may_find_token({}, alone)
+    assert not has_token_source({}, alone)
     assert found_in({}, alone) is None
     assert found_in({}, both) == ("cfc_usual", str(saved))
-    assert save_token(SecretStr("cfc_prod"), both) == saved_token(alone) == saved.with_name("token-prod")
+    assert save_token(SecretStr("cfc_prod"), both) == token_file(alone) == saved.with_name("token-prod")
     assert found_in({}, alone) == found_in({}, both) == ("cfc_prod", str(saved.with_name("token-prod")))
     assert found({}) == ("cfc_usual", str(saved))
 
@@ -297,7 +297,7 @@ def test_the_sources_of_a_profile_come_before_what_was_saved(saved: Path, tmp_pa
     assert found_in({}, by_file) == ("cfc_saved", str(saved))
     file.write_text("cfc_held\n")
     assert found_in({}, by_file) == ("cfc_held", str(file))
-    assert may_find_token({}, TokenSources(file=file, saved=("none",)))
+    assert has_token_source({}, TokenSources(file=file, saved=("none",)))
     assert found_in({"PROD_TOKEN": " cfc_prod\n"}, by_variable) == ("cfc_prod", "PROD_TOKEN")
     assert found_in({"PROD_TOKEN": " \n"}, by_variable) == ("cfc_saved", str(saved))
     assert found_in({"PROD_TOKEN": "cfc_prod"}, by_file) == ("cfc_held", str(file))
@@ -305,13 +305,13 @@ def test_the_sources_of_a_profile_come_before_what_was_saved(saved: Path, tmp_pa
     assert found_in(both, by_variable) == ("cfc_environ", TOKEN_VARIABLE)
     assert found_in(both, TokenSources(environment=False, variable="PROD_TOKEN")) == ("cfc_prod", "PROD_TOKEN")
     assert found_in(both, TokenSources(environment=False)) == ("cfc_saved", str(saved))
-    assert not may_find_token(both, TokenSources(environment=False, saved=("none",)))
+    assert not has_token_source(both, TokenSources(environment=False, saved=("none",)))
 
 
 def test_the_variable_of_a_profile_is_kept_from_children_too() -> None:
     environ = {TOKEN_VARIABLE: "cfc_abc", "COMFYTUI_TEST_TOKEN": "cfc_prod", "OTHER": "kept"}
-    keep_from_children(["COMFYTUI_TEST_TOKEN"])
-    assert child_environ(environ) == {"OTHER": "kept"}
+    hide_from_children(["COMFYTUI_TEST_TOKEN"])
+    assert child_env(environ) == {"OTHER": "kept"}
 
 
 @pytest.mark.parametrize(
@@ -325,7 +325,7 @@ def test_the_variable_of_a_profile_is_kept_from_children_too() -> None:
 )
 def test_a_missing_token_is_told_with_where_it_was_looked_for(sources: TokenSources, words: str) -> None:
     assert find_token({}, sources) is None
-    assert missing_token(sources).startswith(words)
+    assert missing_token_message(sources).startswith(words)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from comfytui.config.file import read_config
+from comfytui.config.file import load_config
 from comfytui.config.precedence import ConfigFile, Profile
-from comfytui.config.settings import COLOURS, Keys, Server, SettingsError
+from comfytui.config.settings import ACCENT_COLORS, KeySettings, Server, SettingsError
 
 
 @pytest.fixture
@@ -18,14 +18,14 @@ def file(tmp_path: Path) -> Path:
 
 def reads(file: Path, text: str) -> ConfigFile:
     file.write_text(text, encoding="utf-8")
-    return read_config(file)
+    return load_config(file)
 
 
 def refuses(file: Path, text: str | bytes) -> str:
     """The sentence that an unusable file is refused with, without the file's name."""
     file.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(SettingsError) as caught:
-        read_config(file)
+        load_config(file)
     assert caught.value.__cause__ is None
     sentence = str(caught.value)
     assert sentence.startswith(str(file))
@@ -35,7 +35,7 @@ def refuses(file: Path, text: str | bytes) -> str:
 
 
 def test_nothing_is_needed(file: Path) -> None:
-    assert reads(file, "# nothing\n") == ConfigFile(keys=Keys(places={"preset": str(file)}, file=str(file)))
+    assert reads(file, "# nothing\n") == ConfigFile(keys=KeySettings(locations={"preset": str(file)}, file=str(file)))
 
 
 EVERYTHING = """\
@@ -82,7 +82,7 @@ def test_everything_it_may_say(file: Path) -> None:
         wallboard=True,
         profile="stage-2",
         profiles={
-            "prod": Profile("http://127.0.0.1:8787/prefix", token_env="PROD_TOKEN", colour="red", interval=2.5),
+            "prod": Profile("http://127.0.0.1:8787/prefix", token_env="PROD_TOKEN", accent_color="red", interval=2.5),
             "stage-2": Profile(token_file=file.parent / "stage.token", ca_bundle=file.parent / "stage.pem"),
             "none_of_it": Profile(),
             "with_command": Profile(token_command=("op", "read")),
@@ -91,7 +91,7 @@ def test_everything_it_may_say(file: Path) -> None:
             Server("http://gpu2:8188", "studio"),
             Server("https://gpu3/comfy", "big box", {"X-Key": SecretStr("sekret")}),
         ),
-        keys=Keys(
+        keys=KeySettings(
             "tmux-safe",
             {"quit": ("x",), "refresh": ("F5", "r"), "suspend": ()},
             {name: f"{file}, line {line}" for name, line in KEY_LINES.items()},
@@ -108,8 +108,8 @@ KEY_LINES = {"preset": 27, "quit": 28, "refresh": 29, "suspend": 30}
 @pytest.mark.parametrize("key", sorted(KEY_LINES))
 def test_the_place_of_an_entry_of_keys(file: Path, key: str) -> None:
     keys = reads(file, EVERYTHING).keys
-    assert keys.place_of(key) == f"{file}, line {KEY_LINES[key]}"
-    assert keys.place_of("another") == str(file)
+    assert keys.location(key) == f"{file}, line {KEY_LINES[key]}"
+    assert keys.location("another") == str(file)
 
 
 def test_a_command_in_words_is_taken_as_it_is(file: Path) -> None:
@@ -176,7 +176,7 @@ SOURCES = "token_command, token_env, token_file"
         ("profiles.prod.wallboard = true", ", line 1: there is no setting named 'profiles.prod.wallboard'"),
         (
             "[profiles.prod]\ncolour = 'pink'",
-            f", line 2: profiles.prod.colour: expected one of {', '.join(COLOURS)}, in quotes.",
+            f", line 2: profiles.prod.colour: expected one of {', '.join(ACCENT_COLORS)}, in quotes.",
         ),
         ("[profiles.prod]\ncolour = 1", ", line 2: profiles.prod.colour: expected one of red, "),
         ("[profiles.prod]\ninterval = 0", ", line 2: profiles.prod.interval: expected seconds, 1 or more."),
@@ -288,16 +288,16 @@ def test_what_is_no_toml(file: Path, text: str | bytes, words: str) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match=r"cannot be read: No such file or directory\.$"):
-        read_config(tmp_path / "missing.toml")
+        load_config(tmp_path / "missing.toml")
     for no_file in (tmp_path, Path("/dev/zero")):
         with pytest.raises(SettingsError, match=r"cannot be read: it is no regular file\.$"):
-            read_config(no_file)
+            load_config(no_file)
 
 
 def test_a_file_that_nobody_waits_for(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(SettingsError, match="no regular file"):
-        read_config(tmp_path / "pipe.toml")
+        load_config(tmp_path / "pipe.toml")
 
 
 def test_a_file_that_is_too_large(file: Path) -> None:
@@ -309,7 +309,7 @@ def test_a_file_that_is_too_large(file: Path) -> None:
 def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file(file: Path) -> None:
     file.write_text('wallboard = 3\ninterval = "fast"\n[profiles.prod]\nurll = "x"\n[keys]\nquit = 5\n')
     with pytest.raises(SettingsError) as caught:
-        read_config(file)
+        load_config(file)
     begun = [line.removeprefix(f"{file}, ")[:26] for line in str(caught.value).split("\n")]
     assert begun == [
         "line 1: wallboard: expecte",
@@ -322,4 +322,4 @@ def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file(file: Path) 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
 def test_config_with_byte_order_mark_is_read(file: Path, encoding: str) -> None:
     file.write_bytes("interval = 9\r\n".encode(encoding))
-    assert read_config(file).interval == 9
+    assert load_config(file).interval == 9

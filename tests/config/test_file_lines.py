@@ -4,7 +4,7 @@ import tomllib
 
 import pytest
 
-from comfytui.config.file import KeyPath, line_of, lines_of
+from comfytui.config.file import KeyPath, key_lines, line_for
 
 DOCUMENT = '''\
 # url = "a comment"
@@ -60,24 +60,24 @@ a = {b = 1, c = {d = 2}}
 )
 @pytest.mark.parametrize("ending", ["\n", "\r\n"])
 def test_the_line_of_each_key(path: KeyPath, line: int, ending: str) -> None:
-    assert lines_of(DOCUMENT.replace("\n", ending))[path] == line
+    assert key_lines(DOCUMENT.replace("\n", ending))[path] == line
 
 
 def test_nothing_else_is_taken_for_a_key() -> None:
-    assert {path for path in lines_of(DOCUMENT) if path[0] not in {"profiles", "keys", "many"}} == {
+    assert {path for path in key_lines(DOCUMENT) if path[0] not in {"profiles", "keys", "many"}} == {
         ("url",),
         ("token_command",),
     }
-    assert lines_of("") == {}
-    assert lines_of("# only this") == {}
+    assert key_lines("") == {}
+    assert key_lines("# only this") == {}
 
 
 def test_what_has_no_line_is_where_it_is_in() -> None:
-    lines = lines_of(DOCUMENT)
-    assert line_of(("keys", "quit", "1"), lines) == 20
-    assert line_of(("profiles", "prod", "missing"), lines) == 14
-    assert line_of(("missing", "a"), lines) is None
-    assert line_of((), lines) is None
+    lines = key_lines(DOCUMENT)
+    assert line_for(("keys", "quit", "1"), lines) == 20
+    assert line_for(("profiles", "prod", "missing"), lines) == 14
+    assert line_for(("missing", "a"), lines) is None
+    assert line_for((), lines) is None
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_has_no_line_is_where_it_is_in() -> None:
 def test_where_a_value_ends(value: str) -> None:
     text = f"first = 1\n\nvalue = {value} # [ ''' \"\n  last = 2"
     tomllib.loads(text)
-    lines = lines_of(text)
+    lines = key_lines(text)
     assert (lines["first",], lines["value",]) == (1, 3)
     assert lines["last",] == text.count("\n") + 1
     assert {path[0] for path in lines} == {"first", "value", "last"}
@@ -107,4 +107,4 @@ def test_where_a_value_ends(value: str) -> None:
 )
 def test_a_value_over_very_many_lines_takes_no_longer_than_others(value: str) -> None:
     """Looking anew with each line whether it ends there took minutes."""
-    assert lines_of(f"value = {value}\nlast = 1")["last",] == 120_003
+    assert key_lines(f"value = {value}\nlast = 1")["last",] == 120_003

@@ -6,7 +6,15 @@ from pathlib import Path
 import pytest
 
 from comfytui.config import paths
-from comfytui.config.paths import budget_files, config_dir, exists, exposure, find_config_file, shown, state_dir
+from comfytui.config.paths import (
+    config_dir,
+    display_path,
+    exists,
+    locate_config_file,
+    permission_warning,
+    rate_limit_files,
+    state_dir,
+)
 from comfytui.files import ensure_private_dir
 
 
@@ -36,19 +44,19 @@ def test_the_environment_says_where_they_are(home: Path, monkeypatch: pytest.Mon
 @pytest.mark.parametrize("name", ["HOME", "XDG_RUNTIME_DIR", "XDG_STATE_HOME", "TMPDIR", "USER", "LOGNAME"])
 @pytest.mark.parametrize("value", [None, "", "relative", "/nowhere/at/all"])
 def test_budget_files_same_whatever_environment(name: str, value: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
-    before = budget_files()
+    before = rate_limit_files()
     if value is None:
         monkeypatch.delenv(name, raising=False)
     else:
         monkeypatch.setenv(name, value)
-    assert budget_files() == before
+    assert rate_limit_files() == before
     assert len(before) >= 2
     assert all(str(os.geteuid()) in str(path) for path in before)
 
 
 def test_budget_files_leave_out_places_the_system_has_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "SHARED_PLACES", (tmp_path / "missing", tmp_path))
-    assert budget_files()[0].parent.parent == tmp_path
+    assert rate_limit_files()[0].parent.parent == tmp_path
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o077])
@@ -80,33 +88,33 @@ def test_an_open_file_is_told(home: Path, wanted: int, wider: int) -> None:
     file = home / "token"
     file.touch()
     file.chmod(wanted)
-    assert exposure(file) is None
+    assert permission_warning(file) is None
     file.chmod(wider)
-    assert exposure(file) == f"~/token is open to other users (mode {wider:04o}): chmod 600 it."
+    assert permission_warning(file) == f"~/token is open to other users (mode {wider:04o}): chmod 600 it."
 
 
 def test_an_open_directory_is_told(home: Path) -> None:
     home.chmod(0o700)
-    assert exposure(home) is None
+    assert permission_warning(home) is None
     home.chmod(0o755)
-    assert "(mode 0755): chmod 700 it." in (exposure(home) or "")
-    assert exposure(home / "missing") is None
+    assert "(mode 0755): chmod 700 it." in (permission_warning(home) or "")
+    assert permission_warning(home / "missing") is None
 
 
 def test_home_is_a_tilde_and_nothing_reaches_the_terminal_raw(home: Path) -> None:
-    assert shown(home / "a" / "b") == "~/a/b"
-    assert shown(home) == str(home)
-    assert shown(Path(f"{home}er/a")) == f"{home}er/a"
-    assert shown(Path("/etc/x")) == "/etc/x"
-    assert "\x1b" not in shown(home / "\x1b]0;x\x07")
+    assert display_path(home / "a" / "b") == "~/a/b"
+    assert display_path(home) == str(home)
+    assert display_path(Path(f"{home}er/a")) == f"{home}er/a"
+    assert display_path(Path("/etc/x")) == "/etc/x"
+    assert "\x1b" not in display_path(home / "\x1b]0;x\x07")
 
 
 def test_the_configuration_is_the_given_one_or_the_usual_one(home: Path) -> None:
-    assert find_config_file(None) is None
-    assert find_config_file(home / "missing") == home / "missing"
+    assert locate_config_file(None) is None
+    assert locate_config_file(home / "missing") == home / "missing"
     usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.touch()
-    assert find_config_file(None) == usual
-    assert find_config_file(home / "missing") == home / "missing"
+    assert locate_config_file(None) == usual
+    assert locate_config_file(home / "missing") == home / "missing"
     assert exists(usual)
     assert not exists(usual / "below")

@@ -5,7 +5,7 @@ from base64 import b64decode
 import pytest
 from pydantic import SecretStr
 
-from comfytui.config.servers import address_of, named_server, servers_of, split_addresses
+from comfytui.config.servers import build_server, normalize_url, parse_servers, split_addresses
 from comfytui.config.settings import Server, SettingsError
 
 
@@ -30,7 +30,7 @@ from comfytui.config.settings import Server, SettingsError
     ],
 )
 def test_addresses_are_compared_in_one_form(text: str, address: str) -> None:
-    assert address_of(text) == address
+    assert normalize_url(text) == address
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ def test_addresses_are_compared_in_one_form(text: str, address: str) -> None:
 )
 def test_what_is_no_address_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(SettingsError, match="--comfyui: expected http://") as refused:
-        address_of(text)
+        normalize_url(text)
     assert text == "http://" or text not in str(refused.value)
 
 
@@ -50,17 +50,17 @@ def test_host_that_is_a_number_is_refused(text: str) -> None:
     with pytest.raises(
         SettingsError, match=r"a host cannot be a number; a port alone, such as 8188, means 127\.0\.0\.1"
     ):
-        address_of(text)
+        normalize_url(text)
 
 
 @pytest.mark.parametrize("text", ["0", ":0", "99999", ":", "::8188"])
 def test_port_that_is_none_is_refused(text: str) -> None:
     with pytest.raises(SettingsError, match="expected http://"):
-        address_of(text)
+        normalize_url(text)
 
 
 def test_configured_name_of_digits_comes_before_a_port() -> None:
-    (server,) = servers_of(["8188"], [Server("http://gpu2:9000", "8188")])
+    (server,) = parse_servers(["8188"], [Server("http://gpu2:9000", "8188")])
     assert server.url == "http://gpu2:9000"
 
 
@@ -69,7 +69,7 @@ def test_lists_with_commas_and_repeats() -> None:
 
 
 def test_each_server_once_in_order_and_named_by_host_and_port() -> None:
-    servers = servers_of(["http://b:8188", "http://a:8188/", "http://B:8188/"])
+    servers = parse_servers(["http://b:8188", "http://a:8188/", "http://B:8188/"])
     assert [(server.url, server.name) for server in servers] == [
         ("http://b:8188", "b:8188"),
         ("http://a:8188", "a:8188"),
@@ -78,27 +78,27 @@ def test_each_server_once_in_order_and_named_by_host_and_port() -> None:
 
 def test_names_and_headers_come_from_the_configuration() -> None:
     configured = [Server("http://a:8188", "big box", {"X-Key": SecretStr("sesame")})]
-    (server,) = servers_of(["a", "big box"], configured)
+    (server,) = parse_servers(["a", "big box"], configured)
     assert server.name == "big box"
     assert server.headers["X-Key"].get_secret_value() == "sesame"
     assert "sesame" not in repr(server)
 
 
 def test_a_header_of_the_configuration_goes_before_the_password_of_an_address_whatever_its_case() -> None:
-    configured = [named_server("studio", "http://me:safe@gpu2", {"authorization": SecretStr("Bearer x")})]
-    for servers in (configured, servers_of(["http://you:there@gpu2"], configured)):
+    configured = [build_server("studio", "http://me:safe@gpu2", {"authorization": SecretStr("Bearer x")})]
+    for servers in (configured, parse_servers(["http://you:there@gpu2"], configured)):
         assert [(name, value.get_secret_value()) for name, value in servers[0].headers.items()] == [
             ("authorization", "Bearer x")
         ]
 
 
 def test_a_password_of_the_configuration_becomes_a_header() -> None:
-    server = named_server("studio", "http://me:safe@gpu2", {})
+    server = build_server("studio", "http://me:safe@gpu2", {})
     assert (server.url, list(server.headers)) == ("http://gpu2", ["Authorization"])
 
 
 def test_a_password_becomes_a_header_and_stays_out_of_the_address() -> None:
-    (server,) = servers_of(["http://me:s%40fe@gpu2:8188"])
+    (server,) = parse_servers(["http://me:s%40fe@gpu2:8188"])
     assert server.url == "http://gpu2:8188"
     scheme, _, login = server.headers["Authorization"].get_secret_value().partition(" ")
     assert (scheme, b64decode(login)) == ("Basic", b"me:s@fe")

@@ -5,12 +5,12 @@ import pytest
 from comfytui.config.settings import (
     API_URL,
     API_URL_VARIABLE,
-    Keys,
+    KeySettings,
     Settings,
     SettingsError,
     TokenSources,
-    api_url,
-    host_of,
+    host_and_port,
+    resolve_api_url,
 )
 
 LOCAL = "http://127.0.0.1:8787"
@@ -34,7 +34,7 @@ LOCAL = "http://127.0.0.1:8787"
     ],
 )
 def test_flag_before_environment_before_the_hosted_api(flag: str | None, environ: dict[str, str], url: str) -> None:
-    assert api_url(flag, environ) == url
+    assert resolve_api_url(flag, environ) == url
 
 
 @pytest.mark.parametrize(
@@ -58,9 +58,9 @@ def test_flag_before_environment_before_the_hosted_api(flag: str | None, environ
 )
 def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^--url is no address of an API; expected http:// or https://") as by_flag:
-        api_url(url, {})
+        resolve_api_url(url, {})
     with pytest.raises(SettingsError, match=f"^{API_URL_VARIABLE} is no address") as by_environment:
-        api_url(None, {API_URL_VARIABLE: url})
+        resolve_api_url(None, {API_URL_VARIABLE: url})
     assert "sekret" not in f"{by_flag.value} {by_environment.value}"
 
 
@@ -76,13 +76,13 @@ def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
     ],
 )
 def test_host_and_port_without_user_info(url: str, host: str) -> None:
-    assert host_of(url) == host
+    assert host_and_port(url) == host
 
 
 def test_a_configured_address_comes_last() -> None:
-    assert api_url(None, {}, "https://configured") == "https://configured"
-    assert api_url(None, {API_URL_VARIABLE: LOCAL}, "https://configured") == LOCAL
-    assert api_url("https://flag", {}, "https://configured") == "https://flag"
+    assert resolve_api_url(None, {}, "https://configured") == "https://configured"
+    assert resolve_api_url(None, {API_URL_VARIABLE: LOCAL}, "https://configured") == LOCAL
+    assert resolve_api_url("https://flag", {}, "https://configured") == "https://flag"
 
 
 def test_settings_by_default_ask_for_nothing_special() -> None:
@@ -98,6 +98,6 @@ def test_an_address_does_not_show() -> None:
 
 
 def test_where_an_entry_of_keys_is() -> None:
-    keys = Keys(places={"quit": "config.toml, line 3"}, file="config.toml")
-    assert keys.place_of("quit") == "config.toml, line 3"
-    assert keys.place_of("copy_id") == "config.toml"
+    keys = KeySettings(locations={"quit": "config.toml, line 3"}, file="config.toml")
+    assert keys.location("quit") == "config.toml, line 3"
+    assert keys.location("copy_id") == "config.toml"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.gateway.app import create_app
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 from tests.contract.gateways import TOKEN, DocumentedFleet, Gateway, in_process, on_a_socket
 from tests.support.clock import FakeClock
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="module", params=[on_a_socket, in_process])
 def gateway(request: pytest.FixtureRequest) -> Iterator[Gateway]:
     """The simulated fleet of 120 runners."""
-    with request.param(create_app(SimulatedFleet(FakeClock(), runners=120, seed=0), TOKEN)) as gateway:
+    with request.param(create_app(DemoFleet(FakeClock(), runners=120, seed=0), TOKEN)) as gateway:
         yield gateway
 
 

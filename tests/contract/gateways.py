@@ -21,7 +21,7 @@ from comfytui.api.session import Session
 from comfytui.clock import SystemClock
 from comfytui.gateway.app import StreamingASGITransport
 from comfytui.gateway.events import EventHub
-from comfytui.gateway.fleet import UnknownRunner
+from comfytui.gateway.fleet import RunnerNotFoundError
 from comfytui.ratelimit.local import LocalAllowance
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class DocumentedFleet:
     async def get_runner(self, runner_id: str) -> Runner:
         runner = Runner.model_validate(documented("get-runner"))
         if runner_id != runner.id:
-            raise UnknownRunner(runner_id)
+            raise RunnerNotFoundError(runner_id)
         return runner
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from comfytui.clock import SystemClock
-from comfytui.config.servers import servers_of
+from comfytui.config.servers import parse_servers
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 from tests.support.terminal import Terminal
 
@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.live, pytest.mark.skipif(not URL, reason="COMFYUI_URL 
 
 
 async def test_it_is_a_runner_with_workflows() -> None:
-    async with aclosing(ComfyUIFleet(servers_of([URL]), SystemClock())) as fleet:
+    async with aclosing(ComfyUIFleet(parse_servers([URL]), SystemClock())) as fleet:
         (runner,) = (await fleet.list_runners(1, 10, None)).runners
         stats = await fleet.get_stats(runner.id)
         assert stats.system.comfyui_version
@@ -52,7 +52,7 @@ def submit_test_node(class_type: str, seconds: float) -> str:
 
 def test_script_waits_for_a_server_whose_node_holds_the_interpreter() -> None:
     job = submit_test_node("TestBusy", 8.0)
-    (server,) = servers_of([URL])
+    (server,) = parse_servers([URL])
     argv = [sys.executable, "-m", "comfytui", "history", server.name, "--comfyui", URL, "--json", "--timeout", "60"]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -94,7 +94,7 @@ async def until(condition: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_queue_of_400_hides_neither_its_length_nor_what_ended() -> None:
-    async with aclosing(ComfyUIFleet(servers_of([URL]), SystemClock())) as fleet, httpx.AsyncClient() as client:
+    async with aclosing(ComfyUIFleet(parse_servers([URL]), SystemClock())) as fleet, httpx.AsyncClient() as client:
         (runner,) = (await fleet.list_runners(1, 10, None)).runners
 
         async def is_idle() -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
 from tests.contract.gateways import on_a_socket
@@ -211,8 +211,8 @@ def changes_of(server: MisbehavingServer, most: int) -> Mood:
     return mood
 
 
-@pytest.mark.parametrize(("most", "status"), [(1, ExitStatus.OK), (1000, ExitStatus.CHANGED)])
-def test_list_that_changes_while_it_is_read(environ: dict[str, str], most: int, status: ExitStatus) -> None:
+@pytest.mark.parametrize(("most", "status"), [(1, ExitCode.OK), (1000, ExitCode.CHANGED)])
+def test_list_that_changes_while_it_is_read(environ: dict[str, str], most: int, status: ExitCode) -> None:
     with MisbehavingServer(runners=30).in_a_thread() as server:
         everybody = {runner["id"] for runner in server.fleet}
         server.mood = changes_of(server, most)

@@ -8,7 +8,7 @@ from subprocess import PIPE, Popen
 
 import pytest
 
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from tests.e2e.rig import PROGRAM, client_environ
 from tests.support.misbehaving import TOKEN, MisbehavingServer
 from tests.support.terminal import PATIENCE
@@ -43,7 +43,7 @@ def test_changes_are_told_until_the_token_is_refused(home: str) -> None:
             assert event(watching) == ("removed", first)
             server.expire_after(0)
             out, err = watching.communicate(timeout=PATIENCE)
-            assert (watching.returncode, out, err) == (ExitStatus.NO_TOKEN, "", "comfytui: Token has expired\n")
+            assert (watching.returncode, out, err) == (ExitCode.NO_TOKEN, "", "comfytui: Token has expired\n")
 
 
 def test_ctrl_c_ends_it(home: str) -> None:
@@ -51,7 +51,7 @@ def test_ctrl_c_ends_it(home: str) -> None:
         assert event(watching)[0] == "runner"
         watching.send_signal(signal.SIGINT)
         assert watching.communicate(timeout=PATIENCE) == ("", "")
-        assert watching.returncode == ExitStatus.INTERRUPTED
+        assert watching.returncode == ExitCode.INTERRUPTED
 
 
 def test_it_ends_quietly_once_nobody_reads_though_nothing_changes(home: str) -> None:
@@ -60,12 +60,12 @@ def test_it_ends_quietly_once_nobody_reads_though_nothing_changes(home: str) -> 
         assert watching.stdout is not None
         assert watching.stderr is not None
         watching.stdout.close()
-        assert watching.wait(PATIENCE) == ExitStatus.OK
+        assert watching.wait(PATIENCE) == ExitCode.OK
         assert watching.stderr.read() == ""
 
 
 def test_what_is_looked_for_must_be_something(home: str) -> None:
     with watch("--demo", "--filter", "is:odd", environ={"HOME": home}) as watching:
         out, err = watching.communicate(timeout=PATIENCE)
-        assert (watching.returncode, out) == (ExitStatus.USAGE, "")
+        assert (watching.returncode, out) == (ExitCode.USAGE, "")
         assert err == "comfytui: --filter, character 1: is: can be reachable, unreachable, busy, idle.\n"

@@ -12,7 +12,7 @@ import pytest
 from comfytui.engine.feed import Freshness
 from comfytui.engine.protocol import Action, Attend, HistoryKey, PageKey, Refresh, RunnerKey
 from comfytui.query.filter import Query
-from comfytui.query.view import Viewer
+from comfytui.query.view import ListViewBuilder
 from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW, Use
 from tests.engine.rig import INTERVAL, PAGE
 from tests.engine.whole_rig import (
@@ -90,7 +90,7 @@ class TestKeeping:
 
     async def test_a_list_that_shrinks_and_grows(self) -> None:
         async with whole_rig(500, QUIET) as at:
-            viewer = Viewer()
+            viewer = ListViewBuilder()
             for runners in (500, 150, 450):
                 fill(at.source, EVERYBODY[:runners])
                 await at.clock.advance(3 * INTERVAL)
@@ -109,7 +109,7 @@ class TestKeeping:
             assert len(loaded(at)) == 5
             at.source.forget()
             await at.attend(WHOLE)
-            assert Viewer().view(at.snapshot, Query(), None).searched.is_complete
+            assert ListViewBuilder().view(at.snapshot, Query(), None).searched.is_complete
 
     async def test_two_whole_lists_and_many_pages_do_not_push_each_other_out_while_loading(self) -> None:
         async with whole_rig(10_000, QUIET._replace(paused=True)) as at:
@@ -152,4 +152,4 @@ async def test_whatever_a_person_does_the_share_is_kept_and_the_list_comes_toget
         await at.attend(WHOLE)
         await load(at)
         await at.clock.advance(at.snapshot.list_pace)
-        assert len(Viewer().view(at.snapshot, Query(), None).runners) == 1_500
+        assert len(ListViewBuilder().view(at.snapshot, Query(), None).runners) == 1_500

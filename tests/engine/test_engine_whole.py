@@ -12,7 +12,7 @@ from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.fetch import MAX_FLIGHTS
 from comfytui.engine.protocol import PageKey, Reconnect
 from comfytui.query.filter import Query
-from comfytui.query.view import Viewer
+from comfytui.query.view import ListViewBuilder
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW, Use
 from tests.engine.rig import DOWN, INTERVAL, PAGE, Rig, at_work, returning, rig, soon, without_jitter
@@ -59,7 +59,7 @@ class TestLoading:
             assert pages_asked(at)[0] == 1
             assert Use.ROTATION not in source.uses
             assert at.snapshot.spending.peak(clock.monotonic()) <= SHARE
-            assert len(Viewer().view(at.snapshot, Query(), None).runners) == 10_000
+            assert len(ListViewBuilder().view(at.snapshot, Query(), None).runners) == 10_000
 
     async def test_a_busy_start_costs_no_more_than_what_was_spent(self) -> None:
         async with whole_rig(4_000, waits=60.0) as at:

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.gateway.app import create_app
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 
 if TYPE_CHECKING:
     from comfytui.ratelimit.local import LocalAllowance
@@ -51,7 +51,7 @@ class Weather(httpx.AsyncBaseTransport):
     under_way: int = 0
 
     def __post_init__(self) -> None:
-        fleet = SimulatedFleet(self.clock, runners=RUNNERS, seed=1)
+        fleet = DemoFleet(self.clock, runners=RUNNERS, seed=1)
         self._app = httpx.ASGITransport(create_app(fleet, _TOKEN), raise_app_exceptions=False)
 
     async def connect(self, allowance: LocalAllowance) -> ComfyControlClient:

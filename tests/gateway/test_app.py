@@ -12,9 +12,9 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.gateway.app import create_app
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 from comfytui.gateway.events import EventHub
-from comfytui.gateway.fleet import RunnerUnreachable
+from comfytui.gateway.fleet import RunnerUnreachableError
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ def client_of(fleet: Fleet, token: str = TOKEN, headers: dict[str, str] | None =
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
-    fleet = SimulatedFleet(FakeClock(), RUNNERS)
+    fleet = DemoFleet(FakeClock(), RUNNERS)
     async with client_of(fleet, headers={"Authorization": f"Bearer {TOKEN}"}) as client:
         yield client
 
@@ -249,14 +249,14 @@ async def test_the_scheme_may_be_written_in_any_case(client: httpx.AsyncClient, 
 @pytest.mark.parametrize("token", ["schlüssel-鍵", "\udcff\udcfe"])
 async def test_a_token_need_not_be_ascii(token: str) -> None:
     sent = b"Bearer " + token.encode("utf-8", "surrogateescape")
-    async with client_of(SimulatedFleet(FakeClock(), 1), token) as client:
+    async with client_of(DemoFleet(FakeClock(), 1), token) as client:
         assert (await client.get("/v1/runner", headers={b"Authorization": sent})).status_code == 200
         assert_refused(await client.get("/v1/runner", headers={b"Authorization": sent[:-1]}), 401, "Invalid token")
 
 
 def test_an_empty_token_lets_nobody_in_by_accident() -> None:
     with pytest.raises(ValueError, match="token"):
-        create_app(SimulatedFleet(FakeClock(), 1), SecretStr(""))
+        create_app(DemoFleet(FakeClock(), 1), SecretStr(""))
 
 
 class _BrokenFleet:
@@ -289,10 +289,10 @@ async def test_a_fault_of_the_fleet_is_a_500_that_tells_nothing(path: str) -> No
 
 class _SilentFleet(_BrokenFleet):
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
-        raise RunnerUnreachable("gpu2:8188 asks for a password")
+        raise RunnerUnreachableError("gpu2:8188 asks for a password")
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
-        raise RunnerUnreachable("gpu2:8188 accepts connections and does not answer")
+        raise RunnerUnreachableError("gpu2:8188 accepts connections and does not answer")
 
 
 @pytest.mark.parametrize(
@@ -314,6 +314,6 @@ async def test_there_is_no_rate_limit(client: httpx.AsyncClient) -> None:
 
 
 async def test_an_empty_fleet(client: httpx.AsyncClient) -> None:
-    async with client_of(SimulatedFleet(FakeClock(), 0), headers=dict(client.headers)) as empty:
+    async with client_of(DemoFleet(FakeClock(), 0), headers=dict(client.headers)) as empty:
         assert await list_runners(empty) == {"runners": [], "total": 0}
         assert_refused(await empty.get(f"/v1/runner/{PRODUCTION}"), 404)

@@ -11,8 +11,8 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.api.session import Session
-from comfytui.gateway.app import GatewayTransport
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.app import InProcessTransport
+from comfytui.gateway.demo.fleet import DemoFleet
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.ratelimit.window import Use
 from tests.support.clock import FakeClock, settle
@@ -25,7 +25,7 @@ EVENTS = "/v1/events"
 HEADERS = {"Authorization": f"Bearer {TOKEN.get_secret_value()}"}
 
 
-class _Fleet(SimulatedFleet):
+class _Fleet(DemoFleet):
     closed = 0
 
     async def aclose(self) -> None:
@@ -34,7 +34,7 @@ class _Fleet(SimulatedFleet):
 
 async def test_it_answers_and_closes_the_fleet() -> None:
     fleet = _Fleet(FakeClock(), 3)
-    async with httpx.AsyncClient(base_url="http://fleet", transport=GatewayTransport(fleet, TOKEN)) as client:
+    async with httpx.AsyncClient(base_url="http://fleet", transport=InProcessTransport(fleet, TOKEN)) as client:
         assert (await client.get("/v1/runner", headers=HEADERS)).json()["total"] == 3
         assert (await client.get("/v1/runner")).status_code == 401
         assert fleet.closed == 0
@@ -47,14 +47,14 @@ async def test_a_fault_of_the_fleet_is_an_answer() -> None:
             raise ZeroDivisionError
 
     fleet = _Faulty(FakeClock(), 1)
-    async with httpx.AsyncClient(base_url="http://fleet", transport=GatewayTransport(fleet, TOKEN)) as client:
+    async with httpx.AsyncClient(base_url="http://fleet", transport=InProcessTransport(fleet, TOKEN)) as client:
         path = "/v1/runner/550e8400-e29b-41d4-a716-446655440000/history"
         assert (await client.get(path, headers=HEADERS)).status_code == 500
 
 
 async def test_event_stream_arrives_while_it_lasts_and_ends_with_its_reader() -> None:
     fleet = _Fleet(FakeClock(), 3)
-    async with httpx.AsyncClient(base_url="http://fleet", transport=GatewayTransport(fleet, TOKEN)) as client:
+    async with httpx.AsyncClient(base_url="http://fleet", transport=InProcessTransport(fleet, TOKEN)) as client:
         async with client.stream("GET", EVENTS, headers=HEADERS) as response:
             assert response.headers["content-type"].startswith("text/event-stream")
             assert await anext(response.aiter_bytes()) == b"event: heartbeat\ndata: {}\n\n"
@@ -63,7 +63,9 @@ async def test_event_stream_arrives_while_it_lasts_and_ends_with_its_reader() ->
 
 
 async def test_refused_event_stream_is_an_error() -> None:
-    async with httpx.AsyncClient(base_url="http://x", transport=GatewayTransport(_Fleet(FakeClock()), TOKEN)) as client:
+    async with httpx.AsyncClient(
+        base_url="http://x", transport=InProcessTransport(_Fleet(FakeClock()), TOKEN)
+    ) as client:
         assert (await client.get(EVENTS)).json()["status"] == 401
         assert (await client.head(EVENTS, headers=HEADERS)).status_code == 200
         assert (await client.post(EVENTS, headers=HEADERS)).status_code == 405
@@ -77,7 +79,7 @@ async def test_reader_that_is_cancelled_closes_the_stream() -> None:
             async for _ in response.aiter_bytes():
                 pass
 
-    async with httpx.AsyncClient(base_url="http://fleet", transport=GatewayTransport(fleet, TOKEN)) as client:
+    async with httpx.AsyncClient(base_url="http://fleet", transport=InProcessTransport(fleet, TOKEN)) as client:
         reading = asyncio.create_task(read(client))
         await settle()
         assert fleet.events.has_streams
@@ -94,7 +96,7 @@ async def test_fault_before_the_stream_begins_is_an_answer() -> None:
             raise ZeroDivisionError
 
     async with httpx.AsyncClient(
-        base_url="http://x", transport=GatewayTransport(_NoEvents(FakeClock()), TOKEN)
+        base_url="http://x", transport=InProcessTransport(_NoEvents(FakeClock()), TOKEN)
     ) as client:
         assert (await client.get(EVENTS, headers=HEADERS)).status_code == 500
 
@@ -102,7 +104,7 @@ async def test_fault_before_the_stream_begins_is_an_answer() -> None:
 async def test_event_stream_in_this_process_counts_as_one_request() -> None:
     clock = FakeClock()
     allowance = LocalAllowance(clock)
-    session = Session("http://fleet", TOKEN, GatewayTransport(_Fleet(clock), TOKEN), allowance=allowance, clock=clock)
+    session = Session("http://fleet", TOKEN, InProcessTransport(_Fleet(clock), TOKEN), allowance=allowance, clock=clock)
     async with aclosing(session), aclosing(session.events(EVENTS, Use.POLL)) as stream:
         await anext(stream)
         assert len(allowance.spending.sent) == 1

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 
 from comfytui.gateway import guard
 from comfytui.gateway.app import create_app
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 from comfytui.gateway.guard import Connections, guarded, report_errors
 from tests.support.clock import FakeClock
 
@@ -48,7 +48,7 @@ class Door:
 
 @contextlib.asynccontextmanager
 async def door(most: int | None = None) -> AsyncIterator[Door]:
-    app = create_app(SimulatedFleet(FakeClock(), 3), SecretStr(TOKEN))
+    app = create_app(DemoFleet(FakeClock(), 3), SecretStr(TOKEN))
     http = guarded(Connections(most))
     config = uvicorn.Config(app, port=0, http=http, ws="none", log_config=None, log_level="error", lifespan="off")
     server = uvicorn.Server(config)

@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from comfytui.api.models import Device, Runner, RunnerPage, RunnerStats, Workflow, parse_history, parse_stats
-from comfytui.gateway.serializers import error_body, history_body, page_body, runner_body, stats_body, workflow_body
+from comfytui.gateway.serializers import (
+    serialize_error,
+    serialize_history,
+    serialize_page,
+    serialize_runner,
+    serialize_stats,
+    serialize_workflow,
+)
 
 FIXTURES = Path(__file__).parents[1] / "fixtures"
 
@@ -26,28 +33,28 @@ def as_json(body: object) -> str:
 
 def test_the_example_of_list_runners() -> None:
     body = documented("list-runners")
-    assert as_json(page_body(RunnerPage.parse(body))) == as_json(body)
+    assert as_json(serialize_page(RunnerPage.parse(body))) == as_json(body)
 
 
 def test_the_example_of_get_runner() -> None:
     body = documented("get-runner")
-    assert as_json(runner_body(Runner.model_validate(body))) == as_json(body)
+    assert as_json(serialize_runner(Runner.model_validate(body))) == as_json(body)
 
 
 def test_the_example_of_get_runner_history() -> None:
     body = documented("get-runner-history")
-    assert as_json(history_body(parse_history(body))) == as_json(body)
+    assert as_json(serialize_history(parse_history(body))) == as_json(body)
 
 
 def test_the_example_of_get_runner_stats() -> None:
     body = documented("get-runner-stats")
-    assert as_json(stats_body(parse_stats(body))) == as_json(body)
+    assert as_json(serialize_stats(parse_stats(body))) == as_json(body)
 
 
 def test_what_a_machine_does_not_say_is_null_or_empty() -> None:
     nothing = {"os": None, "ram_free": None, "ram_total": None, "comfyui_version": None, "python_version": None}
     device = {"name": None, "type": None, "vram_total": None, "vram_free": None}
-    assert stats_body(RunnerStats(devices=(Device(),))) == {
+    assert serialize_stats(RunnerStats(devices=(Device(),))) == {
         "system": nothing,
         "devices": [device],
         "dev_mode": None,
@@ -57,7 +64,7 @@ def test_what_a_machine_does_not_say_is_null_or_empty() -> None:
 
 def test_only_documented_fields_are_sent() -> None:
     runner = Runner.model_validate({**documented("get-runner"), "health": "good"})
-    assert runner_body(runner) == documented("get-runner")
+    assert serialize_runner(runner) == documented("get-runner")
 
 
 @pytest.mark.parametrize(
@@ -76,17 +83,17 @@ def test_only_documented_fields_are_sent() -> None:
 )
 def test_times(moment: datetime | str | None, sent: str | None) -> None:
     workflow = Workflow.model_validate({"id": "w", "created_at": moment})
-    assert workflow_body(workflow)["created_at"] == sent
+    assert serialize_workflow(workflow)["created_at"] == sent
 
 
 def test_extension_fields_come_last_if_the_fleet_tells_them() -> None:
     runner = Runner.model_validate({"id": "r", "queue_running": 1, "queue_pending": None, "clock_skew": 300})
-    last = [*runner_body(runner).items()][-3:]
+    last = [*serialize_runner(runner).items()][-3:]
     assert last == [("queue_running", 1), ("queue_pending", None), ("clock_skew", 300)]
 
 
 def test_what_a_runner_lacks_is_null_or_empty() -> None:
-    assert runner_body(Runner.model_validate({"id": "r"})) == {
+    assert serialize_runner(Runner.model_validate({"id": "r"})) == {
         "id": "r",
         "user_id": None,
         "name": None,
@@ -100,6 +107,6 @@ def test_what_a_runner_lacks_is_null_or_empty() -> None:
 
 
 def test_an_error() -> None:
-    assert as_json(error_body(404, "requested entity not found")) == (
+    assert as_json(serialize_error(404, "requested entity not found")) == (
         '{"status": 404, "message": "requested entity not found"}'
     )

@@ -15,8 +15,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from comfytui.gateway.demo.fleet import SimulatedFleet
-from comfytui.gateway.server import GRACE_SECONDS, CannotListen, ServeError, ServeExtraMissing, serve
+from comfytui.gateway.demo.fleet import DemoFleet
+from comfytui.gateway.server import GRACE_SECONDS, ListenError, ServeError, ServeExtraMissingError, serve
 from tests.support.clock import FakeClock
 
 TOKEN = "cfc_only_for_tests"
@@ -26,9 +26,9 @@ import sys
 from pydantic import SecretStr
 from comfytui.clock import SystemClock
 from comfytui.gateway.server import serve
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 
-class Fleet(SimulatedFleet):
+class Fleet(DemoFleet):
     async def aclose(self):
         print("closed", flush=True)
 
@@ -79,7 +79,7 @@ def serve_on(host: str, port: int) -> None:
     def announce(line: str) -> None:
         pytest.fail(f"{line}, though it should not")
 
-    serve(SimulatedFleet(FakeClock(), 1), host, port, SecretStr(TOKEN), announce)
+    serve(DemoFleet(FakeClock(), 1), host, port, SecretStr(TOKEN), announce)
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
@@ -140,7 +140,7 @@ async def test_on_a_thread_it_serves_as_well() -> None:
 
 
 def test_a_port_in_use_is_one_sentence(taken: int) -> None:
-    with pytest.raises(CannotListen) as caught:
+    with pytest.raises(ListenError) as caught:
         serve_on("127.0.0.1", taken)
     assert str(caught.value) == f"Cannot listen on 127.0.0.1:{taken}: Address already in use"
     assert isinstance(caught.value, ServeError)
@@ -151,7 +151,7 @@ def test_a_port_in_use_is_one_sentence(taken: int) -> None:
     [("127.0.0.1", 65_536), ("127.0.0.1", -1), ("192.0.2.1", 0), ("a" * 70 + ".b", 0), ("", 0)],
 )
 def test_an_address_that_cannot_be_had_is_one_sentence(host: str, port: int) -> None:
-    with pytest.raises(CannotListen) as caught:
+    with pytest.raises(ListenError) as caught:
         serve_on(host, port)
     assert str(caught.value).startswith("Cannot listen on ")
     assert "\n" not in str(caught.value)
@@ -159,7 +159,7 @@ def test_an_address_that_cannot_be_had_is_one_sentence(host: str, port: int) -> 
 
 def test_without_the_extra_one_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "uvicorn", None)
-    with pytest.raises(ServeExtraMissing) as caught:
+    with pytest.raises(ServeExtraMissingError) as caught:
         serve_on("127.0.0.1", 0)
     assert "pip install 'comfytui[serve]'" in str(caught.value)
     assert isinstance(caught.value, ServeError)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from hypothesis import strategies as st
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.demo.fleet import SimulatedFleet
-from comfytui.gateway.serializers import history_body, page_body
+from comfytui.gateway.demo.fleet import DemoFleet
+from comfytui.gateway.serializers import serialize_history, serialize_page
 from tests.support.clock import START, FakeClock
 
 if TYPE_CHECKING:
@@ -44,11 +44,11 @@ seconds = st.integers(-2 * 365 * 86_400, 15 * 365 * 86_400)
 seeds = st.integers(-5, 10**9)
 
 
-def fleet_at(moment: datetime, runners: int = 120, seed: int = 0) -> SimulatedFleet:
-    return SimulatedFleet(FakeClock(moment), runners, seed)
+def fleet_at(moment: datetime, runners: int = 120, seed: int = 0) -> DemoFleet:
+    return DemoFleet(FakeClock(moment), runners, seed)
 
 
-async def everyone(fleet: SimulatedFleet) -> list[Runner]:
+async def everyone(fleet: DemoFleet) -> list[Runner]:
     """All runners, page by page."""
     runners: list[Runner] = []
     page = 1
@@ -58,14 +58,14 @@ async def everyone(fleet: SimulatedFleet) -> list[Runner]:
     return runners
 
 
-async def world(fleet: SimulatedFleet) -> str:
+async def world(fleet: DemoFleet) -> str:
     """Everything the API says of the fleet, as one text."""
     runners = await everyone(fleet)
-    histories = [history_body(await fleet.get_history(runner.id)) for runner in runners]
-    return json.dumps([page_body(await fleet.list_runners(1, 100, None)), histories])
+    histories = [serialize_history(await fleet.get_history(runner.id)) for runner in runners]
+    return json.dumps([serialize_page(await fleet.list_runners(1, 100, None)), histories])
 
 
-async def statuses_shown(fleet: SimulatedFleet, runner_ids: list[str]) -> set[WorkflowStatus | None]:
+async def statuses_shown(fleet: DemoFleet, runner_ids: list[str]) -> set[WorkflowStatus | None]:
     """The statuses in these runners' histories, looked for until all that are documented were found."""
     shown: set[WorkflowStatus | None] = set()
     for runner_id in runner_ids:

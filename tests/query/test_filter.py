@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.query.filter import GRAMMAR, Facts, Need, Query, QueryError, parse
+from comfytui.query.filter import SYNTAX_EXAMPLES, Query, QueryError, Requirement, RunnerData, parse
 from tests.support.builders import make_runner, make_workflow
 
-GPU = Facts(
+GPU = RunnerData(
     make_runner("r1", name="Größe GPU 07", tags=["gpu-a100", "two words"], endpoint="http://box:8188", status="active"),
     history=(make_workflow("w2", status="failed"), make_workflow("w1", status="completed")),
     reachable=True,
 )
-UNKNOWN = Facts(make_runner("r2", name="CPU", status=None))
+UNKNOWN = RunnerData(make_runner("r2", name="CPU", status=None))
 IDLE = UNKNOWN._replace(history=())
 
 
@@ -90,8 +90,8 @@ def test_workflow_that_waits_is_not_the_last_if_another_ended() -> None:
 
 
 def test_runner_is_busy_as_the_api_tells_its_queue() -> None:
-    assert parse("is:busy").matches(Facts(make_runner(queue_running=0, queue_pending=4)))
-    assert parse("is:idle").matches(Facts(make_runner(queue_running=0, queue_pending=0), (make_workflow(),)))
+    assert parse("is:busy").matches(RunnerData(make_runner(queue_running=0, queue_pending=4)))
+    assert parse("is:idle").matches(RunnerData(make_runner(queue_running=0, queue_pending=0), (make_workflow(),)))
 
 
 def test_a_newest_workflow_without_a_status_is_unknown() -> None:
@@ -113,34 +113,34 @@ def test_busy_is_who_has_any_workflow_under_way(status: str, busy: bool) -> None
 @pytest.mark.parametrize(("name", "word"), [(None, "r9"), ("", "r9"), (" ", "r9")])
 def test_without_a_name_the_id_is_looked_at(name: str | None, word: str) -> None:
     runner = make_runner("r9", name=name, endpoint=None)
-    assert parse(word).matches(Facts(runner))
-    assert not parse(word).matches(Facts(make_runner("r9", name="other")))
+    assert parse(word).matches(RunnerData(runner))
+    assert not parse(word).matches(RunnerData(make_runner("r9", name="other")))
 
 
 def test_a_status_nobody_has_heard_of_is_found_by_its_word() -> None:
-    assert parse("status:drain").matches(Facts(make_runner(status="Draining")))
+    assert parse("status:drain").matches(RunnerData(make_runner(status="Draining")))
 
 
 def test_a_port_after_a_field_is_a_value_and_after_anything_else_a_port() -> None:
-    assert parse("tag:4090").matches(Facts(make_runner(tags=["rtx-4090"])))
-    assert parse("localhost:8188").matches(Facts(make_runner(endpoint="http://localhost:8188")))
+    assert parse("tag:4090").matches(RunnerData(make_runner(tags=["rtx-4090"])))
+    assert parse("localhost:8188").matches(RunnerData(make_runner(endpoint="http://localhost:8188")))
 
 
 @pytest.mark.parametrize(
     ("text", "needs"),
     [
         ("gpu tag:x status:y", set()),
-        ("last:x", {Need.HISTORY}),
-        ("gpu !is:busy", {Need.HISTORY}),
-        ("is:unreachable", {Need.REACHABILITY}),
-        ("is:unreachable last:x", {Need.HISTORY, Need.REACHABILITY}),
+        ("last:x", {Requirement.HISTORY}),
+        ("gpu !is:busy", {Requirement.HISTORY}),
+        ("is:unreachable", {Requirement.REACHABILITY}),
+        ("is:unreachable last:x", {Requirement.HISTORY, Requirement.REACHABILITY}),
     ],
 )
-def test_what_it_needs_to_know(text: str, needs: set[Need]) -> None:
+def test_what_it_needs_to_know(text: str, needs: set[Requirement]) -> None:
     query = parse(text)
     assert query.needs == needs
     assert query.knows(UNKNOWN) is not bool(needs)
-    assert query.knows(IDLE) is (Need.REACHABILITY not in needs)
+    assert query.knows(IDLE) is (Requirement.REACHABILITY not in needs)
 
 
 def test_a_query_is_true_where_it_has_terms() -> None:
@@ -173,20 +173,20 @@ def test_what_is_no_query(text: str, place: int, words: str) -> None:
     assert caught.value.place == place
 
 
-@pytest.mark.parametrize("example", [example for example, _ in GRAMMAR])
+@pytest.mark.parametrize("example", [example for example, _ in SYNTAX_EXAMPLES])
 def test_every_example_of_the_grammar_is_a_query(example: str) -> None:
     assert parse(example)
 
 
 def test_the_grammar_explains_every_state() -> None:
-    told = " ".join(f"{example} {meaning}" for example, meaning in GRAMMAR)
+    told = " ".join(f"{example} {meaning}" for example, meaning in SYNTAX_EXAMPLES)
     for word in ("is:busy", "is:idle", "is:reachable", "is:unreachable", "tag:", "status:", "last:", "none", "!", '"'):
         assert word in told
 
 
 @pytest.mark.parametrize("text", ["⚙\ufe0f", '"⚙\ufe0f gpu"', "tag:👩\u200d🔬", "!tag:⚙\ufe0f", "⚙"])
 def test_what_is_copied_from_elsewhere_finds_what_is_shown_without_its_invisible_characters(text: str) -> None:
-    assert parse(text).matches(Facts(make_runner(name="⚙\ufe0f gpu", tags=["👩\u200d🔬"])))
+    assert parse(text).matches(RunnerData(make_runner(name="⚙\ufe0f gpu", tags=["👩\u200d🔬"])))
 
 
 @given(
@@ -211,4 +211,4 @@ def read(text: str) -> Query | QueryError:
 @pytest.mark.parametrize("typed", ["istanbul", "İSTANBUL", "caf\u00e9", "cafe\u0301", "tag:\u00dcbung"])
 def test_text_is_compared_in_one_normal_form(typed: str) -> None:
     runner = make_runner("r3", name="İstanbul Cafe\u0301", tags=["u\u0308bung"])
-    assert parse(typed).matches(Facts(runner))
+    assert parse(typed).matches(RunnerData(runner))

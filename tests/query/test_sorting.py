@@ -7,14 +7,14 @@ from typing import TypeAlias
 
 import pytest
 
-from comfytui.query.filter import Facts, Need
+from comfytui.query.filter import Requirement, RunnerData
 from comfytui.query.sorting import (
     RUNNER_KEYS,
     WORKFLOW_KEYS,
     Sort,
-    knows,
-    natural,
-    needs,
+    default_order,
+    is_decidable,
+    requirements,
     sort_runners,
     sort_workflows,
 )
@@ -33,9 +33,9 @@ def ran(status: str | None = "completed", **fields: object) -> tuple[object, ...
     return (make_workflow("w", status=status, **fields),)
 
 
-def facts(runner_id: str, history: object = None, *, reachable: bool | None = None, **fields: object) -> Facts:
+def facts(runner_id: str, history: object = None, *, reachable: bool | None = None, **fields: object) -> RunnerData:
     known = history if isinstance(history, tuple) else None
-    return Facts(make_runner(runner_id, **fields), known, reachable)
+    return RunnerData(make_runner(runner_id, **fields), known, reachable)
 
 
 def queue(*statuses: str) -> tuple[object, ...]:
@@ -43,7 +43,7 @@ def queue(*statuses: str) -> tuple[object, ...]:
 
 
 # Of each key: runners in ascending order, and those that come last either way.
-RUNNERS: dict[str, tuple[list[Facts], list[Facts]]] = {
+RUNNERS: dict[str, tuple[list[RunnerData], list[RunnerData]]] = {
     "name": ([facts("z", name="alpha"), facts("beta", name=None), facts("y", name="Gamma")], []),
     "status": (
         [
@@ -168,22 +168,22 @@ def test_what_goes_on_grows_while_time_passes() -> None:
 
 
 def test_moments_durations_and_counts_are_expected_the_greatest_first() -> None:
-    downwards = {key for key in {*RUNNER_KEYS, *WORKFLOW_KEYS} if natural(key).descending}
+    downwards = {key for key in {*RUNNER_KEYS, *WORKFLOW_KEYS} if default_order(key).descending}
     assert downwards == {"when", "queue", "took", "waited", "created", "started", "completed", "updated"}
-    assert natural("name") == Sort("name")
+    assert default_order("name") == Sort("name")
     assert Sort("name").flipped == Sort("name", descending=True)
     assert Sort("name").flipped.flipped == Sort("name")
 
 
 def test_what_it_needs_to_know() -> None:
-    asking = {key: needs(Sort(key)) for key in RUNNER_KEYS if needs(Sort(key))}
-    history = {Need.HISTORY}
-    assert asking == {"last": history, "when": history, "queue": history, "reach": {Need.REACHABILITY}}
-    assert knows(Sort("name"), facts("a"))
-    assert not knows(Sort("last"), facts("a"))
-    assert knows(Sort("last"), facts("a", ()))
-    assert knows(Sort("reach"), facts("a", reachable=False))
-    assert not knows(Sort("reach"), facts("a", ()))
+    asking = {key: requirements(Sort(key)) for key in RUNNER_KEYS if requirements(Sort(key))}
+    history = {Requirement.HISTORY}
+    assert asking == {"last": history, "when": history, "queue": history, "reach": {Requirement.REACHABILITY}}
+    assert is_decidable(Sort("name"), facts("a"))
+    assert not is_decidable(Sort("last"), facts("a"))
+    assert is_decidable(Sort("last"), facts("a", ()))
+    assert is_decidable(Sort("reach"), facts("a", reachable=False))
+    assert not is_decidable(Sort("reach"), facts("a", ()))
 
 
 def test_another_key_is_no_key() -> None:
@@ -201,10 +201,10 @@ def test_numbers_in_text_sort_by_value(key: str) -> None:
         "endpoint": lambda text: {"endpoint": f"http://{text}:8188"},
     }
     texts = ["gpu-10", "GPU-9", "gpu-2"]
-    facts = [Facts(make_runner(str(index), **told[key](text))) for index, text in enumerate(texts)]
+    facts = [RunnerData(make_runner(str(index), **told[key](text))) for index, text in enumerate(texts)]
     assert [item.runner.id for item in sort_runners(facts, Sort(key))] == ["2", "1", "0"]
 
 
 def test_ties_of_names_with_numbers_sort_by_value() -> None:
-    facts = [Facts(make_runner(name, name=name, status="active")) for name in ("gpu-10", "gpu-2")]
+    facts = [RunnerData(make_runner(name, name=name, status="active")) for name in ("gpu-10", "gpu-2")]
     assert [item.runner.id for item in sort_runners(facts, Sort("status"))] == ["gpu-2", "gpu-10"]

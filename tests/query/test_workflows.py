@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.query.workflows import Spent, elapsed, spent
+from comfytui.query.workflows import Durations, durations, elapsed
 from tests.support.builders import make_workflow
 
 if TYPE_CHECKING:
@@ -29,23 +29,23 @@ BARE = make_workflow(status=None)
 @pytest.mark.parametrize(
     ("workflow", "time"),
     [
-        (QUEUED, Spent(46, waiting=True, ran=None, running=False)),
-        (RUNNING, Spent(110, waiting=False, ran=190, running=True)),
-        (COMPLETED, Spent(20, waiting=False, ran=130, running=False)),
-        (INVALID, Spent(None, waiting=False, ran=None, running=False)),
-        (BARE, Spent(None, waiting=False, ran=None, running=False)),
-        (make_workflow(created_at="soon"), Spent(None, waiting=True, ran=None, running=False)),
-        (make_workflow(status="running", created_at=ago(9)), Spent(None, waiting=False, ran=None, running=True)),
-        (make_workflow(status="paused", created_at=ago(9)), Spent(None, waiting=False, ran=None, running=False)),
+        (QUEUED, Durations(46, waiting=True, ran=None, running=False)),
+        (RUNNING, Durations(110, waiting=False, ran=190, running=True)),
+        (COMPLETED, Durations(20, waiting=False, ran=130, running=False)),
+        (INVALID, Durations(None, waiting=False, ran=None, running=False)),
+        (BARE, Durations(None, waiting=False, ran=None, running=False)),
+        (make_workflow(created_at="soon"), Durations(None, waiting=True, ran=None, running=False)),
+        (make_workflow(status="running", created_at=ago(9)), Durations(None, waiting=False, ran=None, running=True)),
+        (make_workflow(status="paused", created_at=ago(9)), Durations(None, waiting=False, ran=None, running=False)),
     ],
 )
-def test_where_the_time_went(workflow: Workflow, time: Spent) -> None:
-    assert spent(workflow, NOW) == time
+def test_where_the_time_went(workflow: Workflow, time: Durations) -> None:
+    assert durations(workflow, NOW) == time
 
 
 @pytest.mark.parametrize("status", [WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED])
 def test_what_has_not_started_waits(status: WorkflowStatus) -> None:
-    assert spent(make_workflow(status=status, created_at=ago(7)), NOW).waiting
+    assert durations(make_workflow(status=status, created_at=ago(7)), NOW).waiting
 
 
 def test_elapsed_needs_two_times() -> None:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from comfytui.render.cells import EMPTY, Line, Role, Span, beside, cut, line, pad, width_of, wrap
+from comfytui.render.cells import EMPTY, Line, Role, Span, cell_width, join, line, pad, truncate, wrap
 from comfytui.text import sanitize
 from tests.support.lines import plain_text
 
@@ -26,7 +26,7 @@ def test_a_line_of_strings_and_spans() -> None:
     ("pieces", "width"), [(EMPTY, 0), (line("abc"), 3), (line("渲染", "🎨"), 6), (line("e\u0301"), 1), (line("각"), 2)]
 )
 def test_width_is_counted_in_cells(pieces: Line, width: int) -> None:
-    assert width_of(pieces) == width
+    assert cell_width(pieces) == width
 
 
 @pytest.mark.parametrize(
@@ -49,14 +49,14 @@ def test_width_is_counted_in_cells(pieces: Line, width: int) -> None:
     ],
 )
 def test_cut(text: str, width: int, shown: str) -> None:
-    assert plain_text(cut(line(text), width)) == shown
+    assert plain_text(truncate(line(text), width)) == shown
 
 
 def test_cutting_keeps_roles_and_the_ellipsis_has_that_of_what_it_ends() -> None:
     pieces = line(Span("ab", Role.GOOD), Span("cdef", Role.BAD), Span("g", Role.MUTED))
-    assert cut(pieces, 5) == (Span("ab", Role.GOOD), Span("cd", Role.BAD), Span("…", Role.BAD))
-    assert cut(pieces, 3) == (Span("ab", Role.GOOD), Span("…", Role.GOOD))
-    assert cut(pieces, 7) is pieces
+    assert truncate(pieces, 5) == (Span("ab", Role.GOOD), Span("cd", Role.BAD), Span("…", Role.BAD))
+    assert truncate(pieces, 3) == (Span("ab", Role.GOOD), Span("…", Role.GOOD))
+    assert truncate(pieces, 7) is pieces
 
 
 def test_padding() -> None:
@@ -69,8 +69,8 @@ def test_padding() -> None:
 
 def test_beside_leaves_out_what_is_empty() -> None:
     gap = Span(" | ")
-    assert plain_text(beside([line("a"), EMPTY, line("b", "c"), EMPTY], gap)) == "a | bc"
-    assert beside([], gap) == EMPTY
+    assert plain_text(join([line("a"), EMPTY, line("b", "c"), EMPTY], gap)) == "a | bc"
+    assert join([], gap) == EMPTY
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_wrap(text: str, width: int, pieces: list[str]) -> None:
 
 @given(LINES, WIDTHS)
 def test_a_cut_line_is_never_wider_and_begins_as_the_whole(pieces: Line, width: int) -> None:
-    shown = cut(pieces, width)
-    assert width_of(shown) <= max(0, width)
+    shown = truncate(pieces, width)
+    assert cell_width(shown) <= max(0, width)
     text, whole = plain_text(shown), plain_text(pieces)
     assert text == whole or whole.startswith(text.removesuffix("…").rstrip())
 
@@ -102,7 +102,7 @@ def test_a_cut_line_is_never_wider_and_begins_as_the_whole(pieces: Line, width: 
 @given(LINES, st.integers(0, 40), st.booleans())
 def test_a_padded_line_has_exactly_its_width(pieces: Line, width: int, right: bool) -> None:
     shown = pad(pieces, width, right=right)
-    assert width_of(shown) == width
+    assert cell_width(shown) == width
     assert cell_len(plain_text(shown)) == width
 
 
@@ -119,5 +119,5 @@ def test_text_without_end_is_cut_and_wrapped_at_once(char: str) -> None:
     begun = time.process_time()
     assert sum(cell_len(piece) for piece in wrap(text, 60)) >= cell_len(text) * 0.9 - 60
     for _ in range(100):
-        assert width_of(pad(line(text), 30)) == 30
+        assert cell_width(pad(line(text), 30)) == 30
     assert time.process_time() - begun < 2.0

@@ -9,26 +9,26 @@ from comfytui.engine.protocol import PageKey
 from comfytui.engine.snapshot import Departure
 from comfytui.query.filter import parse
 from comfytui.query.sorting import Sort
-from comfytui.query.view import Searched, View
+from comfytui.query.view import ListView, SearchProgress
 from comfytui.render.cells import Line, Role, Span
 from comfytui.render.chrome import (
-    Listing,
-    count_words,
-    departed,
-    empty_list,
-    list_foot,
+    ListSpec,
+    complete_footer,
+    count_text,
+    empty_list_text,
     list_title,
-    missed,
-    no_match,
+    missing_text,
+    no_match_text,
     page_count,
-    whole_foot,
+    page_footer,
+    removed_text,
 )
-from comfytui.render.freshness import Now
+from comfytui.render.freshness import RenderContext
 from tests.support.builders import make_page, make_runner
 from tests.support.lines import plain_text
 
 ACTIVE = PageKey(status=RunnerStatus.ACTIVE)
-NOW = Now(datetime(2026, 1, 31, tzinfo=UTC), 100.0, keys={"cycle_status": "s", "refresh_now": "r"})
+NOW = RenderContext(datetime(2026, 1, 31, tzinfo=UTC), 100.0, keys={"cycle_status": "s", "refresh_now": "r"})
 RUNNERS = tuple(make_runner(f"r{number}") for number in range(25))
 
 
@@ -36,8 +36,10 @@ def text_of(lines: tuple[Line, ...]) -> str:
     return " / ".join(plain_text(each) for each in lines)
 
 
-def view(matching: int, loaded: int = 120, pages: int = 2, known: int | None = None, *, capped: bool = False) -> View:
-    return View(RUNNERS[:matching], Searched(pages, 2, loaded, 120, capped), known)
+def view(
+    matching: int, loaded: int = 120, pages: int = 2, known: int | None = None, *, capped: bool = False
+) -> ListView:
+    return ListView(RUNNERS[:matching], SearchProgress(pages, 2, loaded, 120, capped), known)
 
 
 @pytest.mark.parametrize(
@@ -49,68 +51,68 @@ def test_page_count(total: int | None, per_page: int, pages: int | None) -> None
 
 
 def test_the_title_says_which_filter_is_on() -> None:
-    assert plain_text(list_title(Listing(), None, 54)) == "Runners"
-    assert plain_text(list_title(Listing(ACTIVE), None, 54)) == "Runners  active"
-    assert list_title(Listing(ACTIVE), None, 54)[-1] == Span("active", Role.ACCENT)
-    assert plain_text(list_title(Listing(ACTIVE, parse("gpu !tag:x")), None, 54)) == "Runners  active  /gpu !tag:x"
+    assert plain_text(list_title(ListSpec(), None, 54)) == "Runners"
+    assert plain_text(list_title(ListSpec(ACTIVE), None, 54)) == "Runners  active"
+    assert list_title(ListSpec(ACTIVE), None, 54)[-1] == Span("active", Role.ACCENT)
+    assert plain_text(list_title(ListSpec(ACTIVE, parse("gpu !tag:x")), None, 54)) == "Runners  active  /gpu !tag:x"
 
 
 @pytest.mark.parametrize(
     ("listing", "searched", "width", "title"),
     [
-        (Listing(query=parse("gpu")), (120, 2), 54, "Runners  /gpu  all pages searched"),
-        (Listing(ACTIVE, parse("gpu")), (100, 1), 54, "Runners  active  /gpu  1/2 pages"),
-        (Listing(sort=Sort("name")), (120, 2), 54, "Runners  all pages searched"),
-        (Listing(query=parse("a very long filter")), (120, 2), 40, "Runners  /a very lo…  all pages searched"),
-        (Listing(query=parse("a very long filter")), (120, 2), 30, "Runners  /a ve…  all pages searched"),
+        (ListSpec(query=parse("gpu")), (120, 2), 54, "Runners  /gpu  all pages searched"),
+        (ListSpec(ACTIVE, parse("gpu")), (100, 1), 54, "Runners  active  /gpu  1/2 pages"),
+        (ListSpec(sort=Sort("name")), (120, 2), 54, "Runners  all pages searched"),
+        (ListSpec(query=parse("a very long filter")), (120, 2), 40, "Runners  /a very lo…  all pages searched"),
+        (ListSpec(query=parse("a very long filter")), (120, 2), 30, "Runners  /a ve…  all pages searched"),
     ],
 )
-def test_the_title_says_what_was_searched(listing: Listing, searched: tuple[int, int], width: int, title: str) -> None:
+def test_the_title_says_what_was_searched(listing: ListSpec, searched: tuple[int, int], width: int, title: str) -> None:
     assert plain_text(list_title(listing, view(7, *searched), width)) == title
 
 
 def test_the_title_tells_an_order_that_no_column_tells() -> None:
-    listing = Listing(sort=Sort("created", descending=True))
+    listing = ListSpec(sort=Sort("created", descending=True))
     assert plain_text(list_title(listing, None, 54)) == "Runners"
     assert plain_text(list_title(listing, None, 54, by_hidden=True)) == "Runners  by created ▼"
-    assert plain_text(list_title(Listing(sort=Sort("name")), None, 54, by_hidden=True)) == "Runners  by name ▲"
+    assert plain_text(list_title(ListSpec(sort=Sort("name")), None, 54, by_hidden=True)) == "Runners  by name ▲"
 
 
 def test_the_foot_says_where_one_is() -> None:
-    assert plain_text(list_foot(PageKey(), make_page(*RUNNERS, total=120), (), 80)) == "page 1/5  1–25 of 120"
+    assert plain_text(page_footer(PageKey(), make_page(*RUNNERS, total=120), (), 80)) == "page 1/5  1–25 of 120"
     assert (
-        plain_text(list_foot(PageKey(page=5), make_page(*RUNNERS[:20], total=120), (), 80))
+        plain_text(page_footer(PageKey(page=5), make_page(*RUNNERS[:20], total=120), (), 80))
         == "page 5/5  101–120 of 120"
     )
     assert (
-        plain_text(list_foot(PageKey(page=3, per_page=7), make_page(RUNNERS[0], total=15), (), 80))
+        plain_text(page_footer(PageKey(page=3, per_page=7), make_page(RUNNERS[0], total=15), (), 80))
         == "page 3/3  15–15 of 15"
     )
 
 
 def test_the_foot_of_a_page_without_runners_or_total() -> None:
-    assert plain_text(list_foot(PageKey(page=2), None, (), 80)) == "page 2 …"
-    assert plain_text(list_foot(PageKey(), make_page(), (), 80)) == "page 1/1  0 of 0"
+    assert plain_text(page_footer(PageKey(page=2), None, (), 80)) == "page 2 …"
+    assert plain_text(page_footer(PageKey(), make_page(), (), 80)) == "page 1/1  0 of 0"
     unknown = make_page(*RUNNERS[:2]).model_copy(update={"total": None})
-    assert plain_text(list_foot(PageKey(), unknown, (), 80)) == "page 1/?  1–2 of ?"
+    assert plain_text(page_footer(PageKey(), unknown, (), 80)) == "page 1/?  1–2 of ?"
 
 
 def test_entries_that_could_not_be_read_are_counted() -> None:
-    foot = list_foot(PageKey(), make_page(RUNNERS[0], unreadable=3), (), 80)
+    foot = page_footer(PageKey(), make_page(RUNNERS[0], unreadable=3), (), 80)
     assert foot[-1] == Span("3 unreadable", Role.BAD)
 
 
 def test_each_kind_of_nothing_has_its_own_sentence() -> None:
-    assert text_of(empty_list(Listing(), None, NOW)) == "Asking for runners …"
-    assert text_of(empty_list(Listing(ACTIVE), make_page(), NOW)) == "No active runners. / s shows the others."
-    assert text_of(empty_list(Listing(), make_page(), NOW)).startswith("No runners yet. / Register one")
-    assert empty_list(Listing(), make_page(RUNNERS[0]), NOW) == ()
+    assert text_of(empty_list_text(ListSpec(), None, NOW)) == "Asking for runners …"
+    assert text_of(empty_list_text(ListSpec(ACTIVE), make_page(), NOW)) == "No active runners. / s shows the others."
+    assert text_of(empty_list_text(ListSpec(), make_page(), NOW)).startswith("No runners yet. / Register one")
+    assert empty_list_text(ListSpec(), make_page(RUNNERS[0]), NOW) == ()
 
 
 def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
-    assert not Listing(ACTIVE).whole
-    assert Listing(query=parse("gpu")).whole
-    assert Listing(sort=Sort("name")).whole
+    assert not ListSpec(ACTIVE).whole
+    assert ListSpec(query=parse("gpu")).whole
+    assert ListSpec(sort=Sort("name")).whole
 
 
 @pytest.mark.parametrize(
@@ -122,54 +124,59 @@ def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
         (view(7, capped=True), "only the first 10,000 searched"),
     ],
 )
-def test_how_much_was_searched_is_said(found: View, words: str) -> None:
-    assert plain_text(list_title(Listing(sort=Sort("name")), found, 80)) == f"Runners  {words}"
+def test_how_much_was_searched_is_said(found: ListView, words: str) -> None:
+    assert plain_text(list_title(ListSpec(sort=Sort("name")), found, 80)) == f"Runners  {words}"
 
 
 def test_the_foot_says_how_many_match_of_how_many() -> None:
-    assert plain_text(whole_foot(PageKey(), 7, view(7), (), 54)) == "page 1/1  1–7 of 7 (120 loaded)"
-    assert plain_text(whole_foot(PageKey(), 7, view(7), (), 20)) == "page 1/1  1–7 of 7"
-    assert plain_text(whole_foot(PageKey(), 0, view(0), (), 54)) == "page 1/1  0 of 0 (120 loaded)"
+    assert plain_text(complete_footer(PageKey(), 7, view(7), (), 54)) == "page 1/1  1–7 of 7 (120 loaded)"
+    assert plain_text(complete_footer(PageKey(), 7, view(7), (), 20)) == "page 1/1  1–7 of 7"
+    assert plain_text(complete_footer(PageKey(), 0, view(0), (), 54)) == "page 1/1  0 of 0 (120 loaded)"
 
 
 def test_the_count_for_the_box() -> None:
-    assert plain_text(count_words(view(7), 40)) == "7 of 120  all pages searched"
-    assert plain_text(count_words(view(7, 100, 1, known=3), 40)) == "7 of 100  1/2 pages  known for 3"
+    assert plain_text(count_text(view(7), 40)) == "7 of 120  all pages searched"
+    assert plain_text(count_text(view(7, 100, 1, known=3), 40)) == "7 of 100  1/2 pages  known for 3"
 
-    assert plain_text(count_words(view(7), 20)) == "7 of 120"
-    assert plain_text(count_words(view(7, 100, 1, known=3), 20)) == "7 of 100  1/2 pages"
+    assert plain_text(count_text(view(7), 20)) == "7 of 120"
+    assert plain_text(count_text(view(7, 100, 1, known=3), 20)) == "7 of 100  1/2 pages"
 
 
 def test_no_match_says_whether_all_were_searched_and_which_key_helps() -> None:
-    at = Now(NOW.wall, 0.0, keys={"filter": "F", "back": "Esc"})
-    listing = Listing(query=parse("nope"))
-    assert text_of(no_match(listing, view(0), at)) == "No runner matches /nope / F changes the filter, Esc clears it."
-    assert text_of(no_match(listing, view(0, 100, 1), at)) == "No match yet: 1/2 pages"
-    assert text_of(no_match(listing, view(0, 0, 0), at)) == "Asking for runners …"
-    assert text_of(no_match(Listing(sort=Sort("name")), view(0), at)) == "No runners."
-    assert no_match(listing, view(1), at) == ()
+    at = RenderContext(NOW.wall, 0.0, keys={"filter": "F", "back": "Esc"})
+    listing = ListSpec(query=parse("nope"))
+    assert (
+        text_of(no_match_text(listing, view(0), at)) == "No runner matches /nope / F changes the filter, Esc clears it."
+    )
+    assert text_of(no_match_text(listing, view(0, 100, 1), at)) == "No match yet: 1/2 pages"
+    assert text_of(no_match_text(listing, view(0, 0, 0), at)) == "Asking for runners …"
+    assert text_of(no_match_text(ListSpec(sort=Sort("name")), view(0), at)) == "No runners."
+    assert no_match_text(listing, view(1), at) == ()
 
 
 def test_who_is_gone_is_said_for_a_while() -> None:
     gone = (Departure("r1", "gpu-07", NOW.wall, 90.0),)
-    assert plain_text(departed(gone, 100.0)) == "gpu-07 is no longer registered"
-    assert departed(gone, 106.0) == departed((), 100.0) == ()
-    assert plain_text(missed(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"
-    assert plain_text(missed(("Upscale", 90.0), 100.0, "among the newest")) == "Upscale is no longer among the newest"
-    assert missed(("gpu-07", 90.0), 106.0) == missed(None, 100.0) == ()
+    assert plain_text(removed_text(gone, 100.0)) == "gpu-07 is no longer registered"
+    assert removed_text(gone, 106.0) == removed_text((), 100.0) == ()
+    assert plain_text(missing_text(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"
+    assert (
+        plain_text(missing_text(("Upscale", 90.0), 100.0, "among the newest"))
+        == "Upscale is no longer among the newest"
+    )
+    assert missing_text(("gpu-07", 90.0), 106.0) == missing_text(None, 100.0) == ()
 
 
 def test_who_is_gone_is_said_however_narrow_it_is() -> None:
     gone = (Span("gpu-07 is no longer on this page"),)
     page = make_page(*RUNNERS, total=120)
-    words = [plain_text(list_foot(PageKey(), page, gone, width)) for width in (60, 50, 40, 20)]
+    words = [plain_text(page_footer(PageKey(), page, gone, width)) for width in (60, 50, 40, 20)]
     assert words == [
         "page 1/5  1–25 of 120  gpu-07 is no longer on this page",
         "page 1/5  gpu-07 is no longer on this page",
         "gpu-07 is no longer on this page",
         "gpu-07 is no longer on this page",
     ]
-    whole = [plain_text(whole_foot(PageKey(), 7, view(7), gone, width)) for width in (70, 55, 45, 40)]
+    whole = [plain_text(complete_footer(PageKey(), 7, view(7), gone, width)) for width in (70, 55, 45, 40)]
     assert whole == [
         "page 1/1  1–7 of 7 (120 loaded)  gpu-07 is no longer on this page",
         "page 1/1  1–7 of 7  gpu-07 is no longer on this page",

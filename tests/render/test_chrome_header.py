@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.config.settings import COLOURS
-from comfytui.render.cells import Role, Span, width_of
-from comfytui.render.chrome import Header, header_line, interval_words, source_words
+from comfytui.config.settings import ACCENT_COLORS
+from comfytui.render.cells import Role, Span, cell_width
+from comfytui.render.chrome import Header, header_line, interval_text, source_text
 from tests.render.test_cells import TEXT
 from tests.support.lines import plain_text
 
 HEADER = Header(
-    source=source_words("api.comfycontrol.app", None, None),
+    source=source_text("api.comfycontrol.app", None, None),
     state=(Span("● live", Role.GOOD),),
     budget="api ≤ 15/40",
     total=120,
@@ -67,22 +67,22 @@ def test_a_total_nobody_knows_is_not_said() -> None:
 
 @pytest.mark.parametrize(("seconds", "words"), [(5.0, "every 5 s"), (2.5, "every 2.5 s"), (60.0, "every 60 s")])
 def test_the_interval_in_words(seconds: float, words: str) -> None:
-    assert interval_words(seconds) == words
+    assert interval_text(seconds) == words
 
 
 @given(TEXT, TEXT, st.integers(0, 120))
 def test_it_never_takes_more_than_the_width(source: str, name: str, width: int) -> None:
     header = HEADER._replace(source=(Span(source),), trail=("runners", name))
-    assert width_of(header_line(header, width)) <= width
+    assert cell_width(header_line(header, width)) <= width
 
 
 def test_a_profile_is_named_in_its_colour_before_the_host() -> None:
-    assert source_words("demo", None, None) == (Span("demo", Role.STRONG),)
-    prod = source_words("api.example.com", "prod", "red")
+    assert source_text("demo", None, None) == (Span("demo", Role.STRONG),)
+    prod = source_text("api.example.com", "prod", "red")
     assert plain_text(prod) == "prod · api.example.com"
     assert prod[0].role is Role.TINT_RED
-    assert source_words("api.example.com", "prod", None)[0].role is Role.STRONG
+    assert source_text("api.example.com", "prod", None)[0].role is Role.STRONG
 
 
 def test_every_colour_of_the_configuration_is_a_role() -> None:
-    assert all(source_words("host", "p", colour)[0].role == f"tint-{colour}" for colour in COLOURS)
+    assert all(source_text("host", "p", colour)[0].role == f"tint-{colour}" for colour in ACCENT_COLORS)

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 import pytest
 
 from comfytui.config.settings import SettingsError
-from comfytui.query.filter import Facts, Need
+from comfytui.query.filter import Requirement, RunnerData
 from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS, Sort
-from comfytui.render.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS, chosen, needs, order
+from comfytui.render.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS, parse_columns, parse_sort, requirements
 from tests.support.builders import make_runner, make_workflow
 
 NOW = datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC)
@@ -27,13 +27,13 @@ WORKFLOW = make_workflow(
 )
 
 
-def runner_cells(facts: Facts) -> dict[str, str]:
+def runner_cells(facts: RunnerData) -> dict[str, str]:
     return {name: cell(facts) for name, cell in RUNNER_COLUMNS.items()}
 
 
 def test_what_is_known_of_a_runner() -> None:
     history = (WORKFLOW, make_workflow("w2"), make_workflow("w3", status="failed"))
-    assert runner_cells(Facts(RUNNER, history, reachable=False)) == {
+    assert runner_cells(RunnerData(RUNNER, history, reachable=False)) == {
         "id": "r1",
         "name": "gpu",
         "status": "active",
@@ -49,7 +49,7 @@ def test_what_is_known_of_a_runner() -> None:
 
 
 def test_what_is_not_known_never_looks_like_nothing() -> None:
-    cells = runner_cells(Facts(make_runner(name=" ", status=None)))
+    cells = runner_cells(RunnerData(make_runner(name=" ", status=None)))
     assert {name for name, cell in cells.items() if cell == "?"} == {"reach", "last", "when", "queue"}
     assert {name for name, cell in cells.items() if not cell} == {"status", "tags", "endpoint", "created", "updated"}
     assert cells["name"] == "r1"
@@ -58,15 +58,15 @@ def test_what_is_not_known_never_looks_like_nothing() -> None:
 def test_waiting_workflows_are_counted_and_are_not_the_last() -> None:
     waiting = (make_workflow(status="queued", created_at="2026-01-01T12:00:09Z"),)
     ended = make_workflow("w2", status="failed", completed_at="2026-01-01T12:00:05Z")
-    cells = runner_cells(Facts(make_runner(queue_running=1, queue_pending=399), (*waiting, ended)))
+    cells = runner_cells(RunnerData(make_runner(queue_running=1, queue_pending=399), (*waiting, ended)))
     assert (cells["last"], cells["when"], cells["queue"]) == ("failed", "2026-01-01T12:00:05Z", "1+399")
-    assert runner_cells(Facts(make_runner(queue_running=1, queue_pending=399)))["queue"] == "1+399"
-    assert runner_cells(Facts(make_runner(queue_pending=None), waiting))["queue"] == "?"
-    assert runner_cells(Facts(make_runner(), waiting))["last"] == "queued"
+    assert runner_cells(RunnerData(make_runner(queue_running=1, queue_pending=399)))["queue"] == "1+399"
+    assert runner_cells(RunnerData(make_runner(queue_pending=None), waiting))["queue"] == "?"
+    assert runner_cells(RunnerData(make_runner(), waiting))["last"] == "queued"
 
 
 def test_a_runner_without_workflows() -> None:
-    cells = runner_cells(Facts(make_runner(), (), reachable=True))
+    cells = runner_cells(RunnerData(make_runner(), (), reachable=True))
     assert (cells["reach"], cells["last"], cells["when"], cells["queue"]) == ("yes", "none", "", "0+0")
 
 
@@ -95,13 +95,13 @@ def test_columns_and_keys_are_of_the_same_names() -> None:
     [(None, ("id", "tags")), ("tags", ("tags",)), ("Tags, id,tags", ("tags", "id")), ("name,id", ("name", "id"))],
 )
 def test_columns_in_the_order_asked_for(text: str | None, columns: tuple[str, ...]) -> None:
-    assert chosen(text, ("id", "name", "tags"), ("id", "tags")) == columns
+    assert parse_columns(text, ("id", "name", "tags"), ("id", "tags")) == columns
 
 
 @pytest.mark.parametrize("text", ["", "id,", "secret", "id;name"])
 def test_no_such_column(text: str) -> None:
     with pytest.raises(SettingsError, match="some of id, name, tags, with commas") as raised:
-        chosen(text, ("id", "name", "tags"), ("id",))
+        parse_columns(text, ("id", "name", "tags"), ("id",))
     assert "secret" not in str(raised.value)
 
 
@@ -116,22 +116,22 @@ def test_no_such_column(text: str) -> None:
     ],
 )
 def test_order(text: str | None, sort: Sort | None) -> None:
-    assert order(text, RUNNER_KEYS) == sort
+    assert parse_sort(text, RUNNER_KEYS) == sort
 
 
 @pytest.mark.parametrize("text", ["", "secret", "name:", "name:up", ":asc", "id"])
 def test_no_such_order(text: str) -> None:
     with pytest.raises(SettingsError, match=r"one of name, status.*updated, and perhaps :asc or :desc"):
-        order(text, RUNNER_KEYS)
+        parse_sort(text, RUNNER_KEYS)
 
 
 @pytest.mark.parametrize(
     ("columns", "needed"),
     [
         (("id", "name"), set()),
-        (("last", "queue"), {Need.HISTORY}),
-        (("reach", "when"), {Need.HISTORY, Need.REACHABILITY}),
+        (("last", "queue"), {Requirement.HISTORY}),
+        (("reach", "when"), {Requirement.HISTORY, Requirement.REACHABILITY}),
     ],
 )
-def test_what_columns_need(columns: tuple[str, ...], needed: set[Need]) -> None:
-    assert needs(columns) == needed
+def test_what_columns_need(columns: tuple[str, ...], needed: set[Requirement]) -> None:
+    assert requirements(columns) == needed

@@ -17,13 +17,13 @@ from comfytui.redaction import MASK
 from comfytui.render.export import (
     RUNNER_FIELDS,
     WORKFLOW_FIELDS,
-    runner_data,
     runner_json,
+    runner_to_dict,
     to_csv,
     to_json,
     to_text,
-    workflow_data,
     workflow_json,
+    workflow_to_dict,
 )
 from tests.support.builders import make_runner, make_workflow
 
@@ -43,21 +43,21 @@ def read_csv(text: str) -> list[dict[str, str]]:
 def test_a_runner_is_what_the_api_sent_with_its_header_values_masked() -> None:
     answer = sent("get-runner.json")
     assert isinstance(answer, dict)
-    data = runner_data(Runner.model_validate(answer))
+    data = runner_to_dict(Runner.model_validate(answer))
     assert data == {**answer, "headers": dict.fromkeys(answer["headers"], MASK)}
     assert list(data) == list(answer)
 
 
 def test_a_workflow_is_what_the_api_sent() -> None:
     answer = sent("get-runner-history.json")
-    data = [workflow_data(each) for each in parse_history(answer)]
+    data = [workflow_to_dict(each) for each in parse_history(answer)]
     assert data == answer
     assert isinstance(answer, list)
     assert list(data[0]) == list(answer[0])
 
 
 def test_what_is_missing_is_null_and_what_is_no_time_stays_as_it_was_sent() -> None:
-    assert runner_data(Runner.model_validate({"id": 7, "created_at": "soon", "updated_at": None})) == {
+    assert runner_to_dict(Runner.model_validate({"id": 7, "created_at": "soon", "updated_at": None})) == {
         "id": "7",
         "user_id": None,
         "name": None,
@@ -80,11 +80,11 @@ def test_what_is_missing_is_null_and_what_is_no_time_stays_as_it_was_sent() -> N
     ],
 )
 def test_times_are_iso_8601_in_utc(time: str, told: str) -> None:
-    assert workflow_data(make_workflow(created_at=time))["created_at"] == told
+    assert workflow_to_dict(make_workflow(created_at=time))["created_at"] == told
 
 
 def test_the_endpoint_keeps_its_secrets() -> None:
-    data = runner_data(make_runner(endpoint=f"https://me:{SECRET}@host/?key={SECRET}"))
+    data = runner_to_dict(make_runner(endpoint=f"https://me:{SECRET}@host/?key={SECRET}"))
     assert data["endpoint"] == f"https://{MASK}@host/?key={MASK}"
 
 
@@ -108,22 +108,22 @@ def test_a_status_nobody_knows_is_its_word() -> None:
     ],
 )
 def test_other_fields_come_last_and_what_looks_like_a_url_is_masked(extra: object, told: str) -> None:
-    data = runner_data(make_runner(endpoint="https://host", extra=extra))
+    data = runner_to_dict(make_runner(endpoint="https://host", extra=extra))
     assert list(data)[-1] == "extra"
     assert data["extra"] == told
-    assert workflow_data(make_workflow(extra=extra))["extra"] == told
+    assert workflow_to_dict(make_workflow(extra=extra))["extra"] == told
 
 
 def test_a_field_whose_name_sounds_secret_is_masked() -> None:
     extras: dict[str, Any] = {"api_token": SECRET, "login": {"user": "me", "password": SECRET}}
-    for data in (runner_data(make_runner(**extras)), workflow_data(make_workflow(**extras))):
+    for data in (runner_to_dict(make_runner(**extras)), workflow_to_dict(make_workflow(**extras))):
         assert SECRET not in json.dumps(data) + to_csv([data])
         assert (data["api_token"], data["login"]) == (MASK, f'{{"user": "me", "password": "{MASK}"}}')
 
 
 def test_a_field_that_only_looks_like_a_known_one_does_not_take_its_place() -> None:
     sent = {"id": "a", "name": "A", "name\u200b": "other", "headers": {"X": SECRET}, "headers\u200b": SECRET}
-    data = runner_data(Runner.model_validate(sent))
+    data = runner_to_dict(Runner.model_validate(sent))
     assert data["headers"] == {"X": MASK}
     assert data["name"] == "A"
 
@@ -135,7 +135,7 @@ def test_json_is_one_object_for_people_to_read() -> None:
 
 
 def test_json_of_several_is_an_array() -> None:
-    items = [runner_data(make_runner("a")), runner_data(make_runner("b"))]
+    items = [runner_to_dict(make_runner("a")), runner_to_dict(make_runner("b"))]
     assert json.loads(to_json(items)) == items
     assert to_json(items).endswith("]\n")
     assert to_json([]) == "[]\n"
@@ -143,9 +143,9 @@ def test_json_of_several_is_an_array() -> None:
 
 def test_csv_has_a_line_of_names_and_one_for_each_item() -> None:
     page = RunnerPage.parse(sent("list-runners.json"))
-    rows = read_csv(to_csv([runner_data(runner) for runner in page.runners]))
+    rows = read_csv(to_csv([runner_to_dict(runner) for runner in page.runners]))
     assert [row["id"] for row in rows] == [runner.id for runner in page.runners]
-    assert list(rows[0]) == list(runner_data(page.runners[0]))
+    assert list(rows[0]) == list(runner_to_dict(page.runners[0]))
     assert rows[0]["tags"] == "production gpu-a100"
     assert rows[0]["headers"] == f"Authorization={MASK}"
     assert rows[0]["created_at"] == "2024-01-15T10:30:00Z"
@@ -153,7 +153,7 @@ def test_csv_has_a_line_of_names_and_one_for_each_item() -> None:
 
 
 def test_csv_has_the_fields_of_all_items() -> None:
-    rows = read_csv(to_csv([workflow_data(make_workflow("a", x=1)), workflow_data(make_workflow("b", y=2))]))
+    rows = read_csv(to_csv([workflow_to_dict(make_workflow("a", x=1)), workflow_to_dict(make_workflow("b", y=2))]))
     assert [(row["x"], row["y"], row["started_at"]) for row in rows] == [("1", "", ""), ("", "2", "")]
 
 
@@ -164,8 +164,8 @@ def test_csv_of_nothing_is_nothing() -> None:
 def test_csv_of_nothing_may_have_its_names() -> None:
     assert to_csv([], WORKFLOW_FIELDS[:2]) == "id,name\n"
     assert to_csv([{"id": "a", "x": "b"}], ("id", "name")) == "id,name,x\na,,b\n"
-    assert tuple(runner_data(make_runner("a"))) == RUNNER_FIELDS
-    assert tuple(workflow_data(make_workflow("a"))) == WORKFLOW_FIELDS
+    assert tuple(runner_to_dict(make_runner("a"))) == RUNNER_FIELDS
+    assert tuple(workflow_to_dict(make_workflow("a"))) == WORKFLOW_FIELDS
 
 
 @pytest.mark.parametrize("start", [*"=+-@\t＝＋－＠", " =", "\u3000＝", "\xa0@"])
@@ -194,7 +194,7 @@ FIELDS = ["name", "status", "endpoint", "tags", "created_at", "=extra", "@", ""]
 )
 def test_whatever_was_sent_can_be_saved_and_read_again(fields: dict[str, object], headers: list[str]) -> None:
     runner = Runner.model_validate({**fields, "id": "a", "headers": dict.fromkeys(headers, SECRET)})
-    data = runner_data(runner)
+    data = runner_to_dict(runner)
     written = [runner_json(runner), to_json([data]), to_csv([data])]
     assert json.loads(written[0]) == json.loads(written[1])[0] == data
     rows = list(csv.reader(io.StringIO(written[2], newline="")))

@@ -8,7 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.render.export import Format, check_name, default_name, format_of, self_contained
+from comfytui.render.export import (
+    ExportFormat,
+    format_for_name,
+    strip_external_assets,
+    suggest_file_name,
+    validate_file_name,
+)
 from comfytui.tui.exporter import save_file
 
 WHEN = datetime(2026, 1, 31, 14, 25, 0, tzinfo=UTC)
@@ -17,10 +23,10 @@ WHEN = datetime(2026, 1, 31, 14, 25, 0, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("name", "kind"),
     [
-        ("a.txt", Format.TEXT),
-        ("a.csv", Format.CSV),
-        ("a.JSON", Format.JSON),
-        ("a.b.svg", Format.SVG),
+        ("a.txt", ExportFormat.TEXT),
+        ("a.csv", ExportFormat.CSV),
+        ("a.JSON", ExportFormat.JSON),
+        ("a.b.svg", ExportFormat.SVG),
         ("a", None),
         ("a.", None),
         ("txt", None),
@@ -30,33 +36,33 @@ WHEN = datetime(2026, 1, 31, 14, 25, 0, tzinfo=UTC)
         ("", None),
     ],
 )
-def test_the_ending_says_what_a_file_holds(name: str, kind: Format | None) -> None:
-    assert format_of(name) is kind
+def test_the_ending_says_what_a_file_holds(name: str, kind: ExportFormat | None) -> None:
+    assert format_for_name(name) is kind
 
 
 @pytest.mark.parametrize(
     ("what", "kind", "name"),
     [
-        ("runners", Format.TEXT, "comfytui-runners-20260131-142500.txt"),
-        ("", Format.CSV, "comfytui-20260131-142500.csv"),
-        ("../../etc/gpu 07\x1b", Format.SVG, "comfytui-etc-gpu-07-20260131-142500.svg"),
-        ("𝒳" * 300, Format.JSON, f"comfytui-{'𝒳' * 40}-20260131-142500.json"),
-        ("🎉", Format.JSON, "comfytui-20260131-142500.json"),
+        ("runners", ExportFormat.TEXT, "comfytui-runners-20260131-142500.txt"),
+        ("", ExportFormat.CSV, "comfytui-20260131-142500.csv"),
+        ("../../etc/gpu 07\x1b", ExportFormat.SVG, "comfytui-etc-gpu-07-20260131-142500.svg"),
+        ("𝒳" * 300, ExportFormat.JSON, f"comfytui-{'𝒳' * 40}-20260131-142500.json"),
+        ("🎉", ExportFormat.JSON, "comfytui-20260131-142500.json"),
     ],
 )
-def test_the_name_offered_says_what_and_when_and_can_be_taken(what: str, kind: Format, name: str) -> None:
-    assert default_name(what, WHEN, kind) == name
-    assert check_name(name) is None
-    assert format_of(name) is kind
+def test_the_name_offered_says_what_and_when_and_can_be_taken(what: str, kind: ExportFormat, name: str) -> None:
+    assert suggest_file_name(what, WHEN, kind) == name
+    assert validate_file_name(name) is None
+    assert format_for_name(name) is kind
 
 
 def test_an_early_year_has_four_digits() -> None:
-    assert default_name("a", datetime(33, 4, 3, tzinfo=UTC), Format.TEXT) == "comfytui-a-00330403-000000.txt"
+    assert suggest_file_name("a", datetime(33, 4, 3, tzinfo=UTC), ExportFormat.TEXT) == "comfytui-a-00330403-000000.txt"
 
 
 @pytest.mark.parametrize("name", ["a.txt", "Ünïcode 🎉.csv", "-a.json", "..svg.svg", f"{'x' * 196}.txt"])
 def test_a_plain_name_is_taken(name: str) -> None:
-    assert check_name(name) is None
+    assert validate_file_name(name) is None
 
 
 @pytest.mark.parametrize(
@@ -81,7 +87,7 @@ def test_a_plain_name_is_taken(name: str) -> None:
     ],
 )
 def test_another_name_is_not_and_it_is_said_why(name: str, said: str, tmp_path: Path) -> None:
-    wrong = check_name(name)
+    wrong = validate_file_name(name)
     assert wrong is not None
     assert said in wrong
     assert wrong.isprintable()
@@ -133,4 +139,4 @@ def test_a_file_that_cannot_be_written_whole_is_not_left_behind(
 
 def test_fonts_and_comments_are_taken_out_of_pictures() -> None:
     svg = '<svg><!-- made by x https://x --><style>@font-face { src: url("https://fonts") }\n.a {}</style></svg>'
-    assert self_contained(svg) == "<svg><style>.a {}</style></svg>\n"
+    assert strip_external_assets(svg) == "<svg><style>.a {}</style></svg>\n"

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.snapshot import Checkup, Snapshot
-from comfytui.render.cells import Role, Span, width_of
-from comfytui.render.freshness import Now, cause, notice, overview_of, state
+from comfytui.render.cells import Role, Span, cell_width
+from comfytui.render.freshness import RenderContext, describe_problem, freshness_label, overview_of, problem_notice
 from comfytui.render.times import TimeStyle
 from tests.render.test_cells import TEXT
 from tests.support.builders import make_page, make_runner
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SINCE = datetime(2026, 7, 1, 12, 2, tzinfo=UTC)
 NOW = 1000.0
-AT = Now(SINCE, NOW)
+AT = RenderContext(SINCE, NOW)
 DOWN = Problem(ProblemKind.SERVER, "", 503, SINCE, failures=1, next_try=NOW + 7.2)
 
 
@@ -50,33 +50,33 @@ def feed(problem: Problem | None, fetched_on: float | None = None) -> Feed[Runne
 )
 def test_every_cause_in_words(kind: ProblemKind, status: int | None, words: str) -> None:
     problem = DOWN._replace(kind=kind, status=status)
-    assert cause(problem) == words
-    assert cause(problem._replace(message="[b]as sent[/b]")) == f"{words}: [b]as sent[/b]"
+    assert describe_problem(problem) == words
+    assert describe_problem(problem._replace(message="[b]as sent[/b]")) == f"{words}: [b]as sent[/b]"
 
 
 @pytest.mark.parametrize("kind", ProblemKind)
 def test_no_cause_says_none(kind: ProblemKind) -> None:
-    assert "None" not in cause(DOWN._replace(kind=kind, status=None, message="what is known"))
+    assert "None" not in describe_problem(DOWN._replace(kind=kind, status=None, message="what is known"))
 
 
 def test_a_notice_says_since_when_why_and_what_happens_next(in_zone: InZone) -> None:
     in_zone("Europe/Berlin")
-    assert notice(feed(DOWN, fetched_on=900.0), AT, 80) == (
+    assert problem_notice(feed(DOWN, fetched_on=900.0), AT, 80) == (
         (Span("stale since 14:02 — 503 from the API, again in 8 s", Role.BAD),),
     )
-    assert plain_text(notice(feed(DOWN), AT, 80)[0]).startswith("not known since 14:02 — ")
-    assert notice(feed(None, fetched_on=900.0), AT, 80) == ()
+    assert plain_text(problem_notice(feed(DOWN), AT, 80)[0]).startswith("not known since 14:02 — ")
+    assert problem_notice(feed(None, fetched_on=900.0), AT, 80) == ()
 
 
 def test_a_try_that_is_due_is_not_in_the_past() -> None:
-    assert plain_text(notice(feed(DOWN._replace(next_try=NOW - 3)), AT, 80)[0]).endswith("again in 0 s")
+    assert plain_text(problem_notice(feed(DOWN._replace(next_try=NOW - 3)), AT, 80)[0]).endswith("again in 0 s")
 
 
 @given(TEXT, st.integers(2, 80))
 def test_a_notice_fits(message: str, width: int) -> None:
-    lines = notice(feed(DOWN._replace(message=message)), AT, width)
+    lines = problem_notice(feed(DOWN._replace(message=message)), AT, width)
     assert lines
-    assert all(width_of(each) <= width for each in lines)
+    assert all(cell_width(each) <= width for each in lines)
 
 
 @pytest.mark.parametrize(
@@ -94,51 +94,51 @@ def test_a_notice_fits(message: str, width: int) -> None:
 def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: str, role: Role) -> None:
     in_zone("UTC")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
-    assert state(overview_of(snapshot), AT) == (Span(word, role),)
+    assert freshness_label(overview_of(snapshot), AT) == (Span(word, role),)
     paused = snapshot._replace(attention=Attention(paused=True))
-    assert state(overview_of(paused), AT) == (Span(" PAUSED ", Role.ALERT),)
+    assert freshness_label(overview_of(paused), AT) == (Span(" PAUSED ", Role.ALERT),)
 
 
 def test_the_api_is_not_blamed_for_a_runner_that_is_known_not_to_answer() -> None:
     problem = DOWN._replace(message="connection refused")
     silent = Checkup(reachable=False, words="connection refused")
-    assert cause(problem, silent) == "the runner does not answer: connection refused"
-    assert plain_text(notice(feed(problem), AT, 120, silent)[0]).endswith(
+    assert describe_problem(problem, silent) == "the runner does not answer: connection refused"
+    assert plain_text(problem_notice(feed(problem), AT, 120, silent)[0]).endswith(
         "— the runner does not answer: connection refused, again in 8 s"
     )
     for checkup in (None, Checkup(reachable=True), silent._replace(words="no route to host")):
-        assert cause(problem, checkup) == "503 from the API: connection refused"
+        assert describe_problem(problem, checkup) == "503 from the API: connection refused"
 
 
 def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZone) -> None:
     in_zone("Asia/Kolkata")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): feed(DOWN)})
     in_utc = AT._replace(style=TimeStyle.UTC)
-    assert plain_text(state(overview_of(snapshot), AT)) == "✖ stale since 17:32"
-    assert plain_text(state(overview_of(snapshot), in_utc)) == "✖ stale since 12:02"
-    assert plain_text(notice(feed(DOWN), AT, 80)[0]).startswith("not known since 17:32")
-    assert plain_text(notice(feed(DOWN), in_utc, 80)[0]).startswith("not known since 12:02")
+    assert plain_text(freshness_label(overview_of(snapshot), AT)) == "✖ stale since 17:32"
+    assert plain_text(freshness_label(overview_of(snapshot), in_utc)) == "✖ stale since 12:02"
+    assert plain_text(problem_notice(feed(DOWN), AT, 80)[0]).startswith("not known since 17:32")
+    assert plain_text(problem_notice(feed(DOWN), in_utc, 80)[0]).startswith("not known since 12:02")
 
 
 def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> None:
     elsewhere = AT._replace(said=DOWN._replace(failures=3))
-    assert notice(feed(DOWN, fetched_on=900.0), elsewhere, 80) == ()
-    assert notice(feed(DOWN), elsewhere, 80)
-    assert notice(feed(DOWN._replace(message="another"), fetched_on=900.0), elsewhere, 80)
+    assert problem_notice(feed(DOWN, fetched_on=900.0), elsewhere, 80) == ()
+    assert problem_notice(feed(DOWN), elsewhere, 80)
+    assert problem_notice(feed(DOWN._replace(message="another"), fetched_on=900.0), elsewhere, 80)
 
 
 @pytest.mark.parametrize("fetched_on", [None, 900.0])
 def test_part_that_is_not_found_is_not_known(fetched_on: float | None, in_zone: InZone) -> None:
     in_zone("Europe/Berlin")
     missing = DOWN._replace(kind=ProblemKind.NOT_FOUND, status=404, message="requested entity not found")
-    (line,) = notice(feed(missing, fetched_on), AT, 120)
+    (line,) = problem_notice(feed(missing, fetched_on), AT, 120)
     assert plain_text(line) == "not known: 404 since 14:02 — requested entity not found, again in 8 s"
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.RUNNER_SILENT, ProblemKind.RUNNER_PARTIAL])
 def test_silent_runner_is_named_and_the_api_is_not(kind: ProblemKind) -> None:
     slow = DOWN._replace(kind=kind, message="gpu2: slow, last answered 12 s ago")
-    assert cause(slow) == "gpu2: slow, last answered 12 s ago"
+    assert describe_problem(slow) == "gpu2: slow, last answered 12 s ago"
 
 
 def shown(total: int, *reachable: bool | None, problem: Problem | None = None) -> Snapshot:
@@ -163,4 +163,4 @@ def shown(total: int, *reachable: bool | None, problem: Problem | None = None) -
     ],
 )
 def test_header_is_not_live_if_every_runner_is_away(snapshot: Snapshot, words: str) -> None:
-    assert plain_text(state(overview_of(snapshot), AT)) == words
+    assert plain_text(freshness_label(overview_of(snapshot), AT)) == words

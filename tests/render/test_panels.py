@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.render.cells import width_of
-from comfytui.render.icons import workflow_glyph
+from comfytui.render.cells import cell_width
+from comfytui.render.icons import workflow_icon
 from comfytui.render.panels import SHAPES, help_lines
 from tests.support.lines import plain_text
 
@@ -29,13 +29,13 @@ def test_each_place_has_a_section_and_the_shapes_come_last() -> None:
 def test_every_shape_of_a_workflow_is_explained_by_its_word() -> None:
     explained = [(glyph, words) for glyph, words in SHAPES]
     for status in WorkflowStatus:
-        assert (workflow_glyph(status), f"workflow {status}") in explained
+        assert (workflow_icon(status), f"workflow {status}") in explained
 
 
 @pytest.mark.parametrize("width", [20, 36, 76, 200])
 def test_nothing_is_cut_off_and_nothing_is_wider(width: int) -> None:
     lines = help_lines(SECTIONS, width)
-    assert max(map(width_of, lines)) <= width
+    assert max(map(cell_width, lines)) <= width
     words = " ".join(plain_text(line) for line in lines).split()
     for _, what in (*SECTIONS["In a table"], *SECTIONS["Anywhere"], *SHAPES):
         assert set(what.split()) <= set(words) or width < 36

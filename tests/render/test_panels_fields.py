@@ -3,8 +3,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.render.cells import EMPTY, Line, Role, Span, line, width_of
-from comfytui.render.panels import Field, field, lay_out
+from comfytui.render.cells import EMPTY, Line, Role, Span, cell_width, line
+from comfytui.render.panels import Field, field, layout_fields
 from tests.render.test_cells import LINES, TEXT
 from tests.support.lines import plain_text
 
@@ -12,7 +12,7 @@ FIELDS = st.lists(st.builds(Field, TEXT, LINES), max_size=4)
 
 
 def shown(fields: list[Field], width: int) -> list[str]:
-    return [plain_text(each).rstrip() for each in lay_out(fields, width)]
+    return [plain_text(each).rstrip() for each in layout_fields(fields, width)]
 
 
 def test_a_field_without_text_shows_a_dash() -> None:
@@ -26,7 +26,7 @@ def test_labels_stand_in_one_column() -> None:
         "Endpoint  b",
         "          c",
     ]
-    assert lay_out([], 40) == []
+    assert layout_fields([], 40) == []
 
 
 def test_long_values_are_wrapped_beside_their_label() -> None:
@@ -57,13 +57,13 @@ def test_a_value_of_nothing_but_spaces_keeps_its_label() -> None:
 
 @given(FIELDS, st.integers(6, 80))
 def test_every_field_is_there_and_no_line_is_too_wide(fields: list[Field], width: int) -> None:
-    lines: list[Line] = lay_out(fields, width)
+    lines: list[Line] = layout_fields(fields, width)
     assert len(lines) >= len(fields)
-    assert all(width_of(each) <= width for each in lines)
+    assert all(cell_width(each) <= width for each in lines)
 
 
 @given(st.lists(TEXT, min_size=1, max_size=3), st.integers(20, 80))
 def test_no_part_of_a_value_is_lost(texts: list[str], width: int) -> None:
-    laid_out = lay_out([Field("L", tuple(Span(text, Role.ACCENT) for text in texts))], width)
+    laid_out = layout_fields([Field("L", tuple(Span(text, Role.ACCENT) for text in texts))], width)
     values = "".join(text for each in laid_out for text, role in each if role is Role.ACCENT)
     assert "".join(values.split()) == "".join("".join(texts).split())

@@ -11,8 +11,8 @@ from comfytui.engine.snapshot import Checkup
 from comfytui.redaction import MASK
 from comfytui.render.cells import Role, Span
 from comfytui.render.panels import field
-from comfytui.render.runners import RUNNER_COLUMNS, runner_fields, runner_name, runner_period, runner_row
-from comfytui.render.table import changed, fit
+from comfytui.render.runners import RUNNER_COLUMNS, runner_display_name, runner_fields, runner_period, runner_row
+from comfytui.render.table import changed_ids, fit_columns
 from comfytui.render.times import TimeStyle
 from tests.contract.gateways import documented
 from tests.support.builders import make_runner, make_workflow
@@ -47,7 +47,7 @@ def told(runner: Runner, style: TimeStyle = TimeStyle.UTC, *, reveal: bool = Fal
 
 @pytest.mark.parametrize(("name", "shown"), [("gpu-07", "gpu-07"), (None, "r1"), ("", "r1"), ("  ", "r1")])
 def test_a_runner_without_a_name_goes_by_its_id(name: str | None, shown: str) -> None:
-    assert runner_name(make_runner("r1", name=name)) == shown
+    assert runner_display_name(make_runner("r1", name=name)) == shown
 
 
 def test_a_runner_in_the_list() -> None:
@@ -108,7 +108,7 @@ def test_a_row_has_changed_where_reachability_or_the_queue_has(
 ) -> None:
     before = row(DOCUMENTED, Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=True, latency=0.04)))
     after = row(DOCUMENTED, history, checkup)
-    assert changed([before], [after]) == ([DOCUMENTED.id] if is_change else [])
+    assert changed_ids([before], [after]) == ([DOCUMENTED.id] if is_change else [])
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_a_row_has_changed_where_reachability_or_the_queue_has(
     ids=["120 columns", "140 columns", "80 columns, stacked"],
 )
 def test_reachability_and_the_queue_come_as_the_list_widens(width: int, shown: str) -> None:
-    assert [column.key for column in fit(RUNNER_COLUMNS, width)] == ["glyph", *shown.split()]
+    assert [column.key for column in fit_columns(RUNNER_COLUMNS, width)] == ["glyph", *shown.split()]
 
 
 def test_health_stands_below_the_schedule_and_the_machine_below_the_headers() -> None:

@@ -13,10 +13,10 @@ from comfytui.api.models import Device, RunnerStats, SystemStats
 from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.snapshot import Checkup
-from comfytui.render.cells import Role, Span, width_of
-from comfytui.render.freshness import Now
-from comfytui.render.panels import field, lay_out
-from comfytui.render.runners import gauge, health_fields, health_of, latency_words, machine_fields, reach
+from comfytui.render.cells import Role, Span, cell_width
+from comfytui.render.freshness import RenderContext
+from comfytui.render.panels import field, layout_fields
+from comfytui.render.runners import gauge, health_cell, health_fields, health_key, latency_text, machine_fields
 from comfytui.tui.terminal.filters import to_ascii
 from tests.support.lines import plain_text
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SINCE = datetime(2026, 7, 1, 12, 2, tzinfo=UTC)
 NOW = 1000.0
-AT = Now(SINCE, NOW, pace=5.0)
+AT = RenderContext(SINCE, NOW, pace=5.0)
 DOWN = Problem(ProblemKind.TIMED_OUT, "", None, SINCE, failures=1, next_try=NOW + 7)
 
 GB = 1024**3
@@ -115,7 +115,7 @@ def test_a_check_long_ago_says_its_age(age: float, words: str) -> None:
     ],
 )
 def test_the_cell_of_the_list(known: Feed[Checkup], cell: Span) -> None:
-    assert reach(known) == (cell,)
+    assert health_cell(known) == (cell,)
 
 
 @pytest.mark.parametrize(
@@ -151,14 +151,14 @@ def test_the_memory_of_a_cpu_is_told_as_that_of_any_device() -> None:
 @given(st.integers(1, 120), st.sampled_from(["Id", "Reachable", "a label of four and twenty cells"]))
 def test_a_gauge_is_never_torn(width: int, label: str) -> None:
     fields = (*health_fields(feed(WELL), AT, width), field(label, "x"))
-    lines = [plain_text(line) for line in lay_out(fields, width)]
+    lines = [plain_text(line) for line in layout_fields(fields, width)]
     assert all("GB" in line or width < 26 for line in lines if "▰" in line)
 
 
 @given(st.floats(-9, 9), st.integers(0, 12))
 def test_a_gauge_is_always_as_long(share: float, cells: int) -> None:
     full, empty = gauge(share, cells)
-    assert width_of((Span(full), Span(empty))) == cells
+    assert cell_width((Span(full), Span(empty))) == cells
     assert set(to_ascii(full + empty)) <= {"#", "-"}
 
 
@@ -167,7 +167,7 @@ def test_a_gauge_is_always_as_long(share: float, cells: int) -> None:
     [(0.0, "<1 ms"), (0.0004, "<1 ms"), (0.0431, "43 ms"), (0.999, "999 ms"), (0.9996, "1.0 s"), (12.34, "12.3 s")],
 )
 def test_answer_times(seconds: float, words: str) -> None:
-    assert latency_words(seconds) == words
+    assert latency_text(seconds) == words
 
 
 def test_what_the_machine_is() -> None:
@@ -190,11 +190,11 @@ def test_nothing_is_told_of_a_machine_that_said_nothing() -> None:
 
 def test_what_health_is_of_is_the_same_while_its_fields_are() -> None:
     known = feed(WELL)
-    assert health_of(known, AT) == health_of(feed(WELL, age=20.0), AT)
-    assert health_of(known, AT) != health_of(feed(AWAY), AT)
-    assert health_of(known, AT) != health_of(feed(WELL, DOWN), AT)
-    late = [health_of(feed(WELL, age=age), AT) for age in (31.0, 59.0, 61.0)]
-    assert health_of(known, AT) != late[0] == late[1] != late[2]
+    assert health_key(known, AT) == health_key(feed(WELL, age=20.0), AT)
+    assert health_key(known, AT) != health_key(feed(AWAY), AT)
+    assert health_key(known, AT) != health_key(feed(WELL, DOWN), AT)
+    late = [health_key(feed(WELL, age=age), AT) for age in (31.0, 59.0, 61.0)]
+    assert health_key(known, AT) != late[0] == late[1] != late[2]
 
 
 SLOW = Checkup(reachable=True, stats=STATS, words="slow, last answered 12 s ago", state=RunnerState.SLOW)
@@ -203,7 +203,7 @@ SLOW = Checkup(reachable=True, stats=STATS, words="slow, last answered 12 s ago"
 @pytest.mark.parametrize("state", [RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE])
 def test_slow_runner_is_neither_well_nor_away(state: RunnerState) -> None:
     slow = SLOW._replace(state=state)
-    assert reach(feed(slow)) == (Span("◔ slow", Role.WAITING),)
+    assert health_cell(feed(slow)) == (Span("◔ slow", Role.WAITING),)
     fields = health_fields(feed(slow), AT, 56)
     assert fields[0].value == (Span("◔ slow, last answered 12 s ago", Role.WAITING),)
     assert health(feed(slow))[1][1] == "the numbers are from before that"
@@ -211,5 +211,5 @@ def test_slow_runner_is_neither_well_nor_away(state: RunnerState) -> None:
 
 def test_runner_that_tells_no_numbers_answers_all_the_same() -> None:
     partial = Checkup(reachable=True, words="it answered 502 to /system_stats", state=RunnerState.PARTIAL)
-    assert reach(feed(partial)) == (Span("✔ yes", Role.GOOD),)
+    assert health_cell(feed(partial)) == (Span("✔ yes", Role.GOOD),)
     assert health(feed(partial)) == [("Reachable", "✔ yes, but it answered 502 to /system_stats")]

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from comfytui.query.sorting import Sort
 from comfytui.render.runners import RUNNER_COLUMNS
-from comfytui.render.table import GAP, Choosing, Column, arranged, fit, title_of
+from comfytui.render.table import GAP, Column, ColumnSelection, column_title, fit_columns, visible_columns
 from comfytui.render.workflows import HISTORY_COLUMNS
 from tests.support.lines import plain_text
 
@@ -50,17 +50,17 @@ TABLE = (
     ],
 )
 def test_columns_come_by_priority_and_share_by_weight(width: int, shown: dict[str, int]) -> None:
-    assert {column.key: column.width for column in fit(TABLE, width)} == shown
+    assert {column.key: column.width for column in fit_columns(TABLE, width)} == shown
 
 
 @pytest.mark.parametrize(("width", "shown"), [(12, [1, 9]), (4, [1, 1]), (3, [1]), (1, [1])])
 def test_the_first_columns_get_narrower_before_they_go(width: int, shown: list[int]) -> None:
-    assert [column.width for column in fit(TABLE, width)] == shown
+    assert [column.width for column in fit_columns(TABLE, width)] == shown
 
 
 @given(tables(), st.integers(1, 200))
 def test_the_width_is_never_exceeded_and_the_order_kept(columns: tuple[Column, ...], width: int) -> None:
-    chosen = fit(columns, width)
+    chosen = fit_columns(columns, width)
     assert taken(chosen) <= width
     assert keys(chosen) == [key for key in keys(columns) if key in keys(chosen)]
     assert chosen
@@ -68,14 +68,14 @@ def test_the_width_is_never_exceeded_and_the_order_kept(columns: tuple[Column, .
 
 @given(tables(), st.integers(1, 200))
 def test_a_wide_enough_table_is_filled_where_anything_may_grow(columns: tuple[Column, ...], width: int) -> None:
-    chosen = fit(columns, width)
+    chosen = fit_columns(columns, width)
     if any(column.weight for column in chosen):
         assert taken(chosen) == width
 
 
 @given(tables(), st.integers(1, 200))
 def test_nothing_is_shown_while_something_more_important_is_not(columns: tuple[Column, ...], width: int) -> None:
-    shown = keys(fit(columns, width))
+    shown = keys(fit_columns(columns, width))
     dropped = [column.priority for column in columns if column.key not in shown]
     assert all(column.priority <= min(dropped, default=9) for column in columns if column.key in shown)
 
@@ -84,15 +84,15 @@ def test_nothing_is_shown_while_something_more_important_is_not(columns: tuple[C
 def test_a_column_changes_in_nothing_but_its_width(columns: tuple[Column, ...], width: int) -> None:
     asked = {column.key: column for column in columns}
     lowest = min(column.priority for column in columns)
-    for column in fit(columns, width):
+    for column in fit_columns(columns, width):
         assert column._replace(width=0) == asked[column.key]._replace(width=0)
         assert column.width >= asked[column.key].width or column.priority == lowest
 
 
 @pytest.mark.parametrize("columns", [RUNNER_COLUMNS, HISTORY_COLUMNS], ids=["runners", "history"])
 def test_real_tables(columns: tuple[Column, ...]) -> None:
-    assert keys(fit(columns, 10)) == ["glyph", "name"]
-    assert keys(fit(columns, 500)) == keys(columns)
+    assert keys(fit_columns(columns, 10)) == ["glyph", "name"]
+    assert keys(fit_columns(columns, 500)) == keys(columns)
     assert len(set(keys(columns))) == len(columns)
 
 
@@ -111,25 +111,25 @@ TITLED = tuple(column._replace(title=column.key.removeprefix("glyph")) for colum
     ],
 )
 def test_a_choice_is_shown_in_its_order(chosen: tuple[str, ...], shown: list[str]) -> None:
-    assert keys(arranged(TITLED, chosen)) == shown
+    assert keys(visible_columns(TITLED, chosen)) == shown
 
 
 def test_no_choice_leaves_the_columns_as_they_are() -> None:
-    assert arranged(TITLED, ()) == TITLED
+    assert visible_columns(TITLED, ()) == TITLED
 
 
 @given(st.permutations([column.key for column in RUNNER_COLUMNS]), st.integers(0, 9), st.integers(1, 300))
 def test_of_a_choice_the_last_go_first_and_the_name_never(order: list[str], number: int, width: int) -> None:
-    chosen = arranged(RUNNER_COLUMNS, order[:number])
+    chosen = visible_columns(RUNNER_COLUMNS, order[:number])
     if chosen == RUNNER_COLUMNS:
         return
-    shown = keys(fit(chosen, width))
+    shown = keys(fit_columns(chosen, width))
     others = [key for key in keys(chosen) if key not in ("glyph", "name")]
     assert [key for key in shown if key not in ("glyph", "name")] == others[: len([*{*shown} & {*others}])]
     assert "name" in shown or width < 4
 
 
-BEGUN = Choosing.begin(("name", "last", "tags"), ())
+BEGUN = ColumnSelection.begin(("name", "last", "tags"), ())
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,7 @@ BEGUN = Choosing.begin(("name", "last", "tags"), ())
     ],
 )
 def test_choosing_begins_with_what_was_chosen(chosen: tuple[str, ...], order: str, shown: str) -> None:
-    begun = Choosing.begin(("name", "last", "tags"), chosen)
+    begun = ColumnSelection.begin(("name", "last", "tags"), chosen)
     assert begun.order == tuple(order.split())
     assert begun.shown == set(shown.split())
     assert begun.chosen == (() if begun.usual else tuple(shown.split()))
@@ -165,12 +165,12 @@ def test_choosing_begins_with_what_was_chosen(chosen: tuple[str, ...], order: st
         (BEGUN.toggled("last").toggled("tags"), "name"),
     ],
 )
-def test_columns_come_go_and_move(made: Choosing, chosen: str) -> None:
+def test_columns_come_go_and_move(made: ColumnSelection, chosen: str) -> None:
     assert made.chosen == tuple(chosen.split())
 
 
 def test_the_heading_says_which_way_a_column_is_sorted() -> None:
     column = Column("completed", "completed", 9)
-    assert plain_text(title_of(column, None)) == plain_text(title_of(column, Sort("name"))) == "completed"
-    assert plain_text(title_of(column, Sort("completed"))) == "complete▲"
-    assert plain_text(title_of(column, Sort("completed", descending=True))) == "complete▼"
+    assert plain_text(column_title(column, None)) == plain_text(column_title(column, Sort("name"))) == "completed"
+    assert plain_text(column_title(column, Sort("completed"))) == "complete▲"
+    assert plain_text(column_title(column, Sort("completed", descending=True))) == "complete▼"

@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.render.cells import Span
-from comfytui.render.table import Marks, Row, are_in_place, changed, held, held_words, moves, place_after
+from comfytui.render.table import (
+    ChangeMarks,
+    Row,
+    changed_ids,
+    count_moves,
+    follow_index,
+    freeze_order,
+    frozen_text,
+    same_order,
+)
 from tests.support.lines import plain_text
 
 IDS = st.lists(st.sampled_from("abcdefgh"), unique=True)
@@ -37,24 +46,24 @@ def order(made: tuple[Row, ...]) -> str:
     ],
 )
 def test_rows_keep_their_places_and_what_waits_is_counted(shown: str, wanted: str, kept: str, waiting: int) -> None:
-    made = held(rows(shown), rows(wanted))
+    made = freeze_order(rows(shown), rows(wanted))
     assert order(made) == kept
-    assert moves(made, rows(wanted)) == waiting
+    assert count_moves(made, rows(wanted)) == waiting
 
 
 @given(IDS, IDS)
 def test_nothing_slides_and_only_what_is_to_come_is_new(shown: list[str], wanted: list[str]) -> None:
-    made = held(rows(shown), rows(wanted, "new"))
+    made = freeze_order(rows(shown), rows(wanted, "new"))
     assert [row.id for row in made][: len(shown)] == shown
     assert {row.id for row in made} <= {*shown, *wanted}
     assert len({row.id for row in made}) == len(made)
     for row in made:
         assert row.cells["name"] == (Span("new" if row.id in wanted else "old"),)
-    assert (moves(made, rows(wanted)) == 0) == ([row.id for row in made] == wanted)
+    assert (count_moves(made, rows(wanted)) == 0) == ([row.id for row in made] == wanted)
 
 
 def test_what_waits_is_said_in_words() -> None:
-    assert [plain_text(held_words(count)) for count in (0, 1, 2)] == ["", "1 move held", "2 moves held"]
+    assert [plain_text(frozen_text(count)) for count in (0, 1, 2)] == ["", "1 move held", "2 moves held"]
 
 
 @pytest.mark.parametrize(
@@ -71,12 +80,12 @@ def test_what_waits_is_said_in_words() -> None:
 def test_a_row_has_changed_where_something_known_is_another(
     before: tuple[object, ...], after: tuple[object, ...], is_changed: bool
 ) -> None:
-    found = changed([Row("x", {}, facts=before)], [Row("x", {}, facts=after), Row("new", {}, facts=after)])
+    found = changed_ids([Row("x", {}, facts=before)], [Row("x", {}, facts=after), Row("new", {}, facts=after)])
     assert found == (["x"] if is_changed else [])
 
 
 def test_time_passing_is_no_change() -> None:
-    assert changed(rows("x", "4m"), rows("x", "5m")) == []
+    assert changed_ids(rows("x", "4m"), rows("x", "5m")) == []
 
 
 @pytest.mark.parametrize(
@@ -84,7 +93,7 @@ def test_time_passing_is_no_change() -> None:
     [("", "", True), ("abc", "abc", True), ("abc", "acb", False), ("abc", "ab", False), ("ab", "abc", False)],
 )
 def test_rows_are_in_place_where_they_are_the_same_in_the_same_order(shown: str, wanted: str, *, are: bool) -> None:
-    assert are_in_place(rows(shown), rows(wanted, "new")) is are
+    assert same_order(rows(shown), rows(wanted, "new")) is are
 
 
 @pytest.mark.parametrize(
@@ -101,11 +110,11 @@ def test_rows_are_in_place_where_they_are_the_same_in_the_same_order(shown: str,
     ],
 )
 def test_a_place_goes_with_its_item_or_to_the_nearest_that_is_left(place: int, after: str, now: int) -> None:
-    assert place_after(rows("abcd"), place, {row_id: at for at, row_id in enumerate(after)}) == now
+    assert follow_index(rows("abcd"), place, {row_id: at for at, row_id in enumerate(after)}) == now
 
 
 def test_a_mark_ends_with_its_tick() -> None:
-    marks = Marks()
+    marks = ChangeMarks()
     assert marks.lasts(10.0) == math.inf
     marks.begin("ab", 15.0)
     marks.begin("b", 17.0)

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from comfytui.render.times import (
     TimeStyle,
-    age,
-    clock_time,
-    duration,
-    moment,
-    moment_in_full,
-    moment_in_short,
+    format_age,
+    format_duration,
+    format_hm,
+    format_time,
+    format_time_full,
+    format_time_short,
     period_of,
 )
 
@@ -54,7 +54,7 @@ def test_styles_go_round() -> None:
     ],
 )
 def test_age(seconds: float, said: str) -> None:
-    assert age(seconds) == said
+    assert format_age(seconds) == said
 
 
 @pytest.mark.parametrize(
@@ -74,19 +74,19 @@ def test_age(seconds: float, said: str) -> None:
     ],
 )
 def test_duration(seconds: float, said: str) -> None:
-    assert duration(seconds) == said
+    assert format_duration(seconds) == said
 
 
 @given(st.floats(0, 300 * 365 * DAY), st.floats(0, DAY))
 def test_ages_fit_their_columns(seconds: float, more: float) -> None:
-    assert len(age(seconds)) <= 4
-    assert len(duration(min(seconds, 99 * DAY))) <= 6
-    assert len(duration(more)) <= 5
+    assert len(format_age(seconds)) <= 4
+    assert len(format_duration(min(seconds, 99 * DAY))) <= 6
+    assert len(format_duration(more)) <= 5
 
 
 @pytest.mark.parametrize("style", TimeStyle)
 def test_text_that_is_no_time_stays_as_it_was_sent(style: TimeStyle) -> None:
-    for tell in (moment, moment_in_full, moment_in_short):
+    for tell in (format_time, format_time_full, format_time_short):
         assert tell("yesterday-ish", style, NOW) == "yesterday-ish"
         assert tell(None, style, NOW) == "–"
         assert tell("", style, NOW) == "–"
@@ -110,7 +110,7 @@ def test_text_that_is_no_time_stays_as_it_was_sent(style: TimeStyle) -> None:
 )
 def test_a_time_in_a_column(in_zone: InZone, value: datetime, style: TimeStyle, told: str) -> None:
     in_zone(BERLIN)
-    assert moment(value, style, NOW) == told
+    assert format_time(value, style, NOW) == told
 
 
 @pytest.mark.parametrize(
@@ -125,19 +125,19 @@ def test_a_time_in_a_column(in_zone: InZone, value: datetime, style: TimeStyle, 
 )
 def test_a_time_in_full_names_its_zone(in_zone: InZone, zone: str, style: TimeStyle, told: str) -> None:
     in_zone(zone)
-    assert moment_in_full(at("2026-07-01T11:56:30"), style, NOW) == told
+    assert format_time_full(at("2026-07-01T11:56:30"), style, NOW) == told
 
 
 def test_the_zone_is_that_of_the_time_told_and_not_of_now(in_zone: InZone) -> None:
     in_zone(BERLIN)
-    assert moment_in_full(at("2026-01-15T10:30:00"), TimeStyle.LOCAL, NOW) == "2026-01-15 11:30:00 CET"
-    assert clock_time(at("2026-01-15T10:30:00")) == "11:30"
-    assert clock_time(at("2026-07-15T10:30:00")) == "12:30"
+    assert format_time_full(at("2026-01-15T10:30:00"), TimeStyle.LOCAL, NOW) == "2026-01-15 11:30:00 CET"
+    assert format_hm(at("2026-01-15T10:30:00")) == "11:30"
+    assert format_hm(at("2026-07-15T10:30:00")) == "12:30"
 
 
 def test_what_lies_ahead_is_not_told_as_past(in_zone: InZone) -> None:
     in_zone(UTC_ZONE)
-    told = moment_in_full(NOW + timedelta(hours=2), TimeStyle.RELATIVE, NOW)
+    told = format_time_full(NOW + timedelta(hours=2), TimeStyle.RELATIVE, NOW)
     assert told == "2026-07-01 14:00:00 UTC  ahead"
 
 
@@ -148,14 +148,14 @@ def test_the_ends_of_the_calendar_are_told_somehow(
     in_zone: InZone, value: datetime, style: TimeStyle, zone: str
 ) -> None:
     in_zone(zone)
-    assert moment(value, style, NOW)
-    assert moment_in_full(value, style, NOW)[:4] in {"0001", "9999"}
+    assert format_time(value, style, NOW)
+    assert format_time_full(value, style, NOW)[:4] in {"0001", "9999"}
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.sampled_from(TimeStyle))
 def test_any_time_fits_its_column(value: datetime, style: TimeStyle) -> None:
-    assert len(moment(value, style, NOW)) <= 11
-    assert len(moment_in_short(value, style, NOW)) <= 5
+    assert len(format_time(value, style, NOW)) <= 11
+    assert len(format_time_short(value, style, NOW)) <= 5
 
 
 @pytest.mark.parametrize("style", TimeStyle)
@@ -172,9 +172,9 @@ def test_times_read_the_same_for_all_of_their_period(style: TimeStyle, past: lis
     assert not period.covers(NOW - timedelta(seconds=1))
     later = NOW + (period.until - NOW) * share
     for value in values:
-        assert moment(value, style, later) == moment(value, style, NOW)
-        assert moment_in_full(value, style, later) == moment_in_full(value, style, NOW)
-        assert age((later - value).total_seconds()) == age((NOW - value).total_seconds())
+        assert format_time(value, style, later) == format_time(value, style, NOW)
+        assert format_time_full(value, style, later) == format_time_full(value, style, NOW)
+        assert format_age((later - value).total_seconds()) == format_age((NOW - value).total_seconds())
 
 
 @pytest.mark.parametrize(

@@ -11,17 +11,17 @@ from hypothesis import strategies as st
 from comfytui.api.models import Workflow, parse_history
 from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.render.cells import EMPTY, Role, Span, width_of
+from comfytui.render.cells import EMPTY, Role, Span, cell_width
 from comfytui.render.runners import RUNNER_COLUMNS
 from comfytui.render.times import TimeStyle
 from comfytui.render.workflows import (
     HISTORY_COLUMNS,
-    history_tally,
-    last_workflow,
+    last_workflow_cells,
     queue_cell,
+    status_tally,
     timeline,
+    workflow_display_name,
     workflow_fields,
-    workflow_name,
     workflow_period,
     workflow_row,
 )
@@ -44,7 +44,7 @@ def cells(row: Row) -> dict[str, str]:
 
 @pytest.mark.parametrize(("name", "shown"), [("Upscale", "Upscale"), (None, "w1"), ("", "w1"), ("  ", "w1")])
 def test_a_workflow_without_a_name_goes_by_its_id(name: str | None, shown: str) -> None:
-    assert workflow_name(make_workflow("w1", name=name)) == shown
+    assert workflow_display_name(make_workflow("w1", name=name)) == shown
 
 
 def test_a_workflow_in_the_history() -> None:
@@ -91,7 +91,7 @@ def test_job_last_seen_running_says_so_without_room_for_tags(columns: tuple[str,
 
 
 def test_last_run_last_seen_running_says_so_in_the_list() -> None:
-    told = last_workflow(Feed((LOST,), fetched_on=1.0), TimeStyle.RELATIVE, NOW)
+    told = last_workflow_cells(Feed((LOST,), fetched_on=1.0), TimeStyle.RELATIVE, NOW)
     assert plain_text(told["last"]) == "✖ run?"
 
 
@@ -129,10 +129,10 @@ def test_a_bare_workflow_and_fields_nobody_documented() -> None:
 
 def test_the_tally_counts_by_glyph_the_most_frequent_first() -> None:
     failed = make_workflow(status="failed")
-    assert plain_text(history_tally([failed, COMPLETED, RUNNING, COMPLETED])) == "✔2 ✖1 ▶1"
-    assert plain_text(history_tally([make_workflow(status="odd"), make_workflow(status="odder")])) == "?2"
-    assert history_tally([]) == EMPTY
-    assert history_tally([failed]) == (Span("✖1", Role.BAD),)
+    assert plain_text(status_tally([failed, COMPLETED, RUNNING, COMPLETED])) == "✔2 ✖1 ▶1"
+    assert plain_text(status_tally([make_workflow(status="odd"), make_workflow(status="odder")])) == "?2"
+    assert status_tally([]) == EMPTY
+    assert status_tally([failed]) == (Span("✖1", Role.BAD),)
 
 
 def test_a_timeline_is_to_scale_and_says_what_it_shows() -> None:
@@ -157,7 +157,7 @@ def test_a_timeline_fills_its_width_whatever_the_times(
     lines = timeline(workflow, NOW, width)
     assert len(lines) in {0, 2}
     for bar in lines[:1]:
-        assert width_of(bar) == min(width, 72)
+        assert cell_width(bar) == min(width, 72)
         assert all(text for text, _ in bar)
 
 
@@ -174,18 +174,18 @@ def test_the_last_workflow_in_short() -> None:
         "odd": "? odd",
     }
     for status, word in words.items():
-        last = last_workflow(Feed((make_workflow(status=status),)), TimeStyle.RELATIVE, NOW)
+        last = last_workflow_cells(Feed((make_workflow(status=status),)), TimeStyle.RELATIVE, NOW)
         assert plain_text(last["last"]) == word
         assert last["last"][0].role is not Role.MUTED
-    assert plain_text(last_workflow(Feed((RUNNING,)), TimeStyle.RELATIVE, NOW)["when"]) == "3m"
+    assert plain_text(last_workflow_cells(Feed((RUNNING,)), TimeStyle.RELATIVE, NOW)["when"]) == "3m"
 
 
 @pytest.mark.parametrize("status", ["accepted", "uploaded", "queued"])
 def test_waiting_workflow_is_not_the_last_if_another_ended(status: str) -> None:
     waiting = [make_workflow(f"w{number}", status=status) for number in range(3)]
-    last = last_workflow(Feed((*waiting, INVALID, COMPLETED)), TimeStyle.RELATIVE, NOW)
+    last = last_workflow_cells(Feed((*waiting, INVALID, COMPLETED)), TimeStyle.RELATIVE, NOW)
     assert plain_text(last["last"]) == "⚠ inval"
-    last = last_workflow(Feed((*waiting, RUNNING, COMPLETED)), TimeStyle.RELATIVE, NOW)
+    last = last_workflow_cells(Feed((*waiting, RUNNING, COMPLETED)), TimeStyle.RELATIVE, NOW)
     assert (plain_text(last["last"]), plain_text(last["when"])) == ("▶ run", "3m")
 
 
@@ -271,10 +271,10 @@ def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:
 
 def test_what_is_not_known_of_the_last_workflow_does_not_look_known() -> None:
     problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
-    unasked = last_workflow(Feed(), TimeStyle.UTC, NOW)
-    untold = last_workflow(Feed(problem=problem), TimeStyle.UTC, NOW)
-    unused = last_workflow(Feed(()), TimeStyle.UTC, NOW)
-    stale = last_workflow(Feed((COMPLETED,), problem=problem), TimeStyle.UTC, NOW)
+    unasked = last_workflow_cells(Feed(), TimeStyle.UTC, NOW)
+    untold = last_workflow_cells(Feed(problem=problem), TimeStyle.UTC, NOW)
+    unused = last_workflow_cells(Feed(()), TimeStyle.UTC, NOW)
+    stale = last_workflow_cells(Feed((COMPLETED,), problem=problem), TimeStyle.UTC, NOW)
     assert [plain_text(each["last"]) for each in (unasked, untold, unused, stale)] == ["…", "?", "–", "✔ done"]
     assert {span.role for each in (unasked, untold, unused, stale) for span in each["last"]} == {Role.MUTED}
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from textual.app import App, ComposeResult
 from textual.widgets import Static
 
-from comfytui.tui.terminal.capabilities import Colours
-from comfytui.tui.theme.themes import NAMES, theme_for
+from comfytui.tui.terminal.capabilities import ColorDepth
+from comfytui.tui.theme.themes import NAMES, build_theme
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,7 +21,7 @@ class BoxApp(App[None]):
 
     def __init__(self, theme: str = NAMES[0], keys: Mapping[str, str] | None = None) -> None:
         super().__init__()
-        self.register_theme(theme_for(theme, Colours.TRUECOLOR))
+        self.register_theme(build_theme(theme, ColorDepth.TRUECOLOR))
         self.theme = theme
         self.set_keymap(dict(keys or {}))
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.widgets import Static
 
-from comfytui.cli.progress import say
+from comfytui.cli.progress import print_error
 from comfytui.crash_report import install_excepthook
-from comfytui.tui.terminal.driver import Terminal
+from comfytui.tui.terminal.driver import TerminalControl
 from comfytui.tui.terminal.shutdown import EndingApp
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ class TroubledApp(EndingApp):
     def __init__(self, *, early: bool = False) -> None:
         super().__init__()
         self._early = early
-        self._terminal = Terminal(self)
+        self._terminal = TerminalControl(self)
         self._tasks: list[asyncio.Task[object]] = []
 
     def compose(self) -> ComposeResult:
@@ -137,9 +137,9 @@ async def _fail_later() -> None:
 
 def main() -> int:
     """Run it as `comfytui` runs the dashboard."""
-    install_excepthook(say)
+    install_excepthook(print_error)
     app = KeysApp() if "keys" in sys.argv else TroubledApp(early="early" in sys.argv)
-    return app.run_to_end(say, mouse="mouseless" not in sys.argv)
+    return app.run_to_end(print_error, mouse="mouseless" not in sys.argv)
 
 
 if __name__ == "__main__":

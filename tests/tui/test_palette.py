@@ -19,12 +19,12 @@ from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import PageKey
 from comfytui.engine.snapshot import Snapshot
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import COMMANDS, Where
-from comfytui.tui.keys.keymap import Keymap, resolve
+from comfytui.tui.keys.commands import COMMANDS, Scope
+from comfytui.tui.keys.keymap import Keymap, build_keymap
 from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
 from comfytui.tui.screens.messages import OpenedRunner, SwitchedProfile
 from comfytui.tui.services import OneFleet, Setup
-from comfytui.tui.theme.themes import NAMES, themes_for
+from comfytui.tui.theme.themes import NAMES, build_themes
 from tests.support.builders import make_page, make_runner
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import RunnerPage
 
-HERE = {Where.DASHBOARD, Where.WATCHING, Where.ANYWHERE}
+HERE = {Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE}
 
 
 class Profiles(OneFleet):
@@ -45,7 +45,7 @@ class Profiles(OneFleet):
 
 
 class Place(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD, Where.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DASHBOARD, Scope.WATCHING)]
 
 
 class Slow(Provider):
@@ -63,11 +63,11 @@ class PaletteApp(App[None]):
     """Says what was asked of it."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set(PROVIDERS)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
 
     def __init__(self, snapshot: Snapshot, setup: Setup) -> None:
         super().__init__()
-        for theme in themes_for(setup.colours):
+        for theme in build_themes(setup.colours):
             self.register_theme(theme)
         self.theme = NAMES[0]
         self.set_keymap(setup.keymap.textual)
@@ -104,7 +104,7 @@ def loaded(*pages: RunnerPage) -> Snapshot:
 async def opened(
     *pages: RunnerPage, keys: Mapping[str, tuple[str, ...]] | None = None, size: tuple[int, int] = (80, 60)
 ) -> AsyncIterator[tuple[PaletteApp, Pilot[None]]]:
-    keymap = resolve("default", keys) if keys else Keymap()
+    keymap = build_keymap("default", keys) if keys else Keymap()
     app = PaletteApp(loaded(*pages), Setup(Forgetful(), fleets=Profiles(), keymap=keymap))
     async with app.run_test(size=size) as pilot:
         await pilot.press("colon")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.grammar import actions_of
 from comfytui.cli.options import file_path
 from comfytui.cli.output import write_lines
-from comfytui.cli.parser import make_parser
-from comfytui.cli.progress import say
+from comfytui.cli.parser import build_parser
+from comfytui.cli.progress import print_error
 
 if TYPE_CHECKING:
     import argparse
@@ -78,15 +78,15 @@ _REGISTERED_IN_BASH = ("-F _shtab_comfytui comfytui", "-F _comfytui comfytui")
 def run(args: argparse.Namespace) -> int:
     """Print the script for `args.shell`, made of what the parser knows; USAGE where what makes it is not installed."""
     try:
-        lines = script(args.shell).splitlines()
+        lines = completion_script(args.shell).splitlines()
     except ModuleNotFoundError:
-        say("Completion needs one more package: pip install 'comfytui[completion]'")
-        return ExitStatus.USAGE
+        print_error("Completion needs one more package: pip install 'comfytui[completion]'")
+        return ExitCode.USAGE
     write_lines(lines)
-    return ExitStatus.OK
+    return ExitCode.OK
 
 
-def script(shell: str) -> str:
+def completion_script(shell: str) -> str:
     """The script for this shell, `bash`, `zsh` or `fish`.
 
     Raises:
@@ -94,7 +94,7 @@ def script(shell: str) -> str:
     """
     import shtab
 
-    parser = make_parser()
+    parser = build_parser()
     for action in actions_of(parser):
         if action.type is file_path:
             # This is how shtab is told what is completed.

@@ -7,18 +7,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.cli.config_sources import choices_for
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.config_sources import load_sources
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.output import write_json, write_lines
-from comfytui.cli.progress import say
+from comfytui.cli.progress import print_error
 from comfytui.config.credentials import permission_warnings
-from comfytui.config.paths import config_dir, config_file, exists, is_homeless, shown
-from comfytui.config.precedence import resolve
-from comfytui.config.settings import API_URL, COLOURS, DEFAULT_INTERVAL, PRESETS, SettingsError
+from comfytui.config.paths import config_dir, config_file, display_path, exists, is_homeless
+from comfytui.config.precedence import resolve_settings
+from comfytui.config.settings import ACCENT_COLORS, API_URL, DEFAULT_INTERVAL, PRESETS, SettingsError
 from comfytui.files import decode_text, ensure_private_dir, make_private_dir, os_error_message
 from comfytui.tui.keys.commands import COMMANDS, Command
-from comfytui.tui.keys.names import read_key
-from comfytui.tui.keys.names import shown as display_key
+from comfytui.tui.keys.names import display_key, parse_key
 from comfytui.wiring import load_keymap
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from comfytui.config.file import KeyPath
-    from comfytui.config.precedence import Choices
+    from comfytui.config.precedence import ConfigSources
 
 
 def run(args: argparse.Namespace) -> int:
@@ -37,88 +36,88 @@ def run(args: argparse.Namespace) -> int:
     """
     match args.action:
         case "path":
-            _tell_path(args)
+            _print_path(args)
         case "print":
             _print(args)
         case "check":
             return _check(args)
         case _:
             _write(args)
-    return ExitStatus.OK
+    return ExitCode.OK
 
 
 def _file(args: argparse.Namespace) -> Path:
     return args.config or config_file()
 
 
-def _tell_path(args: argparse.Namespace) -> None:
+def _print_path(args: argparse.Namespace) -> None:
     file = _file(args)
-    write_lines([_in_words(file)])
+    write_lines([_escape_path(file)])
     if not exists(file):
         remedy = "no home directory is known: set HOME" if is_homeless() else "comfytui config init writes one"
-        say(f"there is no such file; {remedy}")
+        print_error(f"there is no such file; {remedy}")
 
 
-def _in_words(path: Path) -> str:
+def _escape_path(path: Path) -> str:
     """The whole path, with escapes for what is no text and for what a terminal would obey."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def _print(args: argparse.Namespace) -> None:
-    from comfytui.cli.commands.provenance import document, lines, tell_settings
+    from comfytui.cli.commands.provenance import document, lines, setting_sources
 
-    choices = choices_for(args)
-    told = tell_settings(choices, resolve(choices), _places(choices))
+    choices = load_sources(args)
+    told = setting_sources(choices, resolve_settings(choices), _places(choices))
     if args.json:
         write_json(document(told))
     else:
         write_lines(lines(told))
 
 
-def _places(choices: Choices) -> Mapping[KeyPath, int]:
+def _places(choices: ConfigSources) -> Mapping[KeyPath, int]:
     """The line of each key of the configuration."""
     if choices.config_file is None:
         # Without a file nothing needs pydantic, which is slow to import.
         return {}
-    from comfytui.config.file import lines_of
+    from comfytui.config.file import key_lines
 
-    return lines_of(decode_text(choices.config_file.read_bytes()))
+    return key_lines(decode_text(choices.config_file.read_bytes()))
 
 
-def _check(args: argparse.Namespace) -> ExitStatus:
+def _check(args: argparse.Namespace) -> ExitCode:
     """Say whether it can be used, what it names included, and what is open to others who have no business there."""
     from comfytui.cli.doctor.local import find_broken_references
 
-    choices = choices_for(args)
-    settings = resolve(choices)
+    choices = load_sources(args)
+    settings = resolve_settings(choices)
     load_keymap(settings)
     for sentence in permission_warnings(settings.tokens, choices.config_file):
-        say(sentence)
+        print_error(sentence)
     flaws = list(find_broken_references(choices, settings, _places(choices)))
     for sentence in flaws:
-        say(sentence)
+        print_error(sentence)
     if flaws:
-        return ExitStatus.USAGE
+        return ExitCode.USAGE
     write_lines(["config ok"])
     if choices.config_file is None:
-        say(f"there is no {shown(_file(args))}, and none is needed")
-    return ExitStatus.OK
+        print_error(f"there is no {display_path(_file(args))}, and none is needed")
+    return ExitCode.OK
 
 
 def _write(args: argparse.Namespace) -> None:
     file = _file(args)
     try:
-        _make_room(file.parent)
+        _ensure_dir(file.parent)
         _write_new(file)
     except FileExistsError:
-        raise SettingsError(f"{shown(file)} is there already; nothing was written.") from None
+        raise SettingsError(f"{display_path(file)} is there already; nothing was written.") from None
     except OSError as error:
-        raise SettingsError(f"{shown(file)} cannot be written: {os_error_message(error)}.") from None
-    say(f"wrote {shown(file)}")
+        raise SettingsError(f"{display_path(file)} cannot be written: {os_error_message(error)}.") from None
+    print_error(f"wrote {display_path(file)}")
 
 
-def _make_room(directory: Path) -> None:
+def _ensure_dir(directory: Path) -> None:
     # Only the directory that is ours alone is made so where it exists: another one may be anybody's.
     if directory == config_dir():
         ensure_private_dir(directory)
@@ -165,7 +164,7 @@ _TOP = f"""\
 
 # Profiles, chosen with --profile or in the palette. Each may have:
 #   url, interval, ca_bundle    like above
-#   colour                      color of its name: {", ".join(COLOURS)}
+#   colour                      color of its name: {", ".join(ACCENT_COLORS)}
 # and at most one token source:
 #   token_command               like above
 #   token_file                  file that contains the token
@@ -212,7 +211,7 @@ def _commands() -> Iterator[str]:
 
 
 def _command(command: Command) -> str:
-    read = [read_key(written) for written in command.keys.split(",")]
+    read = [parse_key(written) for written in command.keys.split(",")]
     keys = ", ".join(_quoted(display_key(key)) for key in read if key is not None)
     return f"#{command.id} = [{keys}]  # {command.help}"
 

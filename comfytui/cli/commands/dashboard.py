@@ -7,19 +7,19 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from comfytui.cli.config_sources import choices_for, simulation
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.cli.progress import say
-from comfytui.config.credentials import end_token_command, may_find_token, missing_token
-from comfytui.config.precedence import resolve
+from comfytui.cli.config_sources import demo_options, load_sources
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.cli.progress import print_error
+from comfytui.config.credentials import has_token_source, kill_token_commands, missing_token_message
+from comfytui.config.precedence import resolve_settings
 from comfytui.config.state import Forgetful, Memory, StateFile, state_file
-from comfytui.tui.terminal.capabilities import surroundings
+from comfytui.tui.terminal.capabilities import detect_capabilities
 from comfytui.wiring import build_comfyui_app, build_demo_app, build_hosted_app, build_services, load_keymap
 
 if TYPE_CHECKING:
     import argparse
 
-    from comfytui.config.precedence import Choices
+    from comfytui.config.precedence import ConfigSources
     from comfytui.config.settings import Settings
     from comfytui.tui.app import ComfyTUI
 
@@ -34,38 +34,40 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         SettingsError: A setting cannot be used.
     """
-    choices = choices_for(args)
+    choices = load_sources(args)
     memory = Forgetful() if args.fresh else Memory(StateFile(state_file()))
-    settings = resolve(choices, memory.state.profile)
+    settings = resolve_settings(choices, memory.state.profile)
     load_keymap(settings)
     if not _is_terminal():
         # Nobody can be asked for a token there, so that is what is missing first.
-        if settings.url and not may_find_token(os.environ, settings.tokens):
-            say(missing_token(settings.tokens))
-            return ExitStatus.NO_TOKEN
-        say("The dashboard needs a terminal: standard input and standard error must be one, and TERM not dumb.")
-        return ExitStatus.USAGE
+        if settings.url and not has_token_source(os.environ, settings.tokens):
+            print_error(missing_token_message(settings.tokens))
+            return ExitCode.NO_TOKEN
+        print_error("The dashboard needs a terminal: standard input and standard error must be one, and TERM not dumb.")
+        return ExitCode.USAGE
     try:
         app = _dashboard(args, choices, settings, memory)
-        app.at_rest(_look_for_garbage)
+        app.at_rest(_enable_gc)
         sys.setswitchinterval(_TURN)
-        return app.run_to_end(say, end_token_command, mouse=app.setup.mouse)
+        return app.run_to_end(print_error, kill_token_commands, mouse=app.setup.mouse)
     except KeyboardInterrupt:
-        return ExitStatus.OK
+        return ExitCode.OK
 
 
-def _dashboard(args: argparse.Namespace, choices: Choices, settings: Settings, memory: Memory | Forgetful) -> ComfyTUI:
-    around = surroundings(os.environ, settings.color, settings.ascii, sys.stderr.encoding)
+def _dashboard(
+    args: argparse.Namespace, choices: ConfigSources, settings: Settings, memory: Memory | Forgetful
+) -> ComfyTUI:
+    around = detect_capabilities(os.environ, settings.color, settings.ascii, sys.stderr.encoding)
     around.apply(os.environ)
     setup = build_services(settings, around, memory)
     if args.demo:
-        return build_demo_app(settings, *simulation(args), setup=setup)
+        return build_demo_app(settings, *demo_options(args), setup=setup)
     if settings.servers:
         return build_comfyui_app(settings, setup)
     return build_hosted_app(choices, settings, setup)
 
 
-def _look_for_garbage() -> None:
+def _enable_gc() -> None:
     """Do so from now on, but not among what was imported: to look through all of it again and again held up keys."""
     gc.freeze()
     gc.enable()

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.cli.config_sources import choices_for
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.cli.output import SCHEMA, Table, is_terminal, plain, write_json, write_lines
-from comfytui.config.precedence import resolve
+from comfytui.cli.config_sources import load_sources
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.cli.output import SCHEMA, Table, is_terminal, tab_separated, write_json, write_lines
+from comfytui.config.precedence import resolve_settings
 from comfytui.tui.keys.commands import COMMANDS
-from comfytui.tui.keys.names import shown
+from comfytui.tui.keys.names import display_key
 from comfytui.wiring import load_keymap
 
 if TYPE_CHECKING:
@@ -44,21 +44,21 @@ def run(args: argparse.Namespace) -> int:
         PipeClosedError: The reader of standard output is gone.
         OutputError: Standard output cannot be written.
     """
-    commands = bound_commands(load_keymap(resolve(choices_for(args))))
+    commands = bound_commands(load_keymap(resolve_settings(load_sources(args))))
     if args.json:
         write_json({"schema": SCHEMA, "keys": [command._asdict() for command in commands]})
     elif is_terminal():
         write_lines(_sections(commands))
     else:
         rows = tuple((command.command, " ".join(command.keys), *command[2:]) for command in commands)
-        write_lines(plain(Table(CommandKeys._fields, rows)))
-    return ExitStatus.OK
+        write_lines(tab_separated(Table(CommandKeys._fields, rows)))
+    return ExitCode.OK
 
 
 def bound_commands(keymap: Keymap) -> tuple[CommandKeys, ...]:
     """Return all commands in the order of their declaration, with the keys of a keymap."""
     return tuple(
-        CommandKeys(command.id, tuple(map(shown, keymap.of(command.id))), command.where.value, command.help)
+        CommandKeys(command.id, tuple(map(display_key, keymap.of(command.id))), command.where.value, command.help)
         for command in COMMANDS
     )
 

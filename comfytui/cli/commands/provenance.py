@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.config.credentials import TOKEN_COMMAND, TOKEN_VARIABLE
-from comfytui.config.paths import config_dir, exists, request_log, shown
+from comfytui.config.paths import config_dir, display_path, exists, request_log
 from comfytui.config.settings import API_URL_VARIABLE
 from comfytui.redaction import MASK, redact_url
 from comfytui.text import sanitize
 
 if TYPE_CHECKING:
     from comfytui.config.file import KeyPath
-    from comfytui.config.precedence import Choices
+    from comfytui.config.precedence import ConfigSources
     from comfytui.config.settings import Settings
 
 
@@ -26,7 +26,7 @@ _BY_FLAG_ALONE = ("per_page", "insecure_http", "fresh", "utc", "ascii")
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SettingSource:
     """A setting.
 
     Attributes:
@@ -40,7 +40,9 @@ class Told:
     source: str
 
 
-def tell_settings(choices: Choices, settings: Settings, places: Mapping[KeyPath, int]) -> tuple[Told, ...]:
+def setting_sources(
+    choices: ConfigSources, settings: Settings, places: Mapping[KeyPath, int]
+) -> tuple[SettingSource, ...]:
     """Every setting.
 
     Args:
@@ -48,17 +50,17 @@ def tell_settings(choices: Choices, settings: Settings, places: Mapping[KeyPath,
         settings: What came of it.
         places: The line of each key of the configuration.
     """
-    return tuple(_Teller(choices, settings, places).tell())
+    return tuple(_SourceCollector(choices, settings, places).tell())
 
 
-def lines(settings: Sequence[Told]) -> list[str]:
+def lines(settings: Sequence[SettingSource]) -> list[str]:
     """A line each: name, value, source, aligned."""
     rows = [(sanitize(told.name), sanitize(_words(told.value)), sanitize(told.source)) for told in settings]
     names, values = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     return [f"{name:{names}}  {value:{values}}  {source}" for name, value, source in rows]
 
 
-def document(settings: Sequence[Told]) -> dict[str, object]:
+def document(settings: Sequence[SettingSource]) -> dict[str, object]:
     """The same for programs."""
     told = [
         {"name": sanitize(each.name), "value": _cleaned(each.value), "source": sanitize(each.source)}
@@ -68,46 +70,46 @@ def document(settings: Sequence[Told]) -> dict[str, object]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Teller:
+class _SourceCollector:
     """Finds who said each; the attributes are the arguments of `tell_settings`."""
 
-    choices: Choices
+    choices: ConfigSources
     settings: Settings
     places: Mapping[KeyPath, int]
 
-    def tell(self) -> Iterator[Told]:
+    def tell(self) -> Iterator[SettingSource]:
         settings = self.settings
-        yield Told("config", _path(self.choices.config_file), self._source("config", own=False))
+        yield SettingSource("config", _path(self.choices.config_file), self._source("config", own=False))
         profile = self._source("profile", own=False) if settings.profile is not None else _DEFAULT
-        yield Told("profile", settings.profile, profile)
-        yield Told("profiles", self.choices.profiles, self._place(("profiles",)) or _DEFAULT)
+        yield SettingSource("profile", settings.profile, profile)
+        yield SettingSource("profiles", self.choices.profiles, self._place(("profiles",)) or _DEFAULT)
         yield self._url()
         yield from self._tokens()
-        yield Told("interval", settings.interval, self._source("interval"))
-        yield Told("wallboard", settings.wallboard, self._source("wallboard", own=False))
-        yield Told("ca_bundle", _path(settings.ca_bundle), self._source("ca_bundle"))
-        yield Told("colour", settings.colour, self._of_profile("colour") or _DEFAULT)
-        yield Told("log", str(settings.log_file or request_log()), self._flag("log") or _DEFAULT)
-        yield Told("color", settings.color, _DEFAULT if settings.color == "auto" else "--color")
+        yield SettingSource("interval", settings.interval, self._source("interval"))
+        yield SettingSource("wallboard", settings.wallboard, self._source("wallboard", own=False))
+        yield SettingSource("ca_bundle", _path(settings.ca_bundle), self._source("ca_bundle"))
+        yield SettingSource("colour", settings.colour, self._of_profile("colour") or _DEFAULT)
+        yield SettingSource("log", str(settings.log_file or request_log()), self._flag("log") or _DEFAULT)
+        yield SettingSource("color", settings.color, _DEFAULT if settings.color == "auto" else "--color")
         for name in _BY_FLAG_ALONE:
-            yield Told(name, getattr(settings, name), self._flag(name) or _DEFAULT)
+            yield SettingSource(name, getattr(settings, name), self._flag(name) or _DEFAULT)
         yield from self._servers()
         yield from self._keys()
 
-    def _url(self) -> Told:
+    def _url(self) -> SettingSource:
         if not self.settings.url:
-            return Told("url", None, "--demo" if self.choices.flags.demo else "--comfyui")
+            return SettingSource("url", None, "--demo" if self.choices.flags.demo else "--comfyui")
         named = API_URL_VARIABLE if self.choices.environ.get(API_URL_VARIABLE, "").strip() else ""
-        return Told("url", redact_url(self.settings.url), self._flag("url") or named or self._source("url"))
+        return SettingSource("url", redact_url(self.settings.url), self._flag("url") or named or self._source("url"))
 
-    def _tokens(self) -> Iterator[Told]:
+    def _tokens(self) -> Iterator[SettingSource]:
         tokens = self.settings.tokens
         program = " ".join((*tokens.command[:1], *(["…"] if tokens.command[1:] else [])))
         command = self._source(TOKEN_COMMAND)
-        yield Told("token", *self._token(command))
-        yield Told(TOKEN_COMMAND, program or None, command if program else _DEFAULT)
-        yield Told("token_file", _path(tokens.file), self._of_profile("token_file") or _DEFAULT)
-        yield Told("token_env", tokens.variable or None, self._of_profile("token_env") or _DEFAULT)
+        yield SettingSource("token", *self._token(command))
+        yield SettingSource(TOKEN_COMMAND, program or None, command if program else _DEFAULT)
+        yield SettingSource("token_file", _path(tokens.file), self._of_profile("token_file") or _DEFAULT)
+        yield SettingSource("token_env", tokens.variable or None, self._of_profile("token_env") or _DEFAULT)
 
     def _token(self, command: str) -> tuple[Value, str]:
         """Where the token would be taken from, and who says so; runs and reads nothing."""
@@ -120,22 +122,22 @@ class _Teller:
         if tokens.command:
             return MASK, f"{TOKEN_COMMAND}, {command}"
         files = [*([tokens.file] if tokens.file else []), *(config_dir() / name for name in tokens.saved)]
-        return next(((MASK, shown(file)) for file in files if exists(file)), (None, _DEFAULT))
+        return next(((MASK, display_path(file)) for file in files if exists(file)), (None, _DEFAULT))
 
-    def _servers(self) -> Iterator[Told]:
+    def _servers(self) -> Iterator[SettingSource]:
         watched = tuple(redact_url(server.name) for server in self.settings.servers)
-        yield Told("comfyui", watched, "--comfyui" if watched else _DEFAULT)
+        yield SettingSource("comfyui", watched, "--comfyui" if watched else _DEFAULT)
         for server in self.choices.config.comfyui:
             path = ("comfyui", server.name)
-            yield Told(".".join((*path, "url")), redact_url(server.url), self._place((*path, "url")))
+            yield SettingSource(".".join((*path, "url")), redact_url(server.url), self._place((*path, "url")))
             for header in server.headers:
-                yield Told(".".join((*path, "headers", header)), MASK, self._place((*path, "headers", header)))
+                yield SettingSource(".".join((*path, "headers", header)), MASK, self._place((*path, "headers", header)))
 
-    def _keys(self) -> Iterator[Told]:
+    def _keys(self) -> Iterator[SettingSource]:
         keys = self.settings.keys
-        yield Told("keys.preset", keys.preset, self._place(("keys", "preset")) or _DEFAULT)
-        for name, bound in keys.bound.items():
-            yield Told(f"keys.{name}", bound, self._place(("keys", name)))
+        yield SettingSource("keys.preset", keys.preset, self._place(("keys", "preset")) or _DEFAULT)
+        for name, bound in keys.overrides.items():
+            yield SettingSource(f"keys.{name}", bound, self._place(("keys", name)))
 
     def _source(self, name: str, *, own: bool = True) -> str:
         """Who says it first: the flag, the profile if it may, the top of the configuration, nobody."""
@@ -153,7 +155,7 @@ class _Teller:
     def _place(self, path: KeyPath) -> str:
         """File and line where the configuration says it; empty where it does not."""
         file, line = self.choices.config_file, self.places.get(path)
-        return f"{shown(file)}:{line}" if file is not None and line is not None else ""
+        return f"{display_path(file)}:{line}" if file is not None and line is not None else ""
 
 
 def _path(path: Path | None) -> str | None:

@@ -6,52 +6,54 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from comfytui.cli.client import ask
-from comfytui.cli.lookup import asked_of
-from comfytui.cli.output import Answer, Table
+from comfytui.cli.client import run_query
+from comfytui.cli.lookup import fetch_for_runner
+from comfytui.cli.output import CommandOutput, Table
 from comfytui.config.settings import SettingsError
 from comfytui.query.sorting import WORKFLOW_KEYS, sort_workflows
-from comfytui.render.columns import USUAL_OF_WORKFLOWS, WORKFLOW_COLUMNS, chosen, order
-from comfytui.render.export import RUNNER_FIELDS, WORKFLOW_FIELDS, runner_data, workflow_data
+from comfytui.render.columns import DEFAULT_WORKFLOW_COLUMNS, WORKFLOW_COLUMNS, parse_columns, parse_sort
+from comfytui.render.export import RUNNER_FIELDS, WORKFLOW_FIELDS, runner_to_dict, workflow_to_dict
 
 if TYPE_CHECKING:
     import argparse
     from collections.abc import Awaitable, Callable, Sequence
 
     from comfytui.api.models import Runner, RunnerStats, Workflow
-    from comfytui.cli.client import Asker
+    from comfytui.cli.client import RetryingClient
 
 
 def run(args: argparse.Namespace) -> int:
     """Show what is asked for; raises as `comfytui.cli.client.perform` does."""
     if not args.id:
         raise SettingsError("ID: expected a runner's id, the beginning of it, or its name.")
-    return ask(args, _ANSWERS[args.command](args))
+    return run_query(args, _ANSWERS[args.command](args))
 
 
-def runner_answer(runner: Runner) -> Answer:
+def runner_output(runner: Runner) -> CommandOutput:
     """Everything that the API says of a runner."""
-    data = runner_data(runner)
-    return Answer({"runner": data}, [data], lambda: [data], RUNNER_FIELDS, lambda: _fields(data))
+    data = runner_to_dict(runner)
+    return CommandOutput({"runner": data}, [data], lambda: [data], RUNNER_FIELDS, lambda: _fields(data))
 
 
-def stats_answer(runner_id: str, stats: RunnerStats) -> Answer:
+def stats_output(runner_id: str, stats: RunnerStats) -> CommandOutput:
     """Everything that a runner's machine says of itself."""
-    data = stats_data(stats)
+    data = stats_to_dict(stats)
     row = dict(_flattened(data))
-    return Answer({"runner_id": runner_id, "stats": data}, [data], lambda: [row], tuple(row), lambda: _fields(data))
+    return CommandOutput(
+        {"runner_id": runner_id, "stats": data}, [data], lambda: [row], tuple(row), lambda: _fields(data)
+    )
 
 
-def history_answer(
+def history_output(
     runner_id: str, workflows: Sequence[Workflow], columns: tuple[str, ...], now: datetime, *, only_columns: bool
-) -> Answer:
+) -> CommandOutput:
     """Workflows in the order given; `only_columns` has CSV hold the columns instead of all fields."""
-    items = [workflow_data(workflow) for workflow in workflows]
+    items = [workflow_to_dict(workflow) for workflow in workflows]
 
     def rows() -> list[tuple[str, ...]]:
         return [tuple(WORKFLOW_COLUMNS[name](workflow, now) for name in columns) for workflow in workflows]
 
-    return Answer(
+    return CommandOutput(
         document={"runner_id": runner_id, "workflows": items},
         items=items,
         rows=lambda: [dict(zip(columns, row, strict=True)) for row in rows()] if only_columns else items,
@@ -60,7 +62,7 @@ def history_answer(
     )
 
 
-def stats_data(stats: RunnerStats) -> dict[str, object]:
+def stats_to_dict(stats: RunnerStats) -> dict[str, object]:
     """The fields of get-runner-stats by the API's names; None for what was not said, memory in bytes."""
     return {
         "system": stats.system._asdict(),
@@ -70,30 +72,30 @@ def stats_data(stats: RunnerStats) -> dict[str, object]:
     }
 
 
-def _runner(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
-    async def answer(asker: Asker) -> Answer:
-        _, runner = await asked_of(asker, args.id, asker.runner)
-        return runner_answer(runner)
+def _runner(args: argparse.Namespace) -> Callable[[RetryingClient], Awaitable[CommandOutput]]:
+    async def answer(asker: RetryingClient) -> CommandOutput:
+        _, runner = await fetch_for_runner(asker, args.id, asker.runner)
+        return runner_output(runner)
 
     return answer
 
 
-def _stats(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
-    async def answer(asker: Asker) -> Answer:
-        return stats_answer(*await asked_of(asker, args.id, asker.stats))
+def _stats(args: argparse.Namespace) -> Callable[[RetryingClient], Awaitable[CommandOutput]]:
+    async def answer(asker: RetryingClient) -> CommandOutput:
+        return stats_output(*await fetch_for_runner(asker, args.id, asker.stats))
 
     return answer
 
 
-def _history(args: argparse.Namespace) -> Callable[[Asker], Awaitable[Answer]]:
-    sort = order(args.sort, WORKFLOW_KEYS)
-    columns = chosen(args.columns, tuple(WORKFLOW_COLUMNS), USUAL_OF_WORKFLOWS)
+def _history(args: argparse.Namespace) -> Callable[[RetryingClient], Awaitable[CommandOutput]]:
+    sort = parse_sort(args.sort, WORKFLOW_KEYS)
+    columns = parse_columns(args.columns, tuple(WORKFLOW_COLUMNS), DEFAULT_WORKFLOW_COLUMNS)
 
-    async def answer(asker: Asker) -> Answer:
-        runner_id, workflows = await asked_of(asker, args.id, asker.history)
+    async def answer(asker: RetryingClient) -> CommandOutput:
+        runner_id, workflows = await fetch_for_runner(asker, args.id, asker.history)
         now = asker.now()
         ordered = workflows if sort is None else sort_workflows(workflows, sort, now)
-        return history_answer(runner_id, ordered, columns, now, only_columns=args.columns is not None)
+        return history_output(runner_id, ordered, columns, now, only_columns=args.columns is not None)
 
     return answer
 
@@ -121,7 +123,7 @@ def _flattened(data: Mapping[str, object], prefix: str = "") -> Iterator[tuple[s
                 yield f"{prefix}{name}", str(value)
 
 
-_ANSWERS: Mapping[str, Callable[[argparse.Namespace], Callable[[Asker], Awaitable[Answer]]]] = {
+_ANSWERS: Mapping[str, Callable[[argparse.Namespace], Callable[[RetryingClient], Awaitable[CommandOutput]]]] = {
     "runner": _runner,
     "history": _history,
     "stats": _stats,

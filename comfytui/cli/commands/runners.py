@@ -9,25 +9,25 @@ from typing import TYPE_CHECKING
 
 from comfytui.api.errors import InvalidResponseError, NotFoundError, RequestTimeoutError, ServerError, SilentRunnerError
 from comfytui.api.statuses import RunnerState, RunnerStatus
-from comfytui.cli.client import ask, is_silence
+from comfytui.cli.client import is_runner_unreachable, run_query
 from comfytui.cli.deadlines import within
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.cli.lookup import all_runners, one_page
-from comfytui.cli.output import Answer, Table
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.cli.lookup import fetch_all, fetch_page
+from comfytui.cli.output import CommandOutput, Table
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
 from comfytui.query import sorting
-from comfytui.query.filter import Facts, Need, Query, QueryError, parse
-from comfytui.query.workflows import name_or_id
+from comfytui.query.filter import Query, QueryError, Requirement, RunnerData, parse
+from comfytui.query.workflows import display_name
 from comfytui.ratelimit.window import Use
-from comfytui.render.columns import RUNNER_COLUMNS, USUAL_OF_RUNNERS, chosen, needs, order
-from comfytui.render.export import RUNNER_FIELDS, runner_data
+from comfytui.render.columns import DEFAULT_RUNNER_COLUMNS, RUNNER_COLUMNS, parse_columns, parse_sort, requirements
+from comfytui.render.export import RUNNER_FIELDS, runner_to_dict
 
 if TYPE_CHECKING:
     import argparse
 
     from comfytui.api.models import Runner, Workflow
-    from comfytui.cli.client import Asker
-    from comfytui.cli.lookup import Found
+    from comfytui.cli.client import RetryingClient
+    from comfytui.cli.lookup import RunnerListing
     from comfytui.query.sorting import Sort
 
 
@@ -39,7 +39,7 @@ _TYPED = re.compile(r'(?<= or quotes) ".*"', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class ListOptions:
     """What is asked for.
 
     Attributes:
@@ -56,51 +56,53 @@ class Wanted:
     sort: Sort | None = None
     page: int | None = None
     per_page: int | None = None
-    columns: tuple[str, ...] = USUAL_OF_RUNNERS
+    columns: tuple[str, ...] = DEFAULT_RUNNER_COLUMNS
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
+class ListResult:
     """What was found: what is known of each, and how many there are, on other pages too.
 
     Attributes:
         changed: True if the list changed again and again while it was read, so that runners may be missing.
     """
 
-    facts: tuple[Facts, ...]
+    facts: tuple[RunnerData, ...]
     total: int
     changed: bool = False
 
 
 def run(args: argparse.Namespace) -> int:
     """List the runners; raises as `comfytui.cli.client.perform` does."""
-    wanted = wanted_by(args)
+    wanted = parse_options(args)
     has_columns = args.columns is not None
 
-    async def work(asker: Asker) -> Answer:
-        found = await listed(asker, wanted, in_columns=args.format is None or (args.format == "csv" and has_columns))
+    async def work(asker: RetryingClient) -> CommandOutput:
+        found = await list_runners(
+            asker, wanted, in_columns=args.format is None or (args.format == "csv" and has_columns)
+        )
         return _answer(found, wanted.columns, only_columns=has_columns)
 
-    return ask(args, work)
+    return run_query(args, work)
 
 
-def wanted_by(args: argparse.Namespace) -> Wanted:
+def parse_options(args: argparse.Namespace) -> ListOptions:
     """What the command line asks for.
 
     Raises:
         SettingsError: A filter, key or column cannot be; the sentence says what can.
     """
-    return Wanted(
+    return ListOptions(
         status=None if args.status is None else RunnerStatus(args.status),
-        query=query_of(args.filter),
-        sort=order(args.sort, sorting.RUNNER_KEYS),
+        query=parse_filter(args.filter),
+        sort=parse_sort(args.sort, sorting.RUNNER_KEYS),
         page=args.page,
         per_page=args.per_page,
-        columns=chosen(args.columns, tuple(RUNNER_COLUMNS), USUAL_OF_RUNNERS),
+        columns=parse_columns(args.columns, tuple(RUNNER_COLUMNS), DEFAULT_RUNNER_COLUMNS),
     )
 
 
-def query_of(text: str | None) -> Query:
+def parse_filter(text: str | None) -> Query:
     """What `--filter` asks for.
 
     Raises:
@@ -113,7 +115,9 @@ def query_of(text: str | None) -> Query:
         raise SettingsError(f"--filter, character {error.place + 1}: {why}.") from None
 
 
-async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_seconds: float = _RUNNER_SECONDS) -> Listed:
+async def list_runners(
+    asker: RetryingClient, wanted: ListOptions, *, in_columns: bool, runner_seconds: float = _RUNNER_SECONDS
+) -> ListResult:
     """Ask for all that this takes, and no more; raises as the asker does.
 
     Args:
@@ -124,9 +128,9 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_secon
     """
     is_whole = wanted.page is None or bool(wanted.query or wanted.sort)
     if not is_whole:
-        found = await one_page(asker, wanted.page or 1, wanted.per_page or DEFAULT_PER_PAGE, wanted.status)
+        found = await fetch_page(asker, wanted.page or 1, wanted.per_page or DEFAULT_PER_PAGE, wanted.status)
     else:
-        found = await all_runners(asker, _page_size(wanted), wanted.status)
+        found = await fetch_all(asker, _page_size(wanted), wanted.status)
     if found.unreadable:
         asker.progress.say(f"{found.unreadable} entries of the list are no runners, and left out.")
     if is_whole and not found.changed and wanted.status is None and _missing(found):
@@ -134,7 +138,7 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_secon
     # The API of an older deployment does not know the parameter, and counts them all.
     runners = [runner for runner in found.runners if wanted.status in (None, runner.status)]
     # Plain servers have as long as the timeout says: no API asks them one after the other.
-    inquiry = _Inquiry(asker, asker.timeout if asker.asks_servers else runner_seconds)
+    inquiry = _DetailFetcher(asker, asker.timeout if asker.asks_servers else runner_seconds)
     facts = await _ordered(inquiry, await _matching(inquiry, runners, wanted.query), wanted.sort)
     is_counted = is_whole and (bool(wanted.query) or len(runners) < len(found.runners))
     total = len(facts) if is_counted or found.total is None else found.total
@@ -142,61 +146,61 @@ async def listed(asker: Asker, wanted: Wanted, *, in_columns: bool, runner_secon
         size = wanted.per_page or DEFAULT_PER_PAGE
         facts = facts[(wanted.page - 1) * size : wanted.page * size]
     if in_columns:
-        facts = await inquiry.informed(facts, needs(wanted.columns))
-    return Listed(tuple(facts), total, found.changed)
+        facts = await inquiry.informed(facts, requirements(wanted.columns))
+    return ListResult(tuple(facts), total, found.changed)
 
 
-def _missing(found: Found) -> int:
+def _missing(found: RunnerListing) -> int:
     """Return how many runners the pages have less than the API promises."""
     return max(0, (found.total or 0) - len(found.runners) - found.unreadable)
 
 
-def _page_size(wanted: Wanted) -> int:
+def _page_size(wanted: ListOptions) -> int:
     """As many as there may be, unless a number was asked for and no page of what is found has it."""
     return MAX_PER_PAGE if wanted.page is not None or wanted.per_page is None else wanted.per_page
 
 
-async def _matching(inquiry: _Inquiry, runners: Iterable[Runner], query: Query) -> list[Facts]:
+async def _matching(inquiry: _DetailFetcher, runners: Iterable[Runner], query: Query) -> list[RunnerData]:
     by_list = Query(terms=tuple(term for term in query.terms if term.need is None))
-    facts = [each for each in map(Facts, runners) if by_list.matches(each)]
+    facts = [each for each in map(RunnerData, runners) if by_list.matches(each)]
     return [each for each in await inquiry.informed(facts, query.needs) if query.matches(each)]
 
 
-async def _ordered(inquiry: _Inquiry, facts: list[Facts], sort: Sort | None) -> list[Facts]:
+async def _ordered(inquiry: _DetailFetcher, facts: list[RunnerData], sort: Sort | None) -> list[RunnerData]:
     if sort is None:
         return facts
-    return sorting.sort_runners(await inquiry.informed(facts, sorting.needs(sort)), sort)
+    return sorting.sort_runners(await inquiry.informed(facts, sorting.requirements(sort)), sort)
 
 
-class _Inquiry:
+class _DetailFetcher:
     """Asks for what the list does not tell of runners, each thing once; what does not come stays unknown."""
 
-    def __init__(self, asker: Asker, seconds: float) -> None:
+    def __init__(self, asker: RetryingClient, seconds: float) -> None:
         self._asker = asker
         self._seconds = seconds
-        self._asked: set[tuple[Need, str]] = set()
+        self._asked: set[tuple[Requirement, str]] = set()
         self._late = 0
 
-    async def informed(self, facts: list[Facts], needs: frozenset[Need]) -> list[Facts]:
+    async def informed(self, facts: list[RunnerData], requirements: frozenset[Requirement]) -> list[RunnerData]:
         """The same with what is needed, as far as it can be known; raises as the asker does."""
         told = []
         for place, each in enumerate(facts):
-            if needs:
-                name = name_or_id(each.runner.name, each.runner.id)
+            if requirements:
+                name = display_name(each.runner.name, each.runner.id)
                 self._asker.progress.tell(f"asking about {name}, {place + 1} of {len(facts)}")
-            told.append(await self._learned(each, needs))
+            told.append(await self._learned(each, requirements))
         return told
 
-    async def _learned(self, facts: Facts, needs: frozenset[Need]) -> Facts:
+    async def _learned(self, facts: RunnerData, requirements: frozenset[Requirement]) -> RunnerData:
         runner_id = facts.runner.id
-        new = {(need, runner_id) for need in needs} - self._asked
+        new = {(need, runner_id) for need in requirements} - self._asked
         self._asked |= new
-        if (Need.HISTORY, runner_id) in new:
+        if (Requirement.HISTORY, runner_id) in new:
             facts = facts._replace(history=await self._history(runner_id))
             if facts.runner.tells_queue and facts.runner.queue_pending is None:
                 # It had not answered yet when it was listed, and has since.
                 facts = facts._replace(runner=await self._again(facts.runner))
-        if (Need.REACHABILITY, runner_id) in new:
+        if (Requirement.REACHABILITY, runner_id) in new:
             facts = facts._replace(reachable=await self._reachable(runner_id))
         return facts
 
@@ -229,7 +233,7 @@ class _Inquiry:
             return error.state not in (RunnerState.WAITING, RunnerState.HANGING, RunnerState.UNREACHABLE)
         except (NotFoundError, ServerError, InvalidResponseError) as error:
             self._late = 0
-            return False if isinstance(error, ServerError) and is_silence(error) else None
+            return False if isinstance(error, ServerError) and is_runner_unreachable(error) else None
         self._late = 0
         return True
 
@@ -241,17 +245,17 @@ class _Inquiry:
             )
 
 
-def _answer(found: Listed, columns: tuple[str, ...], *, only_columns: bool) -> Answer:
-    items = [runner_data(facts.runner) for facts in found.facts]
+def _answer(found: ListResult, columns: tuple[str, ...], *, only_columns: bool) -> CommandOutput:
+    items = [runner_to_dict(facts.runner) for facts in found.facts]
 
     def rows() -> list[tuple[str, ...]]:
         return [tuple(RUNNER_COLUMNS[name](facts) for name in columns) for facts in found.facts]
 
-    return Answer(
+    return CommandOutput(
         document={"runners": items, "total": found.total},
         items=items,
         rows=lambda: [dict(zip(columns, row, strict=True)) for row in rows()] if only_columns else items,
         fields=columns if only_columns else RUNNER_FIELDS,
         table=lambda: Table(columns, tuple(rows())),
-        status=ExitStatus.CHANGED if found.changed else ExitStatus.OK,
+        status=ExitCode.CHANGED if found.changed else ExitCode.OK,
     )

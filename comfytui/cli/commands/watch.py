@@ -19,9 +19,9 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from comfytui.api.errors import InvalidArgumentError, UnauthorizedError
 from comfytui.api.statuses import RunnerStatus
-from comfytui.cli.client import perform
-from comfytui.cli.commands.runners import query_of
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.client import run_command
+from comfytui.cli.commands.runners import parse_filter
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.output import SCHEMA, write_line
 from comfytui.config.settings import DEFAULT_INTERVAL
 from comfytui.engine.engine import Engine
@@ -29,11 +29,11 @@ from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, Attend, Attention, PageKey, Reconnect
 from comfytui.engine.reducer import MAX_HISTORIES
 from comfytui.engine.snapshot import sure_on
-from comfytui.query.filter import Facts, Need, Query
-from comfytui.query.view import View, Viewer
-from comfytui.render.export import runner_data
-from comfytui.render.freshness import cause
-from comfytui.render.times import to_the_second
+from comfytui.query.filter import Query, Requirement, RunnerData
+from comfytui.query.view import ListView, ListViewBuilder
+from comfytui.render.export import runner_to_dict
+from comfytui.render.freshness import describe_problem
+from comfytui.render.times import format_hms
 
 if TYPE_CHECKING:
     import argparse
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner
     from comfytui.backends import Connect
-    from comfytui.cli.context import Opened
+    from comfytui.cli.context import CommandContext
     from comfytui.cli.progress import Progress
     from comfytui.clock import Clock
     from comfytui.engine.feed import Problem
@@ -58,7 +58,7 @@ Emit: TypeAlias = Callable[[Mapping[str, object]], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Watched:
+class WatchOptions:
     """What is watched.
 
     Attributes:
@@ -75,16 +75,16 @@ class Watched:
 def run(args: argparse.Namespace) -> int:
     """Print each change as a line of JSON until interrupted; raises as `comfytui.cli.client.perform` does."""
     gc.enable()
-    query = query_of(args.filter)
+    query = parse_filter(args.filter)
     status = None if args.status is None else RunnerStatus(args.status)
 
-    async def work(at: Opened, progress: Progress) -> ExitStatus:
-        watched = Watched(status, query, at.settings.interval)
+    async def work(at: CommandContext, progress: Progress) -> ExitCode:
+        watched = WatchOptions(status, query, at.settings.interval)
         pipe = _standard_output()
         await watch(at.connect, at.clock, at.allowance, watched, write_line, progress.say, pipe, at.renew)
-        return ExitStatus.OK
+        return ExitCode.OK
 
-    return perform(args, work)
+    return run_command(args, work)
 
 
 def _standard_output() -> int | None:
@@ -98,7 +98,7 @@ async def watch(
     connect: Connect,
     clock: Clock,
     allowance: Allowance,
-    watched: Watched,
+    watched: WatchOptions,
     emit: Emit,
     narrate: Callable[[str], None],
     pipe: int | None = None,
@@ -121,10 +121,10 @@ async def watch(
         InvalidArgumentError: A setting keeps it from being asked at all.
         ExceptionGroup: A request raised something that is no ComfyControlError: a bug.
     """
-    entrance = _Entrance(connect)
+    entrance = _WatchedBackend(connect)
     attention = Attention(page=PageKey(status=watched.status), whole=True)
     engine = Engine(entrance.connect, clock, attention=attention, interval=watched.interval, allowance=allowance)
-    teller = _Teller(watched.query, clock, emit, narrate)
+    teller = _Reporter(watched.query, clock, emit, narrate)
     running = asyncio.create_task(engine.run())
     waiting = asyncio.create_task(_waited(clock, lambda: teller.heard, narrate))
     try:
@@ -163,7 +163,7 @@ async def _waited(clock: Clock, heard: Callable[[], bool], narrate: Callable[[st
         narrate("waiting for an answer")
 
 
-class _Entrance:
+class _WatchedBackend:
     """Connects, and knows when there is no use in trying again."""
 
     def __init__(self, connect: Connect) -> None:
@@ -186,7 +186,7 @@ class _Entrance:
             raise UnauthorizedError("GET", "/v1/runner", snapshot.needs_token.message, 401)
 
 
-class _Teller:
+class _Reporter:
     """Tells what is new in one snapshot after another, and nothing twice."""
 
     def __init__(self, query: Query, clock: Clock, emit: Emit, narrate: Callable[[str], None]) -> None:
@@ -194,9 +194,9 @@ class _Teller:
         self._clock = clock
         self._emit = emit
         self._narrate = narrate
-        self._viewer = Viewer()
-        self._view = View()
-        self._told = Told()
+        self._viewer = ListViewBuilder()
+        self._view = ListView()
+        self._told = ReportedState()
         self._heard = False
         self._trouble = ""
         self._limits: frozenset[str] = frozenset()
@@ -210,30 +210,30 @@ class _Teller:
         """Write what has changed, and say what has become of asking."""
         self._heard = self._heard or snapshot.page != Feed()
         self._view = self._viewer.view(snapshot, self._query, None)
-        changes, self._told = diff(self._told, sight_of(snapshot, self._view, self._query))
+        changes, self._told = diff(self._told, observe(snapshot, self._view, self._query))
         at = self._clock.now()
         for change in changes:
-            self._emit(event_data(change, at))
+            self._emit(event_to_dict(change, at))
         self._say(snapshot)
 
     def attention(self, snapshot: Snapshot) -> Attention:
         """What the engine should ask so that all can be judged."""
-        return attention_for(snapshot.attention, self._query, self._view)
+        return viewport_for(snapshot.attention, self._query, self._view)
 
     def _say(self, snapshot: Snapshot) -> None:
         problem = snapshot.page.problem
         # Not since when: the pages of a long list neither fail nor come back all at once.
-        trouble = "" if problem is None else cause(problem)
+        trouble = "" if problem is None else describe_problem(problem)
         if trouble != self._trouble:
             self._narrate("live again" if problem is None else f"{_since(snapshot.page, problem)}: {trouble}")
         self._trouble = trouble
-        now = frozenset(limits(self._query, self._view))
+        now = frozenset(describe_limits(self._query, self._view))
         for words in sorted(now - self._limits):
             self._narrate(words)
         self._limits |= now
 
 
-def event_data(change: Change, at: datetime) -> dict[str, object]:
+def event_to_dict(change: FleetChange, at: datetime) -> dict[str, object]:
     """An event as it is written: a runner as `comfytui.render.export` has it, the time ISO 8601 in UTC."""
     data: dict[str, object] = {
         "schema": SCHEMA,
@@ -241,12 +241,12 @@ def event_data(change: Change, at: datetime) -> dict[str, object]:
         "at": at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
         "runner_id": change.runner_id,
     }
-    return data if change.runner is None else data | {"runner": runner_data(change.runner)}
+    return data if change.runner is None else data | {"runner": runner_to_dict(change.runner)}
 
 
 def _since(page: Feed[object], problem: Problem) -> str:
     """Since when the list cannot be trusted."""
-    return f"{'not known' if page.value is None else 'stale'} since {to_the_second(problem.since)}"
+    return f"{'not known' if page.value is None else 'stale'} since {format_hms(problem.since)}"
 
 
 @contextmanager
@@ -271,7 +271,7 @@ def _hung_up(pipe: int | None, end: Callable[[], object]) -> Iterator[None]:
 _LIVE = ("queue_running", "queue_pending")
 
 
-class Event(StrEnum):
+class EventType(StrEnum):
     """What has happened to a runner, as it is written."""
 
     RUNNER = "runner"
@@ -285,16 +285,16 @@ class Event(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FleetChange:
     """Something to tell: of a runner that was removed there is nothing but its id."""
 
-    event: Event
+    event: EventType
     runner_id: str
     runner: Runner | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class Observation:
     """What is seen of a fleet at one moment; times are of one monotonic clock.
 
     Attributes:
@@ -316,7 +316,7 @@ class Sight:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ReportedState:
     """What was told so far.
 
     Attributes:
@@ -330,21 +330,21 @@ class Told:
     whole: bool = False
 
 
-def diff(told: Told, sight: Sight) -> tuple[tuple[Change, ...], Told]:
+def diff(told: ReportedState, sight: Observation) -> tuple[tuple[FleetChange, ...], ReportedState]:
     """What there is to tell now, in the order of the list and removals last, and what is told once that is done."""
     missing = _missing(told, sight)
-    changes = (*_seen(told, sight), *(Change(Event.REMOVED, each) for each in _removed(told, sight, missing)))
+    changes = (*_seen(told, sight), *(FleetChange(EventType.REMOVED, each) for each in _removed(told, sight, missing)))
     kept = {runner_id: told.runners[runner_id] for runner_id in missing}
-    return changes, Told({**kept, **sight.found}, missing, told.whole or sight.whole)
+    return changes, ReportedState({**kept, **sight.found}, missing, told.whole or sight.whole)
 
 
-def _seen(told: Told, sight: Sight) -> Iterator[Change]:
+def _seen(told: ReportedState, sight: Observation) -> Iterator[FleetChange]:
     for runner_id, runner in sight.found.items():
         before = told.runners.get(runner_id)
         if before is None:
-            yield Change(Event.ADDED if told.whole else Event.RUNNER, runner_id, runner)
+            yield FleetChange(EventType.ADDED if told.whole else EventType.RUNNER, runner_id, runner)
         elif before is not runner and _has_changed(before, runner):
-            yield Change(Event.CHANGED, runner_id, runner)
+            yield FleetChange(EventType.CHANGED, runner_id, runner)
 
 
 def _has_changed(before: Runner, after: Runner) -> bool:
@@ -356,36 +356,36 @@ def _has_changed(before: Runner, after: Runner) -> bool:
 
 def _compared(runner: Runner) -> dict[str, object]:
     """Return a runner's fields without the length of its queue, which changes with all that it does."""
-    return {name: value for name, value in runner_data(runner).items() if name not in _LIVE}
+    return {name: value for name, value in runner_to_dict(runner).items() if name not in _LIVE}
 
 
-def _missing(told: Told, sight: Sight) -> dict[str, float]:
+def _missing(told: ReportedState, sight: Observation) -> dict[str, float]:
     """Those of which is not known yet whether they are gone."""
     unseen = (each for each in told.runners if each not in sight.listed and each not in sight.departed)
     since = {each: told.missing.get(each, sight.seen_on) for each in unseen}
     return {each: moment for each, moment in since.items() if moment >= sight.sure_on}
 
 
-def _removed(told: Told, sight: Sight, missing: Mapping[str, float]) -> Iterator[str]:
+def _removed(told: ReportedState, sight: Observation, missing: Mapping[str, float]) -> Iterator[str]:
     return (each for each in told.runners if each not in sight.found and each not in missing)
 
 
-def attention_for(attention: Attention, query: Query, view: View) -> Attention:
+def viewport_for(attention: Attention, query: Query, view: ListView) -> Attention:
     """What is looked at, with as many runners as can be remembered whose histories or checks the query asks for."""
     ids = tuple(runner.id for runner in _judged(query, view))
     return attention._replace(
-        visible=ids if Need.HISTORY in query.needs else (),
-        unchecked=ids if Need.REACHABILITY in query.needs else (),
+        visible=ids if Requirement.HISTORY in query.needs else (),
+        unchecked=ids if Requirement.REACHABILITY in query.needs else (),
     )
 
 
-def sight_of(snapshot: Snapshot, view: View, query: Query) -> Sight:
+def observe(snapshot: Snapshot, view: ListView, query: Query) -> Observation:
     """What a view of the whole list shows.
 
     It is whole once all pages, none from before the list last changed, and all that the query needs were asked for.
     """
     answered_on = _answered_on(snapshot)
-    return Sight(
+    return Observation(
         found={runner.id: runner for runner in view.runners if runner.id not in view.missing},
         listed={runner.id for runner in view.loaded} - view.missing,
         departed={departure.runner_id for departure in snapshot.departed},
@@ -397,30 +397,30 @@ def sight_of(snapshot: Snapshot, view: View, query: Query) -> Sight:
     )
 
 
-def limits(query: Query, view: View) -> Iterator[str]:
+def describe_limits(query: Query, view: ListView) -> Iterator[str]:
     """What is not looked at, in words."""
     if view.searched.capped:
         yield f"only the newest {MAX_WHOLE_RUNNERS:,} runners are watched"
-    if len(_to_judge(query, view)) > MAX_HISTORIES:
+    if len(_undecided(query, view)) > MAX_HISTORIES:
         yield f"more than the list tells is looked at for the newest {MAX_HISTORIES} runners alone"
 
 
-def _judged(query: Query, view: View) -> tuple[Runner, ...]:
-    return _to_judge(query, view)[:MAX_HISTORIES]
+def _judged(query: Query, view: ListView) -> tuple[Runner, ...]:
+    return _undecided(query, view)[:MAX_HISTORIES]
 
 
-def _to_judge(query: Query, view: View) -> tuple[Runner, ...]:
+def _undecided(query: Query, view: ListView) -> tuple[Runner, ...]:
     """The runners of which more must be known than the list tells: all that it does not rule out."""
     if not query.needs:
         return ()
     by_list = Query(terms=tuple(term for term in query.terms if term.need is None))
-    return tuple(runner for runner in view.loaded if by_list.matches(Facts(runner)))
+    return tuple(runner for runner in view.loaded if by_list.matches(RunnerData(runner)))
 
 
 def _was_asked(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
-    feeds: dict[Need, Feed[object]] = {
-        Need.HISTORY: snapshot.history(runner.id),
-        Need.REACHABILITY: snapshot.checkup(runner.id),
+    feeds: dict[Requirement, Feed[object]] = {
+        Requirement.HISTORY: snapshot.history(runner.id),
+        Requirement.REACHABILITY: snapshot.checkup(runner.id),
     }
     return all(feeds[need].tried_on is not None for need in query.needs)
 

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.text import sanitize
 
-_WORST_FIRST = (ExitStatus.NO_TOKEN, ExitStatus.UNREACHABLE, ExitStatus.FAILED)
+_WORST_FIRST = (ExitCode.NO_TOKEN, ExitCode.UNREACHABLE, ExitCode.FAILED)
 
 
 class Result(StrEnum):
@@ -36,7 +36,7 @@ class Check:
     result: Result
     detail: str
     hint: str = ""
-    status: ExitStatus = ExitStatus.FAILED
+    status: ExitCode = ExitCode.FAILED
 
 
 def ok(name: str, detail: str) -> Check:
@@ -49,15 +49,15 @@ def warn(name: str, detail: str, hint: str) -> Check:
     return Check(name, Result.WARN, detail, hint)
 
 
-def fail(name: str, detail: str, hint: str, status: ExitStatus = ExitStatus.FAILED) -> Check:
+def fail(name: str, detail: str, hint: str, status: ExitCode = ExitCode.FAILED) -> Check:
     """Return a failed check."""
     return Check(name, Result.FAIL, detail, hint, status)
 
 
-def exit_code(checks: Sequence[Check]) -> ExitStatus:
+def exit_code(checks: Sequence[Check]) -> ExitCode:
     """Return the exit status of the worst failure, or OK if no check failed."""
     failures = {check.status for check in checks if check.result is Result.FAIL}
-    return next((status for status in _WORST_FIRST if status in failures), ExitStatus.OK)
+    return next((status for status in _WORST_FIRST if status in failures), ExitCode.OK)
 
 
 def to_lines(checks: Sequence[Check]) -> list[str]:

@@ -9,15 +9,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.proxies import proxy_variable
-from comfytui.cli.config_sources import choices_for, flags_of
+from comfytui.cli.config_sources import cli_options, load_sources
 from comfytui.cli.doctor import local, network, service
 from comfytui.cli.doctor.check import Check, Result, exit_code, ok, to_json, to_lines, warn
 from comfytui.cli.doctor.service import ApiCheckResult
 from comfytui.cli.output import write_json, write_lines
 from comfytui.clock import SystemClock
 from comfytui.config import precedence
-from comfytui.config.credentials import end_token_command
-from comfytui.config.paths import budget_files, find_config_file
+from comfytui.config.credentials import kill_token_commands
+from comfytui.config.paths import locate_config_file, rate_limit_files
 from comfytui.config.settings import API_URL_VARIABLE, Settings, SettingsError, TokenSources
 from comfytui.threads import LooseThreads
 from comfytui.wiring import load_keymap
@@ -80,13 +80,13 @@ def run(args: argparse.Namespace) -> int:
 
 def load_input(args: argparse.Namespace) -> DoctorInput:
     """Load the settings; if they cannot be used, those of flags and environment without a profile."""
-    flags = flags_of(args)
-    file = find_config_file(flags.config)
+    flags = cli_options(args)
+    file = locate_config_file(flags.config)
     try:
-        settings = precedence.resolve(choices_for(args))
+        settings = precedence.resolve_settings(load_sources(args))
         load_keymap(settings)
     except SettingsError as error:
-        choices = precedence.Choices(flags._replace(profile=None), os.environ)
+        choices = precedence.ConfigSources(flags._replace(profile=None), os.environ)
         is_named = bool(flags.url or os.environ.get(API_URL_VARIABLE, "").strip())
         return DoctorInput(file, str(error), _resolve_or_none(choices), is_named)
     return DoctorInput(file, "", settings, is_address_certain=True)
@@ -174,7 +174,7 @@ class _ApiChecks:
             api = await self._check_api(token.secret, proxied, cause, min(timeouts.api, left - RATE_LIMIT_RESERVE_S))
         left = start + timeouts.total - self.clock.monotonic()
         rate_limit = await service.check_rate_limit(
-            budget_files(), settings.url, self.clock, min(timeouts.rate_limit, left)
+            rate_limit_files(), settings.url, self.clock, min(timeouts.rate_limit, left)
         )
         directories = network.check_certificate_directories(settings.ca_bundle, environ)
         trust = [tls.result()] if directories is None else [directories, tls.result()]
@@ -228,11 +228,11 @@ async def _run_on_system(args: argparse.Namespace) -> list[Check]:
     try:
         return await run_checks(load_input(args), os.environ, SystemClock())
     finally:
-        end_token_command()
+        kill_token_commands()
 
 
-def _resolve_or_none(choices: precedence.Choices) -> Settings | None:
+def _resolve_or_none(choices: precedence.ConfigSources) -> Settings | None:
     try:
-        return precedence.resolve(choices)
+        return precedence.resolve_settings(choices)
     except SettingsError:
         return None

@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 
 from comfytui.cli.doctor.check import Check, fail, ok, warn
 from comfytui.cli.doctor.network import unreadable_ca_source
-from comfytui.config.credentials import child_environ, permission_warnings
-from comfytui.config.paths import exposure, is_homeless, shown, state_dir
-from comfytui.tui.terminal.capabilities import Colours, surroundings
-from comfytui.tui.terminal.clipboard import Route, routes
+from comfytui.config.credentials import child_env, permission_warnings
+from comfytui.config.paths import display_path, is_homeless, permission_warning, state_dir
+from comfytui.tui.terminal.capabilities import ColorDepth, detect_capabilities
+from comfytui.tui.terminal.clipboard import ClipboardRoute, available_routes
 from comfytui.tui.terminal.job_control import USUAL_SIZE, size_of
 
 if TYPE_CHECKING:
     from comfytui.config.file import KeyPath
-    from comfytui.config.precedence import Choices, ConfigFile, Profile
+    from comfytui.config.precedence import ConfigFile, ConfigSources, Profile
     from comfytui.config.settings import Settings, TokenSources
 
 PACKAGES = ("comfytui", "textual", "httpx", "pydantic")
@@ -40,10 +40,10 @@ _MIN_TMUX = (3, 2)
 
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _COLORS = {
-    Colours.TRUECOLOR: "16 million colors",
-    Colours.COLOURS_256: "256 colors",
-    Colours.COLOURS_16: "16 colors",
-    Colours.NONE: "no colors",
+    ColorDepth.TRUECOLOR: "16 million colors",
+    ColorDepth.COLOURS_256: "256 colors",
+    ColorDepth.COLOURS_16: "16 colors",
+    ColorDepth.NONE: "no colors",
 }
 
 
@@ -92,12 +92,12 @@ def check_configuration(file: Path | None, problem: str) -> Check:
         return fail("config", problem, "correct it, then run comfytui config check")
     if is_homeless():
         return warn("config", "no home directory is known: nothing is read or kept there", "set HOME")
-    return ok("config", "there is no file, and none is needed" if file is None else f"{shown(file)} can be used")
+    return ok("config", "there is no file, and none is needed" if file is None else f"{display_path(file)} can be used")
 
 
 def check_permissions(sources: TokenSources, file: Path | None) -> list[Check]:
     """Return a warning for each private file that other users can access, or one check without fault."""
-    sentences = (*permission_warnings(sources, file), exposure(state_dir()))
+    sentences = (*permission_warnings(sources, file), permission_warning(state_dir()))
     # One directory may hold both configuration and state.
     parts = [sentence.rpartition(": ") for sentence in dict.fromkeys(sentences) if sentence]
     checks = [warn("permissions", detail, hint.rstrip(".")) for detail, _, hint in parts]
@@ -114,7 +114,7 @@ def check_terminal(terminal: TerminalInfo, environ: Mapping[str, str], color: st
         only_ascii: True if the user wants nothing but ASCII.
     """
     term = environ.get("TERM", "")
-    able = surroundings(environ, color, only_ascii, terminal.encoding)
+    able = detect_capabilities(environ, color, only_ascii, terminal.encoding)
     columns, lines = terminal.size or USUAL_SIZE
     delay = able.variables.get("ESCDELAY", environ.get("ESCDELAY"))
     facts = (
@@ -154,7 +154,7 @@ def describe_clipboard(environ: Mapping[str, str], tmux: TmuxInfo | None) -> Che
     """Return the check of the clipboard; `tmux` is the surrounding one, or None."""
     if tmux is not None:
         return _check_tmux(tmux)
-    if Route.OSC52 in routes(environ, 0):
+    if ClipboardRoute.OSC52 in available_routes(environ, 0):
         return ok("clipboard", "through the terminal (OSC 52), if it supports that")
     return warn("clipboard", "to a file: this terminal has no way to a clipboard", "use tmux, not screen")
 
@@ -167,7 +167,7 @@ async def query_tmux(environ: Mapping[str, str], timeout_s: float) -> TmuxInfo:
     return TmuxInfo(version.removeprefix("tmux "), option)
 
 
-def find_broken_references(choices: Choices, settings: Settings, lines: Mapping[KeyPath, int]) -> Iterator[str]:
+def find_broken_references(choices: ConfigSources, settings: Settings, lines: Mapping[KeyPath, int]) -> Iterator[str]:
     """Yield a sentence for each setting of all profiles that names a file or program that cannot be used.
 
     No program is run and no request sent; no sentence repeats a value but paths of files.
@@ -179,14 +179,14 @@ def find_broken_references(choices: Choices, settings: Settings, lines: Mapping[
     """
     config, file = choices.config, choices.config_file
     if file is not None:
-        from comfytui.config.file import line_of
+        from comfytui.config.file import line_for
 
         tables: list[tuple[KeyPath, ConfigFile | Profile]] = [((), config)]
         tables += [(("profiles", name), profile) for name, profile in config.profiles.items()]
         for table, part in tables:
             for key, problem in _find_broken_keys(part, choices.environ):
                 path = (*table, key)
-                yield f"{shown(file)}, line {line_of(path, lines)}: {'.'.join(path)}: {problem}."
+                yield f"{display_path(file)}, line {line_for(path, lines)}: {'.'.join(path)}: {problem}."
     if settings.ca_bundle is None and (variable := unreadable_ca_source(None, choices.environ)):
         yield f"{variable} names no certificates that can be read."
 
@@ -196,12 +196,12 @@ def _find_broken_keys(part: ConfigFile | Profile, environ: Mapping[str, str]) ->
     if "@" in urlsplit(part.url or "").netloc:
         yield "url", "expected no user name or password in it: the API takes a token only"
     if part.ca_bundle is not None and unreadable_ca_source(part.ca_bundle, {}):
-        yield "ca_bundle", f"{shown(part.ca_bundle)} holds no certificates that can be read"
+        yield "ca_bundle", f"{display_path(part.ca_bundle)} holds no certificates that can be read"
     if part.token_command and shutil.which(part.token_command[0], path=environ.get("PATH")) is None:
         yield "token_command", "its program is not there, or may not be run"
     file = getattr(part, "token_file", None)
     if isinstance(file, Path) and (file.is_dir() or not os.access(file, os.R_OK)):
-        yield "token_file", f"{shown(file)} is not there, or cannot be read"
+        yield "token_file", f"{display_path(file)} is not there, or cannot be read"
 
 
 def _check_tmux(tmux: TmuxInfo) -> Check:
@@ -227,7 +227,7 @@ async def _run_tmux(environ: Mapping[str, str], timeout_s: float, *arguments: st
         try:
             async with asyncio.timeout(timeout_s):
                 process = await asyncio.create_subprocess_exec(
-                    program, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=child_environ(environ)
+                    program, *arguments, stdin=DEVNULL, stdout=PIPE, stderr=DEVNULL, env=child_env(environ)
                 )
                 output, _ = await process.communicate()
         finally:

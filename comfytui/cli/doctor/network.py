@@ -21,8 +21,8 @@ from comfytui.api.proxies import (
     unusable_proxy,
 )
 from comfytui.cli.doctor.check import Check, Result, fail, ok, warn
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.config.paths import shown
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.config.paths import display_path
 from comfytui.hosts import is_loopback
 from comfytui.redaction import MASK
 
@@ -151,13 +151,13 @@ async def check_certificate(
         timeout_s: Timeout of the handshake.
         now: Seconds since 1970.
     """
-    from comfytui.gateway.comfyui.transport import tls_context
+    from comfytui.gateway.comfyui.transport import ssl_context
 
     try:
-        context = await tls_context("https:", ca_bundle)
+        context = await ssl_context("https:", ca_bundle)
         writer = await _connect(endpoint, addresses, context, timeout_s)
     except (OSError, UnicodeError) as error:
-        return fail("tls", *_explain(error, timeout_s), ExitStatus.UNREACHABLE)
+        return fail("tls", *_explain(error, timeout_s), ExitCode.UNREACHABLE)
     tls = writer.get_extra_info("ssl_object")
     writer.transport.abort()
     source = _describe_ca_source(ca_bundle, environ)
@@ -195,7 +195,7 @@ def check_certificate_directories(ca_bundle: Path | None, environ: Mapping[str, 
     missing = [entry for entry in entries if not Path(entry).is_dir()]
     if not missing or len(missing) == len(entries):
         return None
-    names = ", ".join(shown(Path(entry)) if entry else "an empty entry" for entry in missing)
+    names = ", ".join(display_path(Path(entry)) if entry else "an empty entry" for entry in missing)
     detail = f"SSL_CERT_DIR: cannot use {names}; the other entries count"
     return warn("tls", detail, "correct or remove: expected directories")
 
@@ -245,7 +245,7 @@ def _resolve(resolver: Resolver, endpoint: Endpoint) -> tuple[str, ...] | str:
 def _not_found(detail: str, *, via_proxy: bool) -> Check:
     if via_proxy:
         return ok("dns", f"{detail}; the proxy resolves it")
-    return fail("dns", detail, "check the address, the network and the name server", ExitStatus.UNREACHABLE)
+    return fail("dns", detail, "check the address, the network and the name server", ExitCode.UNREACHABLE)
 
 
 def _check_proxy_variables(url: str, environ: Mapping[str, str]) -> Check:
@@ -270,7 +270,7 @@ def _shorten_entry(entry: str) -> str:
 
 def _describe_ca_source(ca_bundle: Path | None, environ: Mapping[str, str]) -> str:
     if ca_bundle:
-        return f"ca_bundle, {shown(ca_bundle)}"
+        return f"ca_bundle, {display_path(ca_bundle)}"
     return next((name for name in _CA_VARIABLES if environ.get(name)), "the public authorities")
 
 

@@ -12,21 +12,21 @@ from typing import TYPE_CHECKING, NamedTuple
 from comfytui.api import errors
 from comfytui.cli.doctor.check import Check, fail, ok, warn
 from comfytui.cli.doctor.network import CA_HINT, NOT_RUNNING_HINT, PROXY_HINT, trust_hint
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.config.credentials import (
-    PREFIX,
     TOKEN_COMMAND,
     TOKEN_COMMAND_SECONDS,
-    end_token_command,
+    TOKEN_PREFIX,
     find_token,
-    missing_token,
+    kill_token_commands,
+    missing_token_message,
 )
-from comfytui.config.paths import budget_files, config_dir, request_log, shown
+from comfytui.config.paths import config_dir, display_path, rate_limit_files, request_log
 from comfytui.config.settings import SettingsError, TokenSources
 from comfytui.ratelimit.store import Ledger, Trouble
 from comfytui.ratelimit.window import LIMIT, SHARE, WINDOW, Use
 from comfytui.render.freshness import clock_skew_text
-from comfytui.render.times import duration
+from comfytui.render.times import format_duration
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
     from comfytui.clock import Clock
     from comfytui.config.settings import Server, Settings
-    from comfytui.gateway.comfyui.errors import BoxProblem
+    from comfytui.gateway.comfyui.errors import ComfyUIError
     from comfytui.ratelimit.window import Allowance
 
 _SLOW_TOKEN_HINT = (
@@ -85,18 +85,20 @@ async def check_token(
         async with asyncio.timeout(timeout_s):
             found = await asyncio.to_thread(find_token, environ, sources)
     except TimeoutError:
-        end_token_command()
-        return TokenCheck(fail("token", f"none within {timeout_s:g} s", _SLOW_TOKEN_HINT, ExitStatus.NO_TOKEN))
+        kill_token_commands()
+        return TokenCheck(fail("token", f"none within {timeout_s:g} s", _SLOW_TOKEN_HINT, ExitCode.NO_TOKEN))
     except SettingsError as error:
         hint = "correct that, or put the token into COMFYCONTROL_API_TOKEN"
-        return TokenCheck(fail("token", str(error), hint, ExitStatus.NO_TOKEN))
+        return TokenCheck(fail("token", str(error), hint, ExitCode.NO_TOKEN))
     if found is None and not is_complete:
         return TokenCheck(warn("token", "none known without the configuration", "fix config first"))
-    problem, _, hint = missing_token(sources).rpartition(": ")
+    problem, _, hint = missing_token_message(sources).rpartition(": ")
     if found is None:
-        return TokenCheck(fail("token", problem, hint.rstrip("."), ExitStatus.NO_TOKEN))
+        return TokenCheck(fail("token", problem, hint.rstrip("."), ExitCode.NO_TOKEN))
     check = _check_shape(found.secret.get_secret_value(), found.source)
-    if found.source in {shown(config_dir() / name) for name in sources.saved} and (sources.file or sources.variable):
+    if found.source in {display_path(config_dir() / name) for name in sources.saved} and (
+        sources.file or sources.variable
+    ):
         check = warn("token", f"{check.detail}; {problem.removeprefix('No token, for ')}", hint.rstrip("."))
     return TokenCheck(check, found.secret)
 
@@ -111,7 +113,7 @@ async def check_api(
     from comfytui.ratelimit.shared import SharedAllowance
 
     log = RequestLog(clock, settings.log_file or request_log())
-    allowance = SharedAllowance(clock, budget_files(), settings.url, note=log.note)
+    allowance = SharedAllowance(clock, rate_limit_files(), settings.url, note=log.note)
     with contextlib.closing(log), contextlib.closing(allowance):
         try:
             session = Session(
@@ -177,7 +179,7 @@ def check_from_outcome(outcome: RunnerPage | errors.ComfyControlError, took_ms: 
             hint = _HINTS.get(type(outcome), _WRONG_API_HINT)
             if isinstance(outcome, errors.RateLimitedError):
                 return warn("api", _describe_error(outcome), hint)
-            status = ExitStatus.NO_TOKEN if isinstance(outcome, errors.UnauthorizedError) else ExitStatus.FAILED
+            status = ExitCode.NO_TOKEN if isinstance(outcome, errors.UnauthorizedError) else ExitCode.FAILED
             return fail("api", _describe_error(outcome), hint, status)
         case _:
             count = "an unknown number of" if outcome.total is None else outcome.total
@@ -192,7 +194,7 @@ def check_clock_skew(skew: float | None) -> Check:
     if not skew:
         return ok("clock", "the clocks of the API and of this machine agree")
     side = "ahead of" if skew > 0 else "behind"
-    detail = f"the API's clock is {duration(abs(skew))} {side} this machine's"
+    detail = f"the API's clock is {format_duration(abs(skew))} {side} this machine's"
     return warn("clock", detail, "set the wrong one, best by NTP")
 
 
@@ -213,11 +215,11 @@ async def check_rate_limit(paths: Sequence[Path], api: str, clock: Clock, timeou
         outcome = Trouble("it does not answer")
     if isinstance(outcome, Trouble):
         hint = "remove it, or make it a file and a directory that only you can access"
-        return warn("budget", f"not shared: {shown(ledger.path)} cannot be used: {outcome.words}", hint)
+        return warn("budget", f"not shared: {display_path(ledger.path)} cannot be used: {outcome.words}", hint)
     count, spent = outcome
     processes = f"{count or 'no'} process{'' if count == 1 else 'es'}"
     usage = f"{spent} of {LIMIT} requests in {WINDOW:g} s used, {SHARE} may be"
-    return ok("budget", f"shared through {shown(ledger.path)}: {processes} sent requests lately; {usage}")
+    return ok("budget", f"shared through {display_path(ledger.path)}: {processes} sent requests lately; {usage}")
 
 
 async def check_servers(
@@ -229,9 +231,9 @@ async def check_servers(
 
 def _check_shape(token: str, source: str) -> Check:
     detail = f"from {source}, {len(token)} characters"
-    if token.startswith(PREFIX) and len(token) > len(PREFIX):
-        return ok("token", f"{detail}, begins with {PREFIX}")
-    hint = f"check that it is a token of ComfyControl, which begins with {PREFIX}"
+    if token.startswith(TOKEN_PREFIX) and len(token) > len(TOKEN_PREFIX):
+        return ok("token", f"{detail}, begins with {TOKEN_PREFIX}")
+    hint = f"check that it is a token of ComfyControl, which begins with {TOKEN_PREFIX}"
     return warn("token", f"{detail}, does not look like a token of ComfyControl", hint)
 
 
@@ -251,7 +253,7 @@ def _check_connection(error: errors.ConnectionFailedError | errors.RequestTimeou
         hint = f"check that the proxy runs; else correct or unset {proxied}, or name the host in NO_PROXY"
     elif "nothing listens there" in detail:
         hint = NOT_RUNNING_HINT
-    return fail("api", detail, hint, ExitStatus.UNREACHABLE)
+    return fail("api", detail, hint, ExitCode.UNREACHABLE)
 
 
 def _describe_error(error: errors.ComfyControlError) -> str:
@@ -273,18 +275,20 @@ def _read_usage(ledger: Ledger) -> tuple[int, int] | Trouble:
 
 
 async def _check_server(server: Server, ca_bundle: Path | None, clock: Clock, timeout_s: float) -> Check:
-    from comfytui.gateway.comfyui.client import BoxClient
-    from comfytui.gateway.comfyui.errors import BoxProblem, Garbled
-    from comfytui.gateway.comfyui.models import read_stats
+    from comfytui.gateway.comfyui.client import ComfyUIClient
+    from comfytui.gateway.comfyui.errors import ComfyUIError, UnparsableResponseError
+    from comfytui.gateway.comfyui.models import parse_stats
 
     name, start = f"comfyui {server.name}", clock.monotonic()
-    async with contextlib.aclosing(BoxClient(server, ca_bundle=ca_bundle, timeout=timeout_s, clock=clock)) as client:
+    async with contextlib.aclosing(
+        ComfyUIClient(server, ca_bundle=ca_bundle, timeout=timeout_s, clock=clock)
+    ) as client:
         try:
-            stats = read_stats(await client.get("/system_stats"))
-        except BoxProblem as problem:
+            stats = parse_stats(await client.get("/system_stats"))
+        except ComfyUIError as problem:
             return _check_problem(name, problem)
         except ValueError:
-            return _check_problem(name, Garbled())
+            return _check_problem(name, UnparsableResponseError())
     took = f"answered in {(clock.monotonic() - start) * 1000:.0f} ms"
     version = stats.system.comfyui_version
     if version is None:
@@ -296,21 +300,23 @@ async def _check_server(server: Server, ca_bundle: Path | None, clock: Clock, ti
     return ok(name, f"ComfyUI {version} {took}{headers}")
 
 
-def _check_problem(name: str, problem: BoxProblem) -> Check:
-    from comfytui.gateway.comfyui.errors import NeedsPassword, NotAnswering, NotThere
+def _check_problem(name: str, problem: ComfyUIError) -> Check:
+    from comfytui.gateway.comfyui.errors import AuthRequiredError, ResponseTimeoutError, ServerUnreachableError
 
     message = str(problem)
     match problem:
-        case NeedsPassword():
+        case AuthRequiredError():
             hint = "set its headers below [comfyui.NAME] in the configuration"
-            return fail(name, "asks for a password", hint, ExitStatus.NO_TOKEN)
-        case NotThere() if hint := next((hint for words, hint in _NOT_SENT_HINTS.items() if words in message), ""):
+            return fail(name, "asks for a password", hint, ExitCode.NO_TOKEN)
+        case ServerUnreachableError() if hint := next(
+            (hint for words, hint in _NOT_SENT_HINTS.items() if words in message), ""
+        ):
             return fail(name, message, hint)
-        case NotThere() if "certificate is not trusted" in message:
-            return fail(name, message, trust_hint(message), ExitStatus.UNREACHABLE)
-        case NotThere() | NotAnswering():
+        case ServerUnreachableError() if "certificate is not trusted" in message:
+            return fail(name, message, trust_hint(message), ExitCode.UNREACHABLE)
+        case ServerUnreachableError() | ResponseTimeoutError():
             hint = "check that it runs and listens for other hosts (--listen)"
-            return fail(name, message, hint, ExitStatus.UNREACHABLE)
+            return fail(name, message, hint, ExitCode.UNREACHABLE)
         case _:
             detail, _, hint = message.partition(": ")
             return fail(name, detail, hint)

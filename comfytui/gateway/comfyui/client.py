@@ -24,18 +24,18 @@ from comfytui.api.response import ConnectionTrace, describe_connect_error, is_di
 from comfytui.clock import SystemClock
 from comfytui.gateway.comfyui.contact import Contact
 from comfytui.gateway.comfyui.errors import (
-    BoxProblem,
+    AuthRequiredError,
+    ComfyUIError,
     Dropped,
-    Garbled,
-    NeedsPassword,
-    NotAnswering,
-    NotThere,
-    Refused,
-    SpeaksPlain,
-    SpeaksTLS,
-    TooLarge,
+    HTTPStatusError,
+    ResponseTimeoutError,
+    ResponseTooLargeError,
+    ServerUnreachableError,
+    TLSNotSupportedError,
+    TLSRequiredError,
+    UnparsableResponseError,
 )
-from comfytui.gateway.comfyui.transport import connect, speaks_tls
+from comfytui.gateway.comfyui.transport import build_http_client, probe_tls
 from comfytui.text import sanitize
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ ANSWER_SECONDS = 30.0
 CONNECT_SECONDS = 2.5
 """Seconds that a TCP connection may take: it is the kernel that accepts it, however busy the box is."""
 
-GIVEN_UP = NotAnswering("given up before an answer came")
+GIVEN_UP = ResponseTimeoutError("given up before an answer came")
 """The outcome of a request that was cancelled."""
 
 _SHORTEST = "/prompt"
@@ -67,7 +67,7 @@ _LOGIN = ("login", "log-in", "signin", "sign-in", "sign_in", "auth", "sso")
 _NOT_TLS = ("wrong version number", "record layer failure")
 
 
-class BoxClient:
+class ComfyUIClient:
     """Connections to one ComfyUI server.
 
     Neither Origin nor cookies are sent, redirects not followed, and proxies of the environment not used for hosts of
@@ -130,7 +130,7 @@ class BoxClient:
             async with self._recorded(attempt):
                 began = self._clock.monotonic()
                 attempt.outcome = outcome = await self._outcome(attempt)
-        if not isinstance(outcome, BoxProblem):
+        if not isinstance(outcome, ComfyUIError):
             self._contact.answered()
             return outcome
         # A route that hangs, or ends connections, alone says nothing of the box.
@@ -142,7 +142,7 @@ class BoxClient:
         """Return True if the box answers something else than the request that it dropped."""
         if not isinstance(dropped.outcome, Dropped) or dropped.path == _SHORTEST:
             return False
-        with contextlib.suppress(BoxProblem):
+        with contextlib.suppress(ComfyUIError):
             await self.get(_SHORTEST)
             return True
         return False
@@ -164,7 +164,7 @@ class BoxClient:
             method="GET",
             path=sanitize(str(httpx.URL(attempt.path, params=attempt.params or None))),
             status=attempt.status or None,
-            error=sanitize(str(outcome)) if isinstance(outcome, BoxProblem) else "",
+            error=sanitize(str(outcome)) if isinstance(outcome, ComfyUIError) else "",
             ms=round(took * 1000),
             size=attempt.received,
             server=self._server.name,
@@ -177,11 +177,11 @@ class BoxClient:
 
     async def _outcome(self, attempt: _Attempt) -> object:
         client = await self._open()
-        if isinstance(client, BoxProblem):
+        if isinstance(client, ComfyUIError):
             return client
         outcome = await self._in_time(client, attempt)
-        if isinstance(outcome, BoxProblem) and attempt.may_want_tls and await self._speaks_tls():
-            return SpeaksTLS()
+        if isinstance(outcome, ComfyUIError) and attempt.may_want_tls and await self._speaks_tls():
+            return TLSRequiredError()
         return outcome
 
     async def _in_time(self, client: httpx.AsyncClient, attempt: _Attempt) -> object:
@@ -191,17 +191,17 @@ class BoxClient:
                 return await self._once(client, attempt, deadline) if attempt.went_stale else outcome
         except TimeoutError:
             if attempt.is_connecting:
-                return NotThere(f"no connection within {self._connect_timeout:g} s")
+                return ServerUnreachableError(f"no connection within {self._connect_timeout:g} s")
             begun = f"no whole answer within {self._timeout:g} s"
-            return NotAnswering(begun if attempt.status else _HANGS)
+            return ResponseTimeoutError(begun if attempt.status else _HANGS)
         except (httpx.InvalidURL, UnicodeError):
-            return NotThere("no such host")
+            return ServerUnreachableError("no such host")
 
-    async def _open(self) -> httpx.AsyncClient | BoxProblem:
+    async def _open(self) -> httpx.AsyncClient | ComfyUIError:
         async with self._opening:
             if self._client is None:
-                opened = await connect(self._server, self._ca_bundle, self._timeout, self._transport)
-                if isinstance(opened, BoxProblem):
+                opened = await build_http_client(self._server, self._ca_bundle, self._timeout, self._transport)
+                if isinstance(opened, ComfyUIError):
                     return opened
                 self._client = opened
             return self._client
@@ -242,11 +242,11 @@ class BoxClient:
             attempt.may_want_tls = head.status_code == httpx.codes.BAD_REQUEST
             return _refusal(head, attempt.path, self._server.url)
         self.server_clock.update(head.headers, self._clock.monotonic() - attempt.sent_monotonic, self._clock.now())
-        most = min(attempt.glimpse, MAX_BODY) if _promised(head) > MAX_BODY else MAX_BODY + 1
+        most = min(attempt.glimpse, MAX_BODY) if _content_length(head) > MAX_BODY else MAX_BODY + 1
         body = await self._body(attempt, head, most)
         if len(body) < most and _values(body) <= _MAX_VALUES:
             return await _decode(body)
-        return TooLarge(attempt.path, MAX_BODY, body[: attempt.glimpse])
+        return ResponseTooLargeError(attempt.path, MAX_BODY, body[: attempt.glimpse])
 
     async def _body(self, attempt: _Attempt, head: httpx.Response, most: int) -> bytes:
         """The body; of one that is longer than that, no more than it takes to know."""
@@ -264,15 +264,15 @@ class BoxClient:
         address = urlsplit(self._server.url)
         if address.scheme != "http" or self._transport is not None:
             return False
-        return await speaks_tls(address.hostname or "", address.port or 80)
+        return await probe_tls(address.hostname or "", address.port or 80)
 
 
 async def is_comfyui(server: Server, seconds: float = 1.0) -> bool:
     """Whether what answers there within so many seconds is a ComfyUI; raises nothing."""
-    async with contextlib.aclosing(BoxClient(server, timeout=seconds)) as client:
+    async with contextlib.aclosing(ComfyUIClient(server, timeout=seconds)) as client:
         try:
             answer = await client.get("/prompt")
-        except BoxProblem:
+        except ComfyUIError:
             return False
     return isinstance(answer, dict) and isinstance(answer.get("exec_info"), dict)
 
@@ -293,7 +293,7 @@ class _Attempt:
     outcome: object = GIVEN_UP
 
 
-def _promised(head: httpx.Response) -> int:
+def _content_length(head: httpx.Response) -> int:
     text = head.headers.get("content-length", "")
     return int(text) if text.isdecimal() and len(text) < 20 else 0
 
@@ -307,38 +307,38 @@ async def _decode(body: bytes) -> object:
     try:
         return await asyncio.to_thread(decode_json, body) if len(body) > _LARGE else decode_json(body)
     except ValueError:
-        return Garbled()
+        return UnparsableResponseError()
 
 
-def _refusal(head: httpx.Response, path: str, url: str) -> BoxProblem:
+def _refusal(head: httpx.Response, path: str, url: str) -> ComfyUIError:
     if head.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        return NeedsPassword()
+        return AuthRequiredError()
     location = head.headers.get("location", "")
     if not head.has_redirect_location:
-        return Refused(path, head.status_code)
+        return HTTPStatusError(path, head.status_code)
     target = redirect_host(location)
     if url.startswith("http:") and location.lower().startswith("https:") and target == urlsplit(url).hostname:
-        return SpeaksTLS()
+        return TLSRequiredError()
     if any(word in location.lower() for word in _LOGIN):
-        return NeedsPassword()
-    return Refused(path, head.status_code, f", a redirect to {target}")
+        return AuthRequiredError()
+    return HTTPStatusError(path, head.status_code, f", a redirect to {target}")
 
 
-def _explain(error: httpx.HTTPError, status: int) -> BoxProblem:
+def _explain(error: httpx.HTTPError, status: int) -> ComfyUIError:
     match error:
         case httpx.ConnectTimeout():
             # What took so long was TLS.
-            return NotAnswering(_HANGS)
+            return ResponseTimeoutError(_HANGS)
         case httpx.ProxyError():
-            return NotThere("the proxy did not let the request through")
+            return ServerUnreachableError("the proxy did not let the request through")
         case httpx.ConnectError():
             words = describe_connect_error(error)
-            return SpeaksPlain() if any(each in words for each in _NOT_TLS) else NotThere(words)
+            return TLSNotSupportedError() if any(each in words for each in _NOT_TLS) else ServerUnreachableError(words)
         case _ if status and isinstance(error, _CUT_OFF):
             return Dropped("closed the connection in the middle of its answer")
         case httpx.RemoteProtocolError() if not is_disconnect(error):
-            return Garbled()
+            return UnparsableResponseError()
         case httpx.NetworkError() | httpx.RemoteProtocolError():
             return Dropped("closed the connection without an answer")
         case _:
-            return NotThere("the request could not be made")
+            return ServerUnreachableError("the request could not be made")

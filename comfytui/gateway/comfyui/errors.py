@@ -19,7 +19,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class BoxProblem(Exception):
+class ComfyUIError(Exception):
     """The server gave no usable answer; its text says why, to follow the server's name in a sentence.
 
     Attributes:
@@ -29,33 +29,33 @@ class BoxProblem(Exception):
     is_answer: ClassVar[bool] = False
 
 
-class NotThere(BoxProblem):
+class ServerUnreachableError(ComfyUIError):
     """There is no connection, or it ended without an answer."""
 
 
-class Dropped(NotThere):
+class Dropped(ServerUnreachableError):
     """The connection ended without a whole answer, which may be so for one route alone."""
 
 
-class NotAnswering(BoxProblem):
+class ResponseTimeoutError(ComfyUIError):
     """There is a connection, and no whole answer in time: it hangs, is stopped or overloaded."""
 
 
-class SpeaksTLS(BoxProblem):
+class TLSRequiredError(ComfyUIError):
     """It was asked in plain http and speaks TLS alone."""
 
     def __init__(self) -> None:
         super().__init__("it speaks TLS only: use https://")
 
 
-class SpeaksPlain(BoxProblem):
+class TLSNotSupportedError(ComfyUIError):
     """It was asked over TLS and does not speak it."""
 
     def __init__(self) -> None:
         super().__init__("it speaks plain http: use http://")
 
 
-class NeedsPassword(BoxProblem):
+class AuthRequiredError(ComfyUIError):
     """It answered 401 or 403, or sent us to a login page: ComfyUI itself does neither."""
 
     is_answer = True
@@ -64,7 +64,7 @@ class NeedsPassword(BoxProblem):
         super().__init__("asks for a password: give its headers in the configuration")
 
 
-class TooLarge(BoxProblem):
+class ResponseTooLargeError(ComfyUIError):
     """The answer is larger than what is taken of one; the rest was not read.
 
     Args:
@@ -80,7 +80,7 @@ class TooLarge(BoxProblem):
         self.beginning = beginning
 
 
-class Refused(BoxProblem):
+class HTTPStatusError(ComfyUIError):
     """It answered with a status that is no success.
 
     Args:
@@ -96,7 +96,7 @@ class Refused(BoxProblem):
         self.status = status
 
 
-class Garbled(BoxProblem):
+class UnparsableResponseError(ComfyUIError):
     """It answered something else than JSON, or than HTTP."""
 
     is_answer = True

@@ -12,8 +12,8 @@ from uuid import uuid4
 
 from comfytui import __version__
 from comfytui.api.body import decode_json
-from comfytui.gateway.comfyui.models import count_of, mapping_of
-from comfytui.gateway.comfyui.transport import headers_of, tls_context
+from comfytui.gateway.comfyui.models import as_count, as_mapping
+from comfytui.gateway.comfyui.transport import server_headers, ssl_context
 
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 
 RETRY_SECONDS = 30.0
 """How long after a connection ended or failed the next one is tried."""
-FLOODED_SECONDS = 300.0
+FLOOD_RETRY_S = 300.0
 """The same after one that was a flood; its box is read by time alone until then."""
 MOST_MESSAGES = 1_000
 """Messages a second that are taken: five times as many as an old box sends of a job's progress."""
 MOST_BYTES = 16_000_000
 """The same for their bytes: previews are large."""
-CALM_SECONDS = 0.5
+DEBOUNCE_S = 0.5
 """How long after a change was told the next one is, with all that came meanwhile."""
 
 _CLOSE_SECONDS = 0.5
@@ -47,7 +47,7 @@ def _ignore(_remaining: int | None) -> None:
     """Do nothing."""
 
 
-class Signals:
+class EventListener:
     """A WebSocket to one server, under a client id of its own: another's would take that one's events away.
 
     Args:
@@ -116,7 +116,7 @@ class Signals:
 
         address = urlsplit(self._server.url)
         is_tls = address.scheme == "https"
-        headers = dict(headers_of(self._server))
+        headers = dict(server_headers(self._server))
         # The library makes this header from the URL, and would send one of ours as a second.
         called = next((headers.pop(name) for name in list(headers) if name.lower() == "host"), address.netloc)
         return await connect(
@@ -128,7 +128,7 @@ class Signals:
             close_timeout=_CLOSE_SECONDS,
             max_size=_MAX_MESSAGE,
             logger=_SILENCE,
-            ssl=await tls_context(self._server.url, self._ca_bundle) if is_tls else None,
+            ssl=await ssl_context(self._server.url, self._ca_bundle) if is_tls else None,
             # Named apart from the URL, they keep redirects from leading to another host.
             host=address.hostname,
             server_hostname=address.hostname if is_tls else None,
@@ -136,19 +136,19 @@ class Signals:
         )
 
     async def _hear(self, socket: ClientConnection) -> None:
-        news, flow = asyncio.Event(), _Flow(self._clock)
+        news, flow = asyncio.Event(), _RateMeter(self._clock)
         telling = asyncio.create_task(self._tell(news))
         try:
             # A box waits for those that listen, so everything is taken from it at once, and most of it dropped.
             async for message in socket:
                 if flow.is_flood(len(message)):
                     # Neither we nor the box have to bear it, and a farewell would be answered behind all of it.
-                    self._rest = FLOODED_SECONDS
+                    self._rest = FLOOD_RETRY_S
                     socket.transport.abort()
                     break
                 if (remaining := parse_remaining(message)) is not None:
                     self._on_remaining(remaining)
-                if news.is_set() or is_change(message):
+                if news.is_set() or is_job_event(message):
                     self._note_change()
                     news.set()
         finally:
@@ -163,10 +163,10 @@ class Signals:
             await news.wait()
             news.clear()
             self._on_change()
-            await self._clock.sleep(CALM_SECONDS)
+            await self._clock.sleep(DEBOUNCE_S)
 
 
-class _Flow:
+class _RateMeter:
     """How much came within the second that is under way."""
 
     def __init__(self, clock: Clock) -> None:
@@ -184,7 +184,7 @@ class _Flow:
         return self._messages > MOST_MESSAGES or self._bytes > MOST_BYTES
 
 
-def is_change(message: str | bytes) -> bool:
+def is_job_event(message: str | bytes) -> bool:
     """Whether a message tells that the queue changed or a job began or ended; large ones, and bytes, are not looked at.
 
     What tells that takes a few hundred characters.
@@ -204,8 +204,8 @@ def parse_remaining(message: str | bytes) -> int | None:
     if isinstance(message, bytes) or len(message) > _MAX_STATUS or '"exec_info"' not in message:
         return None
     try:
-        event = mapping_of(decode_json(message.encode()))
+        event = as_mapping(decode_json(message.encode()))
     except ValueError:
         return None
-    info = mapping_of(mapping_of(mapping_of(event.get("data")).get("status")).get("exec_info"))
-    return count_of(info.get("queue_remaining")) if event.get("type") == "status" else None
+    info = as_mapping(as_mapping(as_mapping(event.get("data")).get("status")).get("exec_info"))
+    return as_count(info.get("queue_remaining")) if event.get("type") == "status" else None

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
 from comfytui.api.statuses import RunnerStatus
 from comfytui.gateway.comfyui.client import ANSWER_SECONDS
-from comfytui.gateway.comfyui.mapping import runner_id
-from comfytui.gateway.comfyui.monitor import Box
+from comfytui.gateway.comfyui.mapping import runner_id_for
+from comfytui.gateway.comfyui.monitor import ServerMonitor
 from comfytui.gateway.events import EventHub
-from comfytui.gateway.fleet import UnknownRunner
+from comfytui.gateway.fleet import RunnerNotFoundError
 
 if TYPE_CHECKING:
     from comfytui.api.request_log import RequestLog
@@ -58,10 +58,12 @@ class ComfyUIFleet:
         since = clock.now()
         self.events = EventHub(clock, self._announce_all)
         self._boxes = {
-            runner_id(server.url): Box(server, clock, since, self.events, ca_bundle=ca_bundle, timeout=timeout, log=log)
+            runner_id_for(server.url): ServerMonitor(
+                server, clock, since, self.events, ca_bundle=ca_bundle, timeout=timeout, log=log
+            )
             for server in servers
         }
-        self._introduced: set[Box] = set()
+        self._introduced: set[ServerMonitor] = set()
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
         """One page, in the order given, with what is known; all are active.
@@ -110,7 +112,7 @@ class ComfyUIFleet:
         for box in self._boxes.values():
             box.announce()
 
-    async def _introduce(self, boxes: Sequence[Box]) -> None:
+    async def _introduce(self, boxes: Sequence[ServerMonitor]) -> None:
         """Who asks but once, as a command does, would never see a version or a device."""
         strangers = [box for box in boxes if box not in self._introduced]
         self._introduced.update(strangers)
@@ -122,8 +124,8 @@ class ComfyUIFleet:
             for introduction in introductions:
                 introduction.cancel()
 
-    def _box(self, runner_id: str) -> Box:
+    def _box(self, runner_id: str) -> ServerMonitor:
         try:
             return self._boxes[runner_id]
         except KeyError:
-            raise UnknownRunner(runner_id) from None
+            raise RunnerNotFoundError(runner_id) from None

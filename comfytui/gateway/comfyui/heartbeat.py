@@ -6,24 +6,24 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Protocol
 
-from comfytui.gateway.comfyui.errors import BoxProblem
-from comfytui.gateway.comfyui.single_flight import wait_for
+from comfytui.gateway.comfyui.errors import ComfyUIError
+from comfytui.gateway.comfyui.single_flight import wait_at_most
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.gateway.comfyui.contact import Contact
 
 
-BEAT_SECONDS = 5.0
+HEARTBEAT_S = 5.0
 LEAST_SECONDS = 1.0
 """Seconds between two beats at least, however often a change is heard of."""
-LINGER_SECONDS = 60.0
+IDLE_TIMEOUT_S = 60.0
 """For how long a box is watched after somebody last wanted it."""
-CLOSED = "is not watched any more"
+CLOSED_MESSAGE = "is not watched any more"
 """Why there is no answer at the very end."""
 
 
-class Wire(Protocol):
+class Listener(Protocol):
     """What is kept open to a box to hear of changes (`signals.Signals`)."""
 
     async def run(self) -> None:
@@ -31,7 +31,7 @@ class Wire(Protocol):
         ...
 
 
-class Pulse:
+class Heartbeat:
     """The heartbeat of a box: nothing is asked of it unless somebody wanted it within the last minute.
 
     Attributes:
@@ -50,7 +50,7 @@ class Pulse:
         self,
         ask: Callable[[], Awaitable[int]],
         contact: Contact,
-        wire: Wire,
+        wire: Listener,
         clock: Clock,
         on_contact: Callable[[], None],
         on_change: Callable[[], None],
@@ -101,7 +101,7 @@ class Pulse:
         if not self.is_met:
             meeting = asyncio.create_task(self._met.wait())
             try:
-                await wait_for(meeting, self._clock, self._began_at + seconds - self._clock.monotonic())
+                await wait_at_most(meeting, self._clock, self._began_at + seconds - self._clock.monotonic())
             finally:
                 meeting.cancel()
         return self.is_met
@@ -116,11 +116,11 @@ class Pulse:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        self._contact.failed(CLOSED)
+        self._contact.failed(CLOSED_MESSAGE)
         self._met.set()
 
     def _is_wanted(self) -> bool:
-        return self._clock.monotonic() - self._wanted_at < LINGER_SECONDS
+        return self._clock.monotonic() - self._wanted_at < IDLE_TIMEOUT_S
 
     async def _run(self) -> None:
         try:
@@ -150,7 +150,7 @@ class Pulse:
         rested_at = self._clock.monotonic()
         hurrying = asyncio.create_task(self._hurry.wait())
         try:
-            await wait_for(hurrying, self._clock, BEAT_SECONDS)
+            await wait_at_most(hurrying, self._clock, HEARTBEAT_S)
         finally:
             hurrying.cancel()
         await self._clock.sleep(rested_at + LEAST_SECONDS - self._clock.monotonic())
@@ -159,7 +159,7 @@ class Pulse:
     async def _beat(self) -> None:
         try:
             remaining = await self._ask()
-        except BoxProblem as problem:
+        except ComfyUIError as problem:
             self._is_there = False
             self._contact.failed(str(problem))
         else:

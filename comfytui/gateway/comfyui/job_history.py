@@ -29,7 +29,7 @@ _TIMES: tuple[_Times, ...] = ("created", "started", "ended")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class TrackedJob:
     """A job as far as it is known.
 
     Attributes:
@@ -43,11 +43,11 @@ class Known:
     told: Job | None = field(default=None, compare=False)
 
 
-class Memory:
+class JobHistory:
     """Jobs of one server: those of the last reading, and up to 200 that it no longer lists."""
 
     def __init__(self) -> None:
-        self._known: dict[str, Known] = {}
+        self._known: dict[str, TrackedJob] = {}
         self._taken_at: datetime | None = None
 
     def take(
@@ -77,10 +77,10 @@ class Memory:
             arrivals: Returns when that many new jobs were queued, oldest first, or nothing if that is not known.
         """
         by_id = _by_id(active or (), (*(finished or ()), *apart))
-        listed = {id: _continued(job, self._known.get(id), ahead) for id, job in by_id.items()}
+        listed = {id: _inherit(job, self._known.get(id), ahead) for id, job in by_id.items()}
         self._date(listed, arrivals)
         of_list = {id: known for id, known in listed.items() if id not in {job.id for job in apart}}
-        view = _View(
+        view = _Coverage(
             gap=_between(gap, listed) if gap and not all_active else None,
             created_since=None if all_finished else _oldest(of_list, "created"),
             ended_since=None if all_finished else _oldest(of_list, "ended"),
@@ -100,7 +100,7 @@ class Memory:
         if known is not None and prefix:
             self._known[id] = replace(known, job=replace(known.job, prefix=prefix))
 
-    def shown(self, count: int = 10) -> tuple[Known, ...]:
+    def shown(self, count: int = 10) -> tuple[TrackedJob, ...]:
         """Return what runs, the next three in the queue, then the newest that ended: at most `count` jobs."""
         running = [known for known in self._known.values() if known.job.status is WorkflowStatus.RUNNING]
         waiting = [known for known in self._known.values() if known.job.status is WorkflowStatus.QUEUED]
@@ -113,7 +113,7 @@ class Memory:
         """Number of jobs that ran at the last reading."""
         return sum(known.job.status is WorkflowStatus.RUNNING for known in self._known.values())
 
-    def _date(self, listed: dict[str, Known], arrivals: Callable[[int], Sequence[datetime]]) -> None:
+    def _date(self, listed: dict[str, TrackedJob], arrivals: Callable[[int], Sequence[datetime]]) -> None:
         """Set the creation time of new jobs whose server does not tell it, if messages told of each."""
         new = [known for id, known in listed.items() if known.job.created is None and not self._has(id, known.job)]
         told = arrivals(len(new))
@@ -128,7 +128,7 @@ class Memory:
         known = self._known.get(id)
         return known is not None and _is_same(job, known.job)
 
-    def _estimate_starts(self, listed: dict[str, Known], unlisted: Sequence[Known], now: datetime) -> None:
+    def _estimate_starts(self, listed: dict[str, TrackedJob], unlisted: Sequence[TrackedJob], now: datetime) -> None:
         """Set the time at which each running job began, if that can be estimated.
 
         Jobs run one at a time, and a server does not tell when one began before that one has ended: it began once it
@@ -154,7 +154,7 @@ class Memory:
 
 
 @dataclass(frozen=True, slots=True)
-class _View:
+class _Coverage:
     """How far back a reading goes: what is older than that is not missing from it.
 
     Attributes:
@@ -173,7 +173,7 @@ class _View:
     tells_active: bool
     tells_finished: bool
 
-    def without(self, known: Known, now: datetime) -> Known | None:
+    def without(self, known: TrackedJob, now: datetime) -> TrackedJob | None:
         """What is to be known of a job that the reading does not list; None if nothing is."""
         job = known.job
         if not (self.tells_active if _is_active(job) else self.tells_finished):
@@ -205,7 +205,7 @@ def _by_id(active: Sequence[Job], finished: Sequence[Job]) -> dict[str, Job]:
     return ended | {job.id: job for job in waiting_first if not _is_same(job, ended.get(job.id))}
 
 
-def _continued(job: Job, known: Known | None, ahead: float) -> Known:
+def _inherit(job: Job, known: TrackedJob | None, ahead: float) -> TrackedJob:
     """Return a listed job by our clock, with what was known of it before and is not told now."""
     before = known if known and _is_same(job, known.job) else None
     earlier = before.job if before else None
@@ -219,10 +219,10 @@ def _continued(job: Job, known: Known | None, ahead: float) -> Known:
         prefix=job.prefix or (earlier.prefix if earlier else ""),
         document=job.document or (earlier.document if earlier else ""),
     )
-    return Known(continued, told=job)
+    return TrackedJob(continued, told=job)
 
 
-def _by_our_clock(name: _Times, job: Job, before: Known | None, ahead: float) -> datetime | None:
+def _by_our_clock(name: _Times, job: Job, before: TrackedJob | None, ahead: float) -> datetime | None:
     """Return a time of a job by our clock; one that was told before stays, though the server's clock be set since."""
     told = getattr(job, name)
     if not isinstance(told, datetime):
@@ -236,7 +236,7 @@ def _by_our_clock(name: _Times, job: Job, before: Known | None, ahead: float) ->
         return told
 
 
-def _limited(unlisted: Sequence[Known], listed: Mapping[str, Known]) -> list[Known]:
+def _limited(unlisted: Sequence[TrackedJob], listed: Mapping[str, TrackedJob]) -> list[TrackedJob]:
     """Return the jobs worth keeping of those that a reading does not list."""
     started = [(known.job.started, known.job.number) for known in listed.values()]
     begun = [(start, number) for start, number in started if start is not None and number is not None]
@@ -252,7 +252,7 @@ def _was_overtaken(job: Job, begun: Sequence[tuple[datetime, float]]) -> bool:
     return any(start > (job.created or start) and number > (job.number or 0) for start, number in begun)
 
 
-def _between(gap: tuple[str, str], listed: Mapping[str, Known]) -> tuple[datetime, datetime] | None:
+def _between(gap: tuple[str, str], listed: Mapping[str, TrackedJob]) -> tuple[datetime, datetime] | None:
     """Return when the two jobs were created, or None if that is not known."""
     older, newer = (listed[id].job.created if id in listed else None for id in gap)
     return (older, newer) if older and newer else None
@@ -271,13 +271,13 @@ def _is_before(moment: datetime | None, since: datetime | None) -> bool:
     return moment is not None and since is not None and moment <= since
 
 
-def _oldest(listed: Mapping[str, Known], name: _Times) -> datetime | None:
+def _oldest(listed: Mapping[str, TrackedJob], name: _Times) -> datetime | None:
     """Return the earliest such time of the finished jobs, or None if none is known."""
     times = (getattr(known.job, name) for known in listed.values() if not _is_active(known.job))
     return min((time for time in times if isinstance(time, datetime)), default=None)
 
 
-def _age(known: Known) -> tuple[datetime, float, str]:
+def _age(known: TrackedJob) -> tuple[datetime, float, str]:
     return _age_of(known.job)
 
 
@@ -286,11 +286,11 @@ def _age_of(job: Job) -> tuple[datetime, float, str]:
     return job.created or job.started or _EPOCH, abs(job.number or 0), job.id
 
 
-def _turn(known: Known) -> tuple[bool, float, str]:
+def _turn(known: TrackedJob) -> tuple[bool, float, str]:
     return queue_position(known.job)
 
 
-def _end(known: Known) -> tuple[datetime, float, str]:
+def _end(known: TrackedJob) -> tuple[datetime, float, str]:
     """Sort key by the end, or by the last time that is known of a job."""
     job = known.job
     return job.ended or job.noticed or job.started or job.created or _EPOCH, abs(job.number or 0), job.id
@@ -299,7 +299,7 @@ def _end(known: Known) -> tuple[datetime, float, str]:
 _MOST_ARRIVALS = 1_000
 
 
-class Arrivals:
+class QueueArrivals:
     """Moments at which the queue of one server grew since its jobs were last read.
 
     Args:

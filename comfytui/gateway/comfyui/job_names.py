@@ -8,31 +8,36 @@ from typing import TYPE_CHECKING, TypeAlias
 from urllib.parse import quote
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.comfyui.errors import BoxProblem, Garbled, Refused, TooLarge
-from comfytui.gateway.comfyui.job_reader import ask
-from comfytui.gateway.comfyui.models import read_history
-from comfytui.gateway.comfyui.single_flight import Flight
+from comfytui.gateway.comfyui.errors import (
+    ComfyUIError,
+    HTTPStatusError,
+    ResponseTooLargeError,
+    UnparsableResponseError,
+)
+from comfytui.gateway.comfyui.job_reader import get_parsed
+from comfytui.gateway.comfyui.models import parse_history
+from comfytui.gateway.comfyui.single_flight import SingleFlight
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.gateway.comfyui.client import BoxClient
+    from comfytui.gateway.comfyui.client import ComfyUIClient
     from comfytui.gateway.comfyui.models import Job
 
 
-LOOK_SECONDS = 45.0
+LOOKUP_INTERVAL_S = 45.0
 """Seconds between two looks at the list of files: what is saved or renamed is noticed within a minute."""
-MOST_FILES = 20
+MAX_FILES = 20
 """Files that are read at a time; of more, the others are the next time."""
 
 File: TypeAlias = tuple[str, float]
 """A path and a time of change: what is read once is not read again."""
 
 # What is wrong with the file itself, and not with the box while it was asked.
-_FLAWS = (Refused, TooLarge, Garbled)
+_FLAWS = (HTTPStatusError, ResponseTooLargeError, UnparsableResponseError)
 _LIST = {"dir": "workflows", "recurse": "true", "split": "false", "full_info": "true"}
 
 
-class SavedWorkflows:
+class SavedWorkflowIndex:
     """Reads the files of saved workflows in the background: the list of them seldom, each of them once.
 
     Attributes:
@@ -44,11 +49,11 @@ class SavedWorkflows:
         quiet: Returns once nothing more urgent is asked of the box.
     """
 
-    def __init__(self, client: BoxClient, clock: Clock, quiet: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, client: ComfyUIClient, clock: Clock, quiet: Callable[[], Awaitable[None]]) -> None:
         self._client = client
         self._clock = clock
         self._quiet = quiet
-        self._looking = Flight(self._look)
+        self._looking = SingleFlight(self._look)
         self._again_at: float | None = None
         self._documents: dict[File, str] = {}
         self._unanswered: set[File] = set()
@@ -60,7 +65,7 @@ class SavedWorkflows:
         if not any(documents):
             return
         if self._again_at is None or self._clock.monotonic() >= self._again_at:
-            self._again_at = self._clock.monotonic() + LOOK_SECONDS
+            self._again_at = self._clock.monotonic() + LOOKUP_INTERVAL_S
             self._looking.join()
 
     @property
@@ -79,8 +84,8 @@ class SavedWorkflows:
     async def _look(self) -> None:
         try:
             await self._quiet()
-            files = await ask(self._client, "/userdata", read_userdata_list, _LIST)
-        except BoxProblem:
+            files = await get_parsed(self._client, "/userdata", parse_userdata_list, _LIST)
+        except ComfyUIError:
             # A box that has saved nothing, too, says that there is no such directory.
             return
         self._documents = {file: self._documents[file] for file in files if file in self._documents}
@@ -89,7 +94,7 @@ class SavedWorkflows:
         # New ones come first; those that had no answer are behind the others, lest they be in their way each time.
         listed, self._listed = self._listed, {path for path, _ in files}
         unread.sort(key=lambda file: (file in self._unanswered, file[0] in listed))
-        for file in unread[:MOST_FILES]:
+        for file in unread[:MAX_FILES]:
             await self._read(file)
             self.paths = self._by_document(files)
         # A file may also be gone.
@@ -104,17 +109,17 @@ class SavedWorkflows:
         await self._quiet()
         try:
             address = f"/userdata/{quote(f'workflows/{file[0]}', safe='')}"
-            self._documents[file] = await ask(self._client, address, document_id_of)
+            self._documents[file] = await get_parsed(self._client, address, workflow_id)
         except _FLAWS:
             self._documents[file] = ""
-        except BoxProblem:
+        except ComfyUIError:
             self._unanswered.add(file)
 
 
 _CAME_TO_NOTHING = (WorkflowStatus.FAILED, WorkflowStatus.CANCELLED)
 
 
-class Prefixes:
+class OutputPrefixLookup:
     """Asks for the graphs of such jobs in the background, for each once: they are large, and what they say stays.
 
     Args:
@@ -124,12 +129,12 @@ class Prefixes:
     """
 
     def __init__(
-        self, client: BoxClient, quiet: Callable[[], Awaitable[None]], learn: Callable[[str, str], None]
+        self, client: ComfyUIClient, quiet: Callable[[], Awaitable[None]], learn: Callable[[str, str], None]
     ) -> None:
         self._client = client
         self._quiet = quiet
         self._learn = learn
-        self._asking = Flight(self._ask_all)
+        self._asking = SingleFlight(self._ask_all)
         self._wanted: list[str] = []
         self._seen: set[tuple[str, float | None]] = set()
 
@@ -159,8 +164,8 @@ class Prefixes:
             await self._quiet()
             id = self._wanted.pop()
             try:
-                told = await ask(self._client, f"/history/{quote(id, safe='')}", read_history)
-            except BoxProblem:
+                told = await get_parsed(self._client, f"/history/{quote(id, safe='')}", parse_history)
+            except ComfyUIError:
                 # It keeps its short id, as one of which nothing can be known.
                 continue
             for job in told.jobs:
@@ -174,7 +179,7 @@ _SURELY_MILLISECONDS = 1e11
 _NO_TIME = 1e15
 
 
-def name_of(job: Job, saved: Mapping[str, str]) -> str:
+def job_name(job: Job, saved: Mapping[str, str]) -> str:
     """A name for a job: its saved workflow's, else that of the files it makes, else the beginning of its id.
 
     Args:
@@ -190,7 +195,7 @@ def short_id(id: str) -> str:
     return id[:_SHORT]
 
 
-def read_userdata_list(body: object) -> tuple[tuple[str, float], ...]:
+def parse_userdata_list(body: object) -> tuple[tuple[str, float], ...]:
     """Read `/userdata?dir=workflows&full_info=true`: path and time of change of each saved workflow, newest first.
 
     Times are seconds since 1970. Files that cannot be workflows, by name or by size (1 MB and more), are left out, as
@@ -200,7 +205,7 @@ def read_userdata_list(body: object) -> tuple[tuple[str, float], ...]:
     return tuple(sorted(_files(body), key=lambda file: (-file[1], file[0])))
 
 
-def document_id_of(body: object) -> str:
+def workflow_id(body: object) -> str:
     """The id of a saved workflow, given what its file holds; empty where it has none."""
     id = body.get("id") if isinstance(body, Mapping) else None
     return id if isinstance(id, str) else ""
@@ -212,11 +217,11 @@ def _files(body: object) -> Iterator[tuple[str, float]]:
             continue
         path, size = entry.get("path"), entry.get("size")
         is_large = isinstance(size, (int, float)) and size >= _LARGEST
-        if isinstance(path, str) and path.endswith(".json") and _is_decent(path) and not is_large:
+        if isinstance(path, str) and path.endswith(".json") and _is_requestable(path) and not is_large:
             yield path, _seconds(entry.get("modified"))
 
 
-def _is_decent(path: str) -> bool:
+def _is_requestable(path: str) -> bool:
     try:
         return len(path) <= _LONGEST and bool(path.encode())
     except UnicodeEncodeError:

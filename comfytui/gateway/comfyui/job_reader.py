@@ -13,12 +13,18 @@ from urllib.parse import quote
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.client import MAX_BODY
-from comfytui.gateway.comfyui.errors import BoxProblem, Garbled, NotAnswering, Refused, TooLarge
-from comfytui.gateway.comfyui.models import MOST, Job, Jobs, read_history, read_jobs, read_queue
+from comfytui.gateway.comfyui.errors import (
+    ComfyUIError,
+    HTTPStatusError,
+    ResponseTimeoutError,
+    ResponseTooLargeError,
+    UnparsableResponseError,
+)
+from comfytui.gateway.comfyui.models import MOST, Job, JobList, parse_history, parse_jobs, parse_queue
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.gateway.comfyui.client import BoxClient
+    from comfytui.gateway.comfyui.client import ComfyUIClient
     from comfytui.gateway.comfyui.contact import Contact
 
 
@@ -31,8 +37,8 @@ NEXT_LIMIT = 10
 RUNNING_LIMIT = 5
 MAX_ITEMS = 10
 """Finished jobs that are asked of `/history`, where each is as large as its workflow: as many as are shown."""
-BRISK_SECONDS = 1.0
-SLOW_SECONDS = 10.0
+MIN_PAUSE_S = 1.0
+FALLBACK_PAUSE_S = 10.0
 LIGHT_BYTES_A_SECOND = 10_000
 BYTES_A_SECOND = 100_000
 """The queue and the history carry whole workflows: the box rests a second for so much of them.
@@ -53,7 +59,7 @@ _T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
-class Half:
+class PartialList:
     """What waits and runs, or what is finished.
 
     Attributes:
@@ -66,13 +72,13 @@ class Half:
 
     jobs: tuple[Job, ...]
     is_all: bool
-    problem: BoxProblem | None = None
+    problem: ComfyUIError | None = None
     is_told: bool = True
     gap: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class JobsReading:
     """The jobs of a box at one time.
 
     Attributes:
@@ -81,8 +87,8 @@ class Reading:
         apart: Of the rest those that ended lately, but were created before those listed.
     """
 
-    active: Half
-    finished: Half
+    active: PartialList
+    finished: PartialList
     apart: tuple[Job, ...] = ()
 
     @property
@@ -93,8 +99,8 @@ class Reading:
         return tuple(words if path in words else f"{path}: {words}" for path, words in told)
 
 
-async def ask(
-    client: BoxClient,
+async def get_parsed(
+    client: ComfyUIClient,
     path: str,
     read: Callable[[object], _T],
     params: Mapping[str, str | int] | None = None,
@@ -109,7 +115,7 @@ async def ask(
     try:
         return read(body)
     except ValueError as error:
-        raise Garbled from error
+        raise UnparsableResponseError from error
 
 
 class JobReader:
@@ -129,7 +135,7 @@ class JobReader:
         contact: Contact with the box.
     """
 
-    def __init__(self, client: BoxClient, clock: Clock, contact: Contact) -> None:
+    def __init__(self, client: ComfyUIClient, clock: Clock, contact: Contact) -> None:
         self._client = client
         self._clock = clock
         self._contact = contact
@@ -139,7 +145,7 @@ class JobReader:
         self._is_long = False
         self._newest_ids: frozenset[str] = frozenset()
         self.forget()
-        self.pause = BRISK_SECONDS
+        self.pause = MIN_PAUSE_S
         """Seconds that are to pass after the last reading before the next begins."""
 
     def forget(self) -> None:
@@ -148,7 +154,7 @@ class JobReader:
         self._finished = _FINISHED
         self._max_items = MAX_ITEMS
 
-    async def read(self) -> Reading:
+    async def read(self) -> JobsReading:
         """Read both halves.
 
         Raises:
@@ -162,20 +168,20 @@ class JobReader:
                 finished = await self._finished_half()
             is_brisk = not any(self._is_set_aside(half) for half in _HALVES)
         finally:
-            self.pause = BRISK_SECONDS if is_brisk else _pause_after(max(self._made, self._client.received - before))
+            self.pause = MIN_PAUSE_S if is_brisk else _pause_after(max(self._made, self._client.received - before))
         if active.problem is not None and not (active.is_told or finished.is_told):
             raise active.problem
         apart = await self._ended_apart(active, finished)
         self._remember(active)
-        return Reading(active, finished, apart)
+        return JobsReading(active, finished, apart)
 
-    def _active_half(self) -> Awaitable[Half]:
+    def _active_half(self) -> Awaitable[PartialList]:
         return self._either(ACTIVE, self._listed_active, self._queue)
 
-    def _finished_half(self) -> Awaitable[Half]:
+    def _finished_half(self) -> Awaitable[PartialList]:
         return self._either(_FINISHED, self._listed_finished, self._history)
 
-    async def _ended_apart(self, active: Half, finished: Half) -> tuple[Job, ...]:
+    async def _ended_apart(self, active: PartialList, finished: PartialList) -> tuple[Job, ...]:
         """Return jobs that ran at the last reading and are in no list now: what waited long is not among the newest."""
         if finished.is_all or not (active.is_told and finished.is_told):
             return ()
@@ -183,18 +189,18 @@ class JobReader:
         ended: list[Job] = []
         for id in sorted(lost)[:RUNNING_LIMIT]:
             try:
-                told = await ask(self._client, f"/history/{quote(id, safe='')}", read_history)
-            except BoxProblem:
+                told = await get_parsed(self._client, f"/history/{quote(id, safe='')}", parse_history)
+            except ComfyUIError:
                 # What became of it stays unknown.
                 continue
             ended += (job for job in told.jobs if job.id == id)
         return tuple(ended)
 
-    def _has_lost_any(self, active: Half, finished: Half) -> bool:
+    def _has_lost_any(self, active: PartialList, finished: PartialList) -> bool:
         """Return True if a job that was active when read last is in neither half."""
         return not self._active_ids <= {job.id for half in (active, finished) for job in half.jobs}
 
-    def _remember(self, active: Half) -> None:
+    def _remember(self, active: PartialList) -> None:
         if active.is_told:
             # Those that wait may be out of view next time, unless the queue is short.
             is_watched = active.is_all and not self._is_long
@@ -203,24 +209,24 @@ class JobReader:
             self._running_ids = frozenset(job.id for job in active.jobs if job.status is WorkflowStatus.RUNNING)
 
     async def _either(
-        self, half: str, listed: Callable[[], Awaitable[Half]], plain: Callable[[], Awaitable[Half]]
-    ) -> Half:
+        self, half: str, listed: Callable[[], Awaitable[PartialList]], plain: Callable[[], Awaitable[PartialList]]
+    ) -> PartialList:
         if not self._is_set_aside(half):
             began = self._clock.monotonic()
             try:
                 return await listed()
-            except BoxProblem as problem:
+            except ComfyUIError as problem:
                 if not problem.is_answer and not self._contact.has_answered_since(began):
                     # The box itself does not answer.
-                    return Half((), is_all=False, problem=problem, is_told=False)
+                    return PartialList((), is_all=False, problem=problem, is_told=False)
                 self._set_aside(half, problem)
         try:
             return await plain()
-        except BoxProblem as problem:
-            return Half((), is_all=False, problem=self._noted(problem), is_told=False)
+        except ComfyUIError as problem:
+            return PartialList((), is_all=False, problem=self._noted(problem), is_told=False)
 
-    def _noted(self, problem: BoxProblem) -> BoxProblem:
-        if isinstance(problem, TooLarge):
+    def _noted(self, problem: ComfyUIError) -> ComfyUIError:
+        if isinstance(problem, ResponseTooLargeError):
             # The box made all of it, however little of that was read.
             self._made += MAX_BODY
         return problem
@@ -228,15 +234,15 @@ class JobReader:
     def _is_set_aside(self, half: str) -> bool:
         return half in self._not_before and self._clock.monotonic() < self._not_before[half]
 
-    def _set_aside(self, half: str, problem: BoxProblem) -> None:
-        has_no_list = isinstance(problem, NotAnswering) or (
-            isinstance(problem, Refused) and problem.status in _HAS_NO_LIST
+    def _set_aside(self, half: str, problem: ComfyUIError) -> None:
+        has_no_list = isinstance(problem, ResponseTimeoutError) or (
+            isinstance(problem, HTTPStatusError) and problem.status in _HAS_NO_LIST
         )
         until = self._clock.monotonic() + (_RETRY_NO_LIST if has_no_list else _RETRY)
-        is_of_half = not isinstance(problem, Refused) or problem.status in (400, 500)
+        is_of_half = not isinstance(problem, HTTPStatusError) or problem.status in (400, 500)
         self._not_before |= dict.fromkeys((half,) if is_of_half else _HALVES, until)
 
-    async def _listed_active(self) -> Half:
+    async def _listed_active(self) -> PartialList:
         """Return what runs, and the newest and oldest waiting jobs: the next is the oldest, or was put in front."""
         # After a long queue the second request is sent along with the first.
         asking = asyncio.create_task(self._list(ACTIVE, NEXT_LIMIT, "asc")) if self._is_long else None
@@ -245,12 +251,12 @@ class JobReader:
             self._is_long = not _is_all(newest)
             is_gapless = self._has_seen_any(newest)
             if not self._is_long:
-                return Half(newest.jobs, is_all=True)
+                return PartialList(newest.jobs, is_all=True)
             if not is_gapless:
                 # A job in between may have been put in front of all others.
                 newest = await self._list(ACTIVE, min(newest.total or MOST, MOST))
                 if _is_all(newest):
-                    return Half(newest.jobs, is_all=True)
+                    return PartialList(newest.jobs, is_all=True)
             oldest = await (asking or self._list(ACTIVE, NEXT_LIMIT, "asc"))
         finally:
             if asking is not None:
@@ -258,74 +264,74 @@ class JobReader:
                 await asyncio.gather(asking, return_exceptions=True)
         return await self._both_ends(newest, oldest)
 
-    def _has_seen_any(self, newest: Jobs) -> bool:
+    def _has_seen_any(self, newest: JobList) -> bool:
         """Return True if all jobs created since the last reading are listed, and remember the newest ones."""
         before, self._newest_ids = self._newest_ids, frozenset(job.id for job in newest.jobs)
         return not before.isdisjoint(self._newest_ids)
 
-    async def _both_ends(self, newest: Jobs, oldest: Jobs) -> Half:
+    async def _both_ends(self, newest: JobList, oldest: JobList) -> PartialList:
         jobs = {job.id: job for job in (*newest.jobs, *oldest.jobs)}
         if oldest.total is not None and oldest.total <= len(jobs):
-            return Half((*jobs.values(),), is_all=True)
+            return PartialList((*jobs.values(),), is_all=True)
         if not any(job.status is WorkflowStatus.RUNNING for job in jobs.values()):
             running = await self._list("in_progress", RUNNING_LIMIT)
             jobs |= {job.id: job for job in running.jobs}
         gap = (oldest.jobs[-1].id, newest.jobs[-1].id) if oldest.jobs and newest.jobs else None
-        return Half((*jobs.values(),), is_all=False, gap=gap)
+        return PartialList((*jobs.values(),), is_all=False, gap=gap)
 
-    async def _listed_finished(self) -> Half:
+    async def _listed_finished(self) -> PartialList:
         try:
             return await self._listed(self._finished)
-        except Refused as refusal:
+        except HTTPStatusError as refusal:
             if refusal.status != 400 or self._finished != _FINISHED:
                 raise
             self._finished = _FINISHED_BEFORE_0_9
         return await self._listed(self._finished)
 
-    async def _listed(self, states: str) -> Half:
+    async def _listed(self, states: str) -> PartialList:
         listed = await self._list(states)
-        return Half(listed.jobs, is_all=_is_all(listed))
+        return PartialList(listed.jobs, is_all=_is_all(listed))
 
-    async def _list(self, states: str, limit: int = LIMIT, order: str = "") -> Jobs:
+    async def _list(self, states: str, limit: int = LIMIT, order: str = "") -> JobList:
         """Return jobs in these states, newest created first or in another order."""
         # What lists more than it was asked for is not ComfyUI, and may list any number.
         tells_cancelled = self._finished == _FINISHED
-        read = partial(read_jobs, most=limit, tells_cancelled=tells_cancelled)
+        read = partial(parse_jobs, most=limit, tells_cancelled=tells_cancelled)
         ordered = {"sort_order": order} if order else {}
-        return await ask(self._client, JOBS, read, {"status": states, "limit": limit, **ordered})
+        return await get_parsed(self._client, JOBS, read, {"status": states, "limit": limit, **ordered})
 
-    async def _queue(self) -> Half:
+    async def _queue(self) -> PartialList:
         try:
-            listed = await ask(self._client, "/queue", read_queue, glimpse=GLIMPSE_BYTES)
-        except TooLarge as problem:
-            glimpsed = glimpsed_queue(problem.beginning)
+            listed = await get_parsed(self._client, "/queue", parse_queue, glimpse=QUEUE_PREFIX_BYTES)
+        except ResponseTooLargeError as problem:
+            glimpsed = parse_truncated_queue(problem.beginning)
             if glimpsed is None:
                 raise
             # What cannot be seen to wait any more is not said to.
-            return Half(glimpsed, is_all=True, problem=self._noted(problem))
-        return Half(listed.jobs, is_all=listed.total == len(listed.jobs))
+            return PartialList(glimpsed, is_all=True, problem=self._noted(problem))
+        return PartialList(listed.jobs, is_all=listed.total == len(listed.jobs))
 
-    async def _history(self) -> Half:
+    async def _history(self) -> PartialList:
         most = self._max_items
         try:
-            listed = await ask(self._client, "/history", partial(read_history, most=most), {"max_items": most})
-        except TooLarge:
+            listed = await get_parsed(self._client, "/history", partial(parse_history, most=most), {"max_items": most})
+        except ResponseTooLargeError:
             self._max_items = max(1, most // 2)
             raise
-        return Half(listed.jobs, is_all=listed.total is not None and listed.total < most)
+        return PartialList(listed.jobs, is_all=listed.total is not None and listed.total < most)
 
 
 def _pause_after(size: int) -> float:
     """Return the seconds to wait after answers of this many bytes from the queue and the history."""
-    return max(BRISK_SECONDS, min(size / LIGHT_BYTES_A_SECOND, SLOW_SECONDS + size / BYTES_A_SECOND))
+    return max(MIN_PAUSE_S, min(size / LIGHT_BYTES_A_SECOND, FALLBACK_PAUSE_S + size / BYTES_A_SECOND))
 
 
-def _is_all(listed: Jobs) -> bool:
+def _is_all(listed: JobList) -> bool:
     """Return True if an answer is known to list all there are."""
     return listed.total is not None and listed.total <= len(listed.jobs)
 
 
-GLIMPSE_BYTES = 1_000_000
+QUEUE_PREFIX_BYTES = 1_000_000
 """So much of it is looked at: what runs is one job, with a workflow of a hundredth to a tenth of that."""
 
 _CERTAIN = (1, 3, 7)
@@ -335,14 +341,14 @@ _DECODER = json.JSONDecoder()
 _BLANKS = re.compile(r"\s*")
 
 
-def glimpsed_queue(beginning: bytes) -> tuple[Job, ...] | None:
+def parse_truncated_queue(beginning: bytes) -> tuple[Job, ...] | None:
     """What runs, then the next of what waits; None where the beginning does not tell all that runs."""
     lists = _lists_of(beginning.decode("utf-8-sig", errors="replace"))
     if [*lists] != ["queue_running", "queue_pending"]:
         return None
-    running = read_queue({**lists, "queue_pending": []}).jobs
+    running = parse_queue({**lists, "queue_pending": []}).jobs
     pending = lists["queue_pending"]
-    waiting = read_queue({"queue_running": [], "queue_pending": pending}).jobs
+    waiting = parse_queue({"queue_running": [], "queue_pending": pending}).jobs
     return *running, *waiting[: sum(len(pending) >= least for least in _CERTAIN)]
 
 
@@ -350,11 +356,11 @@ def _lists_of(text: str) -> dict[str, list[object]]:
     """The lists in an object that was cut off, each with its items as far as they are whole."""
     lists: dict[str, list[object]] = {}
     try:
-        at = _past("{", text, 0)
+        at = _expect("{", text, 0)
         while True:
-            name, at = _DECODER.raw_decode(text, _past("", text, at))
-            at = _past("[", text, _past(":", text, at))
-            at = _past(",", text, _read_items(text, at, lists.setdefault(str(name), [])))
+            name, at = _DECODER.raw_decode(text, _expect("", text, at))
+            at = _expect("[", text, _expect(":", text, at))
+            at = _expect(",", text, _read_items(text, at, lists.setdefault(str(name), [])))
     except (ValueError, RecursionError):
         # Where it was cut off, or where it is no such object any more.
         return lists
@@ -362,13 +368,13 @@ def _lists_of(text: str) -> dict[str, list[object]]:
 
 def _read_items(text: str, at: int, items: list[object]) -> int:
     """Add the items of a list to these, and return what is behind its end; ValueError if that is not reached."""
-    while not text.startswith("]", at := _past("", text, at)):
-        item, at = _DECODER.raw_decode(text, _past("," if items else "", text, at))
+    while not text.startswith("]", at := _expect("", text, at)):
+        item, at = _DECODER.raw_decode(text, _expect("," if items else "", text, at))
         items.append(item)
     return at + 1
 
 
-def _past(mark: str, text: str, at: int) -> int:
+def _expect(mark: str, text: str, at: int) -> int:
     """Where the text goes on behind blanks, this mark, and more blanks; ValueError if the mark is not there."""
     at = _end_of_blanks(text, at)
     if not text.startswith(mark, at):

@@ -22,7 +22,7 @@ _PRODUCT = "comfyui"
 _NOBODY = str(uuid.UUID(int=0))
 
 
-def workflow_of(job: Job, name: str, tags: tuple[str, ...] = ()) -> Workflow:
+def to_workflow(job: Job, name: str, tags: tuple[str, ...] = ()) -> Workflow:
     """A job as the API's workflow; it was updated at the newest of the times known."""
     times = (job.created, job.started, job.ended, job.noticed)
     return Workflow.model_validate(
@@ -39,12 +39,12 @@ def workflow_of(job: Job, name: str, tags: tuple[str, ...] = ()) -> Workflow:
     )
 
 
-def runner_id(url: str) -> str:
+def runner_id_for(url: str) -> str:
     """The id of the server at a normalised address: the same wherever and whenever it is watched."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, url))
 
 
-def tags_of(stats: RunnerStats) -> tuple[str, ...]:
+def runner_tags(stats: RunnerStats) -> tuple[str, ...]:
     """The tags of a server: its version and the types of its devices, such as `comfyui-0.33.0` and `cuda`."""
     version = stats.system.comfyui_version
     types = (device.type for device in stats.devices if device.type)
@@ -52,7 +52,7 @@ def tags_of(stats: RunnerStats) -> tuple[str, ...]:
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ServerState:
     """Facts about a server that change while it works.
 
     Attributes:
@@ -92,11 +92,11 @@ class State:
         return (f"{waiting} jobs wait",) if waiting > NEXT else ()
 
 
-def runner_of(
+def to_runner(
     server: Server,
     stats: RunnerStats | None,
     first_watched: datetime,
-    state: State,
+    state: ServerState,
 ) -> Runner:
     """A server as the API's runner, which nobody owns and which is always active: ComfyUI knows of neither.
 
@@ -108,12 +108,12 @@ def runner_of(
     """
     return Runner.model_validate(
         {
-            "id": runner_id(server.url),
+            "id": runner_id_for(server.url),
             "user_id": _NOBODY,
             "name": redact_url(server.name),
             "status": RunnerStatus.ACTIVE,
             "endpoint": server.url,
-            "tags": (*(tags_of(stats) if stats else (_PRODUCT,)), *state.unread, *state.queue_words),
+            "tags": (*(runner_tags(stats) if stats else (_PRODUCT,)), *state.unread, *state.queue_words),
             "headers": dict.fromkeys(server.headers, MASK),
             "created_at": first_watched,
             "updated_at": first_watched,
@@ -124,14 +124,14 @@ def runner_of(
     )
 
 
-class Updates:
+class UpdateTimes:
     """Time of the last change of a runner, seen by comparing what is told of it."""
 
     def __init__(self) -> None:
         self._told: Runner | None = None
         self._changed_at: datetime | None = None
 
-    def dated(self, runner: Runner, state: State, now: datetime, *, is_introduced: bool) -> Runner:
+    def dated(self, runner: Runner, state: ServerState, now: datetime, *, is_introduced: bool) -> Runner:
         """Return the runner, updated when anything but the length of its queue was last seen to have changed.
 
         Args:

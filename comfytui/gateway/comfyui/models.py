@@ -67,7 +67,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Jobs:
+class JobList:
     """One answer that lists jobs, as far as it was taken in.
 
     Attributes:
@@ -79,7 +79,7 @@ class Jobs:
     total: int | None
 
 
-def read_jobs(body: object, most: int = MOST, *, tells_cancelled: bool = True) -> Jobs:
+def parse_jobs(body: object, most: int = MOST, *, tells_cancelled: bool = True) -> JobList:
     """Read the answer of `/api/jobs`: the first so many of it, in the order sent.
 
     Args:
@@ -90,15 +90,15 @@ def read_jobs(body: object, most: int = MOST, *, tells_cancelled: bool = True) -
     Raises:
         ValueError: It lists no jobs; the text says what was expected.
     """
-    entries = mapping_of(body).get("jobs")
+    entries = as_mapping(body).get("jobs")
     if not isinstance(entries, list):
         raise ValueError("expected an object with a list of jobs")
-    told = count_of(mapping_of(mapping_of(body).get("pagination")).get("total"))
-    jobs = tuple(job for entry in entries[:most] if (job := _listed(mapping_of(entry), tells_cancelled)))
-    return Jobs(jobs, None if told is None else max(told, len(entries)))
+    told = as_count(as_mapping(as_mapping(body).get("pagination")).get("total"))
+    jobs = tuple(job for entry in entries[:most] if (job := _listed(as_mapping(entry), tells_cancelled)))
+    return JobList(jobs, None if told is None else max(told, len(entries)))
 
 
-def read_queue(body: object, most: int = MOST) -> Jobs:
+def parse_queue(body: object, most: int = MOST) -> JobList:
     """Read the answer of `/queue`: what runs, then what waits, in the order in which it will run.
 
     Of more than `most` waiting jobs, those that run first are read.
@@ -106,16 +106,16 @@ def read_queue(body: object, most: int = MOST) -> Jobs:
     Raises:
         ValueError: It is no queue; the text says what was expected.
     """
-    running, pending = mapping_of(body).get("queue_running"), mapping_of(body).get("queue_pending")
+    running, pending = as_mapping(body).get("queue_running"), as_mapping(body).get("queue_pending")
     if not isinstance(running, list) or not isinstance(pending, list):
         raise ValueError("expected an object with queue_running and queue_pending")
     # Waiting jobs come in heap order, which is not the order in which they run.
     waiting = heapq.nsmallest(most, _queued(pending[:_MOST_SENT], WorkflowStatus.QUEUED), key=queue_position)
     jobs = (*_queued(running[:most], WorkflowStatus.RUNNING), *waiting)
-    return Jobs(jobs, len(jobs) + max(0, len(running) - most) + max(0, len(pending) - most))
+    return JobList(jobs, len(jobs) + max(0, len(running) - most) + max(0, len(pending) - most))
 
 
-def read_history(body: object, most: int = MOST) -> Jobs:
+def parse_history(body: object, most: int = MOST) -> JobList:
     """Read the answer of `/history`: the last so many finished jobs, in the order sent.
 
     Raises:
@@ -124,18 +124,18 @@ def read_history(body: object, most: int = MOST) -> Jobs:
     if not isinstance(body, dict):
         raise ValueError("expected an object of finished jobs")
     newest = [*islice(reversed(body.items()), most)][::-1]
-    return Jobs(tuple(job for id, entry in newest if (job := _finished(id, mapping_of(entry)))), len(body))
+    return JobList(tuple(job for id, entry in newest if (job := _finished(id, as_mapping(entry)))), len(body))
 
 
-def read_remaining(body: object) -> int:
+def parse_remaining(body: object) -> int:
     """Read the answer of `/prompt`: how many jobs wait or run; ValueError with words where no ComfyUI says so."""
-    remaining = count_of(mapping_of(mapping_of(body).get("exec_info")).get("queue_remaining"))
+    remaining = as_count(as_mapping(as_mapping(body).get("exec_info")).get("queue_remaining"))
     if remaining is None or remaining > _MOST_REMAINING:
         raise ValueError("expected exec_info with queue_remaining")
     return remaining
 
 
-def read_stats(body: object) -> RunnerStats:
+def parse_stats(body: object) -> RunnerStats:
     """Read the answer of `/system_stats`, in the shape of the API's (page get-runner-stats).
 
     ComfyUI tells neither of a development mode nor of extensions: there are none, then.
@@ -143,7 +143,7 @@ def read_stats(body: object) -> RunnerStats:
     Raises:
         ValueError: It tells of no system; the text says what was expected.
     """
-    stats = mapping_of(body)
+    stats = as_mapping(body)
     if not isinstance(stats.get("system"), Mapping):
         raise ValueError("expected an object with a system")
     told = {name: stats.get(name) for name in ("system", "devices")}
@@ -156,19 +156,19 @@ def queue_position(job: Job) -> tuple[bool, float, str]:
 
 
 def _listed(entry: Mapping[str, object], tells_cancelled: bool) -> Job | None:
-    id, word = text_of(entry.get("id")), text_of(entry.get("status"))
+    id, word = as_text(entry.get("id")), as_text(entry.get("status"))
     if not id or not word:
         return None
     status = _STATUSES.get(word.lower()) or WorkflowStatus(redact_value(word))
     return Job(
         id=id,
         status=_corrected(status, bool(entry.get("execution_error")), tells_cancelled),
-        number=number_of(entry.get("priority")),
-        created=moment_of(entry.get("create_time")),
-        started=moment_of(entry.get("execution_start_time")),
-        ended=moment_of(entry.get("execution_end_time")),
-        prefix=_prefix_of_output(mapping_of(entry.get("preview_output"))),
-        document=text_of(entry.get("workflow_id")),
+        number=as_number(entry.get("priority")),
+        created=as_timestamp(entry.get("create_time")),
+        started=as_timestamp(entry.get("execution_start_time")),
+        ended=as_timestamp(entry.get("execution_end_time")),
+        prefix=_prefix_of_output(as_mapping(entry.get("preview_output"))),
+        document=as_text(entry.get("workflow_id")),
     )
 
 
@@ -185,26 +185,26 @@ def _corrected(status: WorkflowStatus, has_error: bool, tells_cancelled: bool) -
 def _prefix_of_output(output: Mapping[str, object]) -> str:
     if output.get("type") != "output":
         return ""
-    folder, prefix = text_of(output.get("subfolder")), prefix_of_filename(text_of(output.get("filename")))
+    folder, prefix = as_text(output.get("subfolder")), filename_prefix(as_text(output.get("filename")))
     return f"{folder}/{prefix}" if folder else prefix
 
 
 def _queued(items: list[object], status: WorkflowStatus) -> Iterator[Job]:
     for item in items:
-        told = _Item.of(item)
+        told = _QueueItem.of(item)
         if told.id:
             yield Job(told.id, status, told.number, told.created, prefix=told.prefix, document=told.document)
 
 
 def _finished(id: object, entry: Mapping[str, object]) -> Job | None:
-    prompt, status = entry.get("prompt"), mapping_of(entry.get("status"))
+    prompt, status = entry.get("prompt"), as_mapping(entry.get("status"))
     if not isinstance(id, str) or not id or not isinstance(prompt, list):
         return None
-    told = _Item.of(prompt)
+    told = _QueueItem.of(prompt)
     times = _times(status.get("messages"))
     return Job(
         id=id,
-        status=_outcome(text_of(status.get("status_str")), times),
+        status=_final_status(as_text(status.get("status_str")), times),
         number=told.number,
         created=told.created,
         started=times.get("execution_start"),
@@ -218,13 +218,13 @@ def _times(messages: object) -> dict[str, datetime | None]:
     """When each event that a job's messages tell of was, the last of its kind; None where that is not told."""
     pairs = messages if isinstance(messages, list) else []
     return {
-        pair[0]: moment_of(mapping_of(pair[1]).get("timestamp"))
+        pair[0]: as_timestamp(as_mapping(pair[1]).get("timestamp"))
         for pair in pairs
         if isinstance(pair, list) and len(pair) > 1 and isinstance(pair[0], str)
     }
 
 
-def _outcome(word: str, events: Mapping[str, object]) -> WorkflowStatus:
+def _final_status(word: str, events: Mapping[str, object]) -> WorkflowStatus:
     if "execution_error" in events:
         return WorkflowStatus.FAILED
     if "execution_interrupted" in events:
@@ -233,7 +233,7 @@ def _outcome(word: str, events: Mapping[str, object]) -> WorkflowStatus:
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class _QueueItem:
     """What is read of `[number, prompt id, graph, extra data, outputs to execute]`, of which any may be missing."""
 
     id: str
@@ -243,16 +243,16 @@ class _Item:
     document: str
 
     @classmethod
-    def of(cls, item: object) -> _Item:
+    def of(cls, item: object) -> _QueueItem:
         parts = [*(item if isinstance(item, list) else []), None, None, None, None, None]
-        extra = mapping_of(parts[3])
-        workflow = mapping_of(mapping_of(extra.get("extra_pnginfo")).get("workflow"))
+        extra = as_mapping(parts[3])
+        workflow = as_mapping(as_mapping(extra.get("extra_pnginfo")).get("workflow"))
         return cls(
-            id=text_of(parts[1]),
-            number=number_of(parts[0]),
-            created=moment_of(extra.get("create_time")),
-            prefix=_prefix_of_graph(mapping_of(parts[2]), parts[4]),
-            document=text_of(workflow.get("id")),
+            id=as_text(parts[1]),
+            number=as_number(parts[0]),
+            created=as_timestamp(extra.get("create_time")),
+            prefix=_prefix_of_graph(as_mapping(parts[2]), parts[4]),
+            document=as_text(workflow.get("id")),
         )
 
 
@@ -260,7 +260,7 @@ def _prefix_of_graph(graph: Mapping[str, object], outputs: object) -> str:
     """What the first of its nodes that is to save files calls them; what is not executed saves none."""
     executed = outputs if isinstance(outputs, list) else list(graph)
     for name in graph:
-        prefix = text_of(mapping_of(mapping_of(graph[name]).get("inputs")).get("filename_prefix"))
+        prefix = as_text(as_mapping(as_mapping(graph[name]).get("inputs")).get("filename_prefix"))
         if prefix and name in executed:
             return prefix
     return ""
@@ -269,22 +269,22 @@ def _prefix_of_graph(graph: Mapping[str, object], outputs: object) -> str:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def mapping_of(value: object) -> Mapping[str, object]:
+def as_mapping(value: object) -> Mapping[str, object]:
     """An object; an empty one for what is none."""
     return value if isinstance(value, Mapping) else {}
 
 
-def text_of(value: object) -> str:
+def as_text(value: object) -> str:
     """A text; an empty one for what is none."""
     return value if isinstance(value, str) else ""
 
 
-def count_of(value: object) -> int | None:
+def as_count(value: object) -> int | None:
     """A whole number, zero or more; None for what is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def number_of(value: object) -> float | None:
+def as_number(value: object) -> float | None:
     """A number that is finite; None for what is none."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
@@ -295,9 +295,9 @@ def number_of(value: object) -> float | None:
     return number if isfinite(number) else None
 
 
-def moment_of(value: object) -> datetime | None:
+def as_timestamp(value: object) -> datetime | None:
     """A moment told in milliseconds since 1970; None for what is none."""
-    number = number_of(value)
+    number = as_number(value)
     if number is None or number <= 0:
         return None
     try:
@@ -312,7 +312,7 @@ _COUNTED = re.compile(r"(?P<prefix>.*)_\d{5,}_?(?:-audio)?\.\w+", re.DOTALL)
 _TEMPORARY = re.compile(r".*_temp_[a-z]{5}_\d{5,}_?\.\w+", re.DOTALL)
 
 
-def prefix_of_filename(filename: str) -> str:
+def filename_prefix(filename: str) -> str:
     """The prefix that a file was saved under: `ComfyUI` for `ComfyUI_00012_.png`; none for a temporary preview.
 
     A file that was not counted is named as a whole, but for its extension.

@@ -9,19 +9,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.api.statuses import RunnerState
-from comfytui.gateway.comfyui.client import ANSWER_SECONDS, BoxClient
+from comfytui.gateway.comfyui.client import ANSWER_SECONDS, ComfyUIClient
 from comfytui.gateway.comfyui.contact import LATE_SECONDS, Contact, Silence
-from comfytui.gateway.comfyui.errors import BoxProblem
-from comfytui.gateway.comfyui.events import Signals
-from comfytui.gateway.comfyui.heartbeat import CLOSED, Pulse
-from comfytui.gateway.comfyui.job_history import Arrivals, Memory
-from comfytui.gateway.comfyui.job_names import Prefixes, SavedWorkflows, name_of
-from comfytui.gateway.comfyui.job_reader import ACTIVE, BRISK_SECONDS, JOBS, JobReader, Reading, ask
-from comfytui.gateway.comfyui.mapping import State, Updates, runner_id, runner_of, workflow_of
-from comfytui.gateway.comfyui.models import read_jobs, read_remaining, read_stats
-from comfytui.gateway.comfyui.revisions import BoxRevisions, BoxState
-from comfytui.gateway.comfyui.single_flight import Flight, wait_for
-from comfytui.gateway.fleet import RunnerUnreachable
+from comfytui.gateway.comfyui.errors import ComfyUIError
+from comfytui.gateway.comfyui.events import EventListener
+from comfytui.gateway.comfyui.heartbeat import CLOSED_MESSAGE, Heartbeat
+from comfytui.gateway.comfyui.job_history import JobHistory, QueueArrivals
+from comfytui.gateway.comfyui.job_names import OutputPrefixLookup, SavedWorkflowIndex, job_name
+from comfytui.gateway.comfyui.job_reader import ACTIVE, JOBS, MIN_PAUSE_S, JobReader, JobsReading, get_parsed
+from comfytui.gateway.comfyui.mapping import ServerState, UpdateTimes, runner_id_for, to_runner, to_workflow
+from comfytui.gateway.comfyui.models import parse_jobs, parse_remaining, parse_stats
+from comfytui.gateway.comfyui.revisions import MonitorState, ServerRevisions
+from comfytui.gateway.comfyui.single_flight import SingleFlight, wait_at_most
+from comfytui.gateway.fleet import RunnerUnreachableError
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -34,15 +34,15 @@ if TYPE_CHECKING:
 
 
 HISTORY_LENGTH = 10
-STATS_SECONDS = 14.0
+STATS_TTL_S = 14.0
 """For how long the machine's numbers are passed on without asking again: one dashboard asks every 15 s."""
-QUIET_SECONDS = 30.0
+IDLE_TTL_S = 30.0
 """For how long jobs are believed unchanged where the queue is empty and a change would be told."""
-DOUBT_SECONDS = 10.0
+JOBS_TTL_S = 10.0
 """The same where it could change unseen."""
 WATCHED_SECONDS = 10.0
 """Seconds after a question for the jobs during which a change is read at once, and not when they are asked for next."""
-WAIT_SECONDS = 1.0
+REFRESH_TIMEOUT_S = 1.0
 """How long news, and the names of jobs, are waited for where something is known: that can be shown meanwhile."""
 ANNOUNCED_SECONDS = 180.0
 """Seconds after a question for the jobs during which event streams are told of each change."""
@@ -50,7 +50,7 @@ GATHER_SECONDS = 0.05
 """Seconds from a change to the reading that is for event streams: what begins or ends is told in several messages."""
 UNSEEN_SECONDS = 55.0
 """Seconds from one reading that is for event streams to the next, where no change was told."""
-FIRST_SECONDS = 7.0
+FIRST_CONTACT_TIMEOUT_S = 7.0
 """How long is waited where nothing is known yet: a slow box has answered by then, and nobody has lost patience."""
 
 
@@ -64,10 +64,10 @@ class _Check:
 
 
 _NEVER = _Check(Silence(RunnerState.WAITING, ""), 0.0, -math.inf)
-_CLOSED = Silence(RunnerState.UNREACHABLE, CLOSED)
+_CLOSED = Silence(RunnerState.UNREACHABLE, CLOSED_MESSAGE)
 
 
-class Box:
+class ServerMonitor:
     """A server, what is known of its jobs and its machine, and what keeps that up to date.
 
     It needs a running event loop from the first question on, and always the same.
@@ -97,23 +97,23 @@ class Box:
         self._clock = clock
         self._since = since
         self._contact = Contact(clock)
-        self._client = BoxClient(
+        self._client = ComfyUIClient(
             server, ca_bundle=ca_bundle, timeout=timeout, contact=self._contact, log=log, clock=clock
         )
-        self._arrivals = Arrivals(clock)
-        self._signals = Signals(server, self._hear, clock, ca_bundle=ca_bundle, on_remaining=self._note_remaining)
-        self._pulse = Pulse(self._remaining, self._contact, self._signals, clock, self._greet, self._note_queue)
+        self._arrivals = QueueArrivals(clock)
+        self._signals = EventListener(server, self._hear, clock, ca_bundle=ca_bundle, on_remaining=self._note_remaining)
+        self._pulse = Heartbeat(self._remaining, self._contact, self._signals, clock, self._greet, self._note_queue)
         self._reader = JobReader(self._client, clock, self._contact)
         self._events = events
-        self._revisions = BoxRevisions(runner_id(server.url), clock.now())
-        self._reading = Flight(self._read_jobs)
-        self._following = Flight(self._follow)
-        self._naming = Flight(self._announce_names)
-        self._checking = Flight(self._read_stats)
-        self._saved = SavedWorkflows(self._client, clock, self._reading.landed)
-        self._memory = Memory()
-        self._updates = Updates()
-        self._prefixes = Prefixes(self._client, self._reading.landed, self._memory.learn)
+        self._revisions = ServerRevisions(runner_id_for(server.url), clock.now())
+        self._reading = SingleFlight(self._read_jobs)
+        self._following = SingleFlight(self._follow)
+        self._naming = SingleFlight(self._announce_names)
+        self._checking = SingleFlight(self._read_stats)
+        self._saved = SavedWorkflowIndex(self._client, clock, self._reading.landed)
+        self._memory = JobHistory()
+        self._updates = UpdateTimes()
+        self._prefixes = OutputPrefixLookup(self._client, self._reading.landed, self._memory.learn)
         self._is_changed = True
         self._read_at: float | None = None
         self._reading_since = self._next_at = self._named_by = 0.0
@@ -142,8 +142,8 @@ class Box:
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
         ahead = self._client.server_clock.skew
-        state = State.of(self._remaining_now, self._memory.running, self._partly, ahead)
-        runner = runner_of(self._server, self._stats, self._since, state)
+        state = ServerState.of(self._remaining_now, self._memory.running, self._partly, ahead)
+        runner = to_runner(self._server, self._stats, self._since, state)
         return self._updates.dated(runner, state, self._clock.now(), is_introduced=self._stats is not None)
 
     async def history(self) -> tuple[Workflow, ...]:
@@ -153,12 +153,12 @@ class Box:
             RunnerUnreachable: It does not answer, or does not tell its jobs; or not yet, and it is not waited for.
         """
         self._wanted_at = self._clock.monotonic()
-        until = self._wanted_at + FIRST_SECONDS
+        until = self._wanted_at + FIRST_CONTACT_TIMEOUT_S
         self._pulse.want()
         # With the heartbeat, and not after it: a busy box takes long for each answer.
         if self._contact.silence is None and not self._is_fresh():
             self._begin_reading()
-        await self._pulse.met_within(FIRST_SECONDS)
+        await self._pulse.met_within(FIRST_CONTACT_TIMEOUT_S)
         self._check_contact()
         if not self._is_fresh():
             await self._catch_up(until)
@@ -180,7 +180,7 @@ class Box:
             # That there is none cannot be known.
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
         self._saved.want(known.job.document for known in shown)
-        return tuple(workflow_of(known.job, name_of(known.job, self._saved.paths), known.tags) for known in shown)
+        return tuple(to_workflow(known.job, job_name(known.job, self._saved.paths), known.tags) for known in shown)
 
     async def stats(self) -> RunnerStats:
         """What its machine says of itself, at most STATS_SECONDS old; the first contact is waited for.
@@ -191,18 +191,18 @@ class Box:
         Raises:
             RunnerUnreachable: It does not answer, or does not tell that.
         """
-        until = self._clock.monotonic() + FIRST_SECONDS
+        until = self._clock.monotonic() + FIRST_CONTACT_TIMEOUT_S
         self._pulse.want()
         # With the heartbeat, and not after it: a busy box takes long for each answer.
         checking = self._begin_checking() if self._contact.silence is None else None
-        await self._pulse.met_within(FIRST_SECONDS)
+        await self._pulse.met_within(FIRST_CONTACT_TIMEOUT_S)
         self._check_contact()
         if (checking := checking or self._begin_checking()) is not None:
-            await wait_for(checking, self._clock, until - self._clock.monotonic())
+            await wait_at_most(checking, self._clock, until - self._clock.monotonic())
             outcome = _CLOSED if checking.cancelled() else checking.result() if checking.done() else self._late()
         else:
             outcome = self._checked.outcome
-            await self._clock.sleep(min(self._checked.took, WAIT_SECONDS))
+            await self._clock.sleep(min(self._checked.took, REFRESH_TIMEOUT_S))
         self._check_contact()
         if isinstance(outcome, Silence):
             raise self._unreachable(outcome)
@@ -232,8 +232,8 @@ class Box:
         """Return the reason why a question, of those that are asked now, is not answered yet."""
         return self._contact.silence or Silence(RunnerState.LATE, "slow, has not told its memories yet")
 
-    def _unreachable(self, silence: Silence) -> RunnerUnreachable:
-        return RunnerUnreachable(silence.reason, silence.state, self._server.name)
+    def _unreachable(self, silence: Silence) -> RunnerUnreachableError:
+        return RunnerUnreachableError(silence.reason, silence.state, self._server.name)
 
     def announce(self) -> None:
         """Announce what changed since the last time, if anybody listens."""
@@ -246,7 +246,7 @@ class Box:
         silence = self._contact.silence.state if self._contact.silence else None
         is_known = self._read_at is not None and silence is None and not self._unread and not self._is_late
         jobs = self._memory.shown(HISTORY_LENGTH)
-        state = BoxState(
+        state = MonitorState(
             runner=self.runner(),
             history=(silence, self._unread, self._partly, jobs, self._saved.paths),
             is_reachable=silence is None,
@@ -317,7 +317,7 @@ class Box:
         if self._is_changed or self._read_at is None or self._reading.is_under_way:
             return False
         is_quiet = self._pulse.remaining == 0 and self._signals.is_open
-        return self._clock.monotonic() - self._read_at < (QUIET_SECONDS if is_quiet else DOUBT_SECONDS)
+        return self._clock.monotonic() - self._read_at < (IDLE_TTL_S if is_quiet else JOBS_TTL_S)
 
     async def _catch_up(self, until: float) -> None:
         """Read the jobs if it is time; wait for the reading, but not beyond that moment, nor if the last one failed."""
@@ -326,8 +326,8 @@ class Box:
         if reading is None:
             return
         if not self._unread:
-            patience = FIRST_SECONDS if self._read_at is None else WAIT_SECONDS
-            await wait_for(reading, self._clock, min(until, self._reading_since + patience) - now)
+            patience = FIRST_CONTACT_TIMEOUT_S if self._read_at is None else REFRESH_TIMEOUT_S
+            await wait_at_most(reading, self._clock, min(until, self._reading_since + patience) - now)
         if reading.done() and not reading.cancelled():
             # A mistake of ours is to be seen where it was asked for.
             reading.result()
@@ -348,7 +348,7 @@ class Box:
             return
         naming = asyncio.create_task(self._named())
         try:
-            await wait_for(naming, self._clock, left)
+            await wait_at_most(naming, self._clock, left)
         finally:
             naming.cancel()
 
@@ -361,7 +361,7 @@ class Box:
         remaining = self._pulse.remaining
         try:
             reading = await self._reader.read()
-        except BoxProblem as problem:
+        except ComfyUIError as problem:
             # What keeps the box from answering at all is told by the contact, and over with the next good one.
             self._unread = "" if self._contact.silence else str(problem)
             self._is_changed = True
@@ -374,12 +374,12 @@ class Box:
             self._take(reading, began_at)
             self._look_for_names()
         finally:
-            pause = BRISK_SECONDS if self._contact.silence else self._reader.pause
+            pause = MIN_PAUSE_S if self._contact.silence else self._reader.pause
             self._next_at = self._clock.monotonic() + pause
         self.announce()
         self._naming.join()
 
-    def _take(self, reading: Reading, began: datetime) -> None:
+    def _take(self, reading: JobsReading, began: datetime) -> None:
         active, finished = reading.active, reading.finished
         if active.is_all and active.problem is None and self._signals.changed_monotonic < self._reading_since:
             # Else the next heartbeat would take for a change what was read already.
@@ -398,7 +398,7 @@ class Box:
 
     def _look_for_names(self) -> None:
         if not (self._saved.is_under_way or self._prefixes.is_under_way):
-            self._named_by = self._clock.monotonic() + WAIT_SECONDS
+            self._named_by = self._clock.monotonic() + REFRESH_TIMEOUT_S
         shown = [known.job for known in self._memory.shown(HISTORY_LENGTH)]
         self._saved.want(job.document for job in shown)
         self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
@@ -406,21 +406,21 @@ class Box:
     async def _read_stats(self) -> RunnerStats | Silence:
         began, outcome = self._clock.monotonic(), await self._machine()
         took = self._clock.monotonic() - began
-        self._checked = _Check(outcome, took, good_until=began + took + STATS_SECONDS)
+        self._checked = _Check(outcome, took, good_until=began + took + STATS_TTL_S)
         self.announce()
         return outcome
 
     async def _machine(self) -> RunnerStats | Silence:
         try:
-            self._stats = await ask(self._client, "/system_stats", read_stats)
-        except BoxProblem as problem:
+            self._stats = await get_parsed(self._client, "/system_stats", parse_stats)
+        except ComfyUIError as problem:
             return self._contact.silence or Silence(RunnerState.PARTIAL, str(problem))
         return self._stats
 
     async def _remaining(self) -> int:
         try:
-            return await ask(self._client, "/prompt", read_remaining)
-        except BoxProblem as problem:
+            return await get_parsed(self._client, "/prompt", parse_remaining)
+        except ComfyUIError as problem:
             if not problem.is_answer or (counted := await self._counted()) is None:
                 raise
             return counted
@@ -428,6 +428,6 @@ class Box:
     async def _counted(self) -> int | None:
         """Return how many jobs wait and run by the list of jobs, for a box whose `/prompt` alone is not answered."""
         try:
-            return (await ask(self._client, JOBS, read_jobs, {"status": ACTIVE, "limit": 1})).total
-        except BoxProblem:
+            return (await get_parsed(self._client, JOBS, parse_jobs, {"status": ACTIVE, "limit": 1})).total
+        except ComfyUIError:
             return None

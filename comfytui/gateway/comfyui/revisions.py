@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner
 
 
-class BoxState(NamedTuple):
+class MonitorState(NamedTuple):
     """All that answers about a box are made of.
 
     Attributes:
@@ -28,7 +28,7 @@ class BoxState(NamedTuple):
     is_live: bool
 
 
-class BoxRevisions:
+class ServerRevisions:
     """Counts changes of each part of a box.
 
     Numbers begin with the milliseconds of the start, so that those of a gateway that was restarted are others.
@@ -40,10 +40,10 @@ class BoxRevisions:
 
     def __init__(self, id: str, started: datetime) -> None:
         self._id = id
-        self._state: BoxState | None = None
+        self._state: MonitorState | None = None
         self._last = self._runner = self._history = self._stats = int(started.timestamp() * 1000)
 
-    def update(self, state: BoxState) -> RunnerRevisions:
+    def update(self, state: MonitorState) -> RunnerRevisions:
         """Take in the newest state and return its revisions; the same ones if nothing changed."""
         state = state._replace(runner=_without_contact(state.runner))
         before, self._state = self._state, state
@@ -51,7 +51,7 @@ class BoxRevisions:
             self._count(before, state)
         return RunnerRevisions(self._id, self._runner, self._history, self._stats, state.is_live)
 
-    def _count(self, before: BoxState, state: BoxState) -> None:
+    def _count(self, before: MonitorState, state: MonitorState) -> None:
         self._last += 1
         if state.runner != before.runner:
             self._runner = self._last

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 
-async def wait_for(task: asyncio.Task[Any], clock: Clock, seconds: float) -> None:
+async def wait_at_most(task: asyncio.Task[Any], clock: Clock, seconds: float) -> None:
     """Return once the task is done, or so many seconds have passed; it goes on then, and is not looked at."""
     timer = asyncio.ensure_future(clock.sleep(seconds))
     try:
@@ -22,7 +22,7 @@ async def wait_for(task: asyncio.Task[Any], clock: Clock, seconds: float) -> Non
         timer.cancel()
 
 
-class Flight(Generic[_T]):
+class SingleFlight(Generic[_T]):
     """A question that is asked once for all who want its answer meanwhile.
 
     Args:

@@ -16,7 +16,7 @@ import httpx
 
 from comfytui import __version__
 from comfytui.api.proxies import proxy_url, proxy_variable, unusable_proxy
-from comfytui.gateway.comfyui.errors import BoxProblem, NotThere
+from comfytui.gateway.comfyui.errors import ComfyUIError, ServerUnreachableError
 
 if TYPE_CHECKING:
     from comfytui.config.settings import Server
@@ -31,9 +31,9 @@ _NEAR = (".localhost", ".local", ".lan", ".internal", ".home.arpa")
 _PROBE_SECONDS = 1.0
 
 
-async def connect(
+async def build_http_client(
     server: Server, ca_bundle: Path | None, seconds: float, transport: httpx.AsyncBaseTransport | None
-) -> httpx.AsyncClient | BoxProblem:
+) -> httpx.AsyncClient | ComfyUIError:
     """Return a client of httpx for this server, or the problem why there is none.
 
     Args:
@@ -43,18 +43,20 @@ async def connect(
         transport: Who carries requests instead of the network.
     """
     try:
-        tls = await tls_context(server.url, ca_bundle)
+        tls = await ssl_context(server.url, ca_bundle)
     except OSError:
-        return NotThere("the certificates to trust (ca_bundle, SSL_CERT_FILE or SSL_CERT_DIR) cannot be read")
-    is_near = transport is not None or _is_near(urlsplit(server.url).hostname or "")
+        return ServerUnreachableError(
+            "the certificates to trust (ca_bundle, SSL_CERT_FILE or SSL_CERT_DIR) cannot be read"
+        )
+    is_near = transport is not None or _is_local_network(urlsplit(server.url).hostname or "")
     variable = "" if is_near else proxy_variable(server.url, os.environ)
     proxy = proxy_url(variable, os.environ) if variable else None
     if variable and proxy is None:
-        return NotThere(unusable_proxy(variable))
+        return ServerUnreachableError(unusable_proxy(variable))
     try:
         return httpx.AsyncClient(
             base_url=server.url,
-            auth=_Sent(server),
+            auth=_ServerHeadersAuth(server),
             headers=_HEADERS,
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=())),
             timeout=httpx.Timeout(None, connect=seconds),
@@ -67,10 +69,10 @@ async def connect(
             verify=tls,
         )
     except (ImportError, ValueError, httpx.InvalidURL):
-        return NotThere(unusable_proxy(variable))
+        return ServerUnreachableError(unusable_proxy(variable))
 
 
-async def tls_context(url: str, ca_bundle: Path | None) -> ssl.SSLContext:
+async def ssl_context(url: str, ca_bundle: Path | None) -> ssl.SSLContext:
     """Whose certificates count at an address: those given, else of the environment, else of the public authorities.
 
     Raises:
@@ -90,18 +92,18 @@ def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
     return ssl.create_default_context(cafile=ca_bundle)
 
 
-class _Sent(httpx.Auth):
+class _ServerHeadersAuth(httpx.Auth):
     """Puts the server's headers into each request as it leaves, so that no client and no repr holds them before."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
 
     def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
-        request.headers.update(headers_of(self._server))
+        request.headers.update(server_headers(self._server))
         yield request
 
 
-def headers_of(server: Server) -> Mapping[str, str]:
+def server_headers(server: Server) -> Mapping[str, str]:
     """The headers that a server is to be sent, secrets and all: each name once, however it is written.
 
     Of one that is there in capitals and in small letters, the last counts.
@@ -110,7 +112,7 @@ def headers_of(server: Server) -> Mapping[str, str]:
     return {name: value.get_secret_value() for name, value in named.values()}
 
 
-async def speaks_tls(host: str, port: int) -> bool:
+async def probe_tls(host: str, port: int) -> bool:
     """Whether a TLS handshake succeeds there; nobody's certificate is looked at, and nothing is sent."""
     anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anybody.check_hostname = False
@@ -124,7 +126,7 @@ async def speaks_tls(host: str, port: int) -> bool:
     return True
 
 
-def _is_near(host: str) -> bool:
+def _is_local_network(host: str) -> bool:
     """Whether a host is this machine or one of its network, which no proxy leads to."""
     try:
         address = ipaddress.ip_address(host)

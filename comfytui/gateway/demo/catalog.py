@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Card:
+class Gpu:
     """What a runner computes with.
 
     Attributes:
@@ -28,7 +28,7 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class WorkflowKind:
     """A kind of workflow.
 
     Attributes:
@@ -50,29 +50,29 @@ class Purpose:
     """
 
     tag: str
-    kinds: tuple[Kind, ...]
+    kinds: tuple[WorkflowKind, ...]
 
 
-CPU = Card("cpu", 0.08, "cpu", 0)
-A100 = Card("a100", 1.0, "NVIDIA A100-SXM4-80GB", 80)
+CPU = Gpu("cpu", 0.08, "cpu", 0)
+A100 = Gpu("a100", 1.0, "NVIDIA A100-SXM4-80GB", 80)
 
 CARDS = (
-    Card("a10g", 0.5, "NVIDIA A10G", 24),
-    Card("rtx3090", 0.55, "NVIDIA GeForce RTX 3090", 24),
-    Card("rtx4090", 0.9, "NVIDIA GeForce RTX 4090", 24),
-    Card("l40s", 0.95, "NVIDIA L40S", 48),
+    Gpu("a10g", 0.5, "NVIDIA A10G", 24),
+    Gpu("rtx3090", 0.55, "NVIDIA GeForce RTX 3090", 24),
+    Gpu("rtx4090", 0.9, "NVIDIA GeForce RTX 4090", 24),
+    Gpu("l40s", 0.95, "NVIDIA L40S", 48),
     A100,
-    Card("h100", 1.8, "NVIDIA H100 80GB HBM3", 80),
+    Gpu("h100", 1.8, "NVIDIA H100 80GB HBM3", 80),
 )
 
 IMAGE_GENERATION = Purpose(
     "image-generation",
     (
-        Kind("Text to Image Generation", ("text2img", "production"), 32),
-        Kind("Image Upscaling", ("upscale", "production"), 40),
-        Kind("ControlNet Test", ("controlnet", "test"), 46),
-        Kind("Product Inpainting", ("inpaint", "catalogue"), 38),
-        Kind("SDXL Portrait Batch", ("text2img", "sdxl", "batch"), 58),
+        WorkflowKind("Text to Image Generation", ("text2img", "production"), 32),
+        WorkflowKind("Image Upscaling", ("upscale", "production"), 40),
+        WorkflowKind("ControlNet Test", ("controlnet", "test"), 46),
+        WorkflowKind("Product Inpainting", ("inpaint", "catalogue"), 38),
+        WorkflowKind("SDXL Portrait Batch", ("text2img", "sdxl", "batch"), 58),
     ),
 )
 
@@ -81,37 +81,37 @@ PURPOSES = (
     Purpose(
         "video",
         (
-            Kind("Image to Video", ("video", "img2vid"), 150),
-            Kind("Video Upscaling", ("video", "upscale"), 190),
-            Kind("Frame Interpolation", ("video", "interpolation"), 65),
-            Kind("Text to Image Generation", ("text2img", "storyboard"), 30),
+            WorkflowKind("Image to Video", ("video", "img2vid"), 150),
+            WorkflowKind("Video Upscaling", ("video", "upscale"), 190),
+            WorkflowKind("Frame Interpolation", ("video", "interpolation"), 65),
+            WorkflowKind("Text to Image Generation", ("text2img", "storyboard"), 30),
         ),
     ),
     Purpose(
         "training",
         (
-            Kind("LoRA Training Preview", ("lora", "training"), 120),
-            Kind("LoRA Comparison Grid", ("lora", "grid"), 95),
-            Kind("Dataset Captioning", ("caption", "training"), 48),
+            WorkflowKind("LoRA Training Preview", ("lora", "training"), 120),
+            WorkflowKind("LoRA Comparison Grid", ("lora", "grid"), 95),
+            WorkflowKind("Dataset Captioning", ("caption", "training"), 48),
         ),
     ),
     Purpose(
         "retouch",
         (
-            Kind("Background Removal", ("matting", "catalogue"), 9),
-            Kind("Face Restoration", ("restore", "portrait"), 18),
-            Kind("Inpainting", ("inpaint",), 36),
-            Kind("Outpainting Panorama", ("outpaint", "print"), 64),
-            Kind("Image Upscaling", ("upscale", "print"), 38),
+            WorkflowKind("Background Removal", ("matting", "catalogue"), 9),
+            WorkflowKind("Face Restoration", ("restore", "portrait"), 18),
+            WorkflowKind("Inpainting", ("inpaint",), 36),
+            WorkflowKind("Outpainting Panorama", ("outpaint", "print"), 64),
+            WorkflowKind("Image Upscaling", ("upscale", "print"), 38),
         ),
     ),
     Purpose(
         "research",
         (
-            Kind("ControlNet Test", ("controlnet", "test"), 42),
-            Kind("Depth Map Extraction", ("depth", "controlnet"), 14),
-            Kind("Flux Style Transfer", ("flux", "style"), 52),
-            Kind("Sampler Comparison", ("text2img", "grid", "test"), 85),
+            WorkflowKind("ControlNet Test", ("controlnet", "test"), 42),
+            WorkflowKind("Depth Map Extraction", ("depth", "controlnet"), 14),
+            WorkflowKind("Flux Style Transfer", ("flux", "style"), 52),
+            WorkflowKind("Sampler Comparison", ("text2img", "grid", "test"), 85),
         ),
     ),
 )

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
 from comfytui.api.events import RunnerRevisions
-from comfytui.gateway.demo.workflows import Lane, changes_around, from_seconds, to_seconds
+from comfytui.gateway.demo.workflows import WorkloadLane, changes_around, from_epoch, to_epoch
 from comfytui.gateway.events import EventHub
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LINGER_SECONDS = 60.0
 """Seconds for which a runner's changes are announced after it was last asked for."""
 
 
-class SimulatedEvents:
+class DemoEvents:
     """Revisions of the runners that were asked for lately; nothing is computed unless a stream is open.
 
     The revision of a history is the second of its last change: the same in every process.
@@ -28,7 +28,7 @@ class SimulatedEvents:
         lanes: What each runner is given to do, by its id; None for runners without work.
     """
 
-    def __init__(self, clock: Clock, lanes: Mapping[str, Lane | None]) -> None:
+    def __init__(self, clock: Clock, lanes: Mapping[str, WorkloadLane | None]) -> None:
         self.hub = EventHub(clock, self._refresh)
         self._clock = clock
         self._lanes = lanes
@@ -64,12 +64,12 @@ class SimulatedEvents:
     async def _run(self) -> None:
         while self.hub.has_streams:
             due = min((second for second in self._due.values() if second is not None), default=None)
-            seconds = LINGER_SECONDS if due is None else (from_seconds(due) - self._clock.now()).total_seconds()
+            seconds = LINGER_SECONDS if due is None else (from_epoch(due) - self._clock.now()).total_seconds()
             await self._clock.sleep(min(max(seconds, 0.0), LINGER_SECONDS))
             self._announce_changes()
 
     def _announce_changes(self) -> None:
-        now, oldest = to_seconds(self._clock.now()), self._clock.monotonic() - LINGER_SECONDS
+        now, oldest = to_epoch(self._clock.now()), self._clock.monotonic() - LINGER_SECONDS
         for runner_id, asked_at in list(self._asked_at.items()):
             if asked_at < oldest:
                 self._forget(runner_id)
@@ -78,7 +78,7 @@ class SimulatedEvents:
 
     def _forget(self, runner_id: str) -> None:
         del self._asked_at[runner_id]
-        self._announce(runner_id, to_seconds(self._clock.now()), is_live=False)
+        self._announce(runner_id, to_epoch(self._clock.now()), is_live=False)
         self._due.pop(runner_id, None)
 
     def _announce(self, runner_id: str, now: int, *, is_live: bool) -> None:

@@ -15,22 +15,22 @@ from pydantic import SecretStr
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.gateway.demo import catalog
-from comfytui.gateway.demo.events import SimulatedEvents
-from comfytui.gateway.demo.machine_stats import Machine, stats_of
+from comfytui.gateway.demo.events import DemoEvents
+from comfytui.gateway.demo.machine_stats import Machine, machine_stats
 from comfytui.gateway.demo.workflows import (
-    RELAY_SECONDS,
-    RELAY_STEPS,
-    Dice,
-    Lane,
-    from_seconds,
+    BURST_SECONDS,
+    BURST_STEPS,
+    SeededRandom,
+    WorkloadLane,
+    from_epoch,
     newest_workflows,
-    to_seconds,
+    to_epoch,
 )
-from comfytui.gateway.fleet import RunnerUnreachable, UnknownRunner
+from comfytui.gateway.fleet import RunnerNotFoundError, RunnerUnreachableError
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.gateway.demo.catalog import Card, Purpose
+    from comfytui.gateway.demo.catalog import Gpu, Purpose
     from comfytui.gateway.events import EventHub
 
 
@@ -40,11 +40,11 @@ _HOUR = 3_600
 _DAY = 24 * _HOUR
 _SPREAD = 600 * _DAY
 _USUAL_SIZE = 120
-_PRODUCTION_CREATED = to_seconds(datetime(2024, 1, 15, 10, 30, tzinfo=UTC))
-_DEVELOPMENT_CREATED = to_seconds(datetime(2024, 1, 14, 8, 20, tzinfo=UTC))
+_PRODUCTION_CREATED = to_epoch(datetime(2024, 1, 15, 10, 30, tzinfo=UTC))
+_DEVELOPMENT_CREATED = to_epoch(datetime(2024, 1, 14, 8, 20, tzinfo=UTC))
 
 
-class _Role(Enum):
+class _LoadProfile(Enum):
     """How much a runner has to do."""
 
     BUSY = auto()
@@ -55,11 +55,17 @@ class _Role(Enum):
 
 
 # Of each 24 runners: so the usual 120 hold a whole relay of busy ones, and an eighth is disabled.
-_BLOCK = {_Role.BUSY: 9, _Role.STEADY: 7, _Role.IDLE: 4, _Role.UNUSED: 1, _Role.DISABLED: 3}
+_BLOCK = {
+    _LoadProfile.BUSY: 9,
+    _LoadProfile.STEADY: 7,
+    _LoadProfile.IDLE: 4,
+    _LoadProfile.UNUSED: 1,
+    _LoadProfile.DISABLED: 3,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class DemoRunner:
     """A runner as the simulation keeps it; times are whole seconds since the Unix epoch.
 
     `lane` is None for a runner that was never given work; `is_on` tells whether its machine can be reached.
@@ -73,21 +79,21 @@ class Record:
     headers: dict[str, SecretStr]
     created: int
     updated: int
-    lane: Lane | None
+    lane: WorkloadLane | None
     machine: Machine
     is_on: bool
 
 
-def roster(runners: int, seed: int) -> Iterator[Record]:
+def build_runners(runners: int, seed: int) -> Iterator[DemoRunner]:
     """That many runners, newest created first: the two that the API's pages show, then made-up ones."""
     numbers: Counter[str] = Counter()
     # Not from the first: the newest runner is to be in the midst of its work when a clock strikes the hour.
-    places = itertools.islice(itertools.cycle(range(RELAY_STEPS)), RELAY_STEPS // 2, None)
-    switches = _Switches(seed)
+    places = itertools.islice(itertools.cycle(range(BURST_STEPS)), BURST_STEPS // 2, None)
+    switches = _PowerStates(seed)
     created = _DEVELOPMENT_CREATED
-    dice = Dice(f"{seed}/roster")
+    dice = SeededRandom(f"{seed}/roster")
     for index, role in enumerate(itertools.islice(_roles(seed), runners)):
-        work = _Work(f"{seed}/{index}", role, next(places) if role is _Role.BUSY else None)
+        work = _LaneSpec(f"{seed}/{index}", role, next(places) if role is _LoadProfile.BUSY else None)
         if index == 0:
             yield _production(dice, work)
         elif index == 1:
@@ -97,35 +103,39 @@ def roster(runners: int, seed: int) -> Iterator[Record]:
             yield _made_up(dice, work, created, numbers, is_on=switches.is_on(role))
 
 
-class _Switches:
+class _PowerStates:
     """Which machines are switched off: some of those with the least to do, never one that is at work."""
 
-    _EVERY: ClassVar[Mapping[_Role, int]] = {_Role.IDLE: 3, _Role.UNUSED: 3, _Role.DISABLED: 2}
+    _EVERY: ClassVar[Mapping[_LoadProfile, int]] = {
+        _LoadProfile.IDLE: 3,
+        _LoadProfile.UNUSED: 3,
+        _LoadProfile.DISABLED: 2,
+    }
 
     def __init__(self, seed: int) -> None:
-        self._counted = Counter(dict.fromkeys(_Role, seed))
+        self._counted = Counter(dict.fromkeys(_LoadProfile, seed))
 
-    def is_on(self, role: _Role) -> bool:
+    def is_on(self, role: _LoadProfile) -> bool:
         """Whether the next machine of a runner with that role can be reached."""
         self._counted[role] += 1
         return role not in self._EVERY or self._counted[role] % self._EVERY[role] > 0
 
 
 @dataclass(frozen=True, slots=True)
-class _Work:
+class _LaneSpec:
     """What is settled of a runner's lane before the runner is made up."""
 
     key: str
-    role: _Role
+    role: _LoadProfile
     place: int | None
 
 
-def _roles(seed: int) -> Iterator[_Role]:
+def _roles(seed: int) -> Iterator[_LoadProfile]:
     """One role after another, forever; the first two are those of the documented runners."""
-    dice = Dice(f"{seed}/roles")
+    dice = SeededRandom(f"{seed}/roles")
     whole = [role for role, count in _BLOCK.items() for _ in range(count)]
     rest = list(whole)
-    for role in (_Role.BUSY, _Role.STEADY):
+    for role in (_LoadProfile.BUSY, _LoadProfile.STEADY):
         rest.remove(role)
         yield role
     while True:
@@ -134,10 +144,10 @@ def _roles(seed: int) -> Iterator[_Role]:
         rest = list(whole)
 
 
-def _production(dice: Dice, work: _Work) -> Record:
+def _production(dice: SeededRandom, work: _LaneSpec) -> DemoRunner:
     """The first example of page list-runners, as page get-runner completes it."""
     purpose, card, created = catalog.IMAGE_GENERATION, catalog.A100, _PRODUCTION_CREATED
-    return Record(
+    return DemoRunner(
         id="550e8400-e29b-41d4-a716-446655440000",
         name="Production GPU Runner",
         status=RunnerStatus.ACTIVE,
@@ -152,10 +162,10 @@ def _production(dice: Dice, work: _Work) -> Record:
     )
 
 
-def _development(dice: Dice, work: _Work) -> Record:
+def _development(dice: SeededRandom, work: _LaneSpec) -> DemoRunner:
     """The second example of page list-runners."""
     purpose, card, created = catalog.IMAGE_GENERATION, catalog.CPU, _DEVELOPMENT_CREATED
-    return Record(
+    return DemoRunner(
         id="660e8400-e29b-41d4-a716-446655440001",
         name="Development Runner",
         status=RunnerStatus.ACTIVE,
@@ -170,16 +180,16 @@ def _development(dice: Dice, work: _Work) -> Record:
     )
 
 
-def _made_up(dice: Dice, work: _Work, created: int, numbers: Counter[str], *, is_on: bool) -> Record:
+def _made_up(dice: SeededRandom, work: _LaneSpec, created: int, numbers: Counter[str], *, is_on: bool) -> DemoRunner:
     """A runner that was created then; `numbers` counts the names given out so far."""
-    disabled = work.role is _Role.DISABLED
+    disabled = work.role is _LoadProfile.DISABLED
     purpose = dice.choice(catalog.PURPOSES)
-    card = catalog.CPU if work.role is not _Role.BUSY and dice.random() < 0.1 else dice.choice(catalog.CARDS)
+    card = catalog.CPU if work.role is not _LoadProfile.BUSY and dice.random() < 0.1 else dice.choice(catalog.CARDS)
     name = _name(dice, card, numbers)
     age = _PRODUCTION_CREATED - created
     updated = created + round(age * dice.uniform(0.3, 1.0)) if disabled or dice.random() < 0.6 else created
     lane = _lane(dice, work, purpose, card, created, updated if disabled else None, flaky=dice.random() < 0.12)
-    return Record(
+    return DemoRunner(
         id=dice.id(),
         name=name,
         status=RunnerStatus.DISABLED if disabled else RunnerStatus.ACTIVE,
@@ -195,18 +205,18 @@ def _made_up(dice: Dice, work: _Work, created: int, numbers: Counter[str], *, is
 
 
 def _lane(
-    dice: Dice, work: _Work, purpose: Purpose, card: Card, since: int, until: int | None, *, flaky: bool
-) -> Lane | None:
+    dice: SeededRandom, work: _LaneSpec, purpose: Purpose, card: Gpu, since: int, until: int | None, *, flaky: bool
+) -> WorkloadLane | None:
     rhythm = _rhythm(dice, work.role)
     if rhythm is None:
         return None
     slot, jobs, pause = rhythm
-    return Lane(
+    return WorkloadLane(
         key=work.key,
         since=since,
         until=until,
         slot=slot,
-        origin=dice.randrange(slot) if work.place is None else work.place * RELAY_SECONDS,
+        origin=dice.randrange(slot) if work.place is None else work.place * BURST_SECONDS,
         jobs=jobs,
         pause=pause,
         kinds=purpose.kinds,
@@ -216,27 +226,27 @@ def _lane(
     )
 
 
-def _rhythm(dice: Dice, role: _Role) -> tuple[int, int, float] | None:
+def _rhythm(dice: SeededRandom, role: _LoadProfile) -> tuple[int, int, float] | None:
     """Length of a slot, workflows in it, and the pause between them (see `Lane`); None where nothing ever comes."""
     match role:
-        case _Role.UNUSED:
+        case _LoadProfile.UNUSED:
             return None
-        case _Role.BUSY:
-            return RELAY_STEPS * RELAY_SECONDS, 13, 30.0
-        case _Role.IDLE:
+        case _LoadProfile.BUSY:
+            return BURST_STEPS * BURST_SECONDS, 13, 30.0
+        case _LoadProfile.IDLE:
             return dice.choice((8 * _HOUR, _DAY, 3 * _DAY, 6 * _DAY)), dice.randint(2, 6), 150.0
-        case _Role.STEADY | _Role.DISABLED:
+        case _LoadProfile.STEADY | _LoadProfile.DISABLED:
             slot = dice.choice((1_500, 1_800, 2_100, 2_400))
             return slot, dice.randint(3, 6), slot / 9
 
 
-def _name(dice: Dice, card: Card, numbers: Counter[str]) -> str:
+def _name(dice: SeededRandom, card: Gpu, numbers: Counter[str]) -> str:
     stem = dice.choice(catalog.STEMS).format(card=card.model)
     numbers[stem] += 1
     return f"{stem}-{numbers[stem]:02}"
 
 
-def _endpoint(dice: Dice, name: str) -> str:
+def _endpoint(dice: SeededRandom, name: str) -> str:
     match dice.randrange(3):
         case 0:
             return f"https://{name}.comfy.example.com"
@@ -246,7 +256,7 @@ def _endpoint(dice: Dice, name: str) -> str:
             return f"http://192.168.{dice.randrange(256)}.{dice.randint(2, 254)}:8188"
 
 
-def _headers(dice: Dice) -> dict[str, SecretStr]:
+def _headers(dice: SeededRandom) -> dict[str, SecretStr]:
     if dice.random() < 0.6:
         return {}
     name = dice.choice(catalog.HEADER_NAMES)
@@ -258,7 +268,7 @@ DEFAULT_RUNNERS = 120
 HISTORY_LENGTH = 10
 
 
-class SimulatedFleet:
+class DemoFleet:
     """A `Fleet` of made-up runners whose workflows come and go as the clock's time passes.
 
     The two newest runners are the ones of the API's pages, "Production GPU Runner", which is always busy, and
@@ -273,9 +283,9 @@ class SimulatedFleet:
 
     def __init__(self, clock: Clock, runners: int = DEFAULT_RUNNERS, seed: int = 0) -> None:
         self._clock = clock
-        self._records = tuple(roster(runners, seed))
+        self._records = tuple(build_runners(runners, seed))
         self._by_id = {record.id: record for record in self._records}
-        self._events = SimulatedEvents(clock, {record.id: record.lane for record in self._records})
+        self._events = DemoEvents(clock, {record.id: record.lane for record in self._records})
 
     @property
     def events(self) -> EventHub:
@@ -296,7 +306,7 @@ class SimulatedFleet:
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
         """A runner's newest ten workflows as they are now; UnknownRunner if there is no such runner."""
         lane = self._record(runner_id).lane
-        now = to_seconds(self._clock.now())
+        now = to_epoch(self._clock.now())
         return () if lane is None else newest_workflows(lane, now, HISTORY_LENGTH)
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
@@ -308,23 +318,23 @@ class SimulatedFleet:
         """
         record = self._record(runner_id)
         if not record.is_on:
-            raise RunnerUnreachable("it does not answer: no connection within 5 s")
+            raise RunnerUnreachableError("it does not answer: no connection within 5 s")
         workflows = await self.get_history(runner_id)
         busy = any(workflow.status is WorkflowStatus.RUNNING for workflow in workflows)
-        return stats_of(record.machine, to_seconds(self._clock.now()), busy=busy)
+        return machine_stats(record.machine, to_epoch(self._clock.now()), busy=busy)
 
     async def aclose(self) -> None:
         """Stop announcing changes; nothing else is held open."""
         await self._events.aclose()
 
-    def _record(self, runner_id: str) -> Record:
+    def _record(self, runner_id: str) -> DemoRunner:
         try:
             return self._by_id[runner_id]
         except KeyError:
-            raise UnknownRunner(runner_id) from None
+            raise RunnerNotFoundError(runner_id) from None
 
 
-def _as_runner(record: Record) -> Runner:
+def _as_runner(record: DemoRunner) -> Runner:
     return Runner.model_validate(
         {
             "id": record.id,
@@ -334,7 +344,7 @@ def _as_runner(record: Record) -> Runner:
             "endpoint": record.endpoint,
             "tags": record.tags,
             "headers": record.headers,
-            "created_at": from_seconds(record.created),
-            "updated_at": from_seconds(record.updated),
+            "created_at": from_epoch(record.created),
+            "updated_at": from_epoch(record.updated),
         }
     )

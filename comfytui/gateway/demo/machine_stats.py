@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comfytui.api.models import Device, RunnerStats, SystemStats
-from comfytui.gateway.demo.workflows import Dice
+from comfytui.gateway.demo.workflows import SeededRandom
 
 if TYPE_CHECKING:
-    from comfytui.gateway.demo.catalog import Card
+    from comfytui.gateway.demo.catalog import Gpu
 
 
 STEP_SECONDS = 300
@@ -47,15 +47,15 @@ class Machine:
     """
 
     key: str
-    card: Card
+    card: Gpu
 
 
-def stats_of(machine: Machine, now: int, *, busy: bool) -> RunnerStats:
+def machine_stats(machine: Machine, now: int, *, busy: bool) -> RunnerStats:
     """What the machine says at that second since the Unix epoch; one at work holds more of its memory."""
-    fixed = Dice(f"{machine.key}/machine")
+    fixed = SeededRandom(f"{machine.key}/machine")
     ram_total = fixed.choice(_RAM_SIZES) * _GIB
     step = (now + fixed.randrange(STEP_SECONDS)) // STEP_SECONDS
-    moved = Dice(f"{machine.key}/machine/{step}/{busy}")
+    moved = SeededRandom(f"{machine.key}/machine/{step}/{busy}")
     ram_free = _free(moved, ram_total, *((0.3, 0.6) if busy else (0.08, 0.25)))
     return RunnerStats(
         system=SystemStats(
@@ -71,7 +71,7 @@ def stats_of(machine: Machine, now: int, *, busy: bool) -> RunnerStats:
     )
 
 
-def _device(card: Card, moved: Dice, ram_total: int, ram_free: int, *, busy: bool) -> Device:
+def _device(card: Gpu, moved: SeededRandom, ram_total: int, ram_free: int, *, busy: bool) -> Device:
     if not card.memory:
         return Device(name=card.device, type="cpu", vram_total=ram_total, vram_free=ram_free)
     total = card.memory * _GIB
@@ -79,7 +79,7 @@ def _device(card: Card, moved: Dice, ram_total: int, ram_free: int, *, busy: boo
     return Device(name=f"cuda:0 {card.device} : cudaMallocAsync", type="cuda", vram_total=total, vram_free=free)
 
 
-def _free(moved: Dice, total: int, least: float, most: float) -> int:
+def _free(moved: SeededRandom, total: int, least: float, most: float) -> int:
     """What is free of so many bytes when between these shares of it are used, in coarse steps."""
     used = round(total / _GIB * moved.uniform(least, most) * _STEPS_PER_GIB)
     return total - used * _GIB // _STEPS_PER_GIB

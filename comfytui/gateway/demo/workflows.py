@@ -20,11 +20,11 @@ from comfytui.api.models import Workflow
 from comfytui.api.statuses import WorkflowStatus
 
 if TYPE_CHECKING:
-    from comfytui.gateway.demo.catalog import Kind
+    from comfytui.gateway.demo.catalog import WorkflowKind
 
 
-RELAY_STEPS = 40
-RELAY_SECONDS = 15
+BURST_STEPS = 40
+BURST_SECONDS = 15
 """Runners of a relay begin their slots one such step after another, `RELAY_STEPS` of them around a whole slot.
 
 The first two workflows of their slots are timed such that each status that passes quickly lasts a step at the least,
@@ -41,7 +41,7 @@ _ODDS = (88, 5, 3, 4)
 _FLAKY_ODDS = (46, 6, 5, 43)
 
 
-class Dice(random.Random):
+class SeededRandom(random.Random):
     """Random numbers that are drawn from a key: the same key throws the same, in every process."""
 
     def id(self) -> str:
@@ -50,7 +50,7 @@ class Dice(random.Random):
 
 
 @dataclass(frozen=True, slots=True)
-class Lane:
+class WorkloadLane:
     """How work comes to one runner.
 
     Attributes:
@@ -74,18 +74,18 @@ class Lane:
     origin: int
     jobs: int
     pause: float
-    kinds: tuple[Kind, ...]
+    kinds: tuple[WorkflowKind, ...]
     speed: float
     flaky: bool
     relay: int | None
 
 
 @dataclass(frozen=True, slots=True)
-class _Job:
+class _SimulatedJob:
     """A workflow's whole life: each status with the second it begins, in order."""
 
     id: str
-    kind: Kind
+    kind: WorkflowKind
     moves: tuple[tuple[int, WorkflowStatus], ...]
 
     @property
@@ -101,7 +101,7 @@ class _Job:
         return next((second for second, status in self.moves if status is WorkflowStatus.RUNNING), None)
 
 
-def newest_workflows(lane: Lane, now: int, count: int) -> tuple[Workflow, ...]:
+def newest_workflows(lane: WorkloadLane, now: int, count: int) -> tuple[Workflow, ...]:
     """The workflows of a lane that were created last, at most so many, newest first, as they are at that second."""
     found: list[Workflow] = []
     for job in _jobs_backwards(lane, now):
@@ -111,7 +111,7 @@ def newest_workflows(lane: Lane, now: int, count: int) -> tuple[Workflow, ...]:
     return tuple(found)
 
 
-def changes_around(lane: Lane, now: int) -> tuple[int, int | None]:
+def changes_around(lane: WorkloadLane, now: int) -> tuple[int, int | None]:
     """Return the second of the newest change until `now`, 0 if none, and that of the next, or None if none comes."""
     if lane.until is not None and lane.until <= now:
         return lane.until, None
@@ -126,17 +126,17 @@ def changes_around(lane: Lane, now: int) -> tuple[int, int | None]:
     return 0, following
 
 
-def to_seconds(moment: datetime) -> int:
+def to_epoch(moment: datetime) -> int:
     """Whole seconds since the Unix epoch, for any aware datetime."""
     return (moment - _EPOCH) // timedelta(seconds=1)
 
 
-def from_seconds(seconds: int) -> datetime:
+def from_epoch(seconds: int) -> datetime:
     """The moment in UTC that many seconds after the Unix epoch."""
     return _EPOCH + timedelta(seconds=seconds)
 
 
-def _jobs_backwards(lane: Lane, now: int) -> Iterator[_Job]:
+def _jobs_backwards(lane: WorkloadLane, now: int) -> Iterator[_SimulatedJob]:
     latest = now if lane.until is None else min(now, lane.until)
     slot = (latest - lane.origin) // lane.slot
     while lane.origin + slot * lane.slot >= lane.since:
@@ -146,11 +146,11 @@ def _jobs_backwards(lane: Lane, now: int) -> Iterator[_Job]:
         slot -= 1
 
 
-def _change_seconds(lane: Lane, slot: int) -> Iterator[int]:
+def _change_seconds(lane: WorkloadLane, slot: int) -> Iterator[int]:
     return (second for job in _plan(lane, slot) for second, _ in job.moves)
 
 
-def _as_of(job: _Job, now: int) -> Workflow:
+def _as_of(job: _SimulatedJob, now: int) -> Workflow:
     updated, status = [move for move in job.moves if move[0] <= now][-1]
     started = job.started
     has_started = started is not None and started <= now
@@ -160,29 +160,29 @@ def _as_of(job: _Job, now: int) -> Workflow:
             "name": job.kind.name,
             "status": status,
             "tags": job.kind.tags,
-            "created_at": from_seconds(job.created),
-            "updated_at": from_seconds(updated),
-            "started_at": from_seconds(started) if started is not None and has_started else None,
-            "completed_at": from_seconds(updated) if has_started and status is not WorkflowStatus.RUNNING else None,
+            "created_at": from_epoch(job.created),
+            "updated_at": from_epoch(updated),
+            "started_at": from_epoch(started) if started is not None and has_started else None,
+            "completed_at": from_epoch(updated) if has_started and status is not WorkflowStatus.RUNNING else None,
         }
     )
 
 
-def _plan(lane: Lane, slot: int) -> list[_Job]:
+def _plan(lane: WorkloadLane, slot: int) -> list[_SimulatedJob]:
     """Everything that happens in one slot, in the order of creation."""
-    dice = Dice(f"{lane.key}/{slot}")
+    dice = SeededRandom(f"{lane.key}/{slot}")
     begin = lane.origin + slot * lane.slot
     kinds = dice.sample(lane.kinds, len(lane.kinds))
-    jobs: list[_Job] = []
+    jobs: list[_SimulatedJob] = []
     arrival = free = begin
     for number in range(lane.jobs):
         kind = kinds[number % len(kinds)]
-        wait = _Wait.of(dice, arrival, free, patient=lane.relay is not None and number == 0)
+        wait = _QueueTimes.of(dice, arrival, free, patient=lane.relay is not None and number == 0)
         room = begin + lane.slot - wait.runs
         if room < _LEAST_ROOM:
             break
         seconds = min(room, _run_seconds(dice, lane, kind, number))
-        job = _Job(dice.id(), kind, _moves(dice, wait, seconds, _outcome(dice, lane, slot, number)))
+        job = _SimulatedJob(dice.id(), kind, _moves(dice, wait, seconds, _outcome(dice, lane, slot, number)))
         jobs.append(job)
         free = free if job.started is None else job.ended
         arrival += _pause(dice, lane, number)
@@ -190,7 +190,7 @@ def _plan(lane: Lane, slot: int) -> list[_Job]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wait:
+class _QueueTimes:
     """The way of a workflow up to where it could run."""
 
     accepted: int
@@ -199,15 +199,17 @@ class _Wait:
     runs: int
 
     @classmethod
-    def of(cls, dice: Dice, arrival: int, free: int, *, patient: bool) -> _Wait:
+    def of(cls, dice: SeededRandom, arrival: int, free: int, *, patient: bool) -> _QueueTimes:
         """The wait of a workflow that arrives then, on a runner that is free from then on."""
-        uploaded = arrival + (dice.randint(RELAY_SECONDS, RELAY_SECONDS + 3) if patient else dice.randint(1, 3))
+        uploaded = arrival + (dice.randint(BURST_SECONDS, BURST_SECONDS + 3) if patient else dice.randint(1, 3))
         # The shortest of these two waits together end a whole step later than the longest first one alone.
-        queued = uploaded + (dice.randint(RELAY_SECONDS + 3, RELAY_SECONDS + 7) if patient else dice.randint(1, 6))
+        queued = uploaded + (dice.randint(BURST_SECONDS + 3, BURST_SECONDS + 7) if patient else dice.randint(1, 6))
         return cls(arrival, uploaded, queued, max(queued, free) + 1)
 
 
-def _moves(dice: Dice, wait: _Wait, seconds: int, outcome: WorkflowStatus) -> tuple[tuple[int, WorkflowStatus], ...]:
+def _moves(
+    dice: SeededRandom, wait: _QueueTimes, seconds: int, outcome: WorkflowStatus
+) -> tuple[tuple[int, WorkflowStatus], ...]:
     accepted = (wait.accepted, WorkflowStatus.ACCEPTED)
     uploaded = (wait.uploaded, WorkflowStatus.UPLOADED)
     queued = (wait.queued, WorkflowStatus.QUEUED)
@@ -226,7 +228,7 @@ def _moves(dice: Dice, wait: _Wait, seconds: int, outcome: WorkflowStatus) -> tu
             return accepted, uploaded, queued, running, (wait.runs + dice.randint(1, seconds), outcome)
 
 
-def _run_seconds(dice: Dice, lane: Lane, kind: Kind, number: int) -> int:
+def _run_seconds(dice: SeededRandom, lane: WorkloadLane, kind: WorkflowKind, number: int) -> int:
     seconds = kind.seconds * dice.uniform(0.75, 1.5) / lane.speed
     # However slow the runner: the first few of a slot must fit in.
     longest = lane.slot / 5 * dice.uniform(0.75, 1)
@@ -234,7 +236,7 @@ def _run_seconds(dice: Dice, lane: Lane, kind: Kind, number: int) -> int:
     return max(shortest, round(min(seconds, longest)))
 
 
-def _outcome(dice: Dice, lane: Lane, slot: int, number: int) -> WorkflowStatus:
+def _outcome(dice: SeededRandom, lane: WorkloadLane, slot: int, number: int) -> WorkflowStatus:
     if lane.relay is not None and number < _RELAY_SPOILT:
         return WorkflowStatus.COMPLETED
     if lane.relay is not None and number == _RELAY_SPOILT:
@@ -242,7 +244,7 @@ def _outcome(dice: Dice, lane: Lane, slot: int, number: int) -> WorkflowStatus:
     return dice.choices(_OUTCOMES, _FLAKY_ODDS if lane.flaky else _ODDS)[0]
 
 
-def _pause(dice: Dice, lane: Lane, number: int) -> int:
+def _pause(dice: SeededRandom, lane: WorkloadLane, number: int) -> int:
     """Seconds from the arrival of one workflow to the next: some come in bursts."""
     if (lane.relay is not None and number == 0) or dice.random() < 0.35:
         return dice.randint(2, 8)

@@ -7,13 +7,13 @@ from itertools import combinations
 from types import MappingProxyType
 from typing import NamedTuple
 
-from comfytui.tui.keys.commands import COMMANDS, Command, Where
-from comfytui.tui.keys.names import EXAMPLES, arrivals, read_key, shown, types
+from comfytui.tui.keys.commands import COMMANDS, Command, Scope
+from comfytui.tui.keys.names import EXAMPLES, display_key, is_printable, parse_key, terminal_equivalents
 
 _COMMANDS: Mapping[str, Command] = {declared.id: declared for declared in COMMANDS}
 
 _DECLARED: Mapping[str, tuple[str, ...]] = {
-    declared.id: tuple(key for written in declared.keys.split(",") if (key := read_key(written)) is not None)
+    declared.id: tuple(key for written in declared.keys.split(",") if (key := parse_key(written)) is not None)
     for declared in COMMANDS
 }
 
@@ -83,19 +83,19 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
 """What each preset changes, the keys as people spell them; the first of a command is the one the footer shows."""
 
 _TOGETHER = (
-    (Where.TABLE, Where.DASHBOARD, Where.WATCHING, Where.ANYWHERE),
-    (Where.PANEL, Where.DASHBOARD, Where.WATCHING, Where.ANYWHERE),
-    (Where.FILTER, Where.PROMPT, Where.DASHBOARD, Where.WATCHING, Where.ANYWHERE),
-    (Where.PANEL, Where.WORKFLOW, Where.WATCHING, Where.ANYWHERE),
-    (Where.PANEL, Where.HELP, Where.ANYWHERE),
-    (Where.TABLE, Where.LOG, Where.ANYWHERE),
-    (Where.CHOICE, Where.DOOR, Where.ANYWHERE),
-    (Where.TABLE, Where.CHOOSER),
-    (Where.PALETTE,),
+    (Scope.TABLE, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE),
+    (Scope.PANEL, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE),
+    (Scope.FILTER, Scope.PROMPT, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE),
+    (Scope.PANEL, Scope.WORKFLOW, Scope.WATCHING, Scope.ANYWHERE),
+    (Scope.PANEL, Scope.HELP, Scope.ANYWHERE),
+    (Scope.TABLE, Scope.LOG, Scope.ANYWHERE),
+    (Scope.CHOICE, Scope.DOOR, Scope.ANYWHERE),
+    (Scope.TABLE, Scope.CHOOSER),
+    (Scope.PALETTE,),
 )
 """The places whose commands can be given at the same time."""
 
-_TYPED_INTO = frozenset({Where.PROMPT, Where.PALETTE, Where.DOOR})
+_TYPED_INTO = frozenset({Scope.PROMPT, Scope.PALETTE, Scope.DOOR})
 
 
 class KeymapError(ValueError):
@@ -124,7 +124,7 @@ class Keymap(NamedTuple):
     @property
     def textual(self) -> dict[str, str]:
         """The same for `App.set_keymap`, which would take an empty list for no change."""
-        return {command_id: ",".join(keys) or no_key(command_id) for command_id, keys in self.keys.items()}
+        return {command_id: ",".join(keys) or placeholder_key(command_id) for command_id, keys in self.keys.items()}
 
     def of(self, command_id: str) -> tuple[str, ...]:
         """The keys of a command, changed or not, as Textual spells them.
@@ -136,15 +136,15 @@ class Keymap(NamedTuple):
 
     def first(self, command_id: str) -> str | None:
         """The command's first key as it stands in a sentence (`/`, `ctrl+p`, `enter`), None where it has none."""
-        return next(map(shown, self.of(command_id)), None)
+        return next(map(display_key, self.of(command_id)), None)
 
 
-def no_key(command_id: str) -> str:
+def placeholder_key(command_id: str) -> str:
     """What stands for the key of a command that has none; no terminal can send it."""
     return f"<{command_id}>"
 
 
-def resolve(preset: str, keys: Mapping[str, tuple[str, ...]]) -> Keymap:
+def build_keymap(preset: str, keys: Mapping[str, tuple[str, ...]]) -> Keymap:
     """The keymap of a preset with what a person says otherwise.
 
     Args:
@@ -163,7 +163,7 @@ def resolve(preset: str, keys: Mapping[str, tuple[str, ...]]) -> Keymap:
     wrong = {flaw.command for flaw in misspelt}
     read = {each: _read(written) for each, written in wanted.items() if each not in wrong}
     keymap = Keymap({each: found for each, found in read.items() if found != _DECLARED[each]})
-    _refuse([*misspelt, *_typed(keymap), *_clashes(keymap, keys), *_no_way(keymap, keys)], [*keys])
+    _refuse([*misspelt, *_typed(keymap), *_clashes(keymap, keys), *_check_exits(keymap, keys)], [*keys])
     return keymap
 
 
@@ -183,7 +183,7 @@ def _misspelt(command_id: str, written: tuple[str, ...]) -> Iterator[KeymapError
         yield KeymapError(command_id, _unknown(command_id))
         return
     for place, each in enumerate(written, 1):
-        if read_key(each) is None:
+        if parse_key(each) is None:
             yield KeymapError(command_id, f"key {place} of {command_id} is no key; keys are spelled {EXAMPLES}")
 
 
@@ -195,16 +195,17 @@ def _unknown(command_id: str) -> str:
 
 
 def _read(written: tuple[str, ...]) -> tuple[str, ...]:
-    read = (key for each in written if (key := read_key(each)) is not None)
-    return tuple(dict.fromkeys(arrival for key in read for arrival in arrivals(key)))
+    read = (key for each in written if (key := parse_key(each)) is not None)
+    return tuple(dict.fromkeys(arrival for key in read for arrival in terminal_equivalents(key)))
 
 
 def _typed(keymap: Keymap) -> Iterator[KeymapError]:
     """The keys that type where one types, but for those that come before the typing and have a meaning only there."""
     for command in map(_COMMANDS.__getitem__, keymap.keys):
         if command.where in _TYPED_INTO or _comes_first(command):
-            for key in filter(types, keymap.of(command.id)):
-                words = f"{shown(key)} would be typed where {command.id} is to be given: take a key that types nothing"
+            for key in filter(is_printable, keymap.of(command.id)):
+                key_name = display_key(key)
+                words = f"{key_name} would be typed where {command.id} is to be given: take a key that types nothing"
                 yield KeymapError(command.id, words)
 
 
@@ -213,7 +214,7 @@ def _clashes(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]
         both = [key for key in keymap.of(one) if key in keymap.of(other)]
         if both and not set(_DECLARED[one]) & set(_DECLARED[other]):
             at_fault = next((each for each in reversed([*own]) if each in {one, other}), one)
-            yield KeymapError(at_fault, f"{one} and {other} would both have the key {shown(both[0])}")
+            yield KeymapError(at_fault, f"{one} and {other} would both have the key {display_key(both[0])}")
 
 
 def _pairs(keymap: Keymap) -> Iterator[tuple[str, str]]:
@@ -227,10 +228,10 @@ def _pairs(keymap: Keymap) -> Iterator[tuple[str, str]]:
 
 def _comes_first(command: Command) -> bool:
     """Whether its keys come before all others, wherever one is."""
-    return command.priority and command.where is Where.ANYWHERE
+    return command.priority and command.where is Scope.ANYWHERE
 
 
-def _no_way(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]:
+def _check_exits(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]:
     for command_id in _BACK:
         if not keymap.of(command_id):
             yield KeymapError(command_id, f"{command_id} needs a key: there would be no way back")

@@ -43,7 +43,7 @@ def _name(character: str) -> str:
 _CHARACTERS = {_name(character): character for character in string.punctuation}
 
 
-def read_key(written: str) -> str | None:
+def parse_key(written: str) -> str | None:
     """The key as Textual spells it, None where it is no key.
 
     A key is a character, or its name in Textual, or the name of a key that types nothing; `ctrl`, `alt` and `shift`
@@ -57,12 +57,12 @@ def read_key(written: str) -> str | None:
         key = _name(key) if key.isprintable() else ""
         if modifiers and key.isupper():
             modifiers, key = modifiers | {"shift"}, key.lower()
-    if not _is_key(key) or (modifiers == {"shift"} and types(key) and key != "space"):
+    if not _is_key(key) or (modifiers == {"shift"} and is_printable(key) and key != "space"):
         return None
     return "+".join((*sorted(modifiers), key))
 
 
-def arrivals(key: str) -> tuple[str, ...]:
+def terminal_equivalents(key: str) -> tuple[str, ...]:
     """All that may reach the dashboard when this key is pressed, by terminal; the key itself is the first.
 
     Most terminals have no code of their own for some keys with ctrl; and of alt with anything but a letter, a digit
@@ -71,16 +71,16 @@ def arrivals(key: str) -> tuple[str, ...]:
     if key in _SENT_AS:
         return (key, _SENT_AS[key])
     without = key.removeprefix("alt+")
-    lost = without != key and "+" not in without and len(without) > 1 and (types(without) or without == "enter")
+    lost = without != key and "+" not in without and len(without) > 1 and (is_printable(without) or without == "enter")
     return (key, without) if lost else (key,)
 
 
-def types(key: str) -> bool:
+def is_printable(key: str) -> bool:
     """Whether the key types a character where one can type."""
     return key == "space" or _character(key) is not None
 
 
-def shown(key: str) -> str:
+def display_key(key: str) -> str:
     """The key as it stands in a sentence: `/`, `ctrl+p`, `enter`."""
     *modifiers, last = key.split("+")
     return "+".join((*modifiers, _character(last) or last))
@@ -106,4 +106,4 @@ def _character(key: str) -> str | None:
 
 
 def _is_key(key: str) -> bool:
-    return key in _NAMED or types(key)
+    return key in _NAMED or is_printable(key)

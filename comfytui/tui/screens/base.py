@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from comfytui.engine.snapshot import Snapshot
 from comfytui.render.cells import EMPTY, Line
-from comfytui.render.chrome import Header, budget_words, header_line, hints_line
-from comfytui.render.freshness import Now, Overview, overview_of, state
-from comfytui.render.runners import runner_name
+from comfytui.render.chrome import Header, footer_line, header_line, usage_text
+from comfytui.render.freshness import Overview, RenderContext, freshness_label, overview_of
+from comfytui.render.runners import runner_display_name
 from comfytui.render.table import HOLD
-from comfytui.render.times import TimeStyle, zone_words
-from comfytui.render.workflows import workflow_name
-from comfytui.tui.keys.bindings import live_keys
+from comfytui.render.times import TimeStyle, zone_name
+from comfytui.render.workflows import workflow_display_name
+from comfytui.tui.keys.bindings import active_keys
 from comfytui.tui.keys.commands import Hint
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.screens.messages import Arrived, Copied
@@ -68,11 +68,11 @@ class FollowingScreen(OwnScreen[None]):
         self._fitted_on = -math.inf
         self._alarm = Alarm(self, self.follow_again)
 
-    def follow(self, snapshot: Snapshot, now: Now) -> None:
+    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
         """Show this snapshot at this moment."""
         raise NotImplementedError
 
-    def lasts(self, _snapshot: Snapshot, _now: Now) -> Iterable[float]:
+    def lasts(self, _snapshot: Snapshot, _now: RenderContext) -> Iterable[float]:
         """Seconds for which parts of what is shown stay true while only time passes; the header's are seen to."""
         return ()
 
@@ -87,24 +87,24 @@ class FollowingScreen(OwnScreen[None]):
     def copy_endpoint(self, runner: Runner | None) -> None:
         """Copy the address of a runner, if it is known, without the secrets in it."""
         if runner is not None and runner.endpoint:
-            self.post_message(Copied(runner.endpoint, f"the endpoint of {runner_name(runner)}"))
+            self.post_message(Copied(runner.endpoint, f"the endpoint of {runner_display_name(runner)}"))
 
     def copy_workflow(self, workflow: Workflow | None) -> None:
         """Copy all that is known of a workflow, if there is one."""
         from comfytui.render.export import workflow_json
 
         if workflow is not None:
-            self.post_message(Copied(workflow_json(workflow), workflow_name(workflow)))
+            self.post_message(Copied(workflow_json(workflow), workflow_display_name(workflow)))
 
     @property
     def lines(self) -> list[str]:
         """What is on the screen, a string a line."""
         return [strip.text.rstrip() for strip in self._compositor.render_strips()]
 
-    def moment(self, snapshot: Snapshot) -> Now:
+    def moment(self, snapshot: Snapshot) -> RenderContext:
         """The present moment, ages by the server's clock."""
         wall = self.clock.now() + timedelta(seconds=snapshot.clock_skew)
-        return Now(wall, self.clock.monotonic(), self._style, self.overview(snapshot).pace, keys=self._keys)
+        return RenderContext(wall, self.clock.monotonic(), self._style, self.overview(snapshot).pace, keys=self._keys)
 
     def overview(self, snapshot: Snapshot) -> Overview:
         """What there is to know of a snapshot; found out once while it is the same."""
@@ -154,9 +154,9 @@ class FollowingScreen(OwnScreen[None]):
         """Show in the footer the keys that work here."""
         if not self.is_current:
             return
-        keys = {command: found[0] for command, found in live_keys(self).items() if found}
+        keys = {command: found[0] for command, found in active_keys(self).items() if found}
         shown, kept = _hints(self.HINTS, keys), _hints(_KEPT, keys)
-        self.footer.show(hints_line(shown, kept, self.size.width - 2))
+        self.footer.show(footer_line(shown, kept, self.size.width - 2))
         # Where something is typed few commands work, but what is said elsewhere still names the keys of the others.
         if {**self._keys, **keys} != self._keys:
             self._keys = {**self._keys, **keys}
@@ -167,17 +167,17 @@ class FollowingScreen(OwnScreen[None]):
         self.follow_again()
         self.show_hints()
 
-    def _show_header(self, snapshot: Snapshot, now: Now) -> None:
+    def _show_header(self, snapshot: Snapshot, now: RenderContext) -> None:
         seen = self.overview(snapshot)
         header = Header(
             source=self._source,
-            state=state(seen, now),
+            state=freshness_label(seen, now),
             budget=self._budget_words(snapshot.spending, now),
             total=seen.total,
             status=snapshot.attention.page.status,
             interval=seen.pace,
             trail=self.trail(),
-            zone=zone_words(now.style, now.wall),
+            zone=zone_name(now.style, now.wall),
         )
         if (said := (header, self.header.outer_size)) == self._said:
             return
@@ -187,11 +187,11 @@ class FollowingScreen(OwnScreen[None]):
             self._trail = header.trail
             self.post_message(Arrived(self._trail))
 
-    def _budget_words(self, spending: Spending, now: Now) -> str:
+    def _budget_words(self, spending: Spending, now: RenderContext) -> str:
         """What is spent of the allowance; by time alone it only falls, which is told every few seconds."""
         told = (spending, now.monotonic // CALM)
         if self._budget is None or self._budget[0] != told:
-            self._budget = (told, budget_words(spending, now.monotonic))
+            self._budget = (told, usage_text(spending, now.monotonic))
         return self._budget[1]
 
 

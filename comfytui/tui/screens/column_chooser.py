@@ -8,10 +8,10 @@ from textual import on
 from textual.screen import ModalScreen
 
 from comfytui.render.cells import Line, Role, Span
-from comfytui.render.chrome import hints_line
-from comfytui.render.table import KEPT, Choosing, Column, Row
-from comfytui.tui.keys.bindings import bindings, live_keys
-from comfytui.tui.keys.commands import Where
+from comfytui.render.chrome import footer_line
+from comfytui.render.table import REQUIRED_COLUMN, Column, ColumnSelection, Row
+from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
 
@@ -53,7 +53,7 @@ class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
 
     def on_mount(self) -> None:
         """Say which keys work, whenever others do."""
-        self.bindings_updated_signal.subscribe(self, lambda _screen: self._table.say_keys(live_keys(self.screen)))
+        self.bindings_updated_signal.subscribe(self, lambda _screen: self._table.say_keys(active_keys(self.screen)))
 
     @on(KeyedTable.Opened)
     def _clicked(self, event: KeyedTable.Opened) -> None:
@@ -64,12 +64,12 @@ class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
 class _Columns(KeyedTable):
     """A line for the usual choice, and one for each column."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.CHOOSER)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.CHOOSER)]
 
     def __init__(self, columns: Sequence[Column], chosen: Sequence[str]) -> None:
         super().__init__((_LINE,), id="columns")
         self._titles = {column.key: column.title for column in columns if column.title}
-        self._choosing = Choosing.begin(tuple(self._titles), chosen)
+        self._choosing = ColumnSelection.begin(tuple(self._titles), chosen)
         self._hints: list[tuple[str, str]] = []
         self.label((Span("Columns", Role.STRONG),))
 
@@ -89,14 +89,14 @@ class _Columns(KeyedTable):
 
     def foot(self) -> Line:
         """As many of the keys as fit."""
-        return hints_line(self._hints, (), self.body_width - 2)
+        return footer_line(self._hints, (), self.body_width - 2)
 
     def action_toggle_column(self, times: int = 1) -> None:
         """Show or hide the column under the cursor; on the line of the usual ones, go back to them."""
         if (key := self._column) is not None:
             self._choose(self._choosing.toggled(key) if times % 2 else self._choosing)
         else:
-            self._choose(Choosing.begin(tuple(self._titles), ()))
+            self._choose(ColumnSelection.begin(tuple(self._titles), ()))
 
     def action_column_up(self, times: int = 1) -> None:
         """Move the column under the cursor up."""
@@ -118,13 +118,13 @@ class _Columns(KeyedTable):
         if (key := self._column) is not None:
             self._choose(self._choosing.moved(key, by))
 
-    def _choose(self, choosing: Choosing) -> None:
+    def _choose(self, choosing: ColumnSelection) -> None:
         self._choosing = choosing
         usual = Row(_USUAL, {}, _ticked("the usual ones, as many as fit", on=choosing.usual))
         self.show((usual, *(self._row_of(key) for key in choosing.order)))
 
     def _row_of(self, key: str) -> Row:
-        note = "  always" if key == KEPT else ""
+        note = "  always" if key == REQUIRED_COLUMN else ""
         return Row(key, {}, (*_ticked(self._titles[key], on=key in self._choosing.shown), Span(note, Role.MUTED)))
 
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import events, on
 
 from comfytui.engine.protocol import Attend
-from comfytui.query.workflows import name_or_id
-from comfytui.render.runners import runner_name
+from comfytui.query.workflows import display_name
+from comfytui.render.runners import runner_display_name
 from comfytui.render.table import HOLD
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import DASHBOARD_HINTS, Where
+from comfytui.tui.keys.commands import DASHBOARD_HINTS, Scope
 from comfytui.tui.screens.list_controller import ListingScreen
 from comfytui.tui.screens.messages import Copied, OpenedWorkflow, Saved, Wished
 from comfytui.tui.widgets.field_panel import RunnerDetail
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from comfytui.config.state import ViewState
     from comfytui.engine.protocol import Attention
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.render.chrome import Listing
-    from comfytui.render.freshness import Now
+    from comfytui.render.chrome import ListSpec
+    from comfytui.render.freshness import RenderContext
     from comfytui.tui.widgets.pane import Pane
 
 
@@ -53,7 +53,7 @@ class DashboardScreen(ListingScreen):
 
     AUTO_FOCUS = "#list"
     HINTS = DASHBOARD_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD, Where.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DASHBOARD, Scope.WATCHING)]
 
     def __init__(self, clock: Clock, attention: Attention, view: ViewState) -> None:
         super().__init__(clock, view, attention.page.per_page)
@@ -82,7 +82,7 @@ class DashboardScreen(ListingScreen):
             yield self.side
         yield self.footer
 
-    def follow(self, snapshot: Snapshot, now: Now) -> None:
+    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
         """Show list, detail and history."""
         self.stay_with_runner(snapshot)
         self.runners.show_list(self.listing, snapshot, now)
@@ -96,13 +96,13 @@ class DashboardScreen(ListingScreen):
         if asked != (self.attention.visible, self.attention.unchecked):
             self._attend(self.attention._replace(visible=asked[0], unchecked=asked[1]))
 
-    def lasts(self, snapshot: Snapshot, now: Now) -> tuple[float, ...]:
+    def lasts(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
         """How long list, detail and history stay true; they settle after a key press."""
         settling = TICK if now.held else CALM
         runner = runner_lasts(snapshot, self.runners.cursor_id, now)
         return (settling, runner, self.runners.lasts(now), self.history.lasts(now))
 
-    def moment(self, snapshot: Snapshot) -> Now:
+    def moment(self, snapshot: Snapshot) -> RenderContext:
         """The present moment; rows hold still in it where a key was pressed a moment ago."""
         now = super().moment(snapshot)
         return now._replace(held=True) if now.monotonic - self._pressed_on < HOLD else now
@@ -112,7 +112,7 @@ class DashboardScreen(ListingScreen):
         super().pressed()
         self._pressed_on = self.clock.monotonic()
 
-    def relist(self, listing: Listing) -> None:
+    def relist(self, listing: ListSpec) -> None:
         """List these from now on; they are asked for once keys rest."""
         super().relist(listing)
         self.follow_again()
@@ -121,16 +121,16 @@ class DashboardScreen(ListingScreen):
 
     def exported(self) -> tuple[str, list[dict[str, object]]]:
         """The history where the keys go there, else the runners listed, on all pages where all were searched."""
-        from comfytui.render.export import runner_data, workflow_data
+        from comfytui.render.export import runner_to_dict, workflow_to_dict
 
         if self.history.has_focus:
-            return "history", [workflow_data(each) for each in self.history.workflows]
-        return "runners", [runner_data(each) for each in self.runners.listed]
+            return "history", [workflow_to_dict(each) for each in self.history.workflows]
+        return "runners", [runner_to_dict(each) for each in self.runners.listed]
 
     def trail(self) -> tuple[str, ...]:
         """The list, and the runner one has gone into."""
         runner = self.runners.runner(self.runners.cursor_id)
-        return ("runners", runner_name(runner)) if runner and self.history.has_focus else ("runners",)
+        return ("runners", runner_display_name(runner)) if runner and self.history.has_focus else ("runners",)
 
     @on(KeyedTable.Moved, "#list")
     def _runner_pointed_at(self, event: KeyedTable.Moved) -> None:
@@ -199,7 +199,7 @@ class DashboardScreen(ListingScreen):
     def action_copy_id(self) -> None:
         """Copy the id of the workflow or the runner under the cursor."""
         if (item := self.history.pointed_at if self.history.has_focus else self._runner()) is not None:
-            self.post_message(Copied(item.id, f"the id of {name_or_id(item.name, item.id)}"))
+            self.post_message(Copied(item.id, f"the id of {display_name(item.name, item.id)}"))
 
     def action_copy_json(self) -> None:
         """Copy all that is known of the workflow or the runner under the cursor."""
@@ -208,7 +208,7 @@ class DashboardScreen(ListingScreen):
         if self.history.has_focus:
             self.copy_workflow(self.history.pointed_at)
         elif (runner := self._runner()) is not None:
-            self.post_message(Copied(runner_json(runner), runner_name(runner)))
+            self.post_message(Copied(runner_json(runner), runner_display_name(runner)))
 
     def action_copy_endpoint(self) -> None:
         """Copy the address of the runner under the cursor, without the secrets in it."""
@@ -260,7 +260,7 @@ class DashboardScreen(ListingScreen):
     def _wish(self) -> None:
         self.post_message(Wished(Attend(self.attention)))
 
-    def _show_runner(self, snapshot: Snapshot, now: Now) -> None:
+    def _show_runner(self, snapshot: Snapshot, now: RenderContext) -> None:
         runner_id = self.runners.cursor_id
         if self.runners.display and (said := self.overview(snapshot).page.problem) is not None:
             now = now._replace(said=said)
@@ -305,7 +305,7 @@ class DashboardScreen(ListingScreen):
         self.footer.display = layout is not Layout.TINY and self.prompt is None
 
 
-def _attending(attention: Attention, listing: Listing) -> Attention:
+def _attending(attention: Attention, listing: ListSpec) -> Attention:
     return attention._replace(page=listing.key, whole=listing.whole)
 
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.binding import Binding
 from textual.screen import ModalScreen
 
-from comfytui.query.filter import GRAMMAR
+from comfytui.query.filter import SYNTAX_EXAMPLES
 from comfytui.render.cells import Role, Span
 from comfytui.render.panels import Field, help_lines
-from comfytui.tui.keys.bindings import bindings, live_keys
-from comfytui.tui.keys.commands import COMMANDS, Where
+from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.field_panel import FieldPanel
 
@@ -26,10 +26,10 @@ if TYPE_CHECKING:
     from comfytui.tui.keys.keymap import Keymap
 
 
-_BOXES: Mapping[Where, tuple[Where, ...]] = {
-    Where.DASHBOARD: (Where.PROMPT, Where.FILTER, Where.CHOOSER),
-    Where.WATCHING: (Where.PROMPT,),
-    Where.ANYWHERE: (Where.PALETTE, Where.HELP, Where.PANEL),
+_BOXES: Mapping[Scope, tuple[Scope, ...]] = {
+    Scope.DASHBOARD: (Scope.PROMPT, Scope.FILTER, Scope.CHOOSER),
+    Scope.WATCHING: (Scope.PROMPT,),
+    Scope.ANYWHERE: (Scope.PALETTE, Scope.HELP, Scope.PANEL),
 }
 """What one can get into from a place, where help cannot be asked for."""
 
@@ -38,7 +38,7 @@ _ONLY_THERE = "palette"
 
 def help_sections(screen: Screen[Any], keymap: Keymap) -> dict[str, list[tuple[str, str]]]:
     """Keys and what they do on this screen, then in the boxes that open over it, by the title of the place."""
-    app, live = screen.app, live_keys(screen)
+    app, live = screen.app, active_keys(screen)
     here = {declared.where for declared in COMMANDS if declared.id in live}
     boxes = {box for place in here for box in _BOXES.get(place, ())} - here
     sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
@@ -58,7 +58,7 @@ class HelpScreen(OwnScreen[None]):
 
     CSS_PATH = "help.tcss"
     AUTO_FOCUS = "#help"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.HELP)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.HELP)]
 
     def __init__(self, sections: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ class HelpScreen(OwnScreen[None]):
 
     def on_mount(self) -> None:
         """Say what closes it."""
-        closing = "".join(live_keys(self).get("close_help", ())[:1])
+        closing = "".join(active_keys(self).get("close_help", ())[:1])
         self.panel.label((Span("Help", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
 
     def on_resize(self) -> None:
@@ -103,7 +103,7 @@ class GrammarScreen(ModalScreen[None], OwnScreen[None]):
     }
     """
     AUTO_FOCUS = "FieldPanel"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.HELP)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.HELP)]
 
     def compose(self) -> ComposeResult:
         """The panel alone."""
@@ -112,9 +112,9 @@ class GrammarScreen(ModalScreen[None], OwnScreen[None]):
     def on_mount(self) -> None:
         """Fill the panel."""
         panel = self.query_one(FieldPanel)
-        closing = "".join(live_keys(self).get("close_help", ())[:1])
+        closing = "".join(active_keys(self).get("close_help", ())[:1])
         panel.label((Span("Filter syntax", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
-        panel.show([Field(example, (Span(meaning),)) for example, meaning in GRAMMAR])
+        panel.show([Field(example, (Span(meaning),)) for example, meaning in SYNTAX_EXAMPLES])
 
     def action_close_help(self) -> None:
         """Go back to the box."""

@@ -12,12 +12,12 @@ from textual import on
 from comfytui.api.statuses import RunnerStatus
 from comfytui.config.state import ViewState
 from comfytui.engine.protocol import PageKey
-from comfytui.query.filter import Need, Query, QueryError, parse
-from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS, Sort, natural, needs
+from comfytui.query.filter import Query, QueryError, Requirement, parse
+from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS, Sort, default_order, requirements
 from comfytui.render.cells import Role, Span
-from comfytui.render.chrome import Listing, count_words
+from comfytui.render.chrome import ListSpec, count_text
 from comfytui.render.runners import RUNNER_COLUMNS
-from comfytui.render.table import arranged
+from comfytui.render.table import visible_columns
 from comfytui.render.workflows import HISTORY_COLUMNS
 from comfytui.tui.keys.typed_text import clean_typed
 from comfytui.tui.screens.base import FollowingScreen
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.query.view import View
+    from comfytui.query.view import ListView
     from comfytui.tui.widgets.inputs import Prompt
 
 
@@ -64,7 +64,7 @@ class ListingScreen(FollowingScreen):
         self._columns, self._history_columns = view.columns, view.history_columns
         self._arrange_columns(self.listing.sort)
 
-    def relist(self, listing: Listing) -> None:
+    def relist(self, listing: ListSpec) -> None:
         """List these from now on; another order or filter stays with the runner under the cursor."""
         is_same = (listing.query, listing.sort) == (self.listing.query, self.listing.sort)
         self._kept_id = None if is_same else self.runners.cursor_id
@@ -90,11 +90,11 @@ class ListingScreen(FollowingScreen):
 
     def unknown_ids(self, snapshot: Snapshot) -> tuple[str, ...]:
         """The next runners whose unknown history filter or order ask for: they are asked as if in view."""
-        return self._unknown(Need.HISTORY, snapshot.histories, self.runners.ids_in_view)
+        return self._unknown(Requirement.HISTORY, snapshot.histories, self.runners.ids_in_view)
 
     def unchecked_ids(self, snapshot: Snapshot) -> tuple[str, ...]:
         """The next runners of which filter or order ask whether they answer, and nobody knows."""
-        return self._unknown(Need.REACHABILITY, snapshot.stats, ())
+        return self._unknown(Requirement.REACHABILITY, snapshot.stats, ())
 
     def pressed(self) -> None:
         """A key was pressed, which may lead elsewhere."""
@@ -198,7 +198,7 @@ class ListingScreen(FollowingScreen):
         if (prompt := self.prompt) is None:
             return
         pages = (Span(f"of {self.runners.pages or '?'}", Role.MUTED),)
-        found = count_words(self.runners.view, prompt.room) if self.runners.view else ()
+        found = count_text(self.runners.view, prompt.room) if self.runners.view else ()
         prompt.say((Span(self._flaw, Role.BAD),) if self._flaw else found if prompt.FILTERS else pages)
 
     @on(Edited)
@@ -236,9 +236,9 @@ class ListingScreen(FollowingScreen):
             self.relist(self._listing_before)
         self.enter_list()
 
-    def _unknown(self, need: Need, known: Container[str], asked: Iterable[str]) -> tuple[str, ...]:
+    def _unknown(self, need: Requirement, known: Container[str], asked: Iterable[str]) -> tuple[str, ...]:
         """The first few of the runners searched that are neither among the known nor among those asked anyway."""
-        needed = self.listing.query.needs | (needs(self.listing.sort) if self.listing.sort else frozenset())
+        needed = self.listing.query.needs | (requirements(self.listing.sort) if self.listing.sort else frozenset())
         if need not in needed:
             return ()
         left_out = set(asked)
@@ -289,8 +289,8 @@ class ListingScreen(FollowingScreen):
         self._remember()
 
     def _arrange_columns(self, sort: Sort | None) -> None:
-        self.runners.have_columns(arranged(RUNNER_COLUMNS, self._columns), sort)
-        self.history.have_columns(arranged(HISTORY_COLUMNS, self._history_columns), self.history.sort)
+        self.runners.have_columns(visible_columns(RUNNER_COLUMNS, self._columns), sort)
+        self.history.have_columns(visible_columns(HISTORY_COLUMNS, self._history_columns), self.history.sort)
 
     def _remember(self) -> None:
         arranged_so = (self.listing, self._columns, self.history.sort, self._history_columns)
@@ -315,10 +315,10 @@ def following_sort(keys: Sequence[str], sort: Sort | None, times: int = 1) -> So
     indexes = {key: index for index, key in enumerate(keys)}
     present = len(keys) if sort is None else indexes.get(sort.key, len(keys))
     following = (present + times) % (len(keys) + 1)
-    return natural(keys[following]) if following < len(keys) else None
+    return default_order(keys[following]) if following < len(keys) else None
 
 
-def listing_with(snapshot: Snapshot, listing: Listing, view: View | None, runner_id: str) -> Listing | None:
+def listing_with(snapshot: Snapshot, listing: ListSpec, view: ListView | None, runner_id: str) -> ListSpec | None:
     """The listing that has this runner, as near to the present one as there is; None where it is on no page loaded."""
     if view is not None and (place := _place(view.runners, runner_id)) is not None:
         return listing._replace(key=replace(listing.key, page=place // listing.key.per_page + 1))
@@ -328,15 +328,15 @@ def listing_with(snapshot: Snapshot, listing: Listing, view: View | None, runner
         page = snapshot.pages[key].value
         if page is not None and (place := _place(page.runners, runner_id)) is not None:
             before = (key.page - 1) * key.per_page + place
-            return Listing(PageKey(before // listing.key.per_page + 1, listing.key.per_page, key.status))
+            return ListSpec(PageKey(before // listing.key.per_page + 1, listing.key.per_page, key.status))
     return None
 
 
-def listing_of(view: ViewState, per_page: int) -> Listing:
+def listing_of(view: ViewState, per_page: int) -> ListSpec:
     """The listing that was remembered; what makes no sense any more is left out."""
     status = next((each for each in STATUSES if each == view.status), None)
     sort = Sort(view.sort, descending=view.descending) if view.sort in RUNNER_KEYS and view.sort else None
-    return Listing(PageKey(per_page=per_page, status=status), _query(view.filter), sort)
+    return ListSpec(PageKey(per_page=per_page, status=status), _query(view.filter), sort)
 
 
 def history_sort_of(view: ViewState) -> Sort | None:
@@ -346,7 +346,7 @@ def history_sort_of(view: ViewState) -> Sort | None:
 
 
 def view_of(
-    listing: Listing, columns: tuple[str, ...], history_sort: Sort | None, history_columns: tuple[str, ...]
+    listing: ListSpec, columns: tuple[str, ...], history_sort: Sort | None, history_columns: tuple[str, ...]
 ) -> ViewState:
     """What is to be remembered of a view."""
     return ViewState(

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.render.cells import Role, Span
 from comfytui.render.panels import REQUEST_COLUMNS, request_rows
-from comfytui.render.times import TimeStyle, zone_words
+from comfytui.render.times import TimeStyle, zone_name
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import LOG_HINTS, Where
+from comfytui.tui.keys.commands import LOG_HINTS, Scope
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
 from comfytui.tui.widgets.timers import TICK
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
 
 
 class RequestsScreen(FollowingScreen):
@@ -29,7 +29,7 @@ class RequestsScreen(FollowingScreen):
     CSS_PATH = "requests.tcss"
     AUTO_FOCUS = "#requests"
     HINTS = LOG_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.LOG)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.LOG)]
 
     def __init__(self, clock: Clock, requests: RequestLog) -> None:
         super().__init__(clock)
@@ -42,16 +42,16 @@ class RequestsScreen(FollowingScreen):
         yield self._table
         yield self.footer
 
-    def follow(self, _snapshot: Snapshot, now: Now) -> None:
+    def follow(self, _snapshot: Snapshot, now: RenderContext) -> None:
         """Show the requests up to now."""
         entries = self._requests.entries
         # There is no telling how long ago each was: even where ages are told, these are times of day.
         style = TimeStyle.LOCAL if now.style is TimeStyle.RELATIVE else now.style
-        title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_words(style, now.wall)}", Role.MUTED))
+        title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_name(style, now.wall)}", Role.MUTED))
         self._table.label(title, (Span(f"the last {len(entries)}", Role.MUTED),))
         self._table.show(request_rows(entries, style))
 
-    def lasts(self, _snapshot: Snapshot, _now: Now) -> tuple[float, ...]:
+    def lasts(self, _snapshot: Snapshot, _now: RenderContext) -> tuple[float, ...]:
         """The log tells nobody that it has grown."""
         return (TICK,)
 

@@ -10,9 +10,9 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
-from comfytui.render.export import Format, check_name
-from comfytui.tui.keys.bindings import bindings, live_keys
-from comfytui.tui.keys.commands import Where
+from comfytui.render.export import ExportFormat, validate_file_name
+from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.inputs import Entry
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
 
 
-_KINDS = {Format.TEXT: "text", Format.CSV: "table", Format.JSON: "data", Format.SVG: "picture"}
+_KINDS = {ExportFormat.TEXT: "text", ExportFormat.CSV: "table", ExportFormat.JSON: "data", ExportFormat.SVG: "picture"}
 
 ENDINGS = "  ".join(f".{kind} {word}" for kind, word in _KINDS.items())
 """The endings a name can have, and what each makes of the file."""
@@ -38,13 +38,13 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
 
     CSS_PATH = "save.tcss"
     AUTO_FOCUS = "#file"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PROMPT)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PROMPT)]
 
     def __init__(self, name: str) -> None:
         super().__init__()
         # The ending is what one changes most, so the cursor stands behind it, and nothing is typed away at once.
         self._input = Entry(name, id="file")
-        self._said = Static(check_name(name) or "", id="wrong", markup=False)
+        self._said = Static(validate_file_name(name) or "", id="wrong", markup=False)
 
     def compose(self) -> ComposeResult:
         """The name, what it may end in, and what is wrong with it."""
@@ -60,11 +60,11 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
 
     @on(Input.Changed, "#file")
     def _changed(self) -> None:
-        self._said.update(check_name(self._input.value) or "")
+        self._said.update(validate_file_name(self._input.value) or "")
 
     @on(Input.Submitted, "#file")
     def _submitted(self) -> None:
-        if check_name(self._input.value) is None:
+        if validate_file_name(self._input.value) is None:
             self.dismiss(self._input.value)
 
     def action_close_prompt(self) -> None:
@@ -72,6 +72,6 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
         self.dismiss(None)
 
     def _say_keys(self) -> None:
-        back = " ".join(live_keys(self.screen).get("close_prompt", [])[:1])
+        back = " ".join(active_keys(self.screen).get("close_prompt", [])[:1])
         # As content, for a key may be a bracket, and text would be read as markup.
         self.query_one("#save").border_subtitle = Content(f"enter saves  {back} goes back" if back else "enter saves")

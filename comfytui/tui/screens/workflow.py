@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar
 
-from comfytui.query.workflows import UNDER_WAY
+from comfytui.query.workflows import IN_PROGRESS
 from comfytui.render.cells import EMPTY, Line, Role, Span
-from comfytui.render.freshness import notice
-from comfytui.render.runners import runner_name
-from comfytui.render.workflows import timeline, workflow_fields, workflow_name
+from comfytui.render.freshness import problem_notice
+from comfytui.render.runners import runner_display_name
+from comfytui.render.workflows import timeline, workflow_display_name, workflow_fields
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import WORKFLOW_HINTS, Where
+from comfytui.tui.keys.commands import WORKFLOW_HINTS, Scope
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.screens.messages import Copied, Saved
 from comfytui.tui.widgets.field_panel import FieldPanel
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Workflow
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
 
 
 class WorkflowScreen(FollowingScreen):
@@ -32,7 +32,7 @@ class WorkflowScreen(FollowingScreen):
     CSS_PATH = "workflow.tcss"
     AUTO_FOCUS = "#workflow"
     HINTS = WORKFLOW_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.WORKFLOW, Where.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.WORKFLOW, Scope.WATCHING)]
 
     def __init__(self, clock: Clock, runner_id: str, workflow_id: str) -> None:
         super().__init__(clock)
@@ -48,39 +48,39 @@ class WorkflowScreen(FollowingScreen):
         yield self.panel
         yield self.footer
 
-    def follow(self, snapshot: Snapshot, now: Now) -> None:
+    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
         """Show the workflow as the newest history tells of it."""
         feed = snapshot.history(self._runner_id)
         found = next((each for each in feed.value or () if each.id == self._workflow_id), None)
         self._workflow = found or self._workflow
         if (runner := snapshot.find_runner(self._runner_id)) is not None:
-            self._runner_name = runner_name(runner)
+            self._runner_name = runner_display_name(runner)
         if self._workflow is None:
             return
         gone = found is None and feed.value is not None
         width = self.panel.body_width
-        said = notice(feed, now, width, snapshot.checkup(self._runner_id).value)
+        said = problem_notice(feed, now, width, snapshot.checkup(self._runner_id).value)
         head: list[Line] = [*said, *(_GONE if gone else ())]
         bar = timeline(self._workflow, now.wall, width)
-        self.panel.label((Span(workflow_name(self._workflow), Role.STRONG),))
+        self.panel.label((Span(workflow_display_name(self._workflow), Role.STRONG),))
         self.panel.show(workflow_fields(self._workflow, now.style, now.wall), (*head, *bar, *([EMPTY] if bar else [])))
 
-    def lasts(self, snapshot: Snapshot, now: Now) -> tuple[float, ...]:
+    def lasts(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
         """What goes on is told to the second; its history counts to the next try, or how late it is."""
-        counted = self._workflow is not None and self._workflow.status in UNDER_WAY
+        counted = self._workflow is not None and self._workflow.status in IN_PROGRESS
         feed = snapshot.history(self._runner_id)
         return (TICK if counted else CALM, feed_lasts(feed, now.monotonic, now.pace))
 
     def trail(self) -> tuple[str, ...]:
         """The list, the runner, the workflow."""
-        name = workflow_name(self._workflow) if self._workflow else self._workflow_id
+        name = workflow_display_name(self._workflow) if self._workflow else self._workflow_id
         return ("runners", self._runner_name, name)
 
     def exported(self) -> tuple[str, list[dict[str, object]]]:
         """The workflow."""
-        from comfytui.render.export import workflow_data
+        from comfytui.render.export import workflow_to_dict
 
-        return "workflow", [workflow_data(self._workflow)] if self._workflow else []
+        return "workflow", [workflow_to_dict(self._workflow)] if self._workflow else []
 
     def action_copy_id(self) -> None:
         """Copy the workflow's id."""

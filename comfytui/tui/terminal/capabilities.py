@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 
-class Colours(StrEnum):
+class ColorDepth(StrEnum):
     """How many colours may be drawn; `--color` takes the same words."""
 
     TRUECOLOR = "truecolor"
@@ -23,10 +23,10 @@ class Colours(StrEnum):
 
 # Without colours our own filter drops what is left of them; the name only has to be one that Textual knows.
 _TEXTUAL_NAMES = {
-    Colours.TRUECOLOR: "truecolor",
-    Colours.COLOURS_256: "256",
-    Colours.COLOURS_16: "standard",
-    Colours.NONE: "standard",
+    ColorDepth.TRUECOLOR: "truecolor",
+    ColorDepth.COLOURS_256: "256",
+    ColorDepth.COLOURS_16: "standard",
+    ColorDepth.NONE: "standard",
 }
 
 _ESCAPE_DELAY_OVER_SSH = "500"
@@ -76,7 +76,7 @@ _FIRST_TRUECOLOR_VTE = 3600
 _MULTIPLEXED_TERMS = ("tmux*", "screen*")
 
 
-class Surroundings(NamedTuple):
+class TerminalCapabilities(NamedTuple):
     """What may be drawn, and how Textual is told.
 
     Attributes:
@@ -86,7 +86,7 @@ class Surroundings(NamedTuple):
         variables: What the environment has to hold before Textual is imported; None for what it must not hold.
     """
 
-    colours: Colours
+    colours: ColorDepth
     mouse: bool
     ascii: bool
     variables: Mapping[str, str | None]
@@ -100,9 +100,9 @@ class Surroundings(NamedTuple):
                 environ[name] = value
 
 
-def surroundings(
+def detect_capabilities(
     environ: Mapping[str, str], color: str = "auto", only_ascii: bool = False, encoding: str = "utf-8"
-) -> Surroundings:
+) -> TerminalCapabilities:
     """What an environment tells of its terminal.
 
     Args:
@@ -111,9 +111,9 @@ def surroundings(
         only_ascii: Whether the person wants nothing but ASCII.
         encoding: What the text that is written to the terminal is encoded in.
     """
-    colours = _colours(environ) if color == "auto" else Colours(color)
+    colours = _colours(environ) if color == "auto" else ColorDepth(color)
     remote = any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
-    return Surroundings(
+    return TerminalCapabilities(
         colours=colours,
         mouse=not remote,
         ascii=only_ascii or not _is_utf8(encoding),
@@ -121,14 +121,14 @@ def surroundings(
     )
 
 
-def _variables(environ: Mapping[str, str], colours: Colours, *, remote: bool) -> dict[str, str | None]:
+def _variables(environ: Mapping[str, str], colours: ColorDepth, *, remote: bool) -> dict[str, str | None]:
     variables: dict[str, str | None] = {
         **dict.fromkeys(_LIBRARIES_VARIABLES),
         **{name: None for name in environ if name.startswith(_LIBRARIES_PREFIXES)},
         "TEXTUAL_COLOR_SYSTEM": _TEXTUAL_NAMES[colours],
         "TEXTUAL_ANIMATIONS": "none",
         # Textual takes an empty one for a wish, too.
-        "NO_COLOR": "1" if colours is Colours.NONE else None,
+        "NO_COLOR": "1" if colours is ColorDepth.NONE else None,
         # They would be believed instead of the terminal, and never change.
         "COLUMNS": None,
         "LINES": None,
@@ -144,18 +144,18 @@ def _is_escape_delay(value: str) -> bool:
     return is_number and 1 <= int(value) <= _MAX_ESCAPE_DELAY
 
 
-def _colours(environ: Mapping[str, str]) -> Colours:
+def _colours(environ: Mapping[str, str]) -> ColorDepth:
     if environ.get("NO_COLOR"):
-        return Colours.NONE
+        return ColorDepth.NONE
     term = environ.get("TERM", "").lower()
     if _is_one_of(term, _PLAIN_TERMS):
-        return Colours.COLOURS_16
+        return ColorDepth.COLOURS_16
     # GNU screen reads 24 bits as something else, and passes on what its surroundings were when it began.
     if not environ.get("STY") and _is_truecolor(environ, term):
-        return Colours.TRUECOLOR
+        return ColorDepth.TRUECOLOR
     known = "256color" in term or _is_one_of(term, ("tmux*",)) or environ.get("TERM_PROGRAM") == "Apple_Terminal"
     # Of one that nobody knows, the least is true.
-    return Colours.COLOURS_256 if known else Colours.COLOURS_16
+    return ColorDepth.COLOURS_256 if known else ColorDepth.COLOURS_16
 
 
 def _is_truecolor(environ: Mapping[str, str], term: str) -> bool:

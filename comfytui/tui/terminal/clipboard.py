@@ -12,8 +12,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import NamedTuple
 
-from comfytui.config.credentials import child_environ
-from comfytui.config.paths import shown
+from comfytui.config.credentials import child_env
+from comfytui.config.paths import display_path
 from comfytui.files import os_error_message, write_atomic
 
 MAX_ENCODED = 74_000
@@ -24,7 +24,7 @@ TMUX_SECONDS = 2.0
 _FILE = "clipboard.txt"
 
 
-class Route(StrEnum):
+class ClipboardRoute(StrEnum):
     """A way to a clipboard."""
 
     TMUX = "tmux"
@@ -32,35 +32,35 @@ class Route(StrEnum):
     FILE = "file"
 
 
-class Copied(NamedTuple):
+class CopyResult(NamedTuple):
     """Which way a text went, None where there was none, and what to tell the person."""
 
-    route: Route | None
+    route: ClipboardRoute | None
     words: str
 
 
-def routes(environ: Mapping[str, str], size: int) -> tuple[Route, ...]:
+def available_routes(environ: Mapping[str, str], size: int) -> tuple[ClipboardRoute, ...]:
     """The ways to try, in order.
 
     Args:
         environ: The environment of this process.
         size: Bytes of the text.
     """
-    found = [Route.TMUX] if environ.get("TMUX") else []
+    found = [ClipboardRoute.TMUX] if environ.get("TMUX") else []
     # GNU screen swallows the sequence, and consoles draw it.
     passes = not environ.get("STY") and environ.get("TERM", "") not in {"linux", "dumb", ""}
     if passes and _encoded_size(size) <= MAX_ENCODED:
-        found.append(Route.OSC52)
-    return (*found, Route.FILE)
+        found.append(ClipboardRoute.OSC52)
+    return (*found, ClipboardRoute.FILE)
 
 
-async def copy(
+async def copy_text(
     text: str,
     environ: Mapping[str, str],
     write: Callable[[str], None],
     directory: Path,
     patience: float = TMUX_SECONDS,
-) -> Copied:
+) -> CopyResult:
     """Copy a text, and say which way was taken.
 
     Args:
@@ -71,12 +71,12 @@ async def copy(
         patience: Seconds that tmux may take.
     """
     data = text.encode(errors="replace")
-    for route in routes(environ, len(data)):
-        if route is Route.TMUX and await _load_buffer(data, environ, patience):
-            return Copied(route, "copied with tmux")
-        if route is Route.OSC52:
+    for route in available_routes(environ, len(data)):
+        if route is ClipboardRoute.TMUX and await _load_buffer(data, environ, patience):
+            return CopyResult(route, "copied with tmux")
+        if route is ClipboardRoute.OSC52:
             write(f"\x1b]52;c;{base64.b64encode(data).decode()}\x07")
-            return Copied(route, "sent to the terminal (OSC 52)")
+            return CopyResult(route, "sent to the terminal (OSC 52)")
     return await asyncio.to_thread(_save, data, directory)
 
 
@@ -91,7 +91,7 @@ async def _load_buffer(data: bytes, environ: Mapping[str, str], patience: float)
         return False
     try:
         process = await asyncio.create_subprocess_exec(
-            *(program, "load-buffer", "-w", "-"), stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env=child_environ(environ)
+            *(program, "load-buffer", "-w", "-"), stdin=PIPE, stdout=DEVNULL, stderr=DEVNULL, env=child_env(environ)
         )
     except OSError:
         return False
@@ -108,11 +108,11 @@ async def _load_buffer(data: bytes, environ: Mapping[str, str], patience: float)
     return process.returncode == 0
 
 
-def _save(data: bytes, directory: Path) -> Copied:
+def _save(data: bytes, directory: Path) -> CopyResult:
     """Put it into a file that is this user's alone from its first byte."""
     path = directory / _FILE
     try:
         write_atomic(path, data.decode())
     except OSError as error:
-        return Copied(None, f"not copied: {shown(path)} cannot be written: {os_error_message(error)}")
-    return Copied(Route.FILE, f"saved in {shown(path)}")
+        return CopyResult(None, f"not copied: {display_path(path)} cannot be written: {os_error_message(error)}")
+    return CopyResult(ClipboardRoute.FILE, f"saved in {display_path(path)}")

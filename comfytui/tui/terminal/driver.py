@@ -87,7 +87,7 @@ class _QueuesInput(Protocol):
         ...
 
 
-class Terminal:
+class TerminalControl:
     """What an app may do with the terminal it runs in; where it runs without one, nothing happens.
 
     Args:
@@ -105,7 +105,7 @@ class Terminal:
     def set_title(self, text: str) -> None:
         """Have the terminal's title say this from now on; what it said before is put back at the end."""
         if (driver := self._driver) is not None:
-            driver.set_title(clean_title(text))
+            driver.set_title(sanitize_title(text))
 
     def set_mouse(self, *, on: bool) -> None:
         """Have the mouse reported, or leave it to the terminal, so that its own selecting works."""
@@ -397,6 +397,6 @@ class _LineModes:
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._modes)
 
 
-def clean_title(text: str) -> str:
+def sanitize_title(text: str) -> str:
     """The text without what could end a title or be a sequence of its own, at most `MAX_TITLE` characters of it."""
     return "".join(char for char in text if char.isprintable())[:MAX_TITLE]

@@ -16,13 +16,13 @@ ESCAPE = "\x1b"
 PASTE_BEGINS = "\x1b[200~"
 PASTE_ENDS = "\x1b[201~"
 
-AFTER_ESCAPE = 0.7
+ESCAPE_TAIL_S = 0.7
 """Seconds after the Escape key in which `[` and `O` are taken for what was torn off it, and between such pieces."""
 
-PATIENCE = 3.0
+SEQUENCE_TIMEOUT_S = 3.0
 """Seconds that the rest of a sequence, of a string or of a paste is waited for."""
 
-MAX_HELD = 4096
+MAX_BUFFERED = 4096
 """Characters of something unfinished that are kept; the rest of it is awaited all the same."""
 
 _INTERRUPT = "\x03"
@@ -56,7 +56,7 @@ _END_OF_PASTE = re.compile(r"(?:\x1b\[|\x9b)201~")
 _END_OF_PASTE_BEGUN = re.compile(r"(?:\x1b(?:\[(?:2(?:01?)?)?)?|\x9b(?:2(?:01?)?)?)\Z")
 
 
-class KeyGuard:
+class EscapeGuard:
     """Stands between the terminal and the parser of its sequences.
 
     Args:
@@ -95,22 +95,22 @@ class KeyGuard:
         """What has waited long enough: a key that could have been more, what was typed right behind it, or an end."""
         waited, held = now - self._since, self._held
         if self._is_pasting:
-            return self._give_up_paste(now) if waited > PATIENCE else ""
-        if self._is_spent and waited > (AFTER_ESCAPE if held.startswith(("\x1b[", "\x1bO")) else PATIENCE):
+            return self._give_up_paste(now) if waited > SEQUENCE_TIMEOUT_S else ""
+        if self._is_spent and waited > (ESCAPE_TAIL_S if held.startswith(("\x1b[", "\x1bO")) else SEQUENCE_TIMEOUT_S):
             self._held, self._is_spent = "", False
             # A single one with nothing behind it is a key after all.
             return held[1:] if len(held) <= len("\x1b[") else ""
         if not self._is_spent and _KEY_OR_MORE.fullmatch(held) and waited >= self._delay:
             self._held, self._acted, self._acted_at = "", held, now
             return held
-        if waited > PATIENCE:
+        if waited > SEQUENCE_TIMEOUT_S:
             self._held = ""
         return ""
 
     def _is_torn_off(self, text: str, now: float) -> bool:
         if not self._acted:
             return False
-        whole, is_recent = self._acted + text, now - self._acted_at <= AFTER_ESCAPE
+        whole, is_recent = self._acted + text, now - self._acted_at <= ESCAPE_TAIL_S
         return bool(_NEVER_TYPED.match(whole) or (is_recent and _TORN_SOON.match(whole)))
 
     def _passing(self, text: str) -> Iterator[str]:
@@ -139,8 +139,8 @@ class KeyGuard:
         return said if kind == "key" and is_wanted and self._knows(said) else ""
 
     def _hold(self, text: str) -> None:
-        self._held = text[:MAX_HELD]
-        if len(text) > MAX_HELD and text.endswith(ESCAPE):
+        self._held = text[:MAX_BUFFERED]
+        if len(text) > MAX_BUFFERED and text.endswith(ESCAPE):
             self._held += ESCAPE
 
     def _pasted(self, text: str) -> tuple[str, str]:

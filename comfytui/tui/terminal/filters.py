@@ -14,7 +14,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.filter import LineFilter
 
-from comfytui.tui.terminal.capabilities import Colours
+from comfytui.tui.terminal.capabilities import ColorDepth
 
 if TYPE_CHECKING:
     from textual.color import Color
@@ -47,20 +47,20 @@ class AsciiFilter(LineFilter):
         ]
 
 
-class Colourless(LineFilter):
+class NoColorFilter(LineFilter):
     """Draws without colours: bold, reversed and underlined text is all that is left."""
 
     def apply(self, segments: list[Segment], _background: Color) -> list[Segment]:
         """The line without colours."""
         return [
-            Segment(text, None if style is None else _without_colour(style), control)
+            Segment(text, None if style is None else _without_color(style), control)
             for text, style, control in segments
         ]
 
 
-def filters_for(colours: Colours, *, only_ascii: bool) -> tuple[LineFilter, ...]:
+def line_filters(colours: ColorDepth, *, only_ascii: bool) -> tuple[LineFilter, ...]:
     """What lines have to go through, before all that Textual does to them: it would mix colours first."""
-    found: list[LineFilter] = [Colourless()] if colours is Colours.NONE else []
+    found: list[LineFilter] = [NoColorFilter()] if colours is ColorDepth.NONE else []
     return (*found, AsciiFilter()) if only_ascii else tuple(found)
 
 
@@ -91,6 +91,6 @@ def _one(grapheme: str, cells: int) -> str:
 
 
 @lru_cache(maxsize=1024)
-def _without_colour(style: Style) -> Style:
+def _without_color(style: Style) -> Style:
     # Textual finds what was clicked by what the style knows beside its look.
     return style.without_color + Style.from_meta(style.meta) if style.meta else style.without_color

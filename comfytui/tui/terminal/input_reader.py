@@ -16,7 +16,7 @@ from textual import constants, events
 from textual._keyboard_protocol import FUNCTIONAL_KEYS
 from textual._xterm_parser import _MAX_SEQUENCE_SEARCH_THRESHOLD, XTermParser, _re_extended_key
 
-from comfytui.tui.terminal.escape_guard import ESCAPE, PASTE_BEGINS, PASTE_ENDS, KeyGuard
+from comfytui.tui.terminal.escape_guard import ESCAPE, PASTE_BEGINS, PASTE_ENDS, EscapeGuard
 from comfytui.tui.terminal.input_queue import QueuedEvent
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class InputReader:
     def __init__(self, *, debug: bool = False) -> None:
         self._parser = _CellParser(debug)
         self._decode = getincrementaldecoder("utf-8")("replace").decode
-        self._guard = KeyGuard(constants.ESCAPE_DELAY, is_understood)
+        self._guard = EscapeGuard(constants.ESCAPE_DELAY, is_parsed_correctly)
         self._pasted: int | None = None
         self._is_inside = False
 
@@ -122,7 +122,7 @@ def _keys_of(character: str) -> tuple[tuple[str, str | None], ...]:
 
 
 @lru_cache(maxsize=1024)
-def is_understood(sequence: str) -> bool:
+def is_parsed_correctly(sequence: str) -> bool:
     """Return True if Textual's parser reads a whole control sequence as the terminal means it, or as nothing.
 
     What it cannot read it hands on as if it had been typed, character by character.
@@ -138,10 +138,10 @@ def is_understood(sequence: str) -> bool:
     # What is still being read at the next ESC is handed on.
     if len(sequence) > _MAX_SEQUENCE_SEARCH_THRESHOLD or list(parser.feed(ESCAPE)):
         return False
-    return not (any(isinstance(each, events.Key) for each in made) and _is_mistaken(sequence))
+    return not (any(isinstance(each, events.Key) for each in made) and _is_misparsed(sequence))
 
 
-def _is_mistaken(sequence: str) -> bool:
+def _is_misparsed(sequence: str) -> bool:
     # The parser takes the number of a key it does not know for the key's character: F18, `32~`, for a space.
     # That is right for what ends in `u`, and for xterm's `27;modifiers;character~` (modifyOtherKeys).
     if constants.DISABLE_KITTY_KEY or (match := _re_extended_key.fullmatch(sequence)) is None:

@@ -40,7 +40,7 @@ RESET = "\x1b[0m"
 _TEXT = "\0"
 
 
-class Codes(NamedTuple):
+class Sgr(NamedTuple):
     """The codes of a style, each without the escape around it; empty for none.
 
     Attributes:
@@ -56,11 +56,11 @@ class Codes(NamedTuple):
     blank: tuple[str, ...]
 
 
-PLAIN = Codes("", "", "", ("",))
+PLAIN = Sgr("", "", "", ("",))
 """Of what has no style."""
 
 
-def change(last: Codes, new: Codes) -> str:
+def sgr_transition(last: Sgr, new: Sgr) -> str:
     """What turns one look into another; what has to be switched off is switched off by starting anew."""
     before, after = last[:3], new[:3]
     if last.attributes != new.attributes or any(old and not part for old, part in zip(before, after, strict=True)):
@@ -68,16 +68,16 @@ def change(last: Codes, new: Codes) -> str:
     return f"\x1b[{';'.join(part for old, part in zip(before, after, strict=True) if old != part)}m"
 
 
-def codes_of(style: Style | None, colours: ColorSystem | None) -> Codes:
+def sgr_for(style: Style | None, colours: ColorSystem | None) -> Sgr:
     """The codes of a style on a terminal with so many colours, None standing for none."""
     return _made(style, colours) if style else PLAIN
 
 
 @lru_cache(maxsize=1024)
-def _made(style: Style, colours: ColorSystem | None) -> Codes:
+def _made(style: Style, colours: ColorSystem | None) -> Sgr:
     colour, ground = Style(color=style.color), Style(bgcolor=style.bgcolor)
     attributes, fore, back = (_codes(part, colours) for part in (style.without_color, colour, ground))
-    return Codes(attributes, fore, back, (attributes, fore, back) if _marks_blanks(style) else (back,))
+    return Sgr(attributes, fore, back, (attributes, fore, back) if _marks_blanks(style) else (back,))
 
 
 def _marks_blanks(style: Style) -> bool:
@@ -99,20 +99,20 @@ _ERASE = "\x1b[K"
 _WORTH_A_JUMP = 5
 
 
-class _Run(NamedTuple):
+class _TextRun(NamedTuple):
     """Text in one look: where it begins, and before which cell it ends."""
 
     y: int
     x: int
     end: int
     text: str
-    look: Codes
+    look: Sgr
 
 
-_NOWHERE = _Run(-1, -1, -1, "", PLAIN)
+_NOWHERE = _TextRun(-1, -1, -1, "", PLAIN)
 
 
-class _Stretch(NamedTuple):
+class _CellRange(NamedTuple):
     """Part of a line: where it begins, and what is to be there."""
 
     y: int
@@ -124,10 +124,10 @@ class _Cells(NamedTuple):
     """Text cell by cell: the character in each, empty where one before it goes on; and its look."""
 
     chars: list[str]
-    looks: list[Codes]
+    looks: list[Sgr]
 
 
-class _Line:
+class _ScreenLine:
     """A line as the terminal shows it; its cells are told apart only once part of it changes."""
 
     def __init__(self, strip: Strip) -> None:
@@ -140,37 +140,37 @@ class _Line:
         """Whether this would be anything new; said without looking at cells, so at times of what is not."""
         return self._strip is None or x > 0 or self._strip != strip
 
-    def put(self, stretch: _Stretch, colours: ColorSystem | None) -> list[_Run]:
+    def put(self, stretch: _CellRange, colours: ColorSystem | None) -> list[_TextRun]:
         """Have this in the line from now on; what differs is what has to be written."""
         if self._strip is not None:
             self._cells, self._strip = _cells(self._strip, colours), None
         chars, looks = self._cells
         self.is_disputed = self.is_disputed or _holds_disputed(stretch.strip)
-        runs: list[_Run] = []
+        runs: list[_TextRun] = []
         place = stretch.x
         for text, style, control in stretch.strip:
             if not control:
-                new, look = _characters(text), codes_of(style, colours)
+                new, look = _characters(text), sgr_for(style, colours)
                 part = slice(place, place + len(new))
                 runs += _differing(stretch.y, place, look, new, _Cells(chars[part], looks[part]))
                 chars[part], looks[part] = new, [look] * len(new)
                 place += len(new)
         return _adapted(runs)
 
-    def whole(self, y: int) -> list[_Run]:
+    def whole(self, y: int) -> list[_TextRun]:
         """All of the line anew, from left to right, after what the terminal shows in its place is erased."""
         chars, looks = self._cells
         self.is_disputed = is_disputed("".join(chars))
         starts = [0, *(x for x in range(1, len(looks)) if looks[x] != looks[x - 1] and chars[x]), len(chars)]
-        runs = [_Run(y, x, end, settled(chars[x:end], x), looks[x]) for x, end in pairwise(starts) if x < end]
+        runs = [_TextRun(y, x, end, settled(chars[x:end], x), looks[x]) for x, end in pairwise(starts) if x < end]
         return _erased(runs)
 
 
-class Wire:
+class ScreenBuffer:
     """Remembers what the terminal shows, and writes only what is to be different."""
 
     def __init__(self) -> None:
-        self._lines: list[_Line] = []
+        self._lines: list[_ScreenLine] = []
 
     def forget(self) -> None:
         """Nothing is known of what the terminal shows: the next whole screen is written as a whole."""
@@ -178,24 +178,24 @@ class Wire:
 
     def lean(self, update: RenderableType | None) -> RenderableType | None:
         """The same update in fewer bytes where there is a way, else the update itself."""
-        return LeanUpdate(self, update) if isinstance(update, (ChopsUpdate, LayoutUpdate)) else update
+        return DiffUpdate(self, update) if isinstance(update, (ChopsUpdate, LayoutUpdate)) else update
 
-    def take(self, update: ChopsUpdate | LayoutUpdate, colours: ColorSystem | None) -> Iterable[_Run]:
+    def take(self, update: ChopsUpdate | LayoutUpdate, colours: ColorSystem | None) -> Iterable[_TextRun]:
         """What has to be written for this update; it is taken to be written then."""
         if isinstance(update, ChopsUpdate):
             stretches = [*_stretches(update)]
         elif (whole := self._begun_anew(update)) is not None:
             return chain.from_iterable(self._first(stretch, colours) for stretch in whole)
         else:
-            stretches = [_Stretch(y, 0, Strip.join(line)) for y, line in enumerate(update.strips)]
+            stretches = [_CellRange(y, 0, Strip.join(line)) for y, line in enumerate(update.strips)]
         if not self._lines:
             return chain.from_iterable(_whole(stretch, colours) for stretch in stretches)
         return self._put_all(stretches, colours)
 
-    def _put_all(self, stretches: Iterable[_Stretch], colours: ColorSystem | None) -> Iterable[_Run]:
-        runs: list[_Run] = []
+    def _put_all(self, stretches: Iterable[_CellRange], colours: ColorSystem | None) -> Iterable[_TextRun]:
+        runs: list[_TextRun] = []
         # Dicts keep their order: the lines that are written whole, for of what they show nobody can be sure.
-        anew: dict[int, _Line] = {}
+        anew: dict[int, _ScreenLine] = {}
         for stretch in stretches:
             made = self._put(stretch, colours)
             runs += made
@@ -206,31 +206,31 @@ class Wire:
         whole = [run for y, line in anew.items() for run in line.whole(y)]
         return chain(whole, _by_look(run for run in runs if run.y not in anew))
 
-    def _put(self, stretch: _Stretch, colours: ColorSystem | None) -> Sequence[_Run]:
+    def _put(self, stretch: _CellRange, colours: ColorSystem | None) -> Sequence[_TextRun]:
         if stretch.y >= len(self._lines):
             return [*_whole(stretch, colours)]
         line = self._lines[stretch.y]
         return line.put(stretch, colours) if line.differs(stretch.x, stretch.strip) else ()
 
-    def _first(self, stretch: _Stretch, colours: ColorSystem | None) -> Iterable[_Run]:
+    def _first(self, stretch: _CellRange, colours: ColorSystem | None) -> Iterable[_TextRun]:
         """Return the runs to write in place of something unknown."""
         runs = [*_whole(stretch, colours)]
         return _erased(runs) if stretch.y < len(self._lines) and self._lines[stretch.y].is_disputed else runs
 
-    def _begun_anew(self, update: LayoutUpdate) -> list[_Stretch] | None:
+    def _begun_anew(self, update: LayoutUpdate) -> list[_CellRange] | None:
         """All of the update where it is not known what the terminal shows in its place."""
         region, lines = update.region, [Strip.join(line) for line in update.strips]
         is_known = [line.width for line in self._lines] == [line.cell_length for line in lines]
         if is_known and not region.offset:
             return None
-        self._lines = [] if region.offset else [_Line(line) for line in lines]
-        return [_Stretch(region.y + y, region.x, line) for y, line in enumerate(lines)]
+        self._lines = [] if region.offset else [_ScreenLine(line) for line in lines]
+        return [_CellRange(region.y + y, region.x, line) for y, line in enumerate(lines)]
 
 
-class LeanUpdate(CompositorUpdate):
+class DiffUpdate(CompositorUpdate):
     """What is left of an update."""
 
-    def __init__(self, wire: Wire, update: ChopsUpdate | LayoutUpdate) -> None:
+    def __init__(self, wire: ScreenBuffer, update: ChopsUpdate | LayoutUpdate) -> None:
         self._wire = wire
         self._update = update
 
@@ -242,23 +242,23 @@ class LeanUpdate(CompositorUpdate):
         yield from self._update.__rich_console__(console, options)
 
 
-def _stretches(update: ChopsUpdate) -> Iterator[_Stretch]:
+def _stretches(update: ChopsUpdate) -> Iterator[_CellRange]:
     """Each piece that changed, a widget's part of a stretch at a time."""
     for y, start, end in update.spans:
         chops = update.chops[y].items()
         for chop_end, (x, strip) in zip(update.chop_ends[y], chops, strict=False):
             left, right = max(x, start), min(chop_end, end)
             if strip is not None and left < right:
-                yield _Stretch(y, left, strip.crop(left - x, right - x))
+                yield _CellRange(y, left, strip.crop(left - x, right - x))
 
 
-def _whole(stretch: _Stretch, colours: ColorSystem | None) -> Iterator[_Run]:
+def _whole(stretch: _CellRange, colours: ColorSystem | None) -> Iterator[_TextRun]:
     """All of it, as it comes."""
     x = stretch.x
     for text, style, control in stretch.strip:
         if not control:
             cells = _characters(text)
-            yield _Run(stretch.y, x, end := x + len(cells), settled(cells, x), codes_of(style, colours))
+            yield _TextRun(stretch.y, x, end := x + len(cells), settled(cells, x), sgr_for(style, colours))
             x = end
 
 
@@ -267,7 +267,7 @@ def _holds_disputed(strip: Strip) -> bool:
     return any(not text.isascii() and is_disputed(text) for text, _, _ in strip)
 
 
-def _erased(runs: list[_Run]) -> list[_Run]:
+def _erased(runs: list[_TextRun]) -> list[_TextRun]:
     """The runs of a whole line, before which all that stands there is erased."""
     return [runs[0]._replace(text=f"{_ERASE}{runs[0].text}"), *runs[1:]] if runs and runs[0].x == 0 else runs
 
@@ -277,7 +277,7 @@ def _cells(strip: Strip, colours: ColorSystem | None) -> _Cells:
     for text, style, control in strip:
         if not control:
             cells.chars.extend(chars := _characters(text))
-            cells.looks.extend([codes_of(style, colours)] * len(chars))
+            cells.looks.extend([sgr_for(style, colours)] * len(chars))
     return cells
 
 
@@ -298,7 +298,7 @@ def _wide_characters(text: str) -> Sequence[str]:
     return tuple(cells)
 
 
-def _differing(y: int, x: int, look: Codes, chars: Sequence[str], old: _Cells) -> list[_Run]:
+def _differing(y: int, x: int, look: Sgr, chars: Sequence[str], old: _Cells) -> list[_TextRun]:
     """What has to be written where there are to be these characters, all in one look."""
     if _is_as_it_was(look, chars, old):
         return []
@@ -309,22 +309,23 @@ def _differing(y: int, x: int, look: Codes, chars: Sequence[str], old: _Cells) -
         if new != was or (looked is not look and looked != look and (new != " " or looked.blank != blank))
     ]
     if len(places) == len(chars):
-        return [_Run(y, x, x + len(chars), "".join(chars), look)]
+        return [_TextRun(y, x, x + len(chars), "".join(chars), look)]
     if not places:
         return []
     breaks = [(a, b) for a, b in pairwise(places) if b - a > _WORTH_A_JUMP]
     starts, ends = [places[0], *(b for _, b in breaks)], [*(a + 1 for a, _ in breaks), places[-1] + 1]
     return [
-        _Run(y, x + start, x + end, "".join(chars[start:end]), look) for start, end in zip(starts, ends, strict=True)
+        _TextRun(y, x + start, x + end, "".join(chars[start:end]), look)
+        for start, end in zip(starts, ends, strict=True)
     ]
 
 
-def _is_as_it_was(look: Codes, chars: Sequence[str], old: _Cells) -> bool:
+def _is_as_it_was(look: Sgr, chars: Sequence[str], old: _Cells) -> bool:
     """Whether all of it is there already, in one look too; said without going from cell to cell."""
     return old.looks.count(look) == len(chars) and "".join(old.chars) == "".join(chars)
 
 
-def _adapted(runs: list[_Run]) -> list[_Run]:
+def _adapted(runs: list[_TextRun]) -> list[_TextRun]:
     """The runs of a line, from left to right, those that are blank in the look of the one they touch."""
     blanks = [place for place, run in enumerate(runs) if run.text.isspace()]
     for place, by in [*((each, -1) for each in blanks), *((each, 1) for each in reversed(blanks))]:
@@ -334,22 +335,22 @@ def _adapted(runs: list[_Run]) -> list[_Run]:
     return runs
 
 
-def _by_look(runs: Iterable[_Run]) -> Iterator[_Run]:
+def _by_look(runs: Iterable[_TextRun]) -> Iterator[_TextRun]:
     """The runs in an order in which looks change as little as can be; those of one look from the top."""
-    looks: defaultdict[Codes, list[_Run]] = defaultdict(list)
+    looks: defaultdict[Sgr, list[_TextRun]] = defaultdict(list)
     for run in runs:
         looks[run.look].append(run)
     for look in sorted(looks, key=lambda look: (look.attributes, look.background)):
         yield from looks[look]
 
 
-def _written(runs: Iterable[_Run]) -> str:
+def _written(runs: Iterable[_TextRun]) -> str:
     """The runs with a jump only where one does not follow another, and of a change of look only what changes."""
     written: list[str] = []
     y, x, last = -1, -1, PLAIN
     for run in runs:
         if run.look != last and not (run.look.blank == last.blank and run.text.isspace()):
-            written.append(change(last, run.look))
+            written.append(sgr_transition(last, run.look))
             last = run.look
         if (run.y, run.x) != (y, x):
             written.append(f"\x1b[{run.x + 1}G" if run.y == y else f"\x1b[{run.y + 1};{run.x + 1}H")

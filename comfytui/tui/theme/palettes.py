@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 
-class Look(NamedTuple):
+class Palette(NamedTuple):
     """The colours and styles of a theme; the roles are those of `comfytui.render.cells.Role`.
 
     Attributes:
@@ -43,8 +43,8 @@ class Look(NamedTuple):
 
 _PASTELS = ("#ff8f8f", "#ffb070", "#ffe07a", "#8fe08f", "#72dede", "#93bcff", "#d6a8ff")
 
-MANY = {
-    "dark": Look(
+TRUECOLOR = {
+    "dark": Palette(
         background="#0f1419",
         bar="#1a212a",
         foreground="#d7dce2",
@@ -65,7 +65,7 @@ MANY = {
         chosen="#274056",
         tints=_PASTELS,
     ),
-    "light": Look(
+    "light": Palette(
         background="#fbfcfd",
         bar="#e9edf1",
         foreground="#24292f",
@@ -87,7 +87,7 @@ MANY = {
         tints=("#a8101b", "#783600", "#664f00", "#0f5f28", "#0a555d", "#0a4fb0", "#6529ad"),
         dark=False,
     ),
-    "safe": Look(
+    "safe": Palette(
         background="#0b0e12",
         bar="#171c23",
         foreground="#d7dce2",
@@ -108,7 +108,7 @@ MANY = {
         chosen="#223140",
         tints=_PASTELS,
     ),
-    "contrast": Look(
+    "contrast": Palette(
         background="#000000",
         bar="#1a1a1a",
         foreground="#ffffff",
@@ -132,7 +132,7 @@ MANY = {
 }
 
 
-def _in_256(look: Look, background: str, bar: str, cursor: str, blurred: str) -> Look:
+def _in_256(look: Palette, background: str, bar: str, cursor: str, blurred: str) -> Palette:
     """The same before what is behind it: that is so dark or so light that the nearest of 256 is another colour."""
     return look._replace(
         background=background, bar=bar, cursor=(cursor, "bold"), blurred=(blurred, "none"), chosen=cursor
@@ -140,10 +140,10 @@ def _in_256(look: Look, background: str, bar: str, cursor: str, blurred: str) ->
 
 
 MANY_IN_256 = {
-    "dark": _in_256(MANY["dark"], "#121212", "#1c1c1c", "#303030", "#262626"),
-    "light": _in_256(MANY["light"], "#ffffff", "#f0f0f0", "#d7d7ff", "#e8e8e8"),
-    "safe": _in_256(MANY["safe"], "#080808", "#1c1c1c", "#303030", "#262626"),
-    "contrast": MANY["contrast"],
+    "dark": _in_256(TRUECOLOR["dark"], "#121212", "#1c1c1c", "#303030", "#262626"),
+    "light": _in_256(TRUECOLOR["light"], "#ffffff", "#f0f0f0", "#d7d7ff", "#e8e8e8"),
+    "safe": _in_256(TRUECOLOR["safe"], "#080808", "#1c1c1c", "#303030", "#262626"),
+    "contrast": TRUECOLOR["contrast"],
 }
 
 # As Rich has them; a terminal shows what it has in their places.
@@ -190,9 +190,9 @@ _SIXTEEN_LIGHT = {
 }
 
 
-def _sixteen(colours: dict[str, str], frames: tuple[str, str], **other: str) -> Look:
+def _sixteen(colours: dict[str, str], frames: tuple[str, str], **other: str) -> Palette:
     dark = colours["background"] == _BLACK
-    return Look(
+    return Palette(
         **{**colours, **other},
         alert=(_BLACK, _YELLOW) if dark else (_WHITE, _RED),
         frames=frames,
@@ -204,7 +204,7 @@ def _sixteen(colours: dict[str, str], frames: tuple[str, str], **other: str) -> 
     )
 
 
-FEW = {
+ANSI16 = {
     "dark": _sixteen(_SIXTEEN_DARK, (_GREY, _LIGHT_CYAN)),
     "light": _sixteen(_SIXTEEN_LIGHT, (_SILVER, _BLUE)),
     "safe": _sixteen(

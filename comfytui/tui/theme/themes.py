@@ -15,34 +15,34 @@ from textual.color import Color
 from textual.theme import Theme
 
 from comfytui.render.cells import Role
-from comfytui.tui.terminal.capabilities import Colours
-from comfytui.tui.theme.palettes import FEW, MANY, MANY_IN_256, Look
+from comfytui.tui.terminal.capabilities import ColorDepth
+from comfytui.tui.theme.palettes import ANSI16, MANY_IN_256, TRUECOLOR, Palette
 
 if TYPE_CHECKING:
     from rich.color import Color as RichColor
 
 
-NAMES = tuple(MANY)
+NAMES = tuple(TRUECOLOR)
 """The themes there are, the usual one first."""
 
 _LOOKS = {
-    Colours.TRUECOLOR: MANY,
-    Colours.COLOURS_256: MANY_IN_256,
-    Colours.COLOURS_16: FEW,
-    Colours.NONE: FEW,
+    ColorDepth.TRUECOLOR: TRUECOLOR,
+    ColorDepth.COLOURS_256: MANY_IN_256,
+    ColorDepth.COLOURS_16: ANSI16,
+    ColorDepth.NONE: ANSI16,
 }
 
 
-def themes_for(colours: Colours) -> tuple[Theme, ...]:
+def build_themes(colours: ColorDepth) -> tuple[Theme, ...]:
     """All themes, in the order of `NAMES`, as a terminal with so many colours can show them."""
-    return tuple(theme_for(name, colours) for name in NAMES)
+    return tuple(build_theme(name, colours) for name in NAMES)
 
 
-def theme_for(name: str, colours: Colours) -> Theme:
+def build_theme(name: str, colours: ColorDepth) -> Theme:
     """The theme of a name, as a terminal with so many colours can show it; the usual one for a name nobody knows."""
     looks = _LOOKS[colours]
     name = name if name in looks else NAMES[0]
-    look, few = looks[name], looks is FEW
+    look, few = looks[name], looks is ANSI16
     return Theme(
         name=name,
         primary=look.frames[1],
@@ -57,11 +57,11 @@ def theme_for(name: str, colours: Colours) -> Theme:
         panel=look.bar,
         boost=look.bar,
         dark=look.dark,
-        variables={**_ours(look, colourless=colours is Colours.NONE), **_textuals(look, few=few)},
+        variables={**_ours(look, colourless=colours is ColorDepth.NONE), **_textuals(look, few=few)},
     )
 
 
-def _ours(look: Look, *, colourless: bool) -> dict[str, str]:
+def _ours(look: Palette, *, colourless: bool) -> dict[str, str]:
     """What our own widgets look like."""
     roles = ("muted", "strong", "accent", "good", "working", "waiting", "neutral", "bad", "unknown", "changed")
     tints = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
@@ -81,7 +81,7 @@ def _ours(look: Look, *, colourless: bool) -> dict[str, str]:
     }
 
 
-def _textuals(look: Look, *, few: bool) -> dict[str, str]:
+def _textuals(look: Palette, *, few: bool) -> dict[str, str]:
     """What Textual's own widgets look like: fields, lists, buttons, notes and the palette.
 
     The palette's list never has the focus, so its cursor is what Textual calls blurred.
@@ -136,7 +136,7 @@ CURSOR, CURSOR_BLURRED = "cursor", "cursor-blurred"
 """What is under the cursor's row, and under it where the keys go elsewhere."""
 
 
-class _Part(NamedTuple):
+class _RoleStyle(NamedTuple):
     """The theme's variables that a part takes its colours from, and its style: a variable's name, or as it stands."""
 
     color: str = ""
@@ -144,21 +144,21 @@ class _Part(NamedTuple):
     text_style: str = ""
 
 
-_PARTS: Mapping[str, _Part] = {
-    **{role: _Part(f"role-{role}") for role in Role},
-    **{role: _Part(role, text_style="bold") for role in Role if role.startswith("tint-")},
-    Role.PLAIN: _Part(),
-    Role.STRONG: _Part("role-strong", text_style="bold"),
-    Role.CHANGED: _Part("role-changed", text_style="bold"),
-    Role.ALERT: _Part("alert-foreground", "alert-background", "alert-text-style"),
-    FRAME: _Part(FRAME),
-    FRAME_FOCUSED: _Part(FRAME_FOCUSED),
-    CURSOR: _Part("", "cursor-background", "cursor-text-style"),
-    CURSOR_BLURRED: _Part("", "cursor-blurred-background", "cursor-blurred-text-style"),
+_PARTS: Mapping[str, _RoleStyle] = {
+    **{role: _RoleStyle(f"role-{role}") for role in Role},
+    **{role: _RoleStyle(role, text_style="bold") for role in Role if role.startswith("tint-")},
+    Role.PLAIN: _RoleStyle(),
+    Role.STRONG: _RoleStyle("role-strong", text_style="bold"),
+    Role.CHANGED: _RoleStyle("role-changed", text_style="bold"),
+    Role.ALERT: _RoleStyle("alert-foreground", "alert-background", "alert-text-style"),
+    FRAME: _RoleStyle(FRAME),
+    FRAME_FOCUSED: _RoleStyle(FRAME_FOCUSED),
+    CURSOR: _RoleStyle("", "cursor-background", "cursor-text-style"),
+    CURSOR_BLURRED: _RoleStyle("", "cursor-blurred-background", "cursor-blurred-text-style"),
 }
 
 
-def style_of(part: str, variables: Mapping[str, str]) -> Style:
+def role_style(part: str, variables: Mapping[str, str]) -> Style:
     """What a role, or one of the parts named here, adds to the widget's own style.
 
     Args:

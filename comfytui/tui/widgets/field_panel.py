@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.render.cells import Role, Span
-from comfytui.render.freshness import lateness, notice
-from comfytui.render.panels import Field, lay_out
-from comfytui.render.runners import health_fields, health_of, machine_fields, runner_fields, runner_name
+from comfytui.render.freshness import late_notice, problem_notice
+from comfytui.render.panels import Field, layout_fields
+from comfytui.render.runners import health_fields, health_key, machine_fields, runner_display_name, runner_fields
 from comfytui.render.times import period_of
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import Where
+from comfytui.tui.keys.commands import Scope
 from comfytui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from comfytui.engine.feed import Feed
     from comfytui.engine.snapshot import Checkup
     from comfytui.render.cells import Line
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
 
 
 class FieldPanel(Pane):
     """Labels and values, each value in full however long it is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PANEL)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PANEL)]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -81,7 +81,7 @@ class FieldPanel(Pane):
         return self.kept("lines", (width, self._head, self._fields), lambda: self._laid_out(width))
 
     def _laid_out(self, width: int) -> list[Strip]:
-        return [self.strip(pieces, width) for pieces in (*self._head, *lay_out(self._fields, width))]
+        return [self.strip(pieces, width) for pieces in (*self._head, *layout_fields(self._fields, width))]
 
 
 class RunnerDetail(FieldPanel):
@@ -96,17 +96,19 @@ class RunnerDetail(FieldPanel):
         self.revealed = False
         self._shown_id: str | None = None
 
-    def show_runner(self, runner: Runner | None, feed: Feed[Runner], checkup: Feed[Checkup], at: Now) -> None:
+    def show_runner(self, runner: Runner | None, feed: Feed[Runner], checkup: Feed[Checkup], at: RenderContext) -> None:
         """Show a runner, as the list or as Get Runner told of it, what is wrong with its feed, and how it is."""
-        said, late = notice(feed, at, self.body_width) if feed.problem else (), lateness(feed, at)
+        said, late = problem_notice(feed, at, self.body_width) if feed.problem else (), late_notice(feed, at)
         if runner is None or runner.id != self._shown_id:
             self.revealed = False
-        told = (runner, said, late, health_of(checkup, at), self.revealed, at.style, self.outer_size, self.framed)
+        told = (runner, said, late, health_key(checkup, at), self.revealed, at.style, self.outer_size, self.framed)
         if self.is_news(at.wall, *told):
             self._show(runner, checkup, at, said, late)
 
-    def _show(self, runner: Runner | None, checkup: Feed[Checkup], at: Now, said: tuple[Line, ...], late: Line) -> None:
-        self.label((Span(runner_name(runner) if runner else "Runner", Role.STRONG),), late)
+    def _show(
+        self, runner: Runner | None, checkup: Feed[Checkup], at: RenderContext, said: tuple[Line, ...], late: Line
+    ) -> None:
+        self.label((Span(runner_display_name(runner) if runner else "Runner", Role.STRONG),), late)
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
         health, machine = health_fields(checkup, at, self.body_width), machine_fields(checkup)

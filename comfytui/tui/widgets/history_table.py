@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.api.histories import CutHistory
 from comfytui.query.sorting import sort_workflows
-from comfytui.query.workflows import UNDER_WAY
-from comfytui.render.cells import EMPTY, Line, Role, Span, beside
-from comfytui.render.chrome import CUT_TEXT, missed, sort_words
-from comfytui.render.freshness import lateness, notice
+from comfytui.query.workflows import IN_PROGRESS
+from comfytui.render.cells import EMPTY, Line, Role, Span, join
+from comfytui.render.chrome import CUT_TEXT, missing_text, sort_text
+from comfytui.render.freshness import late_notice, problem_notice
 from comfytui.render.table import GAP
 from comfytui.render.times import Period
 from comfytui.render.workflows import (
     HISTORY_COLUMNS,
-    history_tally,
-    workflow_name,
+    status_tally,
+    workflow_display_name,
     workflow_period,
     workflow_row,
 )
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from comfytui.engine.feed import Feed
     from comfytui.engine.snapshot import Checkup
     from comfytui.query.sorting import Sort
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
     from comfytui.render.table import Row
 
 
@@ -59,20 +59,20 @@ class HistoryTable(KeyedTable):
         self._counted_until: datetime | None = None
 
     def show_history(
-        self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], checkup: Checkup | None, at: Now
+        self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], checkup: Checkup | None, at: RenderContext
     ) -> None:
         """Show the history of a runner, of which the checkup is known; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
-        said = notice(feed, at, self.body_width, checkup) if feed.problem else ()
-        late, self._said = lateness(feed, at), self._gone(runner_id, feed.value, at)
+        said = problem_notice(feed, at, self.body_width, checkup) if feed.problem else ()
+        late, self._said = late_notice(feed, at), self._gone(runner_id, feed.value, at)
         place = (self.outer_size, self.framed)
         is_cut = isinstance(feed.value, CutHistory)
         told = (runner_id, feed.value, is_cut, pointed, said, late, self._said, at.style, self.sort, at.keys, place)
         if self.is_news(at.wall, *told):
-            self._show(runner_id, feed.value, at, said, beside((self._said, late, _CUT if is_cut else EMPTY), GAP))
+            self._show(runner_id, feed.value, at, said, join((self._said, late, _CUT if is_cut else EMPTY), GAP))
         self.elapse(at)
 
-    def lasts(self, at: Now) -> float:
+    def lasts(self, at: RenderContext) -> float:
         """Seconds for which time alone changes nothing here that is not coarse."""
         lasts = TICK if self._said else super().lasts(at)
         if self._counted_until is not None:
@@ -91,7 +91,12 @@ class HistoryTable(KeyedTable):
         return next((each for each in self._known if each.id == self.cursor_id), None)
 
     def _show(
-        self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now, said: tuple[Line, ...], foot: Line
+        self,
+        runner_id: str | None,
+        known: tuple[Workflow, ...] | None,
+        at: RenderContext,
+        said: tuple[Line, ...],
+        foot: Line,
     ) -> None:
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         workflows = known or ()
@@ -100,13 +105,13 @@ class HistoryTable(KeyedTable):
         anew, self._sorted_by = (runner_id, self.sort) != (self.runner_id, self._sorted_by), self.sort
         rows = self._rows_of(workflows, pointed, at)
         title = (Span("Recent workflows", Role.STRONG), *_tally(workflows))
-        self.label(beside((title, sort_words(self.sort) if self.sorts_by_hidden else ()), GAP), foot)
+        self.label(join((title, sort_text(self.sort) if self.sorts_by_hidden else ()), GAP), foot)
         self.show(rows, said or _empty(runner_id, known, at), at, anew=anew)
         if runner_id != self.runner_id:
             self.runner_id = runner_id
             self.move_to(None)
 
-    def _rows_of(self, workflows: tuple[Workflow, ...], pointed: str | None, at: Now) -> list[Row]:
+    def _rows_of(self, workflows: tuple[Workflow, ...], pointed: str | None, at: RenderContext) -> list[Row]:
         by_id = {workflow.id: workflow for workflow in workflows}
 
         def make(workflow_id: str) -> tuple[Row, Period]:
@@ -116,7 +121,7 @@ class HistoryTable(KeyedTable):
 
         told = {row_id: (workflow, row_id == pointed, at.style) for row_id, workflow in by_id.items()}
         rows, period = self._making.rows(told, at.wall, make), self._making.period
-        under_way = [each.id for each in workflows if each.status in UNDER_WAY]
+        under_way = [each.id for each in workflows if each.status in IN_PROGRESS]
         self._counted_until = period.until if period is not None and pointed in under_way else None
         if period is not None and under_way and self.sort is not None:
             # What goes on may take longer than what has ended by now.
@@ -124,22 +129,22 @@ class HistoryTable(KeyedTable):
         self.reads_so(period)
         return rows
 
-    def _gone(self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: Now) -> Line:
+    def _gone(self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: RenderContext) -> Line:
         """Which workflow is no longer among the newest, for a while, where the cursor was on it."""
         before, self._known = self._known, known or ()
         if runner_id != self.runner_id:
             self._missed = None
         elif known and self.has_focus and all(each.id != self.cursor_id for each in known):
             pointed = next((each for each in before if each.id == self.cursor_id), None)
-            self._missed = (workflow_name(pointed), at.monotonic) if pointed else self._missed
-        return missed(self._missed, at.monotonic, "among the newest")
+            self._missed = (workflow_display_name(pointed), at.monotonic) if pointed else self._missed
+        return missing_text(self._missed, at.monotonic, "among the newest")
 
 
 def _tally(workflows: tuple[Workflow, ...]) -> Line:
-    return (Span("  "), *history_tally(workflows)) if workflows else ()
+    return (Span("  "), *status_tally(workflows)) if workflows else ()
 
 
-def _empty(runner_id: str | None, workflows: tuple[Workflow, ...] | None, at: Now) -> tuple[Line, ...]:
+def _empty(runner_id: str | None, workflows: tuple[Workflow, ...] | None, at: RenderContext) -> tuple[Line, ...]:
     if runner_id is None or workflows:
         return ()
     if workflows is None:

@@ -6,20 +6,20 @@ from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
 from textual.message import Message
 
-from comfytui.render.cells import Line, Role, Span, beside, pad
+from comfytui.render.cells import Line, Role, Span, join, pad
 from comfytui.render.table import (
     GAP,
+    ChangeMarks,
     Column,
-    Marks,
     Row,
-    are_in_place,
-    changed,
-    fit,
-    held,
-    held_words,
-    moves,
-    place_after,
-    title_of,
+    changed_ids,
+    column_title,
+    count_moves,
+    fit_columns,
+    follow_index,
+    freeze_order,
+    frozen_text,
+    same_order,
 )
 from comfytui.render.times import Period
 from comfytui.tui.theme.themes import CURSOR, CURSOR_BLURRED
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from comfytui.query.sorting import Sort
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
 
 
 _Drawn: TypeAlias = tuple[Row, str, bool, "Strip"]
@@ -87,7 +87,7 @@ class KeyedTable(CursorPane):
         self._rows: tuple[Row, ...] = ()
         self._wanted: tuple[Row, ...] = ()
         self._waiting = self._cursor = 0
-        self._marks = Marks()
+        self._marks = ChangeMarks()
         self._sort: Sort | None = None
         self._places: dict[str, int] = {}
         self._notice: tuple[Line, ...] = ()
@@ -109,7 +109,7 @@ class KeyedTable(CursorPane):
     @property
     def held(self) -> Line:
         """How much waits for a while after a key press, in words; nothing where nothing does."""
-        return held_words(self._waiting)
+        return frozen_text(self._waiting)
 
     @property
     def ids_in_view(self) -> tuple[str, ...]:
@@ -136,7 +136,7 @@ class KeyedTable(CursorPane):
             self.repaint()
 
     def show(
-        self, rows: Sequence[Row], notice: Sequence[Line] = (), at: Now | None = None, *, anew: bool = False
+        self, rows: Sequence[Row], notice: Sequence[Line] = (), at: RenderContext | None = None, *, anew: bool = False
     ) -> None:
         """Show these rows, and above them the notice's lines if there are any.
 
@@ -148,16 +148,16 @@ class KeyedTable(CursorPane):
         """
         wanted, above, marked = tuple(rows), tuple(notice), frozenset[str]()
         if at is not None:
-            marked = frozenset(changed(self._wanted, wanted))
+            marked = frozenset(changed_ids(self._wanted, wanted))
             self._marks.begin(marked, at.monotonic + min(at.pace, _LONGEST_TICK))
         self._wanted = wanted
-        if above == self._notice and are_in_place(self._rows, wanted):
+        if above == self._notice and same_order(self._rows, wanted):
             self._replace(wanted, marked)
             return
         self._notice = above
-        self._place(wanted if anew or at is None or not at.held else held(self._rows, wanted))
+        self._place(wanted if anew or at is None or not at.held else freeze_order(self._rows, wanted))
 
-    def elapse(self, at: Now) -> None:
+    def elapse(self, at: RenderContext) -> None:
         """Time has passed: marks go, and rows that were held go where they belong."""
         due = self._marks.end(at.monotonic)
         if self._waiting and not at.held:
@@ -165,7 +165,7 @@ class KeyedTable(CursorPane):
         elif due:
             self._repaint_rows(*(self._places[row_id] for row_id in due if row_id in self._places))
 
-    def lasts(self, at: Now) -> float:
+    def lasts(self, at: RenderContext) -> float:
         """Seconds for which time alone changes nothing here that is not coarse."""
         return self._marks.lasts(at.monotonic)
 
@@ -184,10 +184,10 @@ class KeyedTable(CursorPane):
         anchor = self._cursor if in_view else self.top
         on_screen = anchor - self.top
         shown = self._rows
-        self._rows, self._waiting = rows, 0 if rows is self._wanted else moves(rows, self._wanted)
+        self._rows, self._waiting = rows, 0 if rows is self._wanted else count_moves(rows, self._wanted)
         self._places = {row.id: place for place, row in enumerate(rows)}
-        self._cursor = place_after(shown, self._cursor, self._places)
-        self.top = place_after(shown, anchor, self._places) - on_screen
+        self._cursor = follow_index(shown, self._cursor, self._places)
+        self.top = follow_index(shown, anchor, self._places) - on_screen
         self._keep_in_view(cursor=in_view)
         self.repaint()
         if self.cursor_id != before:
@@ -242,7 +242,11 @@ class KeyedTable(CursorPane):
     def body(self, width: int, height: int) -> Sequence[Strip]:
         """Notice, column titles, and the rows in view."""
         if (width, self.framed) != self._fitted_for:
-            self._fitted, self._fitted_for, self._drawn_rows = fit(self._columns, width), (width, self.framed), {}
+            self._fitted, self._fitted_for, self._drawn_rows = (
+                fit_columns(self._columns, width),
+                (width, self.framed),
+                {},
+            )
         titled = self._fitted if self.framed and self._rows else ()
         heading = self.kept("heading", (self._notice, titled, self._sort, width), lambda: self._heading(titled, width))
         shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
@@ -251,7 +255,7 @@ class KeyedTable(CursorPane):
 
     def foot(self) -> Line:
         """How much waits, and what was given as the foot."""
-        return beside((self.held, super().foot()), GAP)
+        return join((self.held, super().foot()), GAP)
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, one on the cursor's own row goes in."""
@@ -282,7 +286,7 @@ class KeyedTable(CursorPane):
         self.top = max(0, min(self.top, len(self._rows) - self.page_length))
 
     def _heading(self, titled: Sequence[Column], width: int) -> list[Strip]:
-        titles = [self._joined([title_of(column, self._sort) for column in titled])] if titled else []
+        titles = [self._joined([column_title(column, self._sort) for column in titled])] if titled else []
         return [self.strip(pieces, width) for pieces in (*self._notice, *titles)]
 
     def _row(self, place: int, width: int) -> _Drawn:

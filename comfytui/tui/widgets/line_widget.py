@@ -11,7 +11,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from comfytui.render.cells import EMPTY, Line, Role, Span, pad
-from comfytui.tui.theme.themes import style_of
+from comfytui.tui.theme.themes import role_style
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -130,7 +130,7 @@ class QuietView(Widget):
         look = self._looks.get((part, below))
         if look is None:
             base = self.look(below) if below else self.rich_style
-            look = self._looks[part, below] = base + style_of(part, self.app.theme_variables)
+            look = self._looks[part, below] = base + role_style(part, self.app.theme_variables)
         return look
 
     def strip(self, pieces: Line, width: int, below: str = "") -> Strip:

@@ -8,9 +8,9 @@ from rich.segment import Segment
 from textual.containers import Container
 from textual.strip import Strip
 
-from comfytui.render.cells import EMPTY, Line, Role, cut, width_of
+from comfytui.render.cells import EMPTY, Line, Role, cell_width, truncate
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import Where
+from comfytui.tui.keys.commands import Scope
 from comfytui.tui.theme.themes import FRAME, FRAME_FOCUSED
 from comfytui.tui.widgets.line_widget import QuietView
 
@@ -138,17 +138,17 @@ class Pane(QuietView, can_focus=True):
         return self.kept(start, (text, width, style), lambda: [self._edge_of(start, text, end, width, style)])[0]
 
     def _edge_of(self, start: str, text: Line, end: str, width: int, style: Style) -> Strip:
-        text = cut(text, max(0, width - 6))
+        text = truncate(text, max(0, width - 6))
         gap = Segment(" ", self.look(Role.PLAIN))
-        label = [gap, *self.strip(text, width_of(text)), gap] if text else []
-        rule = "─" * (width - 3 - (width_of(text) + 2 if text else 0))
+        label = [gap, *self.strip(text, cell_width(text)), gap] if text else []
+        rule = "─" * (width - 3 - (cell_width(text) + 2 if text else 0))
         return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)
 
 
 class CursorPane(Pane):
     """Moves its cursor by rows, by screenfuls, and to the ends."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE)]
 
     @property
     def page_length(self) -> int:

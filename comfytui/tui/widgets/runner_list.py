@@ -6,31 +6,31 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.query.view import Viewer
-from comfytui.render.cells import EMPTY, width_of
+from comfytui.query.view import ListViewBuilder
+from comfytui.render.cells import EMPTY, cell_width
 from comfytui.render.chrome import (
-    Listing,
-    departed,
-    empty_list,
+    ListSpec,
+    complete_footer,
+    empty_list_text,
     frameless_line,
-    list_foot,
     list_title,
-    missed,
-    no_match,
+    missing_text,
+    no_match_text,
     page_count,
-    whole_foot,
+    page_footer,
+    removed_text,
 )
-from comfytui.render.freshness import away_words, lateness, notice, overview_of, standstill
-from comfytui.render.runners import RUNNER_COLUMNS, runner_name, runner_period, runner_row
+from comfytui.render.freshness import away_text, halt_reason, late_notice, overview_of, problem_notice
+from comfytui.render.runners import RUNNER_COLUMNS, runner_display_name, runner_period, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable, Making
 from comfytui.tui.widgets.timers import TICK
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.query.view import View
+    from comfytui.query.view import ListView
     from comfytui.render.cells import Line
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
     from comfytui.render.table import Row
     from comfytui.render.times import Period
 
@@ -48,10 +48,10 @@ class RunnerList(KeyedTable):
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(RUNNER_COLUMNS, id=id)
         self.pages: int | None = None
-        self.view: View | None = None
-        self._viewer = Viewer()
+        self.view: ListView | None = None
+        self._viewer = ListViewBuilder()
         self._page: RunnerPage | None = None
-        self._listing: Listing | None = None
+        self._listing: ListSpec | None = None
         self._runners: dict[str, Runner] = {}
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
@@ -63,12 +63,12 @@ class RunnerList(KeyedTable):
         self._known: dict[str, tuple[object, ...]] = {}
         self._labelled: tuple[object, ...] = ()
 
-    def show_list(self, listing: Listing, snapshot: Snapshot, at: Now) -> None:
+    def show_list(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> None:
         """Show what is to be listed, as far as it is known."""
         self.view = self.find(listing, snapshot)
         feed = snapshot.page if listing.whole else snapshot.page_at(listing.key)
         self._said = self._gone(snapshot, at)
-        problem = notice(feed, at, self.body_width) if feed.problem else ()
+        problem = problem_notice(feed, at, self.body_width) if feed.problem else ()
         self._above = () if self.framed else self._frameless(listing, snapshot, at)
         self._known = _known(snapshot, self._known_ids(listing, snapshot))
         known = [*self._known.values()]
@@ -82,18 +82,18 @@ class RunnerList(KeyedTable):
             self.reads_so(self._making.period)
         self.elapse(at)
 
-    def lasts(self, at: Now) -> float:
+    def lasts(self, at: RenderContext) -> float:
         """Seconds for which time alone changes nothing here that is not coarse."""
         return TICK if self._said or self._above else super().lasts(at)
 
     def forget(self) -> None:
         """Nothing is known any more of what was listed."""
-        self.pages, self.view, self._viewer = None, None, Viewer()
+        self.pages, self.view, self._viewer = None, None, ListViewBuilder()
         self._page, self._listing, self._runners = None, None, {}
         self._missed = self._sought = None
         self.show(())
 
-    def find(self, listing: Listing, snapshot: Snapshot) -> View | None:
+    def find(self, listing: ListSpec, snapshot: Snapshot) -> ListView | None:
         """What such a listing has on all its pages; None where it is made of the API's own pages."""
         return self._viewer.view(snapshot, listing.query, listing.sort) if listing.whole else None
 
@@ -101,11 +101,11 @@ class RunnerList(KeyedTable):
         """Put the cursor on this runner once other runners are shown, if it is among them."""
         self._sought = runner_id
 
-    def unsettled_id(self, listing: Listing) -> str | None:
+    def unsettled_id(self, listing: ListSpec) -> str | None:
         """Whom the cursor is on while this listing is shown as far as it was found; None once all of it is."""
         return self.cursor_id if listing == self._listing and not self._is_found else None
 
-    def step(self, by: int, listing: Listing) -> int | None:
+    def step(self, by: int, listing: ListSpec) -> int | None:
         """Move the cursor by so many runners; return the page to turn to if there are fewer on this one, else None.
 
         Nothing happens while the listing, of which the page is, has not come yet.
@@ -133,13 +133,15 @@ class RunnerList(KeyedTable):
         """All that were looked through; none where nothing is looked for."""
         return self.view.loaded if self.view is not None else ()
 
-    def _known_ids(self, listing: Listing, snapshot: Snapshot) -> list[str]:
+    def _known_ids(self, listing: ListSpec, snapshot: Snapshot) -> list[str]:
         if self.view is not None:
             return [runner.id for runner in _slice(self.view.runners, listing)] or list(self._runners)
         page = snapshot.page_at(listing.key).value or self._page
         return [runner.id for runner in page.runners] if page else []
 
-    def _show_view(self, listing: Listing, view: View, snapshot: Snapshot, at: Now, problem: Sequence[Line]) -> None:
+    def _show_view(
+        self, listing: ListSpec, view: ListView, snapshot: Snapshot, at: RenderContext, problem: Sequence[Line]
+    ) -> None:
         self.pages = page_count(len(view.runners), listing.key.per_page)
         runners = _slice(view.runners, listing)
         is_old = not view.searched.pages and bool(self._runners)
@@ -147,22 +149,26 @@ class RunnerList(KeyedTable):
             # Nothing was searched yet: what is on the screen is better than nothing.
             runners = tuple(self._runners.values())
         # How many match is not known then.
-        foot = partial(list_foot, listing.key, None) if is_old else partial(whole_foot, listing.key, len(runners), view)
-        said = () if is_old else problem or no_match(listing, view, at)
+        foot = (
+            partial(page_footer, listing.key, None)
+            if is_old
+            else partial(complete_footer, listing.key, len(runners), view)
+        )
+        said = () if is_old else problem or no_match_text(listing, view, at)
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
-    def _show_page(self, listing: Listing, snapshot: Snapshot, at: Now, problem: Sequence[Line]) -> None:
+    def _show_page(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext, problem: Sequence[Line]) -> None:
         feed, before = snapshot.page_at(listing.key), self._listing
         same_list = before is None or (before.key.status == listing.key.status and not before.whole)
         self._page = feed.value or self._page
         page = self._page if feed.value is not None or same_list else None
         self.pages = page_count(self._page.total, listing.key.per_page) if self._page else None
         is_old = feed.value is None and page is not None and before is not None
-        said = problem or empty_list(listing, page, at)
-        runners, foot = page.runners if page else (), partial(list_foot, listing.key, feed.value)
+        said = problem or empty_list_text(listing, page, at)
+        runners, foot = page.runners if page else (), partial(page_footer, listing.key, feed.value)
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
-    def _rows_of(self, runners: Sequence[Runner], snapshot: Snapshot, at: Now) -> list[Row]:
+    def _rows_of(self, runners: Sequence[Runner], snapshot: Snapshot, at: RenderContext) -> list[Row]:
         by_id = {runner.id: runner for runner in runners}
 
         def make(runner_id: str) -> tuple[Row, Period]:
@@ -174,21 +180,21 @@ class RunnerList(KeyedTable):
         told = {runner_id: (runner, known.get(runner_id), at.style) for runner_id, runner in by_id.items()}
         return self._making.rows(told, at.wall, make)
 
-    def _frameless(self, listing: Listing, snapshot: Snapshot, at: Now) -> tuple[Line, ...]:
+    def _frameless(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> tuple[Line, ...]:
         """What is said above the rows for want of a frame and of a header."""
-        aside = standstill(snapshot, at) or lateness(snapshot.page, at) or away_words(overview_of(snapshot))
+        aside = halt_reason(snapshot, at) or late_notice(snapshot.page, at) or away_text(overview_of(snapshot))
         return frameless_line(listing, self.view, aside, self._said, self.body_width)
 
-    def _gone(self, snapshot: Snapshot, at: Now) -> Line:
-        return departed(snapshot.departed, at.monotonic) or missed(self._missed, at.monotonic)
+    def _gone(self, snapshot: Snapshot, at: RenderContext) -> Line:
+        return removed_text(snapshot.departed, at.monotonic) or missing_text(self._missed, at.monotonic)
 
-    def _put(self, content: _Content, snapshot: Snapshot, at: Now) -> None:
+    def _put(self, content: _Content, snapshot: Snapshot, at: RenderContext) -> None:
         """Show these runners; at the top where another page of the same list was turned to."""
         before, pointed_at = self._listing, self.runner(self.cursor_id)
         listing = before if content.is_old and before is not None else content.listing
         self._listing, self._runners = listing, {runner.id: runner for runner in content.runners}
         if pointed_at is not None and pointed_at.id not in self._runners and listing == before:
-            self._missed = (runner_name(pointed_at), at.monotonic)
+            self._missed = (runner_display_name(pointed_at), at.monotonic)
         self._said = self._gone(snapshot, at)
         self._label(content)
         rows = self._rows_of(content.runners, snapshot, at)
@@ -211,7 +217,7 @@ class RunnerList(KeyedTable):
             return
         self._labelled = told
         # What waits is said below, too.
-        room = width - (width_of(self.held) + 2 if self.held else 0)
+        room = width - (cell_width(self.held) + 2 if self.held else 0)
         self.label(
             list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot(self._said, room)
         )
@@ -228,7 +234,7 @@ class _Content(NamedTuple):
         is_old: Whether the runners are those from before, until what is to be listed has come.
     """
 
-    listing: Listing
+    listing: ListSpec
     runners: Sequence[Runner]
     said: Sequence[Line]
     foot: partial[Line]
@@ -244,12 +250,12 @@ def _known(snapshot: Snapshot, runner_ids: Iterable[str]) -> dict[str, tuple[obj
     return known
 
 
-def _slice(runners: Sequence[Runner], listing: Listing) -> tuple[Runner, ...]:
+def _slice(runners: Sequence[Runner], listing: ListSpec) -> tuple[Runner, ...]:
     start = (listing.key.page - 1) * listing.key.per_page
     return tuple(runners[start : start + listing.key.per_page])
 
 
-def _is_turned(before: Listing | None, after: Listing) -> bool:
+def _is_turned(before: ListSpec | None, after: ListSpec) -> bool:
     """Whether it is another page of the same list."""
     if before is None or before.key.page == after.key.page:
         return False

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from comfytui.engine.feed import Feed
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.render.freshness import Now, Overview
+    from comfytui.render.freshness import Overview, RenderContext
 
 
 TICK = 1.0
@@ -46,14 +46,14 @@ def feed_lasts(feed: Feed[object], now: float, interval: float) -> float:
     return min(left, CALM) if left >= 0 else TICK
 
 
-def list_lasts(seen: Overview, at: Now) -> float:
+def list_lasts(seen: Overview, at: RenderContext) -> float:
     """As `feed_lasts`, of the list in view, and of a cool-down, which is counted too."""
     if seen.snapshot.spending.cooling(at.monotonic) > 0:
         return TICK
     return feed_lasts(seen.page, at.monotonic, seen.list_pace)
 
 
-def runner_lasts(snapshot: Snapshot, runner_id: str | None, at: Now) -> float:
+def runner_lasts(snapshot: Snapshot, runner_id: str | None, at: RenderContext) -> float:
     """As `feed_lasts`, of what is polled of the runner under the cursor."""
     now, checkup = at.monotonic, snapshot.checkup(runner_id)
     # What is wrong with a checkup is said without a countdown.

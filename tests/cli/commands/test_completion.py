@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.cli.commands.completion import script
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.commands.completion import completion_script
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.grammar import command_of
-from comfytui.cli.parser import make_parser
+from comfytui.cli.parser import build_parser
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -25,13 +25,13 @@ PARSES = {"bash": ("bash", "-n"), "zsh": ("zsh", "-n"), "fish": ("fish", "--no-e
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_the_script_is_printed_and_nothing_else(run: Run, shell: str) -> None:
-    assert run("completion", shell) == (ExitStatus.OK, f"{script(shell).rstrip()}\n", "")
+    assert run("completion", shell) == (ExitCode.OK, f"{completion_script(shell).rstrip()}\n", "")
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_option_is_in_it(shell: str) -> None:
-    written = script(shell)
-    program = command_of(make_parser())
+    written = completion_script(shell)
+    program = command_of(build_parser())
     for command in program.commands:
         assert command.name.removeprefix("comfytui ") in written
         for option in (option for group in command.groups for option in group.options):
@@ -46,7 +46,7 @@ def test_the_shell_understands_it(shell: str, tmp_path: Path) -> None:
     if found is None:
         pytest.skip(f"there is no {shell} here")
     path = tmp_path / "script"
-    path.write_text(script(shell), encoding="utf-8")
+    path.write_text(completion_script(shell), encoding="utf-8")
     checked = subprocess.run([found, flag, str(path)], capture_output=True, text=True, check=False)
     assert (checked.returncode, checked.stderr) == (0, "")
 
@@ -76,7 +76,7 @@ def test_what_bash_offers(typed: str, offered: str, tmp_path: Path) -> None:
     words = ["comfytui", *typed.split()]
     asked = "\n".join(
         (
-            script("bash"),
+            completion_script("bash"),
             f"COMP_WORDS=({' '.join(words)}) COMP_CWORD={len(words) - 1}",
             '$(complete -p comfytui | sed "s/.*-F \\([^ ]*\\) .*/\\1/")',
             'echo "${COMPREPLY[@]}"',
@@ -92,7 +92,7 @@ def test_zsh_takes_it_as_one_gives_it(way: str, tmp_path: Path) -> None:
     if zsh is None:
         pytest.skip("there is no zsh here")
     path = tmp_path / "script"
-    path.write_text(script("zsh"), encoding="utf-8")
+    path.write_text(completion_script("zsh"), encoding="utf-8")
     asked = f'autoload -Uz compinit; compinit -D -u; {way}; print -- "$_comps[comfytui]"'
     argv = [zsh, "-f", "-c", asked, "zsh", str(path)]
     answered = subprocess.run(argv, capture_output=True, text=True, check=False)
@@ -120,7 +120,7 @@ def test_what_fish_offers(typed: str, offered: set[str], tmp_path: Path) -> None
         pytest.skip("there is no fish here")
     (tmp_path / "here.toml").touch()
     path = tmp_path / "script"
-    path.write_text(script("fish"), encoding="utf-8")
+    path.write_text(completion_script("fish"), encoding="utf-8")
     argv = [fish, "--no-config", "-c", 'source $argv[1]; complete -C "comfytui $argv[2]"', str(path), typed]
     environ = {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     answered = subprocess.run(argv, env=environ, cwd=tmp_path, capture_output=True, text=True, check=True)
@@ -139,7 +139,7 @@ def completed(shell: str, typed: str, directory: Path, settings: str = "true") -
     if found is None:
         pytest.skip(f"there is no {shell} here")
     (directory / "here.toml").touch()
-    (directory / "script").write_text(script(shell), encoding="utf-8")
+    (directory / "script").write_text(completion_script(shell), encoding="utf-8")
     argv, setup = INTERACTIVE[shell]
     with Terminal([found, *argv], size=(200, 24)) as terminal:
         terminal.send(f"cd '{directory}'; {setup}; source ./script; {settings}; PS1='ready''> '\r".encode())
@@ -184,4 +184,4 @@ def test_without_what_makes_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setitem(sys.modules, "shtab", None)
     words = "comfytui: Completion needs one more package: pip install 'comfytui[completion]'\n"
     for shell in SHELLS:
-        assert run("completion", shell) == (ExitStatus.USAGE, "", words)
+        assert run("completion", shell) == (ExitCode.USAGE, "", words)

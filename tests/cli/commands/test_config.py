@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.cli.commands.config import template
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.paths import config_dir
 from comfytui.files import ensure_private_dir
@@ -28,32 +28,32 @@ def mode(path: Path) -> int:
 
 def test_the_path_is_that_of_the_file_that_is_or_would_be_read(run: Run, tmp_path: Path) -> None:
     status, out, err = run("config", "path")
-    assert (status, out) == (ExitStatus.OK, f"{usual()}\n")
+    assert (status, out) == (ExitCode.OK, f"{usual()}\n")
     assert "no such file" in err
     other = tmp_path / "other.toml"
     other.touch()
-    assert run("config", "path", "--config", str(other)) == (ExitStatus.OK, f"{other}\n", "")
+    assert run("config", "path", "--config", str(other)) == (ExitCode.OK, f"{other}\n", "")
 
 
 def test_what_is_written_explains_itself_and_is_ours_alone(run: Run) -> None:
-    assert run("config", "init") == (ExitStatus.OK, "", "comfytui: wrote ~/comfytui/config.toml\n")
+    assert run("config", "init") == (ExitCode.OK, "", "comfytui: wrote ~/comfytui/config.toml\n")
     assert usual().read_text(encoding="utf-8") == template()
     assert (mode(usual()), mode(usual().parent)) == (0o600, 0o700)
-    assert run("config", "check") == (ExitStatus.OK, "config ok\n", "")
+    assert run("config", "check") == (ExitCode.OK, "config ok\n", "")
 
 
 def test_nothing_is_overwritten(run: Run, tmp_path: Path) -> None:
     ensure_private_dir(config_dir())
     usual().write_text("interval = 3")
     assert run("config", "init") == (
-        ExitStatus.USAGE,
+        ExitCode.USAGE,
         "",
         "comfytui: ~/comfytui/config.toml is there already; nothing was written.\n",
     )
     assert usual().read_text() == "interval = 3"
     link = tmp_path / "link.toml"
     link.symlink_to(tmp_path / "elsewhere.toml")
-    assert run("config", "init", "--config", str(link)).status == ExitStatus.USAGE
+    assert run("config", "init", "--config", str(link)).status == ExitCode.USAGE
     assert not (tmp_path / "elsewhere.toml").exists()
 
 
@@ -62,20 +62,20 @@ def test_a_directory_of_others_stays_as_it_is(run: Run, tmp_path: Path) -> None:
     shared.mkdir(mode=0o755)
     shared.chmod(0o755)
     file = shared / "new" / "c.toml"
-    assert run("config", "init", "--config", str(file)).status == ExitStatus.OK
+    assert run("config", "init", "--config", str(file)).status == ExitCode.OK
     assert (mode(file), mode(file.parent), mode(shared)) == (0o600, 0o700, 0o755)
 
 
 def test_where_it_cannot_be_written(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status, out, err = run("config", "init", "--config", str(tmp_path / "file" / "c.toml"))
-    assert (status, out) == (ExitStatus.USAGE, "")
+    assert (status, out) == (ExitCode.USAGE, "")
     assert err == "comfytui: ~/file/c.toml cannot be written: not a directory.\n"
 
 
 def test_a_configuration_that_is_not_needed(run: Run) -> None:
     status, out, err = run("config", "check")
-    assert (status, out) == (ExitStatus.OK, "config ok\n")
+    assert (status, out) == (ExitCode.OK, "config ok\n")
     assert "there is no ~/comfytui/config.toml, and none is needed" in err
 
 
@@ -90,7 +90,7 @@ def test_a_configuration_that_is_not_needed(run: Run) -> None:
 )
 def test_a_path_is_shown_without_what_a_terminal_obeys(run: Run, tmp_path: Path, name: bytes, shown: str) -> None:
     status, out, _ = run("config", "path", "--config", str(tmp_path / os.fsdecode(name)))
-    assert (status, out) == (ExitStatus.OK, f"{tmp_path}/{shown}\n")
+    assert (status, out) == (ExitCode.OK, f"{tmp_path}/{shown}\n")
 
 
 def test_what_a_configuration_names_is_looked_for(run: Run) -> None:
@@ -98,7 +98,7 @@ def test_what_a_configuration_names_is_looked_for(run: Run) -> None:
     usual().write_text("ca_bundle = 'no.pem'\n[profiles.a]\ntoken_file = 'none'")
     usual().chmod(0o600)
     status, out, err = run("config", "check")
-    assert (status, out) == (ExitStatus.USAGE, "")
+    assert (status, out) == (ExitCode.USAGE, "")
     assert [line.removeprefix("comfytui: ~/comfytui/config.toml, ") for line in err.splitlines()] == [
         "line 1: ca_bundle: ~/comfytui/no.pem holds no certificates that can be read.",
         "line 3: profiles.a.token_file: ~/comfytui/none is not there, or cannot be read.",
@@ -110,13 +110,13 @@ def test_a_configuration_that_others_may_read_can_be_used_all_the_same(run: Run)
     usual().write_text("[comfyui.a]\nurl = 'gpu2'\nheaders = { X-Key = 'sekret' }")
     usual().chmod(0o644)
     status, out, err = run("config", "check")
-    assert (status, out) == (ExitStatus.OK, "config ok\n")
+    assert (status, out) == (ExitCode.OK, "config ok\n")
     assert err == "comfytui: ~/comfytui/config.toml is open to other users (mode 0644): chmod 600 it.\n"
 
 
 def test_a_configuration_without_an_end(run: Run) -> None:
     status, out, err = run("config", "check", "--config", "/dev/zero")
-    assert (status, out) == (ExitStatus.USAGE, "")
+    assert (status, out) == (ExitCode.USAGE, "")
     assert err == "comfytui: /dev/zero cannot be read: it is no regular file.\n"
 
 
@@ -133,14 +133,14 @@ def test_a_configuration_that_cannot_be_used(run: Run, text: str, words: str) ->
     ensure_private_dir(config_dir())
     usual().write_text(text)
     status, out, err = run("config", "check")
-    assert (status, out) == (ExitStatus.USAGE, "")
+    assert (status, out) == (ExitCode.USAGE, "")
     assert words in err
     assert "sekret" not in err
 
 
 def test_a_profile_that_is_not_there(run: Run) -> None:
     status, _, err = run("config", "check", "--profile", "sekret")
-    assert status == ExitStatus.USAGE
+    assert status == ExitCode.USAGE
     assert "there is no profile of that name" in err
     assert "sekret" not in err
 
@@ -150,7 +150,7 @@ def test_every_setting_is_printed_without_secrets(run: Run, environ: pytest.Monk
     usual().write_text("interval = 3\n[comfyui.studio]\nurl = 'gpu2'\nheaders = { X-Key = 'sekret' }")
     environ.setenv(TOKEN_VARIABLE, "cfc_sekret")
     status, out, err = run("config", "print", "--url", "https://me:sekret@api.example")
-    assert (status, err) == (ExitStatus.OK, "")
+    assert (status, err) == (ExitCode.OK, "")
     told = {line.split()[0]: line.split()[1:] for line in out.splitlines()}
     assert told["interval"] == ["3", "~/comfytui/config.toml:1"]
     assert told["token"] == ["••••••••", TOKEN_VARIABLE]
@@ -160,7 +160,7 @@ def test_every_setting_is_printed_without_secrets(run: Run, environ: pytest.Monk
 
 def test_every_setting_for_programs(run: Run) -> None:
     status, out, err = run("config", "print", "--json", "--demo")
-    assert (status, err) == (ExitStatus.OK, "")
+    assert (status, err) == (ExitCode.OK, "")
     told = json.loads(out)
     assert told["schema"] == 1
     assert {"name": "interval", "value": 5.0, "source": "default"} in told["settings"]
@@ -171,5 +171,5 @@ def test_what_cannot_be_used_is_not_printed(run: Run) -> None:
     ensure_private_dir(config_dir())
     usual().write_text("= [")
     status, out, err = run("config", "print")
-    assert (status, out) == (ExitStatus.USAGE, "")
+    assert (status, out) == (ExitCode.USAGE, "")
     assert "config.toml, line 1" in err

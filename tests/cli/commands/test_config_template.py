@@ -3,18 +3,18 @@ from __future__ import annotations
 from pathlib import Path
 
 from comfytui.cli.commands.config import template
-from comfytui.config.file import read_config
+from comfytui.config.file import load_config
 from comfytui.config.precedence import ConfigFile, Profile
-from comfytui.config.schema import KeysSection, ServerSection
-from comfytui.config.settings import COLOURS, PRESETS, Keys, Server
+from comfytui.config.schema import KeysSchema, ServerSchema
+from comfytui.config.settings import ACCENT_COLORS, PRESETS, KeySettings, Server
 from comfytui.tui.keys.commands import COMMANDS
-from comfytui.tui.keys.keymap import Keymap, resolve
+from comfytui.tui.keys.keymap import Keymap, build_keymap
 
 
 def read(text: str, tmp_path: Path) -> ConfigFile:
     file = tmp_path / "config.toml"
     file.write_text(text, encoding="utf-8")
-    return read_config(file)
+    return load_config(file)
 
 
 def uncommented(text: str) -> str:
@@ -26,8 +26,8 @@ def uncommented(text: str) -> str:
 
 def test_as_it_is_it_sets_nothing(tmp_path: Path) -> None:
     config = read(template(), tmp_path)
-    assert (config.keys.bound, config.keys.preset) == ({}, "default")
-    assert config == ConfigFile(keys=Keys(places=config.keys.places, file=config.keys.file))
+    assert (config.keys.overrides, config.keys.preset) == ({}, "default")
+    assert config == ConfigFile(keys=KeySettings(locations=config.keys.locations, file=config.keys.file))
 
 
 def test_uncommented_it_can_be_used_and_knows_every_setting(tmp_path: Path) -> None:
@@ -38,18 +38,18 @@ def test_uncommented_it_can_be_used_and_knows_every_setting(tmp_path: Path) -> N
         assert any(getattr(profile, name) for profile in config.profiles.values()), name
     (server,) = config.comfyui
     assert all(getattr(server, name) for name in Server._fields)
-    assert set(ServerSection.model_fields) == {"url", "headers"}
-    assert set(KeysSection.model_fields) == {"preset"}
-    assert [*config.keys.bound] == [command.id for command in COMMANDS]
+    assert set(ServerSchema.model_fields) == {"url", "headers"}
+    assert set(KeysSchema.model_fields) == {"preset"}
+    assert [*config.keys.overrides] == [command.id for command in COMMANDS]
 
 
 def test_the_keys_in_it_are_the_usual_ones(tmp_path: Path) -> None:
     keys = read(uncommented(template()), tmp_path).keys
-    assert resolve(keys.preset, keys.bound) == Keymap()
+    assert build_keymap(keys.preset, keys.overrides) == Keymap()
 
 
 def test_the_words_that_can_be_chosen_are_all_there() -> None:
-    for word in (*COLOURS, *PRESETS):
+    for word in (*ACCENT_COLORS, *PRESETS):
         assert word in template()
 
 

@@ -8,7 +8,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 from comfytui.cli.commands import dashboard
-from comfytui.cli.parser import make_parser
+from comfytui.cli.parser import build_parser
 
 if TYPE_CHECKING:
     import pytest
@@ -33,7 +33,7 @@ def test_what_writes_to_the_terminal_does_not_wait_for_what_comes_next(monkeypat
     monkeypatch.setattr(dashboard, "_is_terminal", lambda: True)
     monkeypatch.setattr(dashboard, "_dashboard", lambda *_: app)
     try:
-        assert dashboard.run(make_parser().parse_args(["--demo", "--fresh"])) == 0
+        assert dashboard.run(build_parser().parse_args(["--demo", "--fresh"])) == 0
     finally:
         sys.setswitchinterval(usual)
     assert app.turn < 0.001

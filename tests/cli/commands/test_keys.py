@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.cli.commands.keys import bound_commands
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.tui.keys.commands import COMMANDS
-from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
+from comfytui.tui.keys.keymap import PRESETS, Keymap, build_keymap
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def config(tmp_path: Path) -> Path:
 
 def test_keys_without_configuration_lists_every_command_tab_separated(run: Run) -> None:
     status, out, err = run("keys")
-    assert (status, err) == (ExitStatus.OK, "")
+    assert (status, err) == (ExitCode.OK, "")
     rows = [line.split("\t") for line in out.splitlines()]
     assert [row[0] for row in rows] == [command.id for command in COMMANDS]
     assert ["next_page", "n ]", "in the dashboard", "Next page of runners"] in rows
@@ -39,7 +39,7 @@ def test_keys_without_configuration_lists_every_command_tab_separated(run: Run) 
 def test_keys_json_applies_preset_and_bindings(run: Run, config: Path, before: bool) -> None:
     option = ("--config", str(config))
     status, out, err = run(*(option if before else ()), "keys", "--json", *(() if before else option))
-    assert (status, err) == (ExitStatus.OK, "")
+    assert (status, err) == (ExitCode.OK, "")
     document = json.loads(out)
     assert document["schema"] == 1
     keys = {entry["command"]: entry["keys"] for entry in document["keys"]}
@@ -61,14 +61,14 @@ def test_keys_with_invalid_configuration_is_a_usage_error(run: Run, tmp_path: Pa
     path = tmp_path / "config.toml"
     path.write_text(text)
     status, out, err = run("keys", "--config", str(path))
-    assert (status, out) == (ExitStatus.USAGE, "")
+    assert (status, out) == (ExitCode.USAGE, "")
     assert message in err
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_printed_keys_can_be_written_into_the_configuration(preset: str) -> None:
-    printed = {command.command: command.keys for command in bound_commands(resolve(preset, {}))}
-    assert bound_commands(resolve("default", printed)) == bound_commands(resolve(preset, {}))
+    printed = {command.command: command.keys for command in bound_commands(build_keymap(preset, {}))}
+    assert bound_commands(build_keymap("default", printed)) == bound_commands(build_keymap(preset, {}))
 
 
 def test_bound_commands_of_the_default_keymap_have_the_declared_scope_and_help() -> None:

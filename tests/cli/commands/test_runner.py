@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.cli.commands.runner import history_answer, runner_answer, stats_answer, stats_data
-from comfytui.cli.output import plain
+from comfytui.cli.commands.runner import history_output, runner_output, stats_output, stats_to_dict
+from comfytui.cli.output import tab_separated
 from tests.support.builders import make_runner, make_stats, make_workflow
 from tests.support.clock import START
 
@@ -19,8 +19,8 @@ NAME = "Production GPU Runner"
 
 def test_a_runner() -> None:
     runner = make_runner(tags=["a", "b"], headers={"X-Key": "sekret"}, endpoint=None)
-    answer = runner_answer(runner)
-    assert list(plain(answer.table())) == [
+    answer = runner_output(runner)
+    assert list(tab_separated(answer.table())) == [
         "id\tr1",
         "user_id\t",
         "name\tRunner r1",
@@ -36,9 +36,9 @@ def test_a_runner() -> None:
 
 def test_stats() -> None:
     stats = make_stats(extensions=["one", "two"], dev_mode=True)
-    answer = stats_answer("r1", stats)
-    assert answer.document == {"runner_id": "r1", "stats": stats_data(stats)}
-    assert set(plain(answer.table())) > {
+    answer = stats_output("r1", stats)
+    assert answer.document == {"runner_id": "r1", "stats": stats_to_dict(stats)}
+    assert set(tab_separated(answer.table())) > {
         "system.os\tposix",
         "system.ram_total\t68719476736",
         "devices.0.type\tcuda",
@@ -50,22 +50,22 @@ def test_stats() -> None:
 
 def test_stats_of_which_nothing_was_said() -> None:
     stats = make_stats(system={}, devices=[{}], dev_mode=None)
-    assert stats_data(stats) == {
+    assert stats_to_dict(stats) == {
         "system": dict.fromkeys(("os", "ram_total", "ram_free", "comfyui_version", "python_version")),
         "devices": [dict.fromkeys(("name", "type", "vram_total", "vram_free"))],
         "dev_mode": None,
         "extensions": [],
     }
-    assert "dev_mode\t" in list(plain(stats_answer("r1", stats).table()))
+    assert "dev_mode\t" in list(tab_separated(stats_output("r1", stats).table()))
 
 
 def test_a_history() -> None:
     workflows = [make_workflow("w1", tags=["a"]), make_workflow("w2", status="completed")]
-    answer = history_answer("r1", workflows, ("id", "status"), START, only_columns=True)
+    answer = history_output("r1", workflows, ("id", "status"), START, only_columns=True)
     assert answer.document == {"runner_id": "r1", "workflows": list(answer.items)}
-    assert list(plain(answer.table())) == ["w1\tqueued", "w2\tcompleted"]
+    assert list(tab_separated(answer.table())) == ["w1\tqueued", "w2\tcompleted"]
     assert answer.rows() == [{"id": "w1", "status": "queued"}, {"id": "w2", "status": "completed"}]
-    whole = history_answer("r1", workflows, ("id",), START, only_columns=False)
+    whole = history_output("r1", workflows, ("id",), START, only_columns=False)
     assert whole.rows() == answer.items
     assert (answer.fields, whole.fields) == (("id", "status"), tuple(answer.items[0]))
 

@@ -15,9 +15,9 @@ from comfytui.api.errors import (
     SilentRunnerError,
 )
 from comfytui.api.statuses import RunnerState, RunnerStatus
-from comfytui.cli.client import Asker
-from comfytui.cli.commands.runners import Wanted, listed, query_of, wanted_by
-from comfytui.cli.parser import make_parser
+from comfytui.cli.client import RetryingClient
+from comfytui.cli.commands.runners import ListOptions, list_runners, parse_filter, parse_options
+from comfytui.cli.parser import build_parser
 from comfytui.cli.progress import Progress
 from comfytui.config.settings import SettingsError
 from comfytui.engine.protocol import HistoryKey, PageKey, StatsKey
@@ -54,40 +54,42 @@ def source() -> ScriptedSource:
     return source
 
 
-async def ids(source: ScriptedSource, wanted: Wanted, *, in_columns: bool = False) -> tuple[list[str], int]:
+async def ids(source: ScriptedSource, wanted: ListOptions, *, in_columns: bool = False) -> tuple[list[str], int]:
     clock = FakeClock()
     # A while that is short: the clock stands still, so what is to be asked again never is.
-    found = await listed(Asker(source, clock, Progress(clock)), wanted, in_columns=in_columns, runner_seconds=0.02)
+    found = await list_runners(
+        RetryingClient(source, clock, Progress(clock)), wanted, in_columns=in_columns, runner_seconds=0.02
+    )
     return [facts.runner.id for facts in found.facts], found.total
 
 
 @pytest.mark.parametrize(
     ("wanted", "found", "total"),
     [
-        (Wanted(), "r1 r2 r3", 3),
-        (Wanted(page=1), "r1 r2 r3", 3),
-        (Wanted(page=1, per_page=2), "r1 r2", 3),
-        (Wanted(page=2, per_page=2), "r3", 3),
-        (Wanted(page=9, per_page=2), "", 0),
-        (Wanted(per_page=2), "r1 r2 r3", 3),
-        (Wanted(sort=Sort("name")), "r2 r1 r3", 3),
-        (Wanted(sort=Sort("name", descending=True), page=2, per_page=2), "r2", 3),
-        (Wanted(sort=Sort("when", descending=True)), "r3 r1 r2", 3),
-        (Wanted(query=parse("alpha")), "r2", 1),
-        (Wanted(query=parse("last:failed")), "r1", 1),
-        (Wanted(query=parse("is:busy")), "r3", 1),
-        (Wanted(query=parse("is:unreachable")), "r3", 1),
-        (Wanted(query=parse("status:active"), page=2, per_page=1), "r3", 2),
-        (Wanted(query=parse("nothing")), "", 0),
+        (ListOptions(), "r1 r2 r3", 3),
+        (ListOptions(page=1), "r1 r2 r3", 3),
+        (ListOptions(page=1, per_page=2), "r1 r2", 3),
+        (ListOptions(page=2, per_page=2), "r3", 3),
+        (ListOptions(page=9, per_page=2), "", 0),
+        (ListOptions(per_page=2), "r1 r2 r3", 3),
+        (ListOptions(sort=Sort("name")), "r2 r1 r3", 3),
+        (ListOptions(sort=Sort("name", descending=True), page=2, per_page=2), "r2", 3),
+        (ListOptions(sort=Sort("when", descending=True)), "r3 r1 r2", 3),
+        (ListOptions(query=parse("alpha")), "r2", 1),
+        (ListOptions(query=parse("last:failed")), "r1", 1),
+        (ListOptions(query=parse("is:busy")), "r3", 1),
+        (ListOptions(query=parse("is:unreachable")), "r3", 1),
+        (ListOptions(query=parse("status:active"), page=2, per_page=1), "r3", 2),
+        (ListOptions(query=parse("nothing")), "", 0),
     ],
 )
-async def test_what_is_found(source: ScriptedSource, wanted: Wanted, found: str, total: int) -> None:
+async def test_what_is_found(source: ScriptedSource, wanted: ListOptions, found: str, total: int) -> None:
     assert await ids(source, wanted) == (found.split(), total)
 
 
 async def test_the_status_is_the_apis_to_judge(source: ScriptedSource) -> None:
     source.pages[PageKey(1, 100, RunnerStatus.DISABLED)] = make_page(RUNNERS[1])
-    assert await ids(source, Wanted(status=RunnerStatus.DISABLED)) == (["r2"], 1)
+    assert await ids(source, ListOptions(status=RunnerStatus.DISABLED)) == (["r2"], 1)
 
 
 @pytest.mark.parametrize(("page", "per_page", "total"), [(None, 100, 1), (1, 25, 3)])
@@ -95,29 +97,29 @@ async def test_an_api_that_does_not_know_the_status_is_helped(
     source: ScriptedSource, page: int | None, per_page: int, total: int
 ) -> None:
     source.pages[PageKey(1, per_page, RunnerStatus.DISABLED)] = make_page(*RUNNERS, total=3)
-    assert await ids(source, Wanted(status=RunnerStatus.DISABLED, page=page)) == (["r2"], total)
+    assert await ids(source, ListOptions(status=RunnerStatus.DISABLED, page=page)) == (["r2"], total)
 
 
 async def test_of_those_that_the_status_leaves_a_filter_says_how_many(source: ScriptedSource) -> None:
     source.pages[PageKey(1, 100, RunnerStatus.DISABLED)] = make_page(*RUNNERS, total=3)
-    wanted = Wanted(status=RunnerStatus.DISABLED, query=parse("a"))
+    wanted = ListOptions(status=RunnerStatus.DISABLED, query=parse("a"))
     assert await ids(source, wanted) == (["r2"], 1)
 
 
 @pytest.mark.parametrize(
     ("wanted", "in_columns", "asked"),
     [
-        (Wanted(), False, []),
-        (Wanted(columns=("last", "queue")), False, []),
-        (Wanted(columns=("last", "queue")), True, [HistoryKey("r1"), HistoryKey("r2"), HistoryKey("r3")]),
-        (Wanted(query=parse("status:disabled last:none")), False, [HistoryKey("r2")]),
-        (Wanted(query=parse("status:disabled last:none"), columns=("last",)), True, [HistoryKey("r2")]),
-        (Wanted(query=parse("beta"), columns=("reach",)), True, [StatsKey("r1")]),
-        (Wanted(sort=Sort("name"), page=1, per_page=1, columns=("reach",)), True, [StatsKey("r2")]),
+        (ListOptions(), False, []),
+        (ListOptions(columns=("last", "queue")), False, []),
+        (ListOptions(columns=("last", "queue")), True, [HistoryKey("r1"), HistoryKey("r2"), HistoryKey("r3")]),
+        (ListOptions(query=parse("status:disabled last:none")), False, [HistoryKey("r2")]),
+        (ListOptions(query=parse("status:disabled last:none"), columns=("last",)), True, [HistoryKey("r2")]),
+        (ListOptions(query=parse("beta"), columns=("reach",)), True, [StatsKey("r1")]),
+        (ListOptions(sort=Sort("name"), page=1, per_page=1, columns=("reach",)), True, [StatsKey("r2")]),
     ],
 )
 async def test_no_more_is_asked_than_it_takes(
-    source: ScriptedSource, wanted: Wanted, in_columns: bool, asked: list[object]
+    source: ScriptedSource, wanted: ListOptions, in_columns: bool, asked: list[object]
 ) -> None:
     await ids(source, wanted, in_columns=in_columns)
     assert source.asked[1:] == asked
@@ -129,15 +131,17 @@ async def test_no_more_is_asked_than_it_takes(
 )
 async def test_what_one_runner_does_not_tell_stays_unknown(source: ScriptedSource, error: Exception) -> None:
     source.stats["r1"] = error
-    assert await ids(source, Wanted(query=parse("is:reachable"))) == (["r2"], 1)
-    assert await ids(source, Wanted(query=parse("!is:reachable"))) == (["r3"], 1)
+    assert await ids(source, ListOptions(query=parse("is:reachable"))) == (["r2"], 1)
+    assert await ids(source, ListOptions(query=parse("!is:reachable"))) == (["r3"], 1)
 
 
 async def test_an_api_that_is_gone_ends_it(source: ScriptedSource) -> None:
     clock = FakeClock()
     source.histories["r1"] = ConnectionFailedError("GET", "/v1/runner", "refused")
     task = asyncio.create_task(
-        listed(Asker(source, clock, Progress(clock)), Wanted(query=parse("is:busy")), in_columns=False)
+        list_runners(
+            RetryingClient(source, clock, Progress(clock)), ListOptions(query=parse("is:busy")), in_columns=False
+        )
     )
     await clock.advance(1.5)
     with pytest.raises(ConnectionFailedError):
@@ -150,7 +154,7 @@ async def test_no_more_than_two_runners_in_a_row_are_waited_for(
     runners = [make_runner(f"r{number}") for number in range(6)]
     source.pages[PageKey(1, 100)] = make_page(*runners, total=6)
     source.hold(*(StatsKey(f"r{number}") for number in (0, 2, 3, 5)))
-    assert await ids(source, Wanted(sort=Sort("reach"), columns=("reach",)), in_columns=True) != ([], 6)
+    assert await ids(source, ListOptions(sort=Sort("reach"), columns=("reach",)), in_columns=True) != ([], 6)
     assert source.asked[1:] == [StatsKey("r0"), StatsKey("r1"), StatsKey("r2"), StatsKey("r3")]
     assert capsys.readouterr().err.count("of the rest it stays unknown") == 1
 
@@ -160,8 +164,8 @@ async def test_plain_servers_are_all_waited_for(source: ScriptedSource) -> None:
     source.pages[PageKey(1, 100)] = make_page(*runners, total=6)
     source.hold(*(StatsKey(f"r{number}") for number in (0, 1, 2)))
     clock = FakeClock()
-    asker = Asker(source, clock, Progress(clock), timeout=0.02, names={"r0": "gpu"})
-    await listed(asker, Wanted(sort=Sort("reach"), columns=("reach",)), in_columns=True)
+    asker = RetryingClient(source, clock, Progress(clock), timeout=0.02, names={"r0": "gpu"})
+    await list_runners(asker, ListOptions(sort=Sort("reach"), columns=("reach",)), in_columns=True)
     assert source.asked[1:] == [StatsKey(f"r{number}") for number in range(6)]
 
 
@@ -179,27 +183,27 @@ async def test_plain_servers_are_all_waited_for(source: ScriptedSource) -> None:
 async def test_slow_runner_is_reachable(source: ScriptedSource, state: RunnerState, found: str) -> None:
     source.stats["r3"] = SilentRunnerError("GET", "/v1/runner/r3/stats", "gpu: slow", 500, state, "slow")
     clock = FakeClock()
-    asker = Asker(source, clock, Progress(clock), timeout=0.0)
-    listing = await listed(asker, Wanted(query=parse("is:reachable")), in_columns=False)
+    asker = RetryingClient(source, clock, Progress(clock), timeout=0.0)
+    listing = await list_runners(asker, ListOptions(query=parse("is:reachable")), in_columns=False)
     assert " ".join(facts.runner.id for facts in listing.facts) == found
 
 
 async def test_entries_that_are_no_runners_are_told(source: ScriptedSource, capsys: pytest.CaptureFixture[str]) -> None:
     source.pages[PageKey(1, 100)] = make_page(RUNNERS[0], total=3, unreadable=2)
-    await ids(source, Wanted())
+    await ids(source, ListOptions())
     assert "2 entries of the list are no runners" in capsys.readouterr().err
 
 
 async def test_cut_answers_are_told_once(source: ScriptedSource, capsys: pytest.CaptureFixture[str]) -> None:
     cut = make_page(RUNNERS[0]).model_copy(update={"is_cut": True})
     source.pages[PageKey(1, 100)] = cut
-    await ids(source, Wanted())
+    await ids(source, ListOptions())
     assert capsys.readouterr().err.count("The API sent more runners than were asked for: the rest is left out.") == 1
 
 
 def test_what_the_command_line_asks_for() -> None:
     argv = "--demo runners --status active --filter !gpu --page 2 --per-page 7 --sort when:asc --columns name,last"
-    assert wanted_by(make_parser().parse_args(argv.split())) == Wanted(
+    assert parse_options(build_parser().parse_args(argv.split())) == ListOptions(
         status=RunnerStatus.ACTIVE,
         query=parse("!gpu"),
         sort=Sort("when"),
@@ -207,7 +211,7 @@ def test_what_the_command_line_asks_for() -> None:
         per_page=7,
         columns=("name", "last"),
     )
-    assert wanted_by(make_parser().parse_args(["runners"])) == Wanted()
+    assert parse_options(build_parser().parse_args(["runners"])) == ListOptions()
 
 
 @pytest.mark.parametrize(
@@ -225,7 +229,7 @@ def test_what_the_command_line_asks_for() -> None:
 )
 def test_no_filter_and_nothing_of_it_is_repeated(text: str, place: int) -> None:
     with pytest.raises(SettingsError, match=rf"^--filter, character {place}: .+\.$") as raised:
-        query_of(text)
+        parse_filter(text)
     assert "sekret" not in str(raised.value)
     assert "cfc" not in str(raised.value)
 

@@ -22,7 +22,7 @@ from comfytui.api.errors import (
 )
 from comfytui.api.statuses import RunnerStatus
 from comfytui.backends import UnusableTokenError
-from comfytui.cli.commands.watch import Change, Event, Watched, event_data, watch
+from comfytui.cli.commands.watch import EventType, FleetChange, WatchOptions, event_to_dict, watch
 from comfytui.engine.protocol import HistoryKey, PageKey, StatsKey
 from comfytui.engine.reducer import MAX_HISTORIES
 from comfytui.query.filter import parse
@@ -72,7 +72,7 @@ class Watching:
 @asynccontextmanager
 async def watching(
     *runners: Runner,
-    watched: Watched | None = None,
+    watched: WatchOptions | None = None,
     errors: Mapping[str, Exception] | None = None,
     pipe: int | None = None,
     hold: bool = False,
@@ -82,7 +82,7 @@ async def watching(
     clock = FakeClock()
     allowance = LocalAllowance(clock)
     at = Watching(clock, ScriptedSource(clock, allowance=allowance))
-    watched = watched or Watched()
+    watched = watched or WatchOptions()
     at.list(*runners, status=watched.status)
     errors = errors or {}
     if hold:
@@ -124,7 +124,7 @@ async def test_each_runner_then_each_change() -> None:
 
 
 async def test_it_asks_as_the_engine_does_and_no_more() -> None:
-    async with watching(A, watched=Watched(interval=7.0)) as at:
+    async with watching(A, watched=WatchOptions(interval=7.0)) as at:
         at.source.forget()
         await at.clock.advance(70)
         assert at.source.asked == [PageKey(1, 100)] * 10
@@ -155,17 +155,17 @@ async def test_an_event_as_it_is_written() -> None:
 
 def test_times_are_in_utc_and_of_a_removed_runner_there_is_the_id_alone() -> None:
     at = START.astimezone(timezone(timedelta(hours=5))) + timedelta(microseconds=123_456)
-    assert event_data(Change(Event.REMOVED, "a"), at) == {
+    assert event_to_dict(FleetChange(EventType.REMOVED, "a"), at) == {
         "schema": 1,
         "event": "removed",
         "at": "2026-11-21T14:00:00.123Z",
         "runner_id": "a",
     }
-    assert datetime.fromisoformat(str(event_data(Change(Event.REMOVED, "a"), at)["at"])).tzinfo is not None
+    assert datetime.fromisoformat(str(event_to_dict(FleetChange(EventType.REMOVED, "a"), at)["at"])).tzinfo is not None
 
 
 async def test_only_what_matches_is_told() -> None:
-    async with watching(A, B, watched=Watched(query=parse("tag:gpu"))) as at:
+    async with watching(A, B, watched=WatchOptions(query=parse("tag:gpu"))) as at:
         assert at.told == ["runner b"]
         at.list(make_runner("a", tags=["gpu"]), make_runner("b"))
         await at.clock.advance(5)
@@ -173,13 +173,13 @@ async def test_only_what_matches_is_told() -> None:
 
 
 async def test_only_those_of_a_status_are_asked_for() -> None:
-    async with watching(A, watched=Watched(status=RunnerStatus.DISABLED)) as at:
+    async with watching(A, watched=WatchOptions(status=RunnerStatus.DISABLED)) as at:
         assert at.told == []
         assert at.source.asked == [PageKey(1, 100, RunnerStatus.DISABLED)]
 
 
 async def test_what_the_list_does_not_tell_is_asked_of_those_that_matter() -> None:
-    async with watching(A, B, watched=Watched(query=parse("gpu last:failed"))) as at:
+    async with watching(A, B, watched=WatchOptions(query=parse("gpu last:failed"))) as at:
         at.source.histories["b"] = (make_workflow(status="completed"),)
         await at.clock.advance(2)
         assert at.told == []
@@ -194,7 +194,7 @@ async def test_what_the_list_does_not_tell_is_asked_of_those_that_matter() -> No
 
 
 async def test_whether_they_answer_is_asked_too() -> None:
-    async with watching(A, B, watched=Watched(query=parse("is:unreachable"))) as at:
+    async with watching(A, B, watched=WatchOptions(query=parse("is:unreachable"))) as at:
         at.source.stats["b"] = ServerError("GET", "/v1/runner/b/stats", "the runner does not answer", 500)
         await at.clock.advance(60)
         assert {StatsKey("a"), StatsKey("b")} <= set(at.source.asked)
@@ -215,7 +215,7 @@ async def test_a_runner_that_moves_from_page_to_page_was_never_gone() -> None:
 
 
 async def test_a_runner_that_the_api_no_longer_knows_is_removed_at_once() -> None:
-    async with watching(A, B, watched=Watched(query=parse("is:idle"))) as at:
+    async with watching(A, B, watched=WatchOptions(query=parse("is:idle"))) as at:
         await at.clock.advance(10)
         assert at.told == ["runner a", "runner b"]
         at.source.histories["a"] = NotFoundError("GET", "/v1/runner/a/history", "requested entity not found", 404)
@@ -307,7 +307,7 @@ async def test_a_setting_that_keeps_it_from_asking_ends_it() -> None:
 
 async def test_what_is_not_looked_at_is_said() -> None:
     fleet = [make_runner(f"r{number}") for number in range(MAX_HISTORIES + 88)]
-    async with watching(*fleet, watched=Watched(query=parse("is:busy"))) as at:
+    async with watching(*fleet, watched=WatchOptions(query=parse("is:busy"))) as at:
         await at.clock.advance(30)
         assert at.said == ["more than the list tells is looked at for the newest 512 runners alone"]
 
@@ -324,7 +324,7 @@ async def test_whoever_listens_may_raise() -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        await watch(connect, clock, LocalAllowance(clock), Watched(), emit, emit)
+        await watch(connect, clock, LocalAllowance(clock), WatchOptions(), emit, emit)
     assert source.closed == 1
 
 
@@ -413,7 +413,7 @@ async def test_runner_deleted_while_the_list_is_read_makes_no_other_one_come_or_
     async def connect() -> ChangingSource:
         return source
 
-    task = asyncio.create_task(watch(connect, clock, allowance, Watched(), events.append, lambda _: None))
+    task = asyncio.create_task(watch(connect, clock, allowance, WatchOptions(), events.append, lambda _: None))
     await clock.advance(120)
     task.cancel()
     with suppress(asyncio.CancelledError):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.cli.commands.watch import Change, Event, Sight, Told, diff
+from comfytui.cli.commands.watch import EventType, FleetChange, Observation, ReportedState, diff
 from tests.support.builders import make_runner
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ UPDATED = make_runner("a", queue_pending=0, tags=["comfyui-0.34.0"], updated_at=
 ODD = make_runner("a", gpu="odd")
 
 
-def told(*runners: Runner, whole: bool = True, **missing: float) -> Told:
-    return Told({each.id: each for each in runners}, missing, whole)
+def told(*runners: Runner, whole: bool = True, **missing: float) -> ReportedState:
+    return ReportedState({each.id: each for each in runners}, missing, whole)
 
 
 def sight(
@@ -33,17 +33,17 @@ def sight(
     whole: bool = True,
     seen_on: float = 10.0,
     sure_on: float = math.inf,
-) -> Sight:
+) -> Observation:
     """What is found is listed; `listed` and `departed` name others, a letter each."""
     ids = {each.id for each in found} | set(listed)
-    return Sight({each.id: each for each in found}, ids, set(departed), whole, seen_on, sure_on)
+    return Observation({each.id: each for each in found}, ids, set(departed), whole, seen_on, sure_on)
 
 
 @pytest.mark.parametrize(
     ("before", "seen", "changes"),
     [
-        (Told(), sight(), []),
-        (Told(), sight(A, B), ["runner a", "runner b"]),
+        (ReportedState(), sight(), []),
+        (ReportedState(), sight(A, B), ["runner a", "runner b"]),
         (told(A, whole=False), sight(A, B, whole=False), ["runner b"]),
         (told(A, whole=False), sight(A, B), ["runner b"]),
         (told(A), sight(B, A), ["added b"]),
@@ -68,7 +68,7 @@ def sight(
         (told(A, B, a=5.0), sight(RENAMED, B, sure_on=0.0), ["changed a"]),
     ],
 )
-def test_what_there_is_to_tell(before: Told, seen: Sight, changes: list[str]) -> None:
+def test_what_there_is_to_tell(before: ReportedState, seen: Observation, changes: list[str]) -> None:
     found, after = diff(before, seen)
     assert [f"{change.event} {change.runner_id}" for change in found] == changes
     assert diff(after, seen) == ((), after), "nothing is told twice"
@@ -76,7 +76,11 @@ def test_what_there_is_to_tell(before: Told, seen: Sight, changes: list[str]) ->
 
 def test_what_comes_with_it() -> None:
     changes, _ = diff(told(A, B), sight(RENAMED, C))
-    assert changes == (Change(Event.CHANGED, "a", RENAMED), Change(Event.ADDED, "c", C), Change(Event.REMOVED, "b"))
+    assert changes == (
+        FleetChange(EventType.CHANGED, "a", RENAMED),
+        FleetChange(EventType.ADDED, "c", C),
+        FleetChange(EventType.REMOVED, "b"),
+    )
 
 
 def test_a_runner_that_moves_between_pages_is_missing_for_a_while_and_was_never_gone() -> None:
@@ -87,10 +91,10 @@ def test_a_runner_that_moves_between_pages_is_missing_for_a_while_and_was_never_
     changes, back = diff(waiting, sight(B, A, seen_on=13.0, sure_on=9.0))
     assert (changes, back) == ((), told(A, B))
     changes, _ = diff(waiting, sight(B, seen_on=14.0, sure_on=12.0))
-    assert changes == (Change(Event.REMOVED, "a"),)
+    assert changes == (FleetChange(EventType.REMOVED, "a"),)
 
 
 def test_everything_was_looked_at_once_and_for_all() -> None:
-    _, after = diff(Told(), sight(A))
+    _, after = diff(ReportedState(), sight(A))
     assert after.whole
-    assert diff(after, sight(A, B, whole=False))[0] == (Change(Event.ADDED, "b", B),)
+    assert diff(after, sight(A, B, whole=False))[0] == (FleetChange(EventType.ADDED, "b", B),)

@@ -6,18 +6,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.errors import ServerError
-from comfytui.cli.commands.watch import attention_for, limits, sight_of
+from comfytui.cli.commands.watch import describe_limits, observe, viewport_for
 from comfytui.engine.feed import Feed, problem_of
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.reducer import MAX_HISTORIES
 from comfytui.engine.snapshot import Checkup, Departure, Snapshot
 from comfytui.query.filter import parse
-from comfytui.query.view import Searched, View, Viewer
+from comfytui.query.view import ListView, ListViewBuilder, SearchProgress
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 
 if TYPE_CHECKING:
-    from comfytui.cli.commands.watch import Sight
+    from comfytui.cli.commands.watch import Observation
 
 A, B = make_runner("a"), make_runner("b", tags=["gpu"])
 DOWN = ServerError("GET", "/v1/runner/a/history", "the runner does not answer", 503)
@@ -36,12 +36,12 @@ WHOLE = Attention(whole=True)
     ],
 )
 def test_what_is_looked_at(query: str, visible: tuple[str, ...], unchecked: tuple[str, ...]) -> None:
-    attention = attention_for(WHOLE, parse(query), View(loaded=(A, B)))
+    attention = viewport_for(WHOLE, parse(query), ListView(loaded=(A, B)))
     assert attention == Attention(whole=True, visible=visible, unchecked=unchecked)
 
 
 def test_no_more_is_looked_at_than_can_be_remembered() -> None:
-    attention = attention_for(WHOLE, parse("is:busy is:reachable"), view_of(MAX_HISTORIES + 1))
+    attention = viewport_for(WHOLE, parse("is:busy is:reachable"), view_of(MAX_HISTORIES + 1))
     assert len(attention.visible) == len(attention.unchecked) == MAX_HISTORIES
     assert attention.visible[0] == "r0"
 
@@ -57,9 +57,9 @@ def listed(*answered_on: float | None) -> Snapshot:
     return Snapshot(attention=WHOLE, pages=pages, response_time=0.5)
 
 
-def sighted(snapshot: Snapshot, text: str = "") -> Sight:
+def sighted(snapshot: Snapshot, text: str = "") -> Observation:
     query = parse(text)
-    return sight_of(snapshot, Viewer().view(snapshot, query, None), query)
+    return observe(snapshot, ListViewBuilder().view(snapshot, query, None), query)
 
 
 @pytest.mark.parametrize(
@@ -121,8 +121,10 @@ def test_a_runner_that_fails_to_tell_keeps_nothing_from_being_whole() -> None:
     assert sighted(snapshot, "last:failed").whole
 
 
-def view_of(runners: int, *, capped: bool = False) -> View:
-    return View(loaded=tuple(make_runner(f"r{number}") for number in range(runners)), searched=Searched(capped=capped))
+def view_of(runners: int, *, capped: bool = False) -> ListView:
+    return ListView(
+        loaded=tuple(make_runner(f"r{number}") for number in range(runners)), searched=SearchProgress(capped=capped)
+    )
 
 
 ONLY_NEWEST = "only the newest 10,000 runners are watched"
@@ -141,4 +143,4 @@ NO_MORE = "more than the list tells is looked at for the newest 512 runners alon
     ],
 )
 def test_what_is_not_looked_at_is_told(text: str, runners: int, capped: bool, told: list[str]) -> None:
-    assert list(limits(parse(text), view_of(runners, capped=capped))) == told
+    assert list(describe_limits(parse(text), view_of(runners, capped=capped))) == told

@@ -3,25 +3,25 @@ from __future__ import annotations
 import pytest
 
 from comfytui.cli.doctor.check import Check, Result, exit_code, fail, ok, to_json, to_lines, warn
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 
-REFUSED = fail("token", "401", "another one", status=ExitStatus.NO_TOKEN)
-GONE = fail("dns", "no such host", "another one", status=ExitStatus.UNREACHABLE)
+REFUSED = fail("token", "401", "another one", status=ExitCode.NO_TOKEN)
+GONE = fail("dns", "no such host", "another one", status=ExitCode.UNREACHABLE)
 BROKEN = fail("config", "line 1", "correct it")
 
 
 @pytest.mark.parametrize(
     ("checks", "status"),
     [
-        ([], ExitStatus.OK),
-        ([ok("a", "fine"), warn("b", "strange", "look")], ExitStatus.OK),
-        ([ok("a", "fine"), BROKEN], ExitStatus.FAILED),
-        ([BROKEN, GONE], ExitStatus.UNREACHABLE),
-        ([BROKEN, GONE, REFUSED], ExitStatus.NO_TOKEN),
-        ([Check("a", Result.WARN, "strange", status=ExitStatus.NO_TOKEN)], ExitStatus.OK),
+        ([], ExitCode.OK),
+        ([ok("a", "fine"), warn("b", "strange", "look")], ExitCode.OK),
+        ([ok("a", "fine"), BROKEN], ExitCode.FAILED),
+        ([BROKEN, GONE], ExitCode.UNREACHABLE),
+        ([BROKEN, GONE, REFUSED], ExitCode.NO_TOKEN),
+        ([Check("a", Result.WARN, "strange", status=ExitCode.NO_TOKEN)], ExitCode.OK),
     ],
 )
-def test_exit_code_is_that_of_the_worst_failure(checks: list[Check], status: ExitStatus) -> None:
+def test_exit_code_is_that_of_the_worst_failure(checks: list[Check], status: ExitCode) -> None:
     assert exit_code(checks) == status
 
 

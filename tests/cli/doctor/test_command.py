@@ -14,12 +14,12 @@ import pytest
 
 from comfytui.cli.doctor.check import Check, Result, exit_code, to_lines
 from comfytui.cli.doctor.command import RATE_LIMIT_RESERVE_S, CheckTimeouts, DoctorInput, check_fleet, load_input
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.cli.parser import make_parser
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.cli.parser import build_parser
 from comfytui.clock import SystemClock
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.paths import config_dir, state_dir
-from comfytui.config.settings import API_URL, API_URL_VARIABLE, Server, Settings, TokenSources, host_of
+from comfytui.config.settings import API_URL, API_URL_VARIABLE, Server, Settings, TokenSources, host_and_port
 from comfytui.files import ensure_private_dir
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.listener import Listener
@@ -44,7 +44,7 @@ def _plain_environment(environ: pytest.MonkeyPatch) -> None:
 
 
 def settings_for(url: str) -> Settings:
-    return Settings(source=host_of(url), url=url)
+    return Settings(source_name=host_and_port(url), url=url)
 
 
 def certain(settings: Settings) -> DoctorInput:
@@ -97,21 +97,21 @@ async def test_fleet_with_tls_needs_trust() -> None:
         assert len(server.requests) == 1
     assert faults(trusted) == {}
     assert faults(stranger) == {"tls": Result.FAIL, "api": Result.FAIL, "clock": Result.WARN}
-    assert exit_code([*stranger.values()]) == ExitStatus.UNREACHABLE
+    assert exit_code([*stranger.values()]) == ExitCode.UNREACHABLE
 
 
 @pytest.mark.parametrize(
     ("answer", "timeouts", "trouble", "status"),
     [
-        (error_reply(401, "Invalid token"), USUAL, {"api": Result.FAIL}, ExitStatus.NO_TOKEN),
-        (error_reply(500, "oh"), USUAL, {"api": Result.FAIL}, ExitStatus.FAILED),
-        (error_reply(429, "slow down"), USUAL, {"api": Result.WARN}, ExitStatus.OK),
-        (hang(), QUICK, {"api": Result.FAIL, "clock": Result.WARN}, ExitStatus.UNREACHABLE),
+        (error_reply(401, "Invalid token"), USUAL, {"api": Result.FAIL}, ExitCode.NO_TOKEN),
+        (error_reply(500, "oh"), USUAL, {"api": Result.FAIL}, ExitCode.FAILED),
+        (error_reply(429, "slow down"), USUAL, {"api": Result.WARN}, ExitCode.OK),
+        (hang(), QUICK, {"api": Result.FAIL, "clock": Result.WARN}, ExitCode.UNREACHABLE),
     ],
     ids=["401", "500", "429", "hung"],
 )
 async def test_fleet_api_failure_sets_status(
-    answer: Answer, timeouts: CheckTimeouts, trouble: dict[str, Result], status: ExitStatus
+    answer: Answer, timeouts: CheckTimeouts, trouble: dict[str, Result], status: ExitCode
 ) -> None:
     checks, _ = await check_against(answer, timeouts)
     assert faults(checks) == trouble
@@ -131,7 +131,7 @@ async def test_fleet_without_token_sends_nothing() -> None:
         checks = await check(settings_for(server.url), {})
         assert server.connections == 0
     assert faults(checks) == {"token": Result.FAIL, "api": Result.WARN, "clock": Result.WARN}
-    assert exit_code([*checks.values()]) == ExitStatus.NO_TOKEN
+    assert exit_code([*checks.values()]) == ExitCode.NO_TOKEN
 
 
 async def test_fleet_unknown_host_skips_api() -> None:
@@ -140,7 +140,7 @@ async def test_fleet_unknown_host_skips_api() -> None:
 
     settings = settings_for("https://api.example.com")
     checks = await check_fleet(certain(settings), TOKEN, SystemClock(), USUAL, resolver=nowhere)
-    assert exit_code(checks) == ExitStatus.UNREACHABLE
+    assert exit_code(checks) == ExitCode.UNREACHABLE
     assert faults({check.name: check for check in checks}) == {
         "dns": Result.FAIL,
         "tls": Result.WARN,
@@ -177,14 +177,14 @@ async def test_fleet_plain_http_to_another_host_fails() -> None:
 
 
 async def test_fleet_simulated_needs_nothing() -> None:
-    checks = await check(Settings(source="demo"), {})
+    checks = await check(Settings(source_name="demo"), {})
     assert list(checks) == ["api"]
     assert faults(checks) == {}
 
 
 async def test_fleet_of_servers_checks_servers() -> None:
     async with ScriptedComfyUI() as box:
-        checks = await check(Settings(source="gpu2", servers=(Server(box.url, "gpu2"),)), {})
+        checks = await check(Settings(source_name="gpu2", servers=(Server(box.url, "gpu2"),)), {})
     assert list(checks) == ["comfyui gpu2"]
     assert faults(checks) == {}
 
@@ -272,19 +272,19 @@ def write_config(text: str) -> Path:
 
 
 def load(*argv: str) -> DoctorInput:
-    return load_input(make_parser().parse_args(["doctor", *argv]))
+    return load_input(build_parser().parse_args(["doctor", *argv]))
 
 
 def test_doctor_prints_a_line_per_check(run: Run) -> None:
     status, out, err = run("doctor", "--demo")
-    assert (status, err) == (ExitStatus.OK, "")
+    assert (status, err) == (ExitCode.OK, "")
     assert [line.split()[1] for line in out.splitlines()] == [*LOCAL, "api", *HERE]
     assert {line.split()[0] for line in out.splitlines()} == {"ok", "warn"}
 
 
 def test_doctor_json_lists_the_checks(run: Run) -> None:
     status, out, err = run("--demo", "doctor", "--json")
-    assert (status, err) == (ExitStatus.OK, "")
+    assert (status, err) == (ExitCode.OK, "")
     document = json.loads(out)
     assert document["schema"] == 1
     assert [each["name"] for each in document["checks"]] == [*LOCAL, "api", *HERE]
@@ -293,7 +293,7 @@ def test_doctor_json_lists_the_checks(run: Run) -> None:
 
 def test_doctor_without_token_exits_3(run: Run) -> None:
     status, out, _ = run("doctor", "--url", "http://127.0.0.1:1")
-    assert status == ExitStatus.NO_TOKEN
+    assert status == ExitCode.NO_TOKEN
     assert [line.split()[1] for line in out.splitlines()] == [*LOCAL, *API, *HERE]
     assert "fail  token" in out
 
@@ -301,7 +301,7 @@ def test_doctor_without_token_exits_3(run: Run) -> None:
 def test_doctor_refused_connection_exits_4(run: Run, environ: pytest.MonkeyPatch) -> None:
     environ.setenv(TOKEN_VARIABLE, "cfc_s3cret")
     status, out, _ = run("doctor", "--url", "http://127.0.0.1:1")
-    assert status == ExitStatus.UNREACHABLE
+    assert status == ExitCode.UNREACHABLE
     assert "fail  api " in out
     assert "s3cret" not in out
 
@@ -310,14 +310,14 @@ def test_doctor_broken_configuration_runs_all_checks(run: Run, environ: pytest.M
     write_config("intervall = 3")
     environ.setenv(TOKEN_VARIABLE, "cfc_s3cret")
     status, out, err = run("doctor", "--url", "http://127.0.0.1:1", "--profile", "prod")
-    assert (status, err) == (ExitStatus.UNREACHABLE, "")
+    assert (status, err) == (ExitCode.UNREACHABLE, "")
     assert [line.split()[1] for line in out.splitlines()] == [*LOCAL, *API, *HERE]
     assert "fail  config       ~/comfytui/config.toml, line 1: there is no setting named 'intervall'" in out
 
 
 def test_doctor_unusable_url_skips_the_fleet(run: Run) -> None:
     status, out, _ = run("doctor", "--url", "ftp://me:s3cret@host")
-    assert status == ExitStatus.FAILED
+    assert status == ExitCode.FAILED
     assert [line.split()[1] for line in out.splitlines()] == [*LOCAL, *HERE]
     assert "fail  config       --url is no address of an API" in out
     assert "s3cret" not in out

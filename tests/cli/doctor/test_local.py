@@ -24,7 +24,7 @@ from comfytui.cli.doctor.local import (
 )
 from comfytui.config.credentials import TOKEN_VARIABLE, save_token
 from comfytui.config.paths import config_dir, state_dir
-from comfytui.config.precedence import Choices, ConfigFile, Flags, Profile, resolve
+from comfytui.config.precedence import CliOptions, ConfigFile, ConfigSources, Profile, resolve_settings
 from comfytui.config.settings import API_URL, TokenSources
 from comfytui.files import ensure_private_dir
 
@@ -92,8 +92,8 @@ LINES = {("profiles", "a"): 3, ("token_command",): 1, ("ca_bundle",): 2}
 
 
 def find(config: ConfigFile, **environ: str) -> list[str]:
-    choices = Choices(Flags(), PATH | environ, config, FILE)
-    return list(find_broken_references(choices, resolve(choices), LINES))
+    choices = ConfigSources(CliOptions(), PATH | environ, config, FILE)
+    return list(find_broken_references(choices, resolve_settings(choices), LINES))
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ from comfytui.cli.doctor.network import (
     resolve_host,
     unreadable_ca_source,
 )
-from comfytui.cli.exit_codes import ExitStatus
-from comfytui.config.paths import shown
+from comfytui.cli.exit_codes import ExitCode
+from comfytui.config.paths import display_path
 from comfytui.redaction import MASK
 from tests.support.clock import START, FakeClock
 from tests.support.listener import Listener
@@ -95,7 +95,7 @@ async def test_dns_address_needs_no_lookup() -> None:
 async def test_dns_unknown_host_fails_unless_proxied(resolver: Resolver, words: str) -> None:
     lookup = await check_dns(ENDPOINT, FakeClock(), 5.0, resolver=resolver)
     assert lookup.addresses == ()
-    assert (lookup.check.result, lookup.check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (lookup.check.result, lookup.check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert words in lookup.check.detail
     by_proxy = await check_dns(ENDPOINT, FakeClock(), 5.0, resolver=resolver, via_proxy=True)
     assert by_proxy.check.result is Result.OK
@@ -245,7 +245,7 @@ async def test_certificate_other_family_is_tried(secure: ScriptedServer) -> None
 
 async def test_certificate_untrusted_fails(secure: ScriptedServer) -> None:
     check = await check_tls(parse_endpoint(secure.url), None)
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert check.detail.startswith("TLS: the server's certificate is not trusted")
     assert "ca_bundle" in check.hint
 
@@ -297,7 +297,7 @@ async def plain_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
 async def test_certificate_of_plain_http_server_fails() -> None:
     async with Listener(plain_http) as server:
         check = await check_tls(Endpoint("https", "localhost", server.port))
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert check.detail == "the server speaks plain http, not https"
     assert "http://" in check.hint
 
@@ -305,7 +305,7 @@ async def test_certificate_of_plain_http_server_fails() -> None:
 async def test_certificate_silent_server_times_out() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         check = await check_tls(Endpoint("https", "localhost", silent.getsockname()[1]), AUTHORITY, 0.05)
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert check.detail == "no handshake within 0.05 s"
 
 
@@ -313,7 +313,7 @@ async def test_certificate_refused_connection_fails() -> None:
     async with ScriptedServer() as gone:
         address = replace(parse_endpoint(gone.url), scheme="https")
     check = await check_tls(address)
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert check.detail == "connection refused: nothing listens there"
     assert check.hint == "is it running, and is the port right?"
 
@@ -353,7 +353,7 @@ def test_certificate_directories_unusable_entries_are_named(tmp_path: Path) -> N
     check = check_certificate_directories(None, {"SSL_CERT_DIR": f"{tmp_path}:{nowhere}"})
     assert check is not None
     assert check.result is Result.WARN
-    assert check.detail == f"SSL_CERT_DIR: cannot use {shown(nowhere)}; the other entries count"
+    assert check.detail == f"SSL_CERT_DIR: cannot use {display_path(nowhere)}; the other entries count"
     for environ in ({}, {"SSL_CERT_DIR": str(tmp_path)}, {"SSL_CERT_DIR": str(nowhere)}):
         assert check_certificate_directories(None, environ) is None
     assert check_certificate_directories(tmp_path, {"SSL_CERT_DIR": f"{tmp_path}:{nowhere}"}) is None

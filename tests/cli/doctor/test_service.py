@@ -29,7 +29,7 @@ from comfytui.cli.doctor.service import (
     check_token,
     request_page,
 )
-from comfytui.cli.exit_codes import ExitStatus
+from comfytui.cli.exit_codes import ExitCode
 from comfytui.clock import SystemClock
 from comfytui.config.credentials import TOKEN_VARIABLE, save_token
 from comfytui.config.settings import Server, TokenSources
@@ -60,24 +60,22 @@ def test_api_answer_counts_runners(total: int | None, found: str) -> None:
         (
             errors.UnauthorizedError(*WHERE, "Invalid token", 401),
             Result.FAIL,
-            ExitStatus.NO_TOKEN,
+            ExitCode.NO_TOKEN,
             "401: Invalid token",
         ),
-        (errors.ForbiddenError(*WHERE, "no", 403), Result.FAIL, ExitStatus.FAILED, "answered 403: no"),
-        (errors.NotFoundError(*WHERE, "no", 404), Result.FAIL, ExitStatus.FAILED, "answered 404: no"),
-        (errors.ServerError(*WHERE, "oh", 503), Result.FAIL, ExitStatus.FAILED, "answered 503: oh"),
-        (errors.UnexpectedStatusError(*WHERE, "to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
-        (errors.UnexpectedStatusError(*WHERE, "302: to x", 302), Result.FAIL, ExitStatus.FAILED, "answered 302: to x"),
-        (errors.InvalidResponseError(*WHERE, "HTML"), Result.FAIL, ExitStatus.FAILED, "not an answer of ComfyControl"),
-        (errors.ConnectionFailedError(*WHERE, "refused"), Result.FAIL, ExitStatus.UNREACHABLE, "refused"),
-        (errors.RequestTimeoutError(*WHERE, "too late"), Result.FAIL, ExitStatus.UNREACHABLE, "too late"),
-        (errors.InvalidArgumentError("no host"), Result.FAIL, ExitStatus.FAILED, "skipped: no host"),
-        (errors.RateLimitedError(*WHERE, "slow down"), Result.WARN, ExitStatus.FAILED, "answered 429: slow down"),
+        (errors.ForbiddenError(*WHERE, "no", 403), Result.FAIL, ExitCode.FAILED, "answered 403: no"),
+        (errors.NotFoundError(*WHERE, "no", 404), Result.FAIL, ExitCode.FAILED, "answered 404: no"),
+        (errors.ServerError(*WHERE, "oh", 503), Result.FAIL, ExitCode.FAILED, "answered 503: oh"),
+        (errors.UnexpectedStatusError(*WHERE, "to x", 302), Result.FAIL, ExitCode.FAILED, "answered 302: to x"),
+        (errors.UnexpectedStatusError(*WHERE, "302: to x", 302), Result.FAIL, ExitCode.FAILED, "answered 302: to x"),
+        (errors.InvalidResponseError(*WHERE, "HTML"), Result.FAIL, ExitCode.FAILED, "not an answer of ComfyControl"),
+        (errors.ConnectionFailedError(*WHERE, "refused"), Result.FAIL, ExitCode.UNREACHABLE, "refused"),
+        (errors.RequestTimeoutError(*WHERE, "too late"), Result.FAIL, ExitCode.UNREACHABLE, "too late"),
+        (errors.InvalidArgumentError("no host"), Result.FAIL, ExitCode.FAILED, "skipped: no host"),
+        (errors.RateLimitedError(*WHERE, "slow down"), Result.WARN, ExitCode.FAILED, "answered 429: slow down"),
     ],
 )
-def test_api_error_is_described(
-    error: errors.ComfyControlError, result: Result, status: ExitStatus, found: str
-) -> None:
+def test_api_error_is_described(error: errors.ComfyControlError, result: Result, status: ExitCode, found: str) -> None:
     check = check_from_outcome(error, 1.0)
     assert (check.result, check.status) == (result, status)
     assert found in check.detail
@@ -173,7 +171,7 @@ async def test_api_hanging_server_fails() -> None:
     async with ScriptedServer() as server:
         asked = await ApiRig(server).ask(hang(), 0.2)
     assert asked.check.result is Result.FAIL
-    assert asked.check.status is ExitStatus.UNREACHABLE
+    assert asked.check.status is ExitCode.UNREACHABLE
     assert asked.clock_skew is None
 
 
@@ -328,14 +326,14 @@ async def test_server_not_running_fails() -> None:
     async with ScriptedComfyUI() as box:
         url = box.url
     check = await check_one(url)
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert "nothing listens there" in check.detail
 
 
 async def test_server_untrusted_certificate_names_settings() -> None:
     async with ScriptedComfyUI(tls=True) as box:
         (check,) = await check_servers([Server(box.url, "gpu2")], None, SystemClock(), 5.0)
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert "certificate is not trusted" in check.detail
     assert "ca_bundle" in check.hint
     assert "SSL_CERT_FILE" in check.hint
@@ -356,7 +354,7 @@ async def test_server_hanging_fails() -> None:
     async with ScriptedComfyUI() as box:
         box.hang()
         check = await check_one(box.url, 0.2)
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.UNREACHABLE)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.UNREACHABLE)
     assert check.detail == "accepts connections and does not answer"
 
 
@@ -364,7 +362,7 @@ async def test_server_with_password_needs_headers() -> None:
     async with ScriptedComfyUI() as box:
         box.authorization = "Basic c2VrcmV0"
         check = await check_one(box.url)
-        assert (check.result, check.status) == (Result.FAIL, ExitStatus.NO_TOKEN)
+        assert (check.result, check.status) == (Result.FAIL, ExitCode.NO_TOKEN)
         assert check.detail == "asks for a password"
         (check,) = await check_all(Server(box.url, "gpu2", {"Authorization": SecretStr(box.authorization)}))
     assert check.result is Result.OK
@@ -375,13 +373,13 @@ async def test_server_with_password_needs_headers() -> None:
 async def test_server_with_tls_only_fails() -> None:
     async with ScriptedComfyUI(tls=True) as box:
         check = await check_one(box.url.replace("https:", "http:"))
-    assert (check.result, check.status) == (Result.FAIL, ExitStatus.FAILED)
+    assert (check.result, check.status) == (Result.FAIL, ExitCode.FAILED)
     assert (check.detail, check.hint) == ("it speaks TLS only", "use https://")
 
 
 async def test_server_local_problem_has_its_own_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     (untrusted,) = await check_servers([Server("https://gpu2", "gpu2")], Path("/nowhere.pem"), SystemClock(), 5.0)
-    assert (untrusted.result, untrusted.status) == (Result.FAIL, ExitStatus.FAILED)
+    assert (untrusted.result, untrusted.status) == (Result.FAIL, ExitCode.FAILED)
     assert untrusted.hint == "set it to a file of certificates that can be read, or unset it"
     monkeypatch.setenv("HTTP_PROXY", "ftp://me:s3cret@h")
     check = await check_one("http://gpu2.example.com")
@@ -453,7 +451,7 @@ async def test_token_missing_or_unusable_fails(variables: dict[str, str], source
     found = await find(variables, sources)
     assert found.secret is None
     assert found.check.result is Result.FAIL
-    assert found.check.status is ExitStatus.NO_TOKEN
+    assert found.check.status is ExitCode.NO_TOKEN
     assert words in found.check.detail
     assert TOKEN_VARIABLE in found.check.hint
 
@@ -461,7 +459,7 @@ async def test_token_missing_or_unusable_fails(variables: dict[str, str], source
 async def test_token_command_hanging_fails() -> None:
     found = await check_token({"PATH": "/usr/bin:/bin"}, TokenSources(command=("sleep", "60")), 0.05)
     assert (found.secret, found.check.result) == (None, Result.FAIL)
-    assert found.check.status == ExitStatus.NO_TOKEN
+    assert found.check.status == ExitCode.NO_TOKEN
     assert found.check.detail == "none within 0.05 s"
     assert "it has 10 s in all" in found.check.hint
 

@@ -12,8 +12,8 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.errors import BoxProblem
+from comfytui.gateway.comfyui.client import ComfyUIClient
+from comfytui.gateway.comfyui.errors import ComfyUIError
 from tests.support.listener import Listener
 
 __all__ = ["PROMPT", "SECRET", "answering_at_once", "client_of", "problem_at"]
@@ -27,16 +27,16 @@ def server_at(url: str) -> Server:
 
 
 @contextlib.asynccontextmanager
-async def client_of(url: str, seconds: float = 5.0, ca_bundle: Path | None = None) -> AsyncIterator[BoxClient]:
-    async with contextlib.aclosing(BoxClient(server_at(url), timeout=seconds, ca_bundle=ca_bundle)) as client:
+async def client_of(url: str, seconds: float = 5.0, ca_bundle: Path | None = None) -> AsyncIterator[ComfyUIClient]:
+    async with contextlib.aclosing(ComfyUIClient(server_at(url), timeout=seconds, ca_bundle=ca_bundle)) as client:
         yield client
 
 
 async def problem_at(
     url: str, path: str = "/prompt", seconds: float = 5.0, ca_bundle: Path | None = None
-) -> BoxProblem:
+) -> ComfyUIError:
     async with client_of(url, seconds, ca_bundle) as client:
-        with pytest.raises(BoxProblem) as caught:
+        with pytest.raises(ComfyUIError) as caught:
             await client.get(path)
     shown = "".join(traceback.TracebackException.from_exception(caught.value, capture_locals=True).format())
     assert SECRET not in shown

@@ -10,7 +10,7 @@ from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.monitor import Box
+    from comfytui.gateway.comfyui.monitor import ServerMonitor
 
 
 @pytest.fixture
@@ -25,7 +25,7 @@ async def server() -> AsyncIterator[ScriptedComfyUI]:
 
 
 @pytest.fixture
-async def box(server: ScriptedComfyUI, clock: FakeClock) -> AsyncIterator[Box]:
+async def box(server: ScriptedComfyUI, clock: FakeClock) -> AsyncIterator[ServerMonitor]:
     """What watches the server."""
     async with watched(server, clock) as box:
         yield box

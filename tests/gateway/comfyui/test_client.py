@@ -10,15 +10,15 @@ import pytest
 
 from comfytui import __version__
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.client import MAX_BODY, BoxClient, is_comfyui
+from comfytui.gateway.comfyui.client import MAX_BODY, ComfyUIClient, is_comfyui
 from comfytui.gateway.comfyui.errors import (
+    AuthRequiredError,
     Dropped,
-    Garbled,
-    NeedsPassword,
-    NotAnswering,
-    NotThere,
-    Refused,
-    TooLarge,
+    HTTPStatusError,
+    ResponseTimeoutError,
+    ResponseTooLargeError,
+    ServerUnreachableError,
+    UnparsableResponseError,
 )
 from tests.gateway.comfyui.asking import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.comfyui import ScriptedComfyUI, job, replay
@@ -93,7 +93,9 @@ class TestAsking:
 
     async def test_another_transport_carries_it(self) -> None:
         transport = httpx.MockTransport(lambda request: httpx.Response(200, json=request.url.path))
-        async with contextlib.aclosing(BoxClient(Server("http://gpu2:8188", "gpu2"), transport=transport)) as client:
+        async with contextlib.aclosing(
+            ComfyUIClient(Server("http://gpu2:8188", "gpu2"), transport=transport)
+        ) as client:
             assert await client.get("/prompt") == "/prompt"
 
 
@@ -113,7 +115,7 @@ class TestDeadConnections:
         async with client_of(box.url) as client:
             await client.get("/prompt")
             await box.stop()
-            with pytest.raises(NotThere, match="connection refused"):
+            with pytest.raises(ServerUnreachableError, match="connection refused"):
                 await client.get("/prompt")
             await box.start()
             assert await client.get("/prompt") == PROMPT
@@ -127,14 +129,14 @@ class TestNoAnswer:
             raise AssertionError
 
         box = Server("http://gpu2:8188", "gpu2")
-        async with contextlib.aclosing(BoxClient(box, timeout=0.2, transport=httpx.MockTransport(carry))) as client:
-            with pytest.raises(NotThere, match=r"^no connection within 0.1 s$"):
+        async with contextlib.aclosing(ComfyUIClient(box, timeout=0.2, transport=httpx.MockTransport(carry))) as client:
+            with pytest.raises(ServerUnreachableError, match=r"^no connection within 0.1 s$"):
                 await client.get("/prompt")
 
     async def test_it_hangs(self, box: ScriptedComfyUI) -> None:
         box.hang()
         problem = await problem_at(box.url, seconds=0.1)
-        assert (type(problem), str(problem)) == (NotAnswering, "accepts connections and does not answer")
+        assert (type(problem), str(problem)) == (ResponseTimeoutError, "accepts connections and does not answer")
 
     async def test_it_stops_in_the_middle(self, scripted: ScriptedServer) -> None:
         async def half(exchange: Exchange) -> None:
@@ -143,7 +145,7 @@ class TestNoAnswer:
 
         scripted.on("/prompt", half)
         problem = await problem_at(scripted.url, seconds=0.1)
-        assert (type(problem), str(problem)) == (NotAnswering, "no whole answer within 0.1 s")
+        assert (type(problem), str(problem)) == (ResponseTimeoutError, "no whole answer within 0.1 s")
 
     async def test_it_drips(self, scripted: ScriptedServer) -> None:
         async def drip(exchange: Exchange) -> None:
@@ -153,7 +155,7 @@ class TestNoAnswer:
                 await asyncio.sleep(0.01)
 
         scripted.on("/prompt", drip)
-        assert isinstance(await problem_at(scripted.url, seconds=0.1), NotAnswering)
+        assert isinstance(await problem_at(scripted.url, seconds=0.1), ResponseTimeoutError)
 
     async def test_it_ends_in_the_middle(self, scripted: ScriptedServer) -> None:
         scripted.on("/prompt", truncated(b"{}"))
@@ -176,7 +178,7 @@ class TestRefusals:
     async def test_a_password_is_asked_for(self, box: ScriptedComfyUI, status: int) -> None:
         box.wall = response(b"no", status)
         problem = await problem_at(box.url)
-        assert isinstance(problem, NeedsPassword)
+        assert isinstance(problem, AuthRequiredError)
         assert str(problem) == "asks for a password: give its headers in the configuration"
 
     async def test_the_password_of_the_configuration_is_taken(self, box: ScriptedComfyUI) -> None:
@@ -184,12 +186,12 @@ class TestRefusals:
         async with client_of(box.url) as client:
             assert await client.get("/prompt") == PROMPT
         box.authorization = "Basic other"
-        assert isinstance(await problem_at(box.url), NeedsPassword)
+        assert isinstance(await problem_at(box.url), AuthRequiredError)
 
     @pytest.mark.parametrize("location", ["/login?next=%2Fprompt", "https://auth.example.com/start"])
     async def test_a_login_page(self, box: ScriptedComfyUI, location: str) -> None:
         box.wall = response(b"", 302, {"Location": location})
-        assert isinstance(await problem_at(box.url), NeedsPassword)
+        assert isinstance(await problem_at(box.url), AuthRequiredError)
 
     async def test_another_redirect_is_not_followed(self, box: ScriptedComfyUI, scripted: ScriptedServer) -> None:
         box.wall = response(b"", 302, {"Location": f"{scripted.url}/prompt?key=hidden"})
@@ -200,13 +202,13 @@ class TestRefusals:
     async def test_a_status_that_says_no(self, box: ScriptedComfyUI) -> None:
         box.jobs_status = 500
         problem = await problem_at(box.url, "/api/jobs")
-        assert isinstance(problem, Refused)
+        assert isinstance(problem, HTTPStatusError)
         assert (problem.status, str(problem)) == (500, "it answered 500 to /api/jobs")
 
     async def test_an_old_server_has_no_jobs(self) -> None:
         async with ScriptedComfyUI("0.3.64") as box:
             problem = await problem_at(box.url, "/api/jobs")
-        assert isinstance(problem, Refused)
+        assert isinstance(problem, HTTPStatusError)
         assert problem.status == 404
 
 
@@ -215,22 +217,22 @@ class TestGarbled:
     async def test_no_json(self, box: ScriptedComfyUI, body: bytes) -> None:
         box.wall = response(body)
         problem = await problem_at(box.url)
-        assert (type(problem), str(problem)) == (Garbled, "answers, but not as ComfyUI does")
+        assert (type(problem), str(problem)) == (UnparsableResponseError, "answers, but not as ComfyUI does")
 
     async def test_no_http(self) -> None:
         async with answering_at_once(b"SSH-2.0-OpenSSH_9.2\r\n\r\n") as address:
-            assert isinstance(await problem_at(f"http://{address}"), Garbled)
+            assert isinstance(await problem_at(f"http://{address}"), UnparsableResponseError)
 
     async def test_a_page_for_people(self, scripted: ScriptedServer) -> None:
         scripted.on("/prompt", html_reply())
-        assert isinstance(await problem_at(scripted.url), Garbled)
+        assert isinstance(await problem_at(scripted.url), UnparsableResponseError)
 
 
 class TestSizes:
     async def test_one_that_says_it_is_too_large_is_not_read(self, box: ScriptedComfyUI) -> None:
         box.put(*(job(f"j{number}", number=number, size=58_000) for number in range(500)))
         async with client_of(box.url) as client:
-            with pytest.raises(TooLarge) as caught:
+            with pytest.raises(ResponseTooLargeError) as caught:
                 await client.get("/history")
             assert client.received == 0
             assert await client.get("/prompt") == PROMPT
@@ -242,7 +244,7 @@ class TestSizes:
     async def test_its_beginning_is_had_where_it_is_wanted(self, box: ScriptedComfyUI, glimpse: int) -> None:
         box.put(*(job(f"j{number}", "pending", number=number, size=58_000) for number in range(200)))
         async with client_of(box.url) as client:
-            with pytest.raises(TooLarge) as caught:
+            with pytest.raises(ResponseTooLargeError) as caught:
                 await client.get("/queue", glimpse=glimpse)
             assert glimpse <= client.received <= glimpse + 1_000_000
         expected = json.dumps(queue_of(box.jobs, True)).encode()[:glimpse]
@@ -251,7 +253,7 @@ class TestSizes:
     async def test_answer_of_millions_of_values_is_not_decoded(self, scripted: ScriptedServer) -> None:
         scripted.on("/queue", raw(response(b'{"queue_running": [' + b"[]," * 1_000_000 + b"[]]}")))
         async with client_of(scripted.url) as client:
-            with pytest.raises(TooLarge) as caught:
+            with pytest.raises(ResponseTooLargeError) as caught:
                 await client.get("/queue", glimpse=20)
         assert caught.value.beginning == b'{"queue_running": [['
 
@@ -266,7 +268,7 @@ class TestSizes:
 
         scripted.on("/history", pour)
         async with client_of(scripted.url) as client:
-            with pytest.raises(TooLarge):
+            with pytest.raises(ResponseTooLargeError):
                 await client.get("/history")
             assert MAX_BODY < client.received < MAX_BODY + 1_000_000
         assert sum(sent) < 20_000_000

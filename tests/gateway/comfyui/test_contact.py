@@ -12,15 +12,15 @@ from comfytui.api.statuses import RunnerState, WorkflowStatus
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import ANSWER_SECONDS
 from comfytui.gateway.comfyui.contact import Contact, Silence
-from comfytui.gateway.comfyui.mapping import runner_id
-from comfytui.gateway.fleet import RunnerUnreachable
+from comfytui.gateway.comfyui.mapping import runner_id_for
+from comfytui.gateway.fleet import RunnerUnreachableError
 from tests.gateway.comfyui.watching import beat, beats, listening, readings, seen, until, watched, watching
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import ScriptedComfyUI, job
 from tests.support.scripted import response
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.monitor import Box
+    from comfytui.gateway.comfyui.monitor import ServerMonitor
 
 HANGS = "accepts connections and does not answer"
 
@@ -29,11 +29,11 @@ def slow(seconds: int) -> Silence:
     return Silence(RunnerState.SLOW, f"slow, last answered {seconds} s ago")
 
 
-async def silence_of_both(box: Box) -> Silence:
+async def silence_of_both(box: ServerMonitor) -> Silence:
     """What is told instead of jobs and of stats, which must be the same."""
     told = set()
     for ask in (box.history, box.stats):
-        with pytest.raises(RunnerUnreachable) as caught:
+        with pytest.raises(RunnerUnreachableError) as caught:
             await ask()
         assert caught.value.state is not None
         told.add(Silence(caught.value.state, str(caught.value)))
@@ -80,12 +80,12 @@ async def test_failure_lasts_until_the_next_answer(clock: FakeClock) -> None:
     assert contact.silence is None
 
 
-async def test_box_has_half_a_minute_for_an_answer(box: Box) -> None:
+async def test_box_has_half_a_minute_for_an_answer(box: ServerMonitor) -> None:
     assert box._client._timeout == ANSWER_SECONDS == 30
 
 
 async def test_box_that_hangs_is_slow_and_then_unanswered_and_its_jobs_come_back(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.put(job("a"))
     await listening(server, box, clock)
@@ -105,7 +105,9 @@ async def test_box_that_hangs_is_slow_and_then_unanswered_and_its_jobs_come_back
     assert beats(server) == count + 1
 
 
-async def test_reading_begins_with_the_first_heartbeat(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_reading_begins_with_the_first_heartbeat(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.put(job("a"))
     server.hang()
     asking = asyncio.create_task(seen(box))
@@ -116,7 +118,7 @@ async def test_reading_begins_with_the_first_heartbeat(server: ScriptedComfyUI, 
 
 
 async def test_jobs_that_are_late_are_not_told_as_if_they_were_new(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.put(job("a"))
     await listening(server, box, clock)
@@ -128,13 +130,15 @@ async def test_jobs_that_are_late_are_not_told_as_if_they_were_new(
     await clock.advance(1)
     await asking
     await beat(clock)
-    with pytest.raises(RunnerUnreachable, match=r"^slow, last told its jobs [78] s ago$") as caught:
+    with pytest.raises(RunnerUnreachableError, match=r"^slow, last told its jobs [78] s ago$") as caught:
         await box.history()
     assert caught.value.state is RunnerState.LATE
     assert (await box.stats()).system.os == "linux"
 
 
-async def test_jobs_that_fail_make_the_stats_fail_and_back(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_jobs_that_fail_make_the_stats_fail_and_back(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     await listening(server, box, clock)
     await box.stats()
     await server.stop()
@@ -149,17 +153,17 @@ async def test_jobs_that_fail_make_the_stats_fail_and_back(server: ScriptedComfy
     assert (await box.stats()).system.os == "linux"
 
 
-async def test_stats_alone_refused_leave_the_box_reachable(server: ScriptedComfyUI, box: Box) -> None:
+async def test_stats_alone_refused_leave_the_box_reachable(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     server.walls["/system_stats"] = response(status=502)
     assert await box.history() == ()
-    with pytest.raises(RunnerUnreachable, match=r"^it answered 502 to /system_stats$") as caught:
+    with pytest.raises(RunnerUnreachableError, match=r"^it answered 502 to /system_stats$") as caught:
         await box.stats()
     assert caught.value.state is RunnerState.PARTIAL
 
 
 @pytest.mark.parametrize("status", [401, 403, 405, 502])
 async def test_heartbeat_alone_refused_is_gone_around(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock, status: int
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock, status: int
 ) -> None:
     server.walls["/prompt"] = response(status=status)
     server.put(job("a"), job("b", "pending"))
@@ -169,7 +173,7 @@ async def test_heartbeat_alone_refused_is_gone_around(
     assert (await box.stats()).system.os == "linux"
 
 
-async def test_everything_refused_is_told_by_the_heartbeat(server: ScriptedComfyUI, box: Box) -> None:
+async def test_everything_refused_is_told_by_the_heartbeat(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     server.wall = response(status=401)
     told = "asks for a password: give its headers in the configuration"
     assert await silence_of_both(box) == Silence(RunnerState.UNREACHABLE, told)
@@ -242,12 +246,12 @@ class TestDrainedQueue:
 async def test_log_tells_what_was_asked_of_which_server(server: ScriptedComfyUI, clock: FakeClock) -> None:
     log = RequestLog(clock)
     async with watching(Server(server.url, "gpu"), clock=clock, log=log) as fleet:
-        await fleet.get_history(runner_id(server.url))
-        await fleet.get_stats(runner_id(server.url))
+        await fleet.get_history(runner_id_for(server.url))
+        await fleet.get_stats(runner_id_for(server.url))
         server.walls["/system_stats"] = response(status=502)
         await clock.advance(20)
-        with pytest.raises(RunnerUnreachable):
-            await fleet.get_stats(runner_id(server.url))
+        with pytest.raises(RunnerUnreachableError):
+            await fleet.get_stats(runner_id_for(server.url))
     records = [entry for entry in log.entries if isinstance(entry, RequestRecord)]
     assert {record.server for record in records} == {"gpu"}
     assert {record.path.partition("?")[0] for record in records} == {"/prompt", "/api/jobs", "/system_stats"}

@@ -12,12 +12,12 @@ from pydantic import SecretStr
 from comfytui import __version__
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.events import (
-    CALM_SECONDS,
-    FLOODED_SECONDS,
+    DEBOUNCE_S,
+    FLOOD_RETRY_S,
     MOST_MESSAGES,
     RETRY_SECONDS,
-    Signals,
-    is_change,
+    EventListener,
+    is_job_event,
     parse_remaining,
 )
 from tests.gateway.comfyui.asking import answering_at_once
@@ -51,7 +51,7 @@ class Listener:
         self.changes = 0
         self._news = asyncio.Event()
         server = Server(url, "gpu", headers)
-        self.signals = Signals(server, self._count, self.clock, ca_bundle=AUTHORITY)
+        self.signals = EventListener(server, self._count, self.clock, ca_bundle=AUTHORITY)
 
     def is_open(self) -> bool:
         return self.signals.is_open
@@ -112,7 +112,7 @@ async def test_each_status_is_a_change_once_the_one_before_is_old_enough(
     box: ScriptedComfyUI, listener: Listener
 ) -> None:
     for changes in (3, 4):
-        await listener.clock.advance(CALM_SECONDS)
+        await listener.clock.advance(DEBOUNCE_S)
         await box.changed()
         await listener.heard_of(changes)
 
@@ -129,7 +129,7 @@ async def test_the_last_of_many_changes_is_told_when_it_is_time(listener: Listen
     news = asyncio.Event()
     telling = asyncio.create_task(listener.signals._tell(news))
     told = []
-    for is_news, seconds in ((True, 0), (True, CALM_SECONDS - 0.1), (True, 0.1), (False, CALM_SECONDS), (False, 10)):
+    for is_news, seconds in ((True, 0), (True, DEBOUNCE_S - 0.1), (True, 0.1), (False, DEBOUNCE_S), (False, 10)):
         if is_news:
             news.set()
         await listener.clock.advance(seconds)
@@ -141,7 +141,7 @@ async def test_the_last_of_many_changes_is_told_when_it_is_time(listener: Listen
 
 @pytest.mark.parametrize("kind", ["status", "execution_start", "execution_success", "execution_interrupted"])
 def test_what_begins_or_ends_a_job_is_a_change(kind: str) -> None:
-    assert is_change(json.dumps({"type": kind, "data": {"prompt_id": "a"}}))
+    assert is_job_event(json.dumps({"type": kind, "data": {"prompt_id": "a"}}))
 
 
 @pytest.mark.parametrize(
@@ -154,11 +154,11 @@ def test_what_begins_or_ends_a_job_is_a_change(kind: str) -> None:
     ],
 )
 def test_nothing_else_is_one(message: str | bytes) -> None:
-    assert not is_change(message)
+    assert not is_job_event(message)
 
 
 async def test_whatever_it_is_told_it_listens_on(box: ScriptedComfyUI, listener: Listener) -> None:
-    await listener.clock.advance(CALM_SECONDS)
+    await listener.clock.advance(DEBOUNCE_S)
     for garbage in ("", "[" * 60_000, '{"type": "status", "data": "' + "x" * 4_000_000 + '"}', b"preview"):
         await box.say(garbage)
     await box.changed()
@@ -186,7 +186,7 @@ async def test_a_flood_is_left_and_tried_again_much_later(
     async with asyncio.timeout(PATIENCE):
         while listener.is_open():
             await settle(1)
-    await listener.clock.advance(FLOODED_SECONDS - 1)
+    await listener.clock.advance(FLOOD_RETRY_S - 1)
     assert box.paths == ["/ws"]
     await listener.clock.advance(2)
     async with asyncio.timeout(PATIENCE):
@@ -199,7 +199,7 @@ def test_a_recorded_hour_of_an_observer() -> None:
     lines = (RECORDINGS / "v0.33.0" / "ws-observer.jsonl").read_text().splitlines()
     messages = [json.loads(line).get("msg") for line in lines]
     told = [each for each in messages if each and each["type"] in ("status", "execution_interrupted")]
-    assert [each for each in messages if is_change(json.dumps(each))] == told
+    assert [each for each in messages if is_job_event(json.dumps(each))] == told
     assert len(told) > 60
 
 

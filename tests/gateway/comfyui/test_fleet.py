@@ -16,8 +16,8 @@ from comfytui.api.models import RunnerPage, Workflow
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
-from comfytui.gateway.comfyui.mapping import runner_id
-from comfytui.gateway.fleet import UnknownRunner
+from comfytui.gateway.comfyui.mapping import runner_id_for
+from comfytui.gateway.fleet import RunnerNotFoundError
 from tests.gateway.comfyui.watching import beat, beats, dashboard, runner_ids, until, watching
 from tests.support.clock import START, FakeClock
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI, job, replay
@@ -173,7 +173,7 @@ class TestListing:
     async def test_nobody(self, fleet: ComfyUIFleet) -> None:
         nobody = str(uuid.UUID(int=7))
         for ask in (fleet.get_runner, fleet.get_history, fleet.get_stats):
-            with pytest.raises(UnknownRunner):
+            with pytest.raises(RunnerNotFoundError):
                 await ask(nobody)
 
     async def test_without_servers(self, clock: FakeClock) -> None:
@@ -256,7 +256,7 @@ async def test_first_contacts_begin_side_by_side(asks: str, clock: FakeClock) ->
             assert (await fleet.list_runners(1, 3, None)).total == 4
         else:
             for each in known[:3]:
-                await fleet.get_runner(runner_id(each.url))
+                await fleet.get_runner(runner_id_for(each.url))
         await until(lambda: [beats(server) for server in hung[:3]] == [1, 1, 1])
         assert hung[3].connections == 0
 

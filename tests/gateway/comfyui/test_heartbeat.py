@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator
 import pytest
 
 from comfytui.gateway.comfyui.contact import Contact
-from comfytui.gateway.comfyui.errors import NotAnswering
-from comfytui.gateway.comfyui.heartbeat import Pulse
+from comfytui.gateway.comfyui.errors import ResponseTimeoutError
+from comfytui.gateway.comfyui.heartbeat import Heartbeat
 from tests.support.clock import FakeClock, settle
 
 
@@ -39,7 +39,7 @@ class _Box:
         self.answers.set()
         self.beats = 0
         self.told: list[str] = []
-        self.pulse = Pulse(
+        self.pulse = Heartbeat(
             self.ask,
             self.contact,
             self.wire,
@@ -56,7 +56,7 @@ class _Box:
         self.beats += 1
         await self.answers.wait()
         if not self.is_there:
-            raise NotAnswering("does not answer")
+            raise ResponseTimeoutError("does not answer")
         return self.remaining
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS
-from comfytui.gateway.comfyui.mapping import runner_id
+from comfytui.gateway.comfyui.mapping import runner_id_for
 from tests.gateway.comfyui.watching import until, watching
 from tests.support.comfyui import ScriptedComfyUI
 
@@ -33,7 +33,7 @@ async def test_the_first_list_tells_versions_and_devices(clock: FakeClock) -> No
 
 async def test_the_first_look_at_one_tells_them(server: ScriptedComfyUI, clock: FakeClock) -> None:
     async with watching(Server(server.url, "gpu"), clock=clock) as fleet:
-        assert (await fleet.get_runner(runner_id(server.url))).tags == KNOWN
+        assert (await fleet.get_runner(runner_id_for(server.url))).tags == KNOWN
     assert server.paths.count("/system_stats") == 1
 
 
@@ -41,7 +41,7 @@ async def test_one_that_hangs_is_waited_for_once(server: ScriptedComfyUI, clock:
     server.hang()
     async with watching(Server(server.url, "gpu"), clock=clock) as fleet:
         await fleet.list_runners(1, 10, None)
-        for again in (fleet.list_runners(1, 10, None), fleet.get_runner(runner_id(server.url))):
+        for again in (fleet.list_runners(1, 10, None), fleet.get_runner(runner_id_for(server.url))):
             async with asyncio.timeout(0.2):
                 await again
 

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
-from comfytui.gateway.comfyui.job_history import NO_LONGER_LISTED, Known, Memory
-from comfytui.gateway.comfyui.models import Job, read_history, read_jobs, read_queue
+from comfytui.gateway.comfyui.job_history import NO_LONGER_LISTED, JobHistory, TrackedJob
+from comfytui.gateway.comfyui.models import Job, parse_history, parse_jobs, parse_queue
 from tests.support.clock import START
 from tests.support.comfyui_jobs import recording
 
@@ -37,21 +37,21 @@ def done(id: str, number: float, created: float | None, started: float, ended: f
     return Job(id, WorkflowStatus.COMPLETED, number, known, at(started), at(ended))
 
 
-def ids(memory: Memory, count: int = 10) -> list[str]:
+def ids(memory: JobHistory, count: int = 10) -> list[str]:
     return [known.job.id for known in memory.shown(count)]
 
 
-def known_as(memory: Memory, id: str) -> Known:
+def known_as(memory: JobHistory, id: str) -> TrackedJob:
     (known,) = (known for known in memory.shown(1000) if known.job.id == id)
     return known
 
 
 def test_nothing_is_known_at_first() -> None:
-    assert Memory().shown() == ()
+    assert JobHistory().shown() == ()
 
 
 def test_running_job_then_next_three_then_newest_ends() -> None:
-    memory = Memory()
+    memory = JobHistory()
     queue = [running("r", 8, 8), *(waiting(f"w{n}", n, n) for n in range(9, 400))]
     # The last to end was the first to be created.
     ended = [done("d0", 0, 0, 19, 20), *(done(f"d{n}", n, n, n, n) for n in range(1, 8))]
@@ -61,7 +61,7 @@ def test_running_job_then_next_three_then_newest_ends() -> None:
 
 
 def test_job_put_in_front_is_next() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("a", 3, 3), waiting("front", -5, 5), waiting("b", 4, 4), waiting("half", 3.5, 6)], [], at(9))
     assert ids(memory) == ["front", "a", "half"]
     memory.take([waiting("a", 3), waiting("b", 3), waiting("unnumbered", 0)], [], at(10))
@@ -69,29 +69,29 @@ def test_job_put_in_front_is_next() -> None:
 
 
 def test_a_job_goes_from_one_list_to_the_other() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("j", 1, 0)], [], at(1))
     memory.take([running("j", 1, 0)], [], at(2))
     assert known_as(memory, "j").job.status is WorkflowStatus.RUNNING
     memory.take([], [done("j", 1, 0, 1.5, 3)], at(4))
-    assert memory.shown() == (Known(done("j", 1, 0, 1.5, 3)),)
+    assert memory.shown() == (TrackedJob(done("j", 1, 0, 1.5, 3)),)
 
 
 def test_a_job_that_ended_between_the_two_readings_has_ended() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([running("j", 1, 0)], [done("j", 1, 0, 1, 2)], at(3))
-    assert memory.shown() == (Known(done("j", 1, 0, 1, 2)),)
+    assert memory.shown() == (TrackedJob(done("j", 1, 0, 1, 2)),)
 
 
 def test_a_job_sent_again_counts_as_it_is_now() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("j", 7, 5)], [done("j", 1, 0, 1, 2)], at(6))
-    assert memory.shown() == (Known(waiting("j", 7, 5)),)
+    assert memory.shown() == (TrackedJob(waiting("j", 7, 5)),)
 
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_of_two_under_way_with_one_id_the_one_that_runs_counts(turned: bool) -> None:
-    memory = Memory()
+    memory = JobHistory()
     both = [running("j", 1, 0), waiting("j", 2, 1)]
     memory.take(both[::-1] if turned else both, [], at(2))
     assert [known.job.number for known in memory.shown()] == [1]
@@ -99,21 +99,21 @@ def test_of_two_under_way_with_one_id_the_one_that_runs_counts(turned: bool) -> 
 
 @pytest.mark.parametrize("turned", [False, True])
 def test_of_two_finished_ones_with_one_id_the_newer_counts(turned: bool) -> None:
-    memory = Memory()
+    memory = JobHistory()
     both = [done("j", 1, 0, 0, 1), done("j", 2, 2, 2, 3)]
     memory.take([], both[::-1] if turned else both, at(4))
     assert [known.job.number for known in memory.shown()] == [2]
 
 
 def test_a_waiting_job_that_vanishes_was_never_cancelled() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("j", 2, 1)], [done("d", 1, 0, 0, 1)], at(2))
     memory.take([], [done("d", 1, 0, 0, 1)], at(3))
     assert ids(memory) == ["d"]
 
 
 def test_waiting_jobs_that_a_limited_reading_cannot_show_have_not_vanished() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("a", 1, 1), waiting("b", 2, 2), waiting("c", 3, 3)], [], at(4))
     memory.take([waiting("b", 2, 2), waiting("d", 4, 4)], [], at(5), all_active=False, gap=("b", "d"))
     assert ids(memory) == ["b", "c", "d"]
@@ -122,7 +122,7 @@ def test_waiting_jobs_that_a_limited_reading_cannot_show_have_not_vanished() -> 
 
 
 def test_job_put_in_front_of_a_long_queue_is_next_until_another_begins() -> None:
-    memory = Memory()
+    memory = JobHistory()
     queue = [waiting(f"w{n}", n, n) for n in range(1, 9)]
     memory.take([running("r", 0, 0), *queue, waiting("front", -9, 9)], [], at(10))
     unseen = [running("r", 0, 0), *queue[:2], waiting("w20", 20, 20)]
@@ -134,7 +134,7 @@ def test_job_put_in_front_of_a_long_queue_is_next_until_another_begins() -> None
 
 
 def test_a_running_job_that_vanishes_has_failed_for_all_that_is_known() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([running("r", 4, 0)], [done("d", 3, 0, 0, 1)], at(5))
     memory.take([], [], at(9))
     failed = known_as(memory, "r")
@@ -145,7 +145,7 @@ def test_a_running_job_that_vanishes_has_failed_for_all_that_is_known() -> None:
 
 
 def test_after_a_restart_the_old_jobs_stay_known_beside_the_new() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([running("r", 4, 4), waiting("w", 5, 5)], [done("d", 3, 0, 0, 1)], at(6))
     memory.take([], [done("new", 0, 8, 8, 9)], at(10), all_finished=True)
     assert {known.job.id: known.tags for known in memory.shown()} == {
@@ -156,20 +156,20 @@ def test_after_a_restart_the_old_jobs_stay_known_beside_the_new() -> None:
 
 
 def test_a_running_job_that_may_have_ended_out_of_sight_is_not_said_to_have_failed() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([running("r", 1, 0)], [], at(1))
     memory.take([], [done("x", 2, 2, 2, 3), done("y", 3, 3, 3, 4)], at(5))
     assert ids(memory) == ["y", "x"]
 
 
 def test_a_cleared_history_is_remembered() -> None:
-    memory = Memory()
+    memory = JobHistory()
     jobs = [done("a", 0, 0, 0, 1), done("b", 1, 2, 2, 3)]
     memory.take([], jobs, at(4))
     memory.take([], [], at(5))
-    assert memory.shown() == tuple(Known(job, (NO_LONGER_LISTED,)) for job in jobs[::-1])
+    assert memory.shown() == tuple(TrackedJob(job, (NO_LONGER_LISTED,)) for job in jobs[::-1])
     memory.take([], jobs, at(6))
-    assert memory.shown() == tuple(Known(job) for job in jobs[::-1])
+    assert memory.shown() == tuple(TrackedJob(job) for job in jobs[::-1])
 
 
 @pytest.mark.parametrize(
@@ -185,14 +185,14 @@ def test_a_cleared_history_is_remembered() -> None:
     ],
 )
 def test_what_is_older_than_a_reading_goes_back_is_not_missing(listed: Sequence[Job], tags: tuple[str, ...]) -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([], [done("j", 2, 2, 3, 4)], at(5))
     memory.take([], listed, at(8))
     assert known_as(memory, "j").tags == tags
 
 
 def test_creation_that_no_server_tells_is_not_invented() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("j", 1)], [], at(10))
     memory.take([running("j", 1)], [done("a", 0, None, 2, 3)], at(20))
     assert {known.job.created for known in memory.shown()} == {None}
@@ -201,7 +201,7 @@ def test_creation_that_no_server_tells_is_not_invented() -> None:
 
 
 def test_old_server_s_job_was_created_when_the_queue_grew() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([], [done("j", 1, None, 2, 3)], at(10))
     memory.take([waiting("j", 3), running("k", 2)], [done("j", 1, None, 2, 3)], at(20), arrivals=told(17, 18))
     assert known_as(memory, "k").job.created == at(17)
@@ -212,14 +212,14 @@ def test_old_server_s_job_was_created_when_the_queue_grew() -> None:
 
 
 def test_creation_is_not_known_if_not_every_new_job_was_announced() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("old", 1)], [], at(10), arrivals=told(9))
     memory.take([waiting("old", 1), waiting("a", 2), waiting("b", 3)], [], at(20), arrivals=told(15))
     assert {known.job.created for known in memory.shown()} == {None}
 
 
 def test_times_are_told_by_our_clock_however_often_a_server_s_is_set() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([waiting("a", 1, 300)], [], at(0), ahead=300)
     memory.take([waiting("a", 1, 300), waiting("b", 2, 20)], [], at(20))
     assert [known.job.created for known in memory.shown()] == [at(0), at(20)]
@@ -228,13 +228,13 @@ def test_times_are_told_by_our_clock_however_often_a_server_s_is_set() -> None:
 
 
 def test_time_at_the_end_of_the_calendar_stays() -> None:
-    memory, end = Memory(), datetime.max.replace(tzinfo=START.tzinfo)
+    memory, end = JobHistory(), datetime.max.replace(tzinfo=START.tzinfo)
     memory.take([Job("a", WorkflowStatus.QUEUED, 1, end)], [], at(0), ahead=-300)
     assert known_as(memory, "a").job.created == end
 
 
 def test_job_that_ran_at_once_was_not_created_after_it_began() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([], [], at(10))
     memory.take([], [done("j", 1, None, 14, 15)], at(20), arrivals=told(16))
     assert known_as(memory, "j").job.created == at(14)
@@ -252,7 +252,7 @@ def test_job_that_ran_at_once_was_not_created_after_it_began() -> None:
     ],
 )
 def test_about_when_a_job_began(job: Job, finished: list[Job], started: float) -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([], [], at(4))
     memory.take([job], finished, at(10))
     first = known_as(memory, "r")
@@ -265,40 +265,40 @@ def test_about_when_a_job_began(job: Job, finished: list[Job], started: float) -
 def test_job_that_may_have_waited_for_others_unseen_began_at_no_known_time(
     number: int, started: datetime | None
 ) -> None:
-    memory = Memory()
+    memory = JobHistory()
     for seconds in (3600, 3610):
         memory.take([running("r", number, 5)], [], at(seconds), all_finished=True)
         assert known_as(memory, "r").job.started == started
 
 
 def test_job_that_waited_long_and_ended_is_the_newest_end() -> None:
-    memory = Memory()
+    memory = JobHistory()
     newer = [done(f"d{n}", n, n, n, n) for n in range(20, 40)]
     memory.take([running("r", 1, 1)], newer, at(50))
     failed = Job("r", WorkflowStatus.FAILED, 1, at(1), at(40), at(55))
     memory.take([], newer, at(60), apart=[failed])
     assert ids(memory, 3) == ["r", "d39", "d38"]
     memory.take([], newer, at(70))
-    assert memory.shown()[0] == Known(failed)
+    assert memory.shown()[0] == TrackedJob(failed)
     assert all(not known.tags for known in memory.shown(100))
 
 
 def test_start_of_a_job_that_ran_before_it_was_watched_is_not_invented() -> None:
-    memory = Memory()
+    memory = JobHistory()
     for seconds in (10, 20):
         memory.take([running("r", 2)], [done("a", 1, None, 2, 3)], at(seconds))
         assert known_as(memory, "r").job.started is None
 
 
 def test_an_old_server_s_job_seen_waiting_began_when_the_one_before_had_ended() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([running("a", 1), waiting("b", 2)], [], at(10))
     memory.take([running("b", 2)], [done("a", 1, None, 8, 15)], at(20))
     assert known_as(memory, "b").job.started == at(15)
 
 
 def test_what_only_one_reading_tells_stays_known() -> None:
-    memory = Memory()
+    memory = JobHistory()
     told = Job("j", WorkflowStatus.QUEUED, 1, at(0), prefix="chain/img", document="doc")
     memory.take([told], [], at(1))
     memory.take([], [done("j", 1, 0, 1, 2)], at(3))
@@ -307,7 +307,7 @@ def test_what_only_one_reading_tells_stays_known() -> None:
 
 
 def test_the_oldest_are_forgotten() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([], [done(f"d{n:03}", n, n, n, n) for n in range(150)], at(200))
     memory.take([waiting(f"w{n:03}", n, n) for n in range(200, 300)], [], at(400))
     memory.take([], [done(f"e{n:03}", n, n, n, n) for n in range(300, 400)], at(500))
@@ -320,14 +320,14 @@ def test_the_oldest_are_forgotten() -> None:
 
 
 def test_long_queue_hides_no_job_of_a_cleared_history() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([], [done("d", 0, 0, 0, 1)], at(2))
     memory.take([waiting(f"w{n:03}", n, n) for n in range(300)], [], at(400))
     assert ids(memory) == ["w000", "w001", "w002", "d"]
 
 
 def test_a_long_queue_is_known_as_a_whole() -> None:
-    memory = Memory()
+    memory = JobHistory()
     queue = [waiting(f"w{n:03}", n) for n in range(370)]
     memory.take(queue, [], at(0))
     memory.take(queue[1:], [], at(60))
@@ -336,7 +336,7 @@ def test_a_long_queue_is_known_as_a_whole() -> None:
 
 @pytest.mark.parametrize("kind", [waiting, running])
 def test_very_many_jobs_take_no_time(kind: Callable[[str, float, float], Job]) -> None:
-    memory = Memory()
+    memory = JobHistory()
     jobs = [kind(f"j{n}", n, n) for n in range(20_000)]
     before = time.process_time()
     memory.take(jobs, [done("d", 0, 0, 0, 1)], at(20_000))
@@ -347,9 +347,9 @@ def test_very_many_jobs_take_no_time(kind: Callable[[str, float, float], Job]) -
 
 @pytest.mark.parametrize("times", [1, 3])
 def test_the_recording_with_a_list_of_jobs(times: int) -> None:
-    memory = Memory()
-    active = read_jobs(recording("0.33.0", "running-jobs-active")).jobs
-    finished = [job for job in read_jobs(recording("0.33.0", "jobs-all")).jobs if (job.number or 0) in range(11)]
+    memory = JobHistory()
+    active = parse_jobs(recording("0.33.0", "running-jobs-active")).jobs
+    finished = [job for job in parse_jobs(recording("0.33.0", "jobs-all")).jobs if (job.number or 0) in range(11)]
     for second in range(times):
         memory.take(active, finished, datetime(2026, 11, 21, 10, 11, second, tzinfo=START.tzinfo))
     statuses = [known.job.status for known in memory.shown()]
@@ -359,9 +359,9 @@ def test_the_recording_with_a_list_of_jobs(times: int) -> None:
 
 
 def test_the_recording_without_one() -> None:
-    memory = Memory()
-    queue = read_queue(recording("0.3.64", "running-queue")).jobs
-    history = read_history(recording("0.3.64", "history-all")).jobs
+    memory = JobHistory()
+    queue = parse_queue(recording("0.3.64", "running-queue")).jobs
+    history = parse_history(recording("0.3.64", "history-all")).jobs
     under_way = {job.id for job in queue}
     before = [job for job in history if job.id not in under_way and (job.number or 0) in range(11)]
     memory.take(queue, before, START)

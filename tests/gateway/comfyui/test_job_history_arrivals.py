@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from comfytui.gateway.comfyui.job_history import Arrivals
+from comfytui.gateway.comfyui.job_history import QueueArrivals
 from tests.support.clock import START, FakeClock
 
 
@@ -14,10 +14,10 @@ def at(*seconds: float) -> list[datetime]:
     return [START + timedelta(seconds=each) for each in seconds]
 
 
-async def told(*remaining: int | None) -> Arrivals:
+async def told(*remaining: int | None) -> QueueArrivals:
     """Arrivals after these messages, a second apart."""
     clock = FakeClock()
-    arrivals = Arrivals(clock)
+    arrivals = QueueArrivals(clock)
     for each in remaining:
         arrivals.note(each)
         await clock.advance(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.comfyui.job_history import Memory
+from comfytui.gateway.comfyui.job_history import JobHistory
 from comfytui.gateway.comfyui.models import Job
 from tests.support.clock import START
 
@@ -18,12 +18,12 @@ def job(id: str, status: WorkflowStatus, number: int) -> Job:
     return Job(id, status, number, created, created if ended else None, ended)
 
 
-def shown(memory: Memory) -> list[tuple[str, WorkflowStatus, tuple[str, ...]]]:
+def shown(memory: JobHistory) -> list[tuple[str, WorkflowStatus, tuple[str, ...]]]:
     return [(known.job.id, known.job.status, known.tags) for known in memory.shown()]
 
 
 def test_what_waits_and_runs_stays_as_it_was() -> None:
-    memory = Memory()
+    memory = JobHistory()
     waiting = [job("runs", RUNNING, 1), job("waits", QUEUED, 2), job("waits too", QUEUED, 3)]
     memory.take(waiting, [job("ran", COMPLETED, 0)], START)
     memory.take(None, [job("ran", COMPLETED, 0), job("waits", COMPLETED, 2)], START, all_active=False)
@@ -36,7 +36,7 @@ def test_what_waits_and_runs_stays_as_it_was() -> None:
 
 
 def test_what_is_finished_stays_as_it_was() -> None:
-    memory = Memory()
+    memory = JobHistory()
     memory.take([job("runs", RUNNING, 1)], [job("ran", COMPLETED, 0)], START)
     memory.take([job("waits", QUEUED, 2)], None, START)
     # How the one that ran has ended is not known: nothing is said of it.

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.job_names import SavedWorkflows
+from comfytui.gateway.comfyui.client import ComfyUIClient
+from comfytui.gateway.comfyui.job_names import SavedWorkflowIndex
 from tests.gateway.comfyui.watching import until
 from tests.support.comfyui import ScriptedComfyUI
 from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, hang_up, json_reply, reply
@@ -32,20 +32,20 @@ async def nothing_else() -> None:
 
 
 @pytest.fixture
-async def saved(box: ScriptedComfyUI, clock: FakeClock) -> AsyncIterator[SavedWorkflows]:
+async def saved(box: ScriptedComfyUI, clock: FakeClock) -> AsyncIterator[SavedWorkflowIndex]:
     async with (
-        aclosing(BoxClient(Server(box.url, "gpu"))) as client,
-        aclosing(SavedWorkflows(client, clock, nothing_else)) as saved,
+        aclosing(ComfyUIClient(Server(box.url, "gpu"))) as client,
+        aclosing(SavedWorkflowIndex(client, clock, nothing_else)) as saved,
     ):
         yield saved
 
 
-async def look(saved: SavedWorkflows, *documents: str) -> None:
+async def look(saved: SavedWorkflowIndex, *documents: str) -> None:
     saved.want(documents)
     await saved._looking.landed()
 
 
-async def test_files_are_found_by_what_is_in_them(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+async def test_files_are_found_by_what_is_in_them(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     box.files = {"a b.json": ({"id": "one"}, 1.0), "deep/c.json": ({"id": "two"}, 2.0), "d.json": ({}, 3.0)}
     await look(saved, "one")
     assert saved.paths == {"one": "a b.json", "two": "deep/c.json"}
@@ -57,7 +57,7 @@ async def test_files_are_found_by_what_is_in_them(box: ScriptedComfyUI, saved: S
     ]
 
 
-async def test_nothing_is_asked_where_nothing_is_unknown(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+async def test_nothing_is_asked_where_nothing_is_unknown(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     await look(saved, "", "")
     assert box.requests == []
     box.files = {"a.json": ({"id": "one"}, 1.0)}
@@ -68,7 +68,7 @@ async def test_nothing_is_asked_where_nothing_is_unknown(box: ScriptedComfyUI, s
 
 
 async def test_it_looks_again_within_a_minute_and_reads_what_changed(
-    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+    box: ScriptedComfyUI, saved: SavedWorkflowIndex, clock: FakeClock
 ) -> None:
     box.files = {"a.json": ({"id": "one"}, 1.0), "b.json": ({"id": "two"}, 1.0)}
     await look(saved, "new")
@@ -84,7 +84,7 @@ async def test_it_looks_again_within_a_minute_and_reads_what_changed(
 
 
 async def test_file_renamed_or_removed_is_noticed_though_its_document_is_known(
-    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+    box: ScriptedComfyUI, saved: SavedWorkflowIndex, clock: FakeClock
 ) -> None:
     box.files = {"a.json": ({"id": "one"}, 1.0), "b.json": ({"id": "two"}, 1.0)}
     await look(saved, "one")
@@ -103,7 +103,7 @@ async def test_file_renamed_or_removed_is_noticed_though_its_document_is_known(
 
 
 async def test_file_that_is_new_is_read_before_old_ones_of_which_there_are_many(
-    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+    box: ScriptedComfyUI, saved: SavedWorkflowIndex, clock: FakeClock
 ) -> None:
     box.files = {f"{number}.json": ({"id": f"id {number}"}, float(number)) for number in range(1, 80)}
     await look(saved, "new")
@@ -114,7 +114,7 @@ async def test_file_that_is_new_is_read_before_old_ones_of_which_there_are_many(
 
 
 async def test_of_two_files_of_a_document_the_one_changed_last_names_it(
-    box: ScriptedComfyUI, saved: SavedWorkflows
+    box: ScriptedComfyUI, saved: SavedWorkflowIndex
 ) -> None:
     box.files = {"old.json": ({"id": "one"}, 1.0), "new.json": ({"id": "one"}, 2.0), "oldest.json": ({"id": "one"}, 0)}
     await look(saved, "one")
@@ -122,7 +122,7 @@ async def test_of_two_files_of_a_document_the_one_changed_last_names_it(
 
 
 async def test_twenty_are_read_at_a_time_the_newest_first(
-    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+    box: ScriptedComfyUI, saved: SavedWorkflowIndex, clock: FakeClock
 ) -> None:
     box.files = {f"{number}.json": ({"id": f"id {number}"}, float(number)) for number in range(50)}
     for oldest in (30, 10, 0):
@@ -134,12 +134,12 @@ async def test_twenty_are_read_at_a_time_the_newest_first(
 
 
 @asynccontextmanager
-async def scripted(clock: FakeClock) -> AsyncIterator[tuple[ScriptedServer, SavedWorkflows]]:
+async def scripted(clock: FakeClock) -> AsyncIterator[tuple[ScriptedServer, SavedWorkflowIndex]]:
     """A server whose files answer as a test says, and what reads them."""
     async with (
         ScriptedServer() as server,
-        aclosing(BoxClient(Server(server.url, "gpu"), timeout=0.3)) as client,
-        aclosing(SavedWorkflows(client, clock, nothing_else)) as saved,
+        aclosing(ComfyUIClient(Server(server.url, "gpu"), timeout=0.3)) as client,
+        aclosing(SavedWorkflowIndex(client, clock, nothing_else)) as saved,
     ):
         yield server, saved
 
@@ -184,19 +184,19 @@ async def test_files_without_an_answer_are_tried_again_after_the_others(clock: F
     assert known == [[], names[20:], names]
 
 
-async def test_names_too_odd_or_too_long_spoil_no_other(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+async def test_names_too_odd_or_too_long_spoil_no_other(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     odd = ("half \ud800.json", "x" * 70_000 + ".json", "x" * 996 + ".json")
     box.files = {"a.json": ({"id": "one"}, 1.0)} | {path: ({"id": path}, 2.0) for path in odd}
     await look(saved, "one")
     assert (saved.paths, len(box.requests)) == ({"one": "a.json"}, 2)
 
 
-async def test_where_nothing_is_saved(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+async def test_where_nothing_is_saved(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     await look(saved, "one")
     assert (saved.paths, len(box.requests)) == ({}, 1)
 
 
-async def test_a_file_that_is_gone_spoils_no_other(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+async def test_a_file_that_is_gone_spoils_no_other(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     box.files = {"gone.json": ({"id": "one"}, 2.0), "a.json": ({"id": "two"}, 1.0)}
     box.hang("/userdata/")
     saved.want(["two"])
@@ -208,7 +208,7 @@ async def test_a_file_that_is_gone_spoils_no_other(box: ScriptedComfyUI, saved: 
 
 
 async def test_what_is_known_stays_where_the_box_is_gone(
-    box: ScriptedComfyUI, saved: SavedWorkflows, clock: FakeClock
+    box: ScriptedComfyUI, saved: SavedWorkflowIndex, clock: FakeClock
 ) -> None:
     box.files = {"a.json": ({"id": "one"}, 1.0)}
     await look(saved, "one")
@@ -218,7 +218,7 @@ async def test_what_is_known_stays_where_the_box_is_gone(
     assert saved.paths == {"one": "a.json"}
 
 
-async def test_closing_stops_it(box: ScriptedComfyUI, saved: SavedWorkflows) -> None:
+async def test_closing_stops_it(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     box.hang()
     saved.want(["one"])
     await until(lambda: len(box.requests) == 1)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.comfyui.job_names import document_id_of, name_of, read_userdata_list, short_id
-from comfytui.gateway.comfyui.models import Job, prefix_of_filename
+from comfytui.gateway.comfyui.job_names import job_name, parse_userdata_list, short_id, workflow_id
+from comfytui.gateway.comfyui.models import Job, filename_prefix
 from tests.support.comfyui_jobs import recording
 
 ID = "679efc54-5dbb-4e26-8c28-663c4fbfbfcf"
@@ -29,7 +29,7 @@ ID = "679efc54-5dbb-4e26-8c28-663c4fbfbfcf"
 )
 def test_the_name_of_a_job(document: str, prefix: str, name: str) -> None:
     saved = {"doc": "my portrait.json", "folded": "a/b.json", "odd": ".json", "": "never.json"}
-    assert name_of(Job(ID, WorkflowStatus.COMPLETED, prefix=prefix, document=document), saved) == name
+    assert job_name(Job(ID, WorkflowStatus.COMPLETED, prefix=prefix, document=document), saved) == name
 
 
 @pytest.mark.parametrize(("id", "short"), [(ID, "679efc54"), ("hero", "hero"), ("hero shot 12", "hero sho")])
@@ -55,12 +55,12 @@ def test_short_ids(id: str, short: str) -> None:
     ],
 )
 def test_the_prefix_of_a_filename(filename: str, prefix: str) -> None:
-    assert prefix_of_filename(filename) == prefix
+    assert filename_prefix(filename) == prefix
 
 
 @pytest.mark.parametrize(("version", "modified"), [("0.33.0", 1795279866.739), ("0.3.64", 1795280879.1156433)])
 def test_saved_workflows_of_both_versions(version: str, modified: float) -> None:
-    assert read_userdata_list(recording(version, "userdata-list")) == (("my portrait.json", modified),)
+    assert parse_userdata_list(recording(version, "userdata-list")) == (("my portrait.json", modified),)
 
 
 def test_saved_workflows_are_told_newest_first_without_what_can_be_none() -> None:
@@ -77,7 +77,7 @@ def test_saved_workflows_are_told_newest_first_without_what_can_be_none() -> Non
         {"path": 3},
         "plain.json",
     ]
-    assert [path for path, _ in read_userdata_list(body)] == [
+    assert [path for path, _ in parse_userdata_list(body)] == [
         "new.json",
         "old.json",
         "endless.json",
@@ -88,13 +88,13 @@ def test_saved_workflows_are_told_newest_first_without_what_can_be_none() -> Non
 
 @pytest.mark.parametrize("body", [None, {}, "x", 3])
 def test_without_a_list_nothing_is_saved(body: object) -> None:
-    assert read_userdata_list(body) == ()
+    assert parse_userdata_list(body) == ()
 
 
 def test_the_document_of_a_saved_workflow() -> None:
-    assert document_id_of(recording("0.33.0", "userdata-get")) == "841eaa5b-6afc-51e9-8aff-f9c0913cbe25"
+    assert workflow_id(recording("0.33.0", "userdata-get")) == "841eaa5b-6afc-51e9-8aff-f9c0913cbe25"
 
 
 @pytest.mark.parametrize("body", [None, [], {}, {"id": None}, {"id": 3}])
 def test_a_file_without_an_id_is_of_no_document(body: object) -> None:
-    assert document_id_of(body) == ""
+    assert workflow_id(body) == ""

@@ -10,13 +10,13 @@ import pytest
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.job_names import Prefixes
+from comfytui.gateway.comfyui.client import ComfyUIClient
+from comfytui.gateway.comfyui.job_names import OutputPrefixLookup
 from comfytui.gateway.comfyui.models import Job
 from tests.support.comfyui import ScriptedComfyUI, job, replay
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.monitor import Box
+    from comfytui.gateway.comfyui.monitor import ServerMonitor
 
 FAILED, CANCELLED = WorkflowStatus.FAILED, WorkflowStatus.CANCELLED
 
@@ -24,9 +24,9 @@ FAILED, CANCELLED = WorkflowStatus.FAILED, WorkflowStatus.CANCELLED
 class _Asking:
     """What asks a box, and what it learnt."""
 
-    def __init__(self, client: BoxClient) -> None:
+    def __init__(self, client: ComfyUIClient) -> None:
         self.learnt: dict[str, str] = {}
-        self.prefixes = Prefixes(client, self._quiet, self.learnt.__setitem__)
+        self.prefixes = OutputPrefixLookup(client, self._quiet, self.learnt.__setitem__)
 
     async def want(self, *jobs: Job) -> dict[str, str]:
         """Want these, and return what was learnt since."""
@@ -41,7 +41,7 @@ class _Asking:
 
 @pytest.fixture
 async def asking(server: ScriptedComfyUI) -> AsyncIterator[_Asking]:
-    async with aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+    async with aclosing(ComfyUIClient(Server(server.url, "gpu"))) as client:
         asking = _Asking(client)
         async with aclosing(asking.prefixes):
             yield asking
@@ -77,7 +77,7 @@ async def test_the_same_id_sent_again_is_another(server: ScriptedComfyUI, asking
 
 
 async def test_the_recorded_failures_bear_the_names_of_their_files() -> None:
-    async with replay("0.33.0") as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+    async with replay("0.33.0") as server, aclosing(ComfyUIClient(Server(server.url, "gpu"))) as client:
         asking = _Asking(client)
         async with aclosing(asking.prefixes):
             learnt = await asking.want(*(Job(each.id, FAILED) for each in server.jobs if each.state == "failed"))
@@ -89,7 +89,7 @@ async def test_the_recorded_failures_bear_the_names_of_their_files() -> None:
     }
 
 
-async def test_a_history_names_what_failed(server: ScriptedComfyUI, box: Box) -> None:
+async def test_a_history_names_what_failed(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     server.put(job("a", "failed", prefix="faces/hero"))
     assert [workflow.name for workflow in await box.history()] == ["hero"]
     box._suspect()

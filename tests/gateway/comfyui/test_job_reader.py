@@ -11,9 +11,14 @@ import pytest
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.errors import Dropped, Garbled, NotAnswering, NotThere
-from comfytui.gateway.comfyui.job_reader import JobReader, Reading, ask
+from comfytui.gateway.comfyui.client import ComfyUIClient
+from comfytui.gateway.comfyui.errors import (
+    Dropped,
+    ResponseTimeoutError,
+    ServerUnreachableError,
+    UnparsableResponseError,
+)
+from comfytui.gateway.comfyui.job_reader import JobReader, JobsReading, get_parsed
 from tests.gateway.comfyui.watching import until
 from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
@@ -32,7 +37,7 @@ HISTORY = "/history?max_items=10"
 MINUTE = 1_795_280_000_000
 
 
-def reader_with(client: BoxClient, clock: FakeClock | None = None) -> JobReader:
+def reader_with(client: ComfyUIClient, clock: FakeClock | None = None) -> JobReader:
     return JobReader(client, clock or FakeClock(), client._contact)
 
 
@@ -40,7 +45,7 @@ def reader_with(client: BoxClient, clock: FakeClock | None = None) -> JobReader:
 async def reader_of(
     box: ScriptedComfyUI, clock: FakeClock | None = None, within: float = 5.0
 ) -> AsyncIterator[JobReader]:
-    async with aclosing(BoxClient(Server(box.url, "gpu"), timeout=within)) as client:
+    async with aclosing(ComfyUIClient(Server(box.url, "gpu"), timeout=within)) as client:
         yield reader_with(client, clock)
 
 
@@ -57,7 +62,7 @@ def asked(box: ScriptedComfyUI) -> list[str]:
     return targets
 
 
-def ids(reading: Reading) -> tuple[list[str], list[str]]:
+def ids(reading: JobsReading) -> tuple[list[str], list[str]]:
     return [job.id for job in reading.active.jobs], sorted(job.id for job in reading.finished.jobs)
 
 
@@ -196,7 +201,7 @@ async def test_the_newest_finished_ones_are_not_all(box: ScriptedComfyUI) -> Non
 
 async def test_a_server_that_lists_more_than_was_asked_for_is_cut_short() -> None:
     entries = [{"id": f"j{number}", "status": "in_progress"} for number in range(2_000)]
-    async with ScriptedServer() as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+    async with ScriptedServer() as server, aclosing(ComfyUIClient(Server(server.url, "gpu"))) as client:
         server.on("/api/jobs", json_reply({"jobs": entries, "pagination": {"total": 1}}))
         reading = await reader_with(client).read()
     assert (len(reading.active.jobs), reading.active.is_all) == (1_000, False)
@@ -206,7 +211,7 @@ async def test_a_server_that_lists_more_than_was_asked_for_is_cut_short() -> Non
 async def test_so_are_a_queue_and_a_history_without_end() -> None:
     queue = {"queue_running": [[0, "runs"]], "queue_pending": [[number, f"w{number}"] for number in range(1, 2_001)]}
     history = {f"f{number}": {"prompt": [number, "id"]} for number in range(2_000)}
-    async with ScriptedServer() as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+    async with ScriptedServer() as server, aclosing(ComfyUIClient(Server(server.url, "gpu"))) as client:
         for path, body in (("/queue", queue), ("/history", history)):
             server.on(path, json_reply(body))
         reading = await reader_with(client).read()
@@ -254,7 +259,7 @@ async def test_a_queue_that_takes_too_long_spoils_no_history() -> None:
 async def test_neither_half_is_no_reading() -> None:
     async with ScriptedComfyUI("0.3.64") as box, reader_of(box, within=0.2) as reader:
         box.hang("/queue", "/history")
-        with pytest.raises(NotAnswering):
+        with pytest.raises(ResponseTimeoutError):
             await reader.read()
 
 
@@ -286,7 +291,7 @@ LOGIN = response(status=302, headers={"Location": "/login"})
 
 @pytest.mark.parametrize("is_there", [True, False])
 async def test_list_of_jobs_whose_connections_are_dropped_is_gone_around(*, is_there: bool) -> None:
-    async with ScriptedServer() as server, aclosing(BoxClient(Server(server.url, "gpu"))) as client:
+    async with ScriptedServer() as server, aclosing(ComfyUIClient(Server(server.url, "gpu"))) as client:
         server.on("/api/jobs", hang_up())
         server.on("/prompt", json_reply({"exec_info": {"queue_remaining": 1}}) if is_there else hang_up())
         server.on("/queue", json_reply({"queue_running": [[0, "runs"]], "queue_pending": []}))
@@ -347,7 +352,7 @@ async def test_list_of_jobs_that_hangs_alone_is_gone_around(box: ScriptedComfyUI
 async def test_box_that_is_gone_is_not_asked_twice() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
         await box.stop()
-        with pytest.raises(NotThere):
+        with pytest.raises(ServerUnreachableError):
             await reader.read()
         assert not reader._not_before
 
@@ -382,9 +387,9 @@ async def test_an_answer_that_is_none_of_comfyuis() -> None:
     def read(body: object) -> None:
         raise ValueError("a sentence for nobody")
 
-    async with ScriptedComfyUI() as box, aclosing(BoxClient(Server(box.url, "gpu"))) as client:
-        with pytest.raises(Garbled, match="not as ComfyUI does"):
-            await ask(client, "/prompt", read)
+    async with ScriptedComfyUI() as box, aclosing(ComfyUIClient(Server(box.url, "gpu"))) as client:
+        with pytest.raises(UnparsableResponseError, match="not as ComfyUI does"):
+            await get_parsed(client, "/prompt", read)
 
 
 async def test_job_that_waited_long_and_ended_is_read_apart() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from comfytui.gateway.comfyui.job_reader import GLIMPSE_BYTES, glimpsed_queue
+from comfytui.gateway.comfyui.job_reader import QUEUE_PREFIX_BYTES, parse_truncated_queue
 from tests.support.comfyui_jobs import recording
 
 
@@ -14,7 +14,7 @@ def beginning(queue: object, left_out: int) -> bytes:
 
 
 def ids(glimpsed: bytes) -> list[str] | None:
-    jobs = glimpsed_queue(glimpsed)
+    jobs = parse_truncated_queue(glimpsed)
     return None if jobs is None else [job.id[:8] for job in jobs]
 
 
@@ -41,12 +41,12 @@ def test_beginning_of_a_heap_tells_the_next_jobs_that_are_certain(whole: int, to
         *('{"queue_running": []', '{"queue_running": [] "queue_pending": []', '{"queue_running": {}'),
         '{"queue_pending": [[1, "a"]], "queue_running": [[0, "b"]',
         '{"queue_running": [], "other": [], "queue_pending": []',
-        '{"queue_running": [' + "[" * GLIMPSE_BYTES,
+        '{"queue_running": [' + "[" * QUEUE_PREFIX_BYTES,
         '{"queue_running": [[' + "9" * 10_000,
     ],
 )
 def test_what_does_not_tell_all_that_runs_tells_nothing(text: str) -> None:
-    assert glimpsed_queue(text.encode()) is None
+    assert parse_truncated_queue(text.encode()) is None
 
 
 def test_what_is_no_utf_8_and_what_stands_between_hurts_nothing() -> None:

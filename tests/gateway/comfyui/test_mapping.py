@@ -11,9 +11,16 @@ from pydantic import SecretStr
 from comfytui.api.models import Device, RunnerStats, SystemStats
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.mapping import State, Updates, runner_id, runner_of, tags_of, workflow_of
-from comfytui.gateway.comfyui.models import Job, read_stats
-from comfytui.gateway.serializers import runner_body, workflow_body
+from comfytui.gateway.comfyui.mapping import (
+    ServerState,
+    UpdateTimes,
+    runner_id_for,
+    runner_tags,
+    to_runner,
+    to_workflow,
+)
+from comfytui.gateway.comfyui.models import Job, parse_stats
+from comfytui.gateway.serializers import serialize_runner, serialize_workflow
 from tests.support.clock import START
 from tests.support.comfyui_jobs import recording
 
@@ -26,7 +33,7 @@ def at(seconds: float) -> datetime:
 
 def test_a_finished_job() -> None:
     job = Job("hero", WorkflowStatus.FAILED, 3, created=at(0), started=at(2), ended=at(5), prefix="p", document="d")
-    assert workflow_body(workflow_of(job, "Hero", ("no longer listed",))) == {
+    assert serialize_workflow(to_workflow(job, "Hero", ("no longer listed",))) == {
         "id": "hero",
         "name": "Hero",
         "status": "failed",
@@ -49,7 +56,7 @@ def test_a_finished_job() -> None:
     ],
 )
 def test_a_job_was_updated_at_the_newest_time_known(job: Job, updated: datetime | None) -> None:
-    workflow = workflow_of(job, "j")
+    workflow = to_workflow(job, "j")
     assert workflow.updated_at == updated
     assert workflow.completed_at == job.ended
     assert workflow.tags == ()
@@ -57,9 +64,9 @@ def test_a_job_was_updated_at_the_newest_time_known(job: Job, updated: datetime 
 
 def test_what_could_not_be_read_stands_behind_the_tags() -> None:
     words = "the answer to /queue is larger than 8 MB and was cut off"
-    assert runner_of(SERVER, None, START, State(unread=(words,))).tags == ("comfyui", words)
-    state = State.of(371, 0, (words,), 0.0)
-    assert runner_of(SERVER, None, START, state).tags == ("comfyui", words, "371 jobs wait or run")
+    assert to_runner(SERVER, None, START, ServerState(unread=(words,))).tags == ("comfyui", words)
+    state = ServerState.of(371, 0, (words,), 0.0)
+    assert to_runner(SERVER, None, START, state).tags == ("comfyui", words, "371 jobs wait or run")
 
 
 @pytest.mark.parametrize(
@@ -76,22 +83,22 @@ def test_what_could_not_be_read_stands_behind_the_tags() -> None:
 def test_length_of_the_queue_is_as_the_server_tells_it(
     remaining: int | None, running: int, told: tuple[int | None, int | None], words: tuple[str, ...]
 ) -> None:
-    runner = runner_of(SERVER, None, START, State.of(remaining, running, (), 0.0))
+    runner = to_runner(SERVER, None, START, ServerState.of(remaining, running, (), 0.0))
     assert (runner.queue_running, runner.queue_pending) == told
     assert runner.tags == ("comfyui", *words)
     assert runner.tells_queue
 
 
 def test_the_id_of_a_server_is_that_of_its_address() -> None:
-    assert runner_id("http://127.0.0.1:8188") == "dab08e5e-0c07-5569-879b-fd2442bcdc83"
-    assert uuid.UUID(runner_id("http://gpu2:8188")).version == 5
+    assert runner_id_for("http://127.0.0.1:8188") == "dab08e5e-0c07-5569-879b-fd2442bcdc83"
+    assert uuid.UUID(runner_id_for("http://gpu2:8188")).version == 5
 
 
 @pytest.mark.parametrize(
     ("stats", "tags"),
     [
-        (read_stats(recording("0.33.0", "idle-system_stats")), ("comfyui-0.33.0", "cpu")),
-        (read_stats(recording("0.3.64", "idle-system_stats")), ("comfyui-0.3.64", "cpu")),
+        (parse_stats(recording("0.33.0", "idle-system_stats")), ("comfyui-0.33.0", "cpu")),
+        (parse_stats(recording("0.3.64", "idle-system_stats")), ("comfyui-0.3.64", "cpu")),
         (RunnerStats(), ("comfyui",)),
         (
             RunnerStats(SystemStats(comfyui_version="1"), (Device(type="cuda"), Device(), Device(type="cuda"))),
@@ -100,12 +107,12 @@ def test_the_id_of_a_server_is_that_of_its_address() -> None:
     ],
 )
 def test_the_tags_of_a_server(stats: RunnerStats, tags: tuple[str, ...]) -> None:
-    assert tags_of(stats) == tags
+    assert runner_tags(stats) == tags
 
 
 def test_a_server_of_which_nothing_is_known_yet() -> None:
-    assert runner_body(runner_of(SERVER, None, at(20), State())) == {
-        "id": runner_id("http://gpu2:8188"),
+    assert serialize_runner(to_runner(SERVER, None, at(20), ServerState())) == {
+        "id": runner_id_for("http://gpu2:8188"),
         "user_id": "00000000-0000-0000-0000-000000000000",
         "name": "gpu2:8188",
         "status": "active",
@@ -120,22 +127,22 @@ def test_a_server_of_which_nothing_is_known_yet() -> None:
 
 
 def test_runner_is_updated_when_something_changes_but_its_queue() -> None:
-    updates = Updates()
-    old, new = (read_stats(recording(version, "idle-system_stats")) for version in ("0.3.64", "0.33.0"))
+    updates = UpdateTimes()
+    old, new = (parse_stats(recording(version, "idle-system_stats")) for version in ("0.3.64", "0.33.0"))
     steps = [
-        (None, State(), 0),
-        (None, State(1, 9, ahead=300.0), 0),
-        (old, State(0, 0), 0),
-        (old, State(1, 3), 0),
-        (old, State(1, 9), 0),
-        (old, State(1, 8), 0),
-        (new, State(1, 2), 60),
-        (new, State(0, 0), 60),
-        (new, State(0, 0, ahead=300.0), 80),
-        (new, State(1, 0, ahead=300.0), 80),
+        (None, ServerState(), 0),
+        (None, ServerState(1, 9, ahead=300.0), 0),
+        (old, ServerState(0, 0), 0),
+        (old, ServerState(1, 3), 0),
+        (old, ServerState(1, 9), 0),
+        (old, ServerState(1, 8), 0),
+        (new, ServerState(1, 2), 60),
+        (new, ServerState(0, 0), 60),
+        (new, ServerState(0, 0, ahead=300.0), 80),
+        (new, ServerState(1, 0, ahead=300.0), 80),
     ]
     for second, (stats, state, updated) in enumerate(steps):
-        runner = runner_of(SERVER, stats, START, state)
+        runner = to_runner(SERVER, stats, START, state)
         runner = updates.dated(runner, state, at(second * 10), is_introduced=stats is not None)
         assert (runner.created_at, runner.updated_at) == (START, at(updated))
         assert runner.queue_pending == state.waiting

@@ -14,12 +14,12 @@ from comfytui.api.models import Device, RunnerStats, SystemStats
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.comfyui.models import (
     Job,
-    Jobs,
-    read_history,
-    read_jobs,
-    read_queue,
-    read_remaining,
-    read_stats,
+    JobList,
+    parse_history,
+    parse_jobs,
+    parse_queue,
+    parse_remaining,
+    parse_stats,
 )
 from tests.support.comfyui_jobs import recording
 
@@ -71,7 +71,7 @@ def case_of(entry: Any) -> str:
 def test_every_recorded_case_in_the_history(version: str, case: str) -> None:
     body = recording(version, "history-all")
     entries = {id: entry for id, entry in body.items() if case_of(entry) == case and id != INTERRUPTED[version]}
-    jobs = read_history(entries).jobs
+    jobs = parse_history(entries).jobs
     assert jobs
     for job in jobs:
         assert (job.status, job.prefix) == CASES[case]
@@ -80,13 +80,13 @@ def test_every_recorded_case_in_the_history(version: str, case: str) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_an_interrupted_job_was_cancelled(version: str) -> None:
-    jobs = {job.id: job for job in read_history(recording(version, "history-all")).jobs}
+    jobs = {job.id: job for job in parse_history(recording(version, "history-all")).jobs}
     assert jobs[INTERRUPTED[version]].status is CANCELLED
 
 
 def test_both_ways_to_ask_tell_the_same_of_finished_jobs() -> None:
-    history = read_history(recording("0.33.0", "history-all")).jobs
-    listed = {job.id: job for job in read_jobs(recording("0.33.0", "jobs-all")).jobs}
+    history = parse_history(recording("0.33.0", "history-all")).jobs
+    listed = {job.id: job for job in parse_jobs(recording("0.33.0", "jobs-all")).jobs}
     assert len(history) == len(listed) == 19
     for job in history:
         other = listed[job.id]
@@ -96,8 +96,8 @@ def test_both_ways_to_ask_tell_the_same_of_finished_jobs() -> None:
 
 
 def test_both_ways_to_ask_tell_the_same_of_what_is_under_way() -> None:
-    queue = read_queue(recording("0.33.0", "running-queue")).jobs
-    listed = {job.id: job for job in read_jobs(recording("0.33.0", "running-jobs-active")).jobs}
+    queue = parse_queue(recording("0.33.0", "running-queue")).jobs
+    listed = {job.id: job for job in parse_jobs(recording("0.33.0", "running-jobs-active")).jobs}
     assert [job.status for job in queue] == [RUNNING, QUEUED, QUEUED]
     assert [Job(**{**fields(job), "prefix": ""}) for job in queue] == [listed[job.id] for job in queue]
 
@@ -107,7 +107,7 @@ def fields(job: Job) -> dict[str, Any]:
 
 
 def test_a_listed_job_in_full() -> None:
-    jobs = {job.number: job for job in read_jobs(recording("0.33.0", "jobs-all")).jobs}
+    jobs = {job.number: job for job in parse_jobs(recording("0.33.0", "jobs-all")).jobs}
     assert jobs[1] == Job(
         id="e877be5b-7ee2-4161-b9db-743d78183b38",
         status=COMPLETED,
@@ -121,33 +121,36 @@ def test_a_listed_job_in_full() -> None:
 
 
 def test_how_many_jobs_there_are_in_all() -> None:
-    assert read_jobs(recording("0.33.0", "jobs-all")).total == 19
-    assert read_jobs({"jobs": []}).total is None
+    assert parse_jobs(recording("0.33.0", "jobs-all")).total == 19
+    assert parse_jobs({"jobs": []}).total is None
 
 
 def test_an_old_server_does_not_tell_when_a_job_was_created() -> None:
-    queue, history = read_queue(recording("0.3.64", "running-queue")), read_history(recording("0.3.64", "history-all"))
+    queue, history = (
+        parse_queue(recording("0.3.64", "running-queue")),
+        parse_history(recording("0.3.64", "history-all")),
+    )
     assert {job.created for job in (*queue.jobs, *history.jobs)} == {None}
 
 
 def test_a_job_put_in_front_is_the_next_one() -> None:
-    assert [job.number for job in read_queue(recording("0.3.64", "running-queue")).jobs] == [16, -18, 17]
+    assert [job.number for job in parse_queue(recording("0.3.64", "running-queue")).jobs] == [16, -18, 17]
 
 
 def test_what_waits_is_in_the_order_of_numbers() -> None:
     body = recording("0.33.0", "queue-heap-order")
     heap = [item[0] for item in body["queue_pending"]]
-    assert [job.number for job in read_queue(body).jobs[1:]] == sorted(heap) != heap
+    assert [job.number for job in parse_queue(body).jobs[1:]] == sorted(heap) != heap
 
 
 def test_equal_numbers_are_in_the_order_of_ids_and_those_without_one_last() -> None:
     pending = [[None, "n"], [2, "b"], [2.0, "a"], [True, "t"], [float("nan"), "x"], [10**400, "o"], [0.5, "h"]]
-    jobs = read_queue({"queue_running": [], "queue_pending": pending}).jobs
+    jobs = parse_queue({"queue_running": [], "queue_pending": pending}).jobs
     assert [job.id for job in jobs] == ["h", "a", "b", "n", "o", "t", "x"]
 
 
 def test_an_id_that_is_no_uuid_is_as_it_is() -> None:
-    (job,) = read_queue({"queue_running": [[1, "hero shot #3"]], "queue_pending": []}).jobs
+    (job,) = parse_queue({"queue_running": [[1, "hero shot #3"]], "queue_pending": []}).jobs
     assert job == Job("hero shot #3", RUNNING, 1.0)
 
 
@@ -163,7 +166,7 @@ def test_an_id_that_is_no_uuid_is_as_it_is() -> None:
     ],
 )
 def test_the_status_of_a_listed_job(entry: dict[str, object], status: WorkflowStatus) -> None:
-    assert [job.status for job in read_jobs({"jobs": [{"id": "j", **entry}]}).jobs] == [status]
+    assert [job.status for job in parse_jobs({"jobs": [{"id": "j", **entry}]}).jobs] == [status]
 
 
 @pytest.mark.parametrize(
@@ -179,13 +182,13 @@ def test_the_status_of_a_listed_job(entry: dict[str, object], status: WorkflowSt
     ],
 )
 def test_the_status_of_a_finished_job(status: object, expected: WorkflowStatus) -> None:
-    (job,) = read_history({"j": {"prompt": [1, "j"], "status": status}}).jobs
+    (job,) = parse_history({"j": {"prompt": [1, "j"], "status": status}}).jobs
     assert job.status == expected
 
 
 @pytest.mark.parametrize("sent", [None, True, "1795279846223", 0, -1, 1e300, 10**400, float("nan"), float("inf"), []])
 def test_what_is_no_time(sent: object) -> None:
-    (job,) = read_jobs({"jobs": [{"id": "j", "status": "pending", "create_time": sent}]}).jobs
+    (job,) = parse_jobs({"jobs": [{"id": "j", "status": "pending", "create_time": sent}]}).jobs
     assert job.created is None
 
 
@@ -200,7 +203,7 @@ def test_what_is_no_time(sent: object) -> None:
     ],
 )
 def test_the_prefix_of_a_listed_job(output: object, prefix: str) -> None:
-    (job,) = read_jobs({"jobs": [{"id": "j", "status": "completed", "preview_output": output}]}).jobs
+    (job,) = parse_jobs({"jobs": [{"id": "j", "status": "completed", "preview_output": output}]}).jobs
     assert job.prefix == prefix
 
 
@@ -215,24 +218,24 @@ def test_the_prefix_of_a_listed_job(output: object, prefix: str) -> None:
     ],
 )
 def test_the_prefix_in_a_graph(graph: object, outputs: object, prefix: str) -> None:
-    (job,) = read_queue({"queue_running": [[1, "j", graph, {}, outputs]], "queue_pending": []}).jobs
+    (job,) = parse_queue({"queue_running": [[1, "j", graph, {}, outputs]], "queue_pending": []}).jobs
     assert job.prefix == prefix
 
 
 @pytest.mark.parametrize("info", [None, {"workflow": None}, {"workflow": {"id": 7}}, "workflow"])
 def test_a_job_without_a_workflow_has_no_document(info: object) -> None:
-    (job,) = read_queue({"queue_running": [[1, "j", {}, {"extra_pnginfo": info}, []]], "queue_pending": []}).jobs
+    (job,) = parse_queue({"queue_running": [[1, "j", {}, {"extra_pnginfo": info}, []]], "queue_pending": []}).jobs
     assert job == Job("j", RUNNING, 1.0)
 
 
 def test_what_is_no_job_is_left_out() -> None:
     listed = [None, "j", {}, {"id": 3, "status": "pending"}, {"id": "", "status": "pending"}, {"id": "j", "status": 1}]
-    assert read_jobs({"jobs": listed}).jobs == ()
-    assert read_queue({"queue_running": [None, 3, [], [1], [1, None]], "queue_pending": [{}, "j"]}) == Jobs((), 0)
-    assert read_history({"j": None, "k": {}, "l": {"prompt": None}, "": {"prompt": [1, "m"]}}).jobs == ()
+    assert parse_jobs({"jobs": listed}).jobs == ()
+    assert parse_queue({"queue_running": [None, 3, [], [1], [1, None]], "queue_pending": [{}, "j"]}) == JobList((), 0)
+    assert parse_history({"j": None, "k": {}, "l": {"prompt": None}, "": {"prompt": [1, "m"]}}).jobs == ()
 
 
-@pytest.mark.parametrize("read", [read_jobs, read_queue, read_history, read_remaining, read_stats])
+@pytest.mark.parametrize("read", [parse_jobs, parse_queue, parse_history, parse_remaining, parse_stats])
 @pytest.mark.parametrize("body", [None, [], "queue", 3, True])
 def test_another_kind_of_body_is_refused_in_words(read: Reader, body: object) -> None:
     with pytest.raises(ValueError, match=r"^expected "):
@@ -242,13 +245,13 @@ def test_another_kind_of_body_is_refused_in_words(read: Reader, body: object) ->
 @pytest.mark.parametrize(
     ("read", "body"),
     [
-        (read_jobs, {"error": "no"}),
-        (read_queue, {"queue_running": []}),
-        (read_queue, {"queue_running": None, "queue_pending": []}),
-        (read_remaining, {"exec_info": {}}),
-        (read_remaining, {"exec_info": {"queue_remaining": True}}),
-        (read_remaining, {"exec_info": {"queue_remaining": -1}}),
-        (read_stats, {"devices": []}),
+        (parse_jobs, {"error": "no"}),
+        (parse_queue, {"queue_running": []}),
+        (parse_queue, {"queue_running": None, "queue_pending": []}),
+        (parse_remaining, {"exec_info": {}}),
+        (parse_remaining, {"exec_info": {"queue_remaining": True}}),
+        (parse_remaining, {"exec_info": {"queue_remaining": -1}}),
+        (parse_stats, {"devices": []}),
     ],
 )
 def test_a_body_that_lacks_what_matters_is_refused_in_words(read: Reader, body: object) -> None:
@@ -260,16 +263,16 @@ def test_a_body_that_lacks_what_matters_is_refused_in_words(read: Reader, body: 
 @settings(max_examples=60, deadline=None)
 def test_whatever_an_entry_holds_is_read(first: object, second: object, third: object) -> None:
     times = dict.fromkeys(("create_time", "execution_start_time", "priority", "preview_output"), first)
-    read_jobs({"jobs": [first, {"id": second, "status": "completed", **times}], "pagination": third})
+    parse_jobs({"jobs": [first, {"id": second, "status": "completed", **times}], "pagination": third})
     extra = {"create_time": second, "extra_pnginfo": {"workflow": third}}
-    read_queue({"queue_running": [first], "queue_pending": [second, [third, "j", {"1": first}, extra, second]]})
+    parse_queue({"queue_running": [first], "queue_pending": [second, [third, "j", {"1": first}, extra, second]]})
     messages = [first, ["execution_start", second], ["execution_error", {"timestamp": third}]]
-    assert len(read_history({"j": {"prompt": [first, second], "status": {"messages": messages}}}).jobs) == 1
-    assert read_stats({"system": {"os": first, "ram_free": second}, "devices": third}).dev_mode is False
+    assert len(parse_history({"j": {"prompt": [first, second], "status": {"messages": messages}}}).jobs) == 1
+    assert parse_stats({"system": {"os": first, "ram_free": second}, "devices": third}).dev_mode is False
 
 
 def test_how_many_jobs_wait_or_run() -> None:
-    assert read_remaining({"exec_info": {"queue_remaining": 3}}) == 3
+    assert parse_remaining({"exec_info": {"queue_remaining": 3}}) == 3
 
 
 @pytest.mark.parametrize(
@@ -277,7 +280,7 @@ def test_how_many_jobs_wait_or_run() -> None:
 )
 def test_stats_are_those_of_the_api(version: str, os: str, free: int) -> None:
     python = "3.11.7 (main, May  9 2026, 07:35:25) [GCC 12.2.0]"
-    assert read_stats(recording(version, "idle-system_stats")) == RunnerStats(
+    assert parse_stats(recording(version, "idle-system_stats")) == RunnerStats(
         system=SystemStats(os, 25276502016, free, version, python),
         devices=(Device("cpu", "cpu", 25276502016, free),),
         dev_mode=False,
@@ -287,4 +290,4 @@ def test_stats_are_those_of_the_api(version: str, os: str, free: int) -> None:
 
 def test_stats_that_say_little() -> None:
     sent = {"system": {"comfyui_version": None}, "dev_mode": True, "extensions": ["x"]}
-    assert read_stats(sent) == RunnerStats(dev_mode=False)
+    assert parse_stats(sent) == RunnerStats(dev_mode=False)

@@ -8,31 +8,35 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.fleet import RunnerUnreachable
+from comfytui.gateway.fleet import RunnerUnreachableError
 from tests.gateway.comfyui.watching import beat, beats, listening, readings, seen, until
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import ScriptedComfyUI, job
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.monitor import Box
+    from comfytui.gateway.comfyui.monitor import ServerMonitor
 
 CREATED = 1_795_280_000_000
 
 
-async def test_nothing_is_asked_before_somebody_asks(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_nothing_is_asked_before_somebody_asks(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     runner = box.runner()
     await clock.advance(1000)
     assert (server.requests, server.connections) == ([], 0)
     assert (runner.name, runner.tags) == ("gpu", ("comfyui",))
 
 
-async def test_the_first_contact_tells_version_and_device(server: ScriptedComfyUI, box: Box) -> None:
+async def test_the_first_contact_tells_version_and_device(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     await box.history()
     await until(lambda: box.runner().tags == ("comfyui-0.33.0", "cpu"))
     assert server.paths.count("/system_stats") == 1
 
 
-async def test_an_idle_server_is_read_twice_a_minute(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_an_idle_server_is_read_twice_a_minute(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     await listening(server, box, clock)
     for _ in range(12):
         await beat(clock)
@@ -42,7 +46,7 @@ async def test_an_idle_server_is_read_twice_a_minute(server: ScriptedComfyUI, bo
 
 
 async def test_without_signals_it_is_read_every_ten_seconds(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.hang("/ws")
     await box.history()
@@ -53,7 +57,9 @@ async def test_without_signals_it_is_read_every_ten_seconds(
     assert readings(server) == 6
 
 
-async def test_a_server_at_work_is_read_every_ten_seconds(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_server_at_work_is_read_every_ten_seconds(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.put(job("a", "in_progress"))
     await listening(server, box, clock)
     for _ in range(12):
@@ -62,7 +68,9 @@ async def test_a_server_at_work_is_read_every_ten_seconds(server: ScriptedComfyU
     assert readings(server) == 6
 
 
-async def test_a_signal_makes_the_next_answer_new(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_signal_makes_the_next_answer_new(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     await listening(server, box, clock)
     server.put(job("a", "pending"))
     await server.changed()
@@ -71,7 +79,9 @@ async def test_a_signal_makes_the_next_answer_new(server: ScriptedComfyUI, box: 
     assert await seen(box) == [("a", WorkflowStatus.QUEUED)]
 
 
-async def test_a_change_of_the_queue_alone_makes_it_new(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_change_of_the_queue_alone_makes_it_new(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     await listening(server, box, clock)
     server.put(job("a", "pending"))
     assert await seen(box) == []
@@ -79,7 +89,9 @@ async def test_a_change_of_the_queue_alone_makes_it_new(server: ScriptedComfyUI,
     assert await seen(box) == [("a", WorkflowStatus.QUEUED)]
 
 
-async def test_many_changes_are_read_once_a_second(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_many_changes_are_read_once_a_second(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     await listening(server, box, clock)
     for _ in range(30):
         box._suspect()
@@ -88,12 +100,14 @@ async def test_many_changes_are_read_once_a_second(server: ScriptedComfyUI, box:
     assert 2 <= readings(server) <= 3
 
 
-async def test_many_who_ask_at_once_cost_one_reading(server: ScriptedComfyUI, box: Box) -> None:
+async def test_many_who_ask_at_once_cost_one_reading(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     await asyncio.gather(*(box.history() for _ in range(20)), *(box.stats() for _ in range(20)))
     assert (beats(server), readings(server), server.paths.count("/system_stats")) == (1, 1, 1)
 
 
-async def test_a_slow_reading_is_waited_for_a_second(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_slow_reading_is_waited_for_a_second(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.put(job("a", "pending"))
     await listening(server, box, clock)
     server.put(job("a"))
@@ -112,7 +126,9 @@ async def test_a_slow_reading_is_waited_for_a_second(server: ScriptedComfyUI, bo
     assert readings(server) == 1
 
 
-async def test_a_slow_server_tells_its_jobs_the_first_time(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_slow_server_tells_its_jobs_the_first_time(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.put(job("a"))
     asking = asyncio.create_task(seen(box))
     server.hang("/prompt")
@@ -127,7 +143,7 @@ async def test_a_slow_server_tells_its_jobs_the_first_time(server: ScriptedComfy
 
 
 async def test_the_first_contact_is_waited_for_as_long_as_is_bearable(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.hang()
     asking = asyncio.create_task(box.history())
@@ -135,7 +151,7 @@ async def test_the_first_contact_is_waited_for_as_long_as_is_bearable(
     await clock.advance(6.9)
     assert not asking.done()
     await clock.advance(0.1)
-    with pytest.raises(RunnerUnreachable, match=r"^slow, no answer for 7 s$"):
+    with pytest.raises(RunnerUnreachableError, match=r"^slow, no answer for 7 s$"):
         await asking
     server.resume()
     await until(lambda: box._pulse.is_met)
@@ -143,7 +159,9 @@ async def test_the_first_contact_is_waited_for_as_long_as_is_bearable(
     assert (await box.history(), beats(server)) == ((), 1)
 
 
-async def test_numbers_wait_for_the_first_contact(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_numbers_wait_for_the_first_contact(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.hang()
     asking = asyncio.create_task(box.stats())
     await until(lambda: beats(server) == 1)
@@ -153,7 +171,7 @@ async def test_numbers_wait_for_the_first_contact(server: ScriptedComfyUI, box: 
     assert (await asking).system.os == "linux"
 
 
-async def test_numbers_are_requested_with_the_heartbeat(server: ScriptedComfyUI, box: Box) -> None:
+async def test_numbers_are_requested_with_the_heartbeat(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     server.hang()
     asking = asyncio.create_task(box.stats())
     await until(lambda: beats(server) == 1 and "/system_stats" in server.paths)
@@ -161,7 +179,9 @@ async def test_numbers_are_requested_with_the_heartbeat(server: ScriptedComfyUI,
     assert (await asking).system.os == "linux"
 
 
-async def test_a_reading_that_hangs_is_waited_for_once(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_reading_that_hangs_is_waited_for_once(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.hang("/api/jobs")
     asking = asyncio.create_task(box.history())
     await until(lambda: readings(server) == 1)
@@ -171,7 +191,7 @@ async def test_a_reading_that_hangs_is_waited_for_once(server: ScriptedComfyUI, 
     for again in (asking, *(asyncio.create_task(box.history()) for _ in range(3))):
         await settle()
         assert again.done()
-        with pytest.raises(RunnerUnreachable, match=r"^slow, has not told its jobs yet$"):
+        with pytest.raises(RunnerUnreachableError, match=r"^slow, has not told its jobs yet$"):
             await again
     server.resume()
     await until(lambda: not box._reading.is_under_way)
@@ -179,7 +199,7 @@ async def test_a_reading_that_hangs_is_waited_for_once(server: ScriptedComfyUI, 
 
 
 async def test_without_demand_it_is_left_alone_after_a_minute(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     await listening(server, box, clock)
     await beat(clock, 10)
@@ -195,7 +215,7 @@ async def test_without_demand_it_is_left_alone_after_a_minute(
 
 
 async def test_numbers_are_asked_for_every_fourteen_seconds_at_most(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     first = await box.stats()
     server.stats["system"]["ram_free"] = 7
@@ -208,7 +228,7 @@ async def test_numbers_are_asked_for_every_fourteen_seconds_at_most(
 
 @pytest.mark.parametrize(("took", "takes"), [(0.0, 0.0), (0.25, 0.25), (3.0, 1.0)])
 async def test_known_numbers_come_no_faster_than_the_server_told_them(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock, took: float, takes: float
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock, took: float, takes: float
 ) -> None:
     server.hang("/system_stats")
     asking = asyncio.create_task(box.stats())
@@ -227,7 +247,7 @@ async def test_known_numbers_come_no_faster_than_the_server_told_them(
     assert server.paths.count("/system_stats") == 1
 
 
-async def test_one_who_stops_asking_spoils_no_other(server: ScriptedComfyUI, box: Box) -> None:
+async def test_one_who_stops_asking_spoils_no_other(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     server.hang("/system_stats")
     asking = [asyncio.create_task(box.stats()) for _ in range(2)]
     await until(lambda: "/system_stats" in server.paths)
@@ -238,7 +258,7 @@ async def test_one_who_stops_asking_spoils_no_other(server: ScriptedComfyUI, box
 
 
 async def test_names_come_from_saved_files_once_they_are_read(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.files = {"people/my portrait.json": ({"id": "document"}, 1.0)}
     server.put(job("a", document="document", prefix="portraits/face"), job("b", created=CREATED - 1, prefix=""))
@@ -251,7 +271,9 @@ async def test_names_come_from_saved_files_once_they_are_read(
     assert "/userdata" not in server.paths
 
 
-async def test_file_renamed_names_the_job_within_a_minute(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_file_renamed_names_the_job_within_a_minute(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.files = {"face.json": ({"id": "document"}, 1.0)}
     server.put(job("a", document="document"))
     await listening(server, box, clock)
@@ -266,7 +288,7 @@ async def test_file_renamed_names_the_job_within_a_minute(server: ScriptedComfyU
 
 
 async def test_jobs_without_a_document_have_no_files_looked_for(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.put(job("a"))
     await listening(server, box, clock)
@@ -276,7 +298,7 @@ async def test_jobs_without_a_document_have_no_files_looked_for(
     assert "/userdata" not in server.paths
 
 
-async def test_names_are_waited_for_a_second(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_names_are_waited_for_a_second(server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock) -> None:
     server.files = {"my portrait.json": ({"id": "document"}, 1.0)}
     server.put(job("a", document="document", prefix="portraits/face"))
     server.hang("/userdata")
@@ -293,7 +315,7 @@ async def test_names_are_waited_for_a_second(server: ScriptedComfyUI, box: Box, 
     assert [workflow.name for workflow in await box.history()] == ["my portrait"]
 
 
-async def test_files_are_not_read_while_jobs_are(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_files_are_not_read_while_jobs_are(server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock) -> None:
     server.files = {f"{number}.json": ({"id": str(number)}, 1.0) for number in range(3)}
     server.put(job("a", document="2"))
     server.hang("/userdata/")

@@ -14,7 +14,7 @@ from tests.support.clock import START, FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.monitor import Box
+    from comfytui.gateway.comfyui.monitor import ServerMonitor
 
 
 def moved(clock: FakeClock, seconds: float) -> datetime:
@@ -40,7 +40,9 @@ def put_three(server: ScriptedComfyUI, ahead: float) -> None:
 
 
 @pytest.mark.parametrize("ahead", [0, 4, 300, -300, 86_400])
-async def test_times_are_told_by_our_clock(server: ScriptedComfyUI, box: Box, clock: FakeClock, ahead: float) -> None:
+async def test_times_are_told_by_our_clock(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock, ahead: float
+) -> None:
     server.date = partial(moved, clock, ahead)
     put_three(server, ahead)
     runs, waits, ran = await box.history()
@@ -70,7 +72,7 @@ async def test_jobs_of_servers_with_different_clocks_are_in_order(clock: FakeClo
 
 
 async def test_clock_that_is_set_does_not_move_what_was_told(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     skew = timedelta(seconds=300)
     server.date = lambda: clock.now() + skew
@@ -86,7 +88,7 @@ async def test_clock_that_is_set_does_not_move_what_was_told(
 
 
 async def test_slow_answer_does_not_look_like_a_clock_that_is_off(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.date = clock.now
     server.hang("/prompt")
@@ -99,7 +101,7 @@ async def test_slow_answer_does_not_look_like_a_clock_that_is_off(
 
 
 async def test_skew_of_a_proxy_that_refuses_counts_for_nothing(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.date = lambda: datetime(2020, 1, 1, tzinfo=UTC)
     server.authorization = "Basic eHh4"
@@ -139,7 +141,7 @@ async def test_length_of_a_long_queue_and_failures_behind_it(version: str, clock
 
 
 async def test_message_tells_the_length_of_the_queue_before_the_next_heartbeat(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     await listening(server, box, clock)
     server.put(*(job(f"w{number}", "pending", number=number) for number in range(400)))
@@ -150,7 +152,7 @@ async def test_message_tells_the_length_of_the_queue_before_the_next_heartbeat(
     assert box.runner().queue_pending == 6
 
 
-async def test_idle_runner_is_never_updated(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_idle_runner_is_never_updated(server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock) -> None:
     await listening(server, box, clock)
     before = box.runner()
     for _ in range(40):

@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.statuses import RunnerState, WorkflowStatus
-from comfytui.gateway.fleet import RunnerUnreachable
+from comfytui.gateway.fleet import RunnerUnreachableError
 from tests.gateway.comfyui.watching import beat, listening, readings, seen, until, watched
 from tests.support.comfyui import ScriptedComfyUI, job
 from tests.support.scripted import response
 
 if TYPE_CHECKING:
-    from comfytui.gateway.comfyui.monitor import Box
+    from comfytui.gateway.comfyui.monitor import ServerMonitor
     from tests.support.clock import FakeClock
 
 VERSIONS = ("0.33.0", "0.3.64")
 CREATED = 1_795_280_000_000
 
 
-async def unreachable(box: Box) -> str:
-    with pytest.raises(RunnerUnreachable) as of_history:
+async def unreachable(box: ServerMonitor) -> str:
+    with pytest.raises(RunnerUnreachableError) as of_history:
         await box.history()
-    with pytest.raises(RunnerUnreachable) as of_stats:
+    with pytest.raises(RunnerUnreachableError) as of_stats:
         await box.stats()
     assert str(of_history.value) == str(of_stats.value)
     return str(of_history.value)
@@ -47,7 +47,9 @@ async def test_after_a_restart_old_jobs_stay_known(version: str, clock: FakeCloc
         assert (left["runs"].status, left["runs"].tags) == (WorkflowStatus.FAILED, ("last seen running",))
 
 
-async def test_a_server_that_is_gone_and_comes_back(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def test_a_server_that_is_gone_and_comes_back(
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
+) -> None:
     server.put(job("a"))
     await listening(server, box, clock)
     await server.stop()
@@ -78,31 +80,31 @@ async def test_a_server_that_hangs_is_told_so_at_once_after_the_first_time(clock
 
 
 async def test_jobs_that_are_not_told_make_the_server_no_less_reachable(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.walls = dict.fromkeys(("/api/jobs", "/queue", "/history"), response(status=502))
-    with pytest.raises(RunnerUnreachable, match=r"^it answered 502 to /queue$") as caught:
+    with pytest.raises(RunnerUnreachableError, match=r"^it answered 502 to /queue$") as caught:
         await box.history()
     assert (caught.value.state, caught.value.name) == (RunnerState.PARTIAL, "gpu")
     assert (await box.stats()).system.os == "linux"
     server.walls = {}
-    with pytest.raises(RunnerUnreachable):
+    with pytest.raises(RunnerUnreachableError):
         await box.history()
     assert readings(server) == 1
 
 
 async def test_a_server_that_did_not_tell_its_jobs_is_not_waited_for(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.walls = dict.fromkeys(("/api/jobs", "/queue", "/history"), response(status=502))
-    with pytest.raises(RunnerUnreachable):
+    with pytest.raises(RunnerUnreachableError):
         await box.history()
     server.walls = {}
     server.hang("/queue", "/history")
     await beat(clock, 3)
     for _ in range(3):
         async with asyncio.timeout(0.5):
-            with pytest.raises(RunnerUnreachable, match="502"):
+            with pytest.raises(RunnerUnreachableError, match="502"):
                 await box.history()
         await until(lambda: readings(server) == 2)
     server.resume()
@@ -111,14 +113,14 @@ async def test_a_server_that_did_not_tell_its_jobs_is_not_waited_for(
 
 
 async def test_what_kept_jobs_from_being_read_is_over_with_the_next_contact(
-    server: ScriptedComfyUI, box: Box, clock: FakeClock
+    server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.put(job("a"))
     await listening(server, box, clock)
     await server.stop()
     await clock.advance(1)
     box._suspect()
-    with pytest.raises(RunnerUnreachable, match="connection refused"):
+    with pytest.raises(RunnerUnreachableError, match="connection refused"):
         await box.history()
     await beat(clock)
     await server.start()
@@ -148,20 +150,20 @@ async def test_of_a_queue_too_large_the_rest_is_told_and_that_it_was(clock: Fake
 async def test_that_nothing_is_there_is_not_said_where_it_cannot_be_known(clock: FakeClock) -> None:
     async with ScriptedComfyUI("0.3.64") as server, watched(server, clock) as box:
         server.put(job("runs", "in_progress", size=9_000_000))
-        with pytest.raises(RunnerUnreachable, match="/queue is larger than 8 MB and was cut off"):
+        with pytest.raises(RunnerUnreachableError, match="/queue is larger than 8 MB and was cut off"):
             await box.history()
 
 
-async def test_a_machine_that_does_not_tell_its_numbers(server: ScriptedComfyUI, box: Box) -> None:
+async def test_a_machine_that_does_not_tell_its_numbers(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     server.stats = {"nothing": "of use"}
     for _ in range(3):
-        with pytest.raises(RunnerUnreachable, match=r"^answers, but not as ComfyUI does$"):
+        with pytest.raises(RunnerUnreachableError, match=r"^answers, but not as ComfyUI does$"):
             await box.stats()
     assert server.paths.count("/system_stats") == 1
     assert await box.history() == ()
 
 
-async def test_closing_answers_those_who_wait(server: ScriptedComfyUI, box: Box) -> None:
+async def test_closing_answers_those_who_wait(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     await asyncio.gather(box.history(), box.stats())
     server.hang()
     box._suspect()
@@ -170,11 +172,11 @@ async def test_closing_answers_those_who_wait(server: ScriptedComfyUI, box: Box)
     await until(lambda: readings(server) == 2)
     await box.aclose()
     ended = await asyncio.gather(*asking, return_exceptions=True)
-    assert [type(each) for each in ended] == [RunnerUnreachable] * 2, ended
+    assert [type(each) for each in ended] == [RunnerUnreachableError] * 2, ended
     assert await unreachable(box) == "is not watched any more"
 
 
-async def test_closing_ends_everything(server: ScriptedComfyUI, box: Box) -> None:
+async def test_closing_ends_everything(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     await asyncio.gather(box.history(), box.stats())
     await until(lambda: server.sockets == 1)
     await box.aclose()

@@ -23,14 +23,14 @@ PROGRAM = """
 import sys
 from pydantic import SecretStr
 from comfytui.clock import SystemClock
-from comfytui.config.servers import servers_of
+from comfytui.config.servers import parse_servers
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 from comfytui.gateway.server import serve
 
 def announce(line):
     print(line, flush=True)
 
-fleet = ComfyUIFleet(servers_of(sys.argv[1:]), SystemClock())
+fleet = ComfyUIFleet(parse_servers(sys.argv[1:]), SystemClock())
 serve(fleet, "127.0.0.1", 0, SecretStr("cfc_only_for_tests"), announce)
 """
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from comfytui.gateway.comfyui.single_flight import Flight, wait_for
+from comfytui.gateway.comfyui.single_flight import SingleFlight, wait_at_most
 from tests.support.clock import FakeClock, settle
 
 
@@ -25,7 +25,7 @@ class _Question:
 
 async def test_all_who_ask_meanwhile_share_one_answer() -> None:
     question = _Question()
-    flight = Flight(question)
+    flight = SingleFlight(question)
     states = [flight.is_under_way]
     waiting = [asyncio.create_task(shielded(flight)) for _ in range(3)]
     await settle()
@@ -37,13 +37,13 @@ async def test_all_who_ask_meanwhile_share_one_answer() -> None:
     assert await flight.join() == 2
 
 
-async def shielded(flight: Flight[int]) -> int:
+async def shielded(flight: SingleFlight[int]) -> int:
     return await asyncio.shield(flight.join())
 
 
 async def test_waiting_for_it_to_land() -> None:
     question = _Question()
-    flight = Flight(question)
+    flight = SingleFlight(question)
     await flight.landed()
     flight.join()
     landed = asyncio.create_task(flight.landed())
@@ -55,7 +55,7 @@ async def test_waiting_for_it_to_land() -> None:
 
 
 async def test_closing_breaks_it_off() -> None:
-    flight = Flight(_Question())
+    flight = SingleFlight(_Question())
     await flight.aclose()
     task = flight.join()
     await settle()
@@ -67,8 +67,8 @@ async def test_closing_breaks_it_off() -> None:
 
 async def test_waiting_no_longer_than_is_bearable() -> None:
     question, clock = _Question(), FakeClock()
-    flight = Flight(question)
-    waiting = [asyncio.create_task(wait_for(flight.join(), clock, seconds)) for seconds in (1, 2)]
+    flight = SingleFlight(question)
+    waiting = [asyncio.create_task(wait_at_most(flight.join(), clock, seconds)) for seconds in (1, 2)]
     await clock.advance(1)
     assert [each.done() for each in waiting] == [True, False]
     question.answer.set()

@@ -10,9 +10,14 @@ import pytest
 from pydantic import SecretStr
 
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.client import BoxClient
-from comfytui.gateway.comfyui.errors import NotAnswering, NotThere, SpeaksPlain, SpeaksTLS
-from comfytui.gateway.comfyui.transport import headers_of, speaks_tls
+from comfytui.gateway.comfyui.client import ComfyUIClient
+from comfytui.gateway.comfyui.errors import (
+    ResponseTimeoutError,
+    ServerUnreachableError,
+    TLSNotSupportedError,
+    TLSRequiredError,
+)
+from comfytui.gateway.comfyui.transport import probe_tls, server_headers
 from tests.gateway.comfyui.asking import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.listener import Listener
@@ -44,17 +49,17 @@ async def scripted() -> AsyncIterator[ScriptedServer]:
 @pytest.mark.parametrize("host", ["a..b", f"{'a' * 64}.invalid"])
 async def test_no_such_host(host: str) -> None:
     problem = await problem_at(f"http://{host}:8188")
-    assert isinstance(problem, NotThere)
+    assert isinstance(problem, ServerUnreachableError)
     assert host not in str(problem)
 
 
 async def test_a_header_goes_out_once_however_it_is_written() -> None:
     headers = {"Authorization": SecretStr("Basic first"), "authorization": SecretStr(SECRET), "X": SecretStr("1")}
-    assert headers_of(Server("http://gpu", "gpu", headers)) == {"authorization": SECRET, "X": "1"}
+    assert server_headers(Server("http://gpu", "gpu", headers)) == {"authorization": SECRET, "X": "1"}
     heard: list[bytes] = []
     async with (
         answering_at_once(response(b"{}"), heard) as address,
-        contextlib.aclosing(BoxClient(Server(f"http://{address}", "gpu", headers))) as client,
+        contextlib.aclosing(ComfyUIClient(Server(f"http://{address}", "gpu", headers))) as client,
     ):
         await client.get("/prompt")
     (request,) = heard
@@ -102,21 +107,21 @@ class TestTLS:
         async with ScriptedComfyUI(tls=True) as box:
             problem = await problem_at(box.url.replace("https://localhost", "http://127.0.0.1"))
             assert box.requests == []
-        assert (type(problem), str(problem)) == (SpeaksTLS, "it speaks TLS only: use https://")
+        assert (type(problem), str(problem)) == (TLSRequiredError, "it speaks TLS only: use https://")
 
     async def test_a_redirect_to_https(self, box: ScriptedComfyUI) -> None:
         box.wall = response(b"", 308, {"Location": box.url.replace("http:", "https:")})
-        assert isinstance(await problem_at(box.url), SpeaksTLS)
+        assert isinstance(await problem_at(box.url), TLSRequiredError)
 
     async def test_tls_to_a_server_that_does_not_speak_it(self) -> None:
         async with answering_at_once(response(b"", 400)) as address:
             problem = await problem_at(f"https://{address}")
-        assert (type(problem), str(problem)) == (SpeaksPlain, "it speaks plain http: use http://")
+        assert (type(problem), str(problem)) == (TLSNotSupportedError, "it speaks plain http: use http://")
 
     async def test_a_certificate_that_is_not_trusted(self) -> None:
         async with ScriptedComfyUI(tls=True) as box:
             problem = await problem_at(box.url)
-        assert isinstance(problem, NotThere)
+        assert isinstance(problem, ServerUnreachableError)
         assert str(problem).startswith("TLS: the server's certificate is not trusted")
 
     async def test_certificates_that_cannot_be_read(self, tmp_path: Path) -> None:
@@ -139,10 +144,10 @@ class TestTLS:
 
         async with Listener(swallow) as server:
             problem = await problem_at(f"https://127.0.0.1:{server.port}", seconds=0.2)
-        assert (type(problem), str(problem)) == (NotAnswering, "accepts connections and does not answer")
+        assert (type(problem), str(problem)) == (ResponseTimeoutError, "accepts connections and does not answer")
 
     async def test_who_speaks_it_is_found_out_without_a_request(self, box: ScriptedComfyUI) -> None:
         async with ScriptedComfyUI(tls=True) as secure, answering_at_once(b"") as plain:
             ports = [int(url.rpartition(":")[2]) for url in (secure.url, plain)]
-            assert [await speaks_tls("127.0.0.1", port) for port in (*ports, 1)] == [True, False, False]
+            assert [await probe_tls("127.0.0.1", port) for port in (*ports, 1)] == [True, False, False]
             assert secure.requests == []

@@ -13,9 +13,9 @@ from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
 from comfytui.config.settings import Server
-from comfytui.gateway.app import GatewayTransport
+from comfytui.gateway.app import InProcessTransport
 from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS, ComfyUIFleet
-from comfytui.gateway.comfyui.monitor import Box
+from comfytui.gateway.comfyui.monitor import ServerMonitor
 from comfytui.gateway.events import EventHub
 from comfytui.ratelimit.local import LocalAllowance
 from tests.support.clock import FakeClock, settle
@@ -39,9 +39,11 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @asynccontextmanager
-async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 30.0) -> AsyncIterator[Box]:
+async def watched(server: ScriptedComfyUI, clock: FakeClock, *, within: float = 30.0) -> AsyncIterator[ServerMonitor]:
     """One server, called gpu."""
-    watched = Box(Server(server.url, "gpu"), clock, clock.now(), EventHub(clock), ca_bundle=AUTHORITY, timeout=within)
+    watched = ServerMonitor(
+        Server(server.url, "gpu"), clock, clock.now(), EventHub(clock), ca_bundle=AUTHORITY, timeout=within
+    )
     async with aclosing(watched) as box:
         yield box
 
@@ -64,7 +66,7 @@ def dashboard(fleet: Fleet) -> ComfyControlClient:
     """A client of the gateway over a fleet; closing it closes the fleet."""
     # The limit is not the gateway's, and waiting is not what is tested.
     allowance = LocalAllowance(SystemClock(), share=10_000)
-    return ComfyControlClient(Session("http://fleet", TOKEN, GatewayTransport(fleet, TOKEN), allowance=allowance))
+    return ComfyControlClient(Session("http://fleet", TOKEN, InProcessTransport(fleet, TOKEN), allowance=allowance))
 
 
 async def runner_ids(fleet: Fleet) -> list[str]:
@@ -94,7 +96,7 @@ def readings(server: ScriptedComfyUI) -> int:
     return max(sum("status=pending" in target for _, target in server.requests), server.paths.count("/queue"))
 
 
-async def listening(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None:
+async def listening(server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock) -> None:
     """Watch a server until its changes are heard of, and its jobs were read since; forget what that took."""
     await box.history()
     await until(lambda: box._signals.is_open)
@@ -103,6 +105,6 @@ async def listening(server: ScriptedComfyUI, box: Box, clock: FakeClock) -> None
     server.requests.clear()
 
 
-async def seen(box: Box) -> list[tuple[str | None, WorkflowStatus | None]]:
+async def seen(box: ServerMonitor) -> list[tuple[str | None, WorkflowStatus | None]]:
     """Its jobs, with where they stand."""
     return [(workflow.id, workflow.status) for workflow in await box.history()]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comfytui.gateway.demo.events import LINGER_SECONDS
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 from tests.gateway.test_events import reading
 from tests.support.clock import FakeClock
 
@@ -12,7 +12,7 @@ RUNNERS = 25
 
 async def test_revision_changes_exactly_when_the_history_does() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, RUNNERS)
+    fleet = DemoFleet(clock, RUNNERS)
     ids = [runner.id for runner in (await fleet.list_runners(1, RUNNERS, None)).runners]
     before = {id: await fleet.get_history(id) for id in ids}
     async with reading(fleet.events) as client:
@@ -34,7 +34,7 @@ async def test_revision_changes_exactly_when_the_history_does() -> None:
 
 async def test_runner_that_nobody_asks_for_is_not_followed_any_more() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, RUNNERS)
+    fleet = DemoFleet(clock, RUNNERS)
     await fleet.list_runners(1, 2, None)
     async with reading(fleet.events) as client:
         await fleet.list_runners(2, 2, None)
@@ -50,7 +50,7 @@ async def test_runner_that_nobody_asks_for_is_not_followed_any_more() -> None:
 async def test_revisions_are_the_same_in_every_process() -> None:
     told = []
     for _ in range(2):
-        fleet = SimulatedFleet(FakeClock(), 3)
+        fleet = DemoFleet(FakeClock(), 3)
         await fleet.list_runners(1, 3, None)
         async with reading(fleet.events) as client:
             told.append(client.events)

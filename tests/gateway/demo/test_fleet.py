@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from comfytui.gateway.demo.fleet import SimulatedFleet
-from comfytui.gateway.fleet import RunnerUnreachable
+from comfytui.gateway.demo.fleet import DemoFleet
+from comfytui.gateway.fleet import RunnerUnreachableError
 from tests.gateway.worlds import DEVELOPMENT, PRODUCTION, everyone, fleet_at, moment
 from tests.support.clock import START, FakeClock
 
@@ -56,7 +56,7 @@ async def test_small_fleets(runners: int) -> None:
 
 async def test_the_set_of_runners_stays() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock)
+    fleet = DemoFleet(clock)
     before = await everyone(fleet)
     clock.jump(10**8)
     assert await everyone(fleet) == before
@@ -73,8 +73,8 @@ async def test_some_machines_are_off_but_none_that_has_much_to_do(seed: int) -> 
     assert 7 <= statuses["disabled"] <= 8
 
 
-async def answers(fleet: SimulatedFleet, runner_id: str) -> bool:
+async def answers(fleet: DemoFleet, runner_id: str) -> bool:
     try:
         return bool((await fleet.get_stats(runner_id)).devices)
-    except RunnerUnreachable:
+    except RunnerUnreachableError:
         return False

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from comfytui.gateway.demo.fleet import SimulatedFleet
-from comfytui.gateway.fleet import UnknownRunner
+from comfytui.gateway.demo.fleet import DemoFleet
+from comfytui.gateway.fleet import RunnerNotFoundError
 from tests.gateway.worlds import DEVELOPMENT, PRODUCTION, everyone, fleet_at, world
 from tests.support.clock import START, FakeClock
 
@@ -41,7 +41,7 @@ async def test_another_process_makes_the_same_world() -> None:
 
 async def test_the_world_does_not_depend_on_what_was_asked_before() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, runners=30)
+    fleet = DemoFleet(clock, runners=30)
     for jump in (86_400, -(10**7), 3, 10**8):
         clock.jump(jump)
         await world(fleet)
@@ -60,18 +60,18 @@ async def test_a_smaller_fleet_is_the_newer_part_of_the_same_world() -> None:
 
 async def test_an_unknown_runner() -> None:
     fleet = fleet_at(START, runners=1)
-    with pytest.raises(UnknownRunner):
+    with pytest.raises(RunnerNotFoundError):
         await fleet.get_runner(DEVELOPMENT)
-    with pytest.raises(UnknownRunner):
+    with pytest.raises(RunnerNotFoundError):
         await fleet.get_history(DEVELOPMENT)
-    with pytest.raises(UnknownRunner):
+    with pytest.raises(RunnerNotFoundError):
         await fleet.get_stats(DEVELOPMENT)
 
 
 async def test_stats_say_whether_it_is_at_work() -> None:
     """The production runner always is, and the numbers are of that second."""
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, runners=1)
+    fleet = DemoFleet(clock, runners=1)
     (device,) = (await fleet.get_stats(PRODUCTION)).devices
     assert device.vram_total == 80 * 1024**3
     assert device.vram_free is not None
@@ -84,11 +84,11 @@ async def test_stats_say_whether_it_is_at_work() -> None:
 
 async def test_ten_thousand_runners_cost_little() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, runners=1)
+    fleet = DemoFleet(clock, runners=1)
     made = []
     for seed in range(3):
         began = time.perf_counter()
-        fleet = SimulatedFleet(clock, runners=10_000, seed=seed)
+        fleet = DemoFleet(clock, runners=10_000, seed=seed)
         made.append(time.perf_counter() - began)
     # The quickest of them: what else the machine does meanwhile is not the fleet's fault.
     assert min(made) < 1
@@ -107,7 +107,7 @@ async def seconds_of(answer: Coroutine[Any, Any, object]) -> float:
 
 async def test_nothing_is_kept_of_what_was_asked() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, runners=10)
+    fleet = DemoFleet(clock, runners=10)
     await world(fleet)
     tracemalloc.start()
     try:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.demo.fleet import SimulatedFleet
+from comfytui.gateway.demo.fleet import DemoFleet
 from tests.gateway.worlds import (
     DEVELOPMENT,
     PENDING,
@@ -48,7 +48,7 @@ async def test_a_slow_runner_takes_longer() -> None:
     assert await mean_run(fleet, DEVELOPMENT) > 4 * await mean_run(fleet, PRODUCTION)
 
 
-async def mean_run(fleet: SimulatedFleet, runner_id: str) -> float:
+async def mean_run(fleet: DemoFleet, runner_id: str) -> float:
     runs = [
         (moment(workflow.completed_at) - moment(workflow.started_at)).total_seconds()
         for workflow in await fleet.get_history(runner_id)
@@ -99,7 +99,7 @@ async def test_a_disabled_runner_has_only_a_past() -> None:
 @pytest.mark.parametrize("seed", [0, 1, 2, 77])
 async def test_every_status_shows_at_every_instant(seed: int) -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, seed=seed)
+    fleet = DemoFleet(clock, seed=seed)
     active = [runner.id for runner in await everyone(fleet) if runner.status == "active"]
     for _ in range(45):
         clock.jump(14.5)
@@ -117,7 +117,7 @@ async def test_every_status_shows_in_any_world(offset: int, seed: int) -> None:
 @pytest.mark.parametrize("seed", [0, 3])
 async def test_production_is_always_busy(seed: int) -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, runners=1, seed=seed)
+    fleet = DemoFleet(clock, runners=1, seed=seed)
     running = 0
     for _ in range(1000):
         clock.jump(17)
@@ -135,7 +135,7 @@ async def test_production_is_always_busy(seed: int) -> None:
 
 async def test_something_on_the_first_page_changes_within_a_minute() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock)
+    fleet = DemoFleet(clock)
     shown = (await fleet.list_runners(1, 10, None)).runners
     before: list[tuple[Workflow, ...]] = []
     for _ in range(200):
@@ -147,7 +147,7 @@ async def test_something_on_the_first_page_changes_within_a_minute() -> None:
 
 async def test_a_workflow_only_goes_forward() -> None:
     clock = FakeClock()
-    fleet = SimulatedFleet(clock, runners=1)
+    fleet = DemoFleet(clock, runners=1)
     order = list(WorkflowStatus)
     seen: dict[str, Workflow] = {}
     for _ in range(1200):

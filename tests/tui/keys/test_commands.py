@@ -8,11 +8,11 @@ import sys
 import pytest
 
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import COMMANDS, DASHBOARD_HINTS, LOG_HINTS, WORKFLOW_HINTS, Where
-from comfytui.tui.keys.keymap import no_key
+from comfytui.tui.keys.commands import COMMANDS, DASHBOARD_HINTS, LOG_HINTS, WORKFLOW_HINTS, Scope
+from comfytui.tui.keys.keymap import placeholder_key
 
 
-def keys(where: Where) -> list[str]:
+def keys(where: Scope) -> list[str]:
     return [key for each in COMMANDS if each.where is where and each.keys for key in each.keys.split(",")]
 
 
@@ -21,30 +21,30 @@ def test_ids_are_unique() -> None:
 
 
 def test_every_place_has_commands() -> None:
-    assert {each.where for each in COMMANDS} == {*Where}
+    assert {each.where for each in COMMANDS} == {*Scope}
 
 
 def test_no_key_means_two_things_in_one_place() -> None:
-    for where in Where:
+    for where in Scope:
         assert len(set(keys(where))) == len(keys(where))
-    for inner in (Where.TABLE, Where.PANEL):
-        assert not set(keys(inner)) & {*keys(Where.DASHBOARD), *keys(Where.WATCHING), *keys(Where.ANYWHERE)}
-    for screen in (Where.DASHBOARD, Where.WORKFLOW):
-        assert not set(keys(screen)) & {*keys(Where.WATCHING), *keys(Where.ANYWHERE)}
-    assert not set(keys(Where.WATCHING)) & set(keys(Where.ANYWHERE))
+    for inner in (Scope.TABLE, Scope.PANEL):
+        assert not set(keys(inner)) & {*keys(Scope.DASHBOARD), *keys(Scope.WATCHING), *keys(Scope.ANYWHERE)}
+    for screen in (Scope.DASHBOARD, Scope.WORKFLOW):
+        assert not set(keys(screen)) & {*keys(Scope.WATCHING), *keys(Scope.ANYWHERE)}
+    assert not set(keys(Scope.WATCHING)) & set(keys(Scope.ANYWHERE))
 
 
 def test_bindings_carry_the_command_as_id_and_action() -> None:
-    made = bindings(Where.TABLE, Where.ANYWHERE)
+    made = bindings(Scope.TABLE, Scope.ANYWHERE)
     assert {binding.id for binding in made} == {
-        each.id for each in COMMANDS if each.where in {Where.TABLE, Where.ANYWHERE}
+        each.id for each in COMMANDS if each.where in {Scope.TABLE, Scope.ANYWHERE}
     }
     assert all(binding.id == binding.action for binding in made)
 
 
 def test_a_command_without_a_key_has_a_binding_that_no_key_gives() -> None:
-    (made,) = (binding for binding in bindings(Where.ANYWHERE) if binding.id == "switch_profile")
-    assert made.key == no_key("switch_profile")
+    (made,) = (binding for binding in bindings(Scope.ANYWHERE) if binding.id == "switch_profile")
+    assert made.key == placeholder_key("switch_profile")
 
 
 def test_every_hint_names_commands() -> None:

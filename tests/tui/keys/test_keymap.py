@@ -14,10 +14,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from comfytui.tui.keys.bindings import bindings, live_keys
-from comfytui.tui.keys.commands import COMMANDS, Where
-from comfytui.tui.keys.keymap import PRESETS, Keymap, KeymapError, no_key, resolve
-from comfytui.tui.keys.names import read_key
+from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.commands import COMMANDS, Scope
+from comfytui.tui.keys.keymap import PRESETS, Keymap, KeymapError, build_keymap, placeholder_key
+from comfytui.tui.keys.names import parse_key
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -29,29 +29,33 @@ IDS = [each.id for each in COMMANDS]
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_has_no_clash_and_only_what_differs(preset: str) -> None:
-    keymap = resolve(preset, {})
+    keymap = build_keymap(preset, {})
     assert set(keymap.keys) == set(PRESETS[preset])
     assert not any(keymap.keys[each] == Keymap().of(each) for each in keymap.keys)
 
 
 def test_tmux_safe_has_no_modifier_but_shift_and_a_way_to_quit() -> None:
-    keymap = resolve("tmux-safe", {})
+    keymap = build_keymap("tmux-safe", {})
     found = {key for each in IDS for key in keymap.of(each) if key.startswith(("ctrl+", "alt+"))}
     assert found == {"ctrl+c"}
     assert "backspace" in keymap.of("back")
 
 
 def test_the_default_without_keys_changes_nothing() -> None:
-    assert resolve("default", {}) == Keymap()
+    assert build_keymap("default", {}) == Keymap()
 
 
 def test_keys_are_spelled_as_textual_spells_them() -> None:
-    keymap = resolve("default", {"filter": ("F", "ctrl+f"), "copy_id": (",", "f5"), "toggle_mouse": ()})
-    assert keymap.textual == {"filter": "F,ctrl+f", "copy_id": "comma,f5", "toggle_mouse": no_key("toggle_mouse")}
+    keymap = build_keymap("default", {"filter": ("F", "ctrl+f"), "copy_id": (",", "f5"), "toggle_mouse": ()})
+    assert keymap.textual == {
+        "filter": "F,ctrl+f",
+        "copy_id": "comma,f5",
+        "toggle_mouse": placeholder_key("toggle_mouse"),
+    }
 
 
 def test_the_first_key_is_told_as_people_read_it() -> None:
-    keymap = resolve("emacs", {"toggle_mouse": ()})
+    keymap = build_keymap("emacs", {"toggle_mouse": ()})
     firsts = [keymap.first(each) for each in ("filter", "go_to_page", "close_prompt", "toggle_mouse", "first_row")]
     assert firsts == ["ctrl+s", "P", "ctrl+g", None, "alt+<"]
     assert Keymap().first("filter") == "/"
@@ -87,7 +91,7 @@ def test_what_cannot_be_is_refused_with_the_command_and_why(
     preset: str, keys: dict[str, tuple[str, ...]], command: str, words: str
 ) -> None:
     with pytest.raises(KeymapError) as refused:
-        resolve(preset, keys)
+        build_keymap(preset, keys)
     assert refused.value.command == command
     assert str(refused.value).startswith(words) or words in str(refused.value)
 
@@ -95,7 +99,7 @@ def test_what_cannot_be_is_refused_with_the_command_and_why(
 def test_all_that_cannot_be_is_told_at_once() -> None:
     keys = {"nosuch": ("x",), "refresh_now": ("q",), "copy_id": ("ctrl+", "y"), "close_help": (), "sort_column": ("T",)}
     with pytest.raises(KeymapError) as refused:
-        resolve("default", {**keys, "cycle_theme": ("T",)})
+        build_keymap("default", {**keys, "cycle_theme": ("T",)})
     told = [(each.command, str(each).split(";")[0]) for each in (refused.value, *refused.value.others)]
     assert told == [
         ("nosuch", "there is no such command"),
@@ -108,7 +112,7 @@ def test_all_that_cannot_be_is_told_at_once() -> None:
 
 def test_what_is_no_key_is_not_repeated() -> None:
     with pytest.raises(KeymapError) as refused:
-        resolve("default", {"copy_id": ("cfc_secret",)})
+        build_keymap("default", {"copy_id": ("cfc_secret",)})
     assert "secret" not in str(refused.value)
 
 
@@ -125,9 +129,9 @@ def test_what_is_no_key_is_not_repeated() -> None:
     ],
 )
 def test_what_is_in_no_ones_way_is_allowed(keys: dict[str, tuple[str, ...]]) -> None:
-    keymap = resolve("default", keys)
+    keymap = build_keymap("default", keys)
     for command, wanted in keys.items():
-        assert set(keymap.of(command)) >= {read_key(each) for each in wanted}
+        assert set(keymap.of(command)) >= {parse_key(each) for each in wanted}
 
 
 @given(
@@ -138,7 +142,7 @@ def test_whatever_is_written_there_is_a_keymap_or_a_sentence(preset: str, keys: 
     refusals: list[str] = []
     keymap = Keymap()
     try:
-        keymap = resolve(preset, keys)
+        keymap = build_keymap(preset, keys)
     except KeymapError as refused:
         refusals.append(refused.command)
     assert all(command in keys for command in refusals)
@@ -148,19 +152,19 @@ def test_whatever_is_written_there_is_a_keymap_or_a_sentence(preset: str, keys: 
 class Part(Widget, can_focus=True):
     """Does nothing but say what it was told to do, as all parts of the app below."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE)]
 
 
 class Line(Input):
     """A line one types a filter into."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PROMPT, Where.FILTER)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PROMPT, Scope.FILTER)]
 
 
 class Whole(Screen[None]):
     """A table, and a line to type into."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.DASHBOARD, Where.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DASHBOARD, Scope.WATCHING)]
 
     def compose(self) -> ComposeResult:
         yield Part()
@@ -170,7 +174,7 @@ class Whole(Screen[None]):
 class KeyApp(App[None], inherit_bindings=False):
     """Every action of the commands, told in `given`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, keymap: Keymap) -> None:
@@ -196,17 +200,17 @@ async def keyed(keymap: Keymap) -> AsyncIterator[tuple[KeyApp, Pilot[None]]]:
 
 
 async def given_by(preset: str, keys: dict[str, tuple[str, ...]], pressed: Sequence[str]) -> list[str]:
-    async with keyed(resolve(preset, keys)) as (app, pilot):
+    async with keyed(build_keymap(preset, keys)) as (app, pilot):
         await pilot.press(*pressed)
         return app.given
 
 
-HERE = {Where.TABLE, Where.DASHBOARD, Where.WATCHING, Where.ANYWHERE}
+HERE = {Scope.TABLE, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 async def test_every_key_of_a_preset_gives_its_command(preset: str) -> None:
-    keymap = resolve(preset, {})
+    keymap = build_keymap(preset, {})
     changed = [each.id for each in COMMANDS if each.where in HERE and (each.id in keymap.keys or preset == "default")]
     wanted = [(key, command) for command in changed for key in keymap.of(command)]
     assert await given_by(preset, {}, [key for key, _ in wanted]) == [command for _, command in wanted]
@@ -235,8 +239,8 @@ async def test_keys_are_taken_away_and_given(
 
 async def test_live_keys_are_those_that_work_as_people_read_them() -> None:
     keys = {"toggle_mouse": (), "filter": ("ctrl+s", "F")}
-    async with keyed(resolve("default", keys)) as (app, _):
-        live = live_keys(app.screen)
+    async with keyed(build_keymap("default", keys)) as (app, _):
+        live = active_keys(app.screen)
         assert live["filter"] == ["^s", "F"]
         assert live["toggle_mouse"] == live["switch_profile"] == []
         assert live["next_page"] == ["n", "]"]
@@ -253,7 +257,7 @@ async def test_what_explains_a_filter_comes_before_what_is_typed_and_nothing_els
 
 
 async def test_what_explains_a_filter_can_have_another_key() -> None:
-    async with keyed(resolve("default", {"explain_filter": ("f1",)})) as (app, pilot):
+    async with keyed(build_keymap("default", {"explain_filter": ("f1",)})) as (app, pilot):
         line = app.screen.query_one(Line)
         line.focus()
         await pilot.pause()

@@ -12,22 +12,22 @@ from textual.events import Key
 from textual.keys import _character_to_key
 
 from comfytui.tui.keys.commands import COMMANDS
-from comfytui.tui.keys.names import arrivals, read_key, shown, types
+from comfytui.tui.keys.names import display_key, is_printable, parse_key, terminal_equivalents
 
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 
 
 @pytest.mark.parametrize("character", [*PRINTABLE, " ", "ü", "é", "€", "§"])
 def test_a_character_is_called_as_textual_calls_it(character: str) -> None:
-    assert read_key(character) == _character_to_key(character)
+    assert parse_key(character) == _character_to_key(character)
 
 
 @pytest.mark.parametrize("character", PRINTABLE)
 def test_a_name_is_the_same_key_as_its_character_and_reads_as_it(character: str) -> None:
-    key = read_key(character)
+    key = parse_key(character)
     assert key is not None
-    assert read_key(key) == key
-    assert shown(key) == character
+    assert parse_key(key) == key
+    assert display_key(key) == character
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_a_name_is_the_same_key_as_its_character_and_reads_as_it(character: str)
     ],
 )
 def test_keys_are_read(written: str, key: str) -> None:
-    assert read_key(written) == key
+    assert parse_key(written) == key
 
 
 @pytest.mark.parametrize(
@@ -71,17 +71,17 @@ def test_keys_are_read(written: str, key: str) -> None:
     ],
 )
 def test_what_is_no_key_is_none(written: str) -> None:
-    assert read_key(written) is None
+    assert parse_key(written) is None
 
 
 @given(st.text(max_size=12))
 def test_nothing_that_is_written_breaks_it_and_no_key_has_a_comma(written: str) -> None:
-    key = read_key(written)
-    assert key is None or (key and "," not in key and read_key(key) == key)
+    key = parse_key(written)
+    assert key is None or (key and "," not in key and parse_key(key) == key)
 
 
 def test_all_declared_keys_are_keys() -> None:
-    assert all(read_key(key) for declared in COMMANDS if declared.keys for key in declared.keys.split(","))
+    assert all(parse_key(key) for declared in COMMANDS if declared.keys for key in declared.keys.split(","))
 
 
 @pytest.mark.parametrize(
@@ -112,16 +112,16 @@ def test_all_declared_keys_are_keys() -> None:
     ],
 )
 def test_what_terminals_send_for_a_key_is_among_its_arrivals(written: str, sent: str) -> None:
-    key = read_key(written)
+    key = parse_key(written)
     assert key is not None
     parser = XTermParser()
     (event,) = [*parser.feed(sent), *parser.feed("")]
     assert isinstance(event, Key)
-    assert event.key in arrivals(key)
-    assert arrivals(key)[0] == key
+    assert event.key in terminal_equivalents(key)
+    assert terminal_equivalents(key)[0] == key
 
 
 @pytest.mark.parametrize(("key", "whether"), [("x", True), ("space", True), ("slash", True), ("enter", False)])
 def test_which_keys_type(key: str, whether: bool) -> None:
-    assert types(key) is whether
-    assert not types(f"ctrl+{key}")
+    assert is_printable(key) is whether
+    assert not is_printable(f"ctrl+{key}")

@@ -10,8 +10,8 @@ import pytest
 from textual.screen import Screen
 
 from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import COMMANDS, Where
-from comfytui.tui.keys.keymap import PRESETS, Keymap, resolve
+from comfytui.tui.keys.commands import COMMANDS, Scope
+from comfytui.tui.keys.keymap import PRESETS, Keymap, build_keymap
 from comfytui.tui.screens.help import HelpScreen, help_sections
 from tests.support.boxes import BoxApp
 
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
 
 
 class Dashboard(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE, Where.DASHBOARD, Where.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE, Scope.DASHBOARD, Scope.WATCHING)]
 
 
 class Workflow(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.PANEL, Where.WORKFLOW, Where.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PANEL, Scope.WORKFLOW, Scope.WATCHING)]
 
 
 class Log(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.TABLE, Where.LOG)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE, Scope.LOG)]
 
 
 class Door(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.CHOICE, Where.DOOR)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.CHOICE, Scope.DOOR)]
 
 
 SCREENS = (Dashboard, Workflow, Log, Door)
 
 
 class HelpApp(BoxApp, inherit_bindings=False):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Where.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
 
     def __init__(self, screen: type[Screen[None]], keymap: Keymap) -> None:
         super().__init__(keys=keymap.textual)
@@ -107,7 +107,9 @@ async def test_a_key_that_means_something_closer_is_not_told_twice() -> None:
 
 @pytest.mark.parametrize("preset", PRESETS)
 async def test_the_keys_are_those_of_the_keymap(preset: str) -> None:
-    told = {what: keys for rows in (await sections(Dashboard, resolve(preset, {}))).values() for keys, what in rows}
+    told = {
+        what: keys for rows in (await sections(Dashboard, build_keymap(preset, {}))).values() for keys, what in rows
+    }
     wanted = {
         "default": ("^p :", "g home", "esc", "^z"),
         "vim": (": ^p", "g home", "esc", "^z"),
@@ -142,7 +144,7 @@ async def test_it_is_laid_out_anew_for_another_width() -> None:
 
 
 async def test_it_says_what_closes_it_and_closes() -> None:
-    async with on(Dashboard, resolve("emacs", {})) as (app, pilot):
+    async with on(Dashboard, build_keymap("emacs", {})) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
         assert "^g closes" in app.text

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from textual.strip import Strip
 
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.render.freshness import Now
+    from comfytui.render.freshness import RenderContext
 
 
 async def test_it_lists_what_was_asked_newest_first_and_closes() -> None:
@@ -39,7 +39,7 @@ class Counted(RequestsScreen):
 
     drawn = drawn_at_first = lines_behind = 0
 
-    def follow(self, snapshot: Snapshot, now: Now) -> None:
+    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
         self.drawn += 1
         super().follow(snapshot, now)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.render.export import Format, check_name
+from comfytui.render.export import ExportFormat, validate_file_name
 from comfytui.tui.screens.save import ENDINGS, SaveScreen
 from comfytui.tui.theme.themes import NAMES
 from tests.support.boxes import BoxApp
@@ -91,12 +91,12 @@ async def test_all_of_it_fits_where_there_is_little_room() -> None:
     async with asked("a/b", size=(40, 10)) as box:
         text = " ".join(box.app.text.replace("│", " ").split())
         assert ENDINGS.replace("  ", " ") in text
-        assert str(check_name("a/b")) in text
+        assert str(validate_file_name("a/b")) in text
         assert [line[0] + line[-1] for line in box.app.lines if line.startswith(("╭", "╰"))] == ["╭╮", "╰╯"]
 
 
 def test_every_ending_is_named() -> None:
-    assert all(f".{kind} " in ENDINGS for kind in Format)
+    assert all(f".{kind} " in ENDINGS for kind in ExportFormat)
 
 
 @pytest.mark.parametrize("theme", NAMES)

@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
-from comfytui.tui.terminal.capabilities import Colours, surroundings
+from comfytui.tui.terminal.capabilities import ColorDepth, detect_capabilities
 
-TRUE, C256, C16, NONE = Colours.TRUECOLOR, Colours.COLOURS_256, Colours.COLOURS_16, Colours.NONE
+TRUE, C256, C16, NONE = ColorDepth.TRUECOLOR, ColorDepth.COLOURS_256, ColorDepth.COLOURS_16, ColorDepth.NONE
 
 TRUECOLOR = {"COLORTERM": "truecolor"}
 SSH = {"SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22"}
@@ -69,14 +69,14 @@ SSH = {"SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22"}
         ({"TERM": "xterm-256color", "NO_COLOR": ""}, C256),
     ],
 )
-def test_how_many_colours(environ: dict[str, str], expected: Colours) -> None:
-    assert surroundings(environ).colours is expected
+def test_how_many_colours(environ: dict[str, str], expected: ColorDepth) -> None:
+    assert detect_capabilities(environ).colours is expected
 
 
-@pytest.mark.parametrize("colours", Colours)
+@pytest.mark.parametrize("colours", ColorDepth)
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}, TRUECOLOR], ids=str)
-def test_what_the_person_says_goes(colours: Colours, environ: dict[str, str]) -> None:
-    assert surroundings(environ, colours.value).colours is colours
+def test_what_the_person_says_goes(colours: ColorDepth, environ: dict[str, str]) -> None:
+    assert detect_capabilities(environ, colours.value).colours is colours
 
 
 @pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_what_the_person_says_goes(colours: Colours, environ: dict[str, str]) ->
     ],
 )
 def test_the_mouse_is_left_alone_over_ssh(environ: dict[str, str], expected: bool) -> None:
-    assert surroundings(environ).mouse is expected
+    assert detect_capabilities(environ).mouse is expected
 
 
 @pytest.mark.parametrize(
@@ -106,15 +106,15 @@ def test_the_mouse_is_left_alone_over_ssh(environ: dict[str, str], expected: boo
     ],
 )
 def test_what_can_be_drawn(only_ascii: bool, encoding: str, expected: bool) -> None:
-    assert surroundings({}, only_ascii=only_ascii, encoding=encoding).ascii is expected
+    assert detect_capabilities({}, only_ascii=only_ascii, encoding=encoding).ascii is expected
 
 
 @pytest.mark.parametrize(
     ("colours", "name"), [(TRUE, "truecolor"), (C256, "256"), (C16, "standard"), (NONE, "standard")]
 )
-def test_textual_is_told(colours: Colours, name: str) -> None:
+def test_textual_is_told(colours: ColorDepth, name: str) -> None:
     environ = {"NO_COLOR": "", "COLUMNS": "10", "LINES": "5", "TERM": "xterm", "TEXTUAL_COLOR_SYSTEM": "nonsense"}
-    surroundings(environ, colours.value).apply(environ)
+    detect_capabilities(environ, colours.value).apply(environ)
     no_color = {"NO_COLOR": "1"} if colours is NONE else {}
     assert environ == {"TERM": "xterm", "TEXTUAL_COLOR_SYSTEM": name, "TEXTUAL_ANIMATIONS": "none", **no_color}
 
@@ -133,7 +133,7 @@ def test_textual_is_told(colours: Colours, name: str) -> None:
 )
 def test_over_ssh_escape_waits_longer(environ: dict[str, str], expected: str | None) -> None:
     environ = dict(environ)
-    surroundings(environ).apply(environ)
+    detect_capabilities(environ).apply(environ)
     assert environ.get("ESCDELAY") == expected
 
 
@@ -142,15 +142,15 @@ def test_variables_of_libraries_are_dropped() -> None:
         ("TEXTUAL", "TEXTUAL_DRIVER", "TEXTUAL_PRESS", "TEXTUAL_THEME", "UNICODE_VERSION", "WEBSOCKETS_MAX_FRAGMENTS"),
         "nonsense",
     )
-    surroundings(environ).apply(environ)
+    detect_capabilities(environ).apply(environ)
     assert environ == {"TEXTUAL_COLOR_SYSTEM": "standard", "TEXTUAL_ANIMATIONS": "none"}
 
 
 def test_textual_believes_it() -> None:
     program = """
 import os
-from comfytui.tui.terminal.capabilities import surroundings
-surroundings({"SSH_TTY": "/dev/pts/1"}, "256").apply(os.environ)
+from comfytui.tui.terminal.capabilities import detect_capabilities
+detect_capabilities({"SSH_TTY": "/dev/pts/1"}, "256").apply(os.environ)
 import sys
 assert "textual" not in sys.modules
 from textual import constants

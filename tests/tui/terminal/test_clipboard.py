@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from comfytui.config.credentials import TOKEN_VARIABLE
-from comfytui.tui.terminal.clipboard import MAX_ENCODED, Copied, Route, copy, routes
+from comfytui.tui.terminal.clipboard import MAX_ENCODED, ClipboardRoute, CopyResult, available_routes, copy_text
 
-TMUX, OSC52, FILE = Route.TMUX, Route.OSC52, Route.FILE
+TMUX, OSC52, FILE = ClipboardRoute.TMUX, ClipboardRoute.OSC52, ClipboardRoute.FILE
 
 LARGEST = MAX_ENCODED // 4 * 3
 XTERM = {"TERM": "xterm-256color"}
@@ -35,8 +35,8 @@ TEXT = "gpu-07 / 日本"
         ({**XTERM, "TMUX": ""}, 10, (OSC52, FILE)),
     ],
 )
-def test_the_ways_there_are(environ: dict[str, str], size: int, expected: tuple[Route, ...]) -> None:
-    assert routes(environ, size) == expected
+def test_the_ways_there_are(environ: dict[str, str], size: int, expected: tuple[ClipboardRoute, ...]) -> None:
+    assert available_routes(environ, size) == expected
 
 
 def tmux(directory: Path, script: str) -> dict[str, str]:
@@ -50,7 +50,7 @@ def tmux(directory: Path, script: str) -> dict[str, str]:
 async def test_tmux_takes_it_and_nothing_is_drawn(tmp_path: Path) -> None:
     environ = tmux(tmp_path, 'echo "$@" $' + TOKEN_VARIABLE + '> "$HERE/args"; /bin/cat > "$HERE/text"; echo drawn >&2')
     written: list[str] = []
-    assert await copy(TEXT, environ, written.append, tmp_path / "state") == Copied(TMUX, "copied with tmux")
+    assert await copy_text(TEXT, environ, written.append, tmp_path / "state") == CopyResult(TMUX, "copied with tmux")
     assert (tmp_path / "text").read_text() == TEXT
     assert (tmp_path / "args").read_text() == "load-buffer -w -\n"
     assert written == []
@@ -60,8 +60,8 @@ async def test_tmux_takes_it_and_nothing_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", ["exit 1", "exec /bin/sleep 60", "kill -9 $$"])
 async def test_where_tmux_fails_the_terminal_takes_it(tmp_path: Path, script: str) -> None:
     written: list[str] = []
-    copied = await copy(TEXT, tmux(tmp_path, script), written.append, tmp_path / "state", patience=0.3)
-    assert copied == Copied(OSC52, "sent to the terminal (OSC 52)")
+    copied = await copy_text(TEXT, tmux(tmp_path, script), written.append, tmp_path / "state", patience=0.3)
+    assert copied == CopyResult(OSC52, "sent to the terminal (OSC 52)")
     (sequence,) = written
     assert sequence.startswith("\x1b]52;c;")
     assert sequence.endswith("\x07")
@@ -70,13 +70,13 @@ async def test_where_tmux_fails_the_terminal_takes_it(tmp_path: Path, script: st
 
 async def test_without_a_tmux_the_terminal_takes_it(tmp_path: Path) -> None:
     environ = {**IN_TMUX, "PATH": str(tmp_path)}
-    assert (await copy(TEXT, environ, lambda _: None, tmp_path / "state")).route is OSC52
+    assert (await copy_text(TEXT, environ, lambda _: None, tmp_path / "state")).route is OSC52
 
 
 async def test_where_tmux_is_no_program_the_terminal_takes_it(tmp_path: Path) -> None:
     environ = tmux(tmp_path, "")
     (tmp_path / "tmux").write_bytes(b"\x7fELF no program")
-    assert (await copy(TEXT, environ, lambda _: None, tmp_path / "state")).route is OSC52
+    assert (await copy_text(TEXT, environ, lambda _: None, tmp_path / "state")).route is OSC52
 
 
 async def test_the_last_resort_is_a_file_for_this_user_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +84,8 @@ async def test_the_last_resort_is_a_file_for_this_user_alone(tmp_path: Path, mon
     directory = tmp_path / "state" / "comfytui"
     written: list[str] = []
     for text in ("x" * (LARGEST + 1), TEXT):
-        copied = await copy(text, {}, written.append, directory)
-        assert copied == Copied(FILE, "saved in ~/state/comfytui/clipboard.txt")
+        copied = await copy_text(text, {}, written.append, directory)
+        assert copied == CopyResult(FILE, "saved in ~/state/comfytui/clipboard.txt")
         assert (directory / "clipboard.txt").read_text() == text
     assert written == []
     assert stat.S_IMODE((directory / "clipboard.txt").stat().st_mode) == 0o600
@@ -96,14 +96,14 @@ async def test_the_file_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path)
     other = tmp_path / "other"
     other.write_text("as it was")
     (tmp_path / "clipboard.txt").symlink_to(other)
-    await copy(TEXT, {}, lambda _: None, tmp_path)
+    await copy_text(TEXT, {}, lambda _: None, tmp_path)
     assert other.read_text() == "as it was"
     assert (tmp_path / "clipboard.txt").read_text() == TEXT
 
 
 async def test_where_nothing_takes_it_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no directory")
-    copied = await copy(TEXT, {}, lambda _: None, tmp_path / "state")
+    copied = await copy_text(TEXT, {}, lambda _: None, tmp_path / "state")
     assert copied.route is None
     assert copied.words.startswith("not copied: ")
     assert "clipboard.txt cannot be written: " in copied.words

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.tui.terminal.driver import MAX_TITLE, Terminal, clean_title
-from comfytui.tui.terminal.input_reader import is_understood
+from comfytui.tui.terminal.driver import MAX_TITLE, TerminalControl, sanitize_title
+from comfytui.tui.terminal.input_reader import is_parsed_correctly
 from tests.support.ending_app import BUSY, HELLO, TITLE, TroubledApp
 from tests.support.terminal import Terminal as PseudoTerminal
 
@@ -60,9 +60,9 @@ def times_woken(process: int) -> int:
 
 
 def test_a_title_has_no_control_characters_and_an_end() -> None:
-    assert clean_title("runners / gpu-07") == "runners / gpu-07"
-    assert clean_title("a\x1b]0;b\x07c\x9dd\n\x7fe\u202ef") == "a]0;bcdef"
-    assert clean_title("名" * 300) == "名" * MAX_TITLE
+    assert sanitize_title("runners / gpu-07") == "runners / gpu-07"
+    assert sanitize_title("a\x1b]0;b\x07c\x9dd\n\x7fe\u202ef") == "a]0;bcdef"
+    assert sanitize_title("名" * 300) == "名" * MAX_TITLE
 
 
 def test_the_title_is_written_once_and_put_back(start: Start) -> None:
@@ -183,19 +183,19 @@ def test_terminal_that_tells_its_sizes_counts_the_mouse_in_cells(start: Start) -
     ["\x1b[B", "\x1b[1;9A", "\x1b[97;5u", "\x1b[27;5;113~", "\x1b[24;80R", "\x1b[I", "\x1b[?2026;2$y", "\x1b[201~"],
 )
 def test_what_the_parser_understands(sequence: str) -> None:
-    assert is_understood(sequence)
+    assert is_parsed_correctly(sequence)
 
 
 @pytest.mark.parametrize(
     "sequence", ["\x1b[q", "\x1b[113~", "\x1b[32~", "\x1b[1114112u", "\x1b[97;1:3u", f"\x1b[97;1;{'9' * 40}u"]
 )
 def test_what_it_does_not_or_takes_for_something_else(sequence: str) -> None:
-    assert not is_understood(sequence)
+    assert not is_parsed_correctly(sequence)
 
 
 async def test_without_a_terminal_nothing_happens() -> None:
     app = TroubledApp()
-    terminal = Terminal(app)
+    terminal = TerminalControl(app)
     terminal.set_title("before")
     async with app.run_test():
         terminal.set_title("while")

@@ -12,8 +12,8 @@ from textual._ansi_sequences import ANSI_SEQUENCES_KEYS
 from textual._xterm_parser import XTermParser
 from textual.events import Key
 
-from comfytui.tui.terminal.escape_guard import AFTER_ESCAPE, MAX_HELD, PATIENCE, KeyGuard
-from comfytui.tui.terminal.input_reader import is_understood
+from comfytui.tui.terminal.escape_guard import ESCAPE_TAIL_S, MAX_BUFFERED, SEQUENCE_TIMEOUT_S, EscapeGuard
+from comfytui.tui.terminal.input_reader import is_parsed_correctly
 from tests.support.terminal import Terminal
 
 DELAY = 0.1
@@ -54,12 +54,12 @@ SEQUENCES = {
 
 def passed(*pieces: str, pause: float = LATE) -> list[str]:
     """What gets through of pieces that come so far apart, what a tick says before each and after the last included."""
-    guard, now, through = KeyGuard(DELAY, is_understood), 100.0, []
+    guard, now, through = EscapeGuard(DELAY, is_parsed_correctly), 100.0, []
     for piece in pieces:
         through.append(guard.feed(piece, now))
         now += pause
         through.append(guard.tick(now))
-    through.append(guard.tick(now + PATIENCE + 1))
+    through.append(guard.tick(now + SEQUENCE_TIMEOUT_S + 1))
     assert not guard.is_waiting
     return [each for each in through if each]
 
@@ -75,7 +75,7 @@ def events_of(*pieces: str, pause: float) -> list[str]:
 
 @pytest.mark.parametrize("sequence", SEQUENCES.values(), ids=SEQUENCES)
 def test_a_whole_sequence_gets_through_at_once(sequence: str) -> None:
-    guard = KeyGuard(DELAY, is_understood)
+    guard = EscapeGuard(DELAY, is_parsed_correctly)
     assert guard.feed(f"a{sequence}b", 0.0) == f"a{sequence}b"
     assert not guard.is_waiting
 
@@ -98,7 +98,7 @@ def test_a_paste_torn_off_the_escape_key_is_a_paste() -> None:
     assert passed("\x1b", "[200~q", "uit\x1b[201~") == ["\x1b", "\x1b[200~q", "uit\x1b[201~"]
 
 
-@pytest.mark.parametrize("pause", [0.01, LATE, PATIENCE - 0.1])
+@pytest.mark.parametrize("pause", [0.01, LATE, SEQUENCE_TIMEOUT_S - 0.1])
 @pytest.mark.parametrize("body", ["qqq", "", "[201~", "日 [O", "O"])
 def test_wherever_a_paste_is_torn_it_ends(body: str, pause: float) -> None:
     paste = f"\x1b[200~{body}\x1b[201~"
@@ -113,17 +113,17 @@ def test_escape_is_no_key_inside_a_paste() -> None:
 
 
 def test_a_paste_without_an_end_is_ended() -> None:
-    guard = KeyGuard(DELAY, is_understood)
+    guard = EscapeGuard(DELAY, is_parsed_correctly)
     assert guard.feed("\x1b[200~abc\x1b", 5.0) == "\x1b[200~abc"
-    assert guard.tick(5.0 + PATIENCE) == ""
-    assert guard.tick(5.1 + PATIENCE) == "\x1b[201~"
+    assert guard.tick(5.0 + SEQUENCE_TIMEOUT_S) == ""
+    assert guard.tick(5.1 + SEQUENCE_TIMEOUT_S) == "\x1b[201~"
     assert not guard.is_waiting
     assert guard.feed("[201~", 99.0) == ""
     assert guard.feed("j", 99.1) == "j"
 
 
 def test_a_paste_that_goes_on_is_not_ended() -> None:
-    assert passed("\x1b[200~", *"abc", "\x1b[201~", pause=PATIENCE - 1) == ["\x1b[200~", *"abc", "\x1b[201~"]
+    assert passed("\x1b[200~", *"abc", "\x1b[201~", pause=SEQUENCE_TIMEOUT_S - 1) == ["\x1b[200~", *"abc", "\x1b[201~"]
 
 
 def test_an_interrupt_ends_a_paste_and_acts() -> None:
@@ -213,13 +213,13 @@ def test_an_interrupt_is_never_kept(beginning: str) -> None:
 
 
 def test_a_string_without_an_end_is_dropped_in_time_and_whatever_its_length() -> None:
-    assert passed("\x1b]52;c;q", "j", pause=PATIENCE + 1) == ["j"]
-    guard = KeyGuard(DELAY, is_understood)
+    assert passed("\x1b]52;c;q", "j", pause=SEQUENCE_TIMEOUT_S + 1) == ["j"]
+    guard = EscapeGuard(DELAY, is_parsed_correctly)
     for _ in range(10):
-        assert guard.feed(("\x1b]52;c;" if not guard.is_waiting else "") + "q" * MAX_HELD + "\x1b", 1.0) == ""
-        assert len(guard._held) <= MAX_HELD + 1
+        assert guard.feed(("\x1b]52;c;" if not guard.is_waiting else "") + "q" * MAX_BUFFERED + "\x1b", 1.0) == ""
+        assert len(guard._held) <= MAX_BUFFERED + 1
         assert guard.feed("\\j", 1.0) == "j"
-    assert passed("\x1b]52;c;" + "q" * MAX_HELD, "q" * MAX_HELD, "\x07j") == ["j"]
+    assert passed("\x1b]52;c;" + "q" * MAX_BUFFERED, "q" * MAX_BUFFERED, "\x07j") == ["j"]
 
 
 def test_eight_bits_say_the_same() -> None:
@@ -229,7 +229,7 @@ def test_eight_bits_say_the_same() -> None:
 
 def long_after(key: str, *pieces: str) -> list[str]:
     """What gets through of pieces that come a minute after a key has acted, and shortly after each other."""
-    guard = KeyGuard(DELAY, is_understood)
+    guard = EscapeGuard(DELAY, is_parsed_correctly)
     guard.feed(key, 1.0)
     assert guard.tick(2.0) == key
     through = [said for piece in pieces for said in (guard.feed(piece, 60.0), guard.tick(60.0 + LATE))]
@@ -257,7 +257,7 @@ def test_text_is_left_alone(pieces: list[str], pause: float) -> None:
     assert passed(*pieces, pause=pause) == [each for each in pieces if each]
 
 
-KNOWN = [each for each in ANSI_SEQUENCES_KEYS if each[0] == "\x1b" and len(each) > 1 and is_understood(each)]
+KNOWN = [each for each in ANSI_SEQUENCES_KEYS if each[0] == "\x1b" and len(each) > 1 and is_parsed_correctly(each)]
 
 
 @given(st.lists(st.sampled_from([*KNOWN, "\x1b[200~q\x1b[201~", "a", "日"])), st.data())
@@ -275,7 +275,7 @@ def test_every_key_textual_knows_gets_through_as_it_is() -> None:
 
 
 def test_escape_is_told_after_the_delay() -> None:
-    guard = KeyGuard(DELAY, is_understood)
+    guard = EscapeGuard(DELAY, is_parsed_correctly)
     assert guard.feed("\x1b", 5.0) == ""
     assert guard.is_waiting
     assert guard.tick(5.0 + DELAY / 2) == ""
@@ -301,11 +301,11 @@ def test_other_keys_after_escape_are_keys() -> None:
 @pytest.mark.parametrize("key", ["[", "O"])
 def test_alone_and_followed_by_nothing_they_are_keys_after_escape_too(key: str) -> None:
     assert passed("\x1b", key) == ["\x1b", key]
-    assert passed("\x1b", key, "j", pause=AFTER_ESCAPE + 0.1) == ["\x1b", key, "j"]
+    assert passed("\x1b", key, "j", pause=ESCAPE_TAIL_S + 0.1) == ["\x1b", key, "j"]
 
 
 def test_what_stays_unfinished_is_dropped() -> None:
-    assert passed("\x1b[1;", "j", pause=PATIENCE + 1) == ["j"]
+    assert passed("\x1b[1;", "j", pause=SEQUENCE_TIMEOUT_S + 1) == ["j"]
 
 
 def test_what_another_sequence_breaks_off_is_dropped() -> None:

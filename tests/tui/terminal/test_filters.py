@@ -14,8 +14,8 @@ from textual.color import Color
 from textual.keys import KEY_DISPLAY_ALIASES
 
 from comfytui.tui.terminal import filters
-from comfytui.tui.terminal.capabilities import Colours
-from comfytui.tui.terminal.filters import AsciiFilter, Colourless, filters_for, to_ascii
+from comfytui.tui.terminal.capabilities import ColorDepth
+from comfytui.tui.terminal.filters import AsciiFilter, NoColorFilter, line_filters, to_ascii
 
 BLACK = Color(0, 0, 0)
 
@@ -79,7 +79,7 @@ def test_colours_go_and_all_else_stays() -> None:
     style = Style(
         color="#ff0000", bgcolor="blue", bold=True, reverse=True, underline=True, dim=True, meta={"option": 3}
     )
-    (made,) = Colourless().apply([Segment("text", style)], BLACK)
+    (made,) = NoColorFilter().apply([Segment("text", style)], BLACK)
     assert made.text == "text"
     assert made.style is not None
     assert (made.style.color, made.style.bgcolor) == (None, None)
@@ -92,11 +92,11 @@ def test_colours_go_and_all_else_stays() -> None:
 
 
 def test_what_has_no_style_gets_none() -> None:
-    assert Colourless().apply([Segment("text")], BLACK) == [Segment("text")]
+    assert NoColorFilter().apply([Segment("text")], BLACK) == [Segment("text")]
 
 
-@pytest.mark.parametrize("colours", Colours)
-def test_which_filters_there_are(colours: Colours) -> None:
-    expected = [Colourless] if colours is Colours.NONE else []
-    assert [type(each) for each in filters_for(colours, only_ascii=False)] == expected
-    assert [type(each) for each in filters_for(colours, only_ascii=True)] == [*expected, AsciiFilter]
+@pytest.mark.parametrize("colours", ColorDepth)
+def test_which_filters_there_are(colours: ColorDepth) -> None:
+    expected = [NoColorFilter] if colours is ColorDepth.NONE else []
+    assert [type(each) for each in line_filters(colours, only_ascii=False)] == expected
+    assert [type(each) for each in line_filters(colours, only_ascii=True)] == [*expected, AsciiFilter]

@@ -12,7 +12,7 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from comfytui.tui.terminal.screen_diff import LeanUpdate, Wire
+from comfytui.tui.terminal.screen_diff import DiffUpdate, ScreenBuffer
 
 RED, BLUE = Style(color="#ff0000", bgcolor="#101010"), Style(color="#0000ff", bgcolor="#101010", bold=True)
 
@@ -52,8 +52,8 @@ CONSOLE = Console(force_terminal=True, color_system="truecolor")
 
 
 def rendered(*spans: tuple[int, int, int]) -> str:
-    made = Wire().lean(update(*spans))
-    assert isinstance(made, LeanUpdate)
+    made = ScreenBuffer().lean(update(*spans))
+    assert isinstance(made, DiffUpdate)
     return made.render_segments(CONSOLE)
 
 
@@ -71,8 +71,8 @@ def test_colours_and_attributes_are_those_that_textual_writes() -> None:
 def test_any_run_of_styles_looks_as_textual_draws_it(styles: list[Style]) -> None:
     strip = Strip([Segment("ab", style) for style in styles])
     chops = ChopsUpdate([{0: strip}], [(0, 0, 2 * len(styles))], [[2 * len(styles)]])
-    ours = Wire().lean(chops)
-    assert isinstance(ours, LeanUpdate)
+    ours = ScreenBuffer().lean(chops)
+    assert isinstance(ours, DiffUpdate)
     one, other = shown(ours.render_segments(CONSOLE)), shown(chops.render_segments(CONSOLE))
     assert seen(one, 16) == seen(other, 16)
 
@@ -95,8 +95,8 @@ def test_one_touched_cell_is_cheap() -> None:
 
 
 def test_other_updates_are_left_alone() -> None:
-    assert Wire().lean(None) is None
-    assert Wire().lean("text") == "text"
+    assert ScreenBuffer().lean(None) is None
+    assert ScreenBuffer().lean("text") == "text"
 
 
 WIDTH, HEIGHT = 12, 3
@@ -115,9 +115,9 @@ def screenful(lines: list[list[tuple[str, Style]]], width: int = WIDTH) -> Layou
     return LayoutUpdate([[strip] for strip in strips], Region(0, 0, width, len(strips)))
 
 
-def written(wire: Wire, whole: LayoutUpdate | ChopsUpdate) -> str:
+def written(wire: ScreenBuffer, whole: LayoutUpdate | ChopsUpdate) -> str:
     made = wire.lean(whole)
-    assert isinstance(made, LeanUpdate)
+    assert isinstance(made, DiffUpdate)
     return made.render_segments(CONSOLE)
 
 
@@ -125,7 +125,7 @@ def written(wire: Wire, whole: LayoutUpdate | ChopsUpdate) -> str:
 def test_whatever_is_drawn_over_whatever_the_terminal_shows_the_last(
     screens: list[list[list[tuple[str, Style]]]], data: st.DataObject
 ) -> None:
-    wire, ours, theirs = Wire(), pyte.Screen(WIDTH, HEIGHT), pyte.Screen(WIDTH, HEIGHT)
+    wire, ours, theirs = ScreenBuffer(), pyte.Screen(WIDTH, HEIGHT), pyte.Screen(WIDTH, HEIGHT)
     for lines in screens:
         whole = screenful(lines)
         if data.draw(st.booleans()):
@@ -144,7 +144,7 @@ def test_whatever_is_drawn_over_whatever_the_terminal_shows_the_last(
 
 
 def test_a_whole_screen_drawn_again_writes_nothing_and_what_was_forgotten_all() -> None:
-    wire, whole = Wire(), screenful([[("ab", RED)], [("c", BLUE)], []])
+    wire, whole = ScreenBuffer(), screenful([[("ab", RED)], [("c", BLUE)], []])
     first = written(wire, whole)
     assert written(wire, whole) == ""
     wire.forget()
@@ -152,15 +152,15 @@ def test_a_whole_screen_drawn_again_writes_nothing_and_what_was_forgotten_all() 
 
 
 def test_a_screen_of_another_size_is_written_as_a_whole() -> None:
-    wire = Wire()
+    wire = ScreenBuffer()
     written(wire, screenful([[("ab", RED)], [], []]))
     assert written(wire, screenful([[("ab", RED)], [], []], WIDTH + 1)) == written(
-        Wire(), screenful([[("ab", RED)], [], []], WIDTH + 1)
+        ScreenBuffer(), screenful([[("ab", RED)], [], []], WIDTH + 1)
     )
 
 
 def changes(*lines: list[tuple[str, Style]], since: list[list[tuple[str, Style]]]) -> str:
-    wire, width = Wire(), 40
+    wire, width = ScreenBuffer(), 40
     written(wire, screenful(since, width))
     return written(wire, screenful([*lines], width))
 
@@ -185,14 +185,14 @@ def test_each_look_is_switched_on_once_however_far_apart_its_cells_are() -> None
 
 def test_a_wide_character_is_replaced_whole() -> None:
     for old, new in [("x日本y", "x日中y"), ("ab日", "日ab"), ("a日日", "日日a"), ("e\u0301日", "日e")]:
-        wire, screen = Wire(), pyte.Screen(12, 1)
+        wire, screen = ScreenBuffer(), pyte.Screen(12, 1)
         for text in (old, new):
             pyte.Stream(screen).feed(written(wire, screenful([[(text, RED)]])))
         assert "".join(screen.display).rstrip() == new
 
 
 def test_part_of_a_screen_that_shows_so_already_writes_nothing() -> None:
-    wire, whole = Wire(), screenful([[("ab", RED)], [("c", BLUE)], []])
+    wire, whole = ScreenBuffer(), screenful([[("ab", RED)], [("c", BLUE)], []])
     written(wire, whole)
     chops = [{0: strip} for (strip,) in whole.strips]
     assert written(wire, ChopsUpdate(chops, [(0, 0, WIDTH), (1, 0, WIDTH)], [[WIDTH]] * HEIGHT)) == ""

@@ -13,7 +13,7 @@ from textual.geometry import Region
 from textual.strip import Strip
 from wcwidth import wcwidth
 
-from comfytui.tui.terminal.screen_diff import Wire
+from comfytui.tui.terminal.screen_diff import ScreenBuffer
 from comfytui.tui.terminal.widths import is_disputed, settled
 from tests.tui.terminal.test_screen_diff import BLUE, RED, written
 
@@ -80,7 +80,7 @@ def test_terminal_that_counts_otherwise_shows_no_remains(
     def counted(character: str) -> int:
         return cells if is_disputed(character) else wcwidth(character)
 
-    wire, terminal = Wire(), pyte.Screen(WIDTH, HEIGHT)
+    wire, terminal = ScreenBuffer(), pyte.Screen(WIDTH, HEIGHT)
     stream = pyte.Stream(terminal)
     stream.feed("\x1b[?7l")
     plain = [[("│ what all agree on is │", RED)], [("日本 and more", BLUE)]]
@@ -95,7 +95,7 @@ def test_terminal_that_counts_otherwise_shows_no_remains(
 
 
 def test_line_of_agreed_widths_is_written_as_little_as_ever() -> None:
-    wire = Wire()
+    wire = ScreenBuffer()
     written(wire, screenful([[("✔ done", RED)], [("👍 good", RED)]]))
     assert written(wire, screenful([[("✔ dome", RED)], [("👍 good", RED)]])).endswith("\x1b[1;5Hm\x1b[0m")
     whole = written(wire, screenful([[("✔ dome", RED)], [("👍 gold", RED)]]))

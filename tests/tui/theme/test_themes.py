@@ -15,11 +15,11 @@ from textual.app import App, ComposeResult
 from textual.color import Color as TextualColor
 from textual.widgets import Button, Input, OptionList
 
-from comfytui.config.settings import COLOURS
+from comfytui.config.settings import ACCENT_COLORS
 from comfytui.render.cells import Role, Span
-from comfytui.tui.terminal.capabilities import Colours
-from comfytui.tui.terminal.filters import filters_for
-from comfytui.tui.theme.themes import CURSOR, CURSOR_BLURRED, NAMES, theme_for, themes_for
+from comfytui.tui.terminal.capabilities import ColorDepth
+from comfytui.tui.terminal.filters import line_filters
+from comfytui.tui.theme.themes import CURSOR, CURSOR_BLURRED, NAMES, build_theme, build_themes
 from comfytui.tui.widgets.line_widget import StatusLine
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ if TYPE_CHECKING:
 Linear: TypeAlias = tuple[float, float, float]
 
 SYSTEMS = {
-    Colours.TRUECOLOR: ColorSystem.TRUECOLOR,
-    Colours.COLOURS_256: ColorSystem.EIGHT_BIT,
-    Colours.COLOURS_16: ColorSystem.STANDARD,
+    ColorDepth.TRUECOLOR: ColorSystem.TRUECOLOR,
+    ColorDepth.COLOURS_256: ColorSystem.EIGHT_BIT,
+    ColorDepth.COLOURS_16: ColorSystem.STANDARD,
 }
-FEW = (Colours.COLOURS_16, Colours.NONE)
+FEW = (ColorDepth.COLOURS_16, ColorDepth.NONE)
 
 TEXTS = ("foreground", *(f"role-{role}" for role in Role if not role.startswith(("plain", "alert", "tint"))))
-TINTS = tuple(f"tint-{colour}" for colour in COLOURS)
+TINTS = tuple(f"tint-{colour}" for colour in ACCENT_COLORS)
 BEHIND = ("background", "bar-background", "cursor-background", "cursor-blurred-background")
 
 # Machado, Oliveira and Fernandes: A Physiologically-based Model for Simulation of Color Vision Deficiency, IEEE
@@ -49,9 +49,9 @@ EYES = {
 }
 
 
-def shown(colour: str, colours: Colours) -> Linear:
+def shown(colour: str, colours: ColorDepth) -> Linear:
     """The colour as such a terminal shows it, in linear RGB."""
-    kept = colours is not Colours.COLOURS_256
+    kept = colours is not ColorDepth.COLOURS_256
     triplet = (Color.parse(colour) if kept else Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT)).get_truecolor()
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in triplet.normalized
@@ -91,23 +91,23 @@ def lab(colour: Linear) -> tuple[float, float, float]:
 
 
 @cache
-def variables(name: str, colours: Colours) -> dict[str, str]:
+def variables(name: str, colours: ColorDepth) -> dict[str, str]:
     """Everything that stylesheets may name in this theme."""
-    theme = theme_for(name, colours)
+    theme = build_theme(name, colours)
     return {**theme.to_color_system().generate(), **theme.variables}
 
 
 def test_there_is_one_of_each_name_for_every_terminal() -> None:
     assert NAMES == ("dark", "light", "safe", "contrast")
-    for colours in Colours:
-        assert tuple(theme.name for theme in themes_for(colours)) == NAMES
-    assert theme_for("no such", Colours.TRUECOLOR) == theme_for("dark", Colours.TRUECOLOR)
-    assert [theme.dark for theme in themes_for(Colours.TRUECOLOR)] == [True, False, True, True]
+    for colours in ColorDepth:
+        assert tuple(theme.name for theme in build_themes(colours)) == NAMES
+    assert build_theme("no such", ColorDepth.TRUECOLOR) == build_theme("dark", ColorDepth.TRUECOLOR)
+    assert [theme.dark for theme in build_themes(ColorDepth.TRUECOLOR)] == [True, False, True, True]
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_all_variants_have_the_same_variables_and_every_role(name: str) -> None:
-    (first, *others) = (set(theme_for(name, colours).variables) for colours in Colours)
+    (first, *others) = (set(build_theme(name, colours).variables) for colours in ColorDepth)
     assert all(other == first for other in others)
     assert {f"role-{role}" for role in Role if not role.startswith(("plain", "alert", "tint"))} <= first
     assert set(TINTS) <= first
@@ -115,11 +115,11 @@ def test_all_variants_have_the_same_variables_and_every_role(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("colours", "wanted"), [(Colours.TRUECOLOR, {"contrast": 7.0}), (Colours.COLOURS_256, {"contrast": 7.0})]
+    ("colours", "wanted"), [(ColorDepth.TRUECOLOR, {"contrast": 7.0}), (ColorDepth.COLOURS_256, {"contrast": 7.0})]
 )
-def test_texts_are_readable_wherever_they_stand(name: str, colours: Colours, wanted: dict[str, float]) -> None:
+def test_texts_are_readable_wherever_they_stand(name: str, colours: ColorDepth, wanted: dict[str, float]) -> None:
     # The nearest of 256 colours is somewhat off.
-    least = wanted.get(name, 4.5 if colours is Colours.TRUECOLOR else 4.0)
+    least = wanted.get(name, 4.5 if colours is ColorDepth.TRUECOLOR else 4.0)
     look = variables(name, colours)
     ratios = {
         (text, behind): contrast(shown(look[text], colours), shown(look[behind], colours))
@@ -132,8 +132,8 @@ def test_texts_are_readable_wherever_they_stand(name: str, colours: Colours, wan
     assert {pair: ratio for pair, ratio in ratios.items() if ratio < least} == {}
 
 
-@pytest.mark.parametrize("colours", [Colours.TRUECOLOR, Colours.COLOURS_256, Colours.COLOURS_16])
-def test_the_safe_theme_is_safe_for_every_eye(colours: Colours) -> None:
+@pytest.mark.parametrize("colours", [ColorDepth.TRUECOLOR, ColorDepth.COLOURS_256, ColorDepth.COLOURS_16])
+def test_the_safe_theme_is_safe_for_every_eye(colours: ColorDepth) -> None:
     look = variables("safe", colours)
     statuses = {role: shown(look[f"role-{role}"], colours) for role in ("good", "bad", "working", "waiting")}
     distances = {
@@ -146,20 +146,22 @@ def test_the_safe_theme_is_safe_for_every_eye(colours: Colours) -> None:
 
 
 def test_the_usual_theme_would_not_be_safe() -> None:
-    look = variables("dark", Colours.TRUECOLOR)
-    good, bad = (lab(seen(shown(look[f"role-{role}"], Colours.TRUECOLOR), "deuteranopia")) for role in ("good", "bad"))
+    look = variables("dark", ColorDepth.TRUECOLOR)
+    good, bad = (
+        lab(seen(shown(look[f"role-{role}"], ColorDepth.TRUECOLOR), "deuteranopia")) for role in ("good", "bad")
+    )
     assert math.dist(good, bad) < 20
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("colours", FEW)
-def test_few_colours_are_those_that_every_terminal_has(name: str, colours: Colours) -> None:
+def test_few_colours_are_those_that_every_terminal_has(name: str, colours: ColorDepth) -> None:
     look = variables(name, colours)
     for text in (*TEXTS, *TINTS, "frame", "frame-focused"):
         for behind in BEHIND:
             assert number_of(look[text]) != number_of(look[behind]), (text, behind)
     assert number_of(look["alert-foreground"]) != number_of(look["alert-background"])
-    ours = [value for value in theme_for(name, colours).variables.values() if value.startswith("#")]
+    ours = [value for value in build_theme(name, colours).variables.values() if value.startswith("#")]
     assert all(STANDARD_PALETTE[number_of(value)].hex == value for value in ours)
 
 
@@ -172,17 +174,17 @@ def number_of(colour: str) -> int:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("colours", FEW)
-def test_with_few_colours_the_cursor_is_reversed(name: str, colours: Colours) -> None:
+def test_with_few_colours_the_cursor_is_reversed(name: str, colours: ColorDepth) -> None:
     look = variables(name, colours)
     for variable in ("cursor", "input-cursor"):
         assert "reverse" in look[f"{variable}-text-style"]
     assert look["cursor-blurred-text-style"] not in {"none", look["cursor-text-style"]}
-    assert ("reverse" in look["alert-text-style"]) == (colours is Colours.NONE)
+    assert ("reverse" in look["alert-text-style"]) == (colours is ColorDepth.NONE)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("colours", [Colours.TRUECOLOR, Colours.COLOURS_256])
-def test_with_many_colours_the_cursor_differs_from_what_is_around_it(name: str, colours: Colours) -> None:
+@pytest.mark.parametrize("colours", [ColorDepth.TRUECOLOR, ColorDepth.COLOURS_256])
+def test_with_many_colours_the_cursor_differs_from_what_is_around_it(name: str, colours: ColorDepth) -> None:
     look = variables(name, colours)
     cursor, blurred, plain = (
         (Color.parse(look[behind]).downgrade(SYSTEMS[colours]).number, look[behind], style)
@@ -208,7 +210,7 @@ class Gallery(StatusLine):
 class GalleryApp(App[None]):
     """Our own widget and those of Textual that are used, in one theme."""
 
-    def __init__(self, theme: Theme, colours: Colours) -> None:
+    def __init__(self, theme: Theme, colours: ColorDepth) -> None:
         super().__init__()
         self._colours = colours
         self.register_theme(theme)
@@ -221,7 +223,7 @@ class GalleryApp(App[None]):
         yield OptionList("one", "two", compact=True)
 
     def shown(self) -> list[Strip]:
-        filters = (*filters_for(self._colours, only_ascii=False), *self.get_line_filters())
+        filters = (*line_filters(self._colours, only_ascii=False), *self.get_line_filters())
         strips = self.screen._compositor.render_strips()
         for each in filters:
             strips = [strip.apply_filter(each, TextualColor(0, 0, 0)) for strip in strips]
@@ -232,7 +234,7 @@ def styles(strip: Strip) -> list[Style]:
     return [style or Style() for text, style, _ in strip for _ in text]
 
 
-def hidden(strip: Strip, colours: Colours) -> list[str]:
+def hidden(strip: Strip, colours: ColorDepth) -> list[str]:
     """The characters that are drawn in the colour behind them."""
     system = SYSTEMS.get(colours, ColorSystem.STANDARD)
     pairs = [
@@ -244,9 +246,9 @@ def hidden(strip: Strip, colours: Colours) -> list[str]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("colours", Colours)
-async def test_every_widget_can_be_seen(name: str, colours: Colours) -> None:
-    app = GalleryApp(theme_for(name, colours), colours)
+@pytest.mark.parametrize("colours", ColorDepth)
+async def test_every_widget_can_be_seen(name: str, colours: ColorDepth) -> None:
+    app = GalleryApp(build_theme(name, colours), colours)
     async with app.run_test(size=(40, 12)) as pilot:
         app.query_one(Input).cursor_blink = False
         await pilot.pause()
@@ -263,5 +265,5 @@ async def test_every_widget_can_be_seen(name: str, colours: Colours) -> None:
         app.query_one(Button).focus()
         await pilot.pause()
         assert styles(app.shown()[4]) != button
-        if colours is Colours.NONE:
+        if colours is ColorDepth.NONE:
             assert all(each.color is each.bgcolor is None for strip in strips for each in styles(strip))

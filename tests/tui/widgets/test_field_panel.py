@@ -6,8 +6,8 @@ from textual.app import App, ComposeResult
 
 from comfytui.render.cells import Span
 from comfytui.render.panels import field
-from comfytui.tui.terminal.capabilities import Colours
-from comfytui.tui.theme.themes import NAMES, themes_for
+from comfytui.tui.terminal.capabilities import ColorDepth
+from comfytui.tui.theme.themes import NAMES, build_themes
 from comfytui.tui.widgets.field_panel import FieldPanel
 from tests.support.lines import drawn_line
 
@@ -16,7 +16,7 @@ class PanelApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.panel = FieldPanel(id="panel")
-        for theme in themes_for(Colours.TRUECOLOR):
+        for theme in build_themes(ColorDepth.TRUECOLOR):
             self.register_theme(theme)
         self.theme = NAMES[0]
 

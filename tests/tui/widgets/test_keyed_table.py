@@ -14,8 +14,8 @@ from textual.app import App, ComposeResult
 
 from comfytui.render.cells import Span
 from comfytui.render.table import Column, Row
-from comfytui.tui.terminal.capabilities import Colours
-from comfytui.tui.theme.themes import NAMES, themes_for
+from comfytui.tui.terminal.capabilities import ColorDepth
+from comfytui.tui.theme.themes import NAMES, build_themes
 from comfytui.tui.widgets.keyed_table import KeyedTable
 from tests.support.lines import drawn_line
 
@@ -35,7 +35,7 @@ class TableApp(App[None]):
         super().__init__()
         self.table = KeyedTable(COLUMNS, id="table")
         self.told: list[object] = []
-        for theme in themes_for(Colours.TRUECOLOR):
+        for theme in build_themes(ColorDepth.TRUECOLOR):
             self.register_theme(theme)
         self.theme = NAMES[0]
 

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from comfytui.query.sorting import Sort
 from comfytui.render.cells import Span
-from comfytui.render.freshness import Now
+from comfytui.render.freshness import RenderContext
 from comfytui.render.table import HOLD, Row
 from tests.support.lines import drawn_line
 from tests.tui.widgets.test_keyed_table import COLUMNS, TableApp, shown, table_of
 
 TICK = 5.0
-NOW = Now(datetime(2026, 1, 31, tzinfo=UTC), 100.0, pace=TICK)
+NOW = RenderContext(datetime(2026, 1, 31, tzinfo=UTC), 100.0, pace=TICK)
 
 State: TypeAlias = dict[str, int]
 """Ids in order, each with what its row tells."""
@@ -32,14 +32,14 @@ def made(state: State) -> list[Row]:
 class Model:
     """What a person may expect, written down as plainly as can be."""
 
-    now: Now = NOW
+    now: RenderContext = NOW
     pressed_on: float = -1000.0
     told: State = field(default_factory=dict)
     order: list[str] = field(default_factory=list)
     cursor: str | None = None
     marks: dict[str, float] = field(default_factory=dict)
 
-    def at(self) -> Now:
+    def at(self) -> RenderContext:
         return self.now._replace(held=self.now.monotonic - self.pressed_on < HOLD)
 
     def sends(self, state: State) -> None:

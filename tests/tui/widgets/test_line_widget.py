@@ -9,9 +9,9 @@ from textual.events import Resize
 from textual.geometry import Region
 
 from comfytui.render.cells import Role, Span
-from comfytui.tui.terminal.capabilities import Colours
+from comfytui.tui.terminal.capabilities import ColorDepth
 from comfytui.tui.terminal.filters import AsciiFilter
-from comfytui.tui.theme.themes import NAMES, themes_for
+from comfytui.tui.theme.themes import NAMES, build_themes
 from comfytui.tui.widgets.line_widget import QuietView
 from tests.support.lines import drawn_line
 
@@ -40,7 +40,7 @@ class LinesApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.lines = Lines()
-        for theme in themes_for(Colours.TRUECOLOR):
+        for theme in build_themes(ColorDepth.TRUECOLOR):
             self.register_theme(theme)
         self.theme = NAMES[0]
 

@@ -13,7 +13,7 @@ from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.snapshot import Checkup, Snapshot
 from comfytui.ratelimit.window import Spending
-from comfytui.render.freshness import Now, lateness, notice, overview_of, state
+from comfytui.render.freshness import RenderContext, freshness_label, late_notice, overview_of, problem_notice
 from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts, list_lasts, runner_lasts, soonest
 from tests.support.builders import make_page, make_runner
 
@@ -33,8 +33,8 @@ FEEDS = st.builds(
 )
 
 
-def at(seconds: float = 0.0) -> Now:
-    return Now(WALL, NOW + seconds, pace=5.0)
+def at(seconds: float = 0.0) -> RenderContext:
+    return RenderContext(WALL, NOW + seconds, pace=5.0)
 
 
 def page(fetched_on: float | None, problem: Problem | None = None) -> Feed[RunnerPage]:
@@ -51,7 +51,7 @@ def test_while_a_feed_lasts_nothing_is_said_of_it_that_is_wrong_by_more_than_a_s
 ) -> None:
     lasts = feed_lasts(feed, NOW, 5.0)
     assert 0 <= lasts <= CALM
-    before, after = (lateness(feed, at(when)) or notice(feed, at(when), 60) for when in (0.0, share * lasts))
+    before, after = (late_notice(feed, at(when)) or problem_notice(feed, at(when), 60) for when in (0.0, share * lasts))
     assert before == after or (before and after and lasts == TICK)
 
 
@@ -75,8 +75,8 @@ def test_what_is_fresh_is_left_alone_until_it_is_late(feed: Feed[RunnerPage], la
 
 def test_a_header_that_changes_by_time_does_so_when_it_is_said_to() -> None:
     seen = overview_of(snapshot(page(NOW - 7.0)))
-    assert state(seen, at(3.0)) == state(seen, at())
-    assert state(seen, at(3.1)) != state(seen, at())
+    assert freshness_label(seen, at(3.0)) == freshness_label(seen, at())
+    assert freshness_label(seen, at(3.1)) != freshness_label(seen, at())
 
 
 def test_a_cool_down_is_counted() -> None:
