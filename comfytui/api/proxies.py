@@ -120,7 +120,7 @@ def _hosts_and_ports(text: str) -> list[tuple[str, int | None]]:
 
 def _port(text: str) -> int | None:
     """Return the port, None for any, or 0 if it is no port."""
-    if text == "*":
+    if text in ("", "*"):
         return None
     return int(text) if text.isascii() and text.isdigit() and len(text) <= len("65535") else 0
 

@@ -20,6 +20,7 @@ USUAL = {"http": 80, "https": 443}
         ("example.com", "example.com.", None),
         ("example.com:443", "example.com", None),
         ("example.com:*", "example.com", 8443),
+        ("example.com:", "example.com", 8443),
         ("https://example.com:443/path", "example.com", None),
         ("all://example.com", "example.com", None),
         ('"example.com"', "example.com", None),
