@@ -70,6 +70,7 @@ _ASSIGNED = re.compile(
 _HEADER = re.compile(r"authorization|cookie|key", re.IGNORECASE)
 _LETTERS_AND_DIGITS = re.compile(r"(?=[^\s]*[A-Za-z])(?=[^\s]*[0-9])")
 _FLAG = re.compile(rf"((?<![\w-])--[\w-]{{0,40}}(?:{_NAMES})[\w-]{{0,40}}\s+)(?!-)([^\s\"']+)", re.IGNORECASE)
+_SECRET_FLAG = re.compile(rf"--[\w-]{{0,40}}(?:{_NAMES})[\w-]{{0,40}}", re.IGNORECASE)
 _PRIVATE_KEY = re.compile(r"(-----BEGIN [A-Z ]{0,20}PRIVATE KEY-----).*", re.DOTALL)
 _OWN_TOKEN = re.compile(r"cfc_[\w-]{4,}|eyJ[\w-]{8,}(?:\.[\w-]+){0,2}")
 _PREFIXED = re.compile(r"(?<![A-Za-z0-9])(?:gh[opsu]|github_pat|glpat|hf|[spr]k)[-_][\w-]{12,}")
@@ -167,8 +168,17 @@ def _redacted(name: str, value: object) -> object:
     if isinstance(value, dict):
         return {redact_name(str(key)): _redacted(str(key), each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_redacted("", each) for each in value]
+        return _redacted_list(value)
     return value
+
+
+def _redacted_list(values: list[object]) -> list[object]:
+    """Return the entries redacted; of arguments, the one behind a flag such as `--api-key` is a secret."""
+    before = [None, *values]
+    return [
+        MASK if isinstance(flag, str) and _SECRET_FLAG.fullmatch(flag) else _redacted("", each)
+        for flag, each in zip(before, values, strict=False)
+    ]
 
 
 def redact_name(name: str) -> str:

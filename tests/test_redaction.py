@@ -45,6 +45,12 @@ def test_text_under_a_name_of_logins_is_masked(name: str) -> None:
     assert redact_fields(name, {"user": "me", "password": SECRET}) == {"user": "me", "password": MASK}
 
 
+def test_argument_behind_secret_flag_is_masked() -> None:
+    assert redact_fields("argv", ["main.py", "--api-key", SECRET, "--port", "8188"]) == [
+        *("main.py", "--api-key", MASK, "--port", "8188"),
+    ]
+
+
 def test_what_has_no_bottom_hides_nothing_that_is_shown() -> None:
     deep: object = {"password": SECRET}
     for _ in range(100_000):
