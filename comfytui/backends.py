@@ -247,7 +247,7 @@ class HostedBackend:
 
     @property
     def _local(self) -> Server:
-        (server,) = parse_servers([LOCAL_SERVER], self._settings.named)
+        (server,) = parse_servers([LOCAL_SERVER], self._settings.configured_servers)
         return server
 
     def _spend_alone(self) -> None:

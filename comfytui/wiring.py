@@ -62,7 +62,7 @@ class ProfileFleets:
         key = settings.profile or settings.source_name
         first = _initial_snapshot(settings, key, self._memory)
         return OpenFleet(
-            key, settings.source_name, first, partial(self._watch, settings), settings.profile, settings.colour
+            key, settings.source_name, first, partial(self._watch, settings), settings.profile, settings.accent_color
         )
 
     def _watch(self, settings: Settings, attention: Attention) -> Watch:

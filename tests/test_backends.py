@@ -81,7 +81,7 @@ async def test_the_api_is_asked_with_the_token_of_the_moment(monkeypatch: pytest
 async def test_a_profile_is_asked_with_its_own_token_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "cfc_environ")
     monkeypatch.setenv("PROD_TOKEN", "cfc_prod")
-    prod = Settings("prod", tokens=TokenSources(environment=False, variable="PROD_TOKEN", saved=("token-prod",)))
+    prod = Settings("prod", tokens=TokenSources(environment=False, env_var="PROD_TOKEN", saved_names=("token-prod",)))
     assert await token_sent(prod) == "cfc_prod"
     monkeypatch.delenv("PROD_TOKEN")
     save_token(SecretStr("cfc_usual"), TokenSources())
@@ -97,13 +97,13 @@ async def test_a_profile_is_asked_with_its_own_token_alone(monkeypatch: pytest.M
 async def test_a_token_that_is_typed_is_kept_for_its_profile(home: Path) -> None:
     async with ScriptedServer() as server:
         server.on("/v1/runner", json_reply({"runners": [], "total": 0}))
-        settings = Settings("host", url=server.url, tokens=TokenSources(saved=("token-prod",)))
+        settings = Settings("host", url=server.url, tokens=TokenSources(saved_names=("token-prod",)))
         door = entrance(settings)
         assert (door.source, door.token_path) == ("host", str(home / "token-prod"))
         verdict = await door.login(SecretStr("cfc_typed"), save=True)
     assert verdict == LoginResult(accepted=True, message=f"The token is kept in {home / 'token-prod'}.")
     assert find_token({}, TokenSources()) is None
-    assert find_token({}, TokenSources(saved=("token-prod",))) == Token(
+    assert find_token({}, TokenSources(saved_names=("token-prod",))) == Token(
         SecretStr("cfc_typed"), str(home / "token-prod")
     )
 
@@ -191,7 +191,7 @@ async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machin
 
 async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_configuration() -> None:
     named = Server("http://127.0.0.1:8188", "mybox", {"X-Key": SecretStr("sesame")})
-    door = entrance(Settings("host", url="http://127.0.0.1:1", named=(named,)))
+    door = entrance(Settings("host", url="http://127.0.0.1:1", configured_servers=(named,)))
     door.use_comfyui()
     assert door.source == "mybox"
     client = await door.connect()

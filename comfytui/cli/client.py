@@ -144,7 +144,7 @@ class RetryingClient:
     def _say_cut(self, what: str) -> None:
         if not self._has_said_cut:
             self._has_said_cut = True
-            self.progress.say(f"The API sent more {what}: the rest is left out.")
+            self.progress.print(f"The API sent more {what}: the rest is left out.")
 
     async def stats(self, runner_id: str, use: Use = Use.WISH) -> RunnerStats:
         """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
@@ -194,7 +194,7 @@ class RetryingClient:
                 if pause is None or (isinstance(error, ServerError) and is_answer(error)):
                     raise
                 self.failure = error if isinstance(error, ServerError) else None
-                self.progress.tell(f"{error.message}; asking again", pause)
+                self.progress.update(f"{error.message}; asking again", pause)
                 await self._clock.sleep(pause)
 
     async def _once(self, ask: Callable[[], Awaitable[_T]], slow: SilentRunnerError | None) -> _T:
@@ -215,7 +215,7 @@ class RetryingClient:
         if pause <= 0:
             return False
         self._left_for_slow -= pause
-        self.progress.tell(error.message, pause)
+        self.progress.update(error.message, pause)
         await self._clock.sleep(pause)
         return True
 
@@ -312,7 +312,7 @@ def run_command(args: argparse.Namespace, work: Callable[[CommandContext, Progre
         open_context(args, clock, progress, no_wait=args.no_wait, timeout=args.timeout or DEFAULT_TIMEOUT) as source,
     ):
         if source.settings.url and not has_token_source(os.environ, source.settings.tokens):
-            progress.say(missing_token_message(source.settings.tokens))
+            progress.print(missing_token_message(source.settings.tokens))
             return ExitCode.NO_TOKEN
         trim_library_imports()
         has_servers = bool(source.settings.servers)
@@ -325,7 +325,7 @@ async def _performed(work: Callable[[], Awaitable[ExitCode]], progress: Progress
         return await work()
     except (ComfyControlError, CoolingDownError, RunnerNamedNowhereError) as error:
         status, words = exit_for_error(error)
-        progress.say(words)
+        progress.print(words)
         # The API of plain servers is in this very process: what fails there is a server that does not answer.
         return ExitCode.UNREACHABLE if has_servers and isinstance(error, ServerError) else status
     finally:

@@ -87,7 +87,7 @@ def open_context(
 def _report_log_error(requests: RequestLog, progress: Progress) -> None:
     """Say of a log that somebody asked for that it was not written."""
     if requests.write_error:
-        progress.say(requests.write_error)
+        progress.print(requests.write_error)
 
 
 def _gateway(

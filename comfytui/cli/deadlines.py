@@ -73,7 +73,7 @@ async def narrated(progress: Progress, clock: Clock, words: str) -> AsyncIterato
         await clock.sleep(_LONG)
         while any(deadline.when() is None for deadline, _ in _deadlines.get()):
             await clock.sleep(_LONG)
-        progress.tell(words)
+        progress.update(words)
 
     narrator = asyncio.create_task(narrate())
     try:
@@ -129,11 +129,11 @@ class Gate:
                 # Nobody waits for this one: it is one of many that come when they may.
                 return
             wait = max(seconds, self._allowance.wait_for(Use.POLL))
-            self._progress.tell(f"waiting {math.ceil(wait)} s for the request budget", wait)
+            self._progress.update(f"waiting {math.ceil(wait)} s for the request budget", wait)
         elif self._no_wait:
             raise CoolingDownError(cooling)
         else:
-            self._progress.tell(f"the API wants to be left alone for {math.ceil(cooling)} s more", math.inf)
+            self._progress.update(f"the API wants to be left alone for {math.ceil(cooling)} s more", math.inf)
 
 
 class _GatedPermit:

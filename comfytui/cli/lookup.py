@@ -62,9 +62,9 @@ async def fetch_all(
     pages = _PageCollector(per_page)
     while (number := pages.next) is not None:
         if pages.changes and number <= pages.read:
-            asker.progress.tell("the list changed while it was read; reading it again")
+            asker.progress.update("the list changed while it was read; reading it again")
         elif pages.read:
-            asker.progress.tell(f"{len(pages.ids)} of {pages.total or 'some'} runners")
+            asker.progress.update(f"{len(pages.ids)} of {pages.total or 'some'} runners")
         try:
             pages.add(number, await asker.page(number, per_page, status))
         except (BadRequestError, NotFoundError):
@@ -76,7 +76,9 @@ async def fetch_all(
             pages.end_before(number)
     found = pages.found()
     if found.changed:
-        asker.progress.say("The list changed again and again while it was read: runners may be missing. Run it again.")
+        asker.progress.print(
+            "The list changed again and again while it was read: runners may be missing. Run it again."
+        )
     return found
 
 
@@ -180,7 +182,7 @@ async def fetch_for_runner(
             return text.lower(), await question(text.lower())
         except NotFoundError as error:
             said = error.message
-            asker.progress.tell("no runner has that id; looking for the name")
+            asker.progress.update("no runner has that id; looking for the name")
     try:
         runner = resolve_runner((await fetch_all(asker)).runners, text)
     except RunnerNamedNowhereError as error:

@@ -45,7 +45,7 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.clear()
 
-    def tell(self, words: str, ahead: float = 0.0) -> None:
+    def update(self, words: str, ahead: float = 0.0) -> None:
         """Tell what goes on now, and that it will for so many seconds at least."""
         now = self._clock.monotonic()
         if now + ahead - self._began < _LONG:
@@ -56,7 +56,7 @@ class Progress:
             self._told_on = now
             print_error(words)
 
-    def say(self, sentence: str) -> None:
+    def print(self, sentence: str) -> None:
         """Tell something that is to stay."""
         self.clear()
         print_error(sentence)

@@ -83,7 +83,7 @@ def token_from_env(environ: Mapping[str, str]) -> SecretStr:
 
 def token_file(sources: TokenSources) -> Path:
     """Where a token is saved when a person says so."""
-    return config_dir() / sources.saved[0]
+    return config_dir() / sources.saved_names[0]
 
 
 def has_token_source(environ: Mapping[str, str], sources: TokenSources) -> bool:
@@ -101,8 +101,8 @@ def missing_token_message(sources: TokenSources) -> str:
     if sources.file is not None:
         how = "holds nothing" if exists(sources.file) else "is not there"
         return f"No token, for {display_path(sources.file)}, which token_file names, {how}: put the token into it."
-    if sources.variable:
-        return f"No token, for {sources.variable}, which token_env names, is not set: put the token into it."
+    if sources.env_var:
+        return f"No token, for {sources.env_var}, which token_env names, is not set: put the token into it."
     return MISSING_TOKEN
 
 
@@ -175,12 +175,12 @@ def child_env(environ: Mapping[str, str]) -> dict[str, str]:
 def _variable(environ: Mapping[str, str], sources: TokenSources) -> str:
     """The name of the first variable that holds something, empty where none does."""
     names = [TOKEN_VARIABLE] if sources.environment else []
-    return next((name for name in [*names, sources.variable] if trim_token(environ.get(name, ""))), "")
+    return next((name for name in [*names, sources.env_var] if trim_token(environ.get(name, ""))), "")
 
 
 def _files(sources: TokenSources) -> list[Path]:
     named = [] if sources.file is None else [sources.file]
-    return [*named, *(config_dir() / name for name in sources.saved)]
+    return [*named, *(config_dir() / name for name in sources.saved_names)]
 
 
 def _found(text: str, source: str) -> Token:

@@ -201,15 +201,15 @@ def _resolved(choices: ConfigSources, name: str | None, *, switched: bool) -> Se
         config_file=choices.config_file,
         url=url,
         servers=servers,
-        named=config.comfyui,
+        configured_servers=config.comfyui,
         profile=name,
-        colour=profile.accent_color,
+        accent_color=profile.accent_color,
         tokens=_tokens(config, profile, name, switched=switched),
         keys=config.keys,
-        fresh=flags.fresh,
+        ephemeral=flags.fresh,
         utc=flags.utc,
         ascii=flags.ascii,
-        color=flags.color,
+        color_depth=flags.color,
     )
 
 
@@ -234,10 +234,10 @@ def _tokens(config: ConfigFile, profile: Profile, name: str | None, *, switched:
     own = () if name is None else (f"token-{name}",)
     return TokenSources(
         environment=not (switched and (profile.url or profile.token_sources)),
-        variable=profile.token_env or "",
+        env_var=profile.token_env or "",
         command=profile.token_command if profile.token_sources else config.token_command,
         file=profile.token_file,
-        saved=own if profile.url else (*own, "token"),
+        saved_names=own if profile.url else (*own, "token"),
     )
 
 

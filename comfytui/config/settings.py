@@ -81,10 +81,10 @@ class TokenSources(NamedTuple):
     """
 
     environment: bool = True
-    variable: str = ""
+    env_var: str = ""
     command: tuple[str, ...] = ()
     file: Path | None = None
-    saved: tuple[str, ...] = ("token",)
+    saved_names: tuple[str, ...] = ("token",)
 
 
 class KeySettings(NamedTuple):
@@ -142,15 +142,15 @@ class Settings(NamedTuple):
     config_file: Path | None = None
     url: str = ""
     servers: tuple[Server, ...] = ()
-    named: tuple[Server, ...] = ()
+    configured_servers: tuple[Server, ...] = ()
     profile: str | None = None
-    colour: str | None = None
+    accent_color: str | None = None
     tokens: TokenSources = TokenSources()
     keys: KeySettings = KeySettings()
-    fresh: bool = False
+    ephemeral: bool = False
     utc: bool = False
     ascii: bool = False
-    color: str = "auto"
+    color_depth: str = "auto"
 
     def __repr__(self) -> str:
         return redacted_repr(self, "url")

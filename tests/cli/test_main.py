@@ -166,7 +166,7 @@ def test_a_profile_brings_its_own_token(run: Run, environ: pytest.MonkeyPatch) -
     save_token(SecretStr("cfc_usual"), TokenSources())
     assert_one_sentence(run("--profile", "prod"), ExitCode.NO_TOKEN, MISSING_TOKEN)
     assert_one_sentence(run("--profile", "test"), ExitCode.USAGE, "needs a terminal")
-    save_token(SecretStr("cfc_prod"), TokenSources(saved=("token-prod",)))
+    save_token(SecretStr("cfc_prod"), TokenSources(saved_names=("token-prod",)))
     assert_one_sentence(run("--profile", "prod"), ExitCode.USAGE, "needs a terminal")
     unknown = run("--profile", "sekret")
     assert_one_sentence(unknown, ExitCode.USAGE, "--profile: there is no profile of that name; there are prod, test.")

@@ -47,29 +47,29 @@ def test_it_is_silent_where_there_is_no_standard_error(
     monkeypatch.setattr("sys.stderr", None)
     print_error("Nobody hears this.")
     with Progress(FakeClock()) as progress:
-        progress.tell("Nor this.", 5.0)
+        progress.update("Nor this.", 5.0)
     assert capfd.readouterr() == ("", "")
 
 
 async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     with Progress(clock) as progress:
-        progress.tell("page 1")
+        progress.update("page 1")
         await clock.advance(0.9)
-        progress.tell("page 2")
-        progress.tell("waiting", 0.05)
+        progress.update("page 2")
+        progress.update("waiting", 0.05)
     assert capsys.readouterr().err == ""
 
 
 async def test_what_takes_long_is_told_in_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     with Progress(clock) as progress:
-        progress.tell("waiting 3 s", 3.0)
+        progress.update("waiting 3 s", 3.0)
         await clock.advance(4.9)
-        progress.tell("page 2")
+        progress.update("page 2")
         await clock.advance(0.1)
-        progress.tell("page 3")
-        progress.say("Something happened.")
+        progress.update("page 3")
+        progress.print("Something happened.")
     lines = capsys.readouterr().err.splitlines()
     assert lines == ["comfytui: waiting 3 s", "comfytui: page 3", "comfytui: Something happened."]
 
@@ -78,15 +78,15 @@ async def test_a_terminal_has_one_line_that_changes_and_goes(monkeypatch: pytest
     clock = FakeClock()
     with terminal(monkeypatch) as screen:
         with Progress(clock) as progress:
-            progress.tell("page 1")
+            progress.update("page 1")
             assert_sent(screen, "")
             await clock.advance(1.0)
-            progress.tell("page 2")
-            progress.tell("a sentence that is longer than the terminal is wide")
+            progress.update("page 2")
+            progress.update("a sentence that is longer than the terminal is wide")
             assert_sent(screen, "\rcomfytui: page 2\x1b[K\rcomfytui: a sentence that is longer tha\x1b[K")
-            progress.say("It stays.")
+            progress.print("It stays.")
             assert_sent(screen, "\r\x1b[Kcomfytui: It stays.\r\n")
-            progress.tell("page 3")
+            progress.update("page 3")
             assert_sent(screen, "\rcomfytui: page 3\x1b[K")
         assert_sent(screen, "\r\x1b[K")
 
@@ -94,8 +94,8 @@ async def test_a_terminal_has_one_line_that_changes_and_goes(monkeypatch: pytest
 async def test_a_dumb_terminal_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     with terminal(monkeypatch) as screen, Progress(FakeClock()) as progress:
-        progress.tell("waiting", 2.0)
-        progress.tell("still")
+        progress.update("waiting", 2.0)
+        progress.update("still")
         assert_sent(screen, "comfytui: waiting\r\n")
 
 
@@ -103,5 +103,5 @@ def test_a_terminal_that_does_not_know_its_size_is_of_the_usual_one(monkeypatch:
     monkeypatch.setenv("TERM", "xterm")
     with terminal(monkeypatch, 0) as screen:
         progress = Progress(FakeClock())
-        progress.tell("x" * 100, 5.0)
+        progress.update("x" * 100, 5.0)
         assert_sent(screen, f"\rcomfytui: {'x' * 69}\x1b[K")

@@ -238,11 +238,11 @@ print(len(modes) > 1, any(modes))
 def test_what_cannot_be_saved_leaves_what_was(saved: Path) -> None:
     keep("cfc_first")
     with pytest.raises(SettingsError, match=r"^The token cannot be saved in .*: not a directory\.$") as caught:
-        save_token(SecretStr("cfc_second"), TokenSources(saved=("token/below",)))
+        save_token(SecretStr("cfc_second"), TokenSources(saved_names=("token/below",)))
     assert "cfc_second" not in str(caught.value)
     (saved.parent / "taken").mkdir()
     with pytest.raises(SettingsError, match=r": is a directory\.$"):
-        save_token(SecretStr("cfc_second"), TokenSources(saved=("taken",)))
+        save_token(SecretStr("cfc_second"), TokenSources(saved_names=("taken",)))
     assert saved.read_text() == "cfc_first\n"
     assert {each.name for each in saved.parent.iterdir()} == {"token", "taken"}
 
@@ -251,11 +251,14 @@ def test_a_saved_token_that_cannot_be_read(saved: Path) -> None:
     saved.mkdir(parents=True)
     assert refusal() == f"{saved} cannot be read: is a directory."
     (saved.parent / "empty").write_text(" \n")
-    assert found_in({}, TokenSources(saved=("empty",))) is None
+    assert found_in({}, TokenSources(saved_names=("empty",))) is None
 
 
 def test_wider_permissions_are_told(saved: Path, tmp_path: Path) -> None:
-    config, sources = tmp_path / "config.toml", TokenSources(file=tmp_path / "held", saved=("token-prod", "token"))
+    config, sources = (
+        tmp_path / "config.toml",
+        TokenSources(file=tmp_path / "held", saved_names=("token-prod", "token")),
+    )
     config.touch(mode=0o600)
     assert permission_warnings(sources, config) == ()
     (tmp_path / "held").touch(mode=0o600)
@@ -268,7 +271,7 @@ def test_wider_permissions_are_told(saved: Path, tmp_path: Path) -> None:
     assert [sentence.partition(" is open to other users (mode ")[0] for sentence in told] == list(map(str, wider))
     assert permission_warnings(sources) == told[:3]
     # Where a token file is kept is not ours to narrow.
-    assert permission_warnings(TokenSources(file=tmp_path / "held", saved=("none",))) == told[1:2]
+    assert permission_warnings(TokenSources(file=tmp_path / "held", saved_names=("none",))) == told[1:2]
 
 
 def test_a_token_is_saved_beside_the_configuration(saved: Path) -> None:
@@ -280,7 +283,7 @@ def test_a_token_is_saved_beside_the_configuration(saved: Path) -> None:
 
 
 def test_a_profile_has_a_file_of_its_own_and_the_usual_one_behind_it(saved: Path) -> None:
-    alone, both = TokenSources(saved=("token-prod",)), TokenSources(saved=("token-prod", "token"))
+    alone, both = TokenSources(saved_names=("token-prod",)), TokenSources(saved_names=("token-prod", "token"))
     keep("cfc_usual")
     assert not has_token_source({}, alone)
     assert found_in({}, alone) is None
@@ -293,19 +296,19 @@ def test_a_profile_has_a_file_of_its_own_and_the_usual_one_behind_it(saved: Path
 def test_the_sources_of_a_profile_come_before_what_was_saved(saved: Path, tmp_path: Path) -> None:
     keep("cfc_saved")
     file = tmp_path / "held"
-    by_file, by_variable = TokenSources(file=file), TokenSources(variable="PROD_TOKEN")
+    by_file, by_variable = TokenSources(file=file), TokenSources(env_var="PROD_TOKEN")
     assert found_in({}, by_file) == ("cfc_saved", str(saved))
     file.write_text("cfc_held\n")
     assert found_in({}, by_file) == ("cfc_held", str(file))
-    assert has_token_source({}, TokenSources(file=file, saved=("none",)))
+    assert has_token_source({}, TokenSources(file=file, saved_names=("none",)))
     assert found_in({"PROD_TOKEN": " cfc_prod\n"}, by_variable) == ("cfc_prod", "PROD_TOKEN")
     assert found_in({"PROD_TOKEN": " \n"}, by_variable) == ("cfc_saved", str(saved))
     assert found_in({"PROD_TOKEN": "cfc_prod"}, by_file) == ("cfc_held", str(file))
     both = {"PROD_TOKEN": "cfc_prod", TOKEN_VARIABLE: "cfc_environ"}
     assert found_in(both, by_variable) == ("cfc_environ", TOKEN_VARIABLE)
-    assert found_in(both, TokenSources(environment=False, variable="PROD_TOKEN")) == ("cfc_prod", "PROD_TOKEN")
+    assert found_in(both, TokenSources(environment=False, env_var="PROD_TOKEN")) == ("cfc_prod", "PROD_TOKEN")
     assert found_in(both, TokenSources(environment=False)) == ("cfc_saved", str(saved))
-    assert not has_token_source(both, TokenSources(environment=False, saved=("none",)))
+    assert not has_token_source(both, TokenSources(environment=False, saved_names=("none",)))
 
 
 def test_the_variable_of_a_profile_is_kept_from_children_too() -> None:
@@ -318,7 +321,7 @@ def test_the_variable_of_a_profile_is_kept_from_children_too() -> None:
     ("sources", "words"),
     [
         (TokenSources(), MISSING_TOKEN),
-        (TokenSources(variable="PROD_TOKEN"), "No token, for PROD_TOKEN, which token_env names, is not set: "),
+        (TokenSources(env_var="PROD_TOKEN"), "No token, for PROD_TOKEN, which token_env names, is not set: "),
         (TokenSources(file=Path("/nowhere/t")), "No token, for /nowhere/t, which token_file names, is not there: "),
         (TokenSources(file=Path("/dev/null")), "No token, for /dev/null, which token_file names, holds nothing: "),
     ],

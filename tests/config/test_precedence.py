@@ -45,7 +45,7 @@ TOP_ONLY = Settings(
     wallboard=True,
     ca_bundle=Path("/top.pem"),
     url=TOP,
-    named=(BIG,),
+    configured_servers=(BIG,),
     tokens=PLAIN,
     keys=KeySettings("vim"),
 )
@@ -57,8 +57,8 @@ FULL = TOP_ONLY._replace(
     ca_bundle=Path("/own.pem"),
     url=OWN,
     profile="full",
-    colour="red",
-    tokens=TokenSources(variable="FULL", saved=("token-full",)),
+    accent_color="red",
+    tokens=TokenSources(env_var="FULL", saved_names=("token-full",)),
 )
 
 
@@ -107,13 +107,17 @@ PREFERRED = CONFIG._replace(profile="full")
         (
             chosen(CliOptions(profile="empty"), config=PREFERRED),
             None,
-            TOP_ONLY._replace(profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token"))),
+            TOP_ONLY._replace(profile="empty", tokens=PLAIN._replace(saved_names=("token-empty", "token"))),
         ),
         (chosen(url=ENVIRON, config=PREFERRED), None, at(TOP_ONLY, ENVIRON)),
         (chosen(CliOptions(url=FLAG), config=PREFERRED), None, at(TOP_ONLY, FLAG)),
         # The one of last time, which the environment did not mean.
         (chosen(), "full", FULL._replace(tokens=FULL.tokens._replace(environment=False))),
-        (chosen(), "empty", TOP_ONLY._replace(profile="empty", tokens=PLAIN._replace(saved=("token-empty", "token")))),
+        (
+            chosen(),
+            "empty",
+            TOP_ONLY._replace(profile="empty", tokens=PLAIN._replace(saved_names=("token-empty", "token"))),
+        ),
         (chosen(), "gone", TOP_ONLY),
         (chosen(url=ENVIRON), "full", at(TOP_ONLY, ENVIRON)),
         (chosen(CliOptions(url=FLAG)), "full", at(TOP_ONLY, FLAG)),
@@ -138,17 +142,17 @@ def test_what_only_flags_say() -> None:
     flags = CliOptions(log=Path("l.log"), insecure_http=True, fresh=True, utc=True, ascii=True, color="16")
     settings = resolve_settings(ConfigSources(flags, config_file=Path("c.toml")))
     assert (settings.log_file, settings.config_file, settings.insecure_http) == (Path("l.log"), Path("c.toml"), True)
-    assert (settings.fresh, settings.utc, settings.ascii, settings.color) == (True, True, True, "16")
+    assert (settings.ephemeral, settings.utc, settings.ascii, settings.color_depth) == (True, True, True, "16")
 
 
 @pytest.mark.parametrize(
     ("profile", "url", "tokens"),
     [
-        ("full", OWN, TokenSources(environment=False, variable="FULL", saved=("token-full",))),
-        ("address", OWN, TokenSources(environment=False, command=("top",), saved=("token-address",))),
-        ("file", FLAG, TokenSources(environment=False, file=Path("/held"), saved=("token-file", "token"))),
-        ("command", FLAG, TokenSources(environment=False, command=("own",), saved=("token-command", "token"))),
-        ("empty", FLAG, TokenSources(command=("top",), saved=("token-empty", "token"))),
+        ("full", OWN, TokenSources(environment=False, env_var="FULL", saved_names=("token-full",))),
+        ("address", OWN, TokenSources(environment=False, command=("top",), saved_names=("token-address",))),
+        ("file", FLAG, TokenSources(environment=False, file=Path("/held"), saved_names=("token-file", "token"))),
+        ("command", FLAG, TokenSources(environment=False, command=("own",), saved_names=("token-command", "token"))),
+        ("empty", FLAG, TokenSources(command=("top",), saved_names=("token-empty", "token"))),
     ],
 )
 def test_who_switches_takes_the_address_and_token_of_the_profile(profile: str, url: str, tokens: TokenSources) -> None:
@@ -163,11 +167,11 @@ def test_who_switches_takes_the_address_and_token_of_the_profile(profile: str, u
 @pytest.mark.parametrize(
     ("profile", "tokens"),
     [
-        ("full", TokenSources(variable="FULL", saved=("token-full",))),
-        ("address", TokenSources(command=("top",), saved=("token-address",))),
-        ("file", TokenSources(file=Path("/held"), saved=("token-file", "token"))),
-        ("command", TokenSources(command=("own",), saved=("token-command", "token"))),
-        ("empty", TokenSources(command=("top",), saved=("token-empty", "token"))),
+        ("full", TokenSources(env_var="FULL", saved_names=("token-full",))),
+        ("address", TokenSources(command=("top",), saved_names=("token-address",))),
+        ("file", TokenSources(file=Path("/held"), saved_names=("token-file", "token"))),
+        ("command", TokenSources(command=("own",), saved_names=("token-command", "token"))),
+        ("empty", TokenSources(command=("top",), saved_names=("token-empty", "token"))),
     ],
 )
 def test_who_names_a_profile_at_the_start_means_it_with_the_environment(profile: str, tokens: TokenSources) -> None:

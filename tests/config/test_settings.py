@@ -90,7 +90,7 @@ def test_settings_by_default_ask_for_nothing_special() -> None:
     assert (settings.interval, settings.per_page) == (5.0, None)
     assert (settings.insecure_http, settings.wallboard, settings.tokens) == (False, False, TokenSources())
     assert (settings.log_file, settings.ca_bundle, settings.config_file) == (None, None, None)
-    assert (settings.fresh, settings.utc, settings.ascii, settings.color) == (False, False, False, "auto")
+    assert (settings.ephemeral, settings.utc, settings.ascii, settings.color_depth) == (False, False, False, "auto")
 
 
 def test_an_address_does_not_show() -> None:

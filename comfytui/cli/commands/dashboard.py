@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
 def _dashboard(
     args: argparse.Namespace, choices: ConfigSources, settings: Settings, memory: Memory | Forgetful
 ) -> ComfyTUI:
-    around = detect_capabilities(os.environ, settings.color, settings.ascii, sys.stderr.encoding)
+    around = detect_capabilities(os.environ, settings.color_depth, settings.ascii, sys.stderr.encoding)
     around.apply(os.environ)
     setup = build_services(settings, around, memory)
     if args.demo:

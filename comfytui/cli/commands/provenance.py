@@ -23,6 +23,8 @@ Value: TypeAlias = str | float | bool | tuple[str, ...] | None
 
 _DEFAULT = "default"
 _BY_FLAG_ALONE = ("per_page", "insecure_http", "fresh", "utc", "ascii")
+_ATTRIBUTES = {"fresh": "ephemeral"}
+"""Attributes of settings that are not called like the option."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +90,11 @@ class _SourceCollector:
         yield SettingSource("interval", settings.interval, self._source("interval"))
         yield SettingSource("wallboard", settings.wallboard, self._source("wallboard", own=False))
         yield SettingSource("ca_bundle", _path(settings.ca_bundle), self._source("ca_bundle"))
-        yield SettingSource("colour", settings.colour, self._of_profile("colour") or _DEFAULT)
+        yield SettingSource("colour", settings.accent_color, self._of_profile("colour") or _DEFAULT)
         yield SettingSource("log", str(settings.log_file or request_log()), self._flag("log") or _DEFAULT)
-        yield SettingSource("color", settings.color, _DEFAULT if settings.color == "auto" else "--color")
+        yield SettingSource("color", settings.color_depth, _DEFAULT if settings.color_depth == "auto" else "--color")
         for name in _BY_FLAG_ALONE:
-            yield SettingSource(name, getattr(settings, name), self._flag(name) or _DEFAULT)
+            yield SettingSource(name, getattr(settings, _ATTRIBUTES.get(name, name)), self._flag(name) or _DEFAULT)
         yield from self._servers()
         yield from self._keys()
 
@@ -109,19 +111,19 @@ class _SourceCollector:
         yield SettingSource("token", *self._token(command))
         yield SettingSource(TOKEN_COMMAND, program or None, command if program else _DEFAULT)
         yield SettingSource("token_file", _path(tokens.file), self._of_profile("token_file") or _DEFAULT)
-        yield SettingSource("token_env", tokens.variable or None, self._of_profile("token_env") or _DEFAULT)
+        yield SettingSource("token_env", tokens.env_var or None, self._of_profile("token_env") or _DEFAULT)
 
     def _token(self, command: str) -> tuple[Value, str]:
         """Where the token would be taken from, and who says so; runs and reads nothing."""
         tokens, environ = self.settings.tokens, self.choices.environ
         if not self.settings.url:
             return None, _DEFAULT
-        for name in (TOKEN_VARIABLE, tokens.variable):
+        for name in (TOKEN_VARIABLE, tokens.env_var):
             if environ.get(name, "").strip():
                 return MASK, name
         if tokens.command:
             return MASK, f"{TOKEN_COMMAND}, {command}"
-        files = [*([tokens.file] if tokens.file else []), *(config_dir() / name for name in tokens.saved)]
+        files = [*([tokens.file] if tokens.file else []), *(config_dir() / name for name in tokens.saved_names)]
         return next(((MASK, display_path(file)) for file in files if exists(file)), (None, _DEFAULT))
 
     def _servers(self) -> Iterator[SettingSource]:

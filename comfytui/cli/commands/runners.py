@@ -132,9 +132,9 @@ async def list_runners(
     else:
         found = await fetch_all(asker, _page_size(wanted), wanted.status)
     if found.unreadable:
-        asker.progress.say(f"{found.unreadable} entries of the list are no runners, and left out.")
+        asker.progress.print(f"{found.unreadable} entries of the list are no runners, and left out.")
     if is_whole and not found.changed and wanted.status is None and _missing(found):
-        asker.progress.say(f"The API promises {found.total} runners, but its pages have {len(found.runners)}.")
+        asker.progress.print(f"The API promises {found.total} runners, but its pages have {len(found.runners)}.")
     # The API of an older deployment does not know the parameter, and counts them all.
     runners = [runner for runner in found.runners if wanted.status in (None, runner.status)]
     # Plain servers have as long as the timeout says: no API asks them one after the other.
@@ -146,7 +146,7 @@ async def list_runners(
         size = wanted.per_page or DEFAULT_PER_PAGE
         facts = facts[(wanted.page - 1) * size : wanted.page * size]
     if in_columns:
-        facts = await inquiry.informed(facts, requirements(wanted.columns))
+        facts = await inquiry.complete(facts, requirements(wanted.columns))
     return ListResult(tuple(facts), total, found.changed)
 
 
@@ -163,13 +163,13 @@ def _page_size(wanted: ListOptions) -> int:
 async def _matching(inquiry: _DetailFetcher, runners: Iterable[Runner], query: Query) -> list[RunnerData]:
     by_list = Query(terms=tuple(term for term in query.terms if term.need is None))
     facts = [each for each in map(RunnerData, runners) if by_list.matches(each)]
-    return [each for each in await inquiry.informed(facts, query.needs) if query.matches(each)]
+    return [each for each in await inquiry.complete(facts, query.needs) if query.matches(each)]
 
 
 async def _ordered(inquiry: _DetailFetcher, facts: list[RunnerData], sort: Sort | None) -> list[RunnerData]:
     if sort is None:
         return facts
-    return sorting.sort_runners(await inquiry.informed(facts, sorting.requirements(sort)), sort)
+    return sorting.sort_runners(await inquiry.complete(facts, sorting.requirements(sort)), sort)
 
 
 class _DetailFetcher:
@@ -181,13 +181,13 @@ class _DetailFetcher:
         self._asked: set[tuple[Requirement, str]] = set()
         self._late = 0
 
-    async def informed(self, facts: list[RunnerData], requirements: frozenset[Requirement]) -> list[RunnerData]:
+    async def complete(self, facts: list[RunnerData], requirements: frozenset[Requirement]) -> list[RunnerData]:
         """The same with what is needed, as far as it can be known; raises as the asker does."""
         told = []
         for place, each in enumerate(facts):
             if requirements:
                 name = display_name(each.runner.name, each.runner.id)
-                self._asker.progress.tell(f"asking about {name}, {place + 1} of {len(facts)}")
+                self._asker.progress.update(f"asking about {name}, {place + 1} of {len(facts)}")
             told.append(await self._learned(each, requirements))
         return told
 
@@ -240,7 +240,7 @@ class _DetailFetcher:
     def _tell_once(self) -> None:
         if self._late == _MOST_LATE:
             self._late += 1
-            self._asker.progress.say(
+            self._asker.progress.print(
                 "The API does not say in time whether runners answer: of the rest it stays unknown."
             )
 

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     async def work(at: CommandContext, progress: Progress) -> ExitCode:
         watched = WatchOptions(status, query, at.settings.interval)
         pipe = _standard_output()
-        await watch(at.connect, at.clock, at.allowance, watched, write_line, progress.say, pipe, at.renew)
+        await watch(at.connect, at.clock, at.allowance, watched, write_line, progress.print, pipe, at.renew)
         return ExitCode.OK
 
     return run_command(args, work)

@@ -113,7 +113,7 @@ async def run_checks(
         check_fleet(given, environ, clock, timeouts, resolver), local.check_clipboard(environ, timeouts.tmux)
     )
     tokens = TokenSources() if settings is None else settings.tokens
-    color, only_ascii = ("auto", False) if settings is None else (settings.color, settings.ascii)
+    color, only_ascii = ("auto", False) if settings is None else (settings.color_depth, settings.ascii)
     return [
         local.check_versions(),
         local.check_configuration(given.config_file, given.problem),

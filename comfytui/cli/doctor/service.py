@@ -96,8 +96,8 @@ async def check_token(
     if found is None:
         return TokenCheck(fail("token", problem, hint.rstrip("."), ExitCode.NO_TOKEN))
     check = _check_shape(found.secret.get_secret_value(), found.source)
-    if found.source in {display_path(config_dir() / name) for name in sources.saved} and (
-        sources.file or sources.variable
+    if found.source in {display_path(config_dir() / name) for name in sources.saved_names} and (
+        sources.file or sources.env_var
     ):
         check = warn("token", f"{check.detail}; {problem.removeprefix('No token, for ')}", hint.rstrip("."))
     return TokenCheck(check, found.secret)

@@ -141,7 +141,7 @@ class EventListener:
         try:
             # A box waits for those that listen, so everything is taken from it at once, and most of it dropped.
             async for message in socket:
-                if flow.is_flood(len(message)):
+                if flow.exceeds(len(message)):
                     # Neither we nor the box have to bear it, and a farewell would be answered behind all of it.
                     self._rest = FLOOD_RETRY_S
                     socket.transport.abort()
@@ -174,7 +174,7 @@ class _RateMeter:
         self._since = clock.monotonic()
         self._messages = self._bytes = 0
 
-    def is_flood(self, size: int) -> bool:
+    def exceeds(self, size: int) -> bool:
         """Whether one more message of that many bytes or characters is too much."""
         now = self._clock.monotonic()
         if now - self._since >= 1.0:

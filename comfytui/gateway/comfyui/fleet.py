@@ -74,14 +74,14 @@ class ComfyUIFleet:
         boxes = list(self._boxes.values()) if status in (None, RunnerStatus.ACTIVE) else []
         shown = boxes[(page - 1) * per_page : page * per_page]
         for box in shown:
-            box.want()
+            box.touch()
         await self._introduce(shown)
         return RunnerPage(runners=tuple(box.runner() for box in shown), total=len(boxes))
 
     async def get_runner(self, runner_id: str) -> Runner:
         """One server by id, with what is known of it, and watched from now on; UnknownRunner if there is none."""
         box = self._box(runner_id)
-        box.want()
+        box.touch()
         await self._introduce([box])
         return box.runner()
 
@@ -116,7 +116,7 @@ class ComfyUIFleet:
         """Who asks but once, as a command does, would never see a version or a device."""
         strangers = [box for box in boxes if box not in self._introduced]
         self._introduced.update(strangers)
-        introductions = [asyncio.create_task(box.introduced()) for box in strangers]
+        introductions = [asyncio.create_task(box.wait_identified()) for box in strangers]
         try:
             if introductions:
                 await asyncio.wait(introductions, timeout=self._introduction)

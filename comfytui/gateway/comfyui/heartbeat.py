@@ -70,7 +70,7 @@ class Heartbeat:
         self.remaining: int | None = None
 
     @property
-    def is_met(self) -> bool:
+    def has_contact(self) -> bool:
         """Whether a contact succeeded or failed since the box is watched."""
         return self._met.is_set()
 
@@ -79,7 +79,7 @@ class Heartbeat:
         """True while the box is watched."""
         return self._task is not None
 
-    def want(self) -> None:
+    def touch(self) -> None:
         """Watch the box for the next minute; returns at once."""
         self._wanted_at = self._clock.monotonic()
         if self._task is None and not self._is_closed:
@@ -87,24 +87,24 @@ class Heartbeat:
             self._began_at = self._wanted_at
             self._task = asyncio.create_task(self._run())
 
-    async def met(self) -> None:
+    async def wait_contact(self) -> None:
         """Want it, and return once it is met: mostly at once."""
-        self.want()
+        self.touch()
         await self._met.wait()
 
-    async def met_within(self, seconds: float) -> bool:
+    async def wait_contact_for(self, seconds: float) -> bool:
         """Want it, and return once it is met, or has not been within so many seconds of being watched; whether it is.
 
         However many wait for boxes that do not answer, one after another: those seconds are the same for all.
         """
-        self.want()
-        if not self.is_met:
+        self.touch()
+        if not self.has_contact:
             meeting = asyncio.create_task(self._met.wait())
             try:
                 await wait_at_most(meeting, self._clock, self._began_at + seconds - self._clock.monotonic())
             finally:
                 meeting.cancel()
-        return self.is_met
+        return self.has_contact
 
     def hurry(self) -> None:
         """Beat soon instead of BEAT_SECONDS after the last time, if the box is watched; returns at once."""

@@ -50,7 +50,7 @@ class JobHistory:
         self._known: dict[str, TrackedJob] = {}
         self._taken_at: datetime | None = None
 
-    def take(
+    def merge(
         self,
         active: Sequence[Job] | None,
         finished: Sequence[Job] | None,
@@ -89,12 +89,12 @@ class JobHistory:
             tells_finished=finished is not None,
         )
         missing = (known for id, known in self._known.items() if id not in listed)
-        unlisted = [after for known in missing if (after := view.without(known, now))]
+        unlisted = [after for known in missing if (after := view.resolve_missing(known, now))]
         self._estimate_starts(listed, unlisted, now)
         self._known = listed | {known.job.id: known for known in _limited(unlisted, listed)}
         self._taken_at = now
 
-    def learn(self, id: str, prefix: str) -> None:
+    def set_prefix(self, id: str, prefix: str) -> None:
         """Take in what the files of a known job would be called."""
         known = self._known.get(id)
         if known is not None and prefix:
@@ -173,7 +173,7 @@ class _Coverage:
     tells_active: bool
     tells_finished: bool
 
-    def without(self, known: TrackedJob, now: datetime) -> TrackedJob | None:
+    def resolve_missing(self, known: TrackedJob, now: datetime) -> TrackedJob | None:
         """What is to be known of a job that the reading does not list; None if nothing is."""
         job = known.job
         if not (self.tells_active if _is_active(job) else self.tells_finished):

@@ -60,22 +60,22 @@ class SavedWorkflowIndex:
         self._listed: set[str] = set()
         self.paths: Mapping[str, str] = {}
 
-    def want(self, documents: Iterable[str]) -> None:
+    def request(self, documents: Iterable[str]) -> None:
         """Begin to look for the files of these documents, if there are any, unless that was done lately."""
         if not any(documents):
             return
         if self._again_at is None or self._clock.monotonic() >= self._again_at:
             self._again_at = self._clock.monotonic() + LOOKUP_INTERVAL_S
-            self._looking.join()
+            self._looking.start_or_join()
 
     @property
-    def is_under_way(self) -> bool:
+    def is_running(self) -> bool:
         """Whether something is being found out."""
-        return self._looking.is_under_way
+        return self._looking.is_running
 
-    async def landed(self) -> None:
+    async def wait_idle(self) -> None:
         """Return once nothing is looked for."""
-        await self._looking.landed()
+        await self._looking.wait_idle()
 
     async def aclose(self) -> None:
         """Stop looking."""
@@ -138,22 +138,22 @@ class OutputPrefixLookup:
         self._wanted: list[str] = []
         self._seen: set[tuple[str, float | None]] = set()
 
-    def want(self, jobs: Iterable[Job]) -> None:
+    def request(self, jobs: Iterable[Job]) -> None:
         """Ask for those of these jobs that came to nothing, bear no prefix, and were not among them the last time."""
         nameless = {(job.id, job.number) for job in jobs if job.status in _CAME_TO_NOTHING and not job.prefix}
         self._wanted += sorted(id for id, _ in nameless - self._seen)
         self._seen = nameless
         if self._wanted:
-            self._asking.join()
+            self._asking.start_or_join()
 
     @property
-    def is_under_way(self) -> bool:
+    def is_running(self) -> bool:
         """Whether something is being found out."""
-        return self._asking.is_under_way
+        return self._asking.is_running
 
-    async def landed(self) -> None:
+    async def wait_idle(self) -> None:
         """Return once nothing is asked."""
-        await self._asking.landed()
+        await self._asking.wait_idle()
 
     async def aclose(self) -> None:
         """Stop asking."""

@@ -144,11 +144,11 @@ class JobReader:
         self._running_ids: frozenset[str] = frozenset()
         self._is_long = False
         self._newest_ids: frozenset[str] = frozenset()
-        self.forget()
+        self.reset()
         self.pause = MIN_PAUSE_S
         """Seconds that are to pass after the last reading before the next begins."""
 
-    def forget(self) -> None:
+    def reset(self) -> None:
         """Try everything anew: the box may be of another version now."""
         self._not_before: dict[str, float] = {}
         self._finished = _FINISHED

@@ -84,7 +84,7 @@ class ServerState:
         return cls(running, remaining - running, unread, ahead)
 
     @property
-    def queue_words(self) -> tuple[str, ...]:
+    def queue_text(self) -> tuple[str, ...]:
         """Sentence about the length of its queue, if the history does not tell it."""
         running, waiting = self.running or 0, self.waiting or 0
         if self.unread and running + waiting:
@@ -113,7 +113,7 @@ def to_runner(
             "name": redact_url(server.name),
             "status": RunnerStatus.ACTIVE,
             "endpoint": server.url,
-            "tags": (*(runner_tags(stats) if stats else (_PRODUCT,)), *state.unread, *state.queue_words),
+            "tags": (*(runner_tags(stats) if stats else (_PRODUCT,)), *state.unread, *state.queue_text),
             "headers": dict.fromkeys(server.headers, MASK),
             "created_at": first_watched,
             "updated_at": first_watched,
@@ -140,7 +140,7 @@ class UpdateTimes:
             now: The time.
             is_introduced: True if its server has said what it is; what is told for the first time has not changed.
         """
-        tags = tuple(tag for tag in runner.tags if tag not in state.queue_words)
+        tags = tuple(tag for tag in runner.tags if tag not in state.queue_text)
         told = runner.model_copy(update={"queue_running": None, "queue_pending": None, "tags": tags})
         if self._told is not None and told != self._told:
             self._changed_at = now

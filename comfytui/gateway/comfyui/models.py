@@ -191,7 +191,7 @@ def _prefix_of_output(output: Mapping[str, object]) -> str:
 
 def _queued(items: list[object], status: WorkflowStatus) -> Iterator[Job]:
     for item in items:
-        told = _QueueItem.of(item)
+        told = _QueueItem.parse(item)
         if told.id:
             yield Job(told.id, status, told.number, told.created, prefix=told.prefix, document=told.document)
 
@@ -200,7 +200,7 @@ def _finished(id: object, entry: Mapping[str, object]) -> Job | None:
     prompt, status = entry.get("prompt"), as_mapping(entry.get("status"))
     if not isinstance(id, str) or not id or not isinstance(prompt, list):
         return None
-    told = _QueueItem.of(prompt)
+    told = _QueueItem.parse(prompt)
     times = _times(status.get("messages"))
     return Job(
         id=id,
@@ -243,7 +243,7 @@ class _QueueItem:
     document: str
 
     @classmethod
-    def of(cls, item: object) -> _QueueItem:
+    def parse(cls, item: object) -> _QueueItem:
         parts = [*(item if isinstance(item, list) else []), None, None, None, None, None]
         extra = as_mapping(parts[3])
         workflow = as_mapping(as_mapping(extra.get("extra_pnginfo")).get("workflow"))

@@ -110,10 +110,10 @@ class ServerMonitor:
         self._following = SingleFlight(self._follow)
         self._naming = SingleFlight(self._announce_names)
         self._checking = SingleFlight(self._read_stats)
-        self._saved = SavedWorkflowIndex(self._client, clock, self._reading.landed)
+        self._saved = SavedWorkflowIndex(self._client, clock, self._reading.wait_idle)
         self._memory = JobHistory()
         self._updates = UpdateTimes()
-        self._prefixes = OutputPrefixLookup(self._client, self._reading.landed, self._memory.learn)
+        self._prefixes = OutputPrefixLookup(self._client, self._reading.wait_idle, self._memory.set_prefix)
         self._is_changed = True
         self._read_at: float | None = None
         self._reading_since = self._next_at = self._named_by = 0.0
@@ -126,18 +126,18 @@ class ServerMonitor:
         self._checked = _NEVER
         self._is_introducing = False
 
-    def want(self) -> None:
+    def touch(self) -> None:
         """Watch it for the next minute, so that it is known soon whether it answers; returns at once."""
-        self._pulse.want()
+        self._pulse.touch()
 
-    async def introduced(self) -> None:
+    async def wait_identified(self) -> None:
         """Watch it, and return once it has said what it is, or failed to."""
-        if self._stats is None and not self._pulse.is_met:
+        if self._stats is None and not self._pulse.has_contact:
             # With the heartbeat, and not after it: a slow box takes long for each answer.
             self._is_introducing = True
             self._begin_checking()
-        await self._pulse.met()
-        await self._checking.landed()
+        await self._pulse.wait_contact()
+        await self._checking.wait_idle()
 
     def runner(self) -> Runner:
         """The server as a runner, with what was known of it last; it is not asked for that."""
@@ -154,11 +154,11 @@ class ServerMonitor:
         """
         self._wanted_at = self._clock.monotonic()
         until = self._wanted_at + FIRST_CONTACT_TIMEOUT_S
-        self._pulse.want()
+        self._pulse.touch()
         # With the heartbeat, and not after it: a busy box takes long for each answer.
         if self._contact.silence is None and not self._is_fresh():
             self._begin_reading()
-        await self._pulse.met_within(FIRST_CONTACT_TIMEOUT_S)
+        await self._pulse.wait_contact_for(FIRST_CONTACT_TIMEOUT_S)
         self._check_contact()
         if not self._is_fresh():
             await self._catch_up(until)
@@ -179,7 +179,7 @@ class ServerMonitor:
         if self._partly and not shown:
             # That there is none cannot be known.
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
-        self._saved.want(known.job.document for known in shown)
+        self._saved.request(known.job.document for known in shown)
         return tuple(to_workflow(known.job, job_name(known.job, self._saved.paths), known.tags) for known in shown)
 
     async def stats(self) -> RunnerStats:
@@ -192,10 +192,10 @@ class ServerMonitor:
             RunnerUnreachable: It does not answer, or does not tell that.
         """
         until = self._clock.monotonic() + FIRST_CONTACT_TIMEOUT_S
-        self._pulse.want()
+        self._pulse.touch()
         # With the heartbeat, and not after it: a busy box takes long for each answer.
         checking = self._begin_checking() if self._contact.silence is None else None
-        await self._pulse.met_within(FIRST_CONTACT_TIMEOUT_S)
+        await self._pulse.wait_contact_for(FIRST_CONTACT_TIMEOUT_S)
         self._check_contact()
         if (checking := checking or self._begin_checking()) is not None:
             await wait_at_most(checking, self._clock, until - self._clock.monotonic())
@@ -217,7 +217,7 @@ class ServerMonitor:
     def _begin_checking(self) -> asyncio.Task[RunnerStats | Silence] | None:
         """Return the task that asks for the machine's numbers, a new one if they are too old; else None."""
         is_old = self._clock.monotonic() >= self._checked.good_until
-        return self._checking.join() if is_old or self._checking.is_under_way else None
+        return self._checking.start_or_join() if is_old or self._checking.is_running else None
 
     def _check_contact(self) -> None:
         if (silence := self._contact.silence) is not None:
@@ -226,7 +226,7 @@ class ServerMonitor:
     @property
     def _is_late(self) -> bool:
         """True if a reading of the jobs takes long."""
-        return self._reading.is_under_way and self._clock.monotonic() - self._reading_since > LATE_SECONDS
+        return self._reading.is_running and self._clock.monotonic() - self._reading_since > LATE_SECONDS
 
     def _late(self) -> Silence:
         """Return the reason why a question, of those that are asked now, is not answered yet."""
@@ -242,7 +242,7 @@ class ServerMonitor:
         is_old = self._read_at is not None and self._clock.monotonic() - self._read_at >= UNSEEN_SECONDS
         if (self._is_changed or is_old) and self._is_followed():
             self._is_changed = True
-            self._following.join()
+            self._following.start_or_join()
         silence = self._contact.silence.state if self._contact.silence else None
         is_known = self._read_at is not None and silence is None and not self._unread and not self._is_late
         jobs = self._memory.shown(HISTORY_LENGTH)
@@ -264,7 +264,7 @@ class ServerMonitor:
         while self._is_changed and self._is_followed() and self._contact.silence is None:
             await self._clock.sleep(max(GATHER_SECONDS, self._next_at - self._clock.monotonic()))
             self._begin_reading()
-            await self._reading.landed()
+            await self._reading.wait_idle()
             if self._unread:
                 return
 
@@ -308,13 +308,13 @@ class ServerMonitor:
     def _greet(self) -> None:
         """It answers, maybe as another version than before, and what kept its jobs from being read may be over."""
         self._unread, self._next_at = "", 0.0
-        self._reader.forget()
+        self._reader.reset()
         if not (self._is_introducing and self._stats is not None):
-            self._checking.join()
+            self._checking.start_or_join()
         self._is_introducing = False
 
     def _is_fresh(self) -> bool:
-        if self._is_changed or self._read_at is None or self._reading.is_under_way:
+        if self._is_changed or self._read_at is None or self._reading.is_running:
             return False
         is_quiet = self._pulse.remaining == 0 and self._signals.is_open
         return self._clock.monotonic() - self._read_at < (IDLE_TTL_S if is_quiet else JOBS_TTL_S)
@@ -335,11 +335,11 @@ class ServerMonitor:
     def _begin_reading(self) -> asyncio.Task[None] | None:
         """Return the task that reads the jobs, a new one if it is time for that and there is none; else None."""
         now = self._clock.monotonic()
-        if not self._reading.is_under_way:
+        if not self._reading.is_running:
             if now < self._next_at:
                 return None
             self._reading_since = now
-        return self._reading.join()
+        return self._reading.start_or_join()
 
     async def _wait_for_names(self, until: float) -> None:
         """Names are looked for after a reading; who asks but once would never see those that came a moment later."""
@@ -354,7 +354,7 @@ class ServerMonitor:
 
     async def _named(self) -> None:
         for names in (self._saved, self._prefixes):
-            await names.landed()
+            await names.wait_idle()
 
     async def _read_jobs(self) -> None:
         began, began_at, self._is_changed = self._clock.monotonic(), self._clock.now(), False
@@ -377,14 +377,14 @@ class ServerMonitor:
             pause = MIN_PAUSE_S if self._contact.silence else self._reader.pause
             self._next_at = self._clock.monotonic() + pause
         self.announce()
-        self._naming.join()
+        self._naming.start_or_join()
 
     def _take(self, reading: JobsReading, began: datetime) -> None:
         active, finished = reading.active, reading.finished
         if active.is_all and active.problem is None and self._signals.changed_monotonic < self._reading_since:
             # Else the next heartbeat would take for a change what was read already.
             self._remaining_now = self._pulse.remaining = len(active.jobs)
-        self._memory.take(
+        self._memory.merge(
             active.jobs if active.is_told else None,
             finished.jobs if finished.is_told else None,
             self._clock.now(),
@@ -397,11 +397,11 @@ class ServerMonitor:
         )
 
     def _look_for_names(self) -> None:
-        if not (self._saved.is_under_way or self._prefixes.is_under_way):
+        if not (self._saved.is_running or self._prefixes.is_running):
             self._named_by = self._clock.monotonic() + REFRESH_TIMEOUT_S
         shown = [known.job for known in self._memory.shown(HISTORY_LENGTH)]
-        self._saved.want(job.document for job in shown)
-        self._prefixes.want(job for job in shown if job.document not in self._saved.paths)
+        self._saved.request(job.document for job in shown)
+        self._prefixes.request(job for job in shown if job.document not in self._saved.paths)
 
     async def _read_stats(self) -> RunnerStats | Silence:
         began, outcome = self._clock.monotonic(), await self._machine()

@@ -34,17 +34,17 @@ class SingleFlight(Generic[_T]):
         self._task: asyncio.Task[_T] | None = None
 
     @property
-    def is_under_way(self) -> bool:
+    def is_running(self) -> bool:
         """Whether it is being asked now."""
         return self._task is not None and not self._task.done()
 
-    def join(self) -> asyncio.Task[_T]:
+    def start_or_join(self) -> asyncio.Task[_T]:
         """The task that asks now, a new one if there is none. It belongs to all: whoever waits must not cancel it."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._ask())
         return self._task
 
-    async def landed(self) -> None:
+    async def wait_idle(self) -> None:
         """Return once it is not being asked."""
         if self._task is not None and not self._task.done():
             await asyncio.wait({self._task})

@@ -466,7 +466,7 @@ async def test_token_command_hanging_fails() -> None:
 
 @pytest.mark.parametrize(
     ("sources", "name"),
-    [(TokenSources(file=Path("/nowhere/t")), "/nowhere/t"), (TokenSources(variable="PROD_TOKEN"), "PROD_TOKEN")],
+    [(TokenSources(file=Path("/nowhere/t")), "/nowhere/t"), (TokenSources(env_var="PROD_TOKEN"), "PROD_TOKEN")],
 )
 async def test_token_source_of_profile_without_token_is_named(sources: TokenSources, name: str) -> None:
     found = await find({}, sources)

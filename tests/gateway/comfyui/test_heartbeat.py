@@ -74,29 +74,29 @@ async def test_nothing_is_asked_before_somebody_wants_it(box: _Box) -> None:
 
 
 async def test_it_beats_for_a_minute_after_it_was_wanted_last(box: _Box) -> None:
-    await box.pulse.met()
+    await box.pulse.wait_contact()
     await box.clock.advance(30)
     assert (box.beats, box.wire.is_open) == (7, True)
-    box.pulse.want()
+    box.pulse.touch()
     await box.clock.advance(59)
     assert (box.beats, box.wire.is_open) == (18, True)
     await box.clock.advance(600)
     assert (box.beats, box.wire.opened, box.wire.is_open) == (18, 1, False)
-    await box.pulse.met()
+    await box.pulse.wait_contact()
     await settle()
     assert (box.beats, box.wire.opened, box.wire.is_open) == (19, 2, True)
 
 
 async def test_many_who_want_it_cost_as_much_as_one(box: _Box) -> None:
-    await asyncio.gather(*(box.pulse.met() for _ in range(20)))
+    await asyncio.gather(*(box.pulse.wait_contact() for _ in range(20)))
     for _ in range(10):
-        await asyncio.gather(*(box.pulse.met() for _ in range(20)))
+        await asyncio.gather(*(box.pulse.wait_contact() for _ in range(20)))
         await box.clock.advance(1)
     assert (box.beats, box.wire.opened) == (3, 1)
 
 
 async def test_changes_are_told_once_each(box: _Box) -> None:
-    await box.pulse.met()
+    await box.pulse.wait_contact()
     assert box.told == ["contact", "change"]
     await box.clock.advance(20)
     assert len(box.told) == 2
@@ -108,7 +108,7 @@ async def test_changes_are_told_once_each(box: _Box) -> None:
 
 async def test_what_fails_is_kept_until_it_answers_again(box: _Box) -> None:
     began = box.clock.monotonic()
-    await box.pulse.met()
+    await box.pulse.wait_contact()
     assert (box.silence, box.contact.answered_monotonic) == ("", began)
     box.is_there = False
     await box.clock.advance(17)
@@ -123,7 +123,7 @@ async def test_what_fails_is_kept_until_it_answers_again(box: _Box) -> None:
 
 async def test_the_first_contact_is_waited_for_and_later_ones_are_not(box: _Box) -> None:
     box.answers.clear()
-    met = asyncio.create_task(box.pulse.met())
+    met = asyncio.create_task(box.pulse.wait_contact())
     await settle()
     assert not met.done()
     box.answers.set()
@@ -131,35 +131,35 @@ async def test_the_first_contact_is_waited_for_and_later_ones_are_not(box: _Box)
     box.answers.clear()
     await box.clock.advance(5)
     assert box.beats == 2
-    await box.pulse.met()
+    await box.pulse.wait_contact()
 
 
 async def test_the_first_contact_may_be_waited_for_in_part(box: _Box) -> None:
     box.answers.clear()
-    met = asyncio.create_task(box.pulse.met_within(1))
+    met = asyncio.create_task(box.pulse.wait_contact_for(1))
     await box.clock.advance(0.9)
     assert not met.done()
     await box.clock.advance(0.1)
-    assert (await met, box.pulse.is_met, box.beats) == (False, False, 1)
+    assert (await met, box.pulse.has_contact, box.beats) == (False, False, 1)
     # The second is over, whoever asks next.
-    assert not await box.pulse.met_within(1)
-    met = asyncio.create_task(box.pulse.met_within(2))
+    assert not await box.pulse.wait_contact_for(1)
+    met = asyncio.create_task(box.pulse.wait_contact_for(2))
     await settle()
     box.answers.set()
     assert await met
     box.answers.clear()
     await box.clock.advance(5)
-    assert await box.pulse.met_within(1)
+    assert await box.pulse.wait_contact_for(1)
 
 
 async def test_one_who_waits_is_let_go_when_it_is_closed(box: _Box) -> None:
     box.answers.clear()
-    met = asyncio.create_task(box.pulse.met())
+    met = asyncio.create_task(box.pulse.wait_contact())
     await settle()
     await box.pulse.aclose()
     await met
     assert box.silence == "is not watched any more"
-    await box.pulse.met()
+    await box.pulse.wait_contact()
     assert box.beats == 1
 
 
@@ -173,9 +173,9 @@ async def test_it_may_be_wanted_again_while_the_wire_closes(box: _Box) -> None:
 
     closing = asyncio.Event()
     box.wire = box.pulse._wire = _Slow()
-    await box.pulse.met()
+    await box.pulse.wait_contact()
     await box.clock.advance(60)
-    box.pulse.want()
+    box.pulse.touch()
     await settle()
     assert (box.beats, box.wire.opened) == (12, 1)
     closing.set()

@@ -25,8 +25,8 @@ def shown(memory: JobHistory) -> list[tuple[str, WorkflowStatus, tuple[str, ...]
 def test_what_waits_and_runs_stays_as_it_was() -> None:
     memory = JobHistory()
     waiting = [job("runs", RUNNING, 1), job("waits", QUEUED, 2), job("waits too", QUEUED, 3)]
-    memory.take(waiting, [job("ran", COMPLETED, 0)], START)
-    memory.take(None, [job("ran", COMPLETED, 0), job("waits", COMPLETED, 2)], START, all_active=False)
+    memory.merge(waiting, [job("ran", COMPLETED, 0)], START)
+    memory.merge(None, [job("ran", COMPLETED, 0), job("waits", COMPLETED, 2)], START, all_active=False)
     assert shown(memory) == [
         ("runs", RUNNING, ()),
         ("waits too", QUEUED, ()),
@@ -37,7 +37,7 @@ def test_what_waits_and_runs_stays_as_it_was() -> None:
 
 def test_what_is_finished_stays_as_it_was() -> None:
     memory = JobHistory()
-    memory.take([job("runs", RUNNING, 1)], [job("ran", COMPLETED, 0)], START)
-    memory.take([job("waits", QUEUED, 2)], None, START)
+    memory.merge([job("runs", RUNNING, 1)], [job("ran", COMPLETED, 0)], START)
+    memory.merge([job("waits", QUEUED, 2)], None, START)
     # How the one that ran has ended is not known: nothing is said of it.
     assert shown(memory) == [("waits", QUEUED, ()), ("ran", COMPLETED, ())]

@@ -41,8 +41,8 @@ async def saved(box: ScriptedComfyUI, clock: FakeClock) -> AsyncIterator[SavedWo
 
 
 async def look(saved: SavedWorkflowIndex, *documents: str) -> None:
-    saved.want(documents)
-    await saved._looking.landed()
+    saved.request(documents)
+    await saved._looking.wait_idle()
 
 
 async def test_files_are_found_by_what_is_in_them(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
@@ -199,7 +199,7 @@ async def test_where_nothing_is_saved(box: ScriptedComfyUI, saved: SavedWorkflow
 async def test_a_file_that_is_gone_spoils_no_other(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     box.files = {"gone.json": ({"id": "one"}, 2.0), "a.json": ({"id": "two"}, 1.0)}
     box.hang("/userdata/")
-    saved.want(["two"])
+    saved.request(["two"])
     await until(lambda: "/userdata/workflows%2Fgone.json" in box.paths)
     del box.files["gone.json"]
     box.resume()
@@ -220,7 +220,7 @@ async def test_what_is_known_stays_where_the_box_is_gone(
 
 async def test_closing_stops_it(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     box.hang()
-    saved.want(["one"])
+    saved.request(["one"])
     await until(lambda: len(box.requests) == 1)
     await saved.aclose()
-    assert not saved._looking.is_under_way
+    assert not saved._looking.is_running

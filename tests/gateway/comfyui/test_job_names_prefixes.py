@@ -31,8 +31,8 @@ class _Asking:
     async def want(self, *jobs: Job) -> dict[str, str]:
         """Want these, and return what was learnt since."""
         self.learnt.clear()
-        self.prefixes.want(jobs)
-        await self.prefixes._asking.landed()
+        self.prefixes.request(jobs)
+        await self.prefixes._asking.wait_idle()
         return dict(self.learnt)
 
     async def _quiet(self) -> None:

@@ -95,7 +95,7 @@ async def test_another_version_is_asked_as_if_nothing_were_known() -> None:
     async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
         await reader.read()
         box.version = "0.33.0"
-        reader.forget()
+        reader.reset()
         asked(box)
         await reader.read()
         assert (asked(box), reader.pause) == (sorted([ACTIVE, FINISHED]), 1)

@@ -121,7 +121,7 @@ async def test_a_slow_reading_is_waited_for_a_second(
     await clock.advance(0.1)
     assert await asking == [("a", WorkflowStatus.QUEUED)]
     server.resume()
-    await until(lambda: not box._reading.is_under_way)
+    await until(lambda: not box._reading.is_running)
     assert await seen(box) == [("a", WorkflowStatus.COMPLETED)]
     assert readings(server) == 1
 
@@ -154,7 +154,7 @@ async def test_the_first_contact_is_waited_for_as_long_as_is_bearable(
     with pytest.raises(RunnerUnreachableError, match=r"^slow, no answer for 7 s$"):
         await asking
     server.resume()
-    await until(lambda: box._pulse.is_met)
+    await until(lambda: box._pulse.has_contact)
     assert (await box.stats()).system.os == "linux"
     assert (await box.history(), beats(server)) == ((), 1)
 
@@ -194,7 +194,7 @@ async def test_a_reading_that_hangs_is_waited_for_once(
         with pytest.raises(RunnerUnreachableError, match=r"^slow, has not told its jobs yet$"):
             await again
     server.resume()
-    await until(lambda: not box._reading.is_under_way)
+    await until(lambda: not box._reading.is_running)
     assert (await box.history(), readings(server)) == ((), 1)
 
 
@@ -282,7 +282,7 @@ async def test_file_renamed_names_the_job_within_a_minute(
     for _ in range(11):
         await beat(clock)
         names.append((await box.history())[0].name)
-        await until(lambda: not box._saved.is_under_way)
+        await until(lambda: not box._saved.is_running)
     assert (names[0], names[-1]) == ("face", "portrait")
     assert server.paths.count("/userdata") == 1
 

@@ -92,7 +92,7 @@ async def test_slow_answer_does_not_look_like_a_clock_that_is_off(
 ) -> None:
     server.date = clock.now
     server.hang("/prompt")
-    box.want()
+    box.touch()
     await until(lambda: "/prompt" in server.paths)
     await clock.advance(9)
     server.resume()
@@ -105,7 +105,7 @@ async def test_skew_of_a_proxy_that_refuses_counts_for_nothing(
 ) -> None:
     server.date = lambda: datetime(2020, 1, 1, tzinfo=UTC)
     server.authorization = "Basic eHh4"
-    box.want()
+    box.touch()
     await until(lambda: "/prompt" in server.paths)
     assert box.runner().clock_skew is None
 
@@ -157,7 +157,7 @@ async def test_idle_runner_is_never_updated(server: ScriptedComfyUI, box: Server
     before = box.runner()
     for _ in range(40):
         await beat(clock)
-        box.want()
+        box.touch()
         assert box.runner() == before
     server.stats["system"]["comfyui_version"] = "0.34.0"
     await server.stop()

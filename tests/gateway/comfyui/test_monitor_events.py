@@ -32,9 +32,9 @@ class Followed:
     async def read(self) -> None:
         """Wait until a change that was heard of is read and told."""
         (box,) = self.fleet._boxes.values()
-        await until(lambda: box._following.is_under_way)
+        await until(lambda: box._following.is_running)
         await self.clock.advance(1)
-        await until(lambda: not box._following.is_under_way)
+        await until(lambda: not box._following.is_running)
         await self.clock.advance(0.2)
 
 
@@ -50,7 +50,7 @@ async def followed() -> AsyncIterator[Followed]:
             await until(lambda: box._signals.is_open)
             follow = Followed(server, clock, fleet, id, client)
             await clock.advance(1.5)
-            await until(lambda: not (box._following.is_under_way or box._reading.is_under_way))
+            await until(lambda: not (box._following.is_running or box._reading.is_running))
             await clock.advance(0.2)
             await until(lambda: follow.newest.is_live)
             server.requests.clear()
@@ -152,7 +152,7 @@ async def test_without_streams_nothing_is_read_unasked() -> None:
         await fleet.get_history(id)
         await until(lambda: box._signals.is_open)
         await clock.advance(11)
-        await until(lambda: not box._reading.is_under_way)
+        await until(lambda: not box._reading.is_running)
         server.requests.clear()
         server.put(job("a", "in_progress"), job("b", "pending"))
         await server.changed()

@@ -108,7 +108,7 @@ async def test_a_server_that_did_not_tell_its_jobs_is_not_waited_for(
                 await box.history()
         await until(lambda: readings(server) == 2)
     server.resume()
-    await until(lambda: not box._reading.is_under_way)
+    await until(lambda: not box._reading.is_running)
     assert (await box.history(), readings(server)) == ((), 2)
 
 

@@ -26,27 +26,27 @@ class _Question:
 async def test_all_who_ask_meanwhile_share_one_answer() -> None:
     question = _Question()
     flight = SingleFlight(question)
-    states = [flight.is_under_way]
+    states = [flight.is_running]
     waiting = [asyncio.create_task(shielded(flight)) for _ in range(3)]
     await settle()
-    states.append(flight.is_under_way)
+    states.append(flight.is_running)
     waiting.pop().cancel()
     question.answer.set()
     assert await asyncio.gather(*waiting) == [1, 1]
-    assert [*states, flight.is_under_way] == [False, True, False]
-    assert await flight.join() == 2
+    assert [*states, flight.is_running] == [False, True, False]
+    assert await flight.start_or_join() == 2
 
 
 async def shielded(flight: SingleFlight[int]) -> int:
-    return await asyncio.shield(flight.join())
+    return await asyncio.shield(flight.start_or_join())
 
 
 async def test_waiting_for_it_to_land() -> None:
     question = _Question()
     flight = SingleFlight(question)
-    await flight.landed()
-    flight.join()
-    landed = asyncio.create_task(flight.landed())
+    await flight.wait_idle()
+    flight.start_or_join()
+    landed = asyncio.create_task(flight.wait_idle())
     await settle()
     assert not landed.done()
     question.answer.set()
@@ -57,7 +57,7 @@ async def test_waiting_for_it_to_land() -> None:
 async def test_closing_breaks_it_off() -> None:
     flight = SingleFlight(_Question())
     await flight.aclose()
-    task = flight.join()
+    task = flight.start_or_join()
     await settle()
     await flight.aclose()
     assert task.cancelled()
@@ -68,9 +68,9 @@ async def test_closing_breaks_it_off() -> None:
 async def test_waiting_no_longer_than_is_bearable() -> None:
     question, clock = _Question(), FakeClock()
     flight = SingleFlight(question)
-    waiting = [asyncio.create_task(wait_at_most(flight.join(), clock, seconds)) for seconds in (1, 2)]
+    waiting = [asyncio.create_task(wait_at_most(flight.start_or_join(), clock, seconds)) for seconds in (1, 2)]
     await clock.advance(1)
     assert [each.done() for each in waiting] == [True, False]
     question.answer.set()
     await asyncio.gather(*waiting)
-    assert (question.asked, flight.is_under_way) == (1, False)
+    assert (question.asked, flight.is_running) == (1, False)
