@@ -173,9 +173,9 @@ def test_looking_keys_up_loads_nothing_heavy() -> None:
     heavy = ("asyncio", "textual", "rich", "httpx", "pydantic")
     code = f"""
 import sys
-from comfytui.config.settings import Keys, Settings
+from comfytui.config.settings import KeySettings, Settings
 from comfytui.wiring import load_keymap
-load_keymap(Settings("demo", keys=Keys("emacs")))
+load_keymap(Settings("demo", keys=KeySettings("emacs")))
 print(sorted(set({heavy}) & set(sys.modules)))
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"
