@@ -1,1 +1,1 @@
-"""ComfyControl's HTTP API, server side, over whatever has the runners."""
+"""ComfyControl's HTTP API, server side: demo fleets and plain ComfyUI servers behind the same routes."""

@@ -1,8 +1,8 @@
-"""The routes: parameters, defaults, limits, order of checks and errors as the API documents them.
+"""Routes of the gateway: parameters, defaults, limits, order of checks and errors as the API documents.
 
-A request is judged in this order: the token (401), the route (404, 405), the parameters or the id's form (400), and
-whether there is such a runner (404). A runner whose machine does not answer is a 500 where the machine itself is
-asked (page get-runner-stats), and a 503 where nobody else knows the workflows. Every answer is JSON and every error
+A request is checked in this order: the token (401), the route (404, 405), the parameters or the id's form (400), and
+existence of the runner (404). A runner whose machine does not answer is a 500 if the request is about the machine
+(page get-runner-stats), and a 503 if no other source knows its workflows. Every response is JSON, and every error
 has the body of the page api/errors. Nothing is rate-limited.
 """
 
@@ -50,20 +50,20 @@ MAX_PER_PAGE = 100
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _DIGITS = re.compile(r"[0-9]+")
-# Beyond any fleet, and far below the length at which int() itself refuses a number.
+# More than any fleet has, and far below the length at which int() refuses a number.
 _MOST_DIGITS = 18
 
 
 def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
-    """The API over a fleet, as an ASGI application.
+    """Return the API over a fleet as an ASGI application.
 
     Routes: `GET /v1/runner` (page list-runners), `GET /v1/runner/{id}` (get-runner), `GET /v1/runner/{id}/history`
     (get-runner-history), `GET /v1/runner/{id}/stats` (get-runner-stats), and the extension `GET /v1/events`
     (`comfytui.api.events`). The fleet is closed when a server that speaks ASGI's lifespan shuts down.
 
     Args:
-        fleet: Who has the runners.
-        token: The one bearer token that is let in.
+        fleet: Source of the runners.
+        token: The one bearer token that is accepted.
 
     Raises:
         ValueError: The token is empty.
@@ -87,7 +87,7 @@ def create_app(fleet: Fleet, token: SecretStr) -> Starlette:
             Exception: _error_response,
         },
     )
-    # A redirect to the path without its last slash would be an answer that is no JSON.
+    # A redirect to the path without its last slash would not be JSON.
     app.router.redirect_slashes = False
     return app
 
@@ -127,7 +127,7 @@ class _Endpoints:
 
 
 class BearerAuthMiddleware:
-    """Lets a request through when it carries the token; says 401 otherwise, whatever it asks for."""
+    """Middleware that answers requests without the token with 401, whatever their path."""
 
     def __init__(self, app: ASGIApp, token: SecretStr) -> None:
         self._app = app
@@ -181,7 +181,7 @@ def _runner_id(request: Request) -> str:
 
 
 class _Unreachable(HTTPException):
-    """An answer by which the gateway says that a runner's machine gave none."""
+    """HTTP error for a runner whose machine gave no answer."""
 
     def __init__(self, status: int, problem: RunnerUnreachableError) -> None:
         super().__init__(status, f"{problem.name}: {problem}" if problem.name else str(problem))
@@ -214,17 +214,19 @@ def _refusal(status: int, message: str, headers: Mapping[str, str] | None = None
 
 
 class StreamingASGITransport(httpx.ASGITransport):
-    """httpx's transport for an app, but event streams arrive as they are sent: it collects whole bodies itself.
+    """httpx transport for an ASGI app that passes on event streams as they are sent.
+
+    httpx's own ASGITransport collects whole bodies.
 
     Args:
-        app: Answers the requests.
+        app: Application that answers the requests.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         super().__init__(app, raise_app_exceptions=False)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Return the response; of an event stream once its head is there."""
+        """Return the response; for an event stream as soon as its head is there."""
         if request.url.path != EVENTS_PATH:
             return await super().handle_async_request(request)
         body = _StreamedBody(self.app, _scope(request))
@@ -236,11 +238,11 @@ class StreamingASGITransport(httpx.ASGITransport):
 
 
 class InProcessTransport(StreamingASGITransport):
-    """Carries a client's requests to the API over a fleet; closing it closes the fleet.
+    """httpx transport from a client to the gateway of a fleet in this process; closing it closes the fleet.
 
     Args:
-        fleet: Who has the runners; it lives in the event loop that the requests come from.
-        token: The one bearer token that is let in; never empty.
+        fleet: Source of the runners; it lives in the event loop of the requests.
+        token: The one bearer token that is accepted; never empty.
     """
 
     def __init__(self, fleet: Fleet, token: SecretStr) -> None:
@@ -248,12 +250,12 @@ class InProcessTransport(StreamingASGITransport):
         self._fleet = fleet
 
     async def aclose(self) -> None:
-        """Let go of what the fleet holds open."""
+        """Close the fleet."""
         await self._fleet.aclose()
 
 
 class _StreamedBody(httpx.AsyncByteStream):
-    """Body of a response that an app sends while it is read; the app waits for each part to be taken."""
+    """Response body that an app sends while it is read; the app waits until each part is taken."""
 
     def __init__(self, app: ASGIApp, scope: Scope) -> None:
         self._sent: asyncio.Queue[Message] = asyncio.Queue(maxsize=1)
@@ -261,7 +263,7 @@ class _StreamedBody(httpx.AsyncByteStream):
         self._task = asyncio.create_task(self._run(app, scope))
 
     async def head(self) -> Message:
-        """Return the message that starts the response; an error's if the app failed before."""
+        """Return the message that starts the response, or that of an error if the app failed before."""
         return await self._next() or {"status": 500, "headers": []}
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
@@ -272,12 +274,12 @@ class _StreamedBody(httpx.AsyncByteStream):
                 return
 
     async def aclose(self) -> None:
-        """Tell the app that nobody reads any more, by cancelling it."""
+        """Cancel the app: its client has stopped reading."""
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
 
     async def _next(self) -> Message | None:
-        """Return what the app sends next; None if it ended instead."""
+        """Return the next message of the app, or None if it ended."""
         taking = asyncio.ensure_future(self._sent.get())
         try:
             await asyncio.wait({taking, self._task}, return_when=asyncio.FIRST_COMPLETED)
@@ -292,7 +294,7 @@ class _StreamedBody(httpx.AsyncByteStream):
         if not self._is_read:
             self._is_read = True
             return {"type": "http.request", "body": b"", "more_body": False}
-        # Until the task is cancelled: whoever stops reading closes the body.
+        # Wait until the task is cancelled: a client that stops reading closes the body.
         await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 

@@ -1,4 +1,4 @@
-"""Clients that are told of changed runners, each with a bounded buffer of what it was not told yet."""
+"""Event streams of changed runners, each with a bounded buffer of changes that were not sent yet."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 
 
 MAX_STREAMS = 64
-"""Streams that are open at most; further clients are left to polling."""
+"""Streams that may be open at once; further clients have to poll."""
 
 COALESCE_SECONDS = 0.1
-"""Seconds from one event to the next of a stream: changes in between are told together."""
+"""Seconds between two events of a stream; changes in between are sent together."""
 
 
 class EventHub:
-    """The newest revisions of each runner, handed to every open stream.
+    """Hub that passes the newest revision of each runner to every open stream.
 
     A stream holds at most one entry for each runner, the newest, however slowly its client reads.
-    Not for more than one thread.
+    It belongs to one thread.
 
     Args:
         clock: Times heartbeats and the distance between events.
-        refresh: Called when a stream opens and every HEARTBEAT_SECONDS while one is: announces what changed without
-            being noticed.
+        refresh: Called when a stream opens and every HEARTBEAT_SECONDS while one is open, to announce changes that
+            caused no event.
     """
 
     def __init__(self, clock: Clock, refresh: Callable[[], None] = lambda: None) -> None:
@@ -57,7 +57,7 @@ class EventHub:
         return self._is_closed or len(self._streams) >= MAX_STREAMS
 
     def announce(self, revisions: RunnerRevisions) -> None:
-        """Tell every stream, unless it is what was announced last."""
+        """Send revisions to every stream unless they were announced last."""
         if self._newest.get(revisions.id) == revisions:
             return
         self._newest[revisions.id] = revisions
@@ -65,7 +65,7 @@ class EventHub:
             stream.add(revisions)
 
     async def listen(self) -> AsyncGenerator[tuple[RunnerRevisions, ...], None]:
-        """Yield all that is known, then what changes; an empty tuple as a heartbeat.
+        """Yield all known revisions, then changes; an empty tuple is a heartbeat.
 
         It ends when the hub is closed.
         """
@@ -97,7 +97,7 @@ class EventHub:
 
 
 class _Stream:
-    """Changes that one client was not told yet."""
+    """Changes that were not sent to one client yet."""
 
     def __init__(self, clock: Clock, known: dict[str, RunnerRevisions]) -> None:
         self._clock = clock
@@ -109,7 +109,7 @@ class _Stream:
         return bool(self._pending)
 
     def add(self, revisions: RunnerRevisions) -> None:
-        # Behind the others, so that none of them waits for ever.
+        # It goes behind the others, so that none of them waits for ever.
         self._pending.pop(revisions.id, None)
         self._pending[revisions.id] = revisions
         self._news.set()
@@ -118,7 +118,7 @@ class _Stream:
         self._news.set()
 
     def take(self) -> tuple[RunnerRevisions, ...]:
-        """Take out as many as one event may tell."""
+        """Remove and return as many changes as fit into one event."""
         taken = tuple(self._pending.values())[:MAX_RUNNERS_PER_EVENT]
         for revisions in taken:
             del self._pending[revisions.id]
@@ -127,7 +127,7 @@ class _Stream:
         return taken
 
     async def wait(self, seconds: float) -> None:
-        """Return once there is something to tell, or so many seconds have passed."""
+        """Wait until there is a change to send, or for a number of seconds."""
         if self._news.is_set():
             return
         news, timer = asyncio.ensure_future(self._news.wait()), asyncio.ensure_future(self._clock.sleep(seconds))
@@ -141,7 +141,7 @@ class _Stream:
 MEDIA_TYPE = "text/event-stream"
 
 SEND_SECONDS = 30.0
-"""Seconds that a client may take to make room for one event."""
+"""Seconds within which a client has to make room for one event."""
 
 # nginx would hold events back until its buffer is full.
 _HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
@@ -152,7 +152,7 @@ class EventStreamResponse(StreamingResponse):
     """Event stream of one client.
 
     Args:
-        hub: Announces revisions.
+        hub: Source of revisions.
     """
 
     def __init__(self, hub: EventHub) -> None:

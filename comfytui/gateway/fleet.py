@@ -1,4 +1,4 @@
-"""What the gateway's routes ask of whoever has the runners."""
+"""Protocol between the routes of the gateway and a source of runners."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ if TYPE_CHECKING:
 
 
 class RunnerNotFoundError(LookupError):
-    """No runner of the fleet has this id."""
+    """The fleet has no runner with this id."""
 
 
 class RunnerUnreachableError(Exception):
-    """A runner's machine gave no usable answer; the text says why, for people.
+    """The machine of a runner gave no usable answer; the text is a message for users.
 
     Args:
-        reason: The text.
-        state: State of the runner as an extension of the answer; None where the gateway does not ask the machine
-            itself for all that it tells of the runner.
-        name: Name of the machine, which the reason does not hold.
+        reason: The message.
+        state: State of the runner as an extension of the response, or None if the gateway knows the runner from
+            another source than its machine.
+        name: Name of the machine, which is not part of the reason.
     """
 
     def __init__(self, reason: str, state: RunnerState | None = None, name: str = "") -> None:
@@ -31,39 +31,43 @@ class RunnerUnreachableError(Exception):
 
 
 class Fleet(Protocol):
-    """Runners and their workflows; arguments come in as the API documents them, already checked."""
+    """Source of runners and their workflows; arguments are valid by the API's rules already."""
 
     @property
     def events(self) -> EventHub:
-        """Announces the revisions of its runners."""
+        """Hub of the runners' revisions."""
         ...
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
-        """One page, newest created first; beyond the end an empty one with the same total."""
+        """Return a page, newest created first; beyond the end an empty one with the same total."""
         ...
 
     async def get_runner(self, runner_id: str) -> Runner:
-        """One runner by its lower-case id; UnknownRunner if there is none."""
+        """Return the runner with a lower-case id.
+
+        Raises:
+            RunnerNotFoundError: There is no such runner.
+        """
         ...
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
-        """A runner's newest ten workflows, newest created first.
+        """Return the ten newest workflows of a runner, newest created first.
 
         Raises:
-            UnknownRunner: There is no such runner.
-            RunnerUnreachable: What it does can only be learnt from the machine itself, and that does not tell.
+            RunnerNotFoundError: There is no such runner.
+            RunnerUnreachableError: Only its machine knows them, and it gave no answer.
         """
         ...
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
-        """What the runner's machine says of itself now.
+        """Return the stats of a runner's machine.
 
         Raises:
-            UnknownRunner: There is no such runner.
-            RunnerUnreachable: It does not say anything.
+            RunnerNotFoundError: There is no such runner.
+            RunnerUnreachableError: The machine gave no answer.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of everything that is held open; nothing is asked of the fleet afterwards."""
+        """Close all connections; the fleet is not used afterwards."""
         ...

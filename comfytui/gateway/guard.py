@@ -33,7 +33,7 @@ _SHARE = 4
 
 
 class Connections:
-    """The open connections of a server, and which one gives way to a new one.
+    """Open connections of a server; decides which one gives way to a new one.
 
     One address has at most a quarter of all. A new connection beyond a limit closes the oldest one that has no request
     in progress, of the same address if that is at its limit; if there is none, it is closed itself.
@@ -48,7 +48,7 @@ class Connections:
         self._open: dict[GuardedProtocol, str] = {}
 
     def admit(self, new: GuardedProtocol, address: str) -> bool:
-        """Return True if a new connection may stay; another one may be closed for it."""
+        """Return True if a new connection may stay; an old one may be closed for it."""
         of_address = [other for other, theirs in self._open.items() if theirs == address]
         if len(of_address) >= self._most_of_one and not self._close_oldest(of_address):
             return False
@@ -58,12 +58,12 @@ class Connections:
         return True
 
     def remove(self, connection: GuardedProtocol) -> None:
-        """Forget a connection that is closed."""
+        """Remove a closed connection."""
         self._open.pop(connection, None)
 
     def _close_oldest(self, connections: list[GuardedProtocol]) -> bool:
         waiting = [connection for connection in connections if not connection.is_answering]
-        # Whoever has been answered before is more likely a client than who has never sent a whole request.
+        # A connection that was answered before is more likely a client than one without a whole request.
         oldest = next((each for each in waiting if not each.was_answered), waiting[0] if waiting else None)
         if oldest is None:
             return False
@@ -73,7 +73,7 @@ class Connections:
 
 
 class GuardedProtocol(H11Protocol):
-    """A connection whose requests must arrive, and whose answers must be read, in time.
+    """HTTP connection whose requests must arrive, and whose responses must be read, in time.
 
     Attributes:
         guard: The connections of the server.
@@ -101,12 +101,12 @@ class GuardedProtocol(H11Protocol):
 
     @property
     def _is_in_progress(self) -> bool:
-        # None before the first request, which its type does not say.
+        # uvicorn's attribute is None before the first request, although its type is not optional.
         cycle = vars(self)["cycle"]
         return cycle is not None and not cycle.response_complete
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin to wait for a request, unless there are too many connections."""
+        """Start the timer of the first request, unless there are too many connections."""
         if not isinstance(transport, asyncio.Transport):
             return
         super().connection_made(transport)
@@ -116,25 +116,25 @@ class GuardedProtocol(H11Protocol):
             self.drop()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place to others."""
+        """Make room for another connection."""
         self.guard.remove(self)
         self._arriving = _cancel(self._arriving)
         self._stalled = _cancel(self._stalled)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take in a part of a request; one that is no HTTP is refused."""
+        """Process a part of a request; what is not HTTP is refused."""
         if self.transport.is_closing():
             return
         try:
             super().data_received(data)
         except (ValueError, h11.LocalProtocolError):
-            # Such as a path with bytes that no URL has: uvicorn expects none.
+            # uvicorn fails at paths with bytes that are not allowed in URLs.
             self.drop()
         self._wait_for_rest()
 
     def send_400_response(self, msg: str) -> None:
-        """Refuse what is no HTTP; a request that was being answered is over."""
+        """Refuse a request that is not HTTP; one that was being answered is over."""
         if self._is_in_progress:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
@@ -143,27 +143,27 @@ class GuardedProtocol(H11Protocol):
             super().send_400_response(msg)
 
     def on_response_complete(self) -> None:
-        """Note that the client is one that is answered."""
+        """Record that the client was answered."""
         self.was_answered = True
         super().on_response_complete()
         self._wait_for_rest()
 
     def pause_writing(self) -> None:
-        """Begin to wait until the client reads its answer."""
+        """Start the timer of a client that does not read its response."""
         super().pause_writing()
         self._stalled = self._stalled or self.loop.call_later(STALLED_SECONDS, self.drop)
 
     def resume_writing(self) -> None:
-        """Stop waiting: the client has read."""
+        """Stop the timer: the client has read."""
         self._stalled = _cancel(self._stalled)
         super().resume_writing()
 
     def drop(self) -> None:
-        """Close the connection at once, whatever was to be sent."""
+        """Close the connection at once, without sending the rest."""
         self.transport.abort()
 
     def _wait_for_rest(self) -> None:
-        """Limit the time of a request that has begun to arrive; one that is whole, or has not begun, has none."""
+        """Start or stop the timer of a request that has arrived in part."""
         has_begun = bool(self.conn.trailing_data[0]) or self.conn.their_state is h11.SEND_BODY
         if self.is_answering or (self.was_answered and not has_begun):
             self._arriving = _cancel(self._arriving)
@@ -179,9 +179,9 @@ def guarded(connections: Connections) -> type[GuardedProtocol]:
 def report_errors(
     loop: asyncio.AbstractEventLoop, say: Callable[[str], None]
 ) -> Callable[[asyncio.AbstractEventLoop, dict[str, Any]], None]:
-    """Return a handler of the loop's errors that says each in one line, and at most one a minute.
+    """Return an error handler for the event loop that prints one line an error, at most one a minute.
 
-    A loop that cannot accept for want of descriptors reports it thousands of times a second.
+    A loop without free descriptors reports that thousands of times a second.
     """
     said_at = -REPORT_SECONDS
 
@@ -200,7 +200,7 @@ def report_errors(
 
 
 def _affordable() -> int:
-    """Return how many connections the limit of open files leaves room for."""
+    """Return the number of connections that the limit of open files allows."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft == resource.RLIM_INFINITY:
         return MAX_CONNECTIONS
@@ -208,7 +208,7 @@ def _affordable() -> int:
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
-    """Cancel a timer if there is one, and return what to keep instead: None."""
+    """Cancel a timer, if any, and return None to store in its place."""
     if timer is not None:
         timer.cancel()
     return None

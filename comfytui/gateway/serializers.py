@@ -1,7 +1,7 @@
-"""Models as the JSON bodies the API documents: its fields in its order, then extension fields that are known.
+"""JSON bodies of the API: documented fields in documented order, then known extension fields.
 
 Sources: the API's pages list-runners, get-runner, get-runner-history and get-runner-stats. Header values are in
-the clear here and only here, because that is what the API answers.
+clear here and only here, because the API sends them so.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ EXTENSION_FIELDS = ("queue_running", "queue_pending", "clock_skew")
 
 
 def serialize_page(page: RunnerPage) -> dict[str, object]:
-    """One page of List Runners (page list-runners)."""
+    """Return a page of List Runners (page list-runners)."""
     return {"runners": [serialize_runner(runner) for runner in page.runners], "total": page.total}
 
 
 def serialize_runner(runner: Runner) -> dict[str, object]:
-    """A runner (page get-runner), with the extension fields that its fleet tells; its header values are revealed."""
+    """Return a runner (page get-runner) with its extension fields and header values in clear."""
     extensions = {name: getattr(runner, name) for name in EXTENSION_FIELDS if name in runner.model_fields_set}
     return {
         "id": runner.id,
@@ -40,12 +40,12 @@ def serialize_runner(runner: Runner) -> dict[str, object]:
 
 
 def serialize_history(workflows: tuple[Workflow, ...]) -> list[dict[str, object]]:
-    """A runner's history, a bare list (page get-runner-history)."""
+    """Return a runner's history, a bare list (page get-runner-history)."""
     return [serialize_workflow(workflow) for workflow in workflows]
 
 
 def serialize_workflow(workflow: Workflow) -> dict[str, object]:
-    """A workflow (page get-runner-history); times that have not come yet are null."""
+    """Return a workflow (page get-runner-history); times in the future are null."""
     return {
         "id": workflow.id,
         "name": workflow.name,
@@ -59,7 +59,7 @@ def serialize_workflow(workflow: Workflow) -> dict[str, object]:
 
 
 def serialize_stats(stats: RunnerStats) -> dict[str, object]:
-    """What a runner's machine says of itself (page get-runner-stats); sizes are in bytes, what is not known is null."""
+    """Return the stats of a runner's machine (page get-runner-stats): sizes in bytes, null if unknown."""
     return {
         "system": {
             "os": stats.system.os,
@@ -84,22 +84,22 @@ def _device_body(device: Device) -> dict[str, object]:
 
 
 def serialize_error(status: int, message: str) -> dict[str, object]:
-    """The body of every answer that says no (page api/errors)."""
+    """Return the body of an error (page api/errors)."""
     return {"status": status, "message": message}
 
 
 def serialize_unreachable(state: RunnerState, reason: str) -> dict[str, object]:
-    """Return the extension of an error that says that a runner's machine gave no answer, which is no fault of ours.
+    """Return the extension fields of an error: the machine of a runner gave no answer.
 
     Args:
         state: State of the runner.
-        reason: Reason why there is no answer, without the runner's name.
+        reason: Cause, without the runner's name.
     """
     return {"runner": {"state": state, "reason": reason}}
 
 
 def _time(moment: Timestamp | None) -> str | None:
-    """ISO 8601 in UTC, with milliseconds only if there are any: the API's examples are whole seconds."""
+    """Return ISO 8601 in UTC, with milliseconds only if there are any, as in the API's examples."""
     if moment is None or isinstance(moment, str):
         return moment
     precision = "milliseconds" if moment.microsecond >= 1_000 else "seconds"

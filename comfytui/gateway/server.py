@@ -1,4 +1,4 @@
-"""The gateway on a socket: uvicorn around the same app that the dashboard asks in-process."""
+"""The gateway on a socket: uvicorn around the app that the dashboard uses in-process."""
 
 from __future__ import annotations
 
@@ -21,45 +21,45 @@ if TYPE_CHECKING:
     from comfytui.gateway.fleet import Fleet
 
 
-# Dashboards ask every few seconds: a connection that idles no longer than that must not be closed under them.
+# Dashboards poll every few seconds, so a connection must stay open for longer than that.
 KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 5
-# A client of an event stream that takes no more data is gone, or reads too slowly for it to be of use.
+# A client of an event stream that takes no more data is gone, or too slow to be of use.
 UNREAD_SECONDS = 30
 MAX_PORT = 65_535
 
 
 class ServeError(Exception):
-    """Serving could not begin; its text is one sentence for the person who asked for it."""
+    """Serving could not begin; the text is one sentence for the user."""
 
 
 class ServeExtraMissingError(ServeError):
-    """The server's package is not installed."""
+    """The `serve` extra is not installed."""
 
     def __init__(self) -> None:
         super().__init__("Serving needs one more package: pip install 'comfytui[serve]'")
 
 
 class ListenError(ServeError):
-    """The address cannot be listened on: in use, forbidden, out of range, or no such host."""
+    """The address cannot be listened on: in use, forbidden, out of range, or an unknown host."""
 
     def __init__(self, host: str, port: int, reason: str) -> None:
         super().__init__(f"Cannot listen on {_authority(host, port)}: {reason}")
 
 
 def serve(fleet: Fleet, host: str, port: int, token: SecretStr, announce: Callable[[str], None]) -> None:
-    """Answer for the fleet until Ctrl+C or SIGTERM, then close it and return.
+    """Serve a fleet until Ctrl+C or SIGTERM, then close it.
 
     Args:
-        fleet: Who has the runners.
-        host: A name or address of this machine; whether others may reach it is for the caller to decide.
+        fleet: Source of the runners.
+        host: Name or address of this machine; the caller decides if others may reach it.
         port: 0 to 65535, where 0 takes any free port.
-        token: The one bearer token that is let in; never empty.
-        announce: Told one line with the URL, real port included, once connections are accepted.
+        token: The one bearer token that is accepted; never empty.
+        announce: Called with a line that holds the URL, real port included, once connections are accepted.
 
     Raises:
-        ServeExtraMissing: uvicorn is not installed.
-        CannotListen: The address cannot be had.
+        ServeExtraMissingError: uvicorn is not installed.
+        ListenError: The address cannot be listened on.
         ValueError: The token is empty.
     """
     server = _server(fleet, token)
@@ -85,7 +85,7 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
 
     class Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-            # uvicorn waits for open responses, and an event stream ends only if it is told to.
+            # uvicorn waits for open responses, so event streams have to be ended first.
             fleet.events.close()
             await super().shutdown(sockets)
 
@@ -96,9 +96,9 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
         loop="asyncio",
         backlog=BACKLOG,
         ws="none",
-        # Its own configuration asks standard output whether it is a terminal, and there may be none.
+        # uvicorn's own configuration examines standard output, which may be closed.
         log_config=None,
-        # Below that it says something of every request that is no HTTP.
+        # At lower levels it logs every request that is not HTTP.
         log_level="error",
         access_log=False,
         proxy_headers=False,
@@ -119,7 +119,7 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ListenError(host, port, _reason(error)) from error
     except ValueError as error:
         raise ListenError(host, port, str(error)) from error
-    # asyncio does this itself only for sockets that name their protocol; without it each answer waits 40 ms.
+    # asyncio does this itself only for sockets with a protocol number; without it each response waits 40 ms.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
@@ -127,13 +127,13 @@ def _listen(host: str, port: int) -> socket.socket:
 
 
 def _reason(error: OSError) -> str:
-    """The system's words alone: `create_server` adds the address to them, which is said already."""
+    """Return the system's message without the address that `create_server` adds."""
     known = error.errno is not None and not isinstance(error, socket.gaierror)
     return os.strerror(error.errno or 0) if known else error.strerror or "unknown"
 
 
 def _address(host: str) -> tuple[socket.AddressFamily, str]:
-    """The host's first address, an IPv4 one where it has both: that is what people type into another terminal."""
+    """Return the host's first address, IPv4 if it has both: users type it into another terminal."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     family, _, _, _, address = min(found, key=lambda entry: entry[0] != socket.AF_INET)
     return family, str(address[0])
@@ -141,7 +141,7 @@ def _address(host: str) -> tuple[socket.AddressFamily, str]:
 
 @contextlib.contextmanager
 def _stopped_by_signals(server: uvicorn.Server) -> Iterator[None]:
-    """Make SIGINT and SIGTERM a plain return for as long as this lasts.
+    """Turn SIGINT and SIGTERM into a plain return within the context.
 
     uvicorn handles them while it runs but then raises them again, and it does not yet handle them before that.
     Signals belong to the main thread; on any other this does nothing.

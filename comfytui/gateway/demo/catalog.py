@@ -1,4 +1,4 @@
-"""What a simulated fleet is made of: graphics cards, kinds of workflow, and words for names and tags."""
+"""Parts of a simulated fleet: graphics cards, kinds of workflow, words of names and tags."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """What a runner computes with.
+    """Graphics card of a runner.
 
     Attributes:
-        model: Its short name, as it stands in tags and runner names.
-        speed: How many times as fast as an A100.
-        device: What ComfyUI calls it.
-        memory: Its own memory in GiB; 0 where it shares that of its machine.
+        model: Short name, as in tags and runner names.
+        speed: Speed relative to an A100.
+        device: Name in ComfyUI's stats.
+        memory: Own memory in GiB; 0 if it shares that of its machine.
     """
 
     model: str
@@ -23,18 +23,18 @@ class Gpu:
 
     @property
     def tag(self) -> str:
-        """The tag a runner with this card carries."""
+        """Tag of runners with this card."""
         return self.model if self is CPU else f"gpu-{self.model}"
 
 
 @dataclass(frozen=True, slots=True)
 class WorkflowKind:
-    """A kind of workflow.
+    """Kind of workflow.
 
     Attributes:
         name: The workflow's name.
         tags: The workflow's tags.
-        seconds: How long it runs on an A100, on average.
+        seconds: Average duration on an A100.
     """
 
     name: str
@@ -44,9 +44,9 @@ class WorkflowKind:
 
 @dataclass(frozen=True, slots=True)
 class Purpose:
-    """What a runner is for: a tag, and the kinds of workflow it is given.
+    """Purpose of a runner: a tag, and the kinds of workflow that it runs.
 
-    No more than five kinds, so that ten workflows show each of them.
+    At most five kinds, so that ten workflows show each of them.
     """
 
     tag: str
@@ -119,7 +119,7 @@ PURPOSES = (
 ENVIRONMENTS = ("production", "production", "production", "staging", "staging", "development")
 
 STEMS = ("gpu", "render", "comfy-{card}", "studio-{card}", "lab-{card}", "render-ber", "render-sfo", "batch", "edge")
-"""Beginnings of runner names, a number follows; `{card}` stands for the card's model."""
+"""First parts of runner names, followed by a number; `{card}` stands for the card's model."""
 
 HEADER_NAMES = ("Authorization", "X-Api-Key", "CF-Access-Client-Secret")
-"""Headers of runners that are behind something."""
+"""Headers of runners behind a proxy or login."""

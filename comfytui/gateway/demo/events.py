@@ -1,4 +1,4 @@
-"""Announces the changes of simulated runners as the clock's time passes."""
+"""Announcement of changes of simulated runners as time passes."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
 
 
 LINGER_SECONDS = 60.0
-"""Seconds for which a runner's changes are announced after it was last asked for."""
+"""Seconds for which a runner's changes are announced after its last request."""
 
 
 class DemoEvents:
-    """Revisions of the runners that were asked for lately; nothing is computed unless a stream is open.
+    """Revisions of recently requested runners, computed only while a stream is open.
 
     The revision of a history is the second of its last change: the same in every process.
 
     Args:
-        clock: Tells the time, and times the changes.
-        lanes: What each runner is given to do, by its id; None for runners without work.
+        clock: Source of the time of changes.
+        lanes: Work of each runner, by its id; None for runners without work.
     """
 
     def __init__(self, clock: Clock, lanes: Mapping[str, WorkloadLane | None]) -> None:
@@ -37,7 +37,7 @@ class DemoEvents:
         self._task: asyncio.Task[None] | None = None
 
     def follow(self, runner_ids: Iterable[str]) -> None:
-        """Announce the changes of these for the next minute."""
+        """Announce the changes of these runners for the next minute."""
         asked = dict.fromkeys(runner_ids, self._clock.monotonic())
         are_known = asked.keys() <= self._asked_at.keys()
         self._asked_at |= asked

@@ -1,4 +1,4 @@
-"""Who is in a simulated fleet: plain records, cheap enough to make ten thousand of them at once."""
+"""Simulated fleet: plain records of runners, cheap enough for ten thousand, and the Fleet over them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _DEVELOPMENT_CREATED = to_epoch(datetime(2024, 1, 14, 8, 20, tzinfo=UTC))
 
 
 class _LoadProfile(Enum):
-    """How much a runner has to do."""
+    """Amount of work of a runner."""
 
     BUSY = auto()
     STEADY = auto()
@@ -54,7 +54,7 @@ class _LoadProfile(Enum):
     DISABLED = auto()
 
 
-# Of each 24 runners: so the usual 120 hold a whole relay of busy ones, and an eighth is disabled.
+# Counts of 24 runners each: the default 120 hold a whole relay of busy ones, and an eighth is disabled.
 _BLOCK = {
     _LoadProfile.BUSY: 9,
     _LoadProfile.STEADY: 7,
@@ -66,9 +66,9 @@ _BLOCK = {
 
 @dataclass(frozen=True, slots=True)
 class DemoRunner:
-    """A runner as the simulation keeps it; times are whole seconds since the Unix epoch.
+    """Record of a simulated runner; times are whole seconds since the Unix epoch.
 
-    `lane` is None for a runner that was never given work; `is_on` tells whether its machine can be reached.
+    `lane` is None for a runner without work; `is_on` is True if its machine can be reached.
     """
 
     id: str
@@ -85,9 +85,9 @@ class DemoRunner:
 
 
 def build_runners(runners: int, seed: int) -> Iterator[DemoRunner]:
-    """That many runners, newest created first: the two that the API's pages show, then made-up ones."""
+    """Return runners, newest created first: the two of the API's pages, then made-up ones."""
     numbers: Counter[str] = Counter()
-    # Not from the first: the newest runner is to be in the midst of its work when a clock strikes the hour.
+    # The newest runner starts later, so that it is in the midst of its work at the full hour.
     places = itertools.islice(itertools.cycle(range(BURST_STEPS)), BURST_STEPS // 2, None)
     switches = _PowerStates(seed)
     created = _DEVELOPMENT_CREATED
@@ -104,7 +104,7 @@ def build_runners(runners: int, seed: int) -> Iterator[DemoRunner]:
 
 
 class _PowerStates:
-    """Which machines are switched off: some of those with the least to do, never one that is at work."""
+    """Power states of machines: some of those with little work are off, busy ones never."""
 
     _EVERY: ClassVar[Mapping[_LoadProfile, int]] = {
         _LoadProfile.IDLE: 3,
@@ -116,14 +116,14 @@ class _PowerStates:
         self._counted = Counter(dict.fromkeys(_LoadProfile, seed))
 
     def is_on(self, role: _LoadProfile) -> bool:
-        """Whether the next machine of a runner with that role can be reached."""
+        """Return True if the next machine of a runner with this load can be reached."""
         self._counted[role] += 1
         return role not in self._EVERY or self._counted[role] % self._EVERY[role] > 0
 
 
 @dataclass(frozen=True, slots=True)
 class _LaneSpec:
-    """What is settled of a runner's lane before the runner is made up."""
+    """Parameters of a runner's lane that are fixed before the runner is made up."""
 
     key: str
     role: _LoadProfile
@@ -131,7 +131,7 @@ class _LaneSpec:
 
 
 def _roles(seed: int) -> Iterator[_LoadProfile]:
-    """One role after another, forever; the first two are those of the documented runners."""
+    """Yield load profiles without end; the first two are those of the documented runners."""
     dice = SeededRandom(f"{seed}/roles")
     whole = [role for role, count in _BLOCK.items() for _ in range(count)]
     rest = list(whole)
@@ -145,7 +145,7 @@ def _roles(seed: int) -> Iterator[_LoadProfile]:
 
 
 def _production(dice: SeededRandom, work: _LaneSpec) -> DemoRunner:
-    """The first example of page list-runners, as page get-runner completes it."""
+    """Return the first example of page list-runners, completed as on page get-runner."""
     purpose, card, created = catalog.IMAGE_GENERATION, catalog.A100, _PRODUCTION_CREATED
     return DemoRunner(
         id="550e8400-e29b-41d4-a716-446655440000",
@@ -163,7 +163,7 @@ def _production(dice: SeededRandom, work: _LaneSpec) -> DemoRunner:
 
 
 def _development(dice: SeededRandom, work: _LaneSpec) -> DemoRunner:
-    """The second example of page list-runners."""
+    """Return the second example of page list-runners."""
     purpose, card, created = catalog.IMAGE_GENERATION, catalog.CPU, _DEVELOPMENT_CREATED
     return DemoRunner(
         id="660e8400-e29b-41d4-a716-446655440001",
@@ -181,7 +181,7 @@ def _development(dice: SeededRandom, work: _LaneSpec) -> DemoRunner:
 
 
 def _made_up(dice: SeededRandom, work: _LaneSpec, created: int, numbers: Counter[str], *, is_on: bool) -> DemoRunner:
-    """A runner that was created then; `numbers` counts the names given out so far."""
+    """Return a runner that was created at a time; `numbers` counts the names so far."""
     disabled = work.role is _LoadProfile.DISABLED
     purpose = dice.choice(catalog.PURPOSES)
     card = catalog.CPU if work.role is not _LoadProfile.BUSY and dice.random() < 0.1 else dice.choice(catalog.CARDS)
@@ -227,7 +227,7 @@ def _lane(
 
 
 def _rhythm(dice: SeededRandom, role: _LoadProfile) -> tuple[int, int, float] | None:
-    """Length of a slot, workflows in it, and the pause between them (see `Lane`); None where nothing ever comes."""
+    """Return a lane's slot length, workflows a slot and pause between them, or None without work."""
     match role:
         case _LoadProfile.UNUSED:
             return None
@@ -276,9 +276,9 @@ class DemoFleet:
     newest runner's first day.
 
     Args:
-        clock: Only its `now` counts for answers; it also times the events.
-        runners: How many there are, 0 or more.
-        seed: Which of the possible worlds.
+        clock: Its `now` decides about responses; it also times the events.
+        runners: Number of runners, 0 or more.
+        seed: Seed of everything that is random.
     """
 
     def __init__(self, clock: Clock, runners: int = DEFAULT_RUNNERS, seed: int = 0) -> None:
@@ -289,32 +289,32 @@ class DemoFleet:
 
     @property
     def events(self) -> EventHub:
-        """Announces the changes of runners that were asked for within the last minute."""
+        """Hub of changes of runners that were requested within the last minute."""
         return self._events.hub
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
-        """One page, newest created first."""
+        """Return a page, newest created first."""
         records = [record for record in self._records if status is None or record.status == status]
         shown = records[(page - 1) * per_page : page * per_page]
         self._events.follow(record.id for record in shown)
         return RunnerPage(runners=tuple(_as_runner(record) for record in shown), total=len(records))
 
     async def get_runner(self, runner_id: str) -> Runner:
-        """One runner by id; UnknownRunner if there is none."""
+        """Return a runner by its id; raises RunnerNotFoundError."""
         return _as_runner(self._record(runner_id))
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
-        """A runner's newest ten workflows as they are now; UnknownRunner if there is no such runner."""
+        """Return the ten newest workflows of a runner; raises RunnerNotFoundError."""
         lane = self._record(runner_id).lane
         now = to_epoch(self._clock.now())
         return () if lane is None else newest_workflows(lane, now, HISTORY_LENGTH)
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
-        """What a runner's machine says of itself now.
+        """Return the stats of a runner's machine.
 
         Raises:
-            UnknownRunner: There is no such runner.
-            RunnerUnreachable: The machine is one of those that are switched off, which never changes.
+            RunnerNotFoundError: There is no such runner.
+            RunnerUnreachableError: The machine is switched off, which never changes.
         """
         record = self._record(runner_id)
         if not record.is_on:
@@ -324,7 +324,7 @@ class DemoFleet:
         return machine_stats(record.machine, to_epoch(self._clock.now()), busy=busy)
 
     async def aclose(self) -> None:
-        """Stop announcing changes; nothing else is held open."""
+        """Stop announcing changes."""
         await self._events.aclose()
 
     def _record(self, runner_id: str) -> DemoRunner:

@@ -1,6 +1,6 @@
-"""What the machine of a simulated runner says of itself, as a pure function of its key and the time.
+"""Stats of a simulated machine as a pure function of its key and the time.
 
-Numbers move in steps of minutes: whoever asks again soon mostly hears the same.
+Numbers change every few minutes, so most polls see none change.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 STEP_SECONDS = 300
-"""For how long the numbers of a machine stay, as long as it goes on with or without work."""
+"""Seconds for which the numbers of a machine stay while its work does."""
 
 _GIB = 1024**3
 _STEPS_PER_GIB = 16
@@ -39,11 +39,11 @@ _EXTENSIONS = (
 
 @dataclass(frozen=True, slots=True)
 class Machine:
-    """What a runner runs on.
+    """Machine of a runner.
 
     Attributes:
-        key: What its random numbers are drawn from, the world's seed included.
-        card: What it computes with.
+        key: Seed of its random numbers, the fleet's seed included.
+        card: Its graphics card.
     """
 
     key: str
@@ -51,7 +51,7 @@ class Machine:
 
 
 def machine_stats(machine: Machine, now: int, *, busy: bool) -> RunnerStats:
-    """What the machine says at that second since the Unix epoch; one at work holds more of its memory."""
+    """Return a machine's stats at a second since the Unix epoch; a busy one uses more memory."""
     fixed = SeededRandom(f"{machine.key}/machine")
     ram_total = fixed.choice(_RAM_SIZES) * _GIB
     step = (now + fixed.randrange(STEP_SECONDS)) // STEP_SECONDS
@@ -80,6 +80,6 @@ def _device(card: Gpu, moved: SeededRandom, ram_total: int, ram_free: int, *, bu
 
 
 def _free(moved: SeededRandom, total: int, least: float, most: float) -> int:
-    """What is free of so many bytes when between these shares of it are used, in coarse steps."""
+    """Return the free bytes of a memory of which between two shares are used, in coarse steps."""
     used = round(total / _GIB * moved.uniform(least, most) * _STEPS_PER_GIB)
     return total - used * _GIB // _STEPS_PER_GIB

@@ -1,8 +1,8 @@
-"""What a simulated runner is given to do, as a pure function of its lane and the time.
+"""Workflows of a simulated runner as a pure function of its lane and the time.
 
-Time is cut into slots, each planned on its own from a seed: workflows arrive in it, wait for one another, run one at
-a time, and are all over before it ends. So the state at any instant needs the plans of a few slots and nothing that
-happened or was asked before. Times are whole seconds since the Unix epoch.
+Time is cut into slots, each planned on its own from a seed: workflows arrive in it, queue, run one at a time, and all
+end before it does. So the state at any time needs the plans of a few slots, and nothing from before. Times are whole
+seconds since the Unix epoch.
 
 Statuses and their order: the API's page concepts/workflows.
 """
@@ -42,29 +42,29 @@ _FLAKY_ODDS = (46, 6, 5, 43)
 
 
 class SeededRandom(random.Random):
-    """Random numbers that are drawn from a key: the same key throws the same, in every process."""
+    """Random numbers drawn from a key; the same key gives the same numbers in every process."""
 
     def id(self) -> str:
-        """An id of the form the API promises: UUID, version 4."""
+        """Return an id of the API's form: UUID, version 4."""
         return str(uuid.UUID(int=self.getrandbits(128), version=4))
 
 
 @dataclass(frozen=True, slots=True)
 class WorkloadLane:
-    """How work comes to one runner.
+    """Arrival of work at one runner.
 
     Attributes:
-        key: What the random numbers of this lane are drawn from, the world's seed included.
-        since: When the runner came to be: nothing is created earlier.
-        until: When it was disabled: everything is over by then; None for an active one.
-        slot: The length of its slots.
-        origin: Where one of its slots begins.
-        jobs: How many workflows a slot has at most.
-        pause: How long it is from one arrival to the next, on average.
-        kinds: What it is given.
-        speed: How fast it is (`Card.speed`).
-        flaky: Whether much of its work fails.
-        relay: Its place in the relay; None for runners that are in none.
+        key: Seed of this lane's random numbers, the fleet's seed included.
+        since: Creation of the runner; nothing is created earlier.
+        until: Time at which it was disabled, when everything has ended, or None if it is active.
+        slot: Length of its slots.
+        origin: Start of one of its slots.
+        jobs: Workflows a slot, at most.
+        pause: Average seconds between two arrivals.
+        kinds: Kinds of workflow.
+        speed: Speed of its card (`Gpu.speed`).
+        flaky: True if much of its work fails.
+        relay: Index in the relay, or None if it is in none.
     """
 
     key: str
@@ -82,7 +82,7 @@ class WorkloadLane:
 
 @dataclass(frozen=True, slots=True)
 class _SimulatedJob:
-    """A workflow's whole life: each status with the second it begins, in order."""
+    """Whole life of a workflow: each status with the second at which it begins, in order."""
 
     id: str
     kind: WorkflowKind
@@ -102,7 +102,7 @@ class _SimulatedJob:
 
 
 def newest_workflows(lane: WorkloadLane, now: int, count: int) -> tuple[Workflow, ...]:
-    """The workflows of a lane that were created last, at most so many, newest first, as they are at that second."""
+    """Return the newest workflows of a lane as they are at a second, newest first."""
     found: list[Workflow] = []
     for job in _jobs_backwards(lane, now):
         if len(found) == count:
@@ -112,12 +112,12 @@ def newest_workflows(lane: WorkloadLane, now: int, count: int) -> tuple[Workflow
 
 
 def changes_around(lane: WorkloadLane, now: int) -> tuple[int, int | None]:
-    """Return the second of the newest change until `now`, 0 if none, and that of the next, or None if none comes."""
+    """Return the seconds of the newest change until `now`, or 0, and of the next, or None."""
     if lane.until is not None and lane.until <= now:
         return lane.until, None
     slot = (now - lane.origin) // lane.slot
     later = (second for index in (slot, slot + 1) for second in _change_seconds(lane, index) if second > now)
-    # Where two slots are empty, the one behind them is looked at when it begins.
+    # If two slots are empty, the one behind them is examined when it begins.
     following = min(later, default=lane.origin + (slot + 2) * lane.slot)
     while lane.origin + slot * lane.slot >= lane.since:
         if earlier := [second for second in _change_seconds(lane, slot) if second <= now]:
@@ -127,12 +127,12 @@ def changes_around(lane: WorkloadLane, now: int) -> tuple[int, int | None]:
 
 
 def to_epoch(moment: datetime) -> int:
-    """Whole seconds since the Unix epoch, for any aware datetime."""
+    """Return the whole seconds since the Unix epoch of an aware datetime."""
     return (moment - _EPOCH) // timedelta(seconds=1)
 
 
 def from_epoch(seconds: int) -> datetime:
-    """The moment in UTC that many seconds after the Unix epoch."""
+    """Return the time in UTC of a number of seconds since the Unix epoch."""
     return _EPOCH + timedelta(seconds=seconds)
 
 
@@ -169,7 +169,7 @@ def _as_of(job: _SimulatedJob, now: int) -> Workflow:
 
 
 def _plan(lane: WorkloadLane, slot: int) -> list[_SimulatedJob]:
-    """Everything that happens in one slot, in the order of creation."""
+    """Return the workflows of one slot in the order of creation."""
     dice = SeededRandom(f"{lane.key}/{slot}")
     begin = lane.origin + slot * lane.slot
     kinds = dice.sample(lane.kinds, len(lane.kinds))
@@ -191,7 +191,7 @@ def _plan(lane: WorkloadLane, slot: int) -> list[_SimulatedJob]:
 
 @dataclass(frozen=True, slots=True)
 class _QueueTimes:
-    """The way of a workflow up to where it could run."""
+    """Times of a workflow until it could run."""
 
     accepted: int
     uploaded: int
@@ -200,7 +200,7 @@ class _QueueTimes:
 
     @classmethod
     def of(cls, dice: SeededRandom, arrival: int, free: int, *, patient: bool) -> _QueueTimes:
-        """The wait of a workflow that arrives then, on a runner that is free from then on."""
+        """Return the times of a workflow that arrives at a runner that is free from a second on."""
         uploaded = arrival + (dice.randint(BURST_SECONDS, BURST_SECONDS + 3) if patient else dice.randint(1, 3))
         # The shortest of these two waits together end a whole step later than the longest first one alone.
         queued = uploaded + (dice.randint(BURST_SECONDS + 3, BURST_SECONDS + 7) if patient else dice.randint(1, 6))
@@ -230,7 +230,7 @@ def _moves(
 
 def _run_seconds(dice: SeededRandom, lane: WorkloadLane, kind: WorkflowKind, number: int) -> int:
     seconds = kind.seconds * dice.uniform(0.75, 1.5) / lane.speed
-    # However slow the runner: the first few of a slot must fit in.
+    # The first few workflows of a slot must fit in, however slow the runner is.
     longest = lane.slot / 5 * dice.uniform(0.75, 1)
     shortest = _RELAY_FIRST_RUNS if lane.relay is not None and number == 0 else 2
     return max(shortest, round(min(seconds, longest)))
@@ -245,7 +245,7 @@ def _outcome(dice: SeededRandom, lane: WorkloadLane, slot: int, number: int) -> 
 
 
 def _pause(dice: SeededRandom, lane: WorkloadLane, number: int) -> int:
-    """Seconds from the arrival of one workflow to the next: some come in bursts."""
+    """Return the seconds between two arrivals; some come in bursts."""
     if (lane.relay is not None and number == 0) or dice.random() < 0.35:
         return dice.randint(2, 8)
     return round(lane.pause * dice.uniform(0.9, 2.1))
