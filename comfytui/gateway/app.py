@@ -237,7 +237,7 @@ class StreamingASGITransport(httpx.ASGITransport):
         return httpx.Response(head["status"], headers=head["headers"], stream=body)
 
 
-class InProcessTransport(StreamingASGITransport):
+class InProcessTransport(httpx.AsyncBaseTransport):
     """httpx transport from a client to the gateway of a fleet in this process; closing it closes the fleet.
 
     Args:
@@ -246,8 +246,12 @@ class InProcessTransport(StreamingASGITransport):
     """
 
     def __init__(self, fleet: Fleet, token: SecretStr) -> None:
-        super().__init__(create_app(fleet, token))
+        self._transport = StreamingASGITransport(create_app(fleet, token))
         self._fleet = fleet
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Return the response of the gateway."""
+        return await self._transport.handle_async_request(request)
 
     async def aclose(self) -> None:
         """Close the fleet."""
