@@ -22,7 +22,7 @@ from comfytui.config.paths import display_path
 from comfytui.config.servers import LOCAL_SERVER, parse_servers
 from comfytui.config.settings import DEFAULT_RUNNERS, DEFAULT_TIMEOUT, SettingsError
 from comfytui.login import LoginResult
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.unlimited import UnlimitedAllowance
 from comfytui.ratelimit.window import Use
 
 if TYPE_CHECKING:
@@ -252,7 +252,7 @@ class HostedBackend:
 
     def _spend_alone(self) -> None:
         """What the API may be asked, and whether it wants to be left alone, does not count any more."""
-        self.allowance.exchange(LocalAllowance(self._clock))
+        self.allowance.exchange(UnlimitedAllowance(self._clock))
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
         """Return a client with the token at hand, or with one that is only tried."""

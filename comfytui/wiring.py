@@ -100,10 +100,10 @@ def build_demo_app(
     from comfytui.backends import connect_demo
     from comfytui.clock import SystemClock
     from comfytui.login import NoAuthentication
-    from comfytui.ratelimit.local import LocalAllowance
+    from comfytui.ratelimit.unlimited import UnlimitedAllowance
 
     clock = clock or SystemClock()
-    requests, allowance = RequestLog(clock, settings.log_file), LocalAllowance(clock)
+    requests, allowance = RequestLog(clock, settings.log_file), UnlimitedAllowance(clock)
     connect = connect_demo(runners, seed, clock, allowance, requests)
     return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
 
@@ -115,11 +115,11 @@ def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
     from comfytui.clock import SystemClock
     from comfytui.config.paths import request_log
     from comfytui.login import NoAuthentication
-    from comfytui.ratelimit.local import LocalAllowance
+    from comfytui.ratelimit.unlimited import UnlimitedAllowance
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
-    allowance = LocalAllowance(clock)
+    allowance = UnlimitedAllowance(clock)
     connect = connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests)
     return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
 

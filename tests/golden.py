@@ -71,6 +71,7 @@ async def drawn(golden: Golden) -> str:
     letters: dict[str, str] = {}
     lines: list[str] = []
     async with demo(golden.size, RUNNERS, setup=TERMINALS[golden.terminal]) as driven:
+        await driven.passes_in_steps(5)
         await driven.knows_all_in_view()
         for title, keys in WALK.items():
             await driven.press(*keys)

@@ -42,6 +42,7 @@ SCENES = (
 async def picture(scene: Scene) -> str:
     """The scene as an SVG that asks nobody for anything."""
     async with demo(scene.size) as driven:
+        await driven.passes_in_steps(30)
         await driven.knows_all_in_view()
         await driven.pilot.press(*scene.keys)
         # Who goes from runner to runner asks more than may be asked at once.

@@ -14,7 +14,7 @@ from comfytui.cli.deadlines import Gate
 from comfytui.config.paths import rate_limit_files, request_log
 from comfytui.config.precedence import resolve_settings
 from comfytui.config.settings import DEFAULT_TIMEOUT
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.unlimited import UnlimitedAllowance
 
 if TYPE_CHECKING:
     import argparse
@@ -68,7 +68,7 @@ def open_context(
 
         def make(waiting: Clock) -> Allowance:
             if not settings.url:
-                return LocalAllowance(waiting)
+                return UnlimitedAllowance(waiting)
             from comfytui.ratelimit.shared import SharedAllowance
 
             shared = SharedAllowance(waiting, rate_limit_files(), settings.url, note=requests.note)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import random
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from functools import partial
 from typing import TYPE_CHECKING, assert_never
@@ -15,22 +15,20 @@ from comfytui.clock import SuspendDetector
 from comfytui.engine.announced import Announced, in_view, is_of_another
 from comfytui.engine.broadcast import Newest
 from comfytui.engine.fetch import Errand, Flights, answered, ask, failed
-from comfytui.engine.intervals import ALONG, BATCH_LASTS, JITTER, bearable, sweep
+from comfytui.engine.intervals import JITTER, min_interval, scan_interval
 from comfytui.engine.listener import Listener
-from comfytui.engine.outlook import Standing
-from comfytui.engine.planner import attended, is_beat, plan
 from comfytui.engine.protocol import Attend, ChangeInterval, PageKey, Reconnect, Refresh, StatsKey
 from comfytui.engine.reducer import Seen, aged, attend, confirmed, forget_problems, repace, with_spending
-from comfytui.engine.rotating import Round
+from comfytui.engine.refreshes import RefreshQueue
+from comfytui.engine.scheduler import LOOKAHEAD, SchedulerState, next_cycle, viewport_resources
 from comfytui.engine.snapshot import Snapshot, front
-from comfytui.engine.wishes import Wishes
 from comfytui.ratelimit.local import LocalAllowance
 from comfytui.ratelimit.window import Use
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.engine.planner import Ask, Plan
     from comfytui.engine.protocol import Action, Attention, Resource, RunnerSource
+    from comfytui.engine.scheduler import Cycle, Request
     from comfytui.ratelimit.window import Allowance
 
 
@@ -84,11 +82,12 @@ class Engine:
         self._wake = asyncio.Event()
         self._flights = Flights(self._wake.set)
         self._drift = SuspendDetector(clock)
-        self._wishes = Wishes()
+        self._refreshes = RefreshQueue()
         self._announced = Announced()
         self._listener = Listener(clock, self._announced, self._wake.set, jitter)
-        self._since = self._beat_on = self._pointed_on = self._listed_on = self._changes_on = -math.inf
-        self._round = Round()
+        self._stale_before = self._cycle_monotonic = self._rotated_monotonic = self._cursor_monotonic = -math.inf
+        self._page_monotonic = self._changes_monotonic = -math.inf
+        self._idle = asyncio.Event()
         self._reconnecting = False
 
     @property
@@ -120,6 +119,7 @@ class Engine:
                 self._reconnect()
             case _:
                 assert_never(action)
+        self._idle.clear()
         self._wake.set()
 
     async def run(self) -> None:
@@ -140,6 +140,11 @@ class Engine:
                     await self._serve(source)
         finally:
             self._newest.end()
+            self._idle.set()
+
+    async def wait_idle(self) -> None:
+        """Return once nothing is in flight and nothing is due before time passes or somebody calls `perform`."""
+        await self._idle.wait()
 
     async def _connected(self) -> RunnerSource:
         while True:
@@ -149,77 +154,81 @@ class Engine:
                 return await self._connect()
             except ComfyControlError as error:
                 page = front(self.snapshot.attention)
-                self._wishes.grant(page, errand.seen().asked_on)
+                self._refreshes.mark_sent(page, errand.seen().asked_on)
                 self._fail(page, error, errand.seen())
-            while not self._reconnecting and (step := self._plan_page()).ask is None:
-                await self._rest(step)
+            while not self._reconnecting and not (cycle := self._next_connection_try()).requests:
+                await self._sleep_until(cycle.next_monotonic)
 
     async def _serve(self, source: RunnerSource) -> None:
-        """Ask what there is to ask, until somebody wishes for another connection."""
+        """Request what is due, cycle after cycle, until the user wants another connection."""
         listening: asyncio.Task[None] | None = None
         async with asyncio.TaskGroup() as group:
             while not self._reconnecting:
                 if listening is None and source.has_events:
                     listening = group.create_task(self._listener.run(source))
-                step = self._plan()
-                if step.ask is None:
-                    await self._rest(step)
-                    continue
-                self._launch(group, source, step.ask)
-                # It takes its place in the allowance before there is a plan for the next.
-                await asyncio.sleep(0)
+                cycle = self._next_cycle()
+                self._start(group, source, cycle)
+                await self._sleep_until(cycle.next_monotonic)
             self._flights.give_up()
             if listening is not None:
                 listening.cancel()
 
-    def _launch(self, group: asyncio.TaskGroup, source: RunnerSource, question: Ask) -> None:
-        now = self._clock.monotonic()
-        self._wishes.grant(question.resource, now)
-        if question.use is Use.ROTATION:
-            self._round = self._round.after_one(self.snapshot, now)
-        if isinstance(question.resource, PageKey):
-            self._listed_on = now
-        is_changed = self._announced.is_changed(question.resource, self.snapshot)
-        if not is_changed and is_beat(self.snapshot, question):
-            self._beat_on = now
-        is_other = is_of_another(question.resource, self.snapshot.attention)
-        if is_changed and is_other and now - self._changes_on > BATCH_LASTS:
-            self._changes_on = now
-        self._announced.request(question.resource, now)
-        self._flights.make_room(attended(self.snapshot))
-        self._flights.launch(group, question, self._ask(source, question))
+    def _start(self, group: asyncio.TaskGroup, source: RunnerSource, cycle: Cycle) -> None:
+        """Send the requests of a cycle, and remember what decides about the next ones."""
+        now, snapshot = self._clock.monotonic(), self.snapshot
+        changed = {request.resource for request in cycle.requests if request.resource in self._changed()}
+        if cycle.is_poll or any(_restarts_cycle(request, snapshot.attention) for request in cycle.requests):
+            self._cycle_monotonic = now
+        wanted = {*viewport_resources(snapshot), *in_view(snapshot.attention)}
+        for request in cycle.requests:
+            resource = request.resource
+            self._refreshes.mark_sent(resource, now)
+            if request.priority is Use.ROTATION:
+                self._rotated_monotonic = now
+            if isinstance(resource, PageKey):
+                self._page_monotonic = now
+            if resource in changed and is_of_another(resource, snapshot.attention):
+                self._changes_monotonic = now
+            self._announced.request(resource, now)
+            self._flights.make_room(wanted)
+            self._flights.launch(group, request, self._ask(source, request))
 
-    def _plan_page(self) -> Plan:
-        """A plan as if one page were all that is looked at: its next try stands for that of connecting."""
+    def _next_connection_try(self) -> Cycle:
+        """Decide as if one page were all that is in view: its next try stands for that of connecting."""
         attention = self.snapshot.attention
         alone = attention._replace(runner_id=None, visible=(), unchecked=())
-        return self._plan(alone._replace(page=front(attention), whole=False))
+        return self._next_cycle(alone._replace(page=front(attention), whole=False))
 
-    def _plan(self, attention: Attention | None = None) -> Plan:
-        # Cleared first: what happens from here on is not in the plan, so it must end the rest that follows.
+    def _next_cycle(self, attention: Attention | None = None) -> Cycle:
+        # Cleared first: what happens from here on is not in the decision, so it must end the sleep that follows.
         self._wake.clear()
         self._notice()
         self._confirm()
-        standing = Standing(
+        state = SchedulerState(
             now=self._clock.monotonic(),
-            waits={use: self._allowance.wait_for(use) for use in Use},
+            delays={use: self._allowance.wait_for(use) for use in Use},
             in_flight=self._flights.uses,
-            wished=self._wishes.moments,
-            since=self._since,
-            beat_on=self._beat_on,
-            pointed_on=self._pointed_on,
-            round=self._round,
-            listed_on=self._listed_on,
-            changed=self._announced.changed(_announced(self.snapshot), self.snapshot),
-            changes_on=self._changes_on,
+            refreshes=self._refreshes.due,
+            stale_before=self._stale_before,
+            cycle_monotonic=self._cycle_monotonic,
+            rotated_monotonic=self._rotated_monotonic,
+            cursor_monotonic=self._cursor_monotonic,
+            page_monotonic=self._page_monotonic,
+            changed=self._changed(),
+            changes_monotonic=self._changes_monotonic,
         )
         spending = self._allowance.spending
-        return plan(self.snapshot._replace(attention=attention or self.snapshot.attention, spending=spending), standing)
+        snapshot = self.snapshot._replace(attention=attention or self.snapshot.attention, spending=spending)
+        return next_cycle(snapshot, state)
+
+    def _changed(self) -> Mapping[Resource, float]:
+        """Return the resources in view that changed since they were last requested."""
+        return self._announced.changed(_announced(self.snapshot), self.snapshot)
 
     def _notice(self) -> None:
         """Take in what nobody says: that the machine slept, and that another dashboard has to cool down."""
         if jump := self._drift.elapsed():
-            self._since = self._clock.monotonic()
+            self._stale_before = self._clock.monotonic()
             if jump > 0:
                 self._publish(aged(self.snapshot, jump))
         until = self._allowance.spending.cooling_until
@@ -227,41 +236,48 @@ class Engine:
             self._publish(with_spending(self.snapshot, self._allowance.spending))
 
     def _confirm(self) -> None:
-        """Confirm what would soon be polled and is known to be unchanged."""
+        """Confirm what a poll cycle would request and an event stream knows to be unchanged."""
         snapshot, now = self.snapshot, self._clock.monotonic()
-        if snapshot.attention.paused:
+        if snapshot.attention.paused or now < self._cycle_monotonic + snapshot.pace:
             return
         sound = [each for each in in_view(snapshot.attention) if snapshot.feed_of(each).problem is None]
-        unchanged = [*self._announced.unchanged(sound, snapshot, now, self._since)]
+        unchanged = [*self._announced.unchanged(sound, snapshot, now, self._stale_before)]
         feeds = (snapshot.feed_of(resource) for resource in unchanged)
-        if any(feed.fetched_on is not None and now - feed.fetched_on >= ALONG * snapshot.pace for feed in feeds):
+        if any(feed.fetched_on is not None and now - feed.fetched_on >= LOOKAHEAD * snapshot.pace for feed in feeds):
             self._publish(confirmed(snapshot, unchanged, Seen(now, now, self._clock.now())))
 
-    async def _rest(self, step: Plan) -> None:
-        """Wait for a wish, an answer, or the plan's time, whichever comes first."""
-        if step.wake_at is None:
-            await self._wake.wait()
+    async def _sleep_until(self, moment: float | None) -> None:
+        """Wait for the user, an answer, or this moment, whichever comes first."""
+        # Requests that were just started enter the rate limiter's queue.
+        await asyncio.sleep(0)
+        seconds = math.inf if moment is None else moment - self._clock.monotonic()
+        if seconds <= 0:
             return
-        seconds = step.wake_at - self._clock.monotonic()
-        async with asyncio.TaskGroup() as group:
-            alarm = group.create_task(self._ring(min(max(seconds, _SHORTEST_REST), _LONGEST_REST)))
+        if not self._flights.uses and not self._wake.is_set():
+            self._idle.set()
+        if moment is None:
             await self._wake.wait()
-            alarm.cancel()
+        else:
+            async with asyncio.TaskGroup() as group:
+                alarm = group.create_task(self._ring(min(max(seconds, _SHORTEST_REST), _LONGEST_REST)))
+                await self._wake.wait()
+                alarm.cancel()
+        self._idle.clear()
 
     async def _ring(self, seconds: float) -> None:
         await self._clock.sleep(seconds)
         self._wake.set()
 
-    async def _ask(self, source: RunnerSource, question: Ask) -> None:
+    async def _ask(self, source: RunnerSource, request: Request) -> None:
         errand = Errand(self._clock)
         try:
-            fold = await ask(source, question, errand.sent)
+            fold = await ask(source, request, errand.sent)
         except ComfyControlError as error:
-            self._fail(question.resource, error, errand.seen())
+            self._fail(request.resource, error, errand.seen())
         else:
-            self._announced.answer(question.resource, self._clock.monotonic())
+            self._announced.answer(request.resource, self._clock.monotonic())
             known = self._counted()._replace(clock_skew=source.clock_skew)
-            self._publish(answered(known, question.resource, fold, errand.seen()))
+            self._publish(answered(known, request.resource, fold, errand.seen()))
 
     def _fail(self, resource: Resource, error: ComfyControlError, seen: Seen) -> None:
         self._publish(failed(self._counted(), resource, error, seen, self._jitter()))
@@ -272,21 +288,21 @@ class Engine:
             return
         now = self._clock.monotonic()
         if attention.focused and not before.focused:
-            self._since = now
+            self._stale_before = now
         # Nobody has walked to the first of all: that is where the cursor begins.
         if attention.runner_id != before.runner_id and self.snapshot.runners:
-            self._pointed_on = now
+            self._cursor_monotonic = now
         self._publish(attend(self.snapshot, attention))
-        self._wishes.keep(frozenset(attended(self.snapshot)))
+        self._refreshes.retain(frozenset(viewport_resources(self.snapshot)))
 
     def _refresh(self) -> None:
         now, share = self._clock.monotonic(), self._allowance.spending.share
-        wanted = [resource for resource in attended(self.snapshot) if resource not in self._flights.uses]
+        wanted = [resource for resource in viewport_resources(self.snapshot) if resource not in self._flights.uses]
         pages = [resource for resource in wanted if isinstance(resource, PageKey)]
         others = [resource for resource in wanted if not isinstance(resource, PageKey)]
-        apart = bearable(self.snapshot.attention, share)
-        self._wishes.add(pages, now, max(apart, sweep(len(self.snapshot.page_keys), share)))
-        self._wishes.add(others, now, apart)
+        apart = min_interval(self.snapshot.attention, share)
+        self._refreshes.add(pages, now, max(apart, scan_interval(len(self.snapshot.page_keys), share)))
+        self._refreshes.add(others, now, apart)
 
     def _change_interval(self, seconds: float) -> None:
         if seconds != self.snapshot.interval:
@@ -295,8 +311,8 @@ class Engine:
     def _reconnect(self) -> None:
         self._reconnecting = True
         self._flights.give_up()
-        self._wishes.clear()
-        self._wishes.add(attended(self.snapshot), self._clock.monotonic(), 0.0)
+        self._refreshes.clear()
+        self._refreshes.add(viewport_resources(self.snapshot), self._clock.monotonic(), 0.0)
         self._publish(with_spending(forget_problems(self.snapshot), self._allowance.spending))
 
     def _counted(self) -> Snapshot:
@@ -311,6 +327,11 @@ def _announced(snapshot: Snapshot) -> tuple[Resource, ...]:
     """Return what is requested at once when a change of it is announced."""
     runner_id = snapshot.attention.runner_id
     return (*in_view(snapshot.attention), *(() if runner_id is None else (StatsKey(runner_id),)))
+
+
+def _restarts_cycle(request: Request, attention: Attention) -> bool:
+    """Return True if a user waits for the page in view: what else is due goes along with it."""
+    return request.priority is Use.WISH and request.resource == attention.page and not attention.whole
 
 
 def _checked(interval: float) -> float:

@@ -31,8 +31,8 @@ from comfytui.engine.snapshot import Snapshot
 if TYPE_CHECKING:
     from comfytui.api.errors import ComfyControlError
     from comfytui.clock import Clock
-    from comfytui.engine.planner import Ask
     from comfytui.engine.protocol import Resource, RunnerSource
+    from comfytui.engine.scheduler import Request
     from comfytui.ratelimit.window import OnSent, Use
 
 
@@ -62,23 +62,23 @@ class Errand:
         return Seen(self._asked_on, self._clock.monotonic(), self._clock.now(), self._sent_on)
 
 
-async def ask(source: RunnerSource, question: Ask, on_sent: OnSent = None) -> Fold:
+async def ask(source: RunnerSource, request: Request, on_sent: OnSent = None) -> Fold:
     """Ask for a resource; ComfyControlError where it is not answered."""
-    match question.resource:
+    match request.resource:
         case PageKey(page, per_page, status) as key:
-            answer = await source.list_runners(page, per_page, status, use=question.use, on_sent=on_sent)
+            answer = await source.list_runners(page, per_page, status, use=request.priority, on_sent=on_sent)
             return lambda snapshot, seen: fold_page(snapshot, key, answer, seen)
         case RunnerKey(runner_id):
-            runner = await source.get_runner(runner_id, use=question.use, on_sent=on_sent)
+            runner = await source.get_runner(runner_id, use=request.priority, on_sent=on_sent)
             return lambda snapshot, seen: fold_runner(snapshot, runner_id, runner, seen)
         case HistoryKey(runner_id):
-            history = await source.get_history(runner_id, use=question.use, on_sent=on_sent)
+            history = await source.get_history(runner_id, use=request.priority, on_sent=on_sent)
             return lambda snapshot, seen: fold_history(snapshot, runner_id, history, seen)
         case StatsKey(runner_id):
-            stats = await source.get_stats(runner_id, use=question.use, on_sent=on_sent)
+            stats = await source.get_stats(runner_id, use=request.priority, on_sent=on_sent)
             return lambda snapshot, seen: fold_stats(snapshot, runner_id, stats, seen)
         case _:
-            assert_never(question.resource)
+            assert_never(request.resource)
 
 
 def answered(snapshot: Snapshot, resource: Resource, fold: Fold, seen: Seen) -> Snapshot:
@@ -132,14 +132,14 @@ class Flights:
         """What is under way, and what for, the longest under way first."""
         return MappingProxyType(self._uses)
 
-    def launch(self, group: asyncio.TaskGroup, ask: Ask, request: Coroutine[None, None, None]) -> None:
+    def launch(self, group: asyncio.TaskGroup, request: Request, coroutine: Coroutine[None, None, None]) -> None:
         """Let this request go its way."""
         # Before the task is made: an eager one may be answered before create_task returns.
-        self._uses[ask.resource] = ask.use
-        task = group.create_task(request)
-        self._tasks[ask.resource] = task
+        self._uses[request.resource] = request.priority
+        task = group.create_task(coroutine)
+        self._tasks[request.resource] = task
         # No `finally` in the request does this: a task that is cancelled before its first step has none.
-        task.add_done_callback(partial(self._land, ask.resource))
+        task.add_done_callback(partial(self._land, request.resource))
 
     def make_room(self, wanted: Collection[Resource]) -> None:
         """Where too many are under way, give up the oldest that is none of the wanted."""

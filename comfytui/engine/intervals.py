@@ -1,201 +1,172 @@
-"""How fast to ask: the interval in force, the way back from failures, the rhythm of the rotation. Pure."""
+"""Intervals between requests, backoff after failures, and the shares of the request budget. Pure."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from comfytui.ratelimit.window import KEPT_FOR_WISHES, LIMIT, WINDOW
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from comfytui.engine.protocol import Attention
-    from comfytui.ratelimit.window import Spending
 
 
-MAX_BACK_OFF = 30.0
-"""Seconds that nobody waits longer for the next try, unless the interval in force is longer."""
+MAX_BACKOFF_S = 30.0
+"""Longest wait for the next try, unless the interval in force is longer."""
 
 JITTER = 0.2
-"""How far a wait may be off either way, as a part of it, so that many who failed together do not return together."""
+"""Relative deviation of a wait, either way, so that clients that failed together do not return together."""
 
-STATS_EVERY = 15.0
-"""Seconds between requests for a runner's stats, however much they are wished for: each asks the runner itself."""
+HEALTH_INTERVAL_S = 15.0
+"""Least seconds between health checks of the runner under the cursor: each makes the API ask the runner itself."""
 
-CHECK_EVERY = 60.0
-"""The same for runners that are not under the cursor."""
+BACKGROUND_HEALTH_INTERVAL_S = 60.0
+"""Least seconds between health checks of any other runner."""
 
-ALONG = 0.5
-"""The part of an interval before its time that a poll goes along with others: a processor woken once works for less.
+CHANGE_BATCH_INTERVAL_S = 1.5
+"""Seconds between batches for announced changes of other runners than the cursor's; the first one goes at once."""
 
-From then on they are due together, so that no more is asked for that.
-"""
+_CHANGE_INTERVAL_S = 1.0
+_PAGE_CHANGE_INTERVAL_S = 1.5
+# Of the interval in force, for terminals without the focus.
+_CHANGE_FRACTION = 0.2
 
-EARLY = 0.1
-"""Seconds that a round of the rotation begins early to go along with polls, which come by when they were answered."""
+_UNFOCUSED_FACTOR = 4.0
+_RESPONSE_FACTOR = 2.0
 
-CHANGES_APART = 1.0
-"""Seconds between requests for a resource whose changes are announced, however often it changes."""
+# Of the request limit: what polls may spend, what everything else without a user waiting may spend, what the rotation
+# may spend. The rest is left for key presses.
+_POLL_FRACTION = 0.8
+_BACKGROUND_FRACTION = 0.75
+_ROTATION_FRACTION = 0.5
+# Of what the rotation may spend: enough to refresh 25 rows within a minute.
+_STEADY_FRACTION = 0.6
+# Of the request limit: the pages of a full scan, and the runner under the cursor meanwhile.
+_SCAN_FRACTION = 0.4
+_DETAIL_FRACTION_WHILE_SCANNING = 0.25
 
-PAGES_APART = 1.5
-"""The same for a page, of which any row may change."""
-
-BATCHES_APART = 1.5
-"""Seconds between batches of requests for changes of runners that the cursor is not on: each request alone costs more.
-
-The first change after a pause is requested at once.
-"""
-
-BATCH_LASTS = 0.1
-"""Seconds within which requests belong to one such batch."""
-
-CHANGES_APART_OF_PACE = 0.2
-"""The same as a part of the interval in force, for terminals that nobody looks at."""
-
-MAX_BURST = LIMIT // 2
-"""Requests that the rotation never exceeds at once."""
-
-UNFOCUSED_FACTOR = 4.0
-RESPONSE_FACTOR = 2.0
-
-# What polls and rotation may spend of the share; the rest is there when a key is pressed.
-_BY_TIME = 0.75
-_ROTATION = 0.5
-# What of that is enough: a view of 25 tells all within half a minute, and again within a whole one.
-_ENOUGH = 0.8
-_AT_REST = 0.6
-# What the pages of a whole list may, and what is asked of the runner beside them.
-_SWEEP = 0.4
-_BESIDE_SWEEP = 0.25
-
-# What takes longer has waited for the allowance, not for the server.
-_LONGEST_RESPONSE = 10.0
+# A response that took longer waited for the rate limiter, not for the server.
+_LONGEST_RESPONSE_S = 10.0
 _NEWEST_WEIGHT = 0.3
-_MOST_DOUBLINGS = 10
+_MAX_DOUBLINGS = 10
 
 
-def pace(interval: float, attention: Attention, response_time: float, share: int) -> float:
-    """The interval in force: seconds from an answer to the next poll of the same thing.
+def effective_interval(interval: float, attention: Attention, response_time: float, share: int) -> float:
+    """Return the seconds from one poll cycle to the next.
 
-    It is `interval`, four times that where nobody looks, and never less than twice the response time or than what the
-    share bears. Where one of the latter two decides it is whole seconds, so that it does not flicker.
+    The user's interval, times four without the focus; at least twice the response time, and at least what the request
+    limit allows. The latter two are rounded up to whole seconds, so that the figure on screen is steady.
 
     Args:
-        interval: What was asked for, in seconds.
-        attention: How much is polled, and whether anybody looks.
-        response_time: Seconds that answers take, smoothed.
+        interval: Seconds that the user chose.
+        attention: What is polled, and whether the terminal has the focus.
+        response_time: Smoothed seconds that responses take.
         share: Requests that may be sent within a WINDOW.
     """
-    watched = attention.focused or attention.wallboard
-    wanted = interval * (1.0 if watched else UNFOCUSED_FACTOR)
-    least = max(RESPONSE_FACTOR * response_time, bearable(attention, share))
+    is_watched = attention.focused or attention.wallboard
+    wanted = interval * (1.0 if is_watched else _UNFOCUSED_FACTOR)
+    least = max(_RESPONSE_FACTOR * response_time, min_interval(attention, share))
     return wanted if wanted >= least else float(math.ceil(least))
 
 
-def bearable(attention: Attention, share: int) -> float:
-    """Seconds between polls of all that is attended that leave a quarter of the share to key presses.
+def min_interval(attention: Attention, share: int) -> float:
+    """Return the shortest interval in seconds that leaves a quarter of the request limit to key presses.
 
-    The pages of a whole list have their own pace.
+    The pages of a full scan have an interval of their own.
     """
     if attention.whole and attention.runner_id is not None:
-        return 2 * WINDOW / (share * _BESIDE_SWEEP)
-    return _attended(attention) * WINDOW / (share * _BY_TIME)
+        return 2 * WINDOW / (share * _DETAIL_FRACTION_WHILE_SCANNING)
+    return _polled_count(attention) * WINDOW / (share * _BACKGROUND_FRACTION)
 
 
-def _attended(attention: Attention) -> int:
-    """How many things are polled by the interval: the list, and of the runner its history and its details."""
+def _polled_count(attention: Attention) -> int:
+    """Return how many requests a poll cycle has: the page, and the history and details of the runner."""
     return 1 if attention.runner_id is None else 3
 
 
-def sweep(pages: int, share: int) -> float:
-    """Seconds in which each of so many pages can be asked once by the part of the share that is theirs.
-
-    None at all where there is but one, which is polled as other things are.
-    """
-    return pages * WINDOW / (share * _SWEEP) if pages > 1 else 0.0
+def scan_interval(pages: int, share: int) -> float:
+    """Return the seconds in which every page of a full scan can be requested once; 0.0 for a single page."""
+    return pages * WINDOW / (share * _SCAN_FRACTION) if pages > 1 else 0.0
 
 
-def list_pace(in_force: float, pages: int, share: int) -> float:
-    """Seconds in which a list of so many pages is confirmed: the interval in force, longer where that is too short."""
-    least = sweep(pages, share)
-    return in_force if in_force >= least else float(math.ceil(least))
+def list_interval(interval_s: float, pages: int, share: int) -> float:
+    """Return the seconds in which a list of `pages` pages is refreshed, at least the interval in force."""
+    least = scan_interval(pages, share)
+    return interval_s if interval_s >= least else float(math.ceil(least))
 
 
-def stats_pace(in_force: float) -> float:
-    """Seconds between checks of the runner under the cursor."""
-    return max(STATS_EVERY, in_force)
+def health_interval(interval_s: float) -> float:
+    """Return the seconds between health checks of the runner under the cursor."""
+    return max(HEALTH_INTERVAL_S, interval_s)
 
 
-def back_off(interval: float, streak: int, jitter: float) -> float:
-    """Seconds to wait after a failure: one interval at first, then doubling to MAX_BACK_OFF, never below an interval.
+def change_interval(interval_s: float) -> float:
+    """Return the least seconds between requests of a runner's resource whose changes are announced."""
+    return max(_CHANGE_INTERVAL_S, _CHANGE_FRACTION * interval_s)
+
+
+def page_change_interval(interval_s: float) -> float:
+    """Return the least seconds between requests of a page whose changes are announced: any row may change."""
+    return max(_PAGE_CHANGE_INTERVAL_S, _CHANGE_FRACTION * interval_s)
+
+
+def backoff(interval: float, streak: int, jitter: float) -> float:
+    """Return the seconds to wait after a failure: one interval, then doubling up to MAX_BACKOFF_S.
 
     Args:
-        interval: The interval in force.
+        interval: The interval in force, which no wait is shorter than.
         streak: Failures in a row, 1 or more.
-        jitter: What all waits but the first are multiplied with: 1.0, give or take JITTER.
+        jitter: Factor of all waits but the first: 1.0, plus or minus JITTER.
     """
     if streak <= 1:
         return interval
-    doubled = min(interval * 2.0 ** min(streak - 1, _MOST_DOUBLINGS), MAX_BACK_OFF)
-    return max(interval, min(doubled * jitter, MAX_BACK_OFF))
+    doubled = min(interval * 2.0 ** min(streak - 1, _MAX_DOUBLINGS), MAX_BACKOFF_S)
+    return max(interval, min(doubled * jitter, MAX_BACKOFF_S))
 
 
-def rotation_spacing(interval: float, in_force: float, share: int, attention: Attention) -> float:
-    """Seconds from one request of the rotation to the next, slowed down as polls are.
-
-    It is half of the share, evenly, as far as polls leave that: what it takes from them would have them late. But the
-    longer the interval is, the longer they may wait for their turn.
-    """
-    evenly = share * _ROTATION
-    left = share - KEPT_FOR_WISHES - _attended(attention) * WINDOW / in_force
-    taken = min(evenly, max(left, evenly * min(1.0, in_force / WINDOW)))
-    return WINDOW / taken * max(1.0, in_force / interval)
-
-
-class Burst(NamedTuple):
-    """How the rotation asks: at once, for a processor that is woken once works for less.
+@dataclass(frozen=True, slots=True)
+class RotationBatch:
+    """Background requests that go with one poll cycle.
 
     Attributes:
-        most: How many it asks at most.
-        at_rest: How many once all in view is known.
-        seconds: From one burst to the next.
+        size: Most requests of a batch.
+        period_s: Least seconds from one batch to the next.
     """
 
-    most: int
-    at_rest: int
-    seconds: float
+    size: int
+    period_s: float
 
 
-def rotation_burst(interval: float, in_force: float, share: int, attention: Attention) -> Burst:
-    """As many as the rotation's rhythm lets through between two polls, with which they go along."""
-    spacing = rotation_spacing(interval, in_force, share, attention)
-    count = max(1, math.floor(min(in_force / spacing, share * _ROTATION, MAX_BURST)))
-    most, at_rest = (max(1, math.floor(count * part)) for part in (_ENOUGH, _AT_REST))
-    return Burst(most, at_rest, count * spacing)
-
-
-def room_at(sent: Sequence[float], most: int) -> float:
-    """When fewer than so many requests are within a WINDOW; minus infinity where that is so already.
+def rotation_batch(interval: float, interval_s: float, share: int, attention: Attention) -> RotationBatch:
+    """Return the background requests that fit into the rotation's share of the limit, beside the polls.
 
     Args:
-        sent: Send times of all who share, on the monotonic clock, newest last.
-        most: 1 or more.
+        interval: Seconds that the user chose; a longer interval in force slows the rotation down as well.
+        interval_s: The interval in force.
+        share: Requests that may be sent within a WINDOW.
+        attention: What is polled.
     """
-    return sent[-most] + WINDOW if len(sent) >= most else -math.inf
+    evenly = share * _ROTATION_FRACTION
+    left = share - KEPT_FOR_WISHES - _polled_count(attention) * WINDOW / interval_s
+    # With a long interval, polls can wait a moment for the rotation.
+    per_window = min(evenly, max(left, evenly * min(1.0, interval_s / WINDOW)))
+    spacing = WINDOW / per_window * max(1.0, interval_s / interval)
+    count = max(1, math.floor(min(interval_s / spacing, evenly, LIMIT / 2)))
+    return RotationBatch(max(1, math.floor(count * _STEADY_FRACTION)), count * spacing)
 
 
-def room_by_time(spending: Spending) -> float:
-    """When there is room for what nobody waits for."""
-    return room_at(spending.sent, by_time(spending.share))
+def poll_limit(share: int) -> int:
+    """Return how many requests of a window polls may bring it to; of 20, four are kept for key presses."""
+    return max(1, math.floor(share * _POLL_FRACTION))
 
 
-def by_time(share: int) -> int:
-    """How many requests of a window nobody has to wait for: a quarter of the share stays for key presses."""
-    return max(1, math.floor(share * _BY_TIME))
+def background_limit(share: int) -> int:
+    """Return how many requests of a window may be sent before requests without a user waiting are put off."""
+    return max(1, math.floor(share * _BACKGROUND_FRACTION))
 
 
-def smoothed(response_time: float, newest: float) -> float:
-    """The response time after one more answer; 0.0 stands for none so far."""
-    newest = min(newest, _LONGEST_RESPONSE)
+def smooth(response_time: float, newest: float) -> float:
+    """Return the smoothed response time after another response; 0.0 stands for none so far."""
+    newest = min(newest, _LONGEST_RESPONSE_S)
     return newest if response_time == 0.0 else response_time + _NEWEST_WEIGHT * (newest - response_time)

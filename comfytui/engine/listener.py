@@ -15,7 +15,7 @@ from comfytui.api.errors import (
     ServerError,
     UnexpectedStatusError,
 )
-from comfytui.engine.intervals import MAX_BACK_OFF
+from comfytui.engine.intervals import MAX_BACKOFF_S
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -64,7 +64,7 @@ class Listener:
             error = await self._listen(source)
             is_steady = self._clock.monotonic() - opened_monotonic >= STEADY_SECONDS
             failures = 0 if is_steady else min(failures + 1, _MOST_DOUBLINGS)
-            seconds = REFUSED_SECONDS if _is_refusal(error) else min(2.0**failures, MAX_BACK_OFF)
+            seconds = REFUSED_SECONDS if _is_refusal(error) else min(2.0**failures, MAX_BACKOFF_S)
             await self._clock.sleep(seconds * self._jitter())
 
     async def _listen(self, source: RunnerSource) -> ComfyControlError | None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, assert_never
 
 from comfytui.api.errors import RateLimitedError
 from comfytui.engine.feed import Feed, ProblemKind, problem_of
-from comfytui.engine.intervals import back_off, smoothed
+from comfytui.engine.intervals import backoff, smooth
 from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import WHOLE_PAGES, Departure, answering, is_of_list, unreachable
 
@@ -138,7 +138,7 @@ def _problem(
 ) -> Problem:
     streak = 1 if previous is None else previous.streak + 1
     cooling_until = snapshot.spending.cooling_until
-    next_try = seen.on + back_off(snapshot.pace, streak, jitter)
+    next_try = seen.on + backoff(snapshot.pace, streak, jitter)
     if cooling_until is not None:
         next_try = cooling_until if isinstance(error, RateLimitedError) else max(next_try, cooling_until)
     return problem_of(error, previous, seen.at, next_try, tried_on=seen.on, streak=streak)
@@ -213,7 +213,7 @@ def recovered(snapshot: Snapshot, took: float | None) -> Snapshot:
     its own speed.
     """
     if took is not None:
-        snapshot = snapshot._replace(response_time=smoothed(snapshot.response_time, took))
+        snapshot = snapshot._replace(response_time=smooth(snapshot.response_time, took))
     in_force, earliest = snapshot.pace, _cooling_until(snapshot.spending)
 
     def soon(problem: Problem) -> Problem:
@@ -332,18 +332,15 @@ class Seen(NamedTuple):
 def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
     """The API knows no such runner: its row leaves every page, its feeds are dropped, and its departure is told.
 
-    A second answer to the same effect, to what was asked before the first one was there, changes nothing.
+    A second answer to the same effect, to what was asked before the first one was there, only drops its feeds.
     """
     if runner_id in departed_since(snapshot, seen.began_on):
-        return snapshot
+        return _without_feeds(snapshot, runner_id)
     known = snapshot.find_runner(runner_id)
     departure = Departure(runner_id, (known.name if known else None) or runner_id, seen.at, seen.on)
     others = tuple(other for other in snapshot.departed if other.runner_id != runner_id)
-    return snapshot._replace(
+    return _without_feeds(snapshot, runner_id)._replace(
         pages={key: _page_without(feed, runner_id) for key, feed in snapshot.pages.items()},
-        runners=_dropped(snapshot.runners, runner_id),
-        histories=_dropped(snapshot.histories, runner_id),
-        stats=_dropped(snapshot.stats, runner_id),
         departed=(*others, departure)[-MAX_DEPARTURES:],
     )
 
@@ -416,6 +413,17 @@ def _page_without(feed: Feed[RunnerPage], runner_id: str) -> Feed[RunnerPage]:
     if feed.value is None or (page := without(feed.value, frozenset({runner_id}))) is feed.value:
         return feed
     return replace(feed, value=page)
+
+
+def _without_feeds(snapshot: Snapshot, runner_id: str) -> Snapshot:
+    """Return the snapshot without the runner's own feeds; its rows stay in the pages."""
+    if runner_id not in {**snapshot.runners, **snapshot.histories, **snapshot.stats}:
+        return snapshot
+    return snapshot._replace(
+        runners=_dropped(snapshot.runners, runner_id),
+        histories=_dropped(snapshot.histories, runner_id),
+        stats=_dropped(snapshot.stats, runner_id),
+    )
 
 
 def _dropped(feeds: Mapping[str, Feed[V]], runner_id: str) -> Mapping[str, Feed[V]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Never, TypeVar, assert_never
 
 from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Feed
-from comfytui.engine.intervals import list_pace, pace, stats_pace
+from comfytui.engine.intervals import effective_interval, health_interval, list_interval
 from comfytui.engine.protocol import (
     MAX_WHOLE_RUNNERS,
     WHOLE_PER_PAGE,
@@ -63,7 +63,7 @@ class Snapshot(NamedTuple):
         runners: Feeds of Get Runner by runner id.
         histories: Feeds of Get Runner History by runner id, newest created first.
         stats: Feeds of Get Runner Stats by runner id: whether it answers, and what it says of its machine.
-        response_time: Seconds that answers take, smoothed, those of stats apart; 0.0 before the first.
+        response_time: Seconds that answers take, smooth, those of stats apart; 0.0 before the first.
         spending: What was spent of the allowance, as of the newest answer.
         needs_token: That the API refused the token: nothing is asked any more until `Reconnect`.
         departed: Runners that turned out to be no longer registered, each once, newest last; the last few of them.
@@ -86,17 +86,17 @@ class Snapshot(NamedTuple):
     @property
     def pace(self) -> float:
         """The interval in force, in seconds: longer than `interval` where nobody looks or answers are slow."""
-        return pace(self.interval, self.attention, self.response_time, self.spending.share)
+        return effective_interval(self.interval, self.attention, self.response_time, self.spending.share)
 
     @property
     def stats_pace(self) -> float:
         """Seconds from one check of the runner under the cursor to the next: `pace`, but not so short."""
-        return stats_pace(self.pace)
+        return health_interval(self.pace)
 
     @property
     def list_pace(self) -> float:
         """Seconds in which the list in view is confirmed: `pace`, or as long as it takes to ask all of its pages."""
-        return list_pace(self.pace, len(self.page_keys), self.spending.share)
+        return list_interval(self.pace, len(self.page_keys), self.spending.share)
 
     @property
     def page_keys(self) -> tuple[PageKey, ...]:

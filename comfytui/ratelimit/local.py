@@ -98,6 +98,10 @@ class Line:
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
+    def __len__(self) -> int:
+        """Number of those who wait."""
+        return len(self._places)
+
     def before(self, rank: int) -> int:
         """How many stand before a newcomer of this rank."""
         return sum(place.rank <= rank for place in self._places)
@@ -127,7 +131,7 @@ class LocalAllowance:
         now = self._clock.monotonic()
         self._forget(now)
         until = self._cooling_until if self._cooling_until > now else None
-        return Spending(tuple(send.at for send in self._sends), until, self._share)
+        return Spending(tuple(send.at for send in self._sends), until, self._share, len(self._line))
 
     def wait_for(self, use: Use) -> float:
         """Seconds until a request for this use may be sent if nobody more urgent comes; 0.0 is now."""

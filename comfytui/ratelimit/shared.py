@@ -90,7 +90,7 @@ class SharedAllowance:
             self._sent, self._sent_of = sent, self._standing
         until = max(self._cooling_until, self._standing.cooling_until)
         share = self._standing.part if is_alone else self._standing.share
-        return Spending(sent, until if until > now else None, share)
+        return Spending(sent, until if until > now else None, share, len(self._line))
 
     def wait_for(self, use: Use) -> float:
         """Seconds until a request for this use may be sent if nobody more urgent comes, as last known; 0.0 is now."""

@@ -78,11 +78,19 @@ class Spending(NamedTuple):
             last REMEMBERED seconds.
         cooling_until: Until when nothing is sent, None when nothing was said or that time has come.
         share: How many requests all who share may send within a WINDOW.
+        waiting: How many requests of this process wait to be sent.
+        is_limited: False if requests are not counted: the server is in this process.
     """
 
     sent: tuple[float, ...] = ()
     cooling_until: float | None = None
     share: int = SHARE
+    waiting: int = 0
+    is_limited: bool = True
+
+    def slot_free_at(self, limit: int) -> float:
+        """Return when fewer than `limit` requests (1 or more) are within a WINDOW; minus infinity if now."""
+        return self.sent[-limit] + WINDOW if len(self.sent) >= limit else -math.inf
 
     def count(self, now: float) -> int:
         """How many requests were sent within the last WINDOW."""

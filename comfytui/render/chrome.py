@@ -221,7 +221,7 @@ class Header(NamedTuple):
     Attributes:
         source: Where the runners come from: the profile if there is one, and the host; or `demo`.
         state: How far the screen may be trusted.
-        budget: How much of the API's allowance is spent.
+        budget: How much of the request limit is spent; empty if there is none.
         total: How many runners there are, None where not known.
         status: The status they were asked for, None for all.
         interval: Seconds between polls.
@@ -253,8 +253,8 @@ def interval_text(seconds: float) -> str:
 
 
 def usage_text(spending: Spending, now: float) -> str:
-    """At most how many requests any ten seconds of the last minute held: `api ≤ 15/40`."""
-    return f"api ≤ {spending.peak(now)}/{LIMIT}"
+    """Return the most requests that any 10 s of the last minute held, `api ≤ 15/40`; empty if they are not limited."""
+    return f"api ≤ {spending.peak(now)}/{LIMIT}" if spending.is_limited else ""
 
 
 def header_line(header: Header, width: int) -> Line:
@@ -264,7 +264,7 @@ def header_line(header: Header, width: int) -> Line:
     parts = {
         "source": header.source,
         "state": header.state,
-        "budget": (Span(header.budget, Role.MUTED),),
+        "budget": (Span(header.budget, Role.MUTED),) if header.budget else (),
         "total": (Span(total),) if total else (),
         "interval": (Span(interval_text(header.interval), Role.MUTED),),
         "zone": (Span(header.zone),) if header.zone else (),

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.intervals import list_pace
+from comfytui.engine.intervals import list_interval
 from comfytui.engine.snapshot import page_keys, worst
 from comfytui.query.workflows import display_name
 from comfytui.render.cells import Line, Role, Span, wrap
@@ -201,7 +201,7 @@ def overview_of(snapshot: Snapshot) -> Overview:
     total, pace = snapshot.total, snapshot.pace
     keys = tuple(page_keys(snapshot.attention, total, snapshot.pages))
     pages = [snapshot.page_at(key) for key in keys]
-    in_force = list_pace(pace, len(keys), snapshot.spending.share)
+    in_force = list_interval(pace, len(keys), snapshot.spending.share)
     return Overview(snapshot, total, worst(pages), pace, in_force, _away(snapshot, pages))
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.intervals import stats_pace
+from comfytui.engine.intervals import health_interval
 from comfytui.query.workflows import display_name, last_run, queue_counts
 from comfytui.redaction import MASK
 from comfytui.render.cells import Line, Role, Span
@@ -129,7 +129,7 @@ def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str
 
 def _late_age(feed: Feed[Checkup], at: RenderContext) -> str:
     """How old a checkup is that is overdue; nothing where none is."""
-    if feed.fetched_on is None or feed.freshness(at.monotonic, stats_pace(at.pace)) is not Freshness.LATE:
+    if feed.fetched_on is None or feed.freshness(at.monotonic, health_interval(at.pace)) is not Freshness.LATE:
         return ""
     return format_age(at.monotonic - feed.fetched_on)
 

@@ -184,10 +184,18 @@ def test_what_it_ends_with_does_not_depend_on_who_listens(environ: dict[str, str
     assert (closed.returncode, bool(closed.stdout)) == (status, status == 0)
 
 
-def test_ctrl_c_while_it_waits(environ: dict[str, str]) -> None:
-    """A filter that takes more requests than there may be at once: it says so, and waits."""
-    argv = [PROGRAM, "runners", "--demo", "--filter", "is:busy"]
-    with subprocess.Popen(argv, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+def test_ctrl_c_while_waiting_for_the_request_limit_ends_quietly(environ: dict[str, str]) -> None:
+    argv = [PROGRAM, "runners", "--filter", "is:busy"]
+    with (
+        MisbehavingServer(runners=30).in_a_thread() as server,
+        subprocess.Popen(
+            argv,
+            env=environ | client_environ(server.url, server.token),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process,
+    ):
         assert process.stderr is not None
         assert process.stdout is not None
         # On a busy machine it first says about whom it asks.

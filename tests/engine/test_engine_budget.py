@@ -177,14 +177,28 @@ class TestBudget:
 
 
 class TestRotation:
-    async def test_every_runner_in_view_has_its_history_in_time_and_from_the_top(self) -> None:
+    async def test_rows_never_fetched_are_requested_from_the_top_then_in_rotation(self) -> None:
         async with rig(FULL_VIEW) as at:
             await at.clock.advance(120)
-            rotated = [asked for asked, use in zip(at.source.asked, at.source.uses, strict=True) if use is Use.ROTATION]
-            assert rotated[:24] == [HistoryKey(runner_id) for runner_id in FULL_VIEW.visible[1:]]
-            histories = [asked for asked in rotated if isinstance(asked, HistoryKey)]
-            assert histories[24:48] == rotated[:24]
+            histories = [asked for asked in at.source.asked if isinstance(asked, HistoryKey) and asked != HISTORY]
+            assert histories[:24] == [HistoryKey(runner_id) for runner_id in FULL_VIEW.visible[1:]]
+            assert set(histories[24:48]) == set(histories[:24])
             assert at.snapshot.histories.keys() == set(FULL_VIEW.visible)
+
+    async def test_first_fill_of_a_page_keeps_four_requests_for_keys_and_ends_within_12_s(self) -> None:
+        async with rig(FULL_VIEW, latency=lambda: 0.3) as at:
+            await at.clock.advance(9.9)
+            assert len(at.source.asked) == SHARE - 4
+            await at.clock.advance(2.0)
+            assert at.snapshot.histories.keys() == set(FULL_VIEW.visible)
+
+    async def test_page_turned_at_rest_is_filled_as_the_window_slides(self) -> None:
+        later = tuple(f"x{number}" for number in range(25))
+        async with rig(FULL_VIEW, latency=soon) as at:
+            await at.clock.advance(60)
+            await at.attend(FULL_VIEW._replace(page=SECOND, runner_id="x0", visible=later))
+            await at.clock.advance(26)
+            assert at.snapshot.histories.keys() >= set(later)
 
     async def test_it_takes_half_of_the_share_at_most(self) -> None:
         async with rig(FULL_VIEW._replace(runner_id=None)) as at:
@@ -196,10 +210,10 @@ class TestRotation:
     async def test_some_that_hang_hold_up_no_poll_no_key_and_no_other(self) -> None:
         held = tuple(HistoryKey(runner_id) for runner_id in ("r3", "r4"))
         async with rig(FULL_VIEW, held=held, latency=soon) as at:
-            await at.clock.advance(3)
+            await at.clock.advance(31)
+            assert {HistoryKey(runner_id) for runner_id in ("r7", "r8", "r9", "r10")} <= set(at.source.asked)
             asked = await at.asked_within(4 * INTERVAL)
             assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER)] == [4, 4, 4]
-            assert {HistoryKey(runner_id) for runner_id in ("r7", "r8", "r9", "r10")} <= set(asked)
             await at.attend(FULL_VIEW._replace(page=SECOND))
             assert at.source.asked[-1] == SECOND
             await at.release(held[0])

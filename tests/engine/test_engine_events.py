@@ -20,7 +20,7 @@ from comfytui.api.errors import (
 )
 from comfytui.api.events import HEARTBEAT_SECONDS, RunnerRevisions
 from comfytui.engine.feed import Freshness
-from comfytui.engine.intervals import BATCH_LASTS, BATCHES_APART, CHANGES_APART, MAX_BACK_OFF, PAGES_APART
+from comfytui.engine.intervals import CHANGE_BATCH_INTERVAL_S, MAX_BACKOFF_S, change_interval, page_change_interval
 from comfytui.engine.listener import REFUSED_SECONDS, SETTLE_SECONDS
 from comfytui.engine.protocol import Attention, HistoryKey, Refresh, Resource, StatsKey
 from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, Rig, rig
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 VIEW = Attention(runner_id="r1", visible=("r1", "r2", "r3"))
 IDS = ("r1", "r2", "r3")
 PATH = "/v1/events"
+CHANGES_APART = change_interval(INTERVAL)
 REFUSALS = [
     NotFoundError("GET", PATH, "no", 404),
     UnexpectedStatusError("GET", PATH, "no", 405),
@@ -131,7 +132,7 @@ async def test_runner_out_of_view_wakes_nobody() -> None:
         assert engine.source.asked == []
 
 
-@pytest.mark.parametrize(("resource", "apart"), [(HISTORY, CHANGES_APART), (PAGE, PAGES_APART)])
+@pytest.mark.parametrize(("resource", "apart"), [(HISTORY, CHANGES_APART), (PAGE, page_change_interval(INTERVAL))])
 async def test_many_changes_are_asked_once_in_a_while(resource: Resource, apart: float) -> None:
     async with listening() as engine:
         await engine.clock.advance(2 * apart)
@@ -221,7 +222,7 @@ async def test_lost_stream_is_opened_anew_later_and_later(error: ComfyControlErr
         waits = [later - earlier for earlier, later in itertools.pairwise(moments)]
         assert waits == sorted(waits)
         assert waits[0] <= 3
-        assert waits[-1] == MAX_BACK_OFF
+        assert waits[-1] == MAX_BACKOFF_S
 
 
 async def test_reconnected_stream_tells_what_was_missed() -> None:
@@ -266,14 +267,14 @@ async def test_changes_of_other_runners_soon_after_others_are_requested_together
     async with listening() as engine:
         engine.source.announce(told("r2", 2))
         await settle()
-        await engine.clock.advance(BATCH_LASTS * 2)
+        await engine.clock.advance(0.2)
         engine.source.forget()
         engine.source.announce(told("r3", 2))
         await engine.clock.advance(CHANGES_APART)
         engine.source.announce(told("r2", 3))
         await settle()
         assert engine.source.asked == []
-        await engine.clock.advance(BATCHES_APART - CHANGES_APART)
+        await engine.clock.advance(CHANGE_BATCH_INTERVAL_S - CHANGES_APART)
         assert sorted(engine.source.asked, key=str) == [HistoryKey("r2"), HistoryKey("r3")]
 
 
@@ -281,7 +282,7 @@ async def test_change_of_the_runner_under_the_cursor_waits_for_no_batch() -> Non
     async with listening() as engine:
         engine.source.announce(told("r2", 2))
         await settle()
-        await engine.clock.advance(BATCH_LASTS * 2)
+        await engine.clock.advance(0.2)
         engine.source.forget()
         engine.source.announce(told("r1", 2))
         await settle()

@@ -157,11 +157,11 @@ async def test_cancelling_while_it_connects_ends_subscriptions() -> None:
 async def test_a_bug_in_the_source_surfaces_and_the_source_is_closed() -> None:
     source = ScriptedSource(FakeClock())
     source.runners["r1"] = ZeroDivisionError("a bug")
-    source.hold(PAGE, STATS)
+    source.hold(PAGE)
     engine = behind(FlakyDoor(source, failures=0), FakeClock())
     with pytest.RaisesGroup(pytest.RaisesExc(ZeroDivisionError, match="a bug")):
         await engine.run()
-    assert set(source.cancelled) == {PAGE, STATS}
+    assert set(source.cancelled) == {PAGE}
     assert source.closed == 1
     assert await _all_of(engine) == [engine.snapshot.revision]
 

@@ -3,8 +3,8 @@ from __future__ import annotations
 import asyncio
 
 from comfytui.engine.fetch import MAX_FLIGHTS, Flights
-from comfytui.engine.planner import Ask
 from comfytui.engine.protocol import PageKey
+from comfytui.engine.scheduler import Request
 from comfytui.ratelimit.window import Use
 from tests.support.clock import settle
 
@@ -19,7 +19,7 @@ class Tower:
 
     def launch(self, group: asyncio.TaskGroup, *pages: int) -> None:
         for page in pages:
-            self.flights.launch(group, Ask(PageKey(page), Use.POLL), self._fly())
+            self.flights.launch(group, Request(PageKey(page), Use.POLL), self._fly())
 
     @property
     def pages(self) -> list[int]:

@@ -1,26 +1,25 @@
 from __future__ import annotations
 
-import math
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.engine.intervals import (
     JITTER,
-    MAX_BACK_OFF,
-    Burst,
-    back_off,
-    bearable,
-    by_time,
-    list_pace,
-    pace,
-    room_at,
-    rotation_burst,
-    rotation_spacing,
-    smoothed,
-    stats_pace,
-    sweep,
+    MAX_BACKOFF_S,
+    RotationBatch,
+    background_limit,
+    backoff,
+    change_interval,
+    effective_interval,
+    health_interval,
+    list_interval,
+    min_interval,
+    page_change_interval,
+    poll_limit,
+    rotation_batch,
+    scan_interval,
+    smooth,
 )
 from comfytui.engine.protocol import Attention
 from comfytui.ratelimit.window import WINDOW
@@ -49,15 +48,15 @@ WALLBOARD = Attention(runner_id="r1", focused=False, wallboard=True)
         pytest.param(1.0, Attention(whole=True), 0.1, 20, 1.0, id="a whole list has its own pace"),
     ],
 )
-def test_the_interval_in_force(
+def test_effective_interval_follows_user_focus_and_responses(
     interval: float, attention: Attention, response_time: float, share: int, in_force: float
 ) -> None:
-    assert pace(interval, attention, response_time, share) == in_force
+    assert effective_interval(interval, attention, response_time, share) == in_force
 
 
 @pytest.mark.parametrize("share", [10, 20, 40])
-def test_polling_as_often_as_the_share_bears_leaves_a_quarter_of_it(share: int) -> None:
-    assert 3 * WINDOW / bearable(LOOKS, share) == pytest.approx(share * 3 / 4)
+def test_min_interval_leaves_a_quarter_of_the_limit(share: int) -> None:
+    assert 3 * WINDOW / min_interval(LOOKS, share) == pytest.approx(share * 3 / 4)
 
 
 @pytest.mark.parametrize(
@@ -72,21 +71,19 @@ def test_polling_as_often_as_the_share_bears_leaves_a_quarter_of_it(share: int) 
         pytest.param(60.0, 5, 20, 60.0, id="a long interval"),
     ],
 )
-def test_the_pace_of_a_list(in_force: float, pages: int, share: int, seconds: float) -> None:
-    assert list_pace(in_force, pages, share) == seconds
+def test_list_interval_grows_with_pages(in_force: float, pages: int, share: int, seconds: float) -> None:
+    assert list_interval(in_force, pages, share) == seconds
 
 
 @pytest.mark.parametrize(("in_force", "seconds"), [(1.0, 15.0), (15.0, 15.0), (20.0, 20.0)])
-def test_checks_are_as_far_apart_as_polls_but_never_closer_than_a_quarter_of_a_minute(
-    in_force: float, seconds: float
-) -> None:
-    assert stats_pace(in_force) == seconds
+def test_health_interval_is_at_least_15_s(in_force: float, seconds: float) -> None:
+    assert health_interval(in_force) == seconds
 
 
 @pytest.mark.parametrize("share", [10, 20, 40])
-def test_a_sweep_leaves_more_than_half_of_the_share(share: int) -> None:
-    assert 7 * WINDOW / sweep(7, share) <= share / 2
-    assert sweep(1, share) == 0.0
+def test_scan_leaves_more_than_half_of_the_limit(share: int) -> None:
+    assert 7 * WINDOW / scan_interval(7, share) <= share / 2
+    assert scan_interval(1, share) == 0.0
 
 
 @pytest.mark.parametrize(
@@ -101,67 +98,52 @@ def test_a_sweep_leaves_more_than_half_of_the_share(share: int) -> None:
         (60.0, 1.2, [60, 60, 60]),
     ],
 )
-def test_back_off(interval: float, jitter: float, waits: list[float]) -> None:
-    assert [back_off(interval, streak, jitter) for streak in range(1, len(waits) + 1)] == pytest.approx(waits)
+def test_backoff_doubles_up_to_30_s(interval: float, jitter: float, waits: list[float]) -> None:
+    assert [backoff(interval, streak, jitter) for streak in range(1, len(waits) + 1)] == pytest.approx(waits)
 
 
 @given(st.floats(1.0, 120.0), st.integers(0, 10_000), st.floats(1 - JITTER, 1 + JITTER))
-def test_no_wait_is_shorter_than_an_interval_or_longer_than_the_limit(
-    interval: float, streak: int, jitter: float
-) -> None:
-    assert interval <= back_off(interval, streak, jitter) <= max(interval, MAX_BACK_OFF)
+def test_backoff_stays_between_interval_and_maximum(interval: float, streak: int, jitter: float) -> None:
+    assert interval <= backoff(interval, streak, jitter) <= max(interval, MAX_BACKOFF_S)
 
 
 @pytest.mark.parametrize(
-    ("interval", "in_force", "share", "spacing"),
-    [(5.0, 5.0, 20, 1.0), (5.0, 5.0, 10, 4.0), (5.0, 20.0, 20, 4.0), (1.0, 2.0, 20, 20 / 3)],
-)
-def test_the_rotation_is_even_and_slows_down_as_polling_does(
-    interval: float, in_force: float, share: int, spacing: float
-) -> None:
-    assert rotation_spacing(interval, in_force, share, LOOKS) == pytest.approx(spacing)
-
-
-@pytest.mark.parametrize(
-    ("in_force", "attention", "spacing"),
-    [(2.0, LOOKS, 10 / 3), (2.0, Attention(), 1.0), (3.0, LOOKS, 10 / 8), (5.0, LOOKS, 1.0)],
-)
-def test_the_rotation_takes_nothing_that_polls_need(in_force: float, attention: Attention, spacing: float) -> None:
-    assert rotation_spacing(in_force, in_force, 20, attention) == pytest.approx(spacing)
-
-
-@pytest.mark.parametrize(
-    ("interval", "in_force", "share", "burst"),
+    ("interval", "in_force", "share", "attention", "batch"),
     [
-        (5.0, 5.0, 20, Burst(most=4, at_rest=3, seconds=5.0)),
-        (5.0, 20.0, 20, Burst(most=4, at_rest=3, seconds=20.0)),
-        (60.0, 60.0, 20, Burst(most=8, at_rest=6, seconds=10.0)),
-        (2.0, 2.0, 20, Burst(most=1, at_rest=1, seconds=10 / 3)),
-        (5.0, 5.0, 4, Burst(most=1, at_rest=1, seconds=10.0)),
+        pytest.param(5.0, 5.0, 20, LOOKS, RotationBatch(3, 5.0), id="usual"),
+        pytest.param(5.0, 20.0, 20, LOOKS, RotationBatch(3, 20.0), id="slowed down"),
+        pytest.param(60.0, 60.0, 20, LOOKS, RotationBatch(6, 10.0), id="long interval"),
+        pytest.param(2.0, 2.0, 20, LOOKS, RotationBatch(1, 10 / 3), id="polls leave little"),
+        pytest.param(2.0, 2.0, 20, Attention(), RotationBatch(1, 2.0), id="without a runner"),
+        pytest.param(5.0, 5.0, 4, LOOKS, RotationBatch(1, 10.0), id="small limit"),
     ],
 )
-def test_the_rotation_asks_at_once_what_it_may_between_two_polls(
-    interval: float, in_force: float, share: int, burst: Burst
+def test_rotation_batch_fits_beside_the_polls(
+    interval: float, in_force: float, share: int, attention: Attention, batch: RotationBatch
 ) -> None:
-    assert rotation_burst(interval, in_force, share, LOOKS) == pytest.approx(burst)
+    made = rotation_batch(interval, in_force, share, attention)
+    assert made.size == batch.size
+    assert made.period_s == pytest.approx(batch.period_s)
 
 
-def test_there_is_room_once_the_first_of_too_many_is_a_window_old() -> None:
-    sent = (1.0, 2.0, 3.0)
-    assert room_at(sent, 4) == -math.inf
-    assert room_at(sent, 3) == 1.0 + WINDOW
-    assert room_at(sent, 1) == 3.0 + WINDOW
-    assert (by_time(20), by_time(10), by_time(1)) == (15, 7, 1)
+def test_limits_keep_requests_for_users() -> None:
+    assert [poll_limit(share) for share in (20, 10, 6, 1)] == [16, 8, 4, 1]
+    assert [background_limit(share) for share in (20, 10, 6, 1)] == [15, 7, 4, 1]
 
 
-def test_the_response_time_follows_the_answers_without_jumping() -> None:
-    response_time = smoothed(0.0, 0.2)
+def test_announced_changes_are_followed_more_slowly_without_the_focus() -> None:
+    assert (change_interval(5.0), change_interval(20.0)) == (1.0, 4.0)
+    assert (page_change_interval(5.0), page_change_interval(20.0)) == (1.5, 4.0)
+
+
+def test_response_time_is_smoothed() -> None:
+    response_time = smooth(0.0, 0.2)
     assert response_time == 0.2
-    assert smoothed(response_time, 4.0) < 2.0
+    assert smooth(response_time, 4.0) < 2.0
     for _ in range(30):
-        response_time = smoothed(response_time, 4.0)
+        response_time = smooth(response_time, 4.0)
     assert response_time == pytest.approx(4.0, abs=0.01)
 
 
-def test_what_has_waited_for_the_allowance_is_not_the_servers_fault() -> None:
-    assert smoothed(0.1, 120.0) == smoothed(0.1, 10.0)
+def test_response_time_over_10_s_counts_as_10_s() -> None:
+    assert smooth(0.1, 120.0) == smooth(0.1, 10.0)

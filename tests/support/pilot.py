@@ -134,11 +134,9 @@ class Driven:
         await self.settled()
 
     async def _idle(self) -> None:
-        """Wait until the engine asks nothing and has nothing more to ask at this moment of the clock."""
-        engine, seen = self.app.fleet.engine, -1
-        while engine._flights.uses or engine.snapshot.revision != seen:
-            seen = engine.snapshot.revision
-            await settle(200)
+        """Wait until the engine requests nothing and has nothing more to request at this moment of the clock."""
+        await settle()
+        await self.app.fleet.engine.wait_idle()
 
 
 @asynccontextmanager

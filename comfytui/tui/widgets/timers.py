@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from comfytui.engine.feed import LATE_AFTER_INTERVALS
-from comfytui.engine.intervals import stats_pace
+from comfytui.engine.intervals import health_interval
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -57,7 +57,7 @@ def runner_lasts(snapshot: Snapshot, runner_id: str | None, at: RenderContext) -
     """As `feed_lasts`, of what is polled of the runner under the cursor."""
     now, checkup = at.monotonic, snapshot.checkup(runner_id)
     # What is wrong with a checkup is said without a countdown.
-    checked = CALM if checkup.problem is not None else feed_lasts(checkup, now, stats_pace(at.pace))
+    checked = CALM if checkup.problem is not None else feed_lasts(checkup, now, health_interval(at.pace))
     details, history = snapshot.runner(runner_id), snapshot.history(runner_id)
     return min(checked, feed_lasts(details, now, at.pace), feed_lasts(history, now, at.pace))
 

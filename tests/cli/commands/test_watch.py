@@ -198,7 +198,7 @@ async def test_whether_they_answer_is_asked_too() -> None:
         at.source.stats["b"] = ServerError("GET", "/v1/runner/b/stats", "the runner does not answer", 500)
         await at.clock.advance(60)
         assert {StatsKey("a"), StatsKey("b")} <= set(at.source.asked)
-        assert at.told == ["added b"]
+        assert at.told == ["runner b"]
 
 
 async def test_a_runner_that_moves_from_page_to_page_was_never_gone() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from comfytui.api.errors import ServerError
-from comfytui.engine.protocol import PageKey
+from comfytui.engine.protocol import HistoryKey, PageKey
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted
 
@@ -91,6 +91,7 @@ async def test_a_question_mark_in_the_box_explains_it() -> None:
 async def test_pages_that_are_still_to_come_are_counted() -> None:
     many = [make_runner(f"r{number}", name=f"n{number}") for number in range(250)]
     async with scripted(make_page(*many[:25], total=250)) as (driven, source):
+        await driven.passes(30.0)
         keys = [PageKey(number, 100) for number in (1, 2, 3)]
         for place, key in enumerate(keys):
             source.pages[key] = make_page(*many[place * 100 : place * 100 + 100], total=250)
@@ -107,6 +108,7 @@ async def test_pages_that_are_still_to_come_are_counted() -> None:
 async def test_the_cursor_stays_with_its_runner_while_pages_still_come_whatever_is_pressed() -> None:
     many = [make_runner(f"r{number:03}", name=f"n{250 - number:03}") for number in range(250)]
     async with scripted(make_page(*many[:25], total=250)) as (driven, source):
+        await driven.passes(30.0)
         keys = [PageKey(number, 100) for number in (1, 2, 3)]
         for place, key in enumerate(keys):
             source.pages[key] = make_page(*many[place * 100 : place * 100 + 100], total=250)
@@ -138,6 +140,7 @@ async def test_while_nothing_is_searched_yet_the_foot_counts_nothing() -> None:
 async def test_a_page_that_fails_is_said_and_the_others_are_searched() -> None:
     many = [make_runner(f"r{number}", name=f"n{number}") for number in range(150)]
     async with scripted(make_page(*many[:25], total=150)) as (driven, source):
+        await driven.passes(30.0)
         source.pages[PageKey(1, 100)] = make_page(*many[:100], total=150)
         source.pages[PageKey(2, 100)] = ServerError("GET", "/v1/runner", "out of order", 503)
         await driven.press("slash")
@@ -256,12 +259,14 @@ async def test_the_palette_goes_to_a_runner_on_another_page() -> None:
 
 
 async def test_a_filter_by_the_last_workflow_learns_of_more_and_more_runners() -> None:
-    async with scripted(make_page(*RUNNERS)) as (driven, source):
+    async with scripted(make_page(RUNNERS[0], total=3)) as (driven, source):
         source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
+        source.hold(HistoryKey("r3"))
         source.histories["r3"] = (make_workflow("w1", status="failed"),)
         await driven.press("slash")
         await type_in(driven, "last:fail")
         await driven.until(lambda: "No match yet: what /last:fail asks" in driven.text)
+        source.release(HistoryKey("r3"))
         await driven.press("enter")
         for _ in range(6):
             await driven.passes(2.0)

@@ -7,7 +7,7 @@ from tests.support.pilot import demo
 
 
 async def test_a_row_of_which_nothing_is_news_is_the_very_same() -> None:
-    async with demo(runners=30) as driven:
+    async with demo((120, 20), runners=30) as driven:
         assert isinstance(driven.app.screen, DashboardScreen)
         runners = driven.app.screen.runners
         before = runners.rows

@@ -1,0 +1,125 @@
+"""Full scan: which page of a list that is loaded whole comes next, and when. Pure.
+
+Pages are loaded as fast as the request limit allows, and refreshed evenly from then on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from comfytui.engine.intervals import background_limit
+from comfytui.engine.snapshot import outdated_keys
+from comfytui.ratelimit.window import KEPT_FOR_WISHES, WINDOW
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from comfytui.engine.feed import Feed
+    from comfytui.engine.protocol import PageKey, Resource
+    from comfytui.engine.snapshot import Snapshot
+
+
+MAX_PAGES_IN_FLIGHT = 4
+"""Pages of a full scan in flight at once: connections are few, and key presses need some."""
+
+# Of the list's interval: a page that is older is due even if it is not its turn.
+_OVERDUE = 1.5
+# Of the interval in force: when a page from before the list's last change is due again.
+_OUTDATED_FRACTION = 0.5
+# Seconds that key presses may hold a scan up before it goes first.
+_HELD_UP_S = 1.5 * WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class ScanState:
+    """Inputs beside the snapshot; moments are of the monotonic clock.
+
+    Attributes:
+        now: The present moment.
+        in_flight: Resources that were requested and not answered yet.
+        refreshes: Resources that the user wants refreshed, each from its moment on.
+        page_monotonic: When a page of the list was last requested.
+    """
+
+    now: float
+    in_flight: Collection[Resource] = frozenset()
+    refreshes: Mapping[Resource, float] = field(default_factory=dict)
+    page_monotonic: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class ScanStep:
+    """Page of a full scan that comes next; moments are of the monotonic clock.
+
+    Attributes:
+        key: The page.
+        due_at: When it is due.
+        urgent_at: When it becomes as urgent as a user request.
+        room_at: When the rhythm of the scan lets it be requested.
+    """
+
+    key: PageKey
+    due_at: float
+    urgent_at: float
+    room_at: float
+
+
+def next_scan_page(snapshot: Snapshot, state: ScanState) -> ScanStep | None:
+    """Return the page that is due first, or None if all are in flight.
+
+    Pages that were never requested are due at once, in order. From then on the oldest is due each time that another
+    part of the list's interval has gone by, so that requests are spread evenly. Pages much older than that, as all are
+    after a suspension, are due at once; pages from before the list last changed are due soon.
+    """
+    keys = snapshot.page_keys
+    interval = math.inf if snapshot.attention.paused else snapshot.list_pace
+    feeds = {key: snapshot.page_at(key) for key in keys}
+    due = {
+        key: _due_at(feed, interval, state.refreshes.get(key, math.inf))
+        for key, feed in feeds.items()
+        if key not in state.in_flight
+    }
+    if not due:
+        return None
+    for key in outdated_keys(feeds):
+        # Soon, but not at once: a list may change for ever.
+        if key in due and interval < math.inf:
+            due[key] = min(due[key], (feeds[key].tried_on or 0.0) + _OUTDATED_FRACTION * snapshot.pace)
+    answered = {
+        key: feed.fetched_on for key in due if (feed := feeds[key]).problem is None and feed.fetched_on is not None
+    }
+    if oldest := min(answered, key=answered.__getitem__, default=None):
+        due[oldest] = min(due[oldest], max(state.page_monotonic, answered[oldest]) + interval / len(keys))
+    key = min(due, key=due.__getitem__)
+    is_begun = any(feed.fetched_on is not None for feed in feeds.values())
+    urgent_at = max(due[key], state.page_monotonic) + _HELD_UP_S if is_begun else due[key]
+    return ScanStep(key, due[key], urgent_at, _room_at(snapshot, state, feeds, key))
+
+
+def _due_at(feed: Feed[object], interval: float, refresh_at: float) -> float:
+    """Return when a page is due out of turn; never by time if the interval is infinite."""
+    if feed.tried_on is None:
+        return -math.inf
+    if feed.problem is not None and interval < math.inf:
+        return min(refresh_at, feed.problem.next_try)
+    return min(refresh_at, feed.tried_on + _OVERDUE * interval)
+
+
+def _room_at(snapshot: Snapshot, state: ScanState, feeds: Mapping[PageKey, Feed[object]], key: PageKey) -> float:
+    """Return when the rhythm lets a page be requested: evenly, at once only if little was sent lately.
+
+    While everything fails it is one page an interval, unless the user asks for more.
+    """
+    if sum(other in state.in_flight for other in feeds) >= MAX_PAGES_IN_FLIGHT:
+        return math.inf
+    is_down = any(feed.problem is not None and feed.problem.streak > 0 for feed in feeds.values())
+    if is_down and state.refreshes.get(key, math.inf) > state.now:
+        return state.page_monotonic + snapshot.pace
+    spending = snapshot.spending
+    if not spending.is_limited:
+        return -math.inf
+    evenly = state.page_monotonic + WINDOW / max(1, spending.share - KEPT_FOR_WISHES)
+    return min(evenly, spending.slot_free_at(background_limit(spending.share)))

@@ -1,0 +1,57 @@
+"""Rate limiter of a server in this process, to which the limit of the hosted API does not apply."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from comfytui.ratelimit.window import MAX_COOL_DOWN, Spending
+
+if TYPE_CHECKING:
+    from comfytui.clock import Clock
+    from comfytui.ratelimit.window import Permit, Use
+
+
+class UnlimitedAllowance:
+    """Rate limiter that counts no requests; it still waits after a 429.
+
+    Args:
+        clock: Times the cooldown.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._blocked_until = 0.0
+
+    @property
+    def spending(self) -> Spending:
+        """Usage without a count."""
+        until = self._blocked_until
+        return Spending(cooling_until=until if until > self._clock.monotonic() else None, is_limited=False)
+
+    def wait_for(self, _use: Use) -> float:
+        """Return the seconds that are left of a cooldown."""
+        return max(0.0, self._blocked_until - self._clock.monotonic())
+
+    async def take(self, use: Use) -> Permit:
+        """Return a permit at once, or after a cooldown."""
+        while (delay := self.wait_for(use)) > 0:
+            await self._clock.sleep(delay)
+        return _FreePermit()
+
+    def cool_down(self, seconds: float) -> None:
+        """Send nothing for so long, at most MAX_COOL_DOWN; of two cooldowns, the longer one counts."""
+        until = self._clock.monotonic() + min(seconds, MAX_COOL_DOWN)
+        self._blocked_until = max(self._blocked_until, until)
+
+
+class _FreePermit:
+    """Permit that stands for nothing."""
+
+    async def confirm(self) -> None:
+        """Return at once."""
+
+    def mark_sent(self) -> None:
+        """Do nothing: requests are not counted."""
+
+    def release(self) -> None:
+        """Do nothing: requests are not counted."""
