@@ -1,1 +1,1 @@
-"""Plain ComfyUI servers as runners: what they say, put in the words of ComfyControl's API."""
+"""Plain ComfyUI servers as runners of ComfyControl's API."""

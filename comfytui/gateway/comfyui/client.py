@@ -1,7 +1,6 @@
-"""Asking a ComfyUI server over HTTP: with limits to time and size, and words for whatever goes wrong.
+"""HTTP client of a ComfyUI server, with limits of time and size and a message for every failure.
 
-Every error is raised where no other one is being handled: an exception of httpx holds the request, and that the
-headers that the server is to be sent.
+Errors are raised outside of except blocks: an exception of httpx holds the request and with it secret headers.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from comfytui.gateway.comfyui.contact import Contact
 from comfytui.gateway.comfyui.errors import (
     AuthRequiredError,
     ComfyUIError,
-    Dropped,
+    ConnectionDroppedError,
     HTTPStatusError,
     ResponseTimeoutError,
     ResponseTooLargeError,
@@ -60,7 +59,7 @@ GIVEN_UP = ResponseTimeoutError("given up before an answer came")
 _SHORTEST = "/prompt"
 _HANGS = "accepts connections and does not answer"
 _LARGE = 256 * 1024
-# A queue of 8 MB holds half as many; each becomes an object, and a million of them are a hundred megabytes.
+# A queue of 8 MB holds half as many values; a million decoded values take 100 MB.
 _MAX_VALUES = 800_000
 _CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError)
 _LOGIN = ("login", "log-in", "signin", "sign-in", "sign_in", "auth", "sso")
@@ -68,26 +67,25 @@ _NOT_TLS = ("wrong version number", "record layer failure")
 
 
 class ComfyUIClient:
-    """Connections to one ComfyUI server.
+    """Client of one ComfyUI server.
 
-    Neither Origin nor cookies are sent, redirects not followed, and proxies of the environment not used for hosts of
-    the neighbourhood. Nothing is tried again: only a kept-alive connection that turns out to be dead is replaced,
-    once, at once. Nothing is connected, nor are certificates read, before the first request.
+    Origin and cookies are not sent, redirects not followed, and proxies of the environment not used for hosts of
+    the local network. Requests are not repeated, but a kept-alive connection that turns out to be dead is replaced
+    once. Connections are made, and certificates read, at the first request.
 
     Args:
-        server: Whom to ask; its headers go along with every request.
-        ca_bundle: A file or directory of certificates to trust instead of the public authorities' or those that
-            SSL_CERT_FILE or SSL_CERT_DIR name.
-        timeout: Seconds within which a whole answer must have arrived, a TCP connection within CONNECT_SECONDS or
-            half of them.
-        transport: Who carries requests instead of the network.
-        contact: Gets each answer, and each failure to connect.
-        log: Keeps a record of each request.
-        clock: Dates those records.
+        server: The server; its headers are sent with every request.
+        ca_bundle: File or directory of certificates to trust instead of those of the public authorities or of
+            SSL_CERT_FILE or SSL_CERT_DIR.
+        timeout: Seconds for a whole answer; a TCP connection has CONNECT_SECONDS, or half of the timeout.
+        transport: httpx transport in place of the network.
+        contact: Notified of each answer and each failure to connect.
+        log: Request log.
+        clock: Clock of the records.
 
     Attributes:
-        received: Bytes of bodies that came in so far.
-        server_clock: How far the server's clock is from ours.
+        received: Bytes of bodies received so far.
+        server_clock: Estimate of the server's clock skew.
     """
 
     def __init__(
@@ -115,15 +113,15 @@ class ComfyUIClient:
         self._opening = asyncio.Lock()
 
     async def get(self, path: str, params: Mapping[str, str | int] | None = None, glimpse: int = 0) -> object:
-        """GET a path below the server's address and decode the JSON that it answers.
+        """GET a path below the server's address and return the decoded JSON.
 
         Args:
-            path: It begins with one slash and is quoted already.
-            params: The query.
-            glimpse: How many bytes of an answer that is too large are wanted all the same.
+            path: Quoted path with a leading slash.
+            params: Query parameters.
+            glimpse: Bytes to keep of the beginning of an answer that is too large.
 
         Raises:
-            BoxProblem: The leaf for what went wrong.
+            ComfyUIError: A subclass for the cause.
         """
         attempt = _Attempt(path, params, glimpse)
         with self._contact.question():
@@ -133,14 +131,14 @@ class ComfyUIClient:
         if not isinstance(outcome, ComfyUIError):
             self._contact.answered()
             return outcome
-        # A route that hangs, or ends connections, alone says nothing of the box.
+        # One route that hangs or ends connections says nothing about the server.
         if not (outcome.is_answer or self._contact.has_answered_since(began) or await self._answers_else(attempt)):
             self._contact.failed(str(outcome))
         raise outcome
 
     async def _answers_else(self, dropped: _Attempt) -> bool:
-        """Return True if the box answers something else than the request that it dropped."""
-        if not isinstance(dropped.outcome, Dropped) or dropped.path == _SHORTEST:
+        """Return True if the server answers another request than the one it dropped."""
+        if not isinstance(dropped.outcome, ConnectionDroppedError) or dropped.path == _SHORTEST:
             return False
         with contextlib.suppress(ComfyUIError):
             await self.get(_SHORTEST)
@@ -149,7 +147,7 @@ class ComfyUIClient:
 
     @contextlib.asynccontextmanager
     async def _recorded(self, attempt: _Attempt) -> AsyncIterator[None]:
-        """Keep a record of a request, however it ends."""
+        """Log a request, however it ends."""
         at, began = self._clock.now(), self._clock.monotonic()
         try:
             yield
@@ -171,7 +169,7 @@ class ComfyUIClient:
         )
 
     async def aclose(self) -> None:
-        """Close all connections; nothing may be asked afterwards."""
+        """Close all connections; the client is not used afterwards."""
         if self._client is not None:
             await self._client.aclose()
 
@@ -238,7 +236,7 @@ class ComfyUIClient:
     async def _read(self, attempt: _Attempt, head: httpx.Response) -> object:
         attempt.status = head.status_code
         if not head.is_success:
-            # What other servers answer there.
+            # Other servers answer something else here.
             attempt.may_want_tls = head.status_code == httpx.codes.BAD_REQUEST
             return _refusal(head, attempt.path, self._server.url)
         self.server_clock.update(head.headers, self._clock.monotonic() - attempt.sent_monotonic, self._clock.now())
@@ -249,7 +247,7 @@ class ComfyUIClient:
         return ResponseTooLargeError(attempt.path, MAX_BODY, body[: attempt.glimpse])
 
     async def _body(self, attempt: _Attempt, head: httpx.Response, most: int) -> bytes:
-        """The body; of one that is longer than that, no more than it takes to know."""
+        """Return the body; reading ends soon after the limit."""
         body = bytearray()
         if most > 0:
             async for chunk in cast("httpx.AsyncByteStream", head.stream):
@@ -268,7 +266,7 @@ class ComfyUIClient:
 
 
 async def is_comfyui(server: Server, seconds: float = 1.0) -> bool:
-    """Whether what answers there within so many seconds is a ComfyUI; raises nothing."""
+    """Return True if a ComfyUI server answers within a number of seconds; never raises."""
     async with contextlib.aclosing(ComfyUIClient(server, timeout=seconds)) as client:
         try:
             answer = await client.get("/prompt")
@@ -279,7 +277,7 @@ async def is_comfyui(server: Server, seconds: float = 1.0) -> bool:
 
 @dataclass(slots=True)
 class _Attempt:
-    """A request and how far it came: `status` is there once the head of its answer is, `outcome` at its end."""
+    """State of a request: `status` is set by the head of its response, `outcome` at its end."""
 
     path: str
     params: Mapping[str, str | int] | None
@@ -299,7 +297,7 @@ def _content_length(head: httpx.Response) -> int:
 
 
 def _values(body: bytes) -> int:
-    """Return about how many values a JSON text has; of a small one that does not matter."""
+    """Return the approximate number of values of a JSON text; small texts count as 0."""
     return sum(map(body.count, (b",", b"[", b"{"))) if len(body) > _LARGE else 0
 
 
@@ -327,7 +325,7 @@ def _refusal(head: httpx.Response, path: str, url: str) -> ComfyUIError:
 def _explain(error: httpx.HTTPError, status: int) -> ComfyUIError:
     match error:
         case httpx.ConnectTimeout():
-            # What took so long was TLS.
+            # The TLS handshake took so long.
             return ResponseTimeoutError(_HANGS)
         case httpx.ProxyError():
             return ServerUnreachableError("the proxy did not let the request through")
@@ -335,10 +333,10 @@ def _explain(error: httpx.HTTPError, status: int) -> ComfyUIError:
             words = describe_connect_error(error)
             return TLSNotSupportedError() if any(each in words for each in _NOT_TLS) else ServerUnreachableError(words)
         case _ if status and isinstance(error, _CUT_OFF):
-            return Dropped("closed the connection in the middle of its answer")
+            return ConnectionDroppedError("closed the connection in the middle of its answer")
         case httpx.RemoteProtocolError() if not is_disconnect(error):
             return UnparsableResponseError()
         case httpx.NetworkError() | httpx.RemoteProtocolError():
-            return Dropped("closed the connection without an answer")
+            return ConnectionDroppedError("closed the connection without an answer")
         case _:
             return ServerUnreachableError("the request could not be made")

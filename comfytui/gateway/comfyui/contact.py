@@ -1,4 +1,4 @@
-"""Contact with a box: its newest answer or failure, whichever question that was of."""
+"""Contact with a server: its newest answer or failure, of any request."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 LATE_SECONDS = 5.5
 """Seconds that a question may be unanswered, with nothing else answered meanwhile, before the box is called late.
 
-Longer than between two heartbeats: one question may hang while the heartbeats around it are answered.
+Longer than between two heartbeats: one request may hang while heartbeats are answered.
 """
 SLOW_SECONDS = 30.0
 """Seconds after its last answer, or the first question, during which a late box is slow; then it does not answer."""
@@ -26,11 +26,11 @@ _HANGS = "accepts connections and does not answer"
 
 @dataclass(frozen=True, slots=True)
 class Silence:
-    """The reason why a box gives no answer at present, to follow its name and a colon.
+    """Reason why a server gives no answer at present, to follow its name and a colon.
 
     Attributes:
         state: Slow, waiting for a first answer, hanging, or unreachable.
-        reason: The words.
+        reason: The message.
     """
 
     state: RunnerState
@@ -38,13 +38,13 @@ class Silence:
 
 
 class Contact:
-    """Newest contact with one box, good or bad; it counts for all that is told of the box.
+    """Newest contact with one server, good or bad; it counts for all its data.
 
     Args:
-        clock: Dates answers, and measures how long questions wait.
+        clock: Dates answers and measures how long requests wait.
 
     Attributes:
-        answered_monotonic: When the newest answer came, by the monotonic clock; None before the first.
+        answered_monotonic: Monotonic time of the newest answer, or None before the first.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -55,7 +55,7 @@ class Contact:
 
     @contextmanager
     def question(self) -> Iterator[None]:
-        """Count a question as unanswered within this block."""
+        """Count a request as unanswered within the context."""
         key = object()
         self._unanswered[key] = self._clock.monotonic()
         try:
@@ -64,21 +64,21 @@ class Contact:
             del self._unanswered[key]
 
     def answered(self) -> None:
-        """Note that the box answered now."""
+        """Record an answer of the server."""
         self._problem = ""
         self.answered_monotonic = self._clock.monotonic()
 
     def failed(self, reason: str) -> None:
-        """Note that the box could not be asked, or gave no answer in time."""
+        """Record a failed connection, or an answer that did not come in time."""
         self._problem = reason
 
     def has_answered_since(self, moment: float) -> bool:
-        """Return True if anything was answered since this moment of the monotonic clock."""
+        """Return True if the server answered since a monotonic time."""
         return self.answered_monotonic is not None and self.answered_monotonic >= moment
 
     @property
     def silence(self) -> Silence | None:
-        """The reason why the box does not answer, or None if it does."""
+        """Reason why the server does not answer, or None if it does."""
         if self._problem:
             return Silence(RunnerState.UNREACHABLE, self._problem)
         now = self._clock.monotonic()
@@ -89,6 +89,6 @@ class Contact:
         if answered is not None and now - answered < SLOW_SECONDS:
             return Silence(RunnerState.SLOW, f"slow, last answered {now - answered:.0f} s ago")
         if (answered is None or asked - answered >= SLOW_SECONDS) and now - asked < SLOW_SECONDS:
-            # It was not asked for long, so it cannot be said yet that it does not answer.
+            # No request has been waiting for long, so the server may still answer.
             return Silence(RunnerState.WAITING, f"slow, no answer for {now - asked:.0f} s")
         return Silence(RunnerState.HANGING, _HANGS)

@@ -1,17 +1,17 @@
-"""What keeps a ComfyUI server from giving a usable answer, in words for people.
+"""Errors of a ComfyUI server's client, with messages for users.
 
-    BoxProblem
-    ├── NotThere         no connection: refused, no such host, TLS
-    │   └── Dropped      a connection that ended without a whole answer
-    ├── NotAnswering     it accepts connections and lets them wait
-    ├── SpeaksTLS        asked over http:// where it speaks TLS alone
-    ├── SpeaksPlain      asked over https:// where it does not speak TLS
-    ├── NeedsPassword    something in front of it asks who is there
-    ├── TooLarge         an answer too large to be taken
-    ├── Refused          an answer that says no: carries status
-    └── Garbled          an answer that is none of ComfyUI's
+    ComfyUIError
+    ├── ServerUnreachableError     no connection: refused, unknown host, TLS
+    │   └── ConnectionDroppedError the connection ended before a whole answer
+    ├── ResponseTimeoutError       connected, but no whole answer in time
+    ├── TLSRequiredError           http:// was used, and the server speaks only TLS
+    ├── TLSNotSupportedError       https:// was used, and the server does not speak TLS
+    ├── AuthRequiredError          a login or proxy in front of the server refused
+    ├── ResponseTooLargeError      the answer exceeds the limit of size
+    ├── HTTPStatusError            an HTTP error; carries the status
+    └── UnparsableResponseError    the answer is not one of ComfyUI's
 
-The words leave the server's address to whoever shows them, and hold no header, query or body.
+Messages do not contain the server's address, headers, query or body.
 """
 
 from __future__ import annotations
@@ -20,43 +20,43 @@ from typing import ClassVar
 
 
 class ComfyUIError(Exception):
-    """The server gave no usable answer; its text says why, to follow the server's name in a sentence.
+    """The server gave no usable answer; the message follows the server's name.
 
     Attributes:
-        is_answer: True if something was answered, though nothing usable: another route may well be answered.
+        is_answer: True if there was an answer, though an unusable one: other routes may work.
     """
 
     is_answer: ClassVar[bool] = False
 
 
 class ServerUnreachableError(ComfyUIError):
-    """There is no connection, or it ended without an answer."""
+    """The server could not be reached, or the connection ended without an answer."""
 
 
-class Dropped(ServerUnreachableError):
-    """The connection ended without a whole answer, which may be so for one route alone."""
+class ConnectionDroppedError(ServerUnreachableError):
+    """The connection ended before a whole answer, maybe for one route only."""
 
 
 class ResponseTimeoutError(ComfyUIError):
-    """There is a connection, and no whole answer in time: it hangs, is stopped or overloaded."""
+    """The server is connected but hangs: no whole answer in time."""
 
 
 class TLSRequiredError(ComfyUIError):
-    """It was asked in plain http and speaks TLS alone."""
+    """Plain HTTP was used, and the server speaks only TLS."""
 
     def __init__(self) -> None:
         super().__init__("it speaks TLS only: use https://")
 
 
 class TLSNotSupportedError(ComfyUIError):
-    """It was asked over TLS and does not speak it."""
+    """TLS was used, and the server does not speak it."""
 
     def __init__(self) -> None:
         super().__init__("it speaks plain http: use http://")
 
 
 class AuthRequiredError(ComfyUIError):
-    """It answered 401 or 403, or sent us to a login page: ComfyUI itself does neither."""
+    """A login is needed: 401, 403 or a login page, none of which ComfyUI itself sends."""
 
     is_answer = True
 
@@ -65,12 +65,12 @@ class AuthRequiredError(ComfyUIError):
 
 
 class ResponseTooLargeError(ComfyUIError):
-    """The answer is larger than what is taken of one; the rest was not read.
+    """The answer exceeds the limit of size; the rest was not read.
 
     Args:
-        path: What was asked for.
-        limit: Bytes that would have been taken.
-        beginning: As much of its beginning as was asked for; in no words.
+        path: Requested path.
+        limit: Limit in bytes.
+        beginning: Requested part of its beginning; not in the message.
     """
 
     is_answer = True
@@ -81,12 +81,12 @@ class ResponseTooLargeError(ComfyUIError):
 
 
 class HTTPStatusError(ComfyUIError):
-    """It answered with a status that is no success.
+    """The server answered with an HTTP error.
 
     Args:
-        path: What was asked for.
-        status: The HTTP status.
-        more: What else there is to say about it.
+        path: Requested path.
+        status: HTTP status.
+        more: Rest of the message.
     """
 
     is_answer = True
@@ -97,7 +97,7 @@ class HTTPStatusError(ComfyUIError):
 
 
 class UnparsableResponseError(ComfyUIError):
-    """It answered something else than JSON, or than HTTP."""
+    """The answer is not JSON, or not HTTP."""
 
     is_answer = True
 

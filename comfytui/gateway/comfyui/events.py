@@ -1,4 +1,4 @@
-"""Hearing that something changed at a ComfyUI server, over a WebSocket that says nothing else that is used."""
+"""Change notifications of a ComfyUI server over its WebSocket; its other messages are ignored."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 RETRY_SECONDS = 30.0
-"""How long after a connection ended or failed the next one is tried."""
+"""Seconds from the end or failure of a connection to the next attempt."""
 FLOOD_RETRY_S = 300.0
 """The same after one that was a flood; its box is read by time alone until then."""
 MOST_MESSAGES = 1_000
@@ -31,14 +31,14 @@ MOST_MESSAGES = 1_000
 MOST_BYTES = 16_000_000
 """The same for their bytes: previews are large."""
 DEBOUNCE_S = 0.5
-"""How long after a change was told the next one is, with all that came meanwhile."""
+"""Seconds between two notifications of changes; changes in between count as one."""
 
 _CLOSE_SECONDS = 0.5
-# Previews of images come along, to whoever is connected.
+# Previews of images are sent to every client.
 _MAX_MESSAGE = 8 * 1024 * 1024
 _MAX_EVENT = 64_000
 _MAX_STATUS = 1_000
-# At its most talkative the library would log the headers that are sent.
+# At level DEBUG the library logs the headers that are sent.
 _SILENCE = logging.getLogger(__name__)
 _SILENCE.setLevel(logging.CRITICAL)
 
@@ -48,20 +48,20 @@ def _ignore(_remaining: int | None) -> None:
 
 
 class EventListener:
-    """A WebSocket to one server, under a client id of its own: another's would take that one's events away.
+    """WebSocket to one server under its own client id: sharing an id would steal events.
 
     Args:
-        server: Whom to listen to; its headers go along with the handshake.
-        on_change: Called whenever its jobs may have changed, at once and then every CALM_SECONDS at most; as also when
-            listening begins or ends: what happened meanwhile was not heard.
-        clock: What measures the time between attempts, and between changes.
-        ca_bundle: As for BoxClient.
-        on_remaining: Called at once with the number of jobs that wait or run, each time it is told; with None when
+        server: The server; its headers are sent with the handshake.
+        on_change: Called when its jobs may have changed, at once and then every DEBOUNCE_S at most; and when
+            listening begins or ends, since changes in between were missed.
+        clock: Measures the time between attempts and between changes.
+        ca_bundle: As for ComfyUIClient.
+        on_remaining: Called with the number of jobs that wait or run as each message tells it; with None when
             listening begins or ends.
 
     Attributes:
-        is_open: Whether changes are being heard of now.
-        changed_monotonic: Moment of the last message that may have told of a change.
+        is_open: True while the WebSocket is open.
+        changed_monotonic: Monotonic time of the last message about a change.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class EventListener:
         self._rest = RETRY_SECONDS
 
     async def run(self) -> None:
-        """Listen until cancelled; whatever fails is tried again after RETRY_SECONDS, or FLOODED_SECONDS."""
+        """Listen until cancelled; failures are retried after RETRY_SECONDS or FLOOD_RETRY_S."""
         while True:
             self._rest = RETRY_SECONDS
             if await self._listened():
@@ -92,7 +92,7 @@ class EventListener:
             await self._clock.sleep(self._rest)
 
     async def _listened(self) -> bool:
-        """Listen until the connection ends; whether there was one."""
+        """Listen until the connection ends. Return True if there was one."""
         from websockets.exceptions import WebSocketException
 
         was_open = False
@@ -104,7 +104,7 @@ class EventListener:
             self._on_change()
             await self._hear(socket)
         except (OSError, ValueError, WebSocketException):
-            # ValueError: a header or host that cannot be sent, or a redirect to where the headers must not go.
+            # ValueError: a header or host that cannot be sent, or a redirect that must not get the headers.
             pass
         finally:
             self.is_open = False
@@ -117,7 +117,7 @@ class EventListener:
         address = urlsplit(self._server.url)
         is_tls = address.scheme == "https"
         headers = dict(server_headers(self._server))
-        # The library makes this header from the URL, and would send one of ours as a second.
+        # The library makes this header from the URL and would send ours as a second one.
         called = next((headers.pop(name) for name in list(headers) if name.lower() == "host"), address.netloc)
         return await connect(
             f"{'wss' if is_tls else 'ws'}://{called}{address.path}/ws?clientId={uuid4()}",
@@ -129,7 +129,7 @@ class EventListener:
             max_size=_MAX_MESSAGE,
             logger=_SILENCE,
             ssl=await ssl_context(self._server.url, self._ca_bundle) if is_tls else None,
-            # Named apart from the URL, they keep redirects from leading to another host.
+            # Host and port apart from the URL keep redirects from leading to another host.
             host=address.hostname,
             server_hostname=address.hostname if is_tls else None,
             port=address.port or (443 if is_tls else 80),
@@ -139,10 +139,10 @@ class EventListener:
         news, flow = asyncio.Event(), _RateMeter(self._clock)
         telling = asyncio.create_task(self._tell(news))
         try:
-            # A box waits for those that listen, so everything is taken from it at once, and most of it dropped.
+            # A server waits for its listeners, so messages are read at once and most of them dropped.
             async for message in socket:
                 if flow.exceeds(len(message)):
-                    # Neither we nor the box have to bear it, and a farewell would be answered behind all of it.
+                    # During a flood the connection is cut: a close frame would be answered behind all messages.
                     self._rest = FLOOD_RETRY_S
                     socket.transport.abort()
                     break
@@ -167,7 +167,7 @@ class EventListener:
 
 
 class _RateMeter:
-    """How much came within the second that is under way."""
+    """Amount received within the current second."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
@@ -175,7 +175,7 @@ class _RateMeter:
         self._messages = self._bytes = 0
 
     def exceeds(self, size: int) -> bool:
-        """Whether one more message of that many bytes or characters is too much."""
+        """Return True if one more message of a size exceeds the limits."""
         now = self._clock.monotonic()
         if now - self._since >= 1.0:
             self._since, self._messages, self._bytes = now, 0, 0
@@ -185,9 +185,9 @@ class _RateMeter:
 
 
 def is_job_event(message: str | bytes) -> bool:
-    """Whether a message tells that the queue changed or a job began or ended; large ones, and bytes, are not looked at.
+    """Return True if a message reports a change of queue or jobs; large messages and bytes are ignored.
 
-    What tells that takes a few hundred characters.
+    Such messages have a few hundred characters.
     """
     if isinstance(message, bytes) or len(message) > _MAX_EVENT:
         return False
@@ -200,7 +200,7 @@ def is_job_event(message: str | bytes) -> bool:
 
 
 def parse_remaining(message: str | bytes) -> int | None:
-    """Return how many jobs wait or run according to a status message, or None if it is none."""
+    """Return the number of jobs in a status message, or None if it is another message."""
     if isinstance(message, bytes) or len(message) > _MAX_STATUS or '"exec_info"' not in message:
         return None
     try:

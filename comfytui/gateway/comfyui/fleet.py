@@ -1,4 +1,4 @@
-"""Plain ComfyUI servers as the gateway's fleet: each is a runner, and each job that it has a workflow."""
+"""Plain ComfyUI servers as a fleet: each server is a runner, each job a workflow."""
 
 from __future__ import annotations
 
@@ -26,21 +26,21 @@ INTRODUCTION_SECONDS = 0.3
 
 
 class ComfyUIFleet:
-    """A `Fleet` of servers, asked over the network, each on its own: none waits for another.
+    """Fleet of ComfyUI servers, each monitored independently of the others.
 
-    A server is asked only while somebody asked for its runner in the last minute, by itself or on a page of the list,
-    and then as much for many who ask as for one. All questions to the fleet come from one event loop.
+    A server is polled only if its runner was requested in the last minute, by itself or on a page of the list; many
+    clients cost as much as one. All requests to the fleet come from one event loop.
 
     Args:
-        servers: Which ones, each address once; the list of runners keeps their order.
-        clock: All times and waits.
-        ca_bundle: Certificates to trust beside the system's.
-        timeout: Seconds that a server has for a whole answer.
-        introduction: Seconds that servers are waited for, together, that are told of for the first time.
-        log: Keeps a record of each request to a server.
+        servers: The servers, each address once; the list of runners keeps their order.
+        clock: Clock of all times and waits.
+        ca_bundle: Certificates to trust; see ComfyUIClient.
+        timeout: Seconds for a whole answer of a server.
+        introduction: Seconds to wait for servers, together, before the first response about them.
+        log: Log of requests to servers.
 
     Attributes:
-        events: Announces the revisions of its runners.
+        events: Hub of the runners' revisions.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class ComfyUIFleet:
         log: RequestLog | None = None,
     ) -> None:
         self._introduction = introduction
-        # One moment for all: the API lists the newest created first, and these keep the order that a person gave.
+        # The same creation time for all keeps the configured order, as the API lists the newest first.
         since = clock.now()
         self.events = EventHub(clock, self._announce_all)
         self._boxes = {
@@ -66,10 +66,10 @@ class ComfyUIFleet:
         self._introduced: set[ServerMonitor] = set()
 
     async def list_runners(self, page: int, per_page: int, status: RunnerStatus | None) -> RunnerPage:
-        """One page, in the order given, with what is known; all are active.
+        """Return a page in the order of configuration, with what is known; all are active.
 
-        No server is waited for, but for a moment the first time. Those on the page are watched from now on, side by
-        side, so that whoever asks for one of them next is told at once if it does not answer.
+        Servers are waited for only the first time, and briefly. Those on the page are monitored from now on, so that
+        a later request for one of them knows at once if it does not answer.
         """
         boxes = list(self._boxes.values()) if status in (None, RunnerStatus.ACTIVE) else []
         shown = boxes[(page - 1) * per_page : page * per_page]
@@ -79,32 +79,32 @@ class ComfyUIFleet:
         return RunnerPage(runners=tuple(box.runner() for box in shown), total=len(boxes))
 
     async def get_runner(self, runner_id: str) -> Runner:
-        """One server by id, with what is known of it, and watched from now on; UnknownRunner if there is none."""
+        """Return a server by its id, monitored from now on; raises RunnerNotFoundError."""
         box = self._box(runner_id)
         box.touch()
         await self._introduce([box])
         return box.runner()
 
     async def get_history(self, runner_id: str) -> tuple[Workflow, ...]:
-        """A server's newest ten jobs.
+        """Return the newest ten jobs of a server.
 
         Raises:
-            UnknownRunner: There is no such server.
-            RunnerUnreachable: It does not answer, or does not tell its jobs; or has not within a second or two.
+            RunnerNotFoundError: There is no such server.
+            RunnerUnreachableError: It does not answer, or not with its jobs, or not soon enough.
         """
         return await self._box(runner_id).history()
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
-        """What a server's machine says of itself, at most a quarter of a minute old.
+        """Return the stats of a server's machine, at most 15 seconds old.
 
         Raises:
-            UnknownRunner: There is no such server.
-            RunnerUnreachable: It does not answer, or does not tell that.
+            RunnerNotFoundError: There is no such server.
+            RunnerUnreachableError: It does not answer, or not with its stats.
         """
         return await self._box(runner_id).stats()
 
     async def aclose(self) -> None:
-        """Stop asking, and close all connections and event streams."""
+        """Stop monitoring, and close all connections and event streams."""
         self.events.close()
         await asyncio.gather(*(box.aclose() for box in self._boxes.values()))
 
@@ -113,7 +113,7 @@ class ComfyUIFleet:
             box.announce()
 
     async def _introduce(self, boxes: Sequence[ServerMonitor]) -> None:
-        """Who asks but once, as a command does, would never see a version or a device."""
+        """Wait briefly for servers that are new: a command asks once and would see no version or device."""
         strangers = [box for box in boxes if box not in self._introduced]
         self._introduced.update(strangers)
         introductions = [asyncio.create_task(box.wait_identified()) for box in strangers]

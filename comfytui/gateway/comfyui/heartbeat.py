@@ -1,4 +1,4 @@
-"""Whether a box answers, and whether something changed there, for as long as somebody wants to know."""
+"""Heartbeat of a server: polls the length of its queue while clients are interested."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ CLOSED_MESSAGE = "is not watched any more"
 """Why there is no answer at the very end."""
 
 
-class Listener(Protocol):
-    """What is kept open to a box to hear of changes (`signals.Signals`)."""
+class ChangeListener(Protocol):
+    """Connection for change notifications of a server (`events.EventListener`)."""
 
     async def run(self) -> None:
-        """Keep it open until cancelled."""
+        """Keep the connection open until cancelled."""
         ...
 
 
 class Heartbeat:
-    """The heartbeat of a box: nothing is asked of it unless somebody wanted it within the last minute.
+    """Heartbeat of a server, which beats only if the server was requested within the last minute.
 
     Attributes:
-        remaining: How many jobs waited and ran at the last good beat; None before the first.
+        remaining: Jobs that waited or ran at the last good beat, or None before the first.
 
     Args:
-        ask: Asks the box how many jobs wait and run; raises BoxProblem.
-        contact: Gets what comes of each beat.
-        wire: Kept open while the box is watched, from the first good contact on.
+        ask: Returns the number of jobs that wait or run; raises ComfyUIError.
+        contact: Notified of the outcome of each beat.
+        wire: Kept open while the server is monitored, from the first good contact on.
         clock: Times the beats.
         on_contact: Told when the box begins to answer.
         on_change: Told when its jobs may have changed.
@@ -50,7 +50,7 @@ class Heartbeat:
         self,
         ask: Callable[[], Awaitable[int]],
         contact: Contact,
-        wire: Listener,
+        wire: ChangeListener,
         clock: Clock,
         on_contact: Callable[[], None],
         on_change: Callable[[], None],
@@ -71,16 +71,16 @@ class Heartbeat:
 
     @property
     def has_contact(self) -> bool:
-        """Whether a contact succeeded or failed since the box is watched."""
+        """True if a contact succeeded or failed since monitoring began."""
         return self._met.is_set()
 
     @property
     def is_watching(self) -> bool:
-        """True while the box is watched."""
+        """True while the server is monitored."""
         return self._task is not None
 
     def touch(self) -> None:
-        """Watch the box for the next minute; returns at once."""
+        """Monitor the server for the next minute; returns at once."""
         self._wanted_at = self._clock.monotonic()
         if self._task is None and not self._is_closed:
             self._met.clear()
@@ -88,14 +88,14 @@ class Heartbeat:
             self._task = asyncio.create_task(self._run())
 
     async def wait_contact(self) -> None:
-        """Want it, and return once it is met: mostly at once."""
+        """Monitor the server and wait for its first contact."""
         self.touch()
         await self._met.wait()
 
     async def wait_contact_for(self, seconds: float) -> bool:
-        """Want it, and return once it is met, or has not been within so many seconds of being watched; whether it is.
+        """Wait for the first contact, at most a number of seconds from the start. Return True if it was.
 
-        However many wait for boxes that do not answer, one after another: those seconds are the same for all.
+        The seconds count from the start of monitoring, so many waiters in a row do not add up.
         """
         self.touch()
         if not self.has_contact:
@@ -107,11 +107,11 @@ class Heartbeat:
         return self.has_contact
 
     def hurry(self) -> None:
-        """Beat soon instead of BEAT_SECONDS after the last time, if the box is watched; returns at once."""
+        """Beat soon rather than HEARTBEAT_S after the last beat, if monitored; returns at once."""
         self._hurry.set()
 
     async def aclose(self) -> None:
-        """Stop watching for good: whoever waits, or asks later, is told that there is no answer."""
+        """Stop monitoring for good; waiters and later callers get no contact."""
         self._is_closed = True
         if self._task is not None:
             self._task.cancel()
@@ -124,7 +124,7 @@ class Heartbeat:
 
     async def _run(self) -> None:
         try:
-            # It may be wanted again while the wire is being closed.
+            # It may be monitored again while the connection is being closed.
             while self._is_wanted():
                 await self._watch()
         finally:
@@ -146,7 +146,7 @@ class Heartbeat:
                 await asyncio.gather(wire, return_exceptions=True)
 
     async def _rest(self) -> None:
-        """Wait for the next beat: BEAT_SECONDS, or LEAST_SECONDS if there is hurry."""
+        """Wait for the next beat: HEARTBEAT_S, or LEAST_SECONDS after `hurry`."""
         rested_at = self._clock.monotonic()
         hurrying = asyncio.create_task(self._hurry.wait())
         try:

@@ -1,4 +1,4 @@
-"""What was seen of a server's jobs, across cleared histories and restarts: ComfyUI itself forgets both."""
+"""Jobs seen of a server, kept across cleared histories and restarts, which ComfyUI forgets."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _TIMES: tuple[_Times, ...] = ("created", "started", "ended")
 
 @dataclass(frozen=True, slots=True)
 class TrackedJob:
-    """A job as far as it is known.
+    """A job as known from all readings.
 
     Attributes:
         job: The job with all times by our clock, and with estimates where the server tells nothing.
@@ -44,7 +44,7 @@ class TrackedJob:
 
 
 class JobHistory:
-    """Jobs of one server: those of the last reading, and up to 200 that it no longer lists."""
+    """Jobs of one server: those of the last reading and up to 200 older ones."""
 
     def __init__(self) -> None:
         self._known: dict[str, TrackedJob] = {}
@@ -63,7 +63,7 @@ class JobHistory:
         arrivals: Callable[[int], Sequence[datetime]] = lambda _: (),
         apart: Sequence[Job] = (),
     ) -> None:
-        """Take in a reading.
+        """Merge a reading.
 
         Args:
             active: Waiting and running jobs, read first; running ones are always among them. None if unreadable.
@@ -95,13 +95,13 @@ class JobHistory:
         self._taken_at = now
 
     def set_prefix(self, id: str, prefix: str) -> None:
-        """Take in what the files of a known job would be called."""
+        """Set the output prefix of a known job."""
         known = self._known.get(id)
         if known is not None and prefix:
             self._known[id] = replace(known, job=replace(known.job, prefix=prefix))
 
     def shown(self, count: int = 10) -> tuple[TrackedJob, ...]:
-        """Return what runs, the next three in the queue, then the newest that ended: at most `count` jobs."""
+        """Return running jobs, the next three in the queue, then the newest ended, at most `count`."""
         running = [known for known in self._known.values() if known.job.status is WorkflowStatus.RUNNING]
         waiting = [known for known in self._known.values() if known.job.status is WorkflowStatus.QUEUED]
         ended = [known for known in self._known.values() if not _is_active(known.job)]
@@ -114,11 +114,11 @@ class JobHistory:
         return sum(known.job.status is WorkflowStatus.RUNNING for known in self._known.values())
 
     def _date(self, listed: dict[str, TrackedJob], arrivals: Callable[[int], Sequence[datetime]]) -> None:
-        """Set the creation time of new jobs whose server does not tell it, if messages told of each."""
+        """Set missing creation times of new jobs, if messages told of each arrival."""
         new = [known for id, known in listed.items() if known.job.created is None and not self._has(id, known.job)]
         told = arrivals(len(new))
         if self._taken_at is None:
-            # What was there before is not new.
+            # Jobs of the first reading are not new.
             return
         for known, arrival in zip(sorted(new, key=_age), told, strict=False):
             created = min(arrival, known.job.started or arrival)
@@ -129,10 +129,10 @@ class JobHistory:
         return known is not None and _is_same(job, known.job)
 
     def _estimate_starts(self, listed: dict[str, TrackedJob], unlisted: Sequence[TrackedJob], now: datetime) -> None:
-        """Set the time at which each running job began, if that can be estimated.
+        """Set the estimated start of each running job.
 
-        Jobs run one at a time, and a server does not tell when one began before that one has ended: it began once it
-        was there and the one before it had ended.
+        Jobs run one at a time, and a server tells the start of a job only after its end. So a job began when it was
+        queued and the job before it had ended.
         """
         last_end = max((each.job.ended for each in (*listed.values(), *unlisted) if each.job.ended), default=_EPOCH)
         for id, known in listed.items():
@@ -143,7 +143,7 @@ class JobHistory:
         if job.created and (last_end > _EPOCH or not job.number or (self._taken_at or now) <= job.created):
             return max(last_end, job.created)
         if job.created:
-            # It may have waited for jobs that are in no history any more.
+            # It may have waited for jobs that are no longer in the history.
             return None
         before = self._known.get(job.id)
         ran_before = before is not None and before.job.status is WorkflowStatus.RUNNING and _is_same(job, before.job)
@@ -155,7 +155,7 @@ class JobHistory:
 
 @dataclass(frozen=True, slots=True)
 class _Coverage:
-    """How far back a reading goes: what is older than that is not missing from it.
+    """Range of a reading; older jobs are not missing from it.
 
     Attributes:
         gap: Waiting jobs created between these times are not listed; None if all of them are.
@@ -174,7 +174,7 @@ class _Coverage:
     tells_finished: bool
 
     def resolve_missing(self, known: TrackedJob, now: datetime) -> TrackedJob | None:
-        """What is to be known of a job that the reading does not list; None if nothing is."""
+        """Return the new state of a job that the reading does not list, or None to forget it."""
         job = known.job
         if not (self.tells_active if _is_active(job) else self.tells_finished):
             return known
@@ -182,7 +182,7 @@ class _Coverage:
             case WorkflowStatus.QUEUED:
                 return known if self.gap and job.created and self.gap[0] <= job.created <= self.gap[1] else None
             case WorkflowStatus.RUNNING if not self.tells_finished or self._may_have_ended_unseen(job):
-                # It may have ended well, out of sight: whatever were said of it could be wrong.
+                # It may have ended well unseen, so any status could be wrong.
                 return None
             case WorkflowStatus.RUNNING:
                 failed = replace(job, status=WorkflowStatus.FAILED, noticed=now)
@@ -194,19 +194,19 @@ class _Coverage:
     def _may_have_ended_unseen(self, job: Job) -> bool:
         if job.created is not None:
             return _is_before(job.created, self.created_since)
-        # Where no creation is told, finished jobs are listed by their ends.
+        # Without creation times finished jobs are listed by their ends.
         return self.running_at is not None and _is_before(self.running_at - _SLACK, self.ended_since)
 
 
 def _by_id(active: Sequence[Job], finished: Sequence[Job]) -> dict[str, Job]:
-    """Each id once. The same id may have been sent again, or its job have ended between the two readings."""
+    """Return jobs by id; an id may be listed twice if sent again, or if its job ended in between."""
     ended = {job.id: job for job in sorted(finished, key=_age_of)}
     waiting_first = sorted(active, key=lambda job: (job.status is WorkflowStatus.RUNNING, _age_of(job)))
     return ended | {job.id: job for job in waiting_first if not _is_same(job, ended.get(job.id))}
 
 
 def _inherit(job: Job, known: TrackedJob | None, ahead: float) -> TrackedJob:
-    """Return a listed job by our clock, with what was known of it before and is not told now."""
+    """Return a listed job by our clock, completed with earlier knowledge."""
     before = known if known and _is_same(job, known.job) else None
     earlier = before.job if before else None
     times = {name: _by_our_clock(name, job, before, ahead) for name in _TIMES}
@@ -223,7 +223,7 @@ def _inherit(job: Job, known: TrackedJob | None, ahead: float) -> TrackedJob:
 
 
 def _by_our_clock(name: _Times, job: Job, before: TrackedJob | None, ahead: float) -> datetime | None:
-    """Return a time of a job by our clock; one that was told before stays, though the server's clock be set since."""
+    """Return a time of a job by our clock; known times stay if the server's clock is set."""
     told = getattr(job, name)
     if not isinstance(told, datetime):
         return None
@@ -237,7 +237,7 @@ def _by_our_clock(name: _Times, job: Job, before: TrackedJob | None, ahead: floa
 
 
 def _limited(unlisted: Sequence[TrackedJob], listed: Mapping[str, TrackedJob]) -> list[TrackedJob]:
-    """Return the jobs worth keeping of those that a reading does not list."""
+    """Return the jobs to keep of those that a reading does not list."""
     started = [(known.job.started, known.job.number) for known in listed.values()]
     begun = [(start, number) for start, number in started if start is not None and number is not None]
     ended = nlargest(_MOST, (known for known in unlisted if not _is_active(known.job)), key=_end)
@@ -248,18 +248,18 @@ def _limited(unlisted: Sequence[TrackedJob], listed: Mapping[str, TrackedJob]) -
 
 
 def _was_overtaken(job: Job, begun: Sequence[tuple[datetime, float]]) -> bool:
-    """Return True if a job that runs later began after this one was queued: this one no longer waits then."""
+    """Return True if a later job began after this one was queued, so this one no longer waits."""
     return any(start > (job.created or start) and number > (job.number or 0) for start, number in begun)
 
 
 def _between(gap: tuple[str, str], listed: Mapping[str, TrackedJob]) -> tuple[datetime, datetime] | None:
-    """Return when the two jobs were created, or None if that is not known."""
+    """Return a time between the creation of two jobs, or None if unknown."""
     older, newer = (listed[id].job.created if id in listed else None for id in gap)
     return (older, newer) if older and newer else None
 
 
 def _is_same(job: Job, other: Job | None) -> bool:
-    """Whether two jobs of the same id are the same job: whoever sends an id again gets another number."""
+    """Return True if two jobs of an id are the same: an id sent again gets another number."""
     return other is not None and (None in (job.number, other.number) or job.number == other.number)
 
 
@@ -272,7 +272,7 @@ def _is_before(moment: datetime | None, since: datetime | None) -> bool:
 
 
 def _oldest(listed: Mapping[str, TrackedJob], name: _Times) -> datetime | None:
-    """Return the earliest such time of the finished jobs, or None if none is known."""
+    """Return the earliest time of finished jobs, or None if unknown."""
     times = (getattr(known.job, name) for known in listed.values() if not _is_active(known.job))
     return min((time for time in times if isinstance(time, datetime)), default=None)
 
@@ -282,7 +282,7 @@ def _age(known: TrackedJob) -> tuple[datetime, float, str]:
 
 
 def _age_of(job: Job) -> tuple[datetime, float, str]:
-    """What jobs are sorted by, oldest first: one that is put in front gets the next number too, but below zero."""
+    """Sort key by age, oldest first: a job put in front gets the next number, negated."""
     return job.created or job.started or _EPOCH, abs(job.number or 0), job.id
 
 
@@ -291,7 +291,7 @@ def _turn(known: TrackedJob) -> tuple[bool, float, str]:
 
 
 def _end(known: TrackedJob) -> tuple[datetime, float, str]:
-    """Sort key by the end, or by the last time that is known of a job."""
+    """Sort key by the end, or by the last known time of a job."""
     job = known.job
     return job.ended or job.noticed or job.started or job.created or _EPOCH, abs(job.number or 0), job.id
 
@@ -300,7 +300,7 @@ _MOST_ARRIVALS = 1_000
 
 
 class QueueArrivals:
-    """Moments at which the queue of one server grew since its jobs were last read.
+    """Times at which the queue of one server grew since the last reading.
 
     Args:
         clock: Dates the messages.
@@ -312,7 +312,7 @@ class QueueArrivals:
         self._moments: list[datetime] = []
 
     def note(self, remaining: int | None) -> None:
-        """Take in how many jobs wait or run now, or None if messages begin or cease to be heard."""
+        """Record the number of jobs, or None if messages begin or cease."""
         if remaining is None or self._remaining is None:
             self._moments.clear()
         else:
@@ -321,7 +321,7 @@ class QueueArrivals:
         self._remaining = remaining
 
     def take(self, count: int, began: datetime) -> Sequence[datetime]:
-        """Return when that many new jobs were queued, oldest first, or nothing if other numbers were told.
+        """Return the arrival times of new jobs, oldest first, or nothing if the counts differ.
 
         Args:
             count: How many new jobs a reading lists.

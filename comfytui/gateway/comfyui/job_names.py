@@ -1,4 +1,4 @@
-"""Which file each document of a box is saved in: the names that people gave their workflows."""
+"""Names of jobs: saved workflows of a server, output prefixes, short ids."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ MAX_FILES = 20
 File: TypeAlias = tuple[str, float]
 """A path and a time of change: what is read once is not read again."""
 
-# What is wrong with the file itself, and not with the box while it was asked.
+# Errors of the file itself, not of the server.
 _FLAWS = (HTTPStatusError, ResponseTooLargeError, UnparsableResponseError)
 _LIST = {"dir": "workflows", "recurse": "true", "split": "false", "full_info": "true"}
 
 
 class SavedWorkflowIndex:
-    """Reads the files of saved workflows in the background: the list of them seldom, each of them once.
+    """Index of saved workflows by document id, read in the background, each file once.
 
     Attributes:
         paths: The path of the file that each document is saved in, by the document's id.
@@ -61,7 +61,7 @@ class SavedWorkflowIndex:
         self.paths: Mapping[str, str] = {}
 
     def request(self, documents: Iterable[str]) -> None:
-        """Begin to look for the files of these documents, if there are any, unless that was done lately."""
+        """Start to look for the files of documents, unless that was done recently."""
         if not any(documents):
             return
         if self._again_at is None or self._clock.monotonic() >= self._again_at:
@@ -70,15 +70,15 @@ class SavedWorkflowIndex:
 
     @property
     def is_running(self) -> bool:
-        """Whether something is being found out."""
+        """True while files are read."""
         return self._looking.is_running
 
     async def wait_idle(self) -> None:
-        """Return once nothing is looked for."""
+        """Wait until no file is read."""
         await self._looking.wait_idle()
 
     async def aclose(self) -> None:
-        """Stop looking."""
+        """Stop reading."""
         await self._looking.aclose()
 
     async def _look(self) -> None:
@@ -86,26 +86,26 @@ class SavedWorkflowIndex:
             await self._quiet()
             files = await get_parsed(self._client, "/userdata", parse_userdata_list, _LIST)
         except ComfyUIError:
-            # A box that has saved nothing, too, says that there is no such directory.
+            # A server without saved workflows answers that there is no such directory.
             return
         self._documents = {file: self._documents[file] for file in files if file in self._documents}
         self._unanswered &= set(files)
         unread = [file for file in files if file not in self._documents]
-        # New ones come first; those that had no answer are behind the others, lest they be in their way each time.
+        # New files come first and unanswered ones last, so that they do not block the others each time.
         listed, self._listed = self._listed, {path for path, _ in files}
         unread.sort(key=lambda file: (file in self._unanswered, file[0] in listed))
         for file in unread[:MAX_FILES]:
             await self._read(file)
             self.paths = self._by_document(files)
-        # A file may also be gone.
+        # The file may have been deleted.
         self.paths = self._by_document(files)
 
     def _by_document(self, files: Sequence[File]) -> Mapping[str, str]:
-        # Of files that hold the same document, the one changed last comes first, and is to be what remains.
+        # Of files with the same document the one changed last comes first and is kept.
         return {document: file[0] for file in reversed(files) if (document := self._documents.get(file))}
 
     async def _read(self, file: File) -> None:
-        """Find out what document a file holds; one that cannot be read spoils no other."""
+        """Read the document id of a file; a file that cannot be read is skipped."""
         await self._quiet()
         try:
             address = f"/userdata/{quote(f'workflows/{file[0]}', safe='')}"
@@ -120,7 +120,9 @@ _CAME_TO_NOTHING = (WorkflowStatus.FAILED, WorkflowStatus.CANCELLED)
 
 
 class OutputPrefixLookup:
-    """Asks for the graphs of such jobs in the background, for each once: they are large, and what they say stays.
+    """Lookup of output prefixes of failed and cancelled jobs in their graphs, each once.
+
+    The job list names only files that exist, and graphs are large.
 
     Args:
         client: Asks the box.
@@ -139,7 +141,7 @@ class OutputPrefixLookup:
         self._seen: set[tuple[str, float | None]] = set()
 
     def request(self, jobs: Iterable[Job]) -> None:
-        """Ask for those of these jobs that came to nothing, bear no prefix, and were not among them the last time."""
+        """Start to look up jobs without result or prefix that were not looked up the last time."""
         nameless = {(job.id, job.number) for job in jobs if job.status in _CAME_TO_NOTHING and not job.prefix}
         self._wanted += sorted(id for id, _ in nameless - self._seen)
         self._seen = nameless
@@ -148,15 +150,15 @@ class OutputPrefixLookup:
 
     @property
     def is_running(self) -> bool:
-        """Whether something is being found out."""
+        """True while files are read."""
         return self._asking.is_running
 
     async def wait_idle(self) -> None:
-        """Return once nothing is asked."""
+        """Wait until nothing is looked up."""
         await self._asking.wait_idle()
 
     async def aclose(self) -> None:
-        """Stop asking."""
+        """Stop looking up."""
         await self._asking.aclose()
 
     async def _ask_all(self) -> None:
@@ -166,7 +168,7 @@ class OutputPrefixLookup:
             try:
                 told = await get_parsed(self._client, f"/history/{quote(id, safe='')}", parse_history)
             except ComfyUIError:
-                # It keeps its short id, as one of which nothing can be known.
+                # Its name stays the short id, since nothing more can be known.
                 continue
             for job in told.jobs:
                 self._learn(id, job.prefix)
@@ -180,7 +182,7 @@ _NO_TIME = 1e15
 
 
 def job_name(job: Job, saved: Mapping[str, str]) -> str:
-    """A name for a job: its saved workflow's, else that of the files it makes, else the beginning of its id.
+    """Return a job's name: its saved workflow's, else its output prefix, else its short id.
 
     Args:
         job: The job.
@@ -191,22 +193,21 @@ def job_name(job: Job, saved: Mapping[str, str]) -> str:
 
 
 def short_id(id: str) -> str:
-    """As much of an id as people need to tell jobs apart."""
+    """Return the first characters of an id."""
     return id[:_SHORT]
 
 
 def parse_userdata_list(body: object) -> tuple[tuple[str, float], ...]:
-    """Read `/userdata?dir=workflows&full_info=true`: path and time of change of each saved workflow, newest first.
+    """Parse `/userdata?dir=workflows&full_info=true` into paths and times of change, newest first.
 
-    Times are seconds since 1970. Files that cannot be workflows, by name or by size (1 MB and more), are left out, as
-    are paths that cannot be asked for or have more than 1,000 characters, and what is no file; without a list there
-    are none.
+    Times are seconds since 1970. Files that cannot be workflows by name or size (1 MB and more) are left out, as are
+    paths that cannot be requested or have more than 1,000 characters. Anything but a list gives none.
     """
     return tuple(sorted(_files(body), key=lambda file: (-file[1], file[0])))
 
 
 def workflow_id(body: object) -> str:
-    """The id of a saved workflow, given what its file holds; empty where it has none."""
+    """Return the id in a saved workflow file, or an empty string."""
     id = body.get("id") if isinstance(body, Mapping) else None
     return id if isinstance(id, str) else ""
 
@@ -225,12 +226,12 @@ def _is_requestable(path: str) -> bool:
     try:
         return len(path) <= _LONGEST and bool(path.encode())
     except UnicodeEncodeError:
-        # Half a pair of surrogates, as JSON may hold it and no URL.
+        # A lone surrogate: valid in JSON, but not in a URL.
         return False
 
 
 def _seconds(modified: object) -> float:
-    """Older servers tell seconds, newer ones milliseconds."""
+    """Return seconds; newer servers send milliseconds."""
     if not isinstance(modified, (int, float)) or not 0 <= modified < _NO_TIME:
         return 0
     return modified / 1000 if modified >= _SURELY_MILLISECONDS else modified

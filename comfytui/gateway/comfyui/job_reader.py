@@ -1,4 +1,4 @@
-"""Reads the jobs of a box: by its list of jobs, else by its queue and history, gently."""
+"""Reader of a server's jobs: its job list, else its queue and history, at a bounded rate."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class PartialList:
-    """What waits and runs, or what is finished.
+    """Half of the jobs: active ones or finished ones.
 
     Attributes:
         jobs: What runs, and the oldest and the newest of what waits; or the newest of what is finished.
@@ -79,7 +79,7 @@ class PartialList:
 
 @dataclass(frozen=True, slots=True)
 class JobsReading:
-    """The jobs of a box at one time.
+    """Jobs of a server at one time.
 
     Attributes:
         active: What waits and runs, read first.
@@ -93,7 +93,7 @@ class JobsReading:
 
     @property
     def problems(self) -> tuple[str, ...]:
-        """What could not be read, and why."""
+        """Messages about halves that could not be read."""
         halves = (("/queue", self.active.problem), ("/history", self.finished.problem))
         told = ((path, str(problem)) for path, problem in halves if problem is not None)
         return tuple(words if path in words else f"{path}: {words}" for path, words in told)
@@ -106,7 +106,7 @@ async def get_parsed(
     params: Mapping[str, str | int] | None = None,
     glimpse: int = 0,
 ) -> _T:
-    """What a box answers, read; for the arguments see `BoxClient.get`.
+    """Return a parsed answer of a server; arguments as for `ComfyUIClient.get`.
 
     Raises:
         BoxProblem: It gave no answer, or one that cannot be read.
@@ -119,12 +119,12 @@ async def get_parsed(
 
 
 class JobReader:
-    """Reads jobs, and remembers which way leads to them.
+    """Reader of jobs that remembers which routes work.
 
-    The two halves, active and finished jobs, are requested at once, for a busy box takes long for each answer. Each is
-    requested from `/api/jobs`; if that gives nothing usable (404 before 0.6, 500 while one bad job is there, whatever a
-    proxy answers in its place) while the box answers elsewhere, from `/queue` or `/history` for a while. Those two may
-    be too large, or take too long: that spoils its own half alone.
+    Active and finished jobs are requested at once, since a busy server takes long for each answer. Each half comes
+    from `/api/jobs`; if that is unusable (404 before 0.6, 500 while one bad job exists, a proxy's answer) while other
+    routes work, from `/queue` or `/history` for a while. Those two may be too large or too slow, which affects only
+    their own half.
 
     A job that ends between the answers is in neither if the finished ones were listed first. So if one that was active
     is in neither, the finished ones are read again.
@@ -149,7 +149,7 @@ class JobReader:
         """Seconds that are to pass after the last reading before the next begins."""
 
     def reset(self) -> None:
-        """Try everything anew: the box may be of another version now."""
+        """Try all routes again: the server may have another version now."""
         self._not_before: dict[str, float] = {}
         self._finished = _FINISHED
         self._max_items = MAX_ITEMS
@@ -182,7 +182,7 @@ class JobReader:
         return self._either(_FINISHED, self._listed_finished, self._history)
 
     async def _ended_apart(self, active: PartialList, finished: PartialList) -> tuple[Job, ...]:
-        """Return jobs that ran at the last reading and are in no list now: what waited long is not among the newest."""
+        """Return jobs that ran at the last reading and are in no list now."""
         if finished.is_all or not (active.is_told and finished.is_told):
             return ()
         lost = self._running_ids - {job.id for half in (active, finished) for job in half.jobs}
@@ -191,18 +191,18 @@ class JobReader:
             try:
                 told = await get_parsed(self._client, f"/history/{quote(id, safe='')}", parse_history)
             except ComfyUIError:
-                # What became of it stays unknown.
+                # Its outcome stays unknown.
                 continue
             ended += (job for job in told.jobs if job.id == id)
         return tuple(ended)
 
     def _has_lost_any(self, active: PartialList, finished: PartialList) -> bool:
-        """Return True if a job that was active when read last is in neither half."""
+        """Return True if a job that was active at the last reading is in neither half."""
         return not self._active_ids <= {job.id for half in (active, finished) for job in half.jobs}
 
     def _remember(self, active: PartialList) -> None:
         if active.is_told:
-            # Those that wait may be out of view next time, unless the queue is short.
+            # Waiting jobs may not be listed next time, unless the queue is short.
             is_watched = active.is_all and not self._is_long
             running = (job.id for job in active.jobs if is_watched or job.status is WorkflowStatus.RUNNING)
             self._active_ids = frozenset(running)
@@ -217,7 +217,7 @@ class JobReader:
                 return await listed()
             except ComfyUIError as problem:
                 if not problem.is_answer and not self._contact.has_answered_since(began):
-                    # The box itself does not answer.
+                    # The server itself does not answer.
                     return PartialList((), is_all=False, problem=problem, is_told=False)
                 self._set_aside(half, problem)
         try:
@@ -227,7 +227,7 @@ class JobReader:
 
     def _noted(self, problem: ComfyUIError) -> ComfyUIError:
         if isinstance(problem, ResponseTooLargeError):
-            # The box made all of it, however little of that was read.
+            # The server generated all of it, even if little was read.
             self._made += MAX_BODY
         return problem
 
@@ -243,7 +243,7 @@ class JobReader:
         self._not_before |= dict.fromkeys((half,) if is_of_half else _HALVES, until)
 
     async def _listed_active(self) -> PartialList:
-        """Return what runs, and the newest and oldest waiting jobs: the next is the oldest, or was put in front."""
+        """Return running jobs and the newest and oldest waiting ones, which hold the next ones."""
         # After a long queue the second request is sent along with the first.
         asking = asyncio.create_task(self._list(ACTIVE, NEXT_LIMIT, "asc")) if self._is_long else None
         try:
@@ -265,7 +265,7 @@ class JobReader:
         return await self._both_ends(newest, oldest)
 
     def _has_seen_any(self, newest: JobList) -> bool:
-        """Return True if all jobs created since the last reading are listed, and remember the newest ones."""
+        """Return True if all jobs since the last reading are listed; remember the newest."""
         before, self._newest_ids = self._newest_ids, frozenset(job.id for job in newest.jobs)
         return not before.isdisjoint(self._newest_ids)
 
@@ -294,7 +294,7 @@ class JobReader:
 
     async def _list(self, states: str, limit: int = LIMIT, order: str = "") -> JobList:
         """Return jobs in these states, newest created first or in another order."""
-        # What lists more than it was asked for is not ComfyUI, and may list any number.
+        # A server that lists more than requested is not ComfyUI and may list any number.
         tells_cancelled = self._finished == _FINISHED
         read = partial(parse_jobs, most=limit, tells_cancelled=tells_cancelled)
         ordered = {"sort_order": order} if order else {}
@@ -307,7 +307,7 @@ class JobReader:
             glimpsed = parse_truncated_queue(problem.beginning)
             if glimpsed is None:
                 raise
-            # What cannot be seen to wait any more is not said to.
+            # A job that is no longer seen waiting is not reported as waiting.
             return PartialList(glimpsed, is_all=True, problem=self._noted(problem))
         return PartialList(listed.jobs, is_all=listed.total == len(listed.jobs))
 
@@ -322,12 +322,12 @@ class JobReader:
 
 
 def _pause_after(size: int) -> float:
-    """Return the seconds to wait after answers of this many bytes from the queue and the history."""
+    """Return the pause in seconds after answers of a number of bytes."""
     return max(MIN_PAUSE_S, min(size / LIGHT_BYTES_A_SECOND, FALLBACK_PAUSE_S + size / BYTES_A_SECOND))
 
 
 def _is_all(listed: JobList) -> bool:
-    """Return True if an answer is known to list all there are."""
+    """Return True if an answer is known to list all jobs."""
     return listed.total is not None and listed.total <= len(listed.jobs)
 
 
@@ -342,7 +342,7 @@ _BLANKS = re.compile(r"\s*")
 
 
 def parse_truncated_queue(beginning: bytes) -> tuple[Job, ...] | None:
-    """What runs, then the next of what waits; None where the beginning does not tell all that runs."""
+    """Parse the beginning of a queue: running jobs, then the next; None if that is too little."""
     lists = _lists_of(beginning.decode("utf-8-sig", errors="replace"))
     if [*lists] != ["queue_running", "queue_pending"]:
         return None
@@ -353,7 +353,7 @@ def parse_truncated_queue(beginning: bytes) -> tuple[Job, ...] | None:
 
 
 def _lists_of(text: str) -> dict[str, list[object]]:
-    """The lists in an object that was cut off, each with its items as far as they are whole."""
+    """Parse the lists of a truncated object, each with its whole items."""
     lists: dict[str, list[object]] = {}
     try:
         at = _expect("{", text, 0)
@@ -362,12 +362,12 @@ def _lists_of(text: str) -> dict[str, list[object]]:
             at = _expect("[", text, _expect(":", text, at))
             at = _expect(",", text, _read_items(text, at, lists.setdefault(str(name), [])))
     except (ValueError, RecursionError):
-        # Where it was cut off, or where it is no such object any more.
+        # The text was truncated here, or is no such object.
         return lists
 
 
 def _read_items(text: str, at: int, items: list[object]) -> int:
-    """Add the items of a list to these, and return what is behind its end; ValueError if that is not reached."""
+    """Append the items of a list and return the rest behind it; ValueError if truncated."""
     while not text.startswith("]", at := _expect("", text, at)):
         item, at = _DECODER.raw_decode(text, _expect("," if items else "", text, at))
         items.append(item)
@@ -375,7 +375,7 @@ def _read_items(text: str, at: int, items: list[object]) -> int:
 
 
 def _expect(mark: str, text: str, at: int) -> int:
-    """Where the text goes on behind blanks, this mark, and more blanks; ValueError if the mark is not there."""
+    """Return the index behind a mark and blanks; ValueError if the mark is missing."""
     at = _end_of_blanks(text, at)
     if not text.startswith(mark, at):
         raise ValueError(f"expected {mark}")

@@ -1,4 +1,4 @@
-"""A ComfyUI server and its jobs in the API's words (pages get-runner and get-runner-history)."""
+"""Mapping of a ComfyUI server and its jobs to the API's models (pages get-runner, get-runner-history)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _NOBODY = str(uuid.UUID(int=0))
 
 
 def to_workflow(job: Job, name: str, tags: tuple[str, ...] = ()) -> Workflow:
-    """A job as the API's workflow; it was updated at the newest of the times known."""
+    """Return a job as a workflow; its `updated_at` is the newest known time."""
     times = (job.created, job.started, job.ended, job.noticed)
     return Workflow.model_validate(
         {
@@ -40,12 +40,12 @@ def to_workflow(job: Job, name: str, tags: tuple[str, ...] = ()) -> Workflow:
 
 
 def runner_id_for(url: str) -> str:
-    """The id of the server at a normalised address: the same wherever and whenever it is watched."""
+    """Return the runner id of a normalized address, the same on every machine."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, url))
 
 
 def runner_tags(stats: RunnerStats) -> tuple[str, ...]:
-    """The tags of a server: its version and the types of its devices, such as `comfyui-0.33.0` and `cuda`."""
+    """Return a server's tags: version and device types, such as `comfyui-0.33.0` and `cuda`."""
     version = stats.system.comfyui_version
     types = (device.type for device in stats.devices if device.type)
     return tuple(dict.fromkeys((f"{_PRODUCT}-{version}" if version else _PRODUCT, *types)))
@@ -53,7 +53,7 @@ def runner_tags(stats: RunnerStats) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class ServerState:
-    """Facts about a server that change while it works.
+    """State of a server that changes while it works.
 
     Attributes:
         running: Number of running jobs, or None if not known.
@@ -79,7 +79,7 @@ class ServerState:
         """
         if remaining is None:
             return cls(unread=unread, ahead=ahead)
-        # Something always runs while anything waits; more at once is a matter of the last reading.
+        # At least one job runs while others wait; more are known from the last reading.
         running = min(remaining, max(1, running))
         return cls(running, remaining - running, unread, ahead)
 
@@ -98,7 +98,7 @@ def to_runner(
     first_watched: datetime,
     state: ServerState,
 ) -> Runner:
-    """A server as the API's runner, which nobody owns and which is always active: ComfyUI knows of neither.
+    """Return a server as a runner without owner that is always active: ComfyUI has neither.
 
     Args:
         server: As people named it; the values of its headers do not leave this place.
@@ -125,14 +125,14 @@ def to_runner(
 
 
 class UpdateTimes:
-    """Time of the last change of a runner, seen by comparing what is told of it."""
+    """Time of the last change of a runner, found by comparison."""
 
     def __init__(self) -> None:
         self._told: Runner | None = None
         self._changed_at: datetime | None = None
 
     def dated(self, runner: Runner, state: ServerState, now: datetime, *, is_introduced: bool) -> Runner:
-        """Return the runner, updated when anything but the length of its queue was last seen to have changed.
+        """Return the runner with `updated_at`: the last change of anything but its queue length.
 
         Args:
             runner: The runner as it is told now.

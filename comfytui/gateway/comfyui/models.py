@@ -1,8 +1,7 @@
-"""What a ComfyUI server answers, as frozen values: tolerant of what is missing, unknown or of another kind.
+"""Parsers of ComfyUI's JSON into frozen values, tolerant of missing, unknown and mistyped fields.
 
-Jobs are told in three places that agree in nothing but their ids: `/api/jobs` (since 0.6), and `/queue` and `/history`
-before it. Each is read into the same `Job`. Entries that are no jobs are left out; only a body that is something else
-altogether is refused.
+Jobs come from three routes that share only ids: `/api/jobs` (since 0.6), and `/queue` and `/history` before it. Each
+is parsed into a `Job`. Entries that are no jobs are left out; only a body of another kind is an error.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from comfytui.redaction import redact_value
 
 MOST = 1_000
 """Jobs of one kind that are taken in, whatever a server lists."""
-# More real ones, each with its graph, do not fit into an answer that is taken.
+# More real jobs, each with its graph, do not fit into the size limit.
 _MOST_SENT = 20_000
 _MOST_REMAINING = 10**9
 
@@ -41,7 +40,7 @@ _ENDS = ("execution_success", "execution_error", "execution_interrupted")
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One job of a ComfyUI server. Times are in UTC, by the server's clock.
+    """Job of a ComfyUI server; times are in UTC by the server's clock.
 
     Attributes:
         id: Its prompt id: a UUID, unless whoever sent it to an old server chose otherwise.
@@ -68,7 +67,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class JobList:
-    """One answer that lists jobs, as far as it was taken in.
+    """Jobs of one answer.
 
     Attributes:
         jobs: Those taken in.
@@ -80,7 +79,7 @@ class JobList:
 
 
 def parse_jobs(body: object, most: int = MOST, *, tells_cancelled: bool = True) -> JobList:
-    """Read the answer of `/api/jobs`: the first so many of it, in the order sent.
+    """Parse the answer of `/api/jobs`, at most `most` jobs, in the order sent.
 
     Args:
         body: The answer.
@@ -99,9 +98,9 @@ def parse_jobs(body: object, most: int = MOST, *, tells_cancelled: bool = True) 
 
 
 def parse_queue(body: object, most: int = MOST) -> JobList:
-    """Read the answer of `/queue`: what runs, then what waits, in the order in which it will run.
+    """Parse the answer of `/queue`: running jobs, then waiting ones in run order.
 
-    Of more than `most` waiting jobs, those that run first are read.
+    Of more than `most` waiting jobs those that run first are kept.
 
     Raises:
         ValueError: It is no queue; the text says what was expected.
@@ -109,14 +108,14 @@ def parse_queue(body: object, most: int = MOST) -> JobList:
     running, pending = as_mapping(body).get("queue_running"), as_mapping(body).get("queue_pending")
     if not isinstance(running, list) or not isinstance(pending, list):
         raise ValueError("expected an object with queue_running and queue_pending")
-    # Waiting jobs come in heap order, which is not the order in which they run.
+    # Waiting jobs come in heap order, not in run order.
     waiting = heapq.nsmallest(most, _queued(pending[:_MOST_SENT], WorkflowStatus.QUEUED), key=queue_position)
     jobs = (*_queued(running[:most], WorkflowStatus.RUNNING), *waiting)
     return JobList(jobs, len(jobs) + max(0, len(running) - most) + max(0, len(pending) - most))
 
 
 def parse_history(body: object, most: int = MOST) -> JobList:
-    """Read the answer of `/history`: the last so many finished jobs, in the order sent.
+    """Parse the answer of `/history`: the last finished jobs, in the order sent.
 
     Raises:
         ValueError: It is no history; the text says what was expected.
@@ -128,7 +127,7 @@ def parse_history(body: object, most: int = MOST) -> JobList:
 
 
 def parse_remaining(body: object) -> int:
-    """Read the answer of `/prompt`: how many jobs wait or run; ValueError with words where no ComfyUI says so."""
+    """Parse the answer of `/prompt`: the number of jobs; ValueError with a message otherwise."""
     remaining = as_count(as_mapping(as_mapping(body).get("exec_info")).get("queue_remaining"))
     if remaining is None or remaining > _MOST_REMAINING:
         raise ValueError("expected exec_info with queue_remaining")
@@ -136,9 +135,9 @@ def parse_remaining(body: object) -> int:
 
 
 def parse_stats(body: object) -> RunnerStats:
-    """Read the answer of `/system_stats`, in the shape of the API's (page get-runner-stats).
+    """Parse the answer of `/system_stats` into the API's stats (page get-runner-stats).
 
-    ComfyUI tells neither of a development mode nor of extensions: there are none, then.
+    ComfyUI sends neither development mode nor extensions.
 
     Raises:
         ValueError: It tells of no system; the text says what was expected.
@@ -173,7 +172,7 @@ def _listed(entry: Mapping[str, object], tells_cancelled: bool) -> Job | None:
 
 
 def _corrected(status: WorkflowStatus, has_error: bool, tells_cancelled: bool) -> WorkflowStatus:
-    """What became of a job that is listed so."""
+    """Return the final status of a job that is listed with a status."""
     if status is WorkflowStatus.COMPLETED and has_error:
         # A cycle that shows only while the job runs.
         return WorkflowStatus.FAILED
@@ -215,7 +214,7 @@ def _finished(id: object, entry: Mapping[str, object]) -> Job | None:
 
 
 def _times(messages: object) -> dict[str, datetime | None]:
-    """When each event that a job's messages tell of was, the last of its kind; None where that is not told."""
+    """Return the times of a job's events, the last of each kind, or None if missing."""
     pairs = messages if isinstance(messages, list) else []
     return {
         pair[0]: as_timestamp(as_mapping(pair[1]).get("timestamp"))
@@ -234,7 +233,7 @@ def _final_status(word: str, events: Mapping[str, object]) -> WorkflowStatus:
 
 @dataclass(frozen=True, slots=True)
 class _QueueItem:
-    """What is read of `[number, prompt id, graph, extra data, outputs to execute]`, of which any may be missing."""
+    """Parsed `[number, prompt id, graph, extra data, outputs to execute]`, any of which may be missing."""
 
     id: str
     number: float | None
@@ -257,7 +256,7 @@ class _QueueItem:
 
 
 def _prefix_of_graph(graph: Mapping[str, object], outputs: object) -> str:
-    """What the first of its nodes that is to save files calls them; what is not executed saves none."""
+    """Return the output prefix of the first saving node that is executed."""
     executed = outputs if isinstance(outputs, list) else list(graph)
     for name in graph:
         prefix = as_text(as_mapping(as_mapping(graph[name]).get("inputs")).get("filename_prefix"))
@@ -270,22 +269,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def as_mapping(value: object) -> Mapping[str, object]:
-    """An object; an empty one for what is none."""
+    """Return an object, or an empty one."""
     return value if isinstance(value, Mapping) else {}
 
 
 def as_text(value: object) -> str:
-    """A text; an empty one for what is none."""
+    """Return a text, or an empty one."""
     return value if isinstance(value, str) else ""
 
 
 def as_count(value: object) -> int | None:
-    """A whole number, zero or more; None for what is none."""
+    """Return a whole number, zero or more, or None."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def as_number(value: object) -> float | None:
-    """A number that is finite; None for what is none."""
+    """Return a finite number, or None."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         return None
     try:
@@ -296,7 +295,7 @@ def as_number(value: object) -> float | None:
 
 
 def as_timestamp(value: object) -> datetime | None:
-    """A moment told in milliseconds since 1970; None for what is none."""
+    """Return the time of milliseconds since 1970, or None."""
     number = as_number(value)
     if number is None or number <= 0:
         return None
@@ -313,9 +312,9 @@ _TEMPORARY = re.compile(r".*_temp_[a-z]{5}_\d{5,}_?\.\w+", re.DOTALL)
 
 
 def filename_prefix(filename: str) -> str:
-    """The prefix that a file was saved under: `ComfyUI` for `ComfyUI_00012_.png`; none for a temporary preview.
+    """Return a file's output prefix: `ComfyUI` for `ComfyUI_00012_.png`, empty for previews.
 
-    A file that was not counted is named as a whole, but for its extension.
+    For a file without a counter it is the name without the extension.
     """
     if _TEMPORARY.fullmatch(filename):
         return ""

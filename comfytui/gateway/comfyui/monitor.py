@@ -1,4 +1,4 @@
-"""One ComfyUI server as the gateway's routes see it: asked little, and only while somebody wants to know."""
+"""Monitor of one ComfyUI server: few requests, and only while clients are interested."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ JOBS_TTL_S = 10.0
 WATCHED_SECONDS = 10.0
 """Seconds after a question for the jobs during which a change is read at once, and not when they are asked for next."""
 REFRESH_TIMEOUT_S = 1.0
-"""How long news, and the names of jobs, are waited for where something is known: that can be shown meanwhile."""
+"""Seconds to wait for news and names if older data can be returned meanwhile."""
 ANNOUNCED_SECONDS = 180.0
 """Seconds after a question for the jobs during which event streams are told of each change."""
 GATHER_SECONDS = 0.05
@@ -51,12 +51,12 @@ GATHER_SECONDS = 0.05
 UNSEEN_SECONDS = 55.0
 """Seconds from one reading that is for event streams to the next, where no change was told."""
 FIRST_CONTACT_TIMEOUT_S = 7.0
-"""How long is waited where nothing is known yet: a slow box has answered by then, and nobody has lost patience."""
+"""Seconds to wait if nothing is known yet, enough for most slow servers."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """What a machine said of itself, or why it said nothing; in how many seconds; until when that is passed on."""
+    """Stats of a machine or the error, the seconds it took, and how long it is valid."""
 
     outcome: RunnerStats | Silence
     took: float
@@ -68,9 +68,9 @@ _CLOSED = Silence(RunnerState.UNREACHABLE, CLOSED_MESSAGE)
 
 
 class ServerMonitor:
-    """A server, what is known of its jobs and its machine, and what keeps that up to date.
+    """Monitor of a server: keeps its jobs and stats up to date.
 
-    It needs a running event loop from the first question on, and always the same.
+    It belongs to one running event loop.
 
     Args:
         server: Which one.
@@ -127,27 +127,27 @@ class ServerMonitor:
         self._is_introducing = False
 
     def touch(self) -> None:
-        """Watch it for the next minute, so that it is known soon whether it answers; returns at once."""
+        """Monitor the server for the next minute; returns at once."""
         self._pulse.touch()
 
     async def wait_identified(self) -> None:
-        """Watch it, and return once it has said what it is, or failed to."""
+        """Monitor the server and wait until it is identified or failed."""
         if self._stats is None and not self._pulse.has_contact:
-            # With the heartbeat, and not after it: a slow box takes long for each answer.
+            # Together with the heartbeat: a slow server takes long for each answer.
             self._is_introducing = True
             self._begin_checking()
         await self._pulse.wait_contact()
         await self._checking.wait_idle()
 
     def runner(self) -> Runner:
-        """The server as a runner, with what was known of it last; it is not asked for that."""
+        """The server as a runner, from last knowledge without a request."""
         ahead = self._client.server_clock.skew
         state = ServerState.of(self._remaining_now, self._memory.running, self._partly, ahead)
         runner = to_runner(self._server, self._stats, self._since, state)
         return self._updates.dated(runner, state, self._clock.now(), is_introduced=self._stats is not None)
 
     async def history(self) -> tuple[Workflow, ...]:
-        """Its newest jobs: what is known where that is fresh, else after a wait for news, a short one if any are known.
+        """Return the newest jobs: known ones if fresh, else after a wait, short if any are known.
 
         Raises:
             RunnerUnreachable: It does not answer, or does not tell its jobs; or not yet, and it is not waited for.
@@ -155,7 +155,7 @@ class ServerMonitor:
         self._wanted_at = self._clock.monotonic()
         until = self._wanted_at + FIRST_CONTACT_TIMEOUT_S
         self._pulse.touch()
-        # With the heartbeat, and not after it: a busy box takes long for each answer.
+        # Together with the heartbeat: a busy server takes long for each answer.
         if self._contact.silence is None and not self._is_fresh():
             self._begin_reading()
         await self._pulse.wait_contact_for(FIRST_CONTACT_TIMEOUT_S)
@@ -163,7 +163,7 @@ class ServerMonitor:
         if not self._is_fresh():
             await self._catch_up(until)
         await self._wait_for_names(until)
-        # The newest contact counts, whichever question it was of.
+        # The newest contact counts, of whichever request.
         self._check_contact()
         return self._known_jobs()
 
@@ -177,23 +177,23 @@ class ServerMonitor:
             raise self._unreachable(Silence(RunnerState.LATE, f"slow, last told its jobs {age:.0f} s ago"))
         shown = self._memory.shown(HISTORY_LENGTH)
         if self._partly and not shown:
-            # That there is none cannot be known.
+            # Without an answer it is unknown if there are jobs.
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
         self._saved.request(known.job.document for known in shown)
         return tuple(to_workflow(known.job, job_name(known.job, self._saved.paths), known.tags) for known in shown)
 
     async def stats(self) -> RunnerStats:
-        """What its machine says of itself, at most STATS_SECONDS old; the first contact is waited for.
+        """Return the machine's stats, at most STATS_TTL_S old; waits for the first contact.
 
-        What is known already is told no faster than the box itself did, up to a second: whoever measures how long it
-        takes to answer learns of the box, and not of who stands between.
+        Known stats are delayed as long as the server took, up to a second, so that a client that measures the
+        latency measures the server and not the gateway.
 
         Raises:
             RunnerUnreachable: It does not answer, or does not tell that.
         """
         until = self._clock.monotonic() + FIRST_CONTACT_TIMEOUT_S
         self._pulse.touch()
-        # With the heartbeat, and not after it: a busy box takes long for each answer.
+        # Together with the heartbeat: a busy server takes long for each answer.
         checking = self._begin_checking() if self._contact.silence is None else None
         await self._pulse.wait_contact_for(FIRST_CONTACT_TIMEOUT_S)
         self._check_contact()
@@ -209,13 +209,13 @@ class ServerMonitor:
         return outcome
 
     async def aclose(self) -> None:
-        """Stop everything and close what is open."""
+        """Stop monitoring and close all connections."""
         questions = (self._following, self._naming, self._pulse, self._saved, self._prefixes, self._reading)
         for part in (*questions, self._checking, self._client):
             await part.aclose()
 
     def _begin_checking(self) -> asyncio.Task[RunnerStats | Silence] | None:
-        """Return the task that asks for the machine's numbers, a new one if they are too old; else None."""
+        """Return the task that requests stats, a new one if they are too old, or None."""
         is_old = self._clock.monotonic() >= self._checked.good_until
         return self._checking.start_or_join() if is_old or self._checking.is_running else None
 
@@ -229,14 +229,14 @@ class ServerMonitor:
         return self._reading.is_running and self._clock.monotonic() - self._reading_since > LATE_SECONDS
 
     def _late(self) -> Silence:
-        """Return the reason why a question, of those that are asked now, is not answered yet."""
+        """Return the reason why a pending request is not answered yet."""
         return self._contact.silence or Silence(RunnerState.LATE, "slow, has not told its memories yet")
 
     def _unreachable(self, silence: Silence) -> RunnerUnreachableError:
         return RunnerUnreachableError(silence.reason, silence.state, self._server.name)
 
     def announce(self) -> None:
-        """Announce what changed since the last time, if anybody listens."""
+        """Announce changes since the last time, if any stream is open."""
         if not self._events.has_streams:
             return
         is_old = self._read_at is not None and self._clock.monotonic() - self._read_at >= UNSEEN_SECONDS
@@ -255,12 +255,12 @@ class ServerMonitor:
         self._events.announce(self._revisions.update(state))
 
     def _is_followed(self) -> bool:
-        """Return True if event streams are to be told of changes of the jobs as they happen."""
+        """Return True if changes of jobs are announced to event streams as they happen."""
         is_asked_for = self._clock.monotonic() - self._wanted_at < ANNOUNCED_SECONDS
         return is_asked_for and self._events.has_streams and self._pulse.is_watching
 
     async def _follow(self) -> None:
-        """Read the jobs as soon as they changed and the server may be asked; what fails is left to polls."""
+        """Read the jobs soon after they changed; failures are left to polls."""
         while self._is_changed and self._is_followed() and self._contact.silence is None:
             await self._clock.sleep(max(GATHER_SECONDS, self._next_at - self._clock.monotonic()))
             self._begin_reading()
@@ -273,7 +273,7 @@ class ServerMonitor:
         self.announce()
 
     def _hear(self) -> None:
-        """Take in that the server told of a change, unless the jobs were read since."""
+        """Process a change notification, unless the jobs were read since."""
         if self._is_changed or self._read_at is None or self._signals.changed_monotonic >= self._read_at:
             if self._remaining_now not in (None, self._pulse.remaining):
                 self._pulse.remaining = self._remaining_now
@@ -285,17 +285,17 @@ class ServerMonitor:
         self._is_changed = True
         self.announce()
         if self._next_at > self._clock.monotonic():
-            # It is not read for a while, unless its queue turns out to have shrunk.
+            # It is not read for a while, unless its queue shrinks.
             self._pulse.hurry()
 
     def _note_remaining(self, remaining: int | None) -> None:
-        """Take in how many jobs wait or run, as a message tells it sooner than the next heartbeat."""
+        """Process the number of jobs in a message, which comes before the next heartbeat."""
         self._arrivals.note(remaining)
         if remaining is not None:
             self._remaining_now = remaining
 
     def _note_queue(self) -> None:
-        """Read the jobs that changed, if they are looked at; at once if the queue has shrunk to half or to nothing."""
+        """Read changed jobs if clients are interested; at once if the queue has halved or drained."""
         self._is_changed = True
         self._remaining_now = self._pulse.remaining
         now, remaining = self._clock.monotonic(), self._pulse.remaining or 0
@@ -306,7 +306,7 @@ class ServerMonitor:
         self.announce()
 
     def _greet(self) -> None:
-        """It answers, maybe as another version than before, and what kept its jobs from being read may be over."""
+        """Reset after a new contact: the version may differ, and causes of failures be gone."""
         self._unread, self._next_at = "", 0.0
         self._reader.reset()
         if not (self._is_introducing and self._stats is not None):
@@ -320,7 +320,7 @@ class ServerMonitor:
         return self._clock.monotonic() - self._read_at < (IDLE_TTL_S if is_quiet else JOBS_TTL_S)
 
     async def _catch_up(self, until: float) -> None:
-        """Read the jobs if it is time; wait for the reading, but not beyond that moment, nor if the last one failed."""
+        """Read the jobs if due, and wait for that until a deadline, unless the last one failed."""
         now = self._clock.monotonic()
         reading = self._begin_reading()
         if reading is None:
@@ -329,11 +329,11 @@ class ServerMonitor:
             patience = FIRST_CONTACT_TIMEOUT_S if self._read_at is None else REFRESH_TIMEOUT_S
             await wait_at_most(reading, self._clock, min(until, self._reading_since + patience) - now)
         if reading.done() and not reading.cancelled():
-            # A mistake of ours is to be seen where it was asked for.
+            # A programming error is raised where the result is awaited.
             reading.result()
 
     def _begin_reading(self) -> asyncio.Task[None] | None:
-        """Return the task that reads the jobs, a new one if it is time for that and there is none; else None."""
+        """Return the task that reads the jobs, a new one if due, or None."""
         now = self._clock.monotonic()
         if not self._reading.is_running:
             if now < self._next_at:
@@ -342,7 +342,7 @@ class ServerMonitor:
         return self._reading.start_or_join()
 
     async def _wait_for_names(self, until: float) -> None:
-        """Names are looked for after a reading; who asks but once would never see those that came a moment later."""
+        """Wait briefly for names after the first reading: a client that asks once would miss them."""
         left = min(until, self._named_by) - self._clock.monotonic()
         if left <= 0:
             return
@@ -362,14 +362,14 @@ class ServerMonitor:
         try:
             reading = await self._reader.read()
         except ComfyUIError as problem:
-            # What keeps the box from answering at all is told by the contact, and over with the next good one.
+            # Errors of the contact are reported by it and end with its next success.
             self._unread = "" if self._contact.silence else str(problem)
             self._is_changed = True
         else:
             self._unread, self._read_at, self._partly = "", began, reading.problems
             if remaining is None:
                 remaining = self._pulse.remaining or 0
-            # Of a long queue not all is listed, and nothing of one that is too large to be read.
+            # A long queue is listed in part, and one that is too large not at all.
             self._read_remaining = max(remaining, len(reading.active.jobs))
             self._take(reading, began_at)
             self._look_for_names()
@@ -382,7 +382,7 @@ class ServerMonitor:
     def _take(self, reading: JobsReading, began: datetime) -> None:
         active, finished = reading.active, reading.finished
         if active.is_all and active.problem is None and self._signals.changed_monotonic < self._reading_since:
-            # Else the next heartbeat would take for a change what was read already.
+            # Otherwise the next heartbeat would report as a change what was read already.
             self._remaining_now = self._pulse.remaining = len(active.jobs)
         self._memory.merge(
             active.jobs if active.is_told else None,
@@ -426,7 +426,7 @@ class ServerMonitor:
             return counted
 
     async def _counted(self) -> int | None:
-        """Return how many jobs wait and run by the list of jobs, for a box whose `/prompt` alone is not answered."""
+        """Return the number of jobs by the job list, for a server whose `/prompt` fails."""
         try:
             return (await get_parsed(self._client, JOBS, parse_jobs, {"status": ACTIVE, "limit": 1})).total
         except ComfyUIError:

@@ -1,4 +1,4 @@
-"""Numbers the states of a box, so that a client knows which of its answers are still true."""
+"""Revision numbers of a server's state, by which clients know which responses are current."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class MonitorState(NamedTuple):
-    """All that answers about a box are made of.
+    """State from which responses about a server are made.
 
     Attributes:
         runner: The box as a runner; when it last answered is no change.
@@ -29,9 +29,9 @@ class MonitorState(NamedTuple):
 
 
 class ServerRevisions:
-    """Counts changes of each part of a box.
+    """Counter of changes of each part of a server's state.
 
-    Numbers begin with the milliseconds of the start, so that those of a gateway that was restarted are others.
+    Numbers begin with the milliseconds of the start, so they differ after a restart of the gateway.
 
     Args:
         id: The runner's id.
@@ -44,7 +44,7 @@ class ServerRevisions:
         self._last = self._runner = self._history = self._stats = int(started.timestamp() * 1000)
 
     def update(self, state: MonitorState) -> RunnerRevisions:
-        """Take in the newest state and return its revisions; the same ones if nothing changed."""
+        """Return the revisions of the newest state, the same ones if nothing changed."""
         state = state._replace(runner=_without_contact(state.runner))
         before, self._state = self._state, state
         if before is not None and before != state:

@@ -1,4 +1,4 @@
-"""One task at a time for all who want the same thing, and waiting for one no longer than is bearable."""
+"""Running call shared by all callers, and bounded waiting for it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 async def wait_at_most(task: asyncio.Task[Any], clock: Clock, seconds: float) -> None:
-    """Return once the task is done, or so many seconds have passed; it goes on then, and is not looked at."""
+    """Wait until a task is done, at most a number of seconds; it goes on afterwards."""
     timer = asyncio.ensure_future(clock.sleep(seconds))
     try:
         await asyncio.wait({task, timer}, return_when=asyncio.FIRST_COMPLETED)
@@ -23,7 +23,7 @@ async def wait_at_most(task: asyncio.Task[Any], clock: Clock, seconds: float) ->
 
 
 class SingleFlight(Generic[_T]):
-    """A question that is asked once for all who want its answer meanwhile.
+    """Call that runs once for all callers that want its result meanwhile.
 
     Args:
         ask: Asks it. What it raises reaches whoever awaits the task, so it had better return what may go wrong.
@@ -35,22 +35,22 @@ class SingleFlight(Generic[_T]):
 
     @property
     def is_running(self) -> bool:
-        """Whether it is being asked now."""
+        """True while the call runs."""
         return self._task is not None and not self._task.done()
 
     def start_or_join(self) -> asyncio.Task[_T]:
-        """The task that asks now, a new one if there is none. It belongs to all: whoever waits must not cancel it."""
+        """Return the running task, a new one if there is none. Callers share it and must not cancel it."""
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._ask())
         return self._task
 
     async def wait_idle(self) -> None:
-        """Return once it is not being asked."""
+        """Wait until the call does not run."""
         if self._task is not None and not self._task.done():
             await asyncio.wait({self._task})
 
     async def aclose(self) -> None:
-        """Break off what is under way."""
+        """Cancel the running call."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)

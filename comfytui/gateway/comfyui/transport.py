@@ -1,4 +1,4 @@
-"""Making the connections to a ComfyUI server: headers, certificates, proxies."""
+"""httpx client of a ComfyUI server: headers, certificates, proxies."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _PROBE_SECONDS = 1.0
 async def build_http_client(
     server: Server, ca_bundle: Path | None, seconds: float, transport: httpx.AsyncBaseTransport | None
 ) -> httpx.AsyncClient | ComfyUIError:
-    """Return a client of httpx for this server, or the problem why there is none.
+    """Return an httpx client for a server, or the error that prevents it.
 
     Args:
         server: Whom it asks; the headers are put into each request as it leaves.
@@ -73,7 +73,7 @@ async def build_http_client(
 
 
 async def ssl_context(url: str, ca_bundle: Path | None) -> ssl.SSLContext:
-    """Whose certificates count at an address: those given, else of the environment, else of the public authorities.
+    """Return the TLS context of an address: given certificates, the environment's, or public ones.
 
     Raises:
         OSError: They cannot be read.
@@ -93,7 +93,7 @@ def _trusting(ca_bundle: Path | None) -> ssl.SSLContext:
 
 
 class _ServerHeadersAuth(httpx.Auth):
-    """Puts the server's headers into each request as it leaves, so that no client and no repr holds them before."""
+    """Auth that adds the server's headers as a request leaves, so that no repr holds them."""
 
     def __init__(self, server: Server) -> None:
         self._server = server
@@ -104,16 +104,16 @@ class _ServerHeadersAuth(httpx.Auth):
 
 
 def server_headers(server: Server) -> Mapping[str, str]:
-    """The headers that a server is to be sent, secrets and all: each name once, however it is written.
+    """Return the headers of a server in clear, each name once, whatever its case.
 
-    Of one that is there in capitals and in small letters, the last counts.
+    Of names that differ only in case the last counts.
     """
     named = {name.lower(): (name, value) for name, value in server.headers.items()}
     return {name: value.get_secret_value() for name, value in named.values()}
 
 
 async def probe_tls(host: str, port: int) -> bool:
-    """Whether a TLS handshake succeeds there; nobody's certificate is looked at, and nothing is sent."""
+    """Return True if a TLS handshake succeeds; certificates are not checked and nothing is sent."""
     anybody = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     anybody.check_hostname = False
     anybody.verify_mode = ssl.CERT_NONE
@@ -127,7 +127,7 @@ async def probe_tls(host: str, port: int) -> bool:
 
 
 def _is_local_network(host: str) -> bool:
-    """Whether a host is this machine or one of its network, which no proxy leads to."""
+    """Return True if a host is this machine or one of its network, where proxies do not lead."""
     try:
         address = ipaddress.ip_address(host)
     except ValueError:
