@@ -13,7 +13,7 @@ from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import MAX_BODY, ComfyUIClient, is_comfyui
 from comfytui.gateway.comfyui.errors import (
     AuthRequiredError,
-    Dropped,
+    ConnectionDroppedError,
     HTTPStatusError,
     ResponseTimeoutError,
     ResponseTooLargeError,
@@ -109,7 +109,7 @@ class TestDeadConnections:
     async def test_a_new_one_is_not(self) -> None:
         async with answering_at_once(b"") as address:
             problem = await problem_at(f"http://{address}")
-        assert (type(problem), str(problem)) == (Dropped, "closed the connection without an answer")
+        assert (type(problem), str(problem)) == (ConnectionDroppedError, "closed the connection without an answer")
 
     async def test_a_server_that_was_away_answers_again(self, box: ScriptedComfyUI) -> None:
         async with client_of(box.url) as client:
@@ -160,7 +160,10 @@ class TestNoAnswer:
     async def test_it_ends_in_the_middle(self, scripted: ScriptedServer) -> None:
         scripted.on("/prompt", truncated(b"{}"))
         problem = await problem_at(scripted.url)
-        assert (type(problem), str(problem)) == (Dropped, "closed the connection in the middle of its answer")
+        assert (type(problem), str(problem)) == (
+            ConnectionDroppedError,
+            "closed the connection in the middle of its answer",
+        )
 
     async def test_a_hung_server_is_left_when_the_asker_gives_up(self, box: ScriptedComfyUI) -> None:
         box.hang("/queue")

@@ -13,7 +13,7 @@ from comfytui.api.statuses import WorkflowStatus
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import ComfyUIClient
 from comfytui.gateway.comfyui.errors import (
-    Dropped,
+    ConnectionDroppedError,
     ResponseTimeoutError,
     ServerUnreachableError,
     UnparsableResponseError,
@@ -299,7 +299,7 @@ async def test_list_of_jobs_whose_connections_are_dropped_is_gone_around(*, is_t
         if is_there:
             assert ids(await reader_with(client).read()) == (["runs"], [])
         else:
-            with pytest.raises(Dropped):
+            with pytest.raises(ConnectionDroppedError):
                 await reader_with(client).read()
         assert (client._contact.silence is None) is is_there
 
