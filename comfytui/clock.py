@@ -9,10 +9,10 @@ from typing import Protocol
 
 
 class Clock(Protocol):
-    """What the package asks of time."""
+    """Source of time, injected everywhere."""
 
     def now(self) -> datetime:
-        """The wall clock: an aware datetime in UTC. It may jump."""
+        """Return the wall-clock time: an aware datetime in UTC, which may jump."""
         ...
 
     def monotonic(self) -> float:
@@ -25,14 +25,14 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clocks."""
+    """Clocks of this machine."""
 
     def now(self) -> datetime:
-        """The machine's wall clock in UTC."""
+        """Return this machine's wall-clock time in UTC."""
         return datetime.now(UTC)
 
     def monotonic(self) -> float:
-        """The machine's monotonic clock, in seconds."""
+        """Return this machine's monotonic time in seconds."""
         return time.monotonic()
 
     async def sleep(self, seconds: float) -> None:
@@ -41,7 +41,7 @@ class SystemClock:
 
 
 SUSPEND_THRESHOLD_S = 30.0
-"""Seconds by which the wall clock may run away from the monotonic one between two looks before it means anything."""
+"""Seconds by which wall clock and monotonic clock may drift apart before it counts as a suspension."""
 
 
 class SuspendDetector:

@@ -1,4 +1,4 @@
-"""Reports of crashes that may be shown to anybody: where it happened and with what, and no value of anything.
+"""Crash reports without values, safe to share: types, places and lines of source.
 
 Neither variables nor messages of exceptions are in them: both hold tokens, header values and addresses with passwords.
 What is left, types, places and lines of source, is what a bug is found with.
@@ -29,10 +29,10 @@ _MOST_FRAMES = 40
 def format_report(
     error: BaseException | None, now: datetime, size: tuple[int, int] | None = None, seen: Sequence[str] = ()
 ) -> str:
-    """The report of an exception and of all that it came from or holds.
+    """Return the report of an exception and its causes.
 
     Args:
-        error: What was raised; None where it is no longer at hand.
+        error: The exception, or None if it is no longer available.
         now: When, in UTC.
         size: Columns and rows of the terminal.
         seen: Lines to end with, which hold no values either.
@@ -73,7 +73,7 @@ def write_report(text: str, directory: Path, now: datetime) -> Path:
 
 
 def record_crash(error: BaseException | None, size: tuple[int, int] | None = None, seen: Sequence[str] = ()) -> str:
-    """Write a report to the state directory, and return the sentence that says so; it raises nothing of its own."""
+    """Write a report to the state directory and return a message about it; never raises."""
     from comfytui.clock import SystemClock
 
     now, name = SystemClock().now(), _name(_wrapped(error) or error)
@@ -85,10 +85,10 @@ def record_crash(error: BaseException | None, size: tuple[int, int] | None = Non
 
 
 def install_excepthook(say: Callable[[str], None]) -> None:
-    """Have exceptions that nobody caught, in any thread, recorded and told in a line instead of printed.
+    """Record uncaught exceptions of all threads and print one line in place of a traceback.
 
     Args:
-        say: Tells the person a sentence.
+        say: Prints a message.
     """
 
     def on_exception(error: BaseException | None) -> None:
@@ -101,12 +101,12 @@ def install_excepthook(say: Callable[[str], None]) -> None:
 
 
 def _is_closed_terminal(error: BaseException | None) -> bool:
-    """Whether someone could not write to a terminal that is gone, which is no crash but an ending."""
+    """Return True if writing failed because the terminal is gone, which is not a crash."""
     return isinstance(error, OSError) and error.errno == errno.EIO
 
 
 def _exception_chain(error: BaseException | None) -> Iterator[tuple[str, BaseException]]:
-    """The exception and those behind and within it, each once, with what it is to the others."""
+    """Yield an exception and its causes and members, each once, with its relation."""
     seen: set[int] = set()
     waiting = [] if error is None else [("", error)]
     while waiting and len(seen) < _MOST_ERRORS:
@@ -131,7 +131,7 @@ def _related(error: BaseException) -> list[tuple[str, BaseException]]:
 
 
 def _wrapped(error: BaseException | None) -> BaseException | None:
-    """What a worker raised, which Textual wraps without chaining it."""
+    """Return the exception of a worker, which Textual wraps without chaining."""
     wrapped = getattr(error, "error", None)
     return wrapped if isinstance(wrapped, BaseException) else None
 
@@ -143,7 +143,7 @@ def _about(relation: str, error: BaseException) -> list[str]:
         lines.append(f"  … {len(frames) - _MOST_FRAMES} more")
     for frame in frames[-_MOST_FRAMES:]:
         lines.append(f"  {display_path(Path(frame.filename))}:{frame.lineno}:{frame.name}")
-        # CPython 3.13 also knows the lines of `python -c`, which somebody typed.
+        # CPython 3.13 also has the source lines of `python -c`, which may hold secrets.
         lines += [f"      {frame.line}"] if frame.line and not frame.filename.startswith("<") else []
     return lines
 

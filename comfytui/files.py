@@ -1,4 +1,4 @@
-"""Small files of ours, written whole or not at all."""
+"""Files of the user: private directories, atomic and new files, a rotating log."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from typing import Literal
 
 
 def write_atomic(path: Path, text: str) -> None:
-    """Put this text in place of what the file holds; both it and its directory are this user's alone from the start.
+    """Replace the text of a file atomically; file and directory are private from the start.
 
     Raises:
-        OSError: It cannot be written; what was there before is still there then.
+        OSError: It cannot be written; the old content is kept.
     """
     import tempfile
 
@@ -54,14 +54,14 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """Byte order marks that a text in UTF-16 begins with."""
 
 PRIVATE = 0o700
-"""The mode of a directory that nobody else may look into."""
+"""Mode of private directories."""
 
 HOMELESS = Path("/nonexistent/comfytui")
 """Directory of users without a home: nothing is in it, and it is never made."""
 
 
 def make_private_dir(directory: Path) -> None:
-    """Make the directory, and those above it that are missing, for this user alone; what is there stays as it is.
+    """Make a private directory with missing parents; existing ones are not changed.
 
     Raises:
         OSError: It cannot be made.
@@ -81,11 +81,11 @@ _APPEND = os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK
 class RotatingAppendFile:
     """Lines in a file that only its owner may read, and in one older file beside it with `.1` behind its name.
 
-    It is opened for each line, so that several processes can share it and whoever removes it gets a new one.
+    It is opened for each line, so that several processes can share it and a removed file is made again.
 
     Args:
         path: Where; a missing directory is made, for its owner alone.
-        max_bytes: What the file may hold before it becomes the older one.
+        max_bytes: Size at which the file is rotated.
     """
 
     def __init__(self, path: Path, max_bytes: int = MAX_BYTES) -> None:
@@ -93,14 +93,14 @@ class RotatingAppendFile:
         self._max_bytes = max_bytes
 
     def append(self, *lines: str) -> None:
-        """Write lines, which stay together; OSError where that cannot be done."""
+        """Write lines together; raises OSError if that fails."""
         data = "".join(f"{line}\n" for line in lines).encode(errors="replace")
         if not self._write(data):
             self.path.replace(self.path.with_name(f"{self.path.name}.1"))
             self._write(data)
 
     def _write(self, data: bytes) -> bool:
-        """Whether there was room, which a new file has for anything."""
+        """Append data. Return False if the file is full; a new file takes any size."""
         descriptor = self._open()
         try:
             if self._is_full(descriptor, len(data)):
@@ -118,7 +118,7 @@ class RotatingAppendFile:
             return os.open(self.path, _APPEND | os.O_CREAT, 0o600)
 
     def _is_full(self, descriptor: int, more: int) -> bool:
-        """Whether these bytes would be too much, unless another process has put the file aside meanwhile."""
+        """Return True if the file is full, unless another process has rotated it."""
         ours = os.fstat(descriptor)
         if not stat.S_ISREG(ours.st_mode) or ours.st_size == 0 or ours.st_size + more <= self._max_bytes:
             return False
@@ -129,7 +129,7 @@ class RotatingAppendFile:
 
 
 def ensure_private_dir(directory: Path) -> Path:
-    """Make the directory, and those above it that are missing, for this user alone, and return it.
+    """Make a directory private, with missing parents, and return it.
 
     Raises:
         OSError: It cannot be made, or is another user's.
@@ -144,7 +144,7 @@ _PRIVATE_FILE = 0o600
 
 
 def write_new(path: Path, text: str) -> None:
-    """Write a new file that only this user may read; one that cannot be written whole is not left behind.
+    """Write a new private file; a partly written one is removed.
 
     Raises:
         FileExistsError: There is a file or link of this name; it stays as it is.

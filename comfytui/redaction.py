@@ -1,6 +1,6 @@
 """Redaction of secrets in text and JSON that servers send; the only place that decides what is masked.
 
-Masked are user-info, query values, the fragment and token-like path segments of any URL within a text, credentials
+It masks user-info, query values, the fragment and token-like path segments of any URL within a text, credentials
 behind `Bearer` and `Basic`, values assigned to names that sound secret (`password=…`, `"token": "…"`), and JSON
 fields with such names. Masking a masked text changes nothing.
 """

@@ -1,4 +1,4 @@
-"""A thread for what may block: files on disks that are slow, full, locked or gone."""
+"""Daemon threads for calls that may block, such as files on slow, full or locked disks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class DaemonWorker:
     The process does not wait for it at its end: a disk that hangs must not hold a terminal.
 
     Args:
-        name: What the thread is called.
+        name: Name of the thread.
         pause: Seconds that it waits, once it has something to do, for whoever gives it that to be done with the rest:
             two threads that run at once in one interpreter stop each other all the time.
     """
@@ -49,7 +49,7 @@ class DaemonWorker:
         return future
 
     def close(self, patience: float = 0.5) -> None:
-        """Finish what was submitted, within that many seconds; what is submitted afterwards never runs."""
+        """Finish submitted calls within a number of seconds; later ones never run."""
         self._is_closing.set()
         self._calls.put(None)
         if self._thread is not None:
@@ -62,7 +62,7 @@ class DaemonWorker:
 
 
 class _HandedOn:
-    """Hands what a block raises to a future instead of ending the thread, which would print it over the screen."""
+    """Context that passes an exception to a future; an uncaught one would be printed over the screen."""
 
     def __init__(self, future: Future[_T]) -> None:
         self._fail = future.set_exception
@@ -100,12 +100,12 @@ class LooseThreads(ThreadPoolExecutor):
         return future
 
     def shutdown(self, *_wait: object, **_ways: object) -> None:
-        """Take no more calls, and wait for none, whatever is asked for."""
+        """Take no more calls and wait for none, whatever the arguments."""
         super().shutdown(wait=False)
 
 
 class _Failing(Generic[_T]):
-    """Hands over to a future what is raised."""
+    """Context that passes an exception to a future."""
 
     def __init__(self, future: Future[_T]) -> None:
         self._future = future

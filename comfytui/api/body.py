@@ -1,4 +1,4 @@
-"""Bodies of answers: from bytes to JSON, or to words that say why not. Knows no HTTP library."""
+"""Decoding of response bodies: decompression, JSON, error messages. Independent of any HTTP library."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ _GZIP_MAGIC = b"\x1f\x8b"
 
 
 class TooLargeError(ValueError):
-    """A body holds more bytes than there is room for."""
+    """The body exceeds the limit of size."""
 
     def __init__(self) -> None:
         super().__init__(BODY_TOO_LARGE)
 
 
 def decode(raw: bytes | bytearray, coding: str, read: Callable[[object], _T], room: int = MAX_BODY) -> _T | ValueError:
-    """Return what a body says, or the error with words for why that is nothing; a large one is trimmed first.
+    """Return the parsed value of a body, or the error with a message; large bodies are trimmed first.
 
     Args:
         raw: The body as it was sent.
-        coding: How it is compressed.
-        read: Makes of a decoded JSON value what it says; ValueError with words if it is something else.
+        coding: Content-Encoding of the body.
+        read: Parser of the decoded JSON value; raises ValueError with a message.
         room: Bytes that the unpacked body may have; TooLargeError if it has more.
     """
     try:
@@ -62,7 +62,7 @@ def decode(raw: bytes | bytearray, coding: str, read: Callable[[object], _T], ro
 
 
 def decompress(raw: bytes | bytearray, coding: str, room: int = MAX_BODY) -> bytes | bytearray:
-    """Return the body behind a Content-Encoding, which is none or gzip: nothing else is asked for.
+    """Return a decompressed body; Content-Encoding is gzip or none, since nothing else is requested.
 
     Raises:
         TooLargeError: It holds more bytes than there is room for.
@@ -80,7 +80,7 @@ def decompress(raw: bytes | bytearray, coding: str, room: int = MAX_BODY) -> byt
         member, raw = _unpack_member(raw, room)
         members.append(member)
         room -= len(member)
-        # Anything else that follows a member, such as padding, is ignored.
+        # Other bytes behind a member, such as padding, are ignored.
         if not raw.startswith(_GZIP_MAGIC):
             return b"".join(members)
         # Each member costs a copy of the rest, so thousands of them in one body would take seconds.
@@ -89,7 +89,7 @@ def decompress(raw: bytes | bytearray, coding: str, room: int = MAX_BODY) -> byt
 
 
 def _unpack_member(raw: bytes | bytearray, room: int) -> tuple[bytes, bytes]:
-    """Return what one gzip member holds, and the bytes behind it."""
+    """Return the content of one gzip member, and the bytes behind it."""
     unpacker = zlib.decompressobj(_GZIP)
     try:
         member = unpacker.decompress(raw, room + 1)
@@ -109,7 +109,7 @@ def decode_json(body: bytes | bytearray) -> object:
     does a whole number of more digits than Python reads.
 
     Raises:
-        ValueError: With words for what stands there instead.
+        ValueError: The body is not JSON; the message says what it is.
     """
     text = decode_text(body, "replace")
     try:
@@ -120,12 +120,12 @@ def decode_json(body: bytes | bytearray) -> object:
 
 
 def _in_utf8(body: bytes | bytearray) -> bytes | bytearray:
-    """Return the body in UTF-8, whose signs are single bytes, if it begins with a byte order mark of UTF-16."""
+    """Return the body in UTF-8, converted if it begins with a byte order mark of UTF-16."""
     return decode_text(body, "replace").encode() if body.startswith(UTF16_MARKS) else body
 
 
 def error_message(value: object) -> str:
-    """The `message` of a decoded error body (page api/errors), empty where there is none."""
+    """Return the `message` of a decoded error body (page api/errors), or an empty string."""
     message = value.get("message") if isinstance(value, dict) else None
     return message[:MAX_TEXT] if isinstance(message, str) else ""
 
@@ -139,7 +139,7 @@ def silence_in(value: object) -> tuple[str, str] | None:
 
 def clean_message(text: str, token: SecretStr) -> str:
     """Return a server's words as one sanitize line of at most MAX_MESSAGE characters without secrets."""
-    # What a cut leaves of a secret is no secret that can be known: it is cut far behind what is shown.
+    # A truncated secret cannot be recognized, so the text is cut far behind the shown part.
     return _cut(redact_text(redact_token(_one_line(text[:MAX_TEXT]), token)))
 
 
@@ -157,7 +157,7 @@ def _cut(line: str) -> str:
 
 
 def redact_token(text: str, token: SecretStr) -> str:
-    """The text with the token masked, as it is and as a URL would hold it."""
+    """Return the text with the token masked, plain and percent-encoded."""
     secret = token.get_secret_value()
     return text.replace(secret, MASK).replace(quote(secret, safe=""), MASK)
 

@@ -1,6 +1,6 @@
-"""Bounds of what is kept of one answer, applied before anything is checked, cleaned or redacted.
+"""Size limits of one response, applied before validation, sanitizing and redaction.
 
-What is cut says so: "…" at the end of a text, "… more than 64" as the last entry of a list or an object.
+Cuts are marked: "…" at the end of a text, "… more than 64" as the last entry of a list or an object.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Budget:
         self._nested = 0
 
     def bounded(self, entry: object, known: Collection[str]) -> object:
-        """Return one runner or workflow as sent, without what is too much of it.
+        """Return one runner or workflow as sent, cut to the limits.
 
         Args:
             entry: A decoded JSON value.

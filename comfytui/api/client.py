@@ -1,4 +1,4 @@
-"""The API's endpoints as methods."""
+"""Client of the ComfyControl API: one method for each endpoint."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _RUNNERS = "/v1/runner"
 
 
 class ComfyControlClient:
-    """Asks ComfyControl. Every method raises `comfytui.api.errors.ComfyControlError` when it cannot answer."""
+    """Client of the ComfyControl API; every method raises `comfytui.api.errors.ComfyControlError`."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -41,7 +41,7 @@ class ComfyControlClient:
 
     @property
     def has_events(self) -> bool:
-        """True once the API said that it announces changes (`comfytui.api.events`)."""
+        """True once the API has announced event streams (`comfytui.api.events`)."""
         return self._session.has_events
 
     async def list_runners(
@@ -52,17 +52,17 @@ class ComfyControlClient:
         use: Use = Use.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
-        """One page of runners, newest created first (page list-runners).
+        """Return a page of runners, newest created first (page list-runners).
 
         Args:
             page: 1 or more; beyond the last one the answer is empty.
             per_page: 1 to 100.
             status: "active", "disabled", or None for both.
-            use: What for; it decides who goes first where the allowance is short.
+            use: Priority of the request with the rate limiter.
             on_sent: Called when the request is sent, which may be later, for the allowance may make it wait.
 
         Raises:
-            InvalidArgumentError: An argument is out of range; nothing was asked.
+            InvalidArgumentError: An argument is out of range; no request was sent.
             RequestError: The API gave no usable answer.
         """
         params: dict[str, str | int] = {"page": _page(page), "per_page": _per_page(per_page)}
@@ -73,27 +73,27 @@ class ComfyControlClient:
         return await self._session.get(_RUNNERS, pages, params, use, on_sent)
 
     async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
-        """One runner by id (page get-runner); raises as `list_runners` does."""
+        """Return a runner by its id (page get-runner); raises as `list_runners` does."""
         return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}", self._runners, None, use, on_sent)
 
     async def get_history(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> tuple[Workflow, ...]:
-        """A runner's newest workflows, at most ten, newest created first (page get-runner-history).
+        """Return a runner's newest workflows, at most ten, newest created first (page get-runner-history).
 
         Raises as `list_runners` does.
         """
         return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/history", self._histories, None, use, on_sent)
 
     async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
-        """What a runner's machine says of itself right now (page get-runner-stats).
+        """Return the stats of a runner's machine (page get-runner-stats).
 
-        The API asks the runner before it answers, so this takes as long as that is slow. A ServerError of status 500
-        is how it says that the runner does not answer.
+        The API requests them from the runner first, so a slow runner delays this. A ServerError of status 500
+        means that the runner does not answer.
         Raises as `list_runners` does.
         """
         return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, None, use, on_sent)
 
     async def watch_revisions(self, use: Use = Use.ROTATION) -> AsyncGenerator[tuple[RunnerRevisions, ...]]:
-        """Yield the revisions of all runners that are known, then those that changed; empty ones as a heartbeat.
+        """Yield the revisions of all known runners, then changes; empty ones are heartbeats.
 
         This is an extension that not every API has; it goes on until it fails.
 
@@ -108,12 +108,12 @@ class ComfyControlClient:
         raise InvalidResponseError("GET", EVENTS_PATH, "an event that cannot be read")
 
     async def aclose(self) -> None:
-        """Close the session; nothing may be asked afterwards."""
+        """Close the session; the client is not used afterwards."""
         await self._session.aclose()
 
 
 def _read_event(event: str, data: str) -> tuple[RunnerRevisions, ...] | None:
-    """Return what an event tells, nothing if it is another than known; None if it cannot be read."""
+    """Return the revisions of an event, empty for unknown events, or None if unreadable."""
     try:
         return parse_revisions(data) if event == RUNNERS_EVENT else ()
     except ValueError:
@@ -139,7 +139,7 @@ def _status(status: object) -> str:
 
 
 def _segment(runner_id: object) -> str:
-    """The id as one segment of a path, whatever it holds."""
+    """Return an id quoted as one segment of a path."""
     if not isinstance(runner_id, str) or runner_id in ("", ".", ".."):
         raise InvalidArgumentError("a runner's id must be text, not empty, and neither . nor ..")
     if any("\ud800" <= char <= "\udfff" for char in runner_id):

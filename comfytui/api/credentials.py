@@ -1,4 +1,4 @@
-"""The token in use, and what a refusal of it leads to: a newer one from its source, or one more try."""
+"""Token of a session and its renewal after a refusal: a newer token, or one more attempt."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 RENEW_EVERY = 10.0
-"""Seconds between two times that a token's source is asked again."""
+"""Seconds between two renewals from the token's source."""
 
 FindToken: TypeAlias = Callable[[], Awaitable["SecretStr | None"]]
-"""Asks the source of a token; returns None if it has none, or cannot be asked."""
+"""Function that reads the source of a token; returns None if there is none."""
 
 _MAX_REMEMBERED = 8
 _MAX_PATHS = 512
@@ -29,13 +29,13 @@ _T = TypeVar("_T")
 
 
 class Renewal:
-    """The way to a newer token: its source, asked again at most every `RENEW_EVERY` seconds.
+    """Renewal of a token from its source, at most every `RENEW_EVERY` seconds.
 
     Attributes:
         newest: The newest token that came of it; None as long as none did.
 
     Args:
-        find: Asks the source.
+        find: Reads the source.
         clock: Measures the time between.
     """
 
@@ -49,18 +49,18 @@ class Renewal:
 
     @property
     def is_due(self) -> bool:
-        """True if the source may be asked at once."""
+        """True if the source may be read at once."""
         return self._wait <= 0 and not self._lock.locked()
 
     def replace(self, token: SecretStr) -> None:
-        """Forget what was found: the user gave this token, and the API took it."""
+        """Reset: the user gave this token and the API accepted it."""
         self.newest = None
         self._refused = [refused for refused in self._refused if refused != token]
 
     async def newer_than(self, token: SecretStr | None) -> SecretStr | None:
         """Return another token than this refused one, or None if its source has none that was not refused.
 
-        Waits until the source may be asked again.
+        Waits until the source may be read again.
         """
         async with self._lock:
             if token is not None and token not in self._refused:
@@ -79,15 +79,15 @@ class Renewal:
 
 
 class Credentials:
-    """The token of a session, replaced when it is refused and its source has a newer one.
+    """Token of a session, replaced by a newer one of its source when refused.
 
     Attributes:
         token: The token to send.
-        known: All tokens that were sent lately, none of which may be shown.
+        known: All tokens that were sent recently and have to be masked.
 
     Args:
         token: The token at first.
-        clock: Tells refusals apart by their time.
+        clock: Dates refusals.
         renewal: The way to a newer token; None if its source never changes.
     """
 
@@ -123,7 +123,7 @@ class Credentials:
     ) -> _T | UnauthorizedError:
         """Return the answer to another try of a refused request, or the refusal if no other try makes sense.
 
-        The source is asked for a newer token. Without one a token that was accepted before is tried once more, for a
+        The source is read for a newer token. Without one a token that was accepted before is tried once more, for a
         single refusal between good answers may be an error of the API. Of several refused requests one decides for all.
 
         Args:
@@ -143,7 +143,7 @@ class Credentials:
     async def _decide(
         self, refusal: UnauthorizedError, send: Callable[[], Awaitable[_T | UnauthorizedError]]
     ) -> _T | UnauthorizedError:
-        """Try what may help, and remember the outcome for other requests that were refused meanwhile."""
+        """Retry, and keep the outcome for other requests that were refused meanwhile."""
         outcome: _T | UnauthorizedError = refusal
         was_asked = self._renewal is not None and self._renewal.is_due
         if await self._is_renewed(ask=was_asked) or self._was_accepted:
@@ -160,7 +160,7 @@ class Credentials:
         return outcome
 
     async def _is_renewed(self, *, ask: bool) -> bool:
-        """Ask the source for a newer token, if it is to be asked; return True if there is one, in use from now on."""
+        """Renew the token if `ask` is set. Return True if a newer one is in use from now on."""
         newer = await self._renewal.newer_than(self.token) if self._renewal is not None and ask else None
         if newer is None:
             return False

@@ -1,12 +1,12 @@
-"""What can go wrong when the API is asked, as one tree.
+"""Exceptions of the API client, as one tree.
 
     ComfyControlError
     ├── InvalidArgumentError          refused before a request was made
     └── RequestError             carries method and path
-        ├── ConnectionFailedError          no connection: refused, reset, no such host, TLS
+        ├── ConnectionFailedError          no connection: refused, reset, unknown host, TLS
         ├── TimedOut             no whole answer in time
-        ├── InvalidResponseError       an answer that is not what the API promises
-        └── StatusError          an answer that says no: carries status and the API's message
+        ├── InvalidResponseError       a response that is not what the API documents
+        └── StatusError          an error response: carries status and the API's message
             ├── BadRequestError       400
             ├── UnauthorizedError     401
             ├── Forbidden        403
@@ -31,20 +31,20 @@ if TYPE_CHECKING:
 
 
 class ComfyControlError(Exception):
-    """The root: everything the client raises on purpose."""
+    """Base class of all errors of the client."""
 
 
 class InvalidArgumentError(ComfyControlError, ValueError):
-    """An argument that the API documents as out of range; no request was made."""
+    """An argument is out of the documented range; no request was sent."""
 
 
 class RequestError(ComfyControlError):
-    """A request that brought no usable answer.
+    """A request without a usable response.
 
     Attributes:
         method: The HTTP method.
-        path: The path asked for, without host and query.
-        message: What is known of the cause, in words; never empty.
+        path: Requested path, without host and query.
+        message: Cause, never empty.
     """
 
     def __init__(self, method: str, path: str, message: str) -> None:
@@ -59,15 +59,15 @@ class ConnectionFailedError(RequestError):
 
 
 class RequestTimeoutError(RequestError):
-    """The whole answer did not arrive in time."""
+    """The whole response did not arrive in time."""
 
 
 class InvalidResponseError(RequestError):
-    """An answer of 2xx that is HTML, cut off, no JSON, or JSON of another shape."""
+    """A 2xx response that is HTML, truncated, not JSON, or JSON of another shape."""
 
 
 class StatusError(RequestError):
-    """An answer that says no.
+    """An error response.
 
     Attributes:
         status: The HTTP status code.
@@ -99,7 +99,7 @@ class RateLimitedError(StatusError):
     """429: too many requests from this address (page api/authentication).
 
     Attributes:
-        retry_after: Seconds during which nothing may be asked.
+        retry_after: Seconds during which no request may be sent.
     """
 
     def __init__(self, method: str, path: str, message: str, status: int = 429, retry_after: float = COOL_DOWN) -> None:
@@ -112,11 +112,11 @@ class ServerError(StatusError):
 
 
 class SilentRunnerError(ServerError):
-    """5xx of a gateway whose runner's machine gave no usable answer: an extension, and no failure of the service.
+    """5xx of our gateway: a runner's machine gave no usable answer, and the service works.
 
     Attributes:
         state: State of the runner.
-        reason: The reason without the runner's name, which the message begins with.
+        reason: Cause without the runner's name, with which the message begins.
     """
 
     def __init__(self, method: str, path: str, message: str, status: int, state: RunnerState, reason: str) -> None:
@@ -139,6 +139,6 @@ _BY_STATUS: dict[int, type[StatusError]] = {
 
 
 def error_for_status(method: str, path: str, message: str, status: int) -> StatusError:
-    """The error of the tree that stands for this HTTP status."""
+    """Return the error for an HTTP status."""
     kind = _BY_STATUS.get(status, ServerError if 500 <= status <= 599 else UnexpectedStatusError)
     return kind(method, path, message, status)

@@ -43,12 +43,12 @@ class EventConnection:
 
     Args:
         client: Sends the request, with the token.
-        credentials: Tell the token that each request is sent with, and that is masked in messages.
-        allowance: Says when the request may be sent.
+        credentials: Token of each request, which is masked in messages.
+        allowance: Rate limiter.
         log: Keeps a record of it.
         clock: Dates that record.
-        timeout: Seconds within which the answer must begin, a connection within half of them.
-        is_wired: True if the client tells when a request is sent; else it is sent at once.
+        timeout: Seconds until the response must begin; a connection has half of them.
+        is_wired: True if the client reports when a request is sent; otherwise it is sent at once.
     """
 
     def __init__(
@@ -74,7 +74,7 @@ class EventConnection:
         """Yield the server-sent events that a path answers.
 
         Raises:
-            RequestError: The leaf of the tree for what went wrong; a stream that ends is ConnectionFailedError.
+            RequestError: A subclass for the cause; a stream that ends is ConnectionFailedError.
         """
         wire = ConnectionTrace()
         permit = await self._allowance.take(use)

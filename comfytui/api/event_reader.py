@@ -28,7 +28,7 @@ MAX_EVENTS_A_SECOND = 500
 
 
 class EventStreamError(ValueError):
-    """The response is no event stream, or one that exceeds a bound."""
+    """The response is not an event stream, or exceeds a limit."""
 
 
 async def read_events(response: httpx.Response) -> AsyncGenerator[ServerSentEvent, None]:
@@ -76,7 +76,7 @@ class _Rate:
 
 
 class _BoundedStream(httpx.AsyncByteStream):
-    """A body of which no more than MAX_EVENT_BYTES are taken at once; `received` is set back after each event."""
+    """Body limited to MAX_EVENT_BYTES an event; `received` is reset after each event."""
 
     def __init__(self, body: httpx.AsyncByteStream) -> None:
         self._body = body

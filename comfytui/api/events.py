@@ -1,7 +1,7 @@
 """Revisions of runners, as a gateway announces them in an event stream: an extension of the API. Pure.
 
-A gateway that has the extension says so with the header `EXTENSIONS_HEADER` of its lists of runners, so that an API
-without it is never asked for it. `GET /v1/events` then answers server-sent events:
+A gateway announces the extension by the header `EXTENSIONS_HEADER` of its lists of runners, so that an API without
+it never gets a request for it. `GET /v1/events` then answers server-sent events:
 
     event: runners
     data: [{"id": "…", "revision": 8, "runner": 3, "history": 8, "stats": 3, "live": true}]
@@ -9,7 +9,7 @@ without it is never asked for it. `GET /v1/events` then answers server-sent even
     event: heartbeat
     data: {}
 
-The first event tells all that is known, later ones what changed. A number is the revision at which that part of a
+The first event holds all known revisions, later ones changes. A number is the revision at which that part of a
 runner last changed; two equal ones, even of two streams, mean that nothing changed in between. `live` tells that
 changes of the history are announced as they happen; while it is false the history has to be polled.
 """
@@ -30,7 +30,7 @@ HEARTBEAT_SECONDS = 5.0
 """Seconds of silence after which a gateway sends a heartbeat."""
 
 MAX_RUNNERS_PER_EVENT = 100
-"""Runners of one event; a gateway that has more to tell sends several."""
+"""Runners in one event; a gateway with more changes sends several."""
 
 _ID = re.compile(r"[!-~]{1,200}")
 _MAX_REVISION = 2**63
@@ -41,9 +41,9 @@ class RunnerRevisions(NamedTuple):
 
     Attributes:
         id: The runner's id.
-        runner: What Get Runner answers.
-        history: What Get Runner History answers.
-        stats: Whether the runner answers at all; its figures change all the time and are not announced.
+        runner: Revision of Get Runner.
+        history: Revision of Get Runner History.
+        stats: Revision of the runner's reachability; its changing figures are not announced.
         is_live: True while changes of the history are announced as they happen.
     """
 
@@ -55,12 +55,12 @@ class RunnerRevisions(NamedTuple):
 
     @property
     def revision(self) -> int:
-        """The newest of them."""
+        """The newest revision."""
         return max(self.runner, self.history, self.stats)
 
 
 def revisions_body(revisions: RunnerRevisions) -> dict[str, object]:
-    """Return the JSON object that tells the revisions of a runner."""
+    """Return the revisions of a runner as a JSON object."""
     return {
         "id": revisions.id,
         "revision": revisions.revision,

@@ -1,4 +1,4 @@
-"""How far the server's clock is from the one here, as the header Date of its answers tells (RFC 9110, 6.6.1)."""
+"""Headers of responses: HTTP dates, clock skew by Date (RFC 9110, 6.6.1), Retry-After."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from comfytui.ratelimit.window import COOL_DOWN, MAX_COOL_DOWN
 
 _LEAST = 5.0
 _STEP = 2.0
-# A date further off is nonsense, and adding so much to the time here would leave the calendar.
+# A date further off is nonsense, and adding it to the local time would leave the calendar.
 _MOST = 50 * 365 * 86_400.0
 # Date has whole seconds: on average half of one has gone by.
 _HALF_A_SECOND = 0.5
 
 
 class ClockSkewEstimator:
-    """Learns from answers, calmly: what an answer cannot tell for sure changes nothing."""
+    """Estimator of a server's clock skew; uncertain responses change nothing."""
 
     def __init__(self) -> None:
         self._estimate = 0.0
@@ -39,7 +39,7 @@ class ClockSkewEstimator:
                 and is doubted by half of them.
             now: The time here when it came, in UTC.
         """
-        # What a cache kept tells when it was made (RFC 9111, 5.1).
+        # A cached response has the time of its creation (RFC 9111, 5.1).
         date = None if "age" in headers else parse_http_date(headers.get("date", ""))
         if date is None:
             return
@@ -49,7 +49,7 @@ class ClockSkewEstimator:
 
 
 def retry_after_in(headers: Mapping[str, str], now: datetime) -> float:
-    """Return the seconds that the headers of an answer ask to stay away; `now` is the time here."""
+    """Return the seconds to wait by a response's headers; `now` is the local time."""
     return parse_retry_after(headers.get("retry-after", ""), headers.get("date", ""), now)
 
 
@@ -73,7 +73,7 @@ def _clamp(seconds: float) -> float:
 
 
 def parse_http_date(value: str) -> datetime | None:
-    """The moment in UTC; None where the text is no date."""
+    """Return the time in UTC, or None if the text is not a date."""
     try:
         moment = parsedate_to_datetime(value)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,4 +1,4 @@
-"""A history that was cut, apart from `models` so that whoever only draws histories does not import pydantic."""
+"""Truncated histories; apart from `models`, so that rendering does not import pydantic."""
 
 from __future__ import annotations
 
@@ -12,6 +12,6 @@ MAX_HISTORY = 10
 
 
 class CutHistory(tuple[_T, ...]):
-    """A runner's newest workflows, of which more were sent than a history has: the rest was left out."""
+    """Newest workflows of a runner that sent more than a history holds; the rest was left out."""
 
     __slots__ = ()

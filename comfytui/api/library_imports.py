@@ -1,4 +1,4 @@
-"""What the libraries need not bring along."""
+"""Smaller imports of httpx and pydantic."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import cast
 
 
 def trim_library_imports() -> None:
-    """To be called before httpx and pydantic are first used: they then leave out what is of no use here.
+    """Skip optional imports of httpx and pydantic plugins; call before importing either.
 
-    Where click is installed httpx imports that and rich for a command line of its own, which is a third of what its
-    import takes. Pydantic looks through all that is installed for plugins of it, of which nothing here wants any.
+    If click is installed, httpx imports it and rich for its own command line, which takes a third of its import time.
+    Pydantic searches all installed packages for plugins, which are not used here.
     Httpcore looks for sniffio on the disk with each request, in vain where that is not installed.
     """
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
@@ -21,5 +21,5 @@ def trim_library_imports() -> None:
         # Without a `main` in it httpx takes it for not installed.
         sys.modules.setdefault("httpx._main", ModuleType("httpx._main"))
     if "sniffio" not in sys.modules and find_spec("sniffio") is None:
-        # To Python that says: there is none, and no need to look.
+        # None in sys.modules makes the import fail without searching the path.
         cast("dict[str, object]", sys.modules)["sniffio"] = None

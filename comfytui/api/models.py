@@ -1,7 +1,7 @@
-"""What the API sends, as frozen values: tolerant of what is missing, unknown, misspelt or hostile.
+"""Models of the API: frozen, tolerant of missing, unknown, mistyped and hostile values.
 
-Only an `id` is indispensable. Any other field that is missing or null is None (or empty), a status nobody
-documented keeps its word, a time that cannot be read stays the text that was sent, fields nobody documented are
+Only `id` is required. Other fields that are missing or null are None (or empty), undocumented statuses are
+kept as sent, times that cannot be parsed stay text, undocumented fields are
 kept in `extras`, and all text but ids is clean (`comfytui.text`) and without secrets (`comfytui.redaction`)
 from here on.
 Sources: the API's pages list-runners, get-runner and get-runner-history; those of get-runner-stats are in `stats`.
@@ -26,7 +26,7 @@ MAX_PAGE = 100
 """Runners of a page at most (page list-runners)."""
 
 Timestamp: TypeAlias = datetime | str
-"""A time: aware and in UTC, or the text that was sent where that is no time."""
+"""Aware time in UTC, or the text as sent if it is not a time."""
 
 
 _ZERO_YEAR = 1
@@ -119,7 +119,7 @@ def _as_count(value: object) -> int | None:
 
 
 def _as_seconds(value: object) -> float | None:
-    """Return seconds as sent, or None for what is no time span between two clocks."""
+    """Return seconds, or None for an impossible difference of two clocks."""
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not abs(value) <= _MOST_SECONDS:
         return None
     return float(value)
@@ -164,19 +164,19 @@ class _ApiModel(BaseModel):
     def extras(self) -> tuple[tuple[str, str], ...]:
         """Fields that the API's pages do not name: (name, value as clean text), in the order they came.
 
-        Secrets are masked: fields and what is within them by their names, and secrets in texts.
+        Secrets are masked: fields, also nested ones, by their names, and secrets in texts.
         """
         return tuple((redact_value(name), sanitize_json(value)) for name, value in (self.model_extra or {}).items())
 
 
 class Runner(_ApiModel):
-    """A ComfyUI instance registered with the control plane (get-runner).
+    """ComfyUI instance registered with the control plane (get-runner).
 
-    The last three are extension fields of comfytui's own gateway, None where the API does not tell them.
+    The last three are extension fields of comfytui's gateway, None for other APIs.
 
     Attributes:
-        queue_running: How many of its workflows run.
-        queue_pending: How many of them wait.
+        queue_running: Number of running workflows.
+        queue_pending: Number of waiting workflows.
         clock_skew: Seconds by which the instance's clock is ahead of the gateway's, if they are more than 5 s apart.
     """
 
@@ -194,12 +194,12 @@ class Runner(_ApiModel):
 
     @property
     def tells_queue(self) -> bool:
-        """True if the API tells how many workflows wait, though perhaps not yet of this runner."""
+        """True if the API has queue lengths, though perhaps not yet for this runner."""
         return "queue_pending" in self.model_fields_set
 
 
 class Workflow(_ApiModel):
-    """One execution of a workflow on a runner (get-runner-history)."""
+    """Execution of a workflow on a runner (get-runner-history)."""
 
     name: _Text = None
     status: Annotated[WorkflowStatus | None, PlainValidator(_as_workflow_status)] = None
@@ -211,13 +211,13 @@ class Workflow(_ApiModel):
 
 
 class RunnerPage(BaseModel):
-    """One page of List Runners (list-runners).
+    """Page of List Runners (list-runners).
 
     Attributes:
         runners: The page's runners in the order sent, each id once.
-        total: How many runners all pages hold, None where the API did not say.
-        unreadable: How many entries of the page were no runner with an id.
-        is_cut: True if more entries were sent than asked for; the rest was left out.
+        total: Number of runners on all pages, or None if not sent.
+        unreadable: Number of entries without an id.
+        is_cut: True if more entries were sent than requested; the rest was left out.
     """
 
     model_config = ConfigDict(frozen=True, defer_build=True)
@@ -229,7 +229,7 @@ class RunnerPage(BaseModel):
 
     @classmethod
     def parse(cls, body: object, most: int = MAX_PAGE) -> Self:
-        """Read a decoded JSON body and at most so many runners; ValueError with words if it is no page of runners."""
+        """Parse a decoded JSON body, at most a number of runners; ValueError with a message otherwise."""
         entries = _as_list(body.get("runners", _MISSING)) if isinstance(body, dict) else None
         if not isinstance(body, dict) or entries is None:
             raise ValueError("expected an object with a list of runners")
@@ -268,7 +268,7 @@ def _as_list(value: object) -> list[object] | None:
 
 
 def _first(entries: list[object], most: int) -> tuple[list[object], bool]:
-    """Return the first entries, and whether there were more, or more were trimmed away."""
+    """Return the first entries, and True if there were more."""
     is_cut = len(entries) > most or entries[-1:] == [CUT]
     return [entry for entry in entries[:most] if entry != CUT], is_cut
 
@@ -277,7 +277,7 @@ _SentT = TypeVar("_SentT", bound=_ApiModel)
 
 
 def _parse_items(kind: type[_SentT], entries: list[object]) -> tuple[tuple[_SentT, ...], int]:
-    """Each readable entry once by id, in order, and how many could not be read."""
+    """Return each readable entry once by id, in order, and the number of unreadable ones."""
     read: dict[str, _SentT] = {}
     unreadable, budget, known = 0, Budget(), kind.model_fields
     for entry in entries:
@@ -291,7 +291,7 @@ def _parse_items(kind: type[_SentT], entries: list[object]) -> tuple[tuple[_Sent
 
 
 def _share_field_sets(items: Iterable[_SentT]) -> Iterator[_SentT]:
-    """The same items; those to which the same fields were sent share the set of their names, a third of the memory."""
+    """Yield the items with shared sets of field names, which saves a third of the memory."""
     names: set[str] = set()
     for item in items:
         if item.model_fields_set != names:
@@ -305,14 +305,14 @@ _MOST_ENTRIES = 256
 
 
 class SystemStats(NamedTuple):
-    """The machine and what runs on it; None is not said.
+    """Machine and software of a runner; unknown values are None.
 
     Attributes:
-        os: Its operating system, such as `posix`.
+        os: Operating system, e.g. `posix`.
         ram_total: Its memory, in bytes.
-        ram_free: What is free of that, in bytes.
-        comfyui_version: Such as `0.3.77`.
-        python_version: Such as `3.12.12 (main, …) [GCC …]`.
+        ram_free: Free memory in bytes.
+        comfyui_version: For example `0.3.77`.
+        python_version: For example `3.12.12 (main, …) [GCC …]`.
     """
 
     os: str | None = None
@@ -323,13 +323,13 @@ class SystemStats(NamedTuple):
 
 
 class Device(NamedTuple):
-    """One device that computes; None is not said.
+    """Computing device; unknown values are None.
 
     Attributes:
-        name: Such as `cuda:0 NVIDIA GeForce RTX 4090`.
-        type: Such as `cuda`, `cpu` or `mps`.
+        name: For example `cuda:0 NVIDIA GeForce RTX 4090`.
+        type: For example `cuda`, `cpu` or `mps`.
         vram_total: Its memory, in bytes.
-        vram_free: What is free of that, in bytes.
+        vram_free: Free memory in bytes.
     """
 
     name: str | None = None
@@ -339,13 +339,13 @@ class Device(NamedTuple):
 
 
 class RunnerStats(NamedTuple):
-    """What a runner answered when it was asked just now (get-runner-stats).
+    """Stats of a runner's machine (get-runner-stats).
 
     Attributes:
         system: The machine.
         devices: Its devices, in the order sent.
-        dev_mode: Whether it runs in development mode; None is not said.
-        extensions: The names of what is installed beside it.
+        dev_mode: True in development mode, or None if unknown.
+        extensions: Names of installed extensions.
     """
 
     system: SystemStats = SystemStats()
@@ -357,7 +357,7 @@ class RunnerStats(NamedTuple):
 def parse_stats(body: object) -> RunnerStats:
     """Read the decoded JSON body of Get Runner Stats; ValueError with words where it is no object.
 
-    What is missing, or of another kind than the page says, is None; entries that are no devices are left out.
+    Missing and mistyped values are None; entries that are not devices are left out.
     """
     if not isinstance(body, Mapping):
         raise ValueError("expected an object with system and devices")
@@ -400,7 +400,7 @@ def _text(sent: object) -> str | None:
 
 
 def _size(sent: object) -> int | None:
-    """Whole bytes; None for what no memory has, so that whoever divides by it need not mind."""
+    """Return bytes, or None for impossible sizes such as 0."""
     if not isinstance(sent, (int, float)) or isinstance(sent, bool):
         return None
     return int(sent) if 0 <= sent < _MOST_BYTES else None

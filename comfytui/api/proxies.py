@@ -1,4 +1,4 @@
-"""Hosts that no proxy may be asked for, as the variable NO_PROXY lists them. Pure."""
+"""Proxies of the environment, and hosts that NO_PROXY excepts. Pure."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class NoProxy(NamedTuple):
     Attributes:
         variable: The environment variable that lists them, empty if none does.
         entries: The exceptions that can be used.
-        unusable: The texts of those that cannot; they may hold secrets.
+        unusable: Entries that cannot be parsed; they may hold secrets.
     """
 
     variable: str = ""
@@ -55,7 +55,7 @@ class NoProxy(NamedTuple):
     unusable: tuple[str, ...] = ()
 
     def covers(self, scheme: str, host: str, port: int | None = None) -> bool:
-        """Return True if this host must be asked without a proxy.
+        """Return True if a host is excepted from proxies.
 
         Args:
             scheme: "http" or "https".
@@ -182,7 +182,7 @@ _SOCKS_SCHEMES = ("socks5", "socks5h")
 
 
 def is_excepted(url: str, environ: Mapping[str, str]) -> bool:
-    """Return True if this address is never asked through a proxy: this machine, and what NO_PROXY lists."""
+    """Return True if an address needs no proxy: this machine, or listed in NO_PROXY."""
     parts = urlsplit(url)
     host = parts.hostname or ""
     return is_loopback(host) or read_no_proxy(environ).covers(parts.scheme, host, parts.port)
@@ -204,12 +204,12 @@ def proxy_url(variable: str, environ: Mapping[str, str]) -> str | None:
 
 
 def unusable_proxy(variable: str) -> str:
-    """Return the words for a variable whose proxy cannot be used."""
+    """Return the message for a variable with an unusable proxy."""
     return f"{variable} names no proxy that can be used"
 
 
 def describe_proxy(text: str, mask: str = "***") -> str:
-    """Return a proxy without what is secret of it, or an empty text if it cannot be used."""
+    """Return a proxy without its secrets, or an empty string if it is unusable."""
     parts = _split(_with_scheme(text))
     if parts is None:
         return ""

@@ -1,4 +1,4 @@
-"""What was asked of the API, kept for whoever wants to know what the dashboard did."""
+"""Log of requests to the API, in memory and in a file."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
 MAX_ENTRIES = 500
 
 _MAX_BACKLOG = 1000
-# Seconds that the file may be behind: what is asked together is written together.
+# Seconds of delay of the file, so that requests of one cycle are written together.
 _BEHIND = 0.2
 
 
 class RequestRecord(NamedTuple):
-    """One request that was sent and how it ended.
+    """Record of a request and its outcome.
 
     Attributes:
         at: When it was sent, in UTC.
         method: The HTTP method.
         path: Path and query, without host and without secrets.
-        status: The HTTP status, None where no answer came.
-        words: What went wrong, clean and without secrets; empty where nothing did.
+        status: HTTP status, or None without a response.
+        words: Error message, sanitized and without secrets, or an empty string.
         ms: Milliseconds until the whole answer was there, or until it was given up.
         size: Bytes of the body as they came, compressed or not.
-        server: Name of the ComfyUI server that was asked; empty for the API.
+        server: Name of the ComfyUI server, or empty for the API.
     """
 
     at: datetime
@@ -59,7 +59,7 @@ class RequestRecord(NamedTuple):
 
 
 class LogNote(NamedTuple):
-    """A sentence of the dashboard itself; `at` is in UTC."""
+    """Note of the dashboard itself; `at` is in UTC."""
 
     at: datetime
     text: str
@@ -72,7 +72,7 @@ Entry: TypeAlias = RequestRecord | LogNote
 
 
 class RequestLog:
-    """The last MAX_ENTRIES entries in memory, and a bounded copy in a file where one is wanted.
+    """Log with the last MAX_ENTRIES entries in memory, and a bounded file if configured.
 
     The file is written by a thread. That it cannot be written is noted once and disturbs nothing else.
 
@@ -91,12 +91,12 @@ class RequestLog:
 
     @property
     def entries(self) -> tuple[Entry, ...]:
-        """The entries, newest last."""
+        """Entries, newest last."""
         return tuple(self._entries)
 
     @property
     def write_error(self) -> str:
-        """That the file cannot be written, and why; empty where it can, or there is none."""
+        """Message that the file cannot be written, or empty."""
         return self._trouble
 
     def add(self, record: RequestRecord) -> None:

@@ -1,4 +1,4 @@
-"""What comes back from httpx, put into words: answers, and failures to get one."""
+"""Responses and transport failures of httpx, mapped to values, errors and messages."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _T = TypeVar("_T")
 
 @dataclass(slots=True)
 class Response:
-    """An answer as it comes in: its head first, then its body.
+    """Response as it arrives: head first, then body.
 
     Attributes:
         head: Status and headers.
@@ -46,17 +46,17 @@ class Response:
 
     @property
     def status(self) -> int:
-        """The HTTP status."""
+        """HTTP status."""
         return self.head.status_code
 
     @property
     def is_success(self) -> bool:
-        """Whether the status is one of 2xx."""
+        """True if the status is 2xx."""
         return 200 <= self.status <= 299
 
     @property
     def reason(self) -> str:
-        """Words for a status whose body gives none."""
+        """Message for a status without one in the body."""
         if self.head.has_redirect_location:
             target = redirect_host(self.head.headers["location"])
             return f"{self.status}: redirects are not followed; this one leads to {target}"
@@ -89,16 +89,16 @@ class Response:
 
     @property
     def content_encoding(self) -> str:
-        """How the body is compressed; empty where it is not."""
+        """Content-Encoding of the body, or empty."""
         coding: str = self.head.headers.get("content-encoding", "")
         return coding.strip().lower()
 
     async def decode(self, read: Callable[[object], _T], turn: LargeTurn) -> _T | ValueError:
-        """Return what the body says, or an error with words if it says nothing that can be read.
+        """Return the parsed body, or the error with a message.
 
         Args:
             read: As for `comfytui.api.body.decode`; it may be called in a thread.
-            turn: Has a thread for what is large.
+            turn: Thread for large bodies.
         """
         if self.error:
             return ValueError(self.error)
@@ -110,7 +110,7 @@ class Response:
 
 
 class LargeTurn:
-    """A turn at the one large body at a time that a session reads and decodes, in a thread.
+    """Turn to decode a large body in a thread: a session does one at a time.
 
     Several at once would take as many times the memory, and threads that work for long slow the screen down.
 
@@ -131,18 +131,18 @@ class LargeTurn:
             self._is_taken = True
 
     async def run(self, call: Callable[[], _T]) -> _T:
-        """Run a call in the thread and return what it returns; it must not raise."""
+        """Run a call in the thread and return its result; it must not raise."""
         return await asyncio.wrap_future(self._worker.submit(call))
 
     def end(self) -> None:
-        """Let the next one begin."""
+        """Let the next turn begin."""
         if self._is_taken:
             self._is_taken = False
             self._lock.release()
 
 
 class ConnectionTrace:
-    """What one request met on its way down, as told by the transport's `trace` extension.
+    """Events of one request by the transport's `trace` extension.
 
     Attributes:
         permit: Permit of the request, confirmed right before it is written; None if that is not to be waited for.
@@ -169,26 +169,26 @@ class ConnectionTrace:
 
     @property
     def stale_keepalive(self) -> bool:
-        """Whether the request went out on a connection from before and no answer began."""
+        """True if the request used a kept-alive connection and no response began."""
         connected = any("connect_tcp" in event for event in self._events)
         sent = _WRITES in self._events
         return sent and not connected and "http11.receive_response_headers.complete" not in self._events
 
 
 def _is_for_proxy(info: Mapping[str, object]) -> bool:
-    """Return True if what is written asks a proxy for a tunnel: it does not reach the API."""
+    """Return True if a request is a CONNECT to a proxy, which does not reach the API."""
     return getattr(info.get("request"), "method", b"") == b"CONNECT"
 
 
 def is_disconnect(error: httpx.HTTPError) -> bool:
-    """Whether the connection ended, for whatever reason, before an answer began."""
+    """Return True if the connection ended before a response began."""
     if isinstance(error, httpx.RemoteProtocolError):
         return "disconnected" in str(error)
     return isinstance(error, (httpx.ReadError, httpx.WriteError))
 
 
 def map_transport_error(error: httpx.HTTPError, timeout: float) -> tuple[type[RequestError], str]:
-    """The leaf of the tree of errors for a failure, and words for it: httpx gives none to many of its own."""
+    """Return the error class and message of a failure; many errors of httpx have no message."""
     match error:
         case httpx.ConnectTimeout():
             return RequestTimeoutError, f"no connection within {timeout / 2:g} seconds"
@@ -209,7 +209,7 @@ def map_transport_error(error: httpx.HTTPError, timeout: float) -> tuple[type[Re
 
 
 def describe_connect_error(error: BaseException) -> str:
-    """Why no connection came about, as the operating system or TLS said it somewhere beneath this error."""
+    """Return why connecting failed, by the operating system or TLS, found in the chain of causes."""
     for cause in _error_chain(error):
         match cause:
             case ssl.SSLCertVerificationError(verify_message=str(words)):
@@ -230,7 +230,7 @@ def describe_connect_error(error: BaseException) -> str:
 
 
 def redirect_host(location: str) -> str:
-    """Where a redirect leads: its host alone, for the rest may hold secrets."""
+    """Return the host of a redirect; the rest of the address may hold secrets."""
     try:
         return urlsplit(location).hostname or "another path"
     except ValueError:
@@ -238,7 +238,7 @@ def redirect_host(location: str) -> str:
 
 
 def _error_chain(error: BaseException) -> Iterator[BaseException]:
-    """The error and everything it was raised from, groups unfolded."""
+    """Yield an error and its causes, groups unfolded."""
     yield error
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:

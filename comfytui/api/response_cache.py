@@ -1,4 +1,4 @@
-"""From what an answer holds to what it says; one that is the same as the time before is known at once."""
+"""Cache of parsed responses: a body equal to the last one of its URL is not parsed again."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _LARGEST = 32 * 1024
 
 
 class ParsedResponseCache(Generic[T]):
-    """Reads bodies of one kind, and remembers what the last of each address was read as.
+    """Parser of one kind of body with the last result of each URL.
 
-    Most of what is asked every few seconds is answered with the same bytes, and to decode and check them is a good part
-    of what a request costs. Digests of bodies are kept, and not these: they hold secrets.
+    Most polls get the same bytes, and decoding and validation are a good part of the cost of a request. Digests are
+    kept instead of bodies, which hold secrets.
 
     Args:
-        read: Makes of a decoded JSON body what it says; ValueError with words where it is something else.
+        read: Parser of a decoded JSON body; raises ValueError with a message.
     """
 
     def __init__(self, read: Callable[[object], T]) -> None:
@@ -30,26 +30,26 @@ class ParsedResponseCache(Generic[T]):
         self._known: dict[bytes, tuple[bytes, T]] = {}
 
     def get(self, address: bytes, raw: bytes | bytearray, coding: str) -> T | None:
-        """What this body was read as, where it is the one that came from that address last.
+        """Return the result for a body if it equals the last one of the URL, or None.
 
         Args:
             address: Path and query.
             raw: The body as it was sent.
-            coding: How it is compressed.
+            coding: Content-Encoding of the body.
         """
         known = self._known.get(address)
         is_known = known is not None and len(raw) <= _LARGEST and known[0] == _digest(raw, coding)
         return known[1] if known is not None and is_known else None
 
     def parse(self, body: object) -> T:
-        """Return what a decoded JSON value says, in any thread; ValueError with words if it is something else."""
+        """Parse a decoded JSON value, in any thread; ValueError with a message."""
         try:
             return self._read(body)
         except ValidationError:
             raise ValueError("expected an object with an id") from None
 
     def keep(self, address: bytes, raw: bytes | bytearray, coding: str, said: T) -> None:
-        """Remember what a body was read as; the arguments are those of `recall`."""
+        """Store the result of a body; arguments as for `get`."""
         if len(raw) > _LARGEST:
             return
         if address not in self._known and len(self._known) >= _MOST:

@@ -1,6 +1,6 @@
-"""Asking over HTTP, within the allowance, and keeping a record of it.
+"""HTTP session of the API client: rate limit, send, decode, error mapping, log.
 
-One pooled connection set, one bearer token (page api/authentication), one way to ask. What goes wrong comes out as
+One pool of connections and one bearer token (page api/authentication). Failures are
 `comfytui.api.errors` and as nothing else. Every error is raised where no other one is being handled: an exception of
 httpx holds the request, the request holds the token, and a crash screen shows what an exception holds.
 """
@@ -60,28 +60,28 @@ _T = TypeVar("_T")
 
 
 class Session:
-    """Connections to one API address, in the name of one token and of those that its source renews it with.
+    """Session with one API address and one token, which its source may renew.
 
     Redirects are not followed, cookies neither kept nor sent, and little is tried again: a kept-alive connection that
     turns out to be dead is replaced, once, at once, and a refused token is dealt with as by `Credentials`. Nothing is
-    sent that the allowance was not asked for, and a 429 is told to it as soon as it arrives.
+    sent without the rate limiter, which learns of a 429 as soon as it arrives.
 
     Args:
         base_url: Scheme, host and perhaps port and a path prefix, with or without a slash at the end.
         token: The bearer token.
-        transport: Who carries requests instead of the network.
+        transport: httpx transport in place of the network.
         timeout: Seconds within which the whole answer must have arrived, a connection within half of them; waiting
             for the allowance does not count.
-        allowance: Who says when a request may be sent; without one this session spends alone.
-        log: Who keeps a record of each request.
-        clock: What dates those records.
-        ca_bundle: A file or directory of certificates to trust instead of the public authorities' or those that
+        allowance: Rate limiter; without one the session has its own.
+        log: Request log.
+        clock: Clock of the records.
+        ca_bundle: File or directory of certificates to trust instead of the public authorities' or those that
             SSL_CERT_FILE or SSL_CERT_DIR name.
-        insecure_http: Whether the token may travel over plain http to another machine.
+        insecure_http: True if the token may be sent over plain http to another machine.
         renewal: The way to a newer token once this one is refused; None if its source never changes.
 
     Attributes:
-        has_events: True once the API said that it has the extension of `comfytui.api.events`.
+        has_events: True once the API has announced the extension of `comfytui.api.events`.
 
     Raises:
         InvalidArgumentError: The address, the token, or the certificates or proxies that were named cannot be used.
@@ -110,7 +110,7 @@ class Session:
         if isinstance(client, InvalidArgumentError):
             raise client
         self._client = client
-        # Who carries requests within the process does not tell when they are sent: at once.
+        # A transport within the process does not report when requests are sent: they are sent at once.
         self._is_wired = transport is None
         self._server_clock = ClockSkewEstimator()
         self._large = asyncio.Lock()
@@ -134,14 +134,14 @@ class Session:
         """GET a path below the address and read the JSON that is answered.
 
         Args:
-            path: It begins with one slash and is quoted already.
-            reader: What makes of it what it says.
+            path: Quoted path with a leading slash.
+            reader: Parser of the body.
             params: The query.
-            use: What for; it decides who goes first where the allowance is short.
+            use: Priority of the request with the rate limiter.
             on_sent: Called when it has waited for the allowance long enough and is sent.
 
         Raises:
-            RequestError: The leaf of the tree for what went wrong.
+            RequestError: A subclass for the cause.
         """
         outcome = await self._request(path, params, _RequestContext(use, on_sent), reader)
         if isinstance(outcome, ComfyControlError):
@@ -152,7 +152,7 @@ class Session:
         """GET a path below the address and yield the server-sent events of the answer; it counts as one request.
 
         Raises:
-            RequestError: The leaf of the tree for what went wrong; a stream that ends is ConnectionFailedError.
+            RequestError: A subclass for the cause; a stream that ends is ConnectionFailedError.
         """
         from comfytui.api.event_connection import EventConnection
 
@@ -160,7 +160,7 @@ class Session:
         return EventConnection(self._client, *parts, is_wired=self._is_wired).events(path, use)
 
     async def aclose(self) -> None:
-        """Close all connections; nothing may be asked afterwards."""
+        """Close all connections; the session is not used afterwards."""
         self._worker.close(0)
         await self._client.aclose()
 
@@ -201,7 +201,7 @@ class Session:
         return _Attempt(self._credentials.mask(path), request, wire, self._credentials.token, turn)
 
     def _url(self, path: str, params: Mapping[str, str | int] | None) -> httpx.URL:
-        """The whole address; kept, for the same is asked every few seconds, and httpx takes it apart three times."""
+        """Return the whole URL, cached because httpx parses it three times for every request."""
         key = (path, *(params or {}).items())
         if (url := self._urls.get(key)) is None:
             if len(self._urls) >= _MAX_URLS:
@@ -212,7 +212,7 @@ class Session:
     async def _send(
         self, attempt: _Attempt, errand: _RequestContext, patience: _TimeoutBudget, reader: ParsedResponseCache[_T]
     ) -> _T | ComfyControlError:
-        """What a request brings: what it says, or the error that stands for what went wrong."""
+        """Return the result of a request, or its error."""
         permit = await self._allowance.take(errand.use)
         if self._is_wired:
             attempt.wire.permit = _PausingPermit(permit, patience)
@@ -312,7 +312,7 @@ def _as_sent(value: object) -> object:
 
 
 class _RequestContext(NamedTuple):
-    """What a request is for, and who wants to know when it is sent."""
+    """Priority of a request and the callback for the time it is sent."""
 
     use: Use
     on_sent: OnSent
@@ -320,7 +320,7 @@ class _RequestContext(NamedTuple):
 
 @dataclass(slots=True)
 class _Attempt:
-    """One request on its way: `answer` is there once its head is."""
+    """State of a request: `answer` is set by the head of its response."""
 
     path: str
     request: httpx.Request = field(repr=False)
@@ -333,13 +333,13 @@ class _Attempt:
 
     @property
     def target(self) -> str:
-        """The path asked for with its query."""
+        """Path with query."""
         query = self.request.url.query.decode("ascii")
         return f"{self.path}?{query}" if query else self.path
 
 
 class _TimeoutBudget:
-    """The seconds that a request has, those of its repeat included."""
+    """Time budget of a request, its repetition included."""
 
     def __init__(self, seconds: float) -> None:
         self._left = seconds
@@ -372,7 +372,7 @@ class _TimeoutBudget:
 
 
 class _PausingPermit:
-    """Permit of a request whose time does not count while it is renewed."""
+    """Permit whose renewal does not count as time of the request."""
 
     def __init__(self, permit: Permit, patience: _TimeoutBudget) -> None:
         self._permit = permit

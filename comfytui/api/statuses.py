@@ -1,6 +1,6 @@
-"""The words the API uses for statuses, and how a word nobody has heard of is kept.
+"""Open enums of the API's statuses: unknown values are kept as sent.
 
-Apart from `models` so that whoever only draws statuses does not import pydantic.
+Apart from `models`, so that rendering does not import pydantic.
 """
 
 from __future__ import annotations
@@ -9,11 +9,11 @@ from enum import StrEnum
 from typing import Self
 
 LAST_SEEN_RUNNING = "last seen running"
-"""Tag of our gateway for a failed workflow that ran when it was last listed, such as before a restart of its server."""
+"""Tag of our gateway for a failed workflow that was running when last listed."""
 
 
 class _OpenStrEnum(StrEnum):
-    """An enumeration of strings that keeps a value it does not know as an unlisted member."""
+    """String enum that keeps unknown values as unlisted members."""
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -26,12 +26,12 @@ class _OpenStrEnum(StrEnum):
 
     @property
     def is_known(self) -> bool:
-        """Whether the API documents this word."""
+        """True if the API documents this status."""
         return self.name != "UNLISTED"
 
 
 class RunnerStatus(_OpenStrEnum):
-    """Whether a runner is given work (page get-runner), which says nothing about reachability."""
+    """Status of a runner (page get-runner): given work or not, regardless of reachability."""
 
     ACTIVE = "active"
     DISABLED = "disabled"
@@ -43,9 +43,9 @@ class RunnerState(_OpenStrEnum):
     SLOW = "slow"
     """Answered within the last half minute, and takes long now."""
     WAITING = "waiting"
-    """Nothing was answered so far; the question waits for less than half a minute."""
+    """No answer yet, for less than half a minute."""
     HANGING = "hanging"
-    """Nothing was answered for half a minute, and the question still waits."""
+    """No answer for half a minute or more, and the request still waits."""
     UNREACHABLE = "unreachable"
     LATE = "late"
     """Answers, but takes long for this."""
@@ -67,7 +67,7 @@ _WAITED_FOR = (RunnerState.SLOW, RunnerState.WAITING, RunnerState.HANGING)
 
 
 class WorkflowStatus(_OpenStrEnum):
-    """Where a workflow stands (page get-runner-history; meanings on concepts/workflows)."""
+    """Status of a workflow (page get-runner-history; meanings on concepts/workflows)."""
 
     ACCEPTED = "accepted"
     UPLOADED = "uploaded"

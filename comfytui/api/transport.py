@@ -1,4 +1,4 @@
-"""Making the connections that a session asks over: address, token, certificates, proxies."""
+"""httpx client of a session: address, token, certificates, proxies."""
 
 from __future__ import annotations
 
@@ -39,9 +39,9 @@ def build_http_client(
     ca_bundle: Path | None,
     insecure_http: bool,
 ) -> httpx.AsyncClient | InvalidArgumentError:
-    """A client of httpx that asks this address, to which each request brings its `Bearer`, or why there is none.
+    """Return an httpx client for an address, or the error that prevents it; requests bring a `Bearer`.
 
-    Proxies that the environment names are used, though never to reach this very machine. The arguments are those of
+    Proxies of the environment are used, except for this machine. The arguments are those of
     `comfytui.api.session.Session`.
     """
     if not is_header_safe(token.get_secret_value()):
@@ -71,7 +71,7 @@ def build_http_client(
             follow_redirects=False,
             transport=transport,
             proxy=proxy,
-            # It reads NO_PROXY in its own way, by which excepted hosts are asked through the proxy.
+            # httpx reads NO_PROXY differently and would use the proxy for excepted hosts.
             trust_env=False,
             verify=trust,
         )
@@ -92,7 +92,7 @@ class Bearer(httpx.Auth):
 
 
 def _validate_base_url(base_url: str) -> httpx.URL | InvalidArgumentError:
-    """The address as a URL, or the sentence that says what is wrong, which repeats nothing: it may hold a password."""
+    """Return the address as a URL, or the error; the message omits the address and its password."""
     try:
         url = httpx.URL(base_url)
         host = url.raw_host.decode("ascii")
@@ -115,7 +115,7 @@ def _sends_token_in_clear(address: httpx.URL) -> bool:
 
 
 def _ssl_context(address: httpx.URL, ca_bundle: Path | None) -> ssl.SSLContext | InvalidArgumentError:
-    """Whose certificates count: those of the setting, else of the environment, else of the public authorities."""
+    """Return the TLS context: certificates of the setting, the environment, or public authorities."""
     for name, path in (("ca_bundle", str(ca_bundle or "")), *((name, os.environ.get(name)) for name in _VARIABLES)):
         if path:
             return _load_ca(name, path, is_read=address.scheme == "https")
@@ -123,7 +123,7 @@ def _ssl_context(address: httpx.URL, ca_bundle: Path | None) -> ssl.SSLContext |
 
 
 def _no_verification() -> ssl.SSLContext:
-    """Reading authorities takes long, and nobody shows a certificate over http."""
+    """Return a context without authorities for http, since reading them takes long."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 

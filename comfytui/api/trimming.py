@@ -1,4 +1,4 @@
-"""Trimming of large JSON before it is decoded: long lists, texts and deep nesting are cut in the bytes themselves.
+"""Trimming of large JSON before decoding: long lists, texts and deep nesting are cut.
 
 Decoding builds an object for each value, so a few megabytes of tiny values would take a gigabyte and hold the
 interpreter for seconds. This walks over the bytes instead, keeps what is within the limits and marks each cut with "…".
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 
 CUT = "…"
-"""Stands for what was cut: at the end of a list or text, as a last field of an object, or for a nested value."""
+"""Mark of a cut: at the end of a list or text, as last field of an object, or for a nested value."""
 
 MAX_ENTRIES = 1_000
 MAX_DEPTH = 32
@@ -23,7 +23,7 @@ _MARK = f'"{CUT}"'.encode()
 _STRING = rb'"(?:[^"\\]{1,8192}+|\\.){0,8192}+("?)'
 _TOKEN = re.compile(_STRING + rb"|[\[\]{},]|[^\s\"\[\]{},:]++", re.DOTALL)
 _SKIPPED = re.compile(_STRING + rb"|[\[\]{}]", re.DOTALL)
-# Whole strings and what stands between them: what is skipped is looked through in such parts.
+# Whole strings and the bytes between them: skipped parts are searched in such spans.
 _SPAN = re.compile(rb'(?:[^"]{1,1024}+|"(?:[^"\\]{1,4096}+|\\.){0,64}+"){1,64}+', re.DOTALL)
 _STRINGS = re.compile(rb'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
 _NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
@@ -34,7 +34,7 @@ _OPENING, _CLOSING, _QUOTE, _COMMA, _BRACE = b"[{", b"]}", ord('"'), ord(","), o
 
 
 def trim_json(body: bytes | bytearray) -> bytes:
-    """Return JSON of bounded size with the same beginning; what is no JSON stays none."""
+    """Return JSON of bounded size with the same beginning; other text stays as it is."""
     return _Trimmer(body).trim()
 
 
@@ -44,10 +44,10 @@ class _Trimmer:
 
     Attributes:
         body: The JSON to be trimmed.
-        kept: What was copied so far.
-        begin: Where in the body begins what is to be copied next.
+        kept: Bytes copied so far.
+        begin: Index in the body of the next bytes to copy.
         at: Where the walk is.
-        values: How many values were kept.
+        values: Number of kept values.
         open: Entries so far and opening sign of each container that the walk is in, outermost first.
     """
 
@@ -158,7 +158,7 @@ class _Trimmer:
 
 
 def _change(span: bytes, depth: int) -> int | None:
-    """Return by how much a part of JSON changes the depth; None if that may come to 0 within it."""
+    """Return the change of depth by a part of JSON, or None if the depth may reach 0 within."""
     signs = _STRINGS.sub(b"", span).translate(None, _NO_BRACKETS)
     for _ in range(_PAIRS):
         signs = signs.replace(b"{}", b"").replace(b"[]", b"")

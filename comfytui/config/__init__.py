@@ -1,1 +1,1 @@
-"""What a person chose and left behind: flags, environment, configuration and state, turned into settings."""
+"""Settings from flags, environment, configuration file and saved state."""

@@ -1,4 +1,4 @@
-"""Where the token comes from, and where it is kept."""
+"""Sources of the token: environment, command, files; and saving it."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ if TYPE_CHECKING:
 
 
 TOKEN_VARIABLE = "COMFYCONTROL_API_TOKEN"
-"""The environment variable that holds the token, unless a profile names another."""
+"""Environment variable of the token, unless a profile names another."""
 
 TOKEN_COMMAND = "token_command"
-"""The setting that names a program which prints it."""
+"""Setting with the command that prints the token."""
 
 TOKEN_COMMAND_SECONDS = 10.0
-"""How long that program may take."""
+"""Seconds that the command may take."""
 
 MISSING_TOKEN = (
     f"No token: make one in ComfyControl's web app (account settings, API Tokens) and put it into {TOKEN_VARIABLE}; "
     "or look around with comfytui --demo."
 )
-"""What to say where nobody says where the token is (page api/authentication says where they are made)."""
+"""Message if no token is configured (see page api/authentication)."""
 
 _MAX_FILE = 64 * 1024
 
 
 class _TokenCommands:
-    """The commands that run, and how often all of them were ended: one that began meanwhile ends too."""
+    """Running token commands; `times_ended` lets a command that starts during shutdown be killed as well."""
 
     def __init__(self) -> None:
         self.running: set[Popen[bytes]] = set()
@@ -51,7 +51,7 @@ class _TokenCommands:
             _end(process)
 
     def keep(self, process: Popen[bytes], times_ended: int) -> None:
-        """From now on this one runs; it began when they had been ended so often."""
+        """Register a running command that began at a value of `times_ended`."""
         self.running.add(process)
         if times_ended != self.times_ended:
             _end(process)
@@ -63,31 +63,31 @@ _kept_from_children = {TOKEN_VARIABLE}
 
 
 class Token(NamedTuple):
-    """A token and where it was found, for people to read."""
+    """Token and the display name of its source."""
 
     secret: SecretStr
     source: str
 
 
 def env_has_token(environ: Mapping[str, str]) -> bool:
-    """Whether the environment holds a token, without touching it."""
+    """Return True if the environment holds a token; it is not modified."""
     return bool(trim_token(environ.get(TOKEN_VARIABLE, "")))
 
 
 def token_from_env(environ: Mapping[str, str]) -> SecretStr:
-    """The token of the environment; an empty one where there is none."""
+    """Return the token of the environment, or an empty one."""
     from pydantic import SecretStr
 
     return SecretStr(trim_token(environ.get(TOKEN_VARIABLE, "")))
 
 
 def token_file(sources: TokenSources) -> Path:
-    """Where a token is saved when a person says so."""
+    """Return the path of the saved token."""
     return config_dir() / sources.saved_names[0]
 
 
 def has_token_source(environ: Mapping[str, str], sources: TokenSources) -> bool:
-    """Whether `find_token` has anywhere to look; cheap, and runs nothing."""
+    """Return True if any token source is configured; runs no command."""
     return bool(_variable(environ, sources) or sources.command) or any(map(exists, _files(sources)))
 
 
@@ -97,7 +97,7 @@ def is_renewable(environ: Mapping[str, str], sources: TokenSources) -> bool:
 
 
 def missing_token_message(sources: TokenSources) -> str:
-    """The sentence for where there is no token: it names the file or the variable of the profile that has none."""
+    """Return the message for a missing token, with the profile's file or variable."""
     if sources.file is not None:
         how = "holds nothing" if exists(sources.file) else "is not there"
         return f"No token, for {display_path(sources.file)}, which token_file names, {how}: put the token into it."
@@ -109,7 +109,7 @@ def missing_token_message(sources: TokenSources) -> str:
 def find_token(
     environ: Mapping[str, str], sources: TokenSources, timeout: float = TOKEN_COMMAND_SECONDS
 ) -> Token | None:
-    """The token of the first source that has one; None where none has.
+    """Return the token of the first source that has one, or None.
 
     It runs the command and may take as long as that, so it is for a thread.
 
@@ -145,7 +145,7 @@ def save_token(secret: SecretStr, sources: TokenSources) -> Path:
 
 
 def permission_warnings(sources: TokenSources, config_file: Path | None = None) -> tuple[str, ...]:
-    """A sentence for each of our files, and the directory of saved tokens, that other users may read or change.
+    """Return a warning for each file of ours, and the token directory, that other users may access.
 
     Args:
         sources: Where tokens may come from.
@@ -168,12 +168,12 @@ def hide_from_children(variables: Iterable[str]) -> None:
 
 
 def child_env(environ: Mapping[str, str]) -> dict[str, str]:
-    """The environment for a child process: all of this one but tokens."""
+    """Return the environment for child processes: this one without tokens."""
     return {name: value for name, value in environ.items() if name not in _kept_from_children}
 
 
 def _variable(environ: Mapping[str, str], sources: TokenSources) -> str:
-    """The name of the first variable that holds something, empty where none does."""
+    """Return the name of the first variable that is set, or an empty string."""
     names = [TOKEN_VARIABLE] if sources.environment else []
     return next((name for name in [*names, sources.env_var] if trim_token(environ.get(name, ""))), "")
 
@@ -205,7 +205,7 @@ def _first_line(command: Sequence[str], environ: Mapping[str, str], timeout: flo
 
 
 def _run(command: Sequence[str], environ: Mapping[str, str], timeout: float) -> tuple[int, bytes]:
-    """Exit status and output of a program that has no terminal to ask on or to draw over."""
+    """Return exit status and output of a command that runs without terminal."""
     import subprocess
 
     times_ended = _commands.times_ended
@@ -241,7 +241,7 @@ def _end(process: Popen[bytes]) -> None:
 
 
 def _text_of(file: Path) -> str:
-    """What the file holds; nothing where there is none."""
+    """Return the text of a file, or an empty string."""
     try:
         with file.open("rb") as opened:
             return trim_token(decode_text(opened.read(_MAX_FILE), "replace"))
@@ -252,14 +252,14 @@ def _text_of(file: Path) -> str:
 
 
 TOKEN_PREFIX = "cfc_"
-"""How every token of ComfyControl begins."""
+"""Prefix of every ComfyControl token."""
 
 _HEADER_VALUE = re.compile(r"[!-~]+")
 _AROUND = "\ufeff \t\r\n\v\f\0"
 
 
 def is_header_safe(text: str) -> bool:
-    """Whether a header of HTTP takes it: visible ASCII without blanks, and not nothing."""
+    """Return True if a token can be sent in an HTTP header: visible ASCII, not empty."""
     return _HEADER_VALUE.fullmatch(text) is not None
 
 

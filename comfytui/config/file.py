@@ -1,4 +1,4 @@
-"""The configuration file. Heavy to import: whoever has no file need not."""
+"""Reader of the configuration file. It imports pydantic, so it is imported only if there is a file."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ _LARGEST = 1_000_000
 """Bytes that a configuration may have."""
 
 _WRONG_NAME = "[key]"
-"""How pydantic says that not the value of a table's entry is wrong, but its key."""
+"""Pydantic's marker of errors in keys of a table rather than values."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Locations:
-    """Says where in the file things are: its name, and the line of each key."""
+    """Locations in the file: its name, and the line of each key."""
 
     file: str
     lines: Mapping[KeyPath, int]
@@ -45,7 +45,7 @@ class _Locations:
 
 
 def load_config(path: Path) -> ConfigFile:
-    """What the file says; relative paths in it start at its directory.
+    """Return the parsed configuration; relative paths start at its directory.
 
     Raises:
         SettingsError: It cannot be read, is no TOML, or says something else than it may; a sentence for each such
@@ -74,7 +74,7 @@ def load_config(path: Path) -> ConfigFile:
 
 
 def _text(path: Path) -> str:
-    """What the file holds; anything but a file, or a large one, could take for ever."""
+    """Return the bytes of a regular file of bounded size; others could take forever."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             raise SettingsError(f"{display_path(path)} cannot be read: it is no regular file.")
@@ -97,7 +97,7 @@ def _syntax(path: Path, message: str) -> str:
 
 
 def _to_config(top: ConfigSchema, places: _Locations) -> ConfigFile:
-    """The same without pydantic, and the keys with their places."""
+    """Return the configuration without pydantic, and keys with their locations."""
     profiles = {name: _to_profile(section) for name, section in top.profiles.items()}
     bound = top.keys.bound
     entries = {name: places.of(("keys", name)) for name in ("preset", *bound)}
@@ -113,7 +113,7 @@ def _to_profile(section: ProfileSchema) -> Profile:
 
 
 def _cross_check(config: ConfigFile, places: _Locations) -> str | None:
-    """The sentence that says what does not go together; None where all does."""
+    """Return the message about settings that contradict each other, or None."""
     if config.profile is not None and config.profile not in config.profiles:
         there = ", ".join(config.profiles)
         expected = f"one of {there}" if there else "the name of a profile, and there is none"
@@ -132,14 +132,14 @@ def _cross_check(config: ConfigFile, places: _Locations) -> str | None:
 
 
 def _format_errors(error: ValidationError, places: _Locations) -> str:
-    """A sentence for each thing that is wrong, in a line of its own, in the order of the file."""
+    """Return a line for each error, in the order of the file."""
     details = error.errors(include_input=False, include_context=False, include_url=False)
     details.sort(key=lambda detail: line_for(tuple(map(str, detail["loc"])), places.lines) or 0)
     return "\n".join(dict.fromkeys(_format_error(detail, places) for detail in details))
 
 
 def _format_error(detail: ErrorDetails, places: _Locations) -> str:
-    """The sentence that says what is wrong with a value, or that there is no such key."""
+    """Return the message about a wrong value or unknown key."""
     path = tuple(map(str, detail["loc"]))
     section, depth = _section_of(path)
     fields = section.model_fields
@@ -152,7 +152,7 @@ def _format_error(detail: ErrorDetails, places: _Locations) -> str:
 
 
 def _section_of(path: KeyPath) -> tuple[type[BaseModel], int]:
-    """The table that a path of pydantic's leads into, and how many of its names lead there."""
+    """Return the table of a pydantic path, and the number of names that lead to it."""
     match path:
         case ("profiles", _, key, *_) if key != _WRONG_NAME:
             return ProfileSchema, 2
@@ -165,22 +165,22 @@ def _section_of(path: KeyPath) -> tuple[type[BaseModel], int]:
 
 
 def _shown(name: str) -> str:
-    """The name of a key, which may be any text at all."""
+    """Return the name of a key in printable form."""
     return name if name.isprintable() else ascii(name)
 
 
 KeyPath: TypeAlias = tuple[str, ...]
-"""The names on the way to a key, from the outermost table inwards."""
+"""Names on the path to a key, from the outermost table."""
 
 # Quotes of strings over several lines, whole strings of one line, whole comments, brackets, line breaks.
 _TOKEN = re.compile(r'''"""|\'{3}|"[^"\\\n]*(?:\\.[^"\\\n]*)*"|'[^'\n]*'|\#[^\n]*|[\[\]{}\n]''')
 
-# Such a string may end with two quotes of its own before the three that close it.
+# Such a string may end with two quotes before the three closing ones.
 _CLOSING = {'"""': re.compile(r'\\.|"{3,5}', re.DOTALL), "'''": re.compile("'{3,5}")}
 
 
 def key_lines(text: str) -> Mapping[KeyPath, int]:
-    """The line, from 1, on which each key and each table of a document begins.
+    """Return the line, from 1, of each key and table of a document.
 
     Args:
         text: A whole document that TOML's parser takes.
@@ -199,13 +199,13 @@ def key_lines(text: str) -> Mapping[KeyPath, int]:
 
 
 def line_for(path: KeyPath, lines: Mapping[KeyPath, int]) -> int | None:
-    """The line of a key, else of the innermost thing around it that has one, else None."""
+    """Return the line of a key, or of the innermost table around it, or None."""
     around = (path[:length] for length in range(len(path), 0, -1))
     return next((lines[each] for each in around if each in lines), None)
 
 
 def _statements(text: str) -> Iterator[tuple[int, str]]:
-    """Each header and each `key = value` with the number of its first line: what the parser takes by itself."""
+    """Yield each header and each `key = value` with its first line number."""
     number, start = 1, 0
     for end in (*_ends(text), len(text)):
         statement = text[start:end]
@@ -215,7 +215,7 @@ def _statements(text: str) -> Iterator[tuple[int, str]]:
 
 
 def _ends(text: str) -> Iterator[int]:
-    """Where statements end: behind each line break that is neither within a string nor within brackets."""
+    """Yield the ends of statements: line breaks outside of strings and brackets."""
     at = depth = 0
     while token := _TOKEN.search(text, at):
         at = token.end()
@@ -231,7 +231,7 @@ def _ends(text: str) -> Iterator[int]:
 
 
 def _behind(text: str, at: int, closing: re.Pattern[str]) -> int:
-    """Where a string of several lines has ended that goes on here; a backslash takes what follows for text."""
+    """Return the end of a multi-line string; a backslash escapes the next character."""
     while token := closing.search(text, at):
         at = token.end()
         if not token[0].startswith("\\"):

@@ -1,4 +1,4 @@
-"""Where files of ours are: the configuration, the state that may be lost, what lives as long as a login.
+"""Paths of configuration, state and runtime files.
 
 The directories are those of the platform: on Linux below `$XDG_CONFIG_HOME`, `$XDG_STATE_HOME` and `$XDG_RUNTIME_DIR`.
 """
@@ -18,7 +18,7 @@ SHARED_PLACES = (Path("/", "dev", "shm"), Path("/", "tmp"))
 """Directories in which every user may make one."""
 
 RUNTIME_PLACE = Path("/", "run", "user")
-"""Directory in which a user who is logged in has one by the number of the user."""
+"""Directory of the runtime directories of logged-in users, by user id."""
 
 _OTHERS = 0o077
 
@@ -53,20 +53,20 @@ def _of_user(place: Callable[[str], Path]) -> Path:
 
 
 def config_file() -> Path:
-    """The usual configuration file; it need not exist."""
+    """Return the path of the default configuration file; it need not exist."""
     return config_dir() / "config.toml"
 
 
 def request_log() -> Path:
-    """Where the request log is kept unless another file is wished for; it need not exist."""
+    """Return the path of the default request log; it need not exist."""
     return state_dir() / "requests.log"
 
 
 def rate_limit_files() -> tuple[Path, ...]:
     """Return where this user's processes share their requests, best place first; none of them need exist.
 
-    The environment has no say: terminals, cron and sudo are to meet. Memory comes first, since it is never a network's,
-    seldom full, and empty after a start of the machine.
+    The environment is ignored, so that terminals, cron and sudo share one file. Memory comes first, since it is
+    never a network's, seldom full, and empty after a start of the machine.
     """
     user = os.geteuid()
     shared = [place / f"{APP}-{user}" for place in SHARED_PLACES if place.is_dir()]
@@ -74,7 +74,7 @@ def rate_limit_files() -> tuple[Path, ...]:
 
 
 def locate_config_file(given: Path | None) -> Path | None:
-    """The configuration file to read: the given one, there or not, else the usual one if there is one."""
+    """Return the configuration file to read: the given one, or the default if it exists, or None."""
     if given is not None:
         return given
     usual = config_file()
@@ -82,7 +82,7 @@ def locate_config_file(given: Path | None) -> Path | None:
 
 
 def exists(path: Path) -> bool:
-    """Whether there is something at this path that can be seen."""
+    """Return True if a path exists and is accessible."""
     try:
         path.stat()
     except OSError:
@@ -91,7 +91,7 @@ def exists(path: Path) -> bool:
 
 
 def permission_warning(path: Path) -> str | None:
-    """The sentence that says that others may use this file or directory; None where they may not, or there is none."""
+    """Return the warning about a file or directory that others may access, or None."""
     try:
         mode = _mode(path)
         wanted = PRIVATE if path.is_dir() else 0o600
@@ -103,7 +103,7 @@ def permission_warning(path: Path) -> str | None:
 
 
 def display_path(path: Path) -> str:
-    """The path for people to read, the home directory as `~`."""
+    """Return a path for display, with the home directory as `~`."""
     try:
         home = Path.home()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""What was chosen, where: flags, environment, a profile, the top of the configuration; and which of them counts."""
+"""Precedence of settings: flags, environment, profile, top of the configuration, defaults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _T = TypeVar("_T")
 
 
 class CliOptions(NamedTuple):
-    """What the command line says of the dashboard, each as its parser has it; None where nothing is said."""
+    """Options of the command line as parsed; None if not given."""
 
     demo: bool = False
     comfyui: tuple[str, ...] = ()
@@ -48,15 +48,15 @@ class CliOptions(NamedTuple):
 
 
 class Profile(NamedTuple):
-    """What `[profiles.NAME]` may say, none of it needed.
+    """Settings of `[profiles.NAME]`, all optional.
 
     Attributes:
         url: The API's address.
-        token_command: The program whose first line of output is the token, and its arguments; no shell runs it.
+        token_command: Program with arguments whose first line of output is the token; run without a shell.
         token_file: A file that holds the token.
         token_env: The name of an environment variable that holds the token.
         ca_bundle: A file of certificates to trust instead of the usual ones.
-        colour: What its name is coloured with.
+        accent_color: Color of its name.
         interval: Seconds between polls.
     """
 
@@ -73,24 +73,24 @@ class Profile(NamedTuple):
 
     @property
     def token_sources(self) -> tuple[str, ...]:
-        """The names of the settings that say where its token is; at most one may."""
+        """Names of its token settings, of which at most one may be set."""
         names = ("token_env", "token_command", "token_file")
         return tuple(name for name in names if getattr(self, name))
 
 
 class ConfigFile(NamedTuple):
-    """What `config.toml` may say at its top level, none of it needed.
+    """Settings of `config.toml` at its top level, all optional.
 
     Attributes:
         url: The API's address.
         interval: Seconds between polls.
-        token_command: The program whose first line of output is the token, and its arguments; no shell runs it.
+        token_command: Program with arguments whose first line of output is the token; run without a shell.
         ca_bundle: A file of certificates to trust instead of the usual ones.
-        wallboard: Whether polling goes on at full rate while the terminal is not focused.
+        wallboard: True to poll at full rate while the terminal is not focused.
         profile: The profile to use where none is named.
         profiles: The profiles by name, in the order of the file.
         comfyui: Names and headers of ComfyUI servers.
-        keys: What it says of keys.
+        keys: Settings of keys.
     """
 
     url: str | None = None
@@ -127,36 +127,36 @@ class ConfigSources(NamedTuple):
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """The profiles' names, in the order of the configuration."""
+        """Names of the profiles, in the order of the configuration."""
         return tuple(self.config.profiles)
 
 
 def resolve_settings(choices: ConfigSources, remembered: str | None = None) -> Settings:
-    """What to start with: flags before the environment, before the profile, before the top of the configuration.
+    """Return the settings of a start: flags, then environment, profile, top of the configuration.
 
     The profile is the one that is named, else the remembered one, else the one that the configuration prefers; none
     where an address, ComfyUI servers or the demo were asked for instead. A remembered one that the configuration does
     not prefer is gone on with as after switching to it: the environment did not mean it.
 
     Args:
-        choices: What was chosen.
+        choices: All sources of settings.
         remembered: The profile that was watched last.
 
     Raises:
-        SettingsError: The address is none, or there is no such profile.
+        SettingsError: The address is invalid, or there is no such profile.
     """
     name, switched = _profile_at_start(choices, remembered)
     return _resolved(choices, name, switched=switched)
 
 
 def resolve_profile(choices: ConfigSources, profile: str) -> Settings:
-    """What to go on with when a person switches to this profile: its own address and token source count first.
+    """Return the settings after a switch to a profile, whose address and token source come first.
 
     The token of the environment is for the host that the environment means, so a profile with an address or a token
     source of its own does not get it.
 
     Raises:
-        SettingsError: The address is none, or there is no such profile.
+        SettingsError: The address is invalid, or there is no such profile.
     """
     if profile not in choices.config.profiles:
         raise SettingsError(f"There is no profile of that name{_others(choices)}.")
@@ -230,7 +230,7 @@ def _url(choices: ConfigSources, profile: Profile, *, switched: bool) -> str:
 
 
 def _tokens(config: ConfigFile, profile: Profile, name: str | None, *, switched: bool) -> TokenSources:
-    """Where the token may come from: the token of one host must not travel to another."""
+    """Return the token sources of a host: a token must not be sent to another host."""
     own = () if name is None else (f"token-{name}",)
     return TokenSources(
         environment=not (switched and (profile.url or profile.token_sources)),

@@ -1,4 +1,4 @@
-"""What the parts of the configuration file may hold, typed. Heavy to import: whoever has no file need not."""
+"""Pydantic schema of the configuration file, imported only if there is a file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _require_program(command: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _path(value: object, info: ValidationInfo) -> object:
-    """The path, a relative one from the directory that validation was given as its context."""
+    """Return a path; relative ones start at the directory in the validation context."""
     if not isinstance(value, str):
         return value
     if not value or "\0" in value or not isinstance(info.context, Path):
@@ -105,7 +105,7 @@ _SECONDS_WORDS = "seconds, 1 or more"
 
 
 class _Schema(BaseModel):
-    """A table; the description of a field says what is expected of it."""
+    """Table of the file; descriptions of fields appear in error messages."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -125,7 +125,7 @@ class ProfileSchema(_Schema):
 
 
 class ServerSchema(_Schema):
-    """`[comfyui.NAME]`: a ComfyUI server that is to have this name, and what is sent along to it."""
+    """`[comfyui.NAME]`: a ComfyUI server with this name and its headers."""
 
     url: Annotated[str, AfterValidator(_server_address)] = Field(
         repr=False, description="the server's address in quotes, http:// or https:// and a host, without a query"
@@ -134,7 +134,7 @@ class ServerSchema(_Schema):
 
 
 class KeysSchema(_Schema):
-    """`[keys]`: a preset, and the keys of commands by their names, which nobody here knows."""
+    """`[keys]`: a preset, and keys of commands by name; names are checked by the keymap."""
 
     model_config = ConfigDict(extra="allow")
     __pydantic_extra__: dict[str, Annotated[tuple[str, ...], BeforeValidator(_keys)]]
@@ -145,12 +145,12 @@ class KeysSchema(_Schema):
 
     @property
     def bound(self) -> dict[str, tuple[str, ...]]:
-        """The keys of each command that was named."""
+        """Return the keys of each named command."""
         return dict(self.__pydantic_extra__)
 
 
 class ConfigSchema(_Schema):
-    """The whole file; fields as in `comfytui.config.precedence.ConfigFile`."""
+    """Whole file; fields as in `comfytui.config.precedence.ConfigFile`."""
 
     url: _Address | None = Field(None, description=_ADDRESS_WORDS)
     interval: _Seconds | None = Field(None, description=_SECONDS_WORDS)

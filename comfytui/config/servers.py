@@ -1,4 +1,4 @@
-"""Plain ComfyUI servers as a person names them: on the command line, or in the configuration."""
+"""Parser of ComfyUI server addresses from command line and configuration."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 LOCAL_SERVER = "http://127.0.0.1:8188"
-"""Where ComfyUI listens unless it is told otherwise."""
+"""Default address of ComfyUI."""
 
 _PORT = 8188
 _LOOPBACK = "127.0.0.1"
@@ -27,12 +27,12 @@ _EXPECTED = "expected http:// or https:// and a host, with a port if need be, su
 
 
 def split_addresses(texts: Iterable[str]) -> tuple[str, ...]:
-    """The addresses in texts that may each hold several, with commas between them."""
+    """Return the addresses in texts of comma-separated addresses."""
     return tuple(address for text in texts for each in text.split(",") if (address := each.strip()))
 
 
 def parse_servers(addresses: Iterable[str], configured: Sequence[Server] = ()) -> tuple[Server, ...]:
-    """The servers at these addresses, each once, in order; with names and headers as they are configured, if they are.
+    """Return the servers at addresses, each once, in order, with configured names and headers.
 
     The name of a configured one stands for its address. A user and a password in an address become a header, unless
     the configuration has that one.
@@ -52,7 +52,7 @@ def parse_servers(addresses: Iterable[str], configured: Sequence[Server] = ()) -
 
 
 def build_server(name: str, address: str, headers: Mapping[str, SecretStr]) -> Server:
-    """The server at this address under this name; a user and a password in it become a header unless that is given.
+    """Return a server; user and password in its address become a header unless one is given.
 
     Raises:
         SettingsError: It is no address of a server.
@@ -109,13 +109,13 @@ def _name(url: str) -> str:
 
 
 def _merged(headers: Mapping[str, SecretStr], before_them: Mapping[str, SecretStr]) -> dict[str, SecretStr]:
-    """All of these headers, the others instead of those of the same name, whose letters' case means nothing."""
+    """Return merged headers; later ones replace earlier ones of the same name in any case."""
     taken = {name.lower() for name in before_them}
     return {**{name: value for name, value in headers.items() if name.lower() not in taken}, **before_them}
 
 
 def _login(parts: SplitResult) -> dict[str, SecretStr]:
-    """The header that HTTP makes of a user and a password."""
+    """Return the Authorization header of a user and password."""
     if parts.username is None:
         return {}
     from pydantic import SecretStr

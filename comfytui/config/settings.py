@@ -1,4 +1,4 @@
-"""What the dashboard is started with, once it is decided."""
+"""Settings of a start, after all sources were merged."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 API_URL = "https://api.comfycontrol.app"
-"""Where the hosted API is (page api)."""
+"""Address of the hosted API (page api)."""
 
 API_URL_VARIABLE = "COMFYCONTROL_API_URL"
-"""The environment variable that names another one."""
+"""Environment variable of another API address."""
 
 DEFAULT_INTERVAL = 5.0
 DEFAULT_TIMEOUT = 10.0
@@ -26,28 +26,28 @@ DEFAULT_PER_PAGE = 25
 DEFAULT_RUNNERS = 120
 
 MAX_PER_PAGE = 100
-"""What the API gives at most on one page (page api/runners/list)."""
+"""Largest page of the API (page api/runners/list)."""
 
 ACCENT_COLORS = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
-"""What a profile's name may be coloured with."""
+"""Colors of profile names."""
 
 PRESETS = ("default", "vim", "emacs", "tmux-safe")
-"""The sets of keys to begin with."""
+"""Names of key presets."""
 
 _NUMBER = re.compile(r"(?:[0-9]+|0[xX][0-9a-fA-F]*)\.?")
 
 
 class SettingsError(Exception):
-    """A setting that cannot be used; its text is one sentence that says which and what was expected."""
+    """A setting is invalid; the message names it and what was expected."""
 
 
 class Server(NamedTuple):
-    """A ComfyUI server to be watched.
+    """ComfyUI server to be monitored.
 
     Attributes:
         url: Its address, normalised and without a user or a password.
-        name: What people call it.
-        headers: What is sent along with every request to it.
+        name: Display name.
+        headers: Headers of every request to it.
     """
 
     url: str
@@ -59,7 +59,7 @@ class Server(NamedTuple):
 
 
 def redacted_repr(record: _Record, *hidden: str) -> str:
-    """What a record shows of itself in a traceback: not the fields that may hold a password."""
+    """Return a repr without the fields that may hold a password."""
     shown = ", ".join(f"{name}={value!r}" for name, value in record._asdict().items() if name not in hidden)
     return f"{type(record).__name__}({shown})"
 
@@ -69,10 +69,10 @@ class _Record(Protocol):
 
 
 class TokenSources(NamedTuple):
-    """Where a token may come from: the first that has one counts, in the order of the attributes.
+    """Sources of a token, in order of precedence.
 
     Attributes:
-        environment: Whether the environment variable for the token counts.
+        environment: True if the environment variable of the token counts.
         variable: Another environment variable, empty for none.
         command: The program that prints it, and its arguments; empty for none.
         file: A file that holds it.
@@ -88,10 +88,10 @@ class TokenSources(NamedTuple):
 
 
 class KeySettings(NamedTuple):
-    """What the configuration says of keys, as it was written: neither commands nor keys have been looked up.
+    """Key settings as written; commands and keys are not checked yet.
 
     Attributes:
-        preset: The keys to begin with, one of `PRESETS`.
+        preset: Base keys, one of `PRESETS`.
         bound: The keys of a command by its name, none for a command that is to have none.
         places: File and line of each entry, `preset` among them, for people to read.
         file: The file, for people to read; empty where nothing was read.
@@ -103,32 +103,32 @@ class KeySettings(NamedTuple):
     file: str = ""
 
     def location(self, entry: str) -> str:
-        """File and line of an entry, the file alone where nothing is said of it."""
+        """Return file and line of an entry, or the file alone."""
         return self.locations.get(entry, self.file)
 
 
 class Settings(NamedTuple):
-    """What the dashboard is started with.
+    """Settings of a start.
 
     Attributes:
         source: Where the runners come from, for people to read.
         interval: Seconds between polls of one thing, 1 or more.
         per_page: Runners on a page, 1 to 100; None for as many as last time.
-        insecure_http: Whether the token may travel unencrypted to another host than loopback.
+        insecure_http: True if the token may be sent unencrypted to other hosts than loopback.
         log_file: Where the request log is copied to instead of the state directory.
-        wallboard: Whether polling goes on at full rate while the terminal is not focused.
+        wallboard: True to poll at full rate while the terminal is not focused.
         ca_bundle: Certificates to trust instead of the usual ones.
         config_file: The configuration that was read, if any.
         url: The API's address; empty for the simulated fleet and for ComfyUI servers.
-        servers: The ComfyUI servers to watch instead of what an API has.
+        servers: ComfyUI servers to monitor in place of an API.
         named: The ComfyUI servers that the configuration names, watched or not.
         profile: The profile that is in force, if any.
         colour: What its name is coloured with, one of `COLOURS`; None for the usual.
         tokens: Where a token may come from.
-        keys: What was said of keys.
+        keys: Key settings.
         fresh: Whether what was left behind is neither restored nor kept anew.
-        utc: Whether times are told in UTC at the start.
-        ascii: Whether nothing but ASCII is drawn.
+        utc: True to show times in UTC at the start.
+        ascii: True to draw only ASCII.
         color: How many colours there are: `auto`, `truecolor`, `256`, `16` or `none`.
     """
 
@@ -157,7 +157,7 @@ class Settings(NamedTuple):
 
 
 def resolve_api_url(flag: str | None, environ: Mapping[str, str], configured: str = API_URL) -> str:
-    """The API's base URL: the flag, else the environment, else the configured one; SettingsError if it is no URL."""
+    """Return the API's base URL: flag, environment or configuration; SettingsError if invalid."""
     url = flag or environ.get(API_URL_VARIABLE, "").strip() or configured
     if not is_api_url(url):
         where = "--url" if flag else API_URL_VARIABLE
@@ -166,7 +166,7 @@ def resolve_api_url(flag: str | None, environ: Mapping[str, str], configured: st
 
 
 def is_api_url(url: str) -> bool:
-    """Whether an API can be at this address."""
+    """Return True if an API can be at an address."""
     try:
         parts = urlsplit(url)
         is_host = bool(parts.hostname) and not is_number(parts.hostname or "")

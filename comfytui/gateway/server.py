@@ -83,7 +83,7 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
         raise ServeExtraMissingError from error
     from comfytui.gateway.guard import BACKLOG, Connections, guarded
 
-    class Server(uvicorn.Server):
+    class _Server(uvicorn.Server):
         async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
             # uvicorn waits for open responses, so event streams have to be ended first.
             fleet.events.close()
@@ -106,7 +106,7 @@ def _server(fleet: Fleet, token: SecretStr) -> uvicorn.Server:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
-    return Server(config)
+    return _Server(config)
 
 
 def _listen(host: str, port: int) -> socket.socket:
