@@ -22,8 +22,8 @@ from comfytui.config.paths import display_path
 from comfytui.config.servers import LOCAL_SERVER, parse_servers
 from comfytui.config.settings import DEFAULT_RUNNERS, DEFAULT_TIMEOUT, SettingsError
 from comfytui.login import LoginResult
-from comfytui.ratelimit.unlimited import UnlimitedAllowance
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.unlimited import UnlimitedRateLimiter
+from comfytui.ratelimit.window import Priority
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from comfytui.config.settings import Server, Settings
     from comfytui.engine.protocol import RunnerSource
     from comfytui.gateway.fleet import Fleet
-    from comfytui.ratelimit.window import Allowance, Permit, Spending
+    from comfytui.ratelimit.window import Permit, RateLimiter, Usage
 
 
 Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
@@ -51,7 +51,7 @@ class UnusableTokenError(InvalidArgumentError):
     """What should give the token fails, or what it gives is none; the message says which."""
 
 
-def connect_demo(runners: int, seed: int, clock: Clock, allowance: Allowance, requests: RequestLog) -> Connect:
+def connect_demo(runners: int, seed: int, clock: Clock, allowance: RateLimiter, requests: RequestLog) -> Connect:
     """A client of the gateway in this very process, over a simulated fleet: no port, no network."""
     return _connect_in_process(lambda: build_demo_fleet(runners, seed, clock), "demo", clock, allowance, requests)
 
@@ -60,7 +60,7 @@ def connect_comfyui(
     servers: Sequence[Server],
     ca_bundle: Path | None,
     clock: Clock,
-    allowance: Allowance,
+    allowance: RateLimiter,
     requests: RequestLog,
     timeout: float | None = None,
 ) -> Connect:
@@ -114,7 +114,7 @@ def _connect_in_process(
     make_fleet: Callable[[], Fleet],
     name: str,
     clock: Clock,
-    allowance: Allowance,
+    allowance: RateLimiter,
     requests: RequestLog,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Connect:
@@ -161,7 +161,7 @@ class HostedBackend:
         self,
         settings: Settings,
         clock: Clock,
-        allowance: Allowance,
+        allowance: RateLimiter,
         requests: RequestLog,
         *,
         timeout: float = DEFAULT_TIMEOUT,
@@ -169,7 +169,7 @@ class HostedBackend:
         self._settings = settings
         self._timeout = timeout
         self._clock = clock
-        self.allowance = ExchangeableAllowance(allowance)
+        self.allowance = SwitchableRateLimiter(allowance)
         self._requests = requests
         self._token: SecretStr | None = None
         self._renewal = Renewal(self._find_again, clock) if is_renewable(os.environ, settings.tokens) else None
@@ -214,7 +214,7 @@ class HostedBackend:
         except InvalidArgumentError as error:
             return LoginResult(accepted=False, message=str(error))
         try:
-            await client.list_runners(per_page=1, use=Use.WISH)
+            await client.list_runners(per_page=1, use=Priority.USER)
         except UnauthorizedError as error:
             return LoginResult(accepted=False, message=f"The API does not take it: {error.message}")
         except ComfyControlError as error:
@@ -224,7 +224,7 @@ class HostedBackend:
         self._token, self._instead = token, None
         if self._renewal is not None:
             self._renewal.replace(token)
-        self.allowance.exchange(None)
+        self.allowance.switch_to(None)
         return LoginResult(accepted=True, message=await asyncio.to_thread(self._kept, token) if save else "")
 
     def use_demo(self) -> None:
@@ -252,7 +252,7 @@ class HostedBackend:
 
     def _spend_alone(self) -> None:
         """What the API may be asked, and whether it wants to be left alone, does not count any more."""
-        self.allowance.exchange(UnlimitedAllowance(self._clock))
+        self.allowance.switch_to(UnlimitedRateLimiter(self._clock))
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
         """Return a client with the token at hand, or with one that is only tried."""
@@ -310,34 +310,34 @@ class HostedBackend:
             return f"It works, but is not kept: {error}"
 
 
-class ExchangeableAllowance:
+class SwitchableRateLimiter:
     """What one allowance says, until another is to count.
 
     Args:
         usual: Which counts at first.
     """
 
-    def __init__(self, usual: Allowance) -> None:
+    def __init__(self, usual: RateLimiter) -> None:
         self._usual = usual
         self._counts = usual
 
-    def exchange(self, other: Allowance | None) -> None:
+    def switch_to(self, other: RateLimiter | None) -> None:
         """Have this one count from now on; None for the usual one."""
         self._counts = self._usual if other is None else other
 
     @property
-    def spending(self) -> Spending:
+    def usage(self) -> Usage:
         """What was spent, as last known; asks nobody."""
-        return self._counts.spending
+        return self._counts.usage
 
-    def wait_for(self, use: Use) -> float:
+    def delay(self, use: Priority) -> float:
         """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
-        return self._counts.wait_for(use)
+        return self._counts.delay(use)
 
-    async def take(self, use: Use) -> Permit:
+    async def acquire(self, use: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
-        return await self._counts.take(use)
+        return await self._counts.acquire(use)
 
-    def cool_down(self, seconds: float) -> None:
+    def block_for(self, seconds: float) -> None:
         """Send nothing for so long; of two, the longer one wins."""
-        self._counts.cool_down(seconds)
+        self._counts.block_for(seconds)

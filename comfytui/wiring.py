@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from comfytui.engine.protocol import Attention
     from comfytui.engine.snapshot import Snapshot
     from comfytui.login import Authenticator
-    from comfytui.ratelimit.window import Allowance
+    from comfytui.ratelimit.window import RateLimiter
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.keys.keymap import Keymap
     from comfytui.tui.services import OpenFleet, Remembers, Setup, Watch
@@ -68,10 +68,10 @@ class ProfileFleets:
     def _watch(self, settings: Settings, attention: Attention) -> Watch:
         from comfytui.backends import HostedBackend
         from comfytui.config.paths import rate_limit_files
-        from comfytui.ratelimit.shared import SharedAllowance
+        from comfytui.ratelimit.shared import SharedRateLimiter
         from comfytui.tui.services import Watch
 
-        allowance = SharedAllowance(self._clock, rate_limit_files(), settings.url, note=self._requests.note)
+        allowance = SharedRateLimiter(self._clock, rate_limit_files(), settings.url, note=self._requests.note)
         entrance = HostedBackend(settings, self._clock, allowance, self._requests)
         engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
         return Watch(engine, entrance, allowance.close, entrance.renew if entrance.is_renewable else None)
@@ -100,10 +100,10 @@ def build_demo_app(
     from comfytui.backends import connect_demo
     from comfytui.clock import SystemClock
     from comfytui.login import NoAuthentication
-    from comfytui.ratelimit.unlimited import UnlimitedAllowance
+    from comfytui.ratelimit.unlimited import UnlimitedRateLimiter
 
     clock = clock or SystemClock()
-    requests, allowance = RequestLog(clock, settings.log_file), UnlimitedAllowance(clock)
+    requests, allowance = RequestLog(clock, settings.log_file), UnlimitedRateLimiter(clock)
     connect = connect_demo(runners, seed, clock, allowance, requests)
     return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
 
@@ -115,11 +115,11 @@ def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
     from comfytui.clock import SystemClock
     from comfytui.config.paths import request_log
     from comfytui.login import NoAuthentication
-    from comfytui.ratelimit.unlimited import UnlimitedAllowance
+    from comfytui.ratelimit.unlimited import UnlimitedRateLimiter
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
-    allowance = UnlimitedAllowance(clock)
+    allowance = UnlimitedRateLimiter(clock)
     connect = connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests)
     return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
 
@@ -129,7 +129,7 @@ def build_app(
     connect: Connect,
     clock: Clock,
     door: Authenticator,
-    allowance: Allowance,
+    allowance: RateLimiter,
     requests: RequestLog,
     setup: Setup | None = None,
 ) -> ComfyTUI:
@@ -191,7 +191,7 @@ def load_keymap(settings: Settings) -> Keymap:
         raise SettingsError("\n".join(told)) from None
 
 
-def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: Allowance, attention: Attention) -> Engine:
+def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: RateLimiter, attention: Attention) -> Engine:
     from comfytui.engine.engine import Engine
 
     return Engine(connect, clock, attention=attention, interval=settings.interval, allowance=allowance)

@@ -13,20 +13,20 @@ from comfytui.backends import Connect, HostedBackend, build_demo_fleet, connect_
 from comfytui.config.credentials import TOKEN_VARIABLE, Token, find_token, save_token
 from comfytui.config.settings import Server, Settings, TokenSources
 from comfytui.login import LoginResult
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import Priority
 from tests.support.clock import FakeClock
 from tests.support.scripted import Answer, Exchange, ScriptedServer, error_reply, json_reply
 
 
 def demo(runners: int, seed: int) -> Connect:
     clock = FakeClock()
-    return connect_demo(runners, seed, clock, LocalAllowance(clock), RequestLog(clock))
+    return connect_demo(runners, seed, clock, LocalRateLimiter(clock), RequestLog(clock))
 
 
 def entrance(settings: Settings) -> HostedBackend:
     clock = FakeClock()
-    return HostedBackend(settings, clock, LocalAllowance(clock), RequestLog(clock))
+    return HostedBackend(settings, clock, LocalRateLimiter(clock), RequestLog(clock))
 
 
 @pytest.fixture(autouse=True)
@@ -169,7 +169,7 @@ async def test_token_of_the_environment_is_never_asked_for_again(monkeypatch: py
 async def test_token_that_appears_while_there_is_none_is_found() -> None:
     clock = FakeClock()
     requests = RequestLog(clock)
-    door = HostedBackend(Settings("host", url="http://127.0.0.1:1"), clock, LocalAllowance(clock), requests)
+    door = HostedBackend(Settings("host", url="http://127.0.0.1:1"), clock, LocalRateLimiter(clock), requests)
     assert not await door.renew()
     assert not [*requests.entries]
     save_token(SecretStr("cfc_saved"), TokenSources())
@@ -181,12 +181,12 @@ async def test_token_that_appears_while_there_is_none_is_found() -> None:
 async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machine() -> None:
     door = entrance(Settings("host", url="http://127.0.0.1:1"))
     for enter in (door.use_demo, door.use_comfyui):
-        door.allowance.exchange(None)
-        door.allowance.cool_down(60)
+        door.allowance.switch_to(None)
+        door.allowance.block_for(60)
         enter()
-        assert door.allowance.wait_for(Use.WISH) == 0.0
-        door.allowance.exchange(None)
-        assert door.allowance.wait_for(Use.WISH) == 60.0
+        assert door.allowance.delay(Priority.USER) == 0.0
+        door.allowance.switch_to(None)
+        assert door.allowance.delay(Priority.USER) == 60.0
 
 
 async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_configuration() -> None:

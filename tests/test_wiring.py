@@ -14,7 +14,7 @@ from comfytui.config.settings import KeySettings, Settings, SettingsError
 from comfytui.config.state import Forgetful, State, ViewState
 from comfytui.engine.protocol import PageKey
 from comfytui.login import NoAuthentication
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.render.times import TimeStyle
 from comfytui.tui.keys.keymap import Keymap
 from comfytui.tui.services import Setup
@@ -63,7 +63,7 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
     settings = Settings("somewhere", interval=2.5, per_page=7)
     choices = ConfigSources(CliOptions(url="http://127.0.0.1:1", interval=2.5, per_page=7))
     for app in (
-        build_app(settings, never, clock, NoAuthentication("somewhere"), LocalAllowance(clock), RequestLog(clock)),
+        build_app(settings, never, clock, NoAuthentication("somewhere"), LocalRateLimiter(clock), RequestLog(clock)),
         build_demo_app(settings, runners=1, seed=0, clock=clock),
         build_hosted_app(choices, resolve_settings(choices), Setup(Forgetful())),
     ):

@@ -13,7 +13,7 @@ from comfytui.api.events import EVENTS_PATH, RUNNERS_EVENT, RunnerRevisions, par
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, parse_history, parse_stats, read_runner
 from comfytui.api.response_cache import ParsedResponseCache
 from comfytui.api.statuses import RunnerStatus
-from comfytui.ratelimit.window import OnSent, Use
+from comfytui.ratelimit.window import OnSent, Priority
 
 if TYPE_CHECKING:
     from comfytui.api.session import Session
@@ -49,7 +49,7 @@ class ComfyControlClient:
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | str | None = None,
-        use: Use = Use.POLL,
+        use: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
         """Return a page of runners, newest created first (page list-runners).
@@ -72,18 +72,20 @@ class ComfyControlClient:
             pages = self._pages[per_page] = ParsedResponseCache(partial(RunnerPage.parse, most=per_page))
         return await self._session.get(_RUNNERS, pages, params, use, on_sent)
 
-    async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
+    async def get_runner(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
         """Return a runner by its id (page get-runner); raises as `list_runners` does."""
         return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}", self._runners, None, use, on_sent)
 
-    async def get_history(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> tuple[Workflow, ...]:
+    async def get_history(
+        self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None
+    ) -> tuple[Workflow, ...]:
         """Return a runner's newest workflows, at most ten, newest created first (page get-runner-history).
 
         Raises as `list_runners` does.
         """
         return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/history", self._histories, None, use, on_sent)
 
-    async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
+    async def get_stats(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> RunnerStats:
         """Return the stats of a runner's machine (page get-runner-stats).
 
         The API requests them from the runner first, so a slow runner delays this. A ServerError of status 500
@@ -92,7 +94,7 @@ class ComfyControlClient:
         """
         return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, None, use, on_sent)
 
-    async def watch_revisions(self, use: Use = Use.ROTATION) -> AsyncGenerator[tuple[RunnerRevisions, ...]]:
+    async def watch_revisions(self, use: Priority = Priority.BACKGROUND) -> AsyncGenerator[tuple[RunnerRevisions, ...]]:
         """Yield the revisions of all known runners, then changes; empty ones are heartbeats.
 
         This is an extension that not every API has; it goes on until it fails.

@@ -24,7 +24,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfytui.ratelimit.window import COOL_DOWN
+from comfytui.ratelimit.window import COOLDOWN_S
 
 if TYPE_CHECKING:
     from comfytui.api.statuses import RunnerState
@@ -102,7 +102,9 @@ class RateLimitedError(StatusError):
         retry_after: Seconds during which no request may be sent.
     """
 
-    def __init__(self, method: str, path: str, message: str, status: int = 429, retry_after: float = COOL_DOWN) -> None:
+    def __init__(
+        self, method: str, path: str, message: str, status: int = 429, retry_after: float = COOLDOWN_S
+    ) -> None:
         super().__init__(method, path, message, status)
         self.retry_after = retry_after
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from comfytui.api.credentials import Credentials
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
-    from comfytui.ratelimit.window import Allowance, Use
+    from comfytui.ratelimit.window import Priority, RateLimiter
 
 
 _METHOD = "GET"
@@ -55,7 +55,7 @@ class EventConnection:
         self,
         client: httpx.AsyncClient,
         credentials: Credentials,
-        allowance: Allowance,
+        allowance: RateLimiter,
         log: RequestLog,
         clock: Clock,
         timeout: float,
@@ -70,14 +70,14 @@ class EventConnection:
         self._timeout = timeout
         self._is_wired = is_wired
 
-    async def events(self, path: str, use: Use) -> AsyncGenerator[ServerSentEvent, None]:
+    async def events(self, path: str, use: Priority) -> AsyncGenerator[ServerSentEvent, None]:
         """Yield the server-sent events that a path answers.
 
         Raises:
             RequestError: A subclass for the cause; a stream that ends is ConnectionFailedError.
         """
         wire = ConnectionTrace()
-        permit = await self._allowance.take(use)
+        permit = await self._allowance.acquire(use)
         if self._is_wired:
             wire.permit = permit
         try:
@@ -102,7 +102,7 @@ class EventConnection:
             return outcome
         await outcome.aclose()
         if outcome.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            self._allowance.cool_down(retry_after_in(outcome.headers, self._clock.now()))
+            self._allowance.block_for(retry_after_in(outcome.headers, self._clock.now()))
         words = self._credentials.as_message(Response(outcome).reason)
         return error_for_status(_METHOD, path, words, outcome.status_code)
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-from comfytui.ratelimit.window import COOL_DOWN, MAX_COOL_DOWN
+from comfytui.ratelimit.window import COOLDOWN_S, MAX_COOLDOWN_S
 
 _LEAST = 5.0
 _STEP = 2.0
@@ -54,7 +54,7 @@ def retry_after_in(headers: Mapping[str, str], now: datetime) -> float:
 
 
 def parse_retry_after(value: str, date: str, now: datetime) -> float:
-    """Seconds from COOL_DOWN, which the API takes in any case, to MAX_COOL_DOWN.
+    """Seconds from COOLDOWN_S, which the API takes in any case, to MAX_COOLDOWN_S.
 
     Args:
         value: The header Retry-After: whole seconds or an HTTP date; whatever else it holds is as good as nothing.
@@ -65,11 +65,11 @@ def parse_retry_after(value: str, date: str, now: datetime) -> float:
     if value.isascii() and value.isdecimal():
         return _clamp(float(value))
     until = parse_http_date(value)
-    return COOL_DOWN if until is None else _clamp((until - (parse_http_date(date) or now)).total_seconds())
+    return COOLDOWN_S if until is None else _clamp((until - (parse_http_date(date) or now)).total_seconds())
 
 
 def _clamp(seconds: float) -> float:
-    return min(max(seconds, COOL_DOWN), MAX_COOL_DOWN)
+    return min(max(seconds, COOLDOWN_S), MAX_COOLDOWN_S)
 
 
 def parse_http_date(value: str) -> datetime | None:

@@ -37,8 +37,8 @@ from comfytui.api.response import ConnectionTrace, LargeTurn, Response, is_disco
 from comfytui.api.statuses import RunnerState
 from comfytui.api.transport import Bearer, build_http_client
 from comfytui.clock import Clock, SystemClock
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import COOL_DOWN, Allowance, OnSent, Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import COOLDOWN_S, OnSent, Priority, RateLimiter
 from comfytui.threads import DaemonWorker
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class Session:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         *,
-        allowance: Allowance | None = None,
+        allowance: RateLimiter | None = None,
         log: RequestLog | None = None,
         clock: Clock | None = None,
         ca_bundle: Path | None = None,
@@ -104,7 +104,7 @@ class Session:
         self._timeout = timeout
         self._clock = clock or SystemClock()
         self._credentials = Credentials(token, self._clock, renewal)
-        self._allowance = allowance or LocalAllowance(self._clock)
+        self._allowance = allowance or LocalRateLimiter(self._clock)
         self._log = log or RequestLog(self._clock)
         client = build_http_client(base_url, token, transport, timeout, ca_bundle, insecure_http)
         if isinstance(client, InvalidArgumentError):
@@ -128,7 +128,7 @@ class Session:
         path: str,
         reader: ParsedResponseCache[_T],
         params: Mapping[str, str | int] | None = None,
-        use: Use = Use.POLL,
+        use: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> _T:
         """GET a path below the address and read the JSON that is answered.
@@ -148,7 +148,7 @@ class Session:
             raise outcome
         return outcome
 
-    def events(self, path: str, use: Use) -> AsyncGenerator[ServerSentEvent, None]:
+    def events(self, path: str, use: Priority) -> AsyncGenerator[ServerSentEvent, None]:
         """GET a path below the address and yield the server-sent events of the answer; it counts as one request.
 
         Raises:
@@ -213,7 +213,7 @@ class Session:
         self, attempt: _Attempt, errand: _RequestContext, patience: _TimeoutBudget, reader: ParsedResponseCache[_T]
     ) -> _T | ComfyControlError:
         """Return the result of a request, or its error."""
-        permit = await self._allowance.take(errand.use)
+        permit = await self._allowance.acquire(errand.use)
         if self._is_wired:
             attempt.wire.permit = _PausingPermit(permit, patience)
         # It may have been renewed meanwhile.
@@ -264,7 +264,7 @@ class Session:
 
     def _apply_cooldown(self, headers: Mapping[str, str]) -> float:
         seconds = retry_after_in(headers, self._clock.now())
-        self._allowance.cool_down(seconds)
+        self._allowance.block_for(seconds)
         return seconds
 
     async def _parse(
@@ -314,7 +314,7 @@ def _as_sent(value: object) -> object:
 class _RequestContext(NamedTuple):
     """Priority of a request and the callback for the time it is sent."""
 
-    use: Use
+    use: Priority
     on_sent: OnSent
 
 
@@ -328,7 +328,7 @@ class _Attempt:
     token: SecretStr
     turn: LargeTurn
     answer: Response | None = None
-    retry_after: float = COOL_DOWN
+    retry_after: float = COOLDOWN_S
     went_stale: bool = False
 
     @property

@@ -34,7 +34,7 @@ from comfytui.clock import SystemClock
 from comfytui.config.credentials import has_token_source, kill_token_commands, missing_token_message
 from comfytui.config.settings import DEFAULT_TIMEOUT
 from comfytui.query.workflows import display_name
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from comfytui.threads import LooseThreads
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ class RetryingClient:
 
     async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
         """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
-        use = Use.WISH if page == 1 else Use.POLL
+        use = Priority.USER if page == 1 else Priority.POLL
         answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, use))
         self._names |= {runner.id: display_name(runner.name, runner.id) for runner in answer.runners}
         if answer.is_cut:
@@ -132,9 +132,9 @@ class RetryingClient:
 
     async def runner(self, runner_id: str) -> Runner:
         """One runner."""
-        return await self._ask(runner_id, lambda: self._source.get_runner(runner_id, Use.WISH))
+        return await self._ask(runner_id, lambda: self._source.get_runner(runner_id, Priority.USER))
 
-    async def history(self, runner_id: str, use: Use = Use.WISH) -> tuple[Workflow, ...]:
+    async def history(self, runner_id: str, use: Priority = Priority.USER) -> tuple[Workflow, ...]:
         """A runner's newest workflows."""
         history = await self._ask(runner_id, lambda: self._source.get_history(runner_id, use))
         if isinstance(history, CutHistory):
@@ -146,7 +146,7 @@ class RetryingClient:
             self._has_said_cut = True
             self.progress.print(f"The API sent more {what}: the rest is left out.")
 
-    async def stats(self, runner_id: str, use: Use = Use.WISH) -> RunnerStats:
+    async def stats(self, runner_id: str, use: Priority = Priority.USER) -> RunnerStats:
         """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
         return await self._ask(
             runner_id, lambda: self._source.get_stats(runner_id, use), is_answer=is_runner_unreachable

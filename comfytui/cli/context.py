@@ -14,7 +14,7 @@ from comfytui.cli.deadlines import Gate
 from comfytui.config.paths import rate_limit_files, request_log
 from comfytui.config.precedence import resolve_settings
 from comfytui.config.settings import DEFAULT_TIMEOUT
-from comfytui.ratelimit.unlimited import UnlimitedAllowance
+from comfytui.ratelimit.unlimited import UnlimitedRateLimiter
 
 if TYPE_CHECKING:
     import argparse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from comfytui.cli.progress import Progress
     from comfytui.clock import Clock
     from comfytui.config.settings import Settings
-    from comfytui.ratelimit.window import Allowance
+    from comfytui.ratelimit.window import RateLimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class CommandContext:
     settings: Settings
     connect: Connect
     clock: Clock
-    allowance: Allowance
+    allowance: RateLimiter
     renew: Callable[[], Awaitable[bool]] | None = None
 
 
@@ -66,12 +66,12 @@ def open_context(
             ending.callback(_report_log_error, requests, progress)
         ending.callback(requests.close)
 
-        def make(waiting: Clock) -> Allowance:
+        def make(waiting: Clock) -> RateLimiter:
             if not settings.url:
-                return UnlimitedAllowance(waiting)
-            from comfytui.ratelimit.shared import SharedAllowance
+                return UnlimitedRateLimiter(waiting)
+            from comfytui.ratelimit.shared import SharedRateLimiter
 
-            shared = SharedAllowance(waiting, rate_limit_files(), settings.url, note=requests.note)
+            shared = SharedRateLimiter(waiting, rate_limit_files(), settings.url, note=requests.note)
             ending.callback(shared.close)
             return shared
 
@@ -94,7 +94,7 @@ def _gateway(
     args: argparse.Namespace,
     settings: Settings,
     clock: Clock,
-    allowance: Allowance,
+    allowance: RateLimiter,
     requests: RequestLog,
     timeout: float,
 ) -> Connect:

@@ -9,14 +9,14 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 
 if TYPE_CHECKING:
     from datetime import datetime
 
     from comfytui.cli.progress import Progress
     from comfytui.clock import Clock
-    from comfytui.ratelimit.window import Allowance, Permit, Spending
+    from comfytui.ratelimit.window import Permit, RateLimiter, Usage
 
 
 _LONG = 1.0
@@ -93,7 +93,7 @@ class Gate:
     """
 
     def __init__(
-        self, make: Callable[[Clock], Allowance], clock: Clock, progress: Progress, *, no_wait: bool = False
+        self, make: Callable[[Clock], RateLimiter], clock: Clock, progress: Progress, *, no_wait: bool = False
     ) -> None:
         self._allowance = make(_Waiting(clock, self._before_waiting))
         self._clock = clock
@@ -101,34 +101,34 @@ class Gate:
         self._no_wait = no_wait
 
     @property
-    def spending(self) -> Spending:
+    def usage(self) -> Usage:
         """What was spent, as last known; asks nobody."""
-        return self._allowance.spending
+        return self._allowance.usage
 
-    def wait_for(self, use: Use) -> float:
+    def delay(self, use: Priority) -> float:
         """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
-        return self._allowance.wait_for(use)
+        return self._allowance.delay(use)
 
-    async def take(self, use: Use) -> Permit:
+    async def acquire(self, use: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then.
 
         Raises:
             CoolingDownError: It would have to wait for the API, and is not to.
         """
         with _stopped():
-            return _GatedPermit(await self._allowance.take(use))
+            return _GatedPermit(await self._allowance.acquire(use))
 
-    def cool_down(self, seconds: float) -> None:
+    def block_for(self, seconds: float) -> None:
         """Let nobody who shares send anything for so long; of two, the longer one wins."""
-        self._allowance.cool_down(seconds)
+        self._allowance.block_for(seconds)
 
     def _before_waiting(self, seconds: float) -> None:
-        cooling = self._allowance.spending.cooling(self._clock.monotonic())
+        cooling = self._allowance.usage.cooldown_left(self._clock.monotonic())
         if cooling <= 0:
             if not _deadlines.get():
                 # Nobody waits for this one: it is one of many that come when they may.
                 return
-            wait = max(seconds, self._allowance.wait_for(Use.POLL))
+            wait = max(seconds, self._allowance.delay(Priority.POLL))
             self._progress.update(f"waiting {math.ceil(wait)} s for the request budget", wait)
         elif self._no_wait:
             raise CoolingDownError(cooling)

@@ -22,14 +22,14 @@ from comfytui.engine.reducer import Seen, aged, attend, confirmed, forget_proble
 from comfytui.engine.refreshes import RefreshQueue
 from comfytui.engine.scheduler import LOOKAHEAD, SchedulerState, next_cycle, viewport_resources
 from comfytui.engine.snapshot import Snapshot, front
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import Priority
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.engine.protocol import Action, Attention, Resource, RunnerSource
     from comfytui.engine.scheduler import Cycle, Request
-    from comfytui.ratelimit.window import Allowance
+    from comfytui.ratelimit.window import RateLimiter
 
 
 MIN_INTERVAL = 1.0
@@ -56,7 +56,7 @@ class Engine:
         *,
         attention: Attention,
         interval: float,
-        allowance: Allowance | None = None,
+        allowance: RateLimiter | None = None,
         jitter: Callable[[], float] = _SOME_JITTER,
     ) -> None:
         """Nothing happens before `run`.
@@ -74,10 +74,10 @@ class Engine:
         """
         self._connect = connect
         self._clock = clock
-        self._allowance = allowance if allowance is not None else LocalAllowance(clock)
+        self._allowance = allowance if allowance is not None else LocalRateLimiter(clock)
         self._jitter = jitter
         self._newest = Newest(
-            Snapshot(attention=attention, interval=_checked(interval), spending=self._allowance.spending)
+            Snapshot(attention=attention, interval=_checked(interval), spending=self._allowance.usage)
         )
         self._wake = asyncio.Event()
         self._flights = Flights(self._wake.set)
@@ -183,7 +183,7 @@ class Engine:
         for request in cycle.requests:
             resource = request.resource
             self._refreshes.mark_sent(resource, now)
-            if request.priority is Use.ROTATION:
+            if request.priority is Priority.BACKGROUND:
                 self._rotated_monotonic = now
             if isinstance(resource, PageKey):
                 self._page_monotonic = now
@@ -206,7 +206,7 @@ class Engine:
         self._confirm()
         state = SchedulerState(
             now=self._clock.monotonic(),
-            delays={use: self._allowance.wait_for(use) for use in Use},
+            delays={use: self._allowance.delay(use) for use in Priority},
             in_flight=self._flights.uses,
             refreshes=self._refreshes.due,
             stale_before=self._stale_before,
@@ -217,7 +217,7 @@ class Engine:
             changed=self._changed(),
             changes_monotonic=self._changes_monotonic,
         )
-        spending = self._allowance.spending
+        spending = self._allowance.usage
         snapshot = self.snapshot._replace(attention=attention or self.snapshot.attention, spending=spending)
         return next_cycle(snapshot, state)
 
@@ -231,9 +231,9 @@ class Engine:
             self._stale_before = self._clock.monotonic()
             if jump > 0:
                 self._publish(aged(self.snapshot, jump))
-        until = self._allowance.spending.cooling_until
-        if until is not None and until != self.snapshot.spending.cooling_until:
-            self._publish(with_spending(self.snapshot, self._allowance.spending))
+        until = self._allowance.usage.blocked_until
+        if until is not None and until != self.snapshot.spending.blocked_until:
+            self._publish(with_spending(self.snapshot, self._allowance.usage))
 
     def _confirm(self) -> None:
         """Confirm what a poll cycle would request and an event stream knows to be unchanged."""
@@ -296,7 +296,7 @@ class Engine:
         self._refreshes.retain(frozenset(viewport_resources(self.snapshot)))
 
     def _refresh(self) -> None:
-        now, share = self._clock.monotonic(), self._allowance.spending.share
+        now, share = self._clock.monotonic(), self._allowance.usage.limit
         wanted = [resource for resource in viewport_resources(self.snapshot) if resource not in self._flights.uses]
         pages = [resource for resource in wanted if isinstance(resource, PageKey)]
         others = [resource for resource in wanted if not isinstance(resource, PageKey)]
@@ -313,11 +313,11 @@ class Engine:
         self._flights.give_up()
         self._refreshes.clear()
         self._refreshes.add(viewport_resources(self.snapshot), self._clock.monotonic(), 0.0)
-        self._publish(with_spending(forget_problems(self.snapshot), self._allowance.spending))
+        self._publish(with_spending(forget_problems(self.snapshot), self._allowance.usage))
 
     def _counted(self) -> Snapshot:
         """What is known, with what it has cost so far."""
-        return with_spending(self.snapshot, self._allowance.spending)
+        return with_spending(self.snapshot, self._allowance.usage)
 
     def _publish(self, snapshot: Snapshot) -> None:
         self._newest.put(snapshot._replace(revision=self.snapshot.revision + 1))
@@ -331,7 +331,7 @@ def _announced(snapshot: Snapshot) -> tuple[Resource, ...]:
 
 def _restarts_cycle(request: Request, attention: Attention) -> bool:
     """Return True if a user waits for the page in view: what else is due goes along with it."""
-    return request.priority is Use.WISH and request.resource == attention.page and not attention.whole
+    return request.priority is Priority.USER and request.resource == attention.page and not attention.whole
 
 
 def _checked(interval: float) -> float:

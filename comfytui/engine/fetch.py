@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.engine.protocol import Resource, RunnerSource
     from comfytui.engine.scheduler import Request
-    from comfytui.ratelimit.window import OnSent, Use
+    from comfytui.ratelimit.window import OnSent, Priority
 
 
 Fold: TypeAlias = Callable[[Snapshot, Seen], Snapshot]
@@ -124,11 +124,11 @@ class Flights:
 
     def __init__(self, landed: Callable[[], None]) -> None:
         self._landed = landed
-        self._uses: dict[Resource, Use] = {}
+        self._uses: dict[Resource, Priority] = {}
         self._tasks: dict[Resource, asyncio.Task[None]] = {}
 
     @property
-    def uses(self) -> Mapping[Resource, Use]:
+    def uses(self) -> Mapping[Resource, Priority]:
         """What is under way, and what for, the longest under way first."""
         return MappingProxyType(self._uses)
 

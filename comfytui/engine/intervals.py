@@ -6,7 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from comfytui.ratelimit.window import KEPT_FOR_WISHES, LIMIT, WINDOW
+from comfytui.ratelimit.window import API_LIMIT, RESERVED_FOR_USER, WINDOW_S
 
 if TYPE_CHECKING:
     from comfytui.engine.protocol import Attention
@@ -62,7 +62,7 @@ def effective_interval(interval: float, attention: Attention, response_time: flo
         interval: Seconds that the user chose.
         attention: What is polled, and whether the terminal has the focus.
         response_time: Smoothed seconds that responses take.
-        share: Requests that may be sent within a WINDOW.
+        share: Requests that may be sent within a WINDOW_S.
     """
     is_watched = attention.focused or attention.wallboard
     wanted = interval * (1.0 if is_watched else _UNFOCUSED_FACTOR)
@@ -76,8 +76,8 @@ def min_interval(attention: Attention, share: int) -> float:
     The pages of a full scan have an interval of their own.
     """
     if attention.whole and attention.runner_id is not None:
-        return 2 * WINDOW / (share * _DETAIL_FRACTION_WHILE_SCANNING)
-    return _polled_count(attention) * WINDOW / (share * _BACKGROUND_FRACTION)
+        return 2 * WINDOW_S / (share * _DETAIL_FRACTION_WHILE_SCANNING)
+    return _polled_count(attention) * WINDOW_S / (share * _BACKGROUND_FRACTION)
 
 
 def _polled_count(attention: Attention) -> int:
@@ -87,7 +87,7 @@ def _polled_count(attention: Attention) -> int:
 
 def scan_interval(pages: int, share: int) -> float:
     """Return the seconds in which every page of a full scan can be requested once; 0.0 for a single page."""
-    return pages * WINDOW / (share * _SCAN_FRACTION) if pages > 1 else 0.0
+    return pages * WINDOW_S / (share * _SCAN_FRACTION) if pages > 1 else 0.0
 
 
 def list_interval(interval_s: float, pages: int, share: int) -> float:
@@ -144,15 +144,15 @@ def rotation_batch(interval: float, interval_s: float, share: int, attention: At
     Args:
         interval: Seconds that the user chose; a longer interval in force slows the rotation down as well.
         interval_s: The interval in force.
-        share: Requests that may be sent within a WINDOW.
+        share: Requests that may be sent within a WINDOW_S.
         attention: What is polled.
     """
     evenly = share * _ROTATION_FRACTION
-    left = share - KEPT_FOR_WISHES - _polled_count(attention) * WINDOW / interval_s
+    left = share - RESERVED_FOR_USER - _polled_count(attention) * WINDOW_S / interval_s
     # With a long interval, polls can wait a moment for the rotation.
-    per_window = min(evenly, max(left, evenly * min(1.0, interval_s / WINDOW)))
-    spacing = WINDOW / per_window * max(1.0, interval_s / interval)
-    count = max(1, math.floor(min(interval_s / spacing, evenly, LIMIT / 2)))
+    per_window = min(evenly, max(left, evenly * min(1.0, interval_s / WINDOW_S)))
+    spacing = WINDOW_S / per_window * max(1.0, interval_s / interval)
+    count = max(1, math.floor(min(interval_s / spacing, evenly, API_LIMIT / 2)))
     return RotationBatch(max(1, math.floor(count * _STEADY_FRACTION)), count * spacing)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
-from comfytui.ratelimit.window import OnSent, Use
+from comfytui.ratelimit.window import OnSent, Priority
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -83,21 +83,23 @@ class RunnerSource(Protocol):
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | None = None,
-        use: Use = Use.POLL,
+        use: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
         """One page of runners, newest created first."""
         ...
 
-    async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
+    async def get_runner(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
         """One runner by id."""
         ...
 
-    async def get_history(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> tuple[Workflow, ...]:
+    async def get_history(
+        self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None
+    ) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first."""
         ...
 
-    async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
+    async def get_stats(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> RunnerStats:
         """What a runner's machine says of itself right now; a ServerError of status 500 where it does not answer."""
         ...
 

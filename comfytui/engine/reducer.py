@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from comfytui.engine.feed import Problem
     from comfytui.engine.protocol import Attention, Resource
     from comfytui.engine.snapshot import Checkup, Snapshot
-    from comfytui.ratelimit.window import Spending
+    from comfytui.ratelimit.window import Usage
 
 
 MAX_PAGES = WHOLE_PAGES + 64
@@ -137,7 +137,7 @@ def _problem(
     snapshot: Snapshot, previous: Problem | None, error: ComfyControlError, seen: Seen, jitter: float
 ) -> Problem:
     streak = 1 if previous is None else previous.streak + 1
-    cooling_until = snapshot.spending.cooling_until
+    cooling_until = snapshot.spending.blocked_until
     next_try = seen.on + backoff(snapshot.pace, streak, jitter)
     if cooling_until is not None:
         next_try = cooling_until if isinstance(error, RateLimitedError) else max(next_try, cooling_until)
@@ -229,7 +229,7 @@ def hurried(snapshot: Snapshot, now: float) -> Snapshot:
     return _with_problems(snapshot, lambda problem: problem._replace(next_try=min(problem.next_try, latest)))
 
 
-def with_spending(snapshot: Snapshot, spending: Spending) -> Snapshot:
+def with_spending(snapshot: Snapshot, spending: Usage) -> Snapshot:
     """The spending as it is now; in a cool-down no next try is promised before its end."""
     snapshot = snapshot._replace(spending=spending)
     earliest = _cooling_until(spending)
@@ -296,8 +296,8 @@ def _changed(feeds: Mapping[K, Feed[V]], change: _Change) -> Mapping[K, Feed[V]]
     return {**feeds, **others} if others else feeds
 
 
-def _cooling_until(spending: Spending) -> float:
-    return float("-inf") if spending.cooling_until is None else spending.cooling_until
+def _cooling_until(spending: Usage) -> float:
+    return float("-inf") if spending.blocked_until is None else spending.blocked_until
 
 
 MAX_DEPARTURES = 16

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.engine.intervals import background_limit
 from comfytui.engine.snapshot import outdated_keys
-from comfytui.ratelimit.window import KEPT_FOR_WISHES, WINDOW
+from comfytui.ratelimit.window import RESERVED_FOR_USER, WINDOW_S
 
 if TYPE_CHECKING:
     from collections.abc import Collection
@@ -30,7 +30,7 @@ _OVERDUE = 1.5
 # Of the interval in force: when a page from before the list's last change is due again.
 _OUTDATED_FRACTION = 0.5
 # Seconds that key presses may hold a scan up before it goes first.
-_HELD_UP_S = 1.5 * WINDOW
+_HELD_UP_S = 1.5 * WINDOW_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,5 +121,5 @@ def _room_at(snapshot: Snapshot, state: ScanState, feeds: Mapping[PageKey, Feed[
     spending = snapshot.spending
     if not spending.is_limited:
         return -math.inf
-    evenly = state.page_monotonic + WINDOW / max(1, spending.share - KEPT_FOR_WISHES)
-    return min(evenly, spending.slot_free_at(background_limit(spending.share)))
+    evenly = state.page_monotonic + WINDOW_S / max(1, spending.limit - RESERVED_FOR_USER)
+    return min(evenly, spending.slot_free_at(background_limit(spending.limit)))

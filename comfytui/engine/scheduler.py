@@ -28,7 +28,7 @@ from comfytui.engine.intervals import (
 from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey
 from comfytui.engine.reducer import departed_since, is_gone
 from comfytui.engine.scan import ScanState, next_scan_page
-from comfytui.ratelimit.window import KEPT_FOR_WISHES, MARGIN, WINDOW, Use
+from comfytui.ratelimit.window import RESERVED_FOR_USER, WINDOW_MARGIN_S, WINDOW_S, Priority
 
 if TYPE_CHECKING:
     from comfytui.engine.feed import Feed
@@ -62,7 +62,7 @@ class Request:
     """A request worth sending, and its priority."""
 
     resource: Resource
-    priority: Use
+    priority: Priority
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +99,8 @@ class SchedulerState:
     """
 
     now: float
-    delays: Mapping[Use, float] = field(default_factory=dict)
-    in_flight: Mapping[Resource, Use] = field(default_factory=dict)
+    delays: Mapping[Priority, float] = field(default_factory=dict)
+    in_flight: Mapping[Resource, Priority] = field(default_factory=dict)
     refreshes: Mapping[Resource, float] = field(default_factory=dict)
     stale_before: float = -math.inf
     cycle_monotonic: float = -math.inf
@@ -128,7 +128,7 @@ def next_cycle(snapshot: Snapshot, state: SchedulerState) -> Cycle:
     for candidate in candidates:
         request, due_at = candidate.request, candidate.due_at
         if due_at > state.now or not (request.resource in requests or budget.take(candidate)):
-            if due_at > state.now or request.priority is not Use.ROTATION:
+            if due_at > state.now or request.priority is not Priority.BACKGROUND:
                 later.append((request.resource, max(due_at, budget.free_at(candidate))))
         else:
             requests.setdefault(request.resource, request)
@@ -161,8 +161,8 @@ class _Budget:
         spending = snapshot.spending
         self._is_limited = spending.is_limited
         self._state = state
-        since = state.now - WINDOW - MARGIN
-        recent = [moment for moment in spending.sent if moment > since] if self._is_limited else []
+        since = state.now - WINDOW_S - WINDOW_MARGIN_S
+        recent = [moment for moment in spending.sent_monotonic if moment > since] if self._is_limited else []
         self._sent = recent + [state.now] * spending.waiting
 
     def take(self, candidate: _Candidate) -> bool:
@@ -180,7 +180,7 @@ class _Budget:
             return allowed_at
         if candidate.limit <= 0:
             return math.inf
-        return max(allowed_at, self._sent[-candidate.limit] + WINDOW + MARGIN)
+        return max(allowed_at, self._sent[-candidate.limit] + WINDOW_S + WINDOW_MARGIN_S)
 
 
 class _Decision:
@@ -195,7 +195,7 @@ class _Decision:
         self._snapshot = snapshot
         self._state = state
         self._interval = snapshot.pace
-        self._limit = snapshot.spending.share
+        self._limit = snapshot.spending.limit
         self._batch = rotation_batch(snapshot.interval, self._interval, self._limit, snapshot.attention)
         is_paused = snapshot.attention.paused
         due_at = self._cycle_due_at()
@@ -220,7 +220,7 @@ class _Decision:
         size = 1 + (0 if attention.runner_id is None else 2)
         size += min(self._batch.size, len(attention.visible) or len(attention.unchecked))
         limit = max(1, background_limit(self._limit) - size + 1)
-        room_at = self._snapshot.spending.slot_free_at(limit) + MARGIN
+        room_at = self._snapshot.spending.slot_free_at(limit) + WINDOW_MARGIN_S
         return room_at if due_at < room_at <= due_at + _CYCLE_PATIENCE_S else due_at
 
     def candidates(self) -> Iterator[_Candidate]:
@@ -242,17 +242,17 @@ class _Decision:
         if key not in self._state.in_flight:
             by_time = self._poll_due_at(key)
             by_user = min(self._user_due_at(key), by_time + self._interval / 2)
-            yield _Candidate(Request(key, Use.WISH), by_user, self._limit)
-            yield _Candidate(Request(key, Use.POLL), by_time, poll_limit(self._limit))
+            yield _Candidate(Request(key, Priority.USER), by_user, self._limit)
+            yield _Candidate(Request(key, Priority.POLL), by_time, poll_limit(self._limit))
 
     def _of_scan(self) -> Iterator[_Candidate]:
         state = self._state
         scan = ScanState(state.now, state.in_flight, state.refreshes, state.page_monotonic)
         page = next_scan_page(self._snapshot, scan)
         if page is not None:
-            yield _Candidate(Request(page.key, Use.WISH), max(page.urgent_at, page.room_at), self._limit)
-            kept = self._limit - KEPT_FOR_WISHES
-            yield _Candidate(Request(page.key, Use.POLL), max(page.due_at, page.room_at), kept)
+            yield _Candidate(Request(page.key, Priority.USER), max(page.urgent_at, page.room_at), self._limit)
+            kept = self._limit - RESERVED_FOR_USER
+            yield _Candidate(Request(page.key, Priority.POLL), max(page.due_at, page.room_at), kept)
 
     def _of_cursor(self) -> Iterator[_Candidate]:
         """Yield the runner under the cursor, the rows that were never fetched, and the runner's health check."""
@@ -264,20 +264,20 @@ class _Decision:
                 polls += self._of_health(resource)
                 continue
             # Pages of a full scan are turned without a request.
-            kept = 0 if self._snapshot.attention.whole else KEPT_FOR_WISHES
-            yield _Candidate(Request(resource, Use.WISH), self._user_due_at(resource), max(1, self._limit - kept))
+            kept = 0 if self._snapshot.attention.whole else RESERVED_FOR_USER
+            yield _Candidate(Request(resource, Priority.USER), self._user_due_at(resource), max(1, self._limit - kept))
             polls += self._of_poll(resource)
         yield from self._of_rows()
         yield from polls
 
     def _of_poll(self, resource: HistoryKey | RunnerKey) -> Iterator[_Candidate]:
         """Yield a poll that leaves room for rows that were never fetched, until it is overdue."""
-        request, due_at = Request(resource, Use.POLL), self._poll_due_at(resource)
+        request, due_at = Request(resource, Priority.POLL), self._poll_due_at(resource)
         unfetched = len(self._unfetched) if self._snapshot.spending.is_limited else 0
         yield _Candidate(request, due_at, poll_limit(self._limit) - unfetched)
         if (tried_on := self._snapshot.feed_of(resource).tried_on) is not None:
             overdue_at = max(due_at, tried_on + _OVERDUE * self._interval)
-            yield _Candidate(request, overdue_at, max(1, self._limit - KEPT_FOR_WISHES))
+            yield _Candidate(request, overdue_at, max(1, self._limit - RESERVED_FOR_USER))
 
     def _of_health(self, resource: StatsKey) -> Iterator[_Candidate]:
         """Yield the health check once the history was tried: it is live and slow, so never in haste."""
@@ -292,13 +292,13 @@ class _Decision:
             by_user = max(state.refreshes.get(resource, math.inf), feed.tried_on + snapshot.stats_pace)
             due_at = by_user if snapshot.attention.paused else min(due_at, by_user)
         due_at = max(min(due_at, self._changed_at(resource)), state.cursor_monotonic + _CURSOR_SETTLE_S)
-        yield _Candidate(Request(resource, Use.POLL), due_at, background_limit(self._limit))
+        yield _Candidate(Request(resource, Priority.POLL), due_at, background_limit(self._limit))
 
     def _of_rows(self) -> Iterator[_Candidate]:
         """Yield histories in view that were never fetched, from the top."""
         lanes = self._free_lanes() if self._snapshot.spending.is_limited else len(self._unfetched)
         for runner_id in self._unfetched[: max(0, lanes)]:
-            yield _Candidate(Request(HistoryKey(runner_id), Use.POLL), -math.inf, background_limit(self._limit))
+            yield _Candidate(Request(HistoryKey(runner_id), Priority.POLL), -math.inf, background_limit(self._limit))
 
     def _of_changes(self) -> Iterator[_Candidate]:
         """Yield histories of other runners in view whose change was announced, in batches."""
@@ -306,19 +306,19 @@ class _Decision:
         for resource in self._state.changed:
             if is_of_another(resource, self._snapshot.attention) and resource not in self._state.in_flight:
                 due_at = max(self._changed_at(resource), opens_at)
-                yield _Candidate(Request(resource, Use.POLL), due_at, background_limit(self._limit))
+                yield _Candidate(Request(resource, Priority.POLL), due_at, background_limit(self._limit))
 
     def _of_rotation(self) -> Iterator[_Candidate]:
         """Yield the background requests that go with this cycle; with a long interval more batches come in between."""
         opens_at = self._state.rotated_monotonic + self._batch.period_s - _TOLERANCE_S
-        is_between = self._interval > WINDOW and not self._snapshot.attention.paused
+        is_between = self._interval > WINDOW_S and not self._snapshot.attention.paused
         if self._unfetched or self._is_scanning() or not (self.is_cycle or is_between):
             return
         if self.is_cycle and self._state.now < opens_at:
             return
         size = min(self._batch.size, self._free_lanes())
         for resource in self._background()[: max(0, size)]:
-            yield _Candidate(Request(resource, Use.ROTATION), opens_at, background_limit(self._limit))
+            yield _Candidate(Request(resource, Priority.BACKGROUND), opens_at, background_limit(self._limit))
 
     def _background(self) -> list[_Background]:
         """Return background requests that are due, the most urgent first."""
@@ -326,7 +326,7 @@ class _Decision:
         histories: list[_Background] = [HistoryKey(id) for id in self._others(attention.visible, HistoryKey)]
         histories = [key for key in histories if self._is_due(key)]
         in_flight = self._state.in_flight.items()
-        if any(isinstance(key, StatsKey) and priority is Use.ROTATION for key, priority in in_flight):
+        if any(isinstance(key, StatsKey) and priority is Priority.BACKGROUND for key, priority in in_flight):
             return sorted(histories, key=self._tried_on)
         wanted = attention.unchecked or (attention.visible if self._has_stats() else ())
         checks: list[_Background] = [StatsKey(id) for id in self._others(wanted, StatsKey)]

@@ -22,7 +22,7 @@ from comfytui.engine.protocol import (
     RunnerKey,
     StatsKey,
 )
-from comfytui.ratelimit.window import Spending
+from comfytui.ratelimit.window import Usage
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
@@ -78,7 +78,7 @@ class Snapshot(NamedTuple):
     histories: Mapping[str, Feed[tuple[Workflow, ...]]] = MappingProxyType({})
     stats: Mapping[str, Feed[Checkup]] = MappingProxyType({})
     response_time: float = 0.0
-    spending: Spending = Spending()
+    spending: Usage = Usage()
     needs_token: Problem | None = None
     departed: tuple[Departure, ...] = ()
     clock_skew: float = 0.0
@@ -86,7 +86,7 @@ class Snapshot(NamedTuple):
     @property
     def pace(self) -> float:
         """The interval in force, in seconds: longer than `interval` where nobody looks or answers are slow."""
-        return effective_interval(self.interval, self.attention, self.response_time, self.spending.share)
+        return effective_interval(self.interval, self.attention, self.response_time, self.spending.limit)
 
     @property
     def stats_pace(self) -> float:
@@ -96,7 +96,7 @@ class Snapshot(NamedTuple):
     @property
     def list_pace(self) -> float:
         """Seconds in which the list in view is confirmed: `pace`, or as long as it takes to ask all of its pages."""
-        return list_interval(self.pace, len(self.page_keys), self.spending.share)
+        return list_interval(self.pace, len(self.page_keys), self.spending.limit)
 
     @property
     def page_keys(self) -> tuple[PageKey, ...]:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 
 from comfytui.ratelimit.permit import IssuedPermit
 from comfytui.ratelimit.window import (
-    MAX_COOL_DOWN,
-    REMEMBERED,
-    SHARE,
-    WINDOW,
+    HISTORY_S,
+    MAX_COOLDOWN_S,
+    SHARED_LIMIT,
+    WINDOW_S,
     Grant,
     Permit,
-    Send,
-    Spending,
-    Use,
-    ready_at,
+    Priority,
+    SentRequest,
+    Usage,
+    available_at,
 )
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ RENEWED = -1
 
 
 @dataclass(order=True, slots=True)
-class Place:
+class Waiter:
     """A place in a Line; made by it.
 
     Attributes:
@@ -48,39 +48,39 @@ class Place:
 
     rank: int
     number: int
-    line: list[Place] = field(compare=False, repr=False)
+    line: list[Waiter] = field(compare=False, repr=False)
     request: int = field(compare=False, default=0)
     turn: asyncio.Event = field(compare=False, repr=False, default_factory=asyncio.Event)
-    granted: Grant | None = field(compare=False, default=None)
+    grant: Grant | None = field(compare=False, default=None)
 
     @property
-    def is_left(self) -> bool:
+    def has_left(self) -> bool:
         """Whether nobody stands there any more."""
         return self not in self.line
 
     @property
-    def behind(self) -> list[Place]:
+    def waiting_behind(self) -> list[Waiter]:
         """Those behind it for whom nobody got anything yet."""
-        return [other for other in self.line[self.line.index(self) + 1 :] if other.granted is None]
+        return [other for other in self.line[self.line.index(self) + 1 :] if other.grant is None]
 
-    async def reached(self) -> None:
+    async def wait_turn(self) -> None:
         """Return once nobody stands before this place."""
         while self.line[0] is not self:
             self.turn.clear()
             await self.turn.wait()
 
 
-class Line:
+class WaitQueue:
     """Those who wait within this process: by rank, 0 first, and within a rank in order of arrival."""
 
     def __init__(self) -> None:
-        self._places: list[Place] = []
+        self._places: list[Waiter] = []
         self._numbers = itertools.count()
 
     @contextmanager
-    def place(self, rank: int, request: int = 0) -> Iterator[Place]:
+    def enter(self, rank: int, request: int = 0) -> Iterator[Waiter]:
         """Stand in line; leaving, for whatever reason, makes room for the next."""
-        place = Place(rank, next(self._numbers), self._places, request)
+        place = Waiter(rank, next(self._numbers), self._places, request)
         insort(self._places, place)
         try:
             yield place
@@ -102,12 +102,12 @@ class Line:
         """Number of those who wait."""
         return len(self._places)
 
-    def before(self, rank: int) -> int:
+    def ahead_of(self, rank: int) -> int:
         """How many stand before a newcomer of this rank."""
         return sum(place.rank <= rank for place in self._places)
 
 
-class LocalAllowance:
+class LocalRateLimiter:
     """An allowance that one process spends alone, kept in memory.
 
     Args:
@@ -116,69 +116,71 @@ class LocalAllowance:
         window: Seconds.
     """
 
-    def __init__(self, clock: Clock, share: int = SHARE, *, window: float = WINDOW) -> None:
+    def __init__(self, clock: Clock, share: int = SHARED_LIMIT, *, window: float = WINDOW_S) -> None:
         self._clock = clock
         self._share = share
         self._window = window
         self._numbers = itertools.count(1)
-        self._sends: deque[Send] = deque()
+        self._sends: deque[SentRequest] = deque()
         self._cooling_until = -math.inf
-        self._line = Line()
+        self._line = WaitQueue()
 
     @property
-    def spending(self) -> Spending:
+    def usage(self) -> Usage:
         """What this process spent."""
         now = self._clock.monotonic()
         self._forget(now)
         until = self._cooling_until if self._cooling_until > now else None
-        return Spending(tuple(send.at for send in self._sends), until, self._share, len(self._line))
+        return Usage(tuple(send.monotonic for send in self._sends), until, self._share, len(self._line))
 
-    def wait_for(self, use: Use) -> float:
+    def delay(self, use: Priority) -> float:
         """Seconds until a request for this use may be sent if nobody more urgent comes; 0.0 is now."""
-        return self._delay(use, self._line.before(use.rank))
+        return self._delay(use, self._line.ahead_of(use.rank))
 
-    async def take(self, use: Use) -> Permit:
+    async def acquire(self, use: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
         return IssuedPermit(self, self._clock, use, await self._granted(use, use.rank))
 
-    async def renew(self, number: int, use: Use) -> Grant:
+    async def renew(self, number: int, use: Priority) -> Grant:
         """Wait until a granted request may be sent after all and record it as sent then."""
         self.withdraw(number, use)
         return await self._granted(use, RENEWED)
 
-    async def _granted(self, use: Use, rank: int) -> Grant:
-        with self._line.place(rank) as place:
-            await place.reached()
+    async def _granted(self, use: Priority, rank: int) -> Grant:
+        with self._line.enter(rank) as place:
+            await place.wait_turn()
             while (delay := self._delay(use)) > 0:
                 await self._clock.sleep(delay)
-                await place.reached()
+                await place.wait_turn()
             grant = Grant(next(self._numbers), self._clock.monotonic())
-            self.record(Send(grant.at, use, number=grant.number))
+            self.record(SentRequest(grant.at, use, number=grant.number))
             return grant
 
-    def cool_down(self, seconds: float) -> None:
-        """Send nothing for so long, at most MAX_COOL_DOWN; of two, the longer one wins."""
-        until = self._clock.monotonic() + min(seconds, MAX_COOL_DOWN)
+    def block_for(self, seconds: float) -> None:
+        """Send nothing for so long, at most MAX_COOLDOWN_S; of two, the longer one wins."""
+        until = self._clock.monotonic() + min(seconds, MAX_COOLDOWN_S)
         self._cooling_until = max(self._cooling_until, until)
 
-    def record(self, send: Send) -> None:
+    def record(self, send: SentRequest) -> None:
         """Count a request that was sent without being taken here, no older than the last one."""
         self._sends.append(send)
-        self._forget(send.at)
+        self._forget(send.monotonic)
 
-    def move(self, number: int, use: Use, at: float) -> None:
+    def move(self, number: int, use: Priority, at: float) -> None:
         """Count a granted request as sent at another moment, no earlier than the last one."""
         self.withdraw(number, use)
-        self.record(Send(at, use, number=number))
+        self.record(SentRequest(at, use, number=number))
 
-    def withdraw(self, number: int, _use: Use) -> None:
+    def withdraw(self, number: int, _use: Priority) -> None:
         """Stop counting a granted request: it was not sent."""
         self._sends = deque(send for send in self._sends if send.number != number)
 
-    def _delay(self, use: Use, ahead: int = 0) -> float:
-        ready = ready_at(use, tuple(self._sends), share=self._share, part=self._share, window=self._window, ahead=ahead)
+    def _delay(self, use: Priority, ahead: int = 0) -> float:
+        ready = available_at(
+            use, tuple(self._sends), share=self._share, part=self._share, window=self._window, ahead=ahead
+        )
         return max(0.0, max(ready, self._cooling_until) - self._clock.monotonic())
 
     def _forget(self, now: float) -> None:
-        while self._sends and now - self._sends[0].at > REMEMBERED:
+        while self._sends and now - self._sends[0].monotonic > HISTORY_S:
             self._sends.popleft()

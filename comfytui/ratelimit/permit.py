@@ -4,30 +4,30 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from comfytui.ratelimit.window import FRESH, LATE, Grant
+from comfytui.ratelimit.window import PERMIT_FRESH_S, SEND_TOLERANCE_S, Grant
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.ratelimit.window import Spending, Use
+    from comfytui.ratelimit.window import Priority, Usage
 
 
 class Issuer(Protocol):
     """Keeper of the records that permits stand for."""
 
     @property
-    def spending(self) -> Spending:
+    def usage(self) -> Usage:
         """Requests that were sent and the cooldown in force, as last known."""
         ...
 
-    async def renew(self, number: int, use: Use) -> Grant:
+    async def renew(self, number: int, use: Priority) -> Grant:
         """Wait until a granted request may be sent after all and record it as sent then."""
         ...
 
-    def move(self, number: int, use: Use, at: float) -> None:
+    def move(self, number: int, use: Priority, at: float) -> None:
         """Count a granted request as sent at a later moment."""
         ...
 
-    def withdraw(self, number: int, use: Use) -> None:
+    def withdraw(self, number: int, use: Priority) -> None:
         """Stop counting a granted request: it was not sent."""
         ...
 
@@ -45,7 +45,7 @@ class IssuedPermit:
         grant: Record of the request.
     """
 
-    def __init__(self, issuer: Issuer, clock: Clock, use: Use, grant: Grant) -> None:
+    def __init__(self, issuer: Issuer, clock: Clock, use: Priority, grant: Grant) -> None:
         self._issuer = issuer
         self._clock = clock
         self._use = use
@@ -54,14 +54,14 @@ class IssuedPermit:
     async def confirm(self) -> None:
         """Wait until the request may be sent now: at once if the permit is fresh, else it is renewed."""
         now, grant = self._clock.monotonic(), self._grant
-        if grant is None or (now - grant.at <= FRESH and not self._issuer.spending.cooling(now)):
+        if grant is None or (now - grant.at <= PERMIT_FRESH_S and not self._issuer.usage.cooldown_left(now)):
             return
         self._grant = await self._issuer.renew(grant.number, self._use)
 
     def mark_sent(self) -> None:
         """Record that the request is on the wire since now."""
         now, grant = self._clock.monotonic(), self._grant
-        if grant is not None and now - grant.at > LATE:
+        if grant is not None and now - grant.at > SEND_TOLERANCE_S:
             self._grant = grant._replace(at=now)
             self._issuer.move(grant.number, self._use, now)
 

@@ -1,4 +1,4 @@
-"""One allowance for all dashboards of a person on this machine, for they share its address."""
+"""Rate limiter shared by all processes of a user on this machine, which share its address."""
 
 from __future__ import annotations
 
@@ -11,10 +11,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from comfytui.ratelimit.local import RENEWED, Line, Place
+from comfytui.ratelimit.local import RENEWED, Waiter, WaitQueue
 from comfytui.ratelimit.permit import IssuedPermit
-from comfytui.ratelimit.store import Change, Claim, Ledger, Standing, Trouble, Wanted
-from comfytui.ratelimit.window import ALONE, LIMIT, MAX_COOL_DOWN, REMEMBERED, SHARE, WINDOW, Grant, Send, Spending, Use
+from comfytui.ratelimit.store import (
+    AcquireResult,
+    RateLimitStore,
+    RequestedSlot,
+    SharedState,
+    SlotChange,
+    StoreUnavailable,
+)
+from comfytui.ratelimit.window import (
+    API_LIMIT,
+    HISTORY_S,
+    MAX_COOLDOWN_S,
+    SHARED_LIMIT,
+    SOLO_LIMIT,
+    WINDOW_S,
+    Grant,
+    Priority,
+    SentRequest,
+    Usage,
+)
 from comfytui.threads import DaemonWorker
 
 if TYPE_CHECKING:
@@ -29,18 +47,18 @@ _RETRY_SECONDS = 10.0
 # Who waits looks again this often in a window: others may have left, or begun to cool down.
 _LOOKS = 10
 # By their ranks.
-_USES = tuple(Use)
+_USES = tuple(Priority)
 _MAX_CHANGES = 500
 
-_Answer: TypeAlias = "Future[Claim | Trouble]"
+_Answer: TypeAlias = "Future[AcquireResult | StoreUnavailable]"
 
 
-class SharedAllowance:
-    """An allowance that several processes spend together, by way of a file (`comfytui.ratelimit.store`).
+class SharedRateLimiter:
+    """Rate limiter shared by all processes of a user through a file (`comfytui.ratelimit.store`).
 
-    While others wait, no process gets more than its part: the share divided by the processes seen in the window. Where
-    the file cannot be used, this process spends ALONE by itself, says so once in the log, and tries again now and then.
-    All that may block happens in a thread.
+    While others wait, no process gets more than its quota: the limit divided by the processes seen in the window. If
+    the file cannot be used, this process sends up to SOLO_LIMIT requests on its own, notes that once in the log, and
+    tries again now and then. All I/O happens in a thread.
 
     Args:
         clock: Its monotonic clock must be the one that all processes share, CLOCK_MONOTONIC.
@@ -56,51 +74,53 @@ class SharedAllowance:
         clock: Clock,
         paths: Sequence[Path],
         api: str,
-        share: int = SHARE,
+        share: int = SHARED_LIMIT,
         *,
         note: Callable[[str], None],
-        window: float = WINDOW,
+        window: float = WINDOW_S,
     ) -> None:
         self._clock = clock
         self._share = share
         self._window = window
         self._note = note
-        self._line = Line()
+        self._line = WaitQueue()
         self._worker = DaemonWorker("allowance")
-        self._ledger = Ledger(clock, paths, api, share, window)
+        self._ledger = RateLimitStore(clock, paths, api, share, window)
         self._numbers = itertools.count(1)
-        self._standing = Standing((), share, share, 0.0)
+        self._standing = SharedState((), share, share, 0.0)
         self._sent: tuple[float, ...] = ()
-        self._sent_of: Standing | None = None
+        self._sent_of: SharedState | None = None
         # What the ledger does not know yet.
-        self._changes: deque[Change] = deque(maxlen=_MAX_CHANGES)
+        self._changes: deque[SlotChange] = deque(maxlen=_MAX_CHANGES)
         self._is_flushing = False
-        self._renewed: dict[int, Use] = {}
+        self._renewed: dict[int, Priority] = {}
         self._cooling_until = 0.0
         self._alone_until: float | None = None
         self._probe: _Answer | None = None
 
     @property
-    def spending(self) -> Spending:
+    def usage(self) -> Usage:
         """What all who share spent when this process last looked; what it spent itself while it is on its own."""
         now, sent, is_alone = self._clock.monotonic(), self._sent, self._alone_until is not None
-        if self._sent_of is not self._standing or (sent and now - sent[0] > REMEMBERED):
+        if self._sent_of is not self._standing or (sent and now - sent[0] > HISTORY_S):
             sends = self._standing.sends
-            sent = tuple([each.at for each in sends if now - each.at <= REMEMBERED and (each.mine or not is_alone)])
+            sent = tuple(
+                [each.monotonic for each in sends if now - each.monotonic <= HISTORY_S and (each.own or not is_alone)]
+            )
             self._sent, self._sent_of = sent, self._standing
-        until = max(self._cooling_until, self._standing.cooling_until)
-        share = self._standing.part if is_alone else self._standing.share
-        return Spending(sent, until if until > now else None, share, len(self._line))
+        until = max(self._cooling_until, self._standing.blocked_until)
+        share = self._standing.quota if is_alone else self._standing.limit
+        return Usage(sent, until if until > now else None, share, len(self._line))
 
-    def wait_for(self, use: Use) -> float:
+    def delay(self, use: Priority) -> float:
         """Seconds until a request for this use may be sent if nobody more urgent comes, as last known; 0.0 is now."""
-        return self._wait(use, self._line.before(use.rank))
+        return self._wait(use, self._line.ahead_of(use.rank))
 
-    async def take(self, use: Use) -> Permit:
+    async def acquire(self, use: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
         return IssuedPermit(self, self._clock, use, await self._grant(use))
 
-    async def renew(self, number: int, use: Use) -> Grant:
+    async def renew(self, number: int, use: Priority) -> Grant:
         """Wait until a granted request may be sent after all and record it as sent then."""
         self._renewed[number] = use
         try:
@@ -108,30 +128,30 @@ class SharedAllowance:
         finally:
             del self._renewed[number]
 
-    async def _grant(self, use: Use, number: int = 0) -> Grant:
+    async def _grant(self, use: Priority, number: int = 0) -> Grant:
         # A request that is renewed holds a connection, which the others need.
-        with self._line.place(RENEWED if number else use.rank, number) as place:
+        with self._line.enter(RENEWED if number else use.rank, number) as place:
             try:
                 return await self._granted(use, place)
             except asyncio.CancelledError:
-                if place.granted is not None:
-                    self.withdraw(place.granted.number, use)
+                if place.grant is not None:
+                    self.withdraw(place.grant.number, use)
                 raise
 
-    def move(self, number: int, use: Use, at: float) -> None:
+    def move(self, number: int, use: Priority, at: float) -> None:
         """Count a granted request as sent at a later moment."""
         others = self._sends_without(number)
-        self._standing = self._standing._replace(sends=(*others, Send(at, use, number=number)))
-        self._change(Change(number, use, at))
+        self._standing = self._standing._replace(sends=(*others, SentRequest(at, use, number=number)))
+        self._change(SlotChange(number, use, at))
 
-    def withdraw(self, number: int, use: Use) -> None:
+    def withdraw(self, number: int, use: Priority) -> None:
         """Stop counting a granted request: it was not sent."""
         self._standing = self._standing._replace(sends=self._sends_without(number))
-        self._change(Change(number, use, None))
+        self._change(SlotChange(number, use, None))
 
-    def cool_down(self, seconds: float) -> None:
-        """Let nobody who shares send anything for so long, at most MAX_COOL_DOWN; of two, the longer one wins."""
-        until = self._clock.monotonic() + min(seconds, MAX_COOL_DOWN)
+    def block_for(self, seconds: float) -> None:
+        """Let nobody who shares send anything for so long, at most MAX_COOLDOWN_S; of two, the longer one wins."""
+        until = self._clock.monotonic() + min(seconds, MAX_COOLDOWN_S)
         self._cooling_until = max(self._cooling_until, until)
         self._flush()
 
@@ -140,68 +160,70 @@ class SharedAllowance:
         self._worker.submit(self._ledger.close)
         self._worker.close()
 
-    async def _granted(self, use: Use, place: Place) -> Grant:
-        await place.reached()
-        if use is not Use.WISH:
+    async def _granted(self, use: Priority, place: Waiter) -> Grant:
+        await place.wait_turn()
+        if use is not Priority.USER:
             # Nobody waits for it, so it waits for whatever else is about to be asked.
             await self._line.grown()
-            await place.reached()
-        while place.granted is None:
+            await place.wait_turn()
+        while place.grant is None:
             if (delay := await self._claim(use, place)) > 0:
                 await self._clock.sleep(min(delay, self._window / _LOOKS))
-                await place.reached()
-        return place.granted
+                await place.wait_turn()
+        return place.grant
 
-    async def _claim(self, use: Use, place: Place) -> float:
+    async def _claim(self, use: Priority, place: Waiter) -> float:
         """Return the seconds to wait; 0.0 once a request was granted and recorded.
 
         Those who wait behind are asked for as well: to ask is most of what it costs.
         """
         if self._alone_until is not None and not self._is_rejoined():
             return self._claim_alone(use, place)
-        places = [place, *place.behind]
-        wanted = [Wanted(each.request or next(self._numbers), self._use_of(each)) for each in places]
+        places = [place, *place.waiting_behind]
+        wanted = [RequestedSlot(each.request or next(self._numbers), self._use_of(each)) for each in places]
         changes = self._taken_changes()
         outcome = await self._ask(wanted, changes)
-        if isinstance(outcome, Trouble):
+        if isinstance(outcome, StoreUnavailable):
             self._changes.extendleft(reversed(changes))
             self._part_with(outcome)
             return self._claim_alone(use, place)
-        self._standing = outcome.standing
+        self._standing = outcome.state
         self._hand_on(outcome.grants, places)
-        return outcome.wait
+        return outcome.delay
 
-    def _use_of(self, place: Place) -> Use:
+    def _use_of(self, place: Waiter) -> Priority:
         return self._renewed[place.request] if place.request else _USES[place.rank]
 
-    def _hand_on(self, grants: Sequence[Grant], places: Sequence[Place]) -> None:
+    def _hand_on(self, grants: Sequence[Grant], places: Sequence[Waiter]) -> None:
         """Give them what was granted for them; what nobody waits for any more is not spent."""
         for place, grant in zip(places, grants, strict=False):
-            if place.is_left:
-                self.withdraw(grant.number, Use.POLL)
+            if place.has_left:
+                self.withdraw(grant.number, Priority.POLL)
             else:
-                place.granted = grant
+                place.grant = grant
 
-    def _claim_alone(self, use: Use, place: Place) -> float:
+    def _claim_alone(self, use: Priority, place: Waiter) -> float:
         wait = self._wait(use, number=place.request)
         if wait <= 0:
-            place.granted = grant = Grant(place.request or next(self._numbers), self._clock.monotonic())
+            place.grant = grant = Grant(place.request or next(self._numbers), self._clock.monotonic())
             self.move(grant.number, use, grant.at)
         return wait
 
-    def _wait(self, use: Use, ahead: int = 0, number: int = 0) -> float:
+    def _wait(self, use: Priority, ahead: int = 0, number: int = 0) -> float:
         now = self._clock.monotonic()
-        return max(self._standing.wait(use, now, self._window, ahead, number), self._cooling_until - now)
+        return max(self._standing.delay(use, now, self._window, ahead, number), self._cooling_until - now)
 
-    async def _ask(self, wanted: Sequence[Wanted], changes: Sequence[Change]) -> Claim | Trouble:
-        future = self._worker.submit(partial(self._ledger.claim, wanted, changes, self._cooling_until))
+    async def _ask(
+        self, wanted: Sequence[RequestedSlot], changes: Sequence[SlotChange]
+    ) -> AcquireResult | StoreUnavailable:
+        future = self._worker.submit(partial(self._ledger.acquire, wanted, changes, self._cooling_until))
         try:
             async with asyncio.timeout(_PATIENCE):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
             self._abandon(future)
             self._probe = future
-            return Trouble("it does not answer")
+            return StoreUnavailable("it does not answer")
         except asyncio.CancelledError:
             if future.cancel():
                 self._changes.extendleft(reversed(changes))
@@ -216,22 +238,22 @@ class SharedAllowance:
     def _give_back(self, future: _Answer) -> None:
         """Withdraw what was granted; called in whichever thread."""
         outcome = future.result()
-        if isinstance(outcome, Claim):
+        if isinstance(outcome, AcquireResult):
             # One that is renewed is asked for again by its number.
             numbers = [grant.number for grant in outcome.grants if grant.number not in self._renewed]
-            self._changes.extend(Change(number, Use.POLL, None) for number in numbers)
+            self._changes.extend(SlotChange(number, Priority.POLL, None) for number in numbers)
             self._flush()
 
-    def _sends_without(self, number: int) -> tuple[Send, ...]:
-        since = self._clock.monotonic() - REMEMBERED
-        return tuple(send for send in self._standing.sends if send.number != number and send.at >= since)
+    def _sends_without(self, number: int) -> tuple[SentRequest, ...]:
+        since = self._clock.monotonic() - HISTORY_S
+        return tuple(send for send in self._standing.sends if send.number != number and send.monotonic >= since)
 
-    def _change(self, change: Change) -> None:
+    def _change(self, change: SlotChange) -> None:
         self._changes.append(change)
         self._flush()
 
-    def _taken_changes(self) -> list[Change]:
-        taken: list[Change] = []
+    def _taken_changes(self) -> list[SlotChange]:
+        taken: list[SlotChange] = []
         while self._changes:
             taken.append(self._changes.popleft())
         return taken
@@ -245,19 +267,19 @@ class SharedAllowance:
     def _flush_now(self) -> None:
         self._is_flushing = False
         changes = self._taken_changes()
-        if isinstance(self._ledger.claim((), changes, self._cooling_until), Trouble):
+        if isinstance(self._ledger.acquire((), changes, self._cooling_until), StoreUnavailable):
             self._changes.extendleft(reversed(changes))
 
-    def _part_with(self, trouble: Trouble) -> None:
+    def _part_with(self, trouble: StoreUnavailable) -> None:
         """Go on without the others; what is known to have been sent so far still counts."""
         if self._alone_until is None:
             self._note(
                 "the request budget cannot be shared with other terminals by way of "
-                f"{self._ledger.path}: {trouble.words}; "
-                f"this one spends at most {ALONE} of {LIMIT} requests in {WINDOW:g} s by itself"
+                f"{self._ledger.path}: {trouble.message}; "
+                f"this one spends at most {SOLO_LIMIT} of {API_LIMIT} requests in {WINDOW_S:g} s by itself"
             )
-        part = min(ALONE, self._share)
-        self._standing = self._standing._replace(share=self._share, part=part)
+        part = min(SOLO_LIMIT, self._share)
+        self._standing = self._standing._replace(limit=self._share, quota=part)
         self._alone_until = self._clock.monotonic() + _RETRY_SECONDS
 
     def _is_rejoined(self) -> bool:
@@ -266,10 +288,10 @@ class SharedAllowance:
         if self._probe is not None and self._probe.done():
             outcome = None if self._probe.cancelled() else self._probe.result()
             self._probe, self._alone_until = None, now + _RETRY_SECONDS
-            if isinstance(outcome, Claim):
+            if isinstance(outcome, AcquireResult):
                 self._alone_until = None
                 self._note("the request budget is shared with other terminals again")
                 return True
         elif self._probe is None and self._alone_until is not None and now >= self._alone_until:
-            self._probe = self._worker.submit(partial(self._ledger.claim, (), (), self._cooling_until))
+            self._probe = self._worker.submit(partial(self._ledger.acquire, (), (), self._cooling_until))
         return False

@@ -17,30 +17,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.hosts import budget_key
-from comfytui.ratelimit.store_file import LedgerError, LedgerFile, Opening
-from comfytui.ratelimit.window import ALONE, MAX_COOL_DOWN, REMEMBERED, Grant, Send, Use, ready_at
+from comfytui.ratelimit.store_file import Opening, StoreFile, StoreFileError
+from comfytui.ratelimit.window import HISTORY_S, MAX_COOLDOWN_S, SOLO_LIMIT, Grant, Priority, SentRequest, available_at
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
 
 
-LEAST_PART = 4
+MIN_QUOTA = 4
 """Requests in a window that a process may send, however many others there are."""
 
-ELSEWHERE = 10
+FALLBACK_LIMIT = 10
 """Requests in a window that processes share who cannot use the best place of the file: others may still use it."""
 
 # Seconds that a window is taken to be longer among several processes: a machine that runs many lets requests wait
 # between their sending and their arrival.
-_CROWDED = 0.25
+_SHARED_MARGIN_S = 0.25
 # How far apart two readings of the clock may seem, taken by two processes.
-_SKEW = 1.0
-_WANTED = 0.25
+_CLOCK_TOLERANCE_S = 1.0
+_WAITING_FRACTION = 0.25
 # Seconds after which a file is no longer taken for one of many that somebody removes again and again.
-_YOUNG = 1.0
+_NEW_FILE_DOUBT_S = 1.0
 # Seconds from one time that what is over is dropped to the next: it does no harm, and is much to look through.
-_FORGET_EVERY = 10.0
-_USES = {str(use): use for use in Use}
+_PRUNE_INTERVAL_S = 10.0
+_USES = {str(use): use for use in Priority}
 _SENDS = (
     "CREATE TABLE sends (process TEXT NOT NULL, number INTEGER NOT NULL, host TEXT NOT NULL, at REAL NOT NULL, "
     "use TEXT NOT NULL, PRIMARY KEY (process, number))"
@@ -71,7 +71,7 @@ _LATELY = (
 )
 
 
-class Wanted(NamedTuple):
+class RequestedSlot(NamedTuple):
     """A request that is to be sent.
 
     Attributes:
@@ -80,10 +80,10 @@ class Wanted(NamedTuple):
     """
 
     number: int
-    use: Use
+    priority: Priority
 
 
-class Change(NamedTuple):
+class SlotChange(NamedTuple):
     """News of a request of this process.
 
     Attributes:
@@ -93,56 +93,56 @@ class Change(NamedTuple):
     """
 
     number: int
-    use: Use
+    priority: Priority
     at: float | None
 
 
-class Standing(NamedTuple):
+class SharedState(NamedTuple):
     """How things stood when somebody last looked.
 
     Attributes:
-        sends: What all who share sent in the last REMEMBERED seconds, oldest first.
+        sends: What all who share sent in the last HISTORY_S seconds, oldest first.
         share: How many of them a window may hold.
         part: How many of those may be this process's.
         cooling_until: Until when nothing is sent, in seconds of the monotonic clock.
-        doubtful_until: Until when this process sends no more than ALONE: others may have sent what is not known.
+        doubtful_until: Until when this process sends no more than SOLO_LIMIT: others may have sent what is not known.
         slack: Seconds that a window is taken to be longer.
     """
 
-    sends: tuple[Send, ...]
-    share: int
-    part: int
-    cooling_until: float
+    sends: tuple[SentRequest, ...]
+    limit: int
+    quota: int
+    blocked_until: float
     doubtful_until: float = -math.inf
     slack: float = 0.0
 
-    def wait(self, use: Use, now: float, window: float, ahead: int = 0, number: int = 0) -> float:
+    def delay(self, use: Priority, now: float, window: float, ahead: int = 0, number: int = 0) -> float:
         """Seconds until a request for this use may be sent, when `ahead` others of this process go first.
 
         One that counts already, by its number, only waits for a cool-down: a later moment makes no window fuller.
         """
-        if any(send.number == number and now - send.at <= window for send in self.sends if number and send.mine):
-            return max(0.0, self.cooling_until - now)
+        if any(send.number == number and now - send.monotonic <= window for send in self.sends if number and send.own):
+            return max(0.0, self.blocked_until - now)
         span = window + self.slack
-        ready = ready_at(use, self.sends, share=self.share, part=self.part, window=span, ahead=ahead)
-        if self.doubtful_until > now and self.part > ALONE:
-            careful = ready_at(use, self.sends, share=self.share, part=ALONE, window=span, ahead=ahead)
+        ready = available_at(use, self.sends, share=self.limit, part=self.quota, window=span, ahead=ahead)
+        if self.doubtful_until > now and self.quota > SOLO_LIMIT:
+            careful = available_at(use, self.sends, share=self.limit, part=SOLO_LIMIT, window=span, ahead=ahead)
             ready = min(max(ready, self.doubtful_until), careful)
-        return max(0.0, max(ready, self.cooling_until) - now)
+        return max(0.0, max(ready, self.blocked_until) - now)
 
 
-class Claim(NamedTuple):
+class AcquireResult(NamedTuple):
     """Answer of the ledger: what was granted; nothing if `wait` seconds are to pass first."""
 
-    standing: Standing
-    wait: float
+    state: SharedState
+    delay: float
     grants: tuple[Grant, ...] = ()
 
 
-class Trouble(NamedTuple):
+class StoreUnavailable(NamedTuple):
     """Why the ledger cannot be kept, in words."""
 
-    words: str
+    message: str
 
 
 class _Row(NamedTuple):
@@ -152,7 +152,7 @@ class _Row(NamedTuple):
     number: int
 
 
-class Ledger:
+class RateLimitStore:
     """Access to the file for one process; all of it blocks and belongs into one thread.
 
     Args:
@@ -165,7 +165,7 @@ class Ledger:
 
     def __init__(self, clock: Clock, paths: Sequence[Path], api: str, share: int, window: float) -> None:
         self._clock = clock
-        self._file = LedgerFile(clock, paths, _SCHEMA)
+        self._file = StoreFile(clock, paths, _SCHEMA)
         self._api = api
         self._host = ""
         self._share = share
@@ -180,7 +180,9 @@ class Ledger:
         """Place of the file in use; the best one if none is."""
         return self._file.path
 
-    def claim(self, wanted: Sequence[Wanted], changes: Sequence[Change], cooling_until: float) -> Claim | Trouble:
+    def acquire(
+        self, wanted: Sequence[RequestedSlot], changes: Sequence[SlotChange], cooling_until: float
+    ) -> AcquireResult | StoreUnavailable:
         """Ask for requests, and record as sent those that may be, up to the first that may not.
 
         Args:
@@ -192,17 +194,17 @@ class Ledger:
             # A name may have to be looked up, which is not to happen while the file is locked.
             self._host = self._host or budget_key(self._api)
             claim, self._rows = self._file.run(partial(self._claim, wanted, changes, cooling_until))
-        except LedgerError as error:
-            return Trouble(str(error))
+        except StoreFileError as error:
+            return StoreUnavailable(str(error))
         return claim
 
-    def lately(self) -> tuple[int, int] | Trouble:
-        """How many processes asked in the last REMEMBERED seconds, and what all sent within the last window."""
+    def recent_usage(self) -> tuple[int, int] | StoreUnavailable:
+        """How many processes asked in the last HISTORY_S seconds, and what all sent within the last window."""
         try:
             self._host = self._host or budget_key(self._api)
             return self._file.run(self._lately)
-        except LedgerError as error:
-            return Trouble(str(error))
+        except StoreFileError as error:
+            return StoreUnavailable(str(error))
 
     def close(self) -> None:
         """Close the file; the next call opens it again."""
@@ -210,12 +212,12 @@ class Ledger:
 
     def _claim(
         self,
-        wanted: Sequence[Wanted],
-        changes: Sequence[Change],
+        wanted: Sequence[RequestedSlot],
+        changes: Sequence[SlotChange],
         cooling_until: float,
         database: sqlite3.Connection,
         opening: Opening,
-    ) -> tuple[Claim, tuple[_Row, ...]]:
+    ) -> tuple[AcquireResult, tuple[_Row, ...]]:
         now = self._clock.monotonic()
         is_due = opening.is_new or now >= self._forgets_on
         if is_due or cooling_until > now:
@@ -227,57 +229,68 @@ class Ledger:
         self._apply(database, changes)
         rows, standing = self._read(database, now, opening)
         if not wanted:
-            return Claim(standing, 0.0), rows
+            return AcquireResult(standing, 0.0), rows
         claim = self._decide(database, wanted, standing, now)
         granted = [
-            _Row(grant.at, each.use, self._process, grant.number)
+            _Row(grant.at, each.priority, self._process, grant.number)
             for each, grant in zip(wanted, claim.grants, strict=False)
         ]
         numbers = {row.number for row in granted}
         others = tuple(row for row in rows if row.process != self._process or row.number not in numbers)
         return claim, (*others, *granted)
 
-    def _decide(self, database: sqlite3.Connection, wanted: Sequence[Wanted], standing: Standing, now: float) -> Claim:
+    def _decide(
+        self, database: sqlite3.Connection, wanted: Sequence[RequestedSlot], standing: SharedState, now: float
+    ) -> AcquireResult:
         grants: list[Grant] = []
         for number, use in wanted:
-            if standing.wait(use, now, self._window, number=number) > 0:
+            if standing.delay(use, now, self._window, number=number) > 0:
                 break
             database.execute(_ENTER, (now, use, self._process, number, self._host))
             grants.append(Grant(number, now))
-            others = tuple(send for send in standing.sends if not send.mine or send.number != number)
-            standing = standing._replace(sends=(*others, Send(now, use, number=number)))
+            others = tuple(send for send in standing.sends if not send.own or send.number != number)
+            standing = standing._replace(sends=(*others, SentRequest(now, use, number=number)))
         number, use = wanted[0]
         self._want(database, use, now, is_granted=bool(grants))
-        wait = 0.0 if grants else standing.wait(use, now, self._window, number=number)
-        return Claim(standing, wait, tuple(grants))
+        wait = 0.0 if grants else standing.delay(use, now, self._window, number=number)
+        return AcquireResult(standing, wait, tuple(grants))
 
-    def _want(self, database: sqlite3.Connection, use: Use, now: float, *, is_granted: bool) -> None:
+    def _want(self, database: sqlite3.Connection, use: Priority, now: float, *, is_granted: bool) -> None:
         """Let the others know whether this process waits for what somebody looks at."""
         if is_granted and self._wants:
             database.execute("DELETE FROM wants WHERE host = ? AND process = ?", (self._host, self._process))
             self._wants = False
-        elif not is_granted and use is not Use.ROTATION:
-            until = now + _WANTED * self._window
+        elif not is_granted and use is not Priority.BACKGROUND:
+            until = now + _WAITING_FRACTION * self._window
             database.execute("INSERT OR REPLACE INTO wants VALUES (?, ?, ?)", (self._host, self._process, until))
             self._wants = True
 
-    def _read(self, database: sqlite3.Connection, now: float, opening: Opening) -> tuple[tuple[_Row, ...], Standing]:
+    def _read(self, database: sqlite3.Connection, now: float, opening: Opening) -> tuple[tuple[_Row, ...], SharedState]:
         # What is older decides nothing: it is shown, and known from before.
-        since = now - (self._window + _SKEW if self._rows else REMEMBERED)
-        newest = tuple(_Row(*row) for row in database.execute(_SENT, (self._host, since, now + _SKEW)))
-        older = tuple(row for row in self._rows if now - REMEMBERED <= row.at < since)
+        since = now - (self._window + _CLOCK_TOLERANCE_S if self._rows else HISTORY_S)
+        newest = tuple(_Row(*row) for row in database.execute(_SENT, (self._host, since, now + _CLOCK_TOLERANCE_S)))
+        older = tuple(row for row in self._rows if now - HISTORY_S <= row.at < since)
         wanting, cooling_until, doubtful_until = self._others(database, now)
         seen = wanting | {self._process} | {row.process for row in newest if now - row.at <= self._window}
-        share = min(ELSEWHERE, self._share) if opening.is_elsewhere else self._share
-        part = max(LEAST_PART, share // len(seen)) if wanting else share
+        share = min(FALLBACK_LIMIT, self._share) if opening.is_elsewhere else self._share
+        part = max(MIN_QUOTA, share // len(seen)) if wanting else share
         rows = (*older, *newest)
-        slack = _CROWDED if len(seen) > 1 else 0.0
-        return rows, Standing(self._sends(rows), share, part, cooling_until, doubtful_until, slack)
+        slack = _SHARED_MARGIN_S if len(seen) > 1 else 0.0
+        return rows, SharedState(self._sends(rows), share, part, cooling_until, doubtful_until, slack)
 
     def _others(self, database: sqlite3.Connection, now: float) -> tuple[set[str], float, float]:
         """Return which other processes wait, until when nothing is sent, and until when others are unknown."""
-        soon = now + _SKEW
-        bounds = (self._host, now, soon + self._window, self._host, now, soon + MAX_COOL_DOWN, now, soon + self._window)
+        soon = now + _CLOCK_TOLERANCE_S
+        bounds = (
+            self._host,
+            now,
+            soon + self._window,
+            self._host,
+            now,
+            soon + MAX_COOLDOWN_S,
+            now,
+            soon + self._window,
+        )
         wanting, cooling_until, doubtful_until = set[str](), 0.0, -math.inf
         for process, until in database.execute(_OTHERS, bounds):
             if process is None:
@@ -288,22 +301,22 @@ class Ledger:
                 wanting.add(process)
         return wanting - {self._process}, cooling_until, doubtful_until
 
-    def _sends(self, rows: Iterable[_Row]) -> tuple[Send, ...]:
+    def _sends(self, rows: Iterable[_Row]) -> tuple[SentRequest, ...]:
         mine = self._process
         return tuple(
-            Send(at, _USES.get(use, Use.POLL), is_mine, number if is_mine else 0)
+            SentRequest(at, _USES.get(use, Priority.POLL), is_mine, number if is_mine else 0)
             for at, use, process, number in rows
             for is_mine in (process == mine,)
         )
 
     def _enter_what_is_known(self, database: sqlite3.Connection, now: float, opening: Opening) -> None:
         """Enter into another file than before what this process knows, and that others may know more."""
-        known = [(*row, self._host) for row in self._rows if now - row.at <= REMEMBERED]
+        known = [(*row, self._host) for row in self._rows if now - row.at <= HISTORY_S]
         database.executemany(_ENTER, known)
         if opening.is_doubtful or opening.is_made:
-            database.execute(_DOUBT, (now + (self._window if opening.is_doubtful else _YOUNG),))
+            database.execute(_DOUBT, (now + (self._window if opening.is_doubtful else _NEW_FILE_DOUBT_S),))
 
-    def _apply(self, database: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    def _apply(self, database: sqlite3.Connection, changes: Sequence[SlotChange]) -> None:
         for number, use, at in changes:
             if at is None:
                 database.execute("DELETE FROM sends WHERE process = ? AND number = ?", (self._process, number))
@@ -312,15 +325,15 @@ class Ledger:
 
     def _forget(self, database: sqlite3.Connection, now: float) -> None:
         """Drop what is over, and what is yet to come: that was written before the machine started again."""
-        soon = now + _SKEW
-        database.execute("DELETE FROM sends WHERE at NOT BETWEEN ? AND ?", (now - REMEMBERED, soon))
+        soon = now + _CLOCK_TOLERANCE_S
+        database.execute("DELETE FROM sends WHERE at NOT BETWEEN ? AND ?", (now - HISTORY_S, soon))
         database.execute("DELETE FROM wants WHERE until NOT BETWEEN ? AND ?", (now, soon + self._window))
         database.execute("DELETE FROM doubt WHERE until NOT BETWEEN ? AND ?", (now, soon + self._window))
-        database.execute("DELETE FROM cooling WHERE until NOT BETWEEN ? AND ?", (now, soon + MAX_COOL_DOWN))
-        self._forgets_on = now + _FORGET_EVERY
+        database.execute("DELETE FROM cooling WHERE until NOT BETWEEN ? AND ?", (now, soon + MAX_COOLDOWN_S))
+        self._forgets_on = now + _PRUNE_INTERVAL_S
 
     def _lately(self, database: sqlite3.Connection, _opening: Opening) -> tuple[int, int]:
         now = self._clock.monotonic()
-        bounds = (now - self._window, self._host, now - REMEMBERED, now + _SKEW)
+        bounds = (now - self._window, self._host, now - HISTORY_S, now + _CLOCK_TOLERANCE_S)
         processes, sent = database.execute(_LATELY, bounds).fetchone()
         return processes, sent

@@ -51,11 +51,11 @@ _UNOPENED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IO
 _CONTENT = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
-class LedgerError(Exception):
+class StoreFileError(Exception):
     """The file cannot be used in any place; the text says why not in the best of them."""
 
 
-class _HangingError(Exception):
+class _LockHeldError(Exception):
     """The lock is held while nothing changes."""
 
 
@@ -75,7 +75,7 @@ class Opening(NamedTuple):
     is_elsewhere: bool
 
 
-class LedgerFile:
+class StoreFile:
     """Runs transactions in the first place of several where the file can be used; all of it blocks.
 
     Args:
@@ -109,7 +109,7 @@ class LedgerFile:
             work: Reads and writes. It may be called again if the file was lost meanwhile, so it must not keep anything.
 
         Raises:
-            LedgerError: No place can be used.
+            StoreFileError: No place can be used.
         """
         if self._rank and self._clock.monotonic() >= self._retry_at:
             self.close()
@@ -118,12 +118,12 @@ class LedgerFile:
             self._rank = rank
             try:
                 return self._run_here(work)
-            except (sqlite3.Error, OSError, _HangingError, *_CONTENT) as error:
+            except (sqlite3.Error, OSError, _LockHeldError, *_CONTENT) as error:
                 words = words or _words(error)
                 self.close()
             self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
         self._rank = 0
-        raise LedgerError(words)
+        raise StoreFileError(words)
 
     def close(self) -> None:
         """Close the file; the next transaction opens it again."""
@@ -139,7 +139,7 @@ class LedgerFile:
                 if self._is_still_there():
                     self._known, self._is_replaced = self._number, False
                     return outcome
-            except (sqlite3.Error, _HangingError, *_CONTENT) as error:
+            except (sqlite3.Error, _LockHeldError, *_CONTENT) as error:
                 if attempt == _ATTEMPTS - 1 or not self._is_flawed(error):
                     raise
                 self._set_aside()
@@ -203,7 +203,7 @@ class LedgerFile:
             unchanged = unchanged + 1 if state == seen else 1
             seen = state
             if unchanged >= _HANGS_AFTER or not self._is_still_there():
-                raise _HangingError
+                raise _LockHeldError
         raise OSError(0, "others use it all the time")
 
     def _is_flawed(self, error: Exception) -> bool:
@@ -234,7 +234,7 @@ def _code(error: Exception) -> int | None:
 
 
 def _words(error: Exception) -> str:
-    if isinstance(error, _HangingError):
+    if isinstance(error, _LockHeldError):
         return "another process holds it locked"
     words = error.strerror if isinstance(error, OSError) else str(error)
     return words or "no reason given"

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from comfytui.ratelimit.window import MAX_COOL_DOWN, Spending
+from comfytui.ratelimit.window import MAX_COOLDOWN_S, Usage
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.ratelimit.window import Permit, Use
+    from comfytui.ratelimit.window import Permit, Priority
 
 
-class UnlimitedAllowance:
+class UnlimitedRateLimiter:
     """Rate limiter that counts no requests; it still waits after a 429.
 
     Args:
@@ -23,24 +23,24 @@ class UnlimitedAllowance:
         self._blocked_until = 0.0
 
     @property
-    def spending(self) -> Spending:
+    def usage(self) -> Usage:
         """Usage without a count."""
         until = self._blocked_until
-        return Spending(cooling_until=until if until > self._clock.monotonic() else None, is_limited=False)
+        return Usage(blocked_until=until if until > self._clock.monotonic() else None, is_limited=False)
 
-    def wait_for(self, _use: Use) -> float:
+    def delay(self, _use: Priority) -> float:
         """Return the seconds that are left of a cooldown."""
         return max(0.0, self._blocked_until - self._clock.monotonic())
 
-    async def take(self, use: Use) -> Permit:
+    async def acquire(self, use: Priority) -> Permit:
         """Return a permit at once, or after a cooldown."""
-        while (delay := self.wait_for(use)) > 0:
+        while (delay := self.delay(use)) > 0:
             await self._clock.sleep(delay)
         return _FreePermit()
 
-    def cool_down(self, seconds: float) -> None:
-        """Send nothing for so long, at most MAX_COOL_DOWN; of two cooldowns, the longer one counts."""
-        until = self._clock.monotonic() + min(seconds, MAX_COOL_DOWN)
+    def block_for(self, seconds: float) -> None:
+        """Send nothing for so long, at most MAX_COOLDOWN_S; of two cooldowns, the longer one counts."""
+        until = self._clock.monotonic() + min(seconds, MAX_COOLDOWN_S)
         self._blocked_until = max(self._blocked_until, until)
 
 

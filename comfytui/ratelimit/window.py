@@ -1,9 +1,9 @@
-"""How many requests may be sent, and when: the one gate that every request passes.
+"""Sliding-window rate limit: how many requests may be sent, and when.
 
-The API answers 40 requests in 10 seconds per IP address, all endpoints together; who asks more is answered 429, and
-nothing at all during the 10 seconds after (pages api/authentication and api/errors). Every tool and person behind one
-address shares the 40, so this package spends half of it. What was sent is kept with its time: a bucket that leaks
-would let nearly twice the limit through within one window.
+The API answers 40 requests in 10 seconds per IP address, all endpoints together; more are answered 429, and so is
+everything during the 10 seconds after (pages api/authentication and api/errors). All clients behind one address
+share the 40, so comfytui sends half of them. Send times are kept: a leaky bucket would let nearly twice the limit
+through within one window.
 """
 
 from __future__ import annotations
@@ -13,53 +13,53 @@ from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import NamedTuple, Protocol, TypeAlias
 
-WINDOW = 10.0
+WINDOW_S = 10.0
 """Seconds over which the API counts requests."""
 
-LIMIT = 40
-"""Requests that the API answers within a WINDOW, from one address."""
+API_LIMIT = 40
+"""Requests that the API answers within a WINDOW_S, from one address."""
 
-SHARE = 20
-"""Requests within a WINDOW that all dashboards of one person on one machine spend together."""
+SHARED_LIMIT = 20
+"""Requests within a WINDOW_S that all processes of a user on one machine send together."""
 
-ALONE = 6
-"""Requests within a WINDOW that a process sends when it cannot know of others: six such stay below the LIMIT."""
+SOLO_LIMIT = 6
+"""Requests within a WINDOW_S of a process that cannot know of others: six such processes stay below the API_LIMIT."""
 
-COOL_DOWN = 10.0
+COOLDOWN_S = 10.0
 """Seconds during which the API processes nothing after a 429."""
 
-MAX_COOL_DOWN = 120.0
+MAX_COOLDOWN_S = 120.0
 """Seconds that no request to stay away exceeds, whatever a server says."""
 
-MARGIN = 0.05
-"""Seconds that a WINDOW is taken to be longer, for requests that travel faster than the ones before."""
+WINDOW_MARGIN_S = 0.05
+"""Seconds added to a WINDOW_S, for requests that travel faster than earlier ones."""
 
-FRESH = 0.25
+PERMIT_FRESH_S = 0.25
 """Seconds after which a permit that was not used has to be renewed."""
 
-LATE = 0.03
+SEND_TOLERANCE_S = 0.03
 """Seconds between the grant and the sending of a request that its record may be off by, less than MARGIN."""
 
-REMEMBERED = 60.0
+HISTORY_S = 60.0
 """Seconds for which sends are remembered."""
 
-KEPT_FOR_WISHES = 2
-"""Requests of each WINDOW that nothing but a key press may spend."""
+RESERVED_FOR_USER = 2
+"""Requests of each WINDOW_S that are reserved for key presses."""
 
 _STEP = 5
 
 
-class Use(StrEnum):
-    """What a request is for, the most urgent first."""
+class Priority(StrEnum):
+    """Priority of a request, the most urgent first."""
 
-    WISH = "wish"
-    """A person pressed a key for it."""
+    USER = "user"
+    """A user waits for the response."""
 
     POLL = "poll"
-    """What a person looks at, asked again by time."""
+    """A resource in view is polled."""
 
-    ROTATION = "rotation"
-    """The histories of other runners in view, one after another."""
+    BACKGROUND = "background"
+    """A row in view is refreshed in rotation."""
 
     @property
     def rank(self) -> int:
@@ -67,48 +67,47 @@ class Use(StrEnum):
         return _RANKS[self]
 
 
-_RANKS = {use: rank for rank, use in enumerate(Use)}
+_RANKS = {use: rank for rank, use in enumerate(Priority)}
 
 
-class Spending(NamedTuple):
-    """What was spent of the allowance, as far as known.
+class Usage(NamedTuple):
+    """Use of the rate limit, as far as known.
 
     Attributes:
-        sent: When requests were sent by all who share, in seconds of the monotonic clock, newest last; those of the
-            last REMEMBERED seconds.
-        cooling_until: Until when nothing is sent, None when nothing was said or that time has come.
-        share: How many requests all who share may send within a WINDOW.
+        sent_monotonic: When all processes sent requests in the last HISTORY_S seconds, newest last.
+        blocked_until: End of a cooldown on the monotonic clock, or None if there is none.
+        limit: Requests that all processes may send within a WINDOW_S.
         waiting: How many requests of this process wait to be sent.
         is_limited: False if requests are not counted: the server is in this process.
     """
 
-    sent: tuple[float, ...] = ()
-    cooling_until: float | None = None
-    share: int = SHARE
+    sent_monotonic: tuple[float, ...] = ()
+    blocked_until: float | None = None
+    limit: int = SHARED_LIMIT
     waiting: int = 0
     is_limited: bool = True
 
     def slot_free_at(self, limit: int) -> float:
-        """Return when fewer than `limit` requests (1 or more) are within a WINDOW; minus infinity if now."""
-        return self.sent[-limit] + WINDOW if len(self.sent) >= limit else -math.inf
+        """Return when fewer than `limit` requests (1 or more) are within a WINDOW_S; minus infinity if now."""
+        return self.sent_monotonic[-limit] + WINDOW_S if len(self.sent_monotonic) >= limit else -math.inf
 
-    def count(self, now: float) -> int:
-        """How many requests were sent within the last WINDOW."""
-        return sum(now - at <= WINDOW for at in self.sent)
+    def in_window(self, now: float) -> int:
+        """Return the number of requests within the last WINDOW_S."""
+        return sum(now - at <= WINDOW_S for at in self.sent_monotonic)
 
-    def peak(self, now: float) -> int:
-        """The most that any WINDOW of the last minute held, rounded up to a multiple of five to keep it calm."""
-        recent = [at for at in self.sent if now - at <= REMEMBERED]
+    def peak_per_window(self, now: float) -> int:
+        """Return the most requests in any WINDOW_S of the last minute, rounded up to a multiple of five."""
+        recent = [at for at in self.sent_monotonic if now - at <= HISTORY_S]
         most = first = 0
         for last, at in enumerate(recent):
-            while at - recent[first] > WINDOW:
+            while at - recent[first] > WINDOW_S:
                 first += 1
             most = max(most, last - first + 1)
         return math.ceil(most / _STEP) * _STEP
 
-    def cooling(self, now: float) -> float:
-        """Seconds until requests are sent again, 0.0 when they are."""
-        return 0.0 if self.cooling_until is None else max(0.0, self.cooling_until - now)
+    def cooldown_left(self, now: float) -> float:
+        """Return the seconds that are left of a cooldown."""
+        return 0.0 if self.blocked_until is None else max(0.0, self.blocked_until - now)
 
 
 class Grant(NamedTuple):
@@ -139,76 +138,76 @@ class Permit(Protocol):
         ...
 
 
-class Allowance(Protocol):
-    """Who says when a request may be sent."""
+class RateLimiter(Protocol):
+    """Decides when a request may be sent."""
 
     @property
-    def spending(self) -> Spending:
-        """What was spent, as last known; asks nobody."""
+    def usage(self) -> Usage:
+        """Last known use of the limit; no I/O."""
         ...
 
-    def wait_for(self, use: Use) -> float:
-        """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
+    def delay(self, use: Priority) -> float:
+        """Return the seconds until a request of this priority may be sent, as far as known; no I/O."""
         ...
 
-    async def take(self, use: Use) -> Permit:
+    async def acquire(self, use: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then.
 
-        It waits as long as the window and a cool-down demand: first come, first served within a use, and no use
-        before a more urgent one. Who is cancelled while waiting takes nothing and holds nobody up.
+        Waits for room in the window and the end of a cooldown. Order is by priority, then by arrival. A cancelled
+        caller takes nothing and holds up no other.
         """
         ...
 
-    def cool_down(self, seconds: float) -> None:
-        """Let nobody who shares send anything for so long, at most MAX_COOL_DOWN; of two, the longer one wins."""
+    def block_for(self, seconds: float) -> None:
+        """Block all processes for these seconds, at most MAX_COOLDOWN_S; of two cooldowns, the longer one counts."""
         ...
 
 
 OnSent: TypeAlias = Callable[[], None] | None
-"""Whom to tell that a request was taken leave for and is sent now; None for nobody."""
+"""Called when the rate limiter let a request through and it is sent now."""
 
 
-class Send(NamedTuple):
+class SentRequest(NamedTuple):
     """One request that was sent.
 
     Attributes:
         at: When, in seconds of the monotonic clock.
         use: What for.
-        mine: Whether this process sent it.
+        own: True if this process sent it.
         number: Its number within this process; 0 for those of other processes.
     """
 
-    at: float
-    use: Use
-    mine: bool = True
+    monotonic: float
+    priority: Priority
+    own: bool = True
     number: int = 0
 
 
-def ready_at(
-    use: Use, sends: Sequence[Send], *, share: int, part: int, window: float = WINDOW, ahead: int = 0
+def available_at(
+    use: Priority, sends: Sequence[SentRequest], *, share: int, part: int, window: float = WINDOW_S, ahead: int = 0
 ) -> float:
-    """When a request may be sent, in seconds of the monotonic clock; minus infinity where nothing stands against it.
+    """Return when a request may be sent, in seconds of the monotonic clock; minus infinity if now.
 
     Args:
-        use: What for: all but a wish leaves KEPT_FOR_WISHES, the rotation takes half of the share at most.
+        use: Priority: all but USER leave RESERVED_FOR_USER, BACKGROUND takes half of the limit at most.
         sends: What was sent, oldest first.
-        share: How many requests a window may hold, whoever sends them.
-        part: How many of them may be this process's.
+        share: Requests that a window may hold, of all processes.
+        part: Requests of these that this process may send.
         window: Seconds.
-        ahead: How many requests of this process go first.
+        ahead: Requests of this process that go first.
     """
-    kept = ahead if use is Use.WISH else ahead + KEPT_FOR_WISHES
-    span = window + MARGIN
+    kept = ahead if use is Priority.USER else ahead + RESERVED_FOR_USER
+    span = window + WINDOW_MARGIN_S
     ready = max(
-        _opens_at([send.at for send in sends], share - kept, span),
-        _opens_at([send.at for send in sends if send.mine], part - kept, span),
+        _slot_free_at([send.monotonic for send in sends], share - kept, span),
+        _slot_free_at([send.monotonic for send in sends if send.own], part - kept, span),
     )
-    if use is not Use.ROTATION:
+    if use is not Priority.BACKGROUND:
         return ready
-    return max(ready, _opens_at([send.at for send in sends if send.use is use], share // 2, span))
+    return max(ready, _slot_free_at([send.monotonic for send in sends if send.priority is use], share // 2, span))
 
 
-def _opens_at(sent: Sequence[float], room: int, span: float) -> float:
-    """When fewer than `room` of these are left within a span; a room of nothing is taken as one of one."""
+def _slot_free_at(sent: Sequence[float], room: int, span: float) -> float:
+    """Return when fewer than `room` of these, at least one, are left within a span."""
     over = len(sent) - max(1, room)
     return sent[over] + span if over >= 0 else -math.inf

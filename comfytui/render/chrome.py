@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, PageKey
 from comfytui.query.filter import Query
-from comfytui.ratelimit.window import LIMIT
+from comfytui.ratelimit.window import API_LIMIT
 from comfytui.render.cells import Line, Role, Span, cell_width, join, truncate
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Departure
     from comfytui.query.sorting import Sort
     from comfytui.query.view import ListView, SearchProgress
-    from comfytui.ratelimit.window import Spending
+    from comfytui.ratelimit.window import Usage
     from comfytui.render.freshness import RenderContext
 
 
@@ -252,9 +252,9 @@ def interval_text(seconds: float) -> str:
     return f"every {seconds:g} s"
 
 
-def usage_text(spending: Spending, now: float) -> str:
+def usage_text(spending: Usage, now: float) -> str:
     """Return the most requests that any 10 s of the last minute held, `api ≤ 15/40`; empty if they are not limited."""
-    return f"api ≤ {spending.peak(now)}/{LIMIT}" if spending.is_limited else ""
+    return f"api ≤ {spending.peak_per_window(now)}/{API_LIMIT}" if spending.is_limited else ""
 
 
 def header_line(header: Header, width: int) -> Line:

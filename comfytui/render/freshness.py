@@ -118,7 +118,7 @@ def halt_reason(snapshot: Snapshot, at: RenderContext) -> Line:
         return (Span(" PAUSED ", Role.ALERT),)
     if snapshot.needs_token is not None:
         return (Span("✖ no token that the API takes", Role.BAD),)
-    if (cooling := ceil(snapshot.spending.cooling(at.monotonic))) > 0:
+    if (cooling := ceil(snapshot.spending.cooldown_left(at.monotonic))) > 0:
         return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
     return ()
 
@@ -201,7 +201,7 @@ def overview_of(snapshot: Snapshot) -> Overview:
     total, pace = snapshot.total, snapshot.pace
     keys = tuple(page_keys(snapshot.attention, total, snapshot.pages))
     pages = [snapshot.page_at(key) for key in keys]
-    in_force = list_interval(pace, len(keys), snapshot.spending.share)
+    in_force = list_interval(pace, len(keys), snapshot.spending.limit)
     return Overview(snapshot, total, worst(pages), pace, in_force, _away(snapshot, pages))
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.ratelimit.window import ALONE
+from comfytui.ratelimit.window import SOLO_LIMIT
 
 WINDOW = 2.0
 
@@ -23,7 +23,7 @@ from pathlib import Path
 from pydantic import SecretStr
 from comfytui.api.request_log import RequestLog
 from comfytui.api.session import Session
-from comfytui.ratelimit.shared import SharedAllowance
+from comfytui.ratelimit.shared import SharedRateLimiter
 from comfytui.clock import SystemClock
 from tests.support.reading import as_sent
 
@@ -37,7 +37,7 @@ def slowly(host, *args, **kwargs):
 async def main(path, window, count, url):
     clock = SystemClock()
     log = RequestLog(clock)
-    allowance = SharedAllowance(clock, [Path(path)], url, note=log.note, window=float(window))
+    allowance = SharedRateLimiter(clock, [Path(path)], url, note=log.note, window=float(window))
     session = Session(url, SecretStr("cfc_0123456789abcdef"), timeout=30, allowance=allowance, log=log, clock=clock)
     async def keep_asking():
         for _ in range(int(count)):
@@ -144,7 +144,7 @@ def test_processes_whose_file_is_removed_again_and_again_spend_little(path: Path
         with counting() as server:
             ask(path, server, ["localhost"] * 4, count=5, slowness=0.0)
             assert len(server.arrivals) == 40
-            assert server.busiest() <= 4 * ALONE
+            assert server.busiest() <= 4 * SOLO_LIMIT
     finally:
         over.set()
         remover.join()

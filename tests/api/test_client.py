@@ -17,7 +17,7 @@ from comfytui.api.client import ComfyControlClient
 from comfytui.api.errors import InvalidArgumentError, InvalidResponseError, NotFoundError, ServerError
 from comfytui.api.session import Session
 from comfytui.api.statuses import RunnerStatus
-from comfytui.ratelimit.window import OnSent, Use
+from comfytui.ratelimit.window import OnSent, Priority
 from tests.support.scripted import ScriptedServer, error_reply, json_reply
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ class PathKeeper(Session):
 
     def __init__(self, answer: object = None) -> None:
         self.paths: list[str] = []
-        self.uses: list[Use] = []
+        self.uses: list[Priority] = []
         self._answer = answer or {"id": "r"}
 
     async def get(
@@ -44,7 +44,7 @@ class PathKeeper(Session):
         path: str,
         reader: ParsedResponseCache[T],
         params: object = None,
-        use: Use = Use.POLL,
+        use: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> T:
         self.paths.append(path)
@@ -189,7 +189,7 @@ class TestIds:
 
 class TestUses:
     async def test_the_session_hears_what_a_request_is_for(self) -> None:
-        for use in Use:
+        for use in Priority:
             runners, runner, history = PathKeeper({"runners": []}), PathKeeper(), PathKeeper([{"id": "w"}])
             stats = PathKeeper()
             await ComfyControlClient(runners).list_runners(use=use)
@@ -201,7 +201,7 @@ class TestUses:
     async def test_without_a_word_it_is_a_poll(self) -> None:
         keeper = PathKeeper()
         await ComfyControlClient(keeper).get_runner("r")
-        assert keeper.uses == [Use.POLL]
+        assert keeper.uses == [Priority.POLL]
 
 
 class TestWrongShapes:

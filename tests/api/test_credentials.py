@@ -13,7 +13,7 @@ from comfytui.api.credentials import RENEW_EVERY, Renewal
 from comfytui.api.errors import UnauthorizedError
 from comfytui.api.request_log import RequestLog
 from comfytui.api.session import Session
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.support.clock import FakeClock, settle
 from tests.support.reading import as_sent
 
@@ -47,7 +47,7 @@ class Api:
             "https://api.test",
             SecretStr("cfc_one"),
             httpx.MockTransport(self._answer),
-            allowance=LocalAllowance(self.clock),
+            allowance=LocalRateLimiter(self.clock),
             log=self.log,
             clock=self.clock,
             renewal=self.renewal,

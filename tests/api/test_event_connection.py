@@ -17,8 +17,8 @@ from comfytui.api.events import EVENTS_PATH, EXTENSIONS_HEADER, RunnerRevisions,
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import Priority
 from tests.support.scripted import (
     Answer,
     Exchange,
@@ -44,7 +44,7 @@ HEARTBEAT = b"event: heartbeat\ndata: {}\n\n"
 async def client_of(
     server: ScriptedServer, log: RequestLog | None = None, seconds: float = 5.0
 ) -> AsyncIterator[ComfyControlClient]:
-    allowance = LocalAllowance(SystemClock(), 1_000)
+    allowance = LocalRateLimiter(SystemClock(), 1_000)
     session = Session(server.url, TOKEN, timeout=seconds, allowance=allowance, log=log)
     async with contextlib.aclosing(ComfyControlClient(session)) as client:
         yield client
@@ -164,24 +164,24 @@ async def test_flood_of_events_is_given_up(server: ScriptedServer) -> None:
 
 async def test_stream_counts_as_one_request_and_is_logged_once(server: ScriptedServer) -> None:
     clock = SystemClock()
-    allowance, log = LocalAllowance(clock), RequestLog(clock)
+    allowance, log = LocalRateLimiter(clock), RequestLog(clock)
     server.on(EVENTS_PATH, hang_up(HEAD + EVENT * 50))
     session = Session(server.url, TOKEN, allowance=allowance, log=log)
     async with contextlib.aclosing(ComfyControlClient(session)) as client:
         await heard(client)
-    assert len(allowance.spending.sent) == 1
+    assert len(allowance.usage.sent_monotonic) == 1
     (record,) = log.entries
     assert isinstance(record, RequestRecord)
     assert (record.path, record.status, record.error) == (EVENTS_PATH, 200, "")
 
 
 async def test_refused_for_being_asked_too_often_cools_down(server: ScriptedServer) -> None:
-    allowance = LocalAllowance(SystemClock())
+    allowance = LocalRateLimiter(SystemClock())
     server.on(EVENTS_PATH, reply(b"{}", 429, {"Retry-After": "60"}))
     async with contextlib.aclosing(ComfyControlClient(Session(server.url, TOKEN, allowance=allowance))) as client:
         _, error = await heard(client)
     assert isinstance(error, errors.RateLimitedError)
-    assert allowance.wait_for(Use.WISH) > 50
+    assert allowance.delay(Priority.USER) > 50
 
 
 @pytest.mark.parametrize(

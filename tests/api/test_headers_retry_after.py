@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.api.headers import parse_retry_after
-from comfytui.ratelimit.window import COOL_DOWN, MAX_COOL_DOWN
+from comfytui.ratelimit.window import COOLDOWN_S, MAX_COOLDOWN_S
 
 NOW = datetime(2026, 11, 21, 14, 0, tzinfo=UTC)
 
@@ -64,4 +64,4 @@ def test_the_other_forms_of_a_date_are_read() -> None:
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ [A-Z][a-z]{2} \d+ [\d:]+ (GMT|[+-]\d+)"), st.text())
 def test_whatever_is_said_the_answer_is_sane(value: str, date: str) -> None:
-    assert COOL_DOWN <= parse_retry_after(value, date, NOW) <= MAX_COOL_DOWN
+    assert COOLDOWN_S <= parse_retry_after(value, date, NOW) <= MAX_COOLDOWN_S

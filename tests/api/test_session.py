@@ -18,7 +18,7 @@ from comfytui.api import errors
 from comfytui.api.body import MAX_BODY
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.support.reading import as_sent
 from tests.support.scripted import (
     Answer,
@@ -342,7 +342,7 @@ async def test_an_address_asked_again_and_again_stays_what_it_is() -> None:
         asked.append(str(request.url))
         return httpx.Response(200, json={})
 
-    plenty = LocalAllowance(SystemClock(), 1000)
+    plenty = LocalRateLimiter(SystemClock(), 1000)
     parts = ("https://api.example.com/here/", SecretStr(TOKEN), httpx.MockTransport(answer))
     wanted = [(PATH, {"page": page, "status": "active"}) for page in (*range(1, 140), 1, 139, 2)]
     async with contextlib.aclosing(Session(*parts, allowance=plenty)) as session:

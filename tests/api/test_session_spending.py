@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from comfytui.api import errors
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
-from comfytui.ratelimit.window import LIMIT, Spending, Use
+from comfytui.ratelimit.window import API_LIMIT, Priority, Usage
 from tests.support.clock import START, FakeClock, settle
 from tests.support.permits import NotedPermit
 from tests.support.reading import as_sent
@@ -34,7 +34,7 @@ from tests.support.scripted import (
 )
 
 if TYPE_CHECKING:
-    from comfytui.ratelimit.local import LocalAllowance
+    from comfytui.ratelimit.local import LocalRateLimiter
 
 TOKEN = "cfc_t0ken/0123456789"
 PATH = "/v1/runner"
@@ -46,7 +46,7 @@ class Gate:
     """An allowance that lets through whom it is told to."""
 
     def __init__(self, places: int = 100) -> None:
-        self.taken: list[Use] = []
+        self.taken: list[Priority] = []
         self.permits: list[NotedPermit] = []
         self.cooled: list[float] = []
         self.may_send = asyncio.Event()
@@ -54,19 +54,19 @@ class Gate:
         self._places = asyncio.Semaphore(places)
 
     @property
-    def spending(self) -> Spending:
-        return Spending()
+    def usage(self) -> Usage:
+        return Usage()
 
-    def wait_for(self, use: Use) -> float:
+    def delay(self, use: Priority) -> float:
         return 0.0
 
-    async def take(self, use: Use) -> NotedPermit:
+    async def acquire(self, use: Priority) -> NotedPermit:
         await self._places.acquire()
         self.taken.append(use)
         self.permits.append(NotedPermit(self.may_send))
         return self.permits[-1]
 
-    def cool_down(self, seconds: float) -> None:
+    def block_for(self, seconds: float) -> None:
         self.cooled.append(seconds)
 
     def let_in(self) -> None:
@@ -75,7 +75,7 @@ class Gate:
 
 @contextlib.asynccontextmanager
 async def asking(
-    url: str, gate: Gate | LocalAllowance, log: RequestLog | None = None, seconds: float = 5.0
+    url: str, gate: Gate | LocalRateLimiter, log: RequestLog | None = None, seconds: float = 5.0
 ) -> AsyncIterator[Session]:
     session = Session(url, SecretStr(TOKEN), timeout=seconds, allowance=gate, log=log, clock=FakeClock())
     async with contextlib.aclosing(session):
@@ -97,8 +97,8 @@ async def arrived(server: ScriptedServer, count: int) -> None:
 
 
 class TestAllowance:
-    @pytest.mark.parametrize("use", Use)
-    async def test_nothing_is_sent_before_it_is_taken(self, server: ScriptedServer, use: Use) -> None:
+    @pytest.mark.parametrize("use", Priority)
+    async def test_nothing_is_sent_before_it_is_taken(self, server: ScriptedServer, use: Priority) -> None:
         gate = Gate(places=0)
         server.on(PATH, OK)
         async with asking(server.url, gate) as session:
@@ -126,13 +126,13 @@ class TestAllowance:
         server.on(PATH, OK, hang_up(), OK)
         async with asking(server.url, gate) as session:
             await session.get(PATH, as_sent())
-            asked = asyncio.create_task(session.get(PATH, as_sent(), use=Use.WISH))
+            asked = asyncio.create_task(session.get(PATH, as_sent(), use=Priority.USER))
             await arrived(server, 2)
             await settle()
             assert len(server.requests) == 2
             gate.let_in()
             assert await asked == {"ok": True}
-        assert gate.taken == [Use.POLL, Use.WISH, Use.WISH]
+        assert gate.taken == [Priority.POLL, Priority.USER, Priority.USER]
         assert len(server.requests) == 3
 
     async def test_waiting_is_no_part_of_the_timeout(self, server: ScriptedServer) -> None:
@@ -168,12 +168,12 @@ class TestAllowance:
         clock = FakeClock()
         session = Session(server.url, SecretStr(TOKEN), clock=clock)
         async with contextlib.aclosing(session):
-            asked = [asyncio.create_task(session.get(PATH, as_sent(), use=Use.WISH)) for _ in range(LIMIT)]
+            asked = [asyncio.create_task(session.get(PATH, as_sent(), use=Priority.USER)) for _ in range(API_LIMIT)]
             done, waiting = await asyncio.wait(asked, timeout=0.5)
             assert (len(done), len(waiting)) == (20, 20)
             await clock.advance(10.05)
             await asyncio.gather(*asked)
-        assert len(server.requests) == LIMIT
+        assert len(server.requests) == API_LIMIT
 
 
 class TestPermits:

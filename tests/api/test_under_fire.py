@@ -20,8 +20,8 @@ from comfytui.api.client import ComfyControlClient
 from comfytui.api.request_log import RequestLog, RequestRecord
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import Priority
 from comfytui.text import sanitize
 from tests.support.misbehaving import (
     TOKEN,
@@ -55,7 +55,7 @@ async def server() -> AsyncIterator[MisbehavingServer]:
 async def client_of(
     server: MisbehavingServer, log: RequestLog | None = None, share: int = 1000, seconds: float = 5.0
 ) -> AsyncIterator[ComfyControlClient]:
-    allowance = LocalAllowance(SystemClock(), share)
+    allowance = LocalRateLimiter(SystemClock(), share)
     session = Session(server.url, SecretStr(server.token), timeout=seconds, allowance=allowance, log=log)
     async with contextlib.aclosing(ComfyControlClient(session)) as client:
         yield client
@@ -201,11 +201,11 @@ class TestLimiter:
 
     async def test_the_allowance_keeps_within_it(self) -> None:
         async with MisbehavingServer(limiter=Limiter(limit=20, window=1.0)) as server:
-            allowance = LocalAllowance(SystemClock(), 20, window=1.0)
+            allowance = LocalRateLimiter(SystemClock(), 20, window=1.0)
             session = Session(server.url, SecretStr(server.token), allowance=allowance)
             async with contextlib.aclosing(ComfyControlClient(session)) as client:
                 for _ in range(50):
-                    await client.list_runners(per_page=1, use=Use.WISH)
+                    await client.list_runners(per_page=1, use=Priority.USER)
             assert server.limiter.refused == 0
             assert len(server.requests) == 50
 

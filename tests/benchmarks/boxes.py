@@ -29,7 +29,7 @@ from comfytui.engine.protocol import Attention
 from comfytui.gateway.app import StreamingASGITransport, create_app
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 from comfytui.gateway.comfyui.mapping import runner_id_for
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.benchmarks.processes import cpu_seconds
 from tests.support.comfyui import ScriptedComfyUI, job
 
@@ -77,7 +77,7 @@ async def dashboards(number: int, box: ScriptedComfyUI, clock: SwiftClock) -> As
 
     async def connect() -> RunnerSource:
         transport = StreamingASGITransport(app)
-        session = Session("http://gateway", TOKEN, transport, allowance=LocalAllowance(clock), clock=clock)
+        session = Session("http://gateway", TOKEN, transport, allowance=LocalRateLimiter(clock), clock=clock)
         return ComfyControlClient(session)
 
     attention = Attention(runner_id=runner_id_for(box.url), visible=(runner_id_for(box.url),))

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from comfytui.config.credentials import child_env
-from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW
+from comfytui.ratelimit.window import RESERVED_FOR_USER, SHARED_LIMIT, WINDOW_S
 from tests.benchmarks import sessions
 from tests.benchmarks.figures import Figure, Unit, median, p95
 from tests.benchmarks.sessions import OURS, POLLING, TABLE, Start, Whole
@@ -148,7 +148,7 @@ def _of_most(most: Sequence[Whole], usual: Sequence[Whole]) -> list[Figure]:
 
 def allowed_seconds(requests: int) -> float:
     """Seconds in which the budget allows so many requests, all but those that are kept for key presses."""
-    return requests * WINDOW / (SHARE - KEPT_FOR_WISHES)
+    return requests * WINDOW_S / (SHARED_LIMIT - RESERVED_FOR_USER)
 
 
 def _growth() -> int:

@@ -33,7 +33,7 @@ from comfytui.config.credentials import MISSING_TOKEN, TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE, Server, Settings
 from comfytui.engine.protocol import PageKey, RunnerKey
 from comfytui.gateway.comfyui.mapping import runner_id_for
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock, settle
 from tests.support.scripted import ScriptedServer, error_reply, html_reply, json_reply, reply
@@ -139,7 +139,7 @@ async def test_it_gives_up_after_three_tries(capsys: pytest.CaptureFixture[str])
 
 def opened_with(connect: Connect, *, url: str = "https://api.example.com") -> CommandContext:
     clock = FakeClock()
-    return CommandContext(Settings(source_name="api", url=url), connect, clock, LocalAllowance(clock))
+    return CommandContext(Settings(source_name="api", url=url), connect, clock, LocalRateLimiter(clock))
 
 
 async def test_it_gives_up_what_hangs_and_closes_it() -> None:
@@ -277,7 +277,7 @@ async def test_server_that_does_not_answer_at_all_is_named() -> None:
         return source
 
     at = CommandContext(
-        Settings(source_name="comfyui", url="", servers=(server,)), connect, clock, LocalAllowance(clock)
+        Settings(source_name="comfyui", url="", servers=(server,)), connect, clock, LocalRateLimiter(clock)
     )
     with pytest.raises(SilentRunnerError, match=r" studio: no answer within 0\.01 seconds$"):
         await fetch(at, Progress(clock), lambda asker: asker.runner(runner_id_for(server.url)), seconds=0.01)

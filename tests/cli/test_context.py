@@ -13,7 +13,7 @@ from comfytui.cli.progress import Progress
 from comfytui.config.paths import rate_limit_files, state_dir
 from comfytui.config.settings import SettingsError
 from comfytui.config.state import State, StateFile, state_file
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from tests.support.clock import FakeClock
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def test_the_allowance_of_an_api_is_shared_by_way_of_a_file(tmp_path: Path) -> N
     with open_context(parsed("--url", "http://127.0.0.1:9", "runners"), *clock_and_progress()) as source:
 
         async def begin() -> None:
-            await source.allowance.take(Use.WISH)
+            await source.allowance.acquire(Priority.USER)
             await source.connect()
 
         with pytest.raises(UnauthorizedError):
@@ -54,7 +54,7 @@ def test_the_simulated_fleet_leaves_nothing_behind(argv: str) -> None:
             return len(page.runners)
 
         assert asyncio.run(count()) == 2
-        assert not source.allowance.spending.is_limited
+        assert not source.allowance.usage.is_limited
     assert not state_dir().exists()
 
 

@@ -6,27 +6,27 @@ import pytest
 
 from comfytui.cli.deadlines import CoolingDownError, Gate, narrated, renew, within
 from comfytui.cli.progress import Progress
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import Priority
 from tests.support.clock import FakeClock
 
 
 def gate_of(clock: FakeClock, *, share: int = 3, no_wait: bool = False) -> Gate:
-    return Gate(lambda waiting: LocalAllowance(waiting, share), clock, Progress(clock), no_wait=no_wait)
+    return Gate(lambda waiting: LocalRateLimiter(waiting, share), clock, Progress(clock), no_wait=no_wait)
 
 
 async def spend(gate: Gate, count: int) -> None:
     async with within(60.0):
         for _ in range(count):
-            await gate.take(Use.WISH)
+            await gate.acquire(Priority.USER)
 
 
 async def test_it_passes_on_what_the_allowance_says(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     gate = gate_of(clock)
     await spend(gate, 3)
-    assert gate.spending.count(clock.monotonic()) == 3
-    assert gate.wait_for(Use.WISH) == pytest.approx(10.05)
+    assert gate.usage.in_window(clock.monotonic()) == 3
+    assert gate.delay(Priority.USER) == pytest.approx(10.05)
     assert capsys.readouterr().err == ""
 
 
@@ -44,7 +44,7 @@ async def test_who_has_no_deadline_is_not_told_of_the_budget(capsys: pytest.Capt
     clock = FakeClock()
     gate = gate_of(clock)
     await spend(gate, 3)
-    task = asyncio.create_task(gate.take(Use.WISH))
+    task = asyncio.create_task(gate.acquire(Priority.USER))
     await clock.advance(10.1)
     await task
     assert capsys.readouterr().err == ""
@@ -53,8 +53,8 @@ async def test_who_has_no_deadline_is_not_told_of_the_budget(capsys: pytest.Capt
 async def test_a_cool_down_is_waited_for_and_told(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     gate = gate_of(clock)
-    gate.cool_down(7.5)
-    task = asyncio.create_task(gate.take(Use.WISH))
+    gate.block_for(7.5)
+    task = asyncio.create_task(gate.acquire(Priority.USER))
     await clock.advance(7.0)
     assert not task.done()
     assert capsys.readouterr().err == "comfytui: the API wants to be left alone for 8 s more\n"
@@ -64,9 +64,9 @@ async def test_a_cool_down_is_waited_for_and_told(capsys: pytest.CaptureFixture[
 
 async def test_a_cool_down_is_not_waited_for() -> None:
     gate = gate_of(FakeClock(), no_wait=True)
-    gate.cool_down(7.5)
+    gate.block_for(7.5)
     with pytest.raises(CoolingDownError, match="for 8 s more"):
-        await gate.take(Use.WISH)
+        await gate.acquire(Priority.USER)
 
 
 async def test_what_takes_too_long_is_given_up() -> None:
@@ -78,13 +78,13 @@ async def test_what_takes_too_long_is_given_up() -> None:
 async def test_what_the_allowance_makes_wait_does_not_count() -> None:
     clock, loop = FakeClock(), asyncio.get_running_loop()
     gate = gate_of(clock)
-    gate.cool_down(5.0)
+    gate.block_for(5.0)
     deadlines: list[asyncio.Timeout] = []
 
     async def ask() -> None:
         async with within(60.0) as deadline:
             deadlines.append(deadline)
-            await gate.take(Use.WISH)
+            await gate.acquire(Priority.USER)
             when = deadline.when()
             assert when is not None
             assert 59.0 < when - loop.time() <= 60.0
@@ -99,12 +99,12 @@ async def test_what_the_allowance_makes_wait_does_not_count() -> None:
 async def test_no_deadline_comes_nearer_meanwhile_not_even_an_outer_one() -> None:
     clock = FakeClock()
     gate = gate_of(clock)
-    gate.cool_down(5.0)
+    gate.block_for(5.0)
 
     async def ask() -> None:
         async with within(60.0) as outer, within(30.0) as inner:
             deadlines.extend((outer, inner))
-            await gate.take(Use.WISH)
+            await gate.acquire(Priority.USER)
             assert None not in (outer.when(), inner.when())
 
     deadlines: list[asyncio.Timeout] = []
@@ -135,11 +135,11 @@ async def test_what_takes_a_second_is_told_but_not_while_the_gate_makes_it_wait(
 ) -> None:
     clock = FakeClock()
     progress, gate = Progress(clock), gate_of(clock)
-    gate.cool_down(7.0)
+    gate.block_for(7.0)
 
     async def ask() -> None:
         async with within(60.0), narrated(progress, clock, "waiting for an answer"):
-            await gate.take(Use.WISH)
+            await gate.acquire(Priority.USER)
             await clock.sleep(1.5)
 
     task = asyncio.create_task(ask())
@@ -163,21 +163,21 @@ async def test_permit_renewed_in_a_cool_down_costs_no_time(capsys: pytest.Captur
     clock = FakeClock()
     gate = gate_of(clock)
     async with within(0.1):
-        permit = await gate.take(Use.WISH)
-        gate.cool_down(7.5)
+        permit = await gate.acquire(Priority.USER)
+        gate.block_for(7.5)
         confirming = asyncio.create_task(permit.confirm())
         await asyncio.sleep(0.2)
         assert not confirming.done()
         await clock.advance(7.5)
         await confirming
         permit.mark_sent()
-    assert gate.spending.count(clock.monotonic()) == 1
+    assert gate.usage.in_window(clock.monotonic()) == 1
     assert "left alone for 8 s more" in capsys.readouterr().err
 
 
 async def test_permit_in_a_cool_down_is_refused_where_there_is_to_be_no_wait() -> None:
     gate = gate_of(FakeClock(), no_wait=True)
-    permit = await gate.take(Use.WISH)
-    gate.cool_down(7.5)
+    permit = await gate.acquire(Priority.USER)
+    gate.block_for(7.5)
     with pytest.raises(CoolingDownError, match="for 8 s more"):
         await permit.confirm()

@@ -22,7 +22,7 @@ from comfytui.clock import SystemClock
 from comfytui.gateway.app import StreamingASGITransport
 from comfytui.gateway.events import EventHub
 from comfytui.gateway.fleet import RunnerNotFoundError
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 
 if TYPE_CHECKING:
     from starlette.applications import Starlette
@@ -49,7 +49,7 @@ class Gateway:
 
     def session(self, token: SecretStr = TOKEN) -> Session:
         # The limit is not the gateway's, and waiting is not what is tested.
-        allowance = LocalAllowance(SystemClock(), share=10_000)
+        allowance = LocalRateLimiter(SystemClock(), share=10_000)
         return Session(self.url, token, transport=self._transport(), allowance=allowance)
 
     def client(self, token: SecretStr = TOKEN) -> ComfyControlClient:

@@ -22,7 +22,7 @@ from comfytui.engine.protocol import (
     StatsKey,
 )
 from comfytui.engine.reducer import Seen
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.support.clock import START, FakeClock, settle
 from tests.support.source import ScriptedSource
 
@@ -48,7 +48,7 @@ DOWN = ServerError("GET", "/v1/runner", "down", 503)
 @dataclass
 class Rig:
     clock: FakeClock
-    allowance: LocalAllowance
+    allowance: LocalRateLimiter
     source: ScriptedSource
     engine: Engine
     task: asyncio.Task[None]
@@ -105,7 +105,7 @@ async def rig(
     Its waits after failures have no jitter, and its source takes leave of the allowance as a session does.
     """
     clock = FakeClock()
-    allowance = LocalAllowance(clock)
+    allowance = LocalRateLimiter(clock)
     source = ScriptedSource(clock, latency, allowance)
     source.hold(*held)
 

@@ -9,8 +9,8 @@ import pytest
 
 from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import Action, Attend, Attention, ChangeInterval, PageKey, Refresh
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import LIMIT, SHARE, WINDOW
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import API_LIMIT, SHARED_LIMIT, WINDOW_S
 from tests.engine.rig import at_work
 from tests.engine.weather import LIST, RUNNERS, Weather
 from tests.support.clock import FakeClock
@@ -85,7 +85,7 @@ class Watch:
             self._last = now
             return
         for at in [*asked, now]:
-            assert at - self._last <= WINDOW, f"the list was not asked between {self._last} and {at}"
+            assert at - self._last <= WINDOW_S, f"the list was not asked between {self._last} and {at}"
             self.judged += 1
             self._last = at if at in asked else self._last
 
@@ -100,7 +100,7 @@ class Watch:
 @pytest.mark.parametrize("seed", [1, 3])
 async def test_the_budget_is_never_exceeded_and_the_list_never_forgotten(seed: int) -> None:
     clock, person = FakeClock(), Person(seed)
-    weather, allowance = Weather(clock, Person(seed + 100)), LocalAllowance(clock)
+    weather, allowance = Weather(clock, Person(seed + 100)), LocalRateLimiter(clock)
     engine = Engine(
         lambda: weather.connect(allowance),
         clock,
@@ -117,7 +117,7 @@ async def test_the_budget_is_never_exceeded_and_the_list_never_forgotten(seed: i
             for _ in range(person.choice([1, 3, 10])):
                 await clock.advance(STEP)
                 watch.look(engine.snapshot, clock.monotonic())
-    assert weather.most_in(WINDOW) <= SHARE < LIMIT
+    assert weather.most_in(WINDOW_S) <= SHARED_LIMIT < API_LIMIT
     assert not weather.trespasses
     assert watch.judged > QUARTER / 4
     assert len(weather.sent) > QUARTER / 4

@@ -10,8 +10,8 @@ from comfytui.api.errors import RateLimitedError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.protocol import Action, Attend, Attention, HistoryKey, PageKey, Refresh, Resource, RunnerKey
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import SHARE, WINDOW, Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import SHARED_LIMIT, WINDOW_S, Priority
 from tests.engine.rig import (
     ALL,
     DOWN,
@@ -40,7 +40,7 @@ class TestCoolDown:
             at.source.pages[PAGE] = LIMITED
             await at.clock.advance(2 * SOON)
             at.mend_everything()
-            assert at.snapshot.spending.cooling(at.clock.monotonic()) == pytest.approx(12.0, abs=2 * SOON)
+            assert at.snapshot.spending.cooldown_left(at.clock.monotonic()) == pytest.approx(12.0, abs=2 * SOON)
             await at.perform(Refresh(), Attend(FULL_VIEW._replace(page=SECOND)), Refresh())
             assert await at.asked_within(11.9) == []
             asked = await at.asked_within(0.2)
@@ -74,10 +74,10 @@ class TestCoolDown:
 
     async def test_that_of_another_dashboard_is_published_though_nothing_is_answered(self) -> None:
         async with rig() as at:
-            at.allowance.cool_down(60.0)
+            at.allowance.block_for(60.0)
             revision = at.snapshot.revision
             assert await at.asked_within(2 * INTERVAL) == []
-            assert at.snapshot.spending.cooling(at.clock.monotonic()) == 50.0
+            assert at.snapshot.spending.cooldown_left(at.clock.monotonic()) == 50.0
             assert at.snapshot.revision == revision + 1
 
 
@@ -87,20 +87,20 @@ class TestBudget:
             for number in range(600):
                 await at.attend(Attention(PageKey(number % 50 + 2), f"r{number}", visible=FULL_VIEW.visible))
                 await at.clock.advance(0.1)
-            assert at.snapshot.spending.peak(at.clock.monotonic()) == SHARE
+            assert at.snapshot.spending.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
 
     async def test_of_pages_turned_too_fast_only_the_last_is_asked(self) -> None:
         async with rig(Attention()) as at:
-            for number in range(SHARE + 10):
+            for number in range(SHARED_LIMIT + 10):
                 await at.attend(Attention(PageKey(number + 2)))
-            assert len(at.source.asked) == SHARE
-            asked = await at.asked_within(WINDOW + 1)
-            assert asked[0] == PageKey(SHARE + 11)
-            assert set(asked) == {PageKey(SHARE + 11)}
+            assert len(at.source.asked) == SHARED_LIMIT
+            asked = await at.asked_within(WINDOW_S + 1)
+            assert asked[0] == PageKey(SHARED_LIMIT + 11)
+            assert set(asked) == {PageKey(SHARED_LIMIT + 11)}
 
     async def test_each_request_is_weighed_once_the_one_before_is_counted(self) -> None:
         async with rig(Attention()) as at:
-            for number in range(SHARE - 4):
+            for number in range(SHARED_LIMIT - 4):
                 await at.attend(Attention(PageKey(number + 2)))
             at.source.forget()
             last = [PageKey(90), PageKey(91), PageKey(92)]
@@ -136,12 +136,12 @@ class TestBudget:
 
     async def test_a_wish_goes_out_as_a_wish_and_a_poll_as_a_poll(self) -> None:
         async with rig() as at:
-            assert at.source.uses == [*3 * [Use.WISH], Use.POLL]
+            assert at.source.uses == [*3 * [Priority.USER], Priority.POLL]
             await at.asked_within(INTERVAL)
-            assert at.source.uses == 3 * [Use.POLL]
+            assert at.source.uses == 3 * [Priority.POLL]
             at.source.forget()
             await at.refresh()
-            assert at.source.uses == 3 * [Use.WISH]
+            assert at.source.uses == 3 * [Priority.USER]
 
     async def test_refresh_held_down_asks_evenly_and_leaves_room_for_other_keys(self) -> None:
         async with rig(latency=soon) as at:
@@ -150,7 +150,7 @@ class TestBudget:
             for _ in range(600):
                 await at.refresh()
                 await at.clock.advance(0.05)
-                assert at.allowance.wait_for(Use.WISH) == 0.0
+                assert at.allowance.delay(Priority.USER) == 0.0
             pages = at.moments_of(PAGE)
             assert 14 <= len(pages) <= 16
             await at.attend(Attention(SECOND))
@@ -164,7 +164,7 @@ class TestBudget:
                 await at.attend(Attention(runner_id=f"x{number}"))
                 await at.clock.advance(0.1)
             pages = [start, *at.moments_of(PAGE), at.clock.monotonic()]
-            assert max(later - earlier for earlier, later in pairwise(pages)) <= WINDOW
+            assert max(later - earlier for earlier, later in pairwise(pages)) <= WINDOW_S
 
     async def test_an_unchanged_poll_publishes_once_and_nothing_is_published_by_time(self) -> None:
         async with rig() as at:
@@ -173,7 +173,7 @@ class TestBudget:
             assert at.snapshot.revision == revision + 3
             await at.clock.advance(INTERVAL - 0.1)
             assert at.snapshot.revision == revision + 3
-            assert at.snapshot.spending.sent == at.allowance.spending.sent
+            assert at.snapshot.spending.sent_monotonic == at.allowance.usage.sent_monotonic
 
 
 class TestRotation:
@@ -188,7 +188,7 @@ class TestRotation:
     async def test_first_fill_of_a_page_keeps_four_requests_for_keys_and_ends_within_12_s(self) -> None:
         async with rig(FULL_VIEW, latency=lambda: 0.3) as at:
             await at.clock.advance(9.9)
-            assert len(at.source.asked) == SHARE - 4
+            assert len(at.source.asked) == SHARED_LIMIT - 4
             await at.clock.advance(2.0)
             assert at.snapshot.histories.keys() == set(FULL_VIEW.visible)
 
@@ -203,9 +203,11 @@ class TestRotation:
     async def test_it_takes_half_of_the_share_at_most(self) -> None:
         async with rig(FULL_VIEW._replace(runner_id=None)) as at:
             await at.clock.advance(300)
-            moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
-            most = max(sum(0 <= on - first < WINDOW for on in moments) for first in moments)
-            assert SHARE // 4 < most <= SHARE // 2
+            moments = [
+                on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Priority.BACKGROUND
+            ]
+            most = max(sum(0 <= on - first < WINDOW_S for on in moments) for first in moments)
+            assert SHARED_LIMIT // 4 < most <= SHARED_LIMIT // 2
 
     async def test_some_that_hang_hold_up_no_poll_no_key_and_no_other(self) -> None:
         held = tuple(HistoryKey(runner_id) for runner_id in ("r3", "r4"))
@@ -236,4 +238,4 @@ class TestRotation:
 async def test_an_engine_without_an_allowance_has_its_own() -> None:
     clock = FakeClock()
     engine = Engine(returning(ScriptedSource(clock)), clock, attention=ALL, interval=INTERVAL)
-    assert engine.snapshot.spending == LocalAllowance(clock).spending
+    assert engine.snapshot.spending == LocalRateLimiter(clock).usage

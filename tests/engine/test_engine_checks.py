@@ -10,8 +10,8 @@ import pytest
 from comfytui.api.errors import NotFoundError, ServerError
 from comfytui.engine.protocol import Attend, Attention, HistoryKey, RunnerKey, StatsKey
 from comfytui.engine.snapshot import Checkup
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import SHARE, WINDOW, Permit, Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import SHARED_LIMIT, WINDOW_S, Permit, Priority
 from tests.engine.rig import ALL, DOWN, FULL_VIEW, HISTORY, INTERVAL, PAGE, RUNNER, STATS, rig, soon
 from tests.support.builders import make_stats
 
@@ -39,16 +39,16 @@ async def test_what_is_found_is_published_beside_the_rest() -> None:
         assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=0.0, stats=make_stats())
 
 
-class Crowded(LocalAllowance):
+class Crowded(LocalRateLimiter):
     """An allowance of which others have so much that it takes seconds to get any."""
 
     def __init__(self, clock: FakeClock) -> None:
         super().__init__(clock)
         self._waits = clock
 
-    async def take(self, use: Use) -> Permit:
+    async def acquire(self, use: Priority) -> Permit:
         await self._waits.sleep(6.0)
-        return await super().take(use)
+        return await super().acquire(use)
 
 
 async def test_how_long_an_answer_took_is_told_without_the_wait_for_the_allowance() -> None:
@@ -166,8 +166,10 @@ class TestOthers:
         wanted = tuple(f"far{number}" for number in range(200))
         async with rig(FULL_VIEW._replace(runner_id=None, unchecked=wanted)) as at:
             await at.clock.advance(150)
-            moments = [on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Use.ROTATION]
-            assert max(sum(0 <= on - first < WINDOW for on in moments) for first in moments) <= SHARE // 2
+            moments = [
+                on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Priority.BACKGROUND
+            ]
+            assert max(sum(0 <= on - first < WINDOW_S for on in moments) for first in moments) <= SHARED_LIMIT // 2
 
 
 async def test_leaving_a_runner_and_coming_back_does_not_check_it_again() -> None:

@@ -254,7 +254,7 @@ async def test_woken_requests_leave_room_for_keys() -> None:
         for number in range(2, 22):
             engine.source.announce(*(told(id, number) for id in ids))
             await engine.clock.advance(0.5)
-        assert _most_in_ten_seconds(engine.source.log) < engine.allowance.spending.share
+        assert _most_in_ten_seconds(engine.source.log) < engine.allowance.usage.limit
         asked = {each for each in engine.source.asked if isinstance(each, HistoryKey)}
         assert len(asked) > 10
 

@@ -13,7 +13,7 @@ from comfytui.engine.feed import Freshness
 from comfytui.engine.protocol import Action, Attend, HistoryKey, PageKey, Refresh, RunnerKey
 from comfytui.query.filter import Query
 from comfytui.query.view import ListViewBuilder
-from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW, Use
+from comfytui.ratelimit.window import RESERVED_FOR_USER, SHARED_LIMIT, WINDOW_S, Priority
 from tests.engine.rig import INTERVAL, PAGE
 from tests.engine.whole_rig import (
     EVERYBODY,
@@ -49,9 +49,12 @@ class TestKeeping:
             moments = [on for on, key in at.source.log if isinstance(key, PageKey)]
             assert set(Counter(pages_asked(at)).values()) == {3}
             assert max(later - earlier for earlier, later in pairwise(moments)) < 2.0
-            assert Use.ROTATION in at.source.uses
+            assert Priority.BACKGROUND in at.source.uses
             sent = [on for on, _ in at.source.log]
-            assert max(sum(0 <= on - first < WINDOW for on in sent) for first in sent) <= SHARE - KEPT_FOR_WISHES
+            assert (
+                max(sum(0 <= on - first < WINDOW_S for on in sent) for first in sent)
+                <= SHARED_LIMIT - RESERVED_FOR_USER
+            )
 
     async def test_a_short_list_is_polled_as_often_as_a_page(self) -> None:
         async with whole_rig(50, QUIET) as at:
@@ -147,7 +150,7 @@ async def test_whatever_a_person_does_the_share_is_kept_and_the_list_comes_toget
         for _ in range(200):
             await at.perform(somebody.wish(at.snapshot.attention))
             await at.clock.advance(somebody.expovariate(2.0))
-            assert at.snapshot.spending.peak(at.clock.monotonic()) <= SHARE
+            assert at.snapshot.spending.peak_per_window(at.clock.monotonic()) <= SHARED_LIMIT
         assert at.source.most_under_way == 1
         await at.attend(WHOLE)
         await load(at)

@@ -13,8 +13,8 @@ from comfytui.engine.fetch import MAX_FLIGHTS
 from comfytui.engine.protocol import PageKey, Reconnect
 from comfytui.query.filter import Query
 from comfytui.query.view import ListViewBuilder
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import KEPT_FOR_WISHES, SHARE, WINDOW, Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import RESERVED_FOR_USER, SHARED_LIMIT, WINDOW_S, Priority
 from tests.engine.rig import DOWN, INTERVAL, PAGE, Rig, at_work, returning, rig, soon, without_jitter
 from tests.engine.whole_rig import (
     EVERYBODY,
@@ -37,7 +37,7 @@ class TestLoading:
     @pytest.mark.parametrize("runner_id", [None, "r1"])
     async def test_ten_thousand_runners_are_there_in_what_the_budget_allows(self, runner_id: str | None) -> None:
         clock = FakeClock()
-        allowance = LocalAllowance(clock)
+        allowance = LocalRateLimiter(clock)
         source = ScriptedSource(clock, soon, allowance)
         fill(source, EVERYBODY)
         attention = WHOLE._replace(runner_id=runner_id)
@@ -53,18 +53,18 @@ class TestLoading:
             at = Rig(clock, allowance, source, engine, task)
             took = await load(at)
             others = len(source.log) - 100
-            assert took <= 1.1 * WINDOW / SHARE * (len(source.log) + KEPT_FOR_WISHES)
+            assert took <= 1.1 * WINDOW_S / SHARED_LIMIT * (len(source.log) + RESERVED_FOR_USER)
             assert others <= 2 * (took / INTERVAL + 2)
             assert sorted(pages_asked(at)) == list(range(1, 101))
             assert pages_asked(at)[0] == 1
-            assert Use.ROTATION not in source.uses
-            assert at.snapshot.spending.peak(clock.monotonic()) <= SHARE
+            assert Priority.BACKGROUND not in source.uses
+            assert at.snapshot.spending.peak_per_window(clock.monotonic()) <= SHARED_LIMIT
             assert len(ListViewBuilder().view(at.snapshot, Query(), None).runners) == 10_000
 
     async def test_a_busy_start_costs_no_more_than_what_was_spent(self) -> None:
         async with whole_rig(4_000, waits=60.0) as at:
-            spent = at.snapshot.spending.count(at.clock.monotonic())
-            assert await load(at) <= 1.1 * WINDOW / SHARE * (len(at.source.log) + spent)
+            spent = at.snapshot.spending.in_window(at.clock.monotonic())
+            assert await load(at) <= 1.1 * WINDOW_S / SHARED_LIMIT * (len(at.source.log) + spent)
 
     async def test_a_cursor_that_moves_has_its_history_at_once(self) -> None:
         async with whole_rig(10_000, waits=30.0) as at:
@@ -87,14 +87,14 @@ class TestLoading:
                 await at.attend(WHOLE._replace(runner_id=f"x{number}"))
                 await at.clock.advance(0.1)
             moments = [on for on, key in at.source.log if isinstance(key, PageKey)]
-            assert max(later - earlier for earlier, later in pairwise(moments)) <= 1.5 * WINDOW + 1.0
-            assert at.snapshot.spending.peak(at.clock.monotonic()) == SHARE
+            assert max(later - earlier for earlier, later in pairwise(moments)) <= 1.5 * WINDOW_S + 1.0
+            assert at.snapshot.spending.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
 
     async def test_it_never_leaves_less_than_what_is_kept_for_key_presses(self) -> None:
         async with whole_rig(10_000) as at:
             while len(loaded(at)) < 90:
                 await at.clock.advance(0.1)
-                assert at.allowance.wait_for(Use.WISH) == 0.0
+                assert at.allowance.delay(Priority.USER) == 0.0
 
     async def test_a_few_pages_are_there_at_once(self) -> None:
         async with whole_rig(500) as at:
@@ -182,7 +182,7 @@ class TestFailing:
         async with whole_rig(300) as at:
             await load(at)
             at.source.forget()
-            await at.clock.advance(3 * WINDOW)
+            await at.clock.advance(3 * WINDOW_S)
             at.source.forget()
             await at.perform(Reconnect())
             await at.clock.advance(4)

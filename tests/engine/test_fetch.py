@@ -16,7 +16,7 @@ from comfytui.engine.fetch import answered, ask, failed
 from comfytui.engine.protocol import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
 from comfytui.engine.scheduler import Request
 from comfytui.engine.snapshot import Checkup, Snapshot
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from tests.engine.rig import DOWN, seen
 from tests.support.builders import make_page, make_runner, make_stats, make_workflow
 from tests.support.clock import START, FakeClock
@@ -28,9 +28,9 @@ SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the run
 GONE = NotFoundError("GET", "/v1/runner", "requested entity not found", 404)
 
 
-@pytest.mark.parametrize("use", Use)
+@pytest.mark.parametrize("use", Priority)
 @pytest.mark.parametrize("resource", [KEY, RunnerKey("r1"), HistoryKey("r1"), StatsKey("r1")])
-async def test_each_resource_is_asked_for_what_it_is_for(resource: Resource, use: Use) -> None:
+async def test_each_resource_is_asked_for_what_it_is_for(resource: Resource, use: Priority) -> None:
     source = ScriptedSource(FakeClock())
     await ask(source, Request(resource, use))
     assert (source.asked, source.uses) == ([resource], [use])
@@ -41,7 +41,7 @@ async def test_what_is_answered_is_folded_into_the_snapshot_of_that_moment() -> 
     source.pages[KEY] = make_page(make_runner("r1"))
     source.histories["r1"] = (make_workflow("w1"),)
     for resource in (KEY, RunnerKey("r1"), HistoryKey("r1")):
-        fold = await ask(source, Request(resource, Use.POLL))
+        fold = await ask(source, Request(resource, Priority.POLL))
         snapshot = answered(snapshot, resource, fold, seen(5.0, asked_on=4.5))
     assert snapshot.page_at(KEY).value == make_page(make_runner("r1"))
     assert snapshot.runner("r1").value == make_runner("r1")
@@ -83,7 +83,7 @@ class TestStats:
 
     async def test_how_long_it_takes_is_not_held_against_the_api(self) -> None:
         source = ScriptedSource(FakeClock())
-        fold = await ask(source, Request(STATS, Use.POLL))
+        fold = await ask(source, Request(STATS, Priority.POLL))
         snapshot = answered(Snapshot(response_time=0.2), STATS, fold, seen(15.0, asked_on=6.0))
         assert snapshot.checkup("r1").value == Checkup(reachable=True, latency=9.0, stats=make_stats())
         assert (snapshot.response_time, snapshot.pace) == (0.2, Snapshot().pace)
@@ -92,7 +92,7 @@ class TestStats:
         snapshot = Snapshot()
         for on in (4.0, 5.0, 6.0):
             snapshot = failed(snapshot, HistoryKey("r1"), DOWN, seen(on), 1.0)
-        fold = await ask(ScriptedSource(FakeClock()), Request(STATS, Use.POLL))
+        fold = await ask(ScriptedSource(FakeClock()), Request(STATS, Priority.POLL))
         problem = answered(snapshot, STATS, fold, seen(7.0)).history("r1").problem
         assert problem is not None
         assert problem.next_try == 6.0 + snapshot.pace

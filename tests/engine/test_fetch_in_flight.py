@@ -5,7 +5,7 @@ import asyncio
 from comfytui.engine.fetch import MAX_FLIGHTS, Flights
 from comfytui.engine.protocol import PageKey
 from comfytui.engine.scheduler import Request
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from tests.support.clock import settle
 
 
@@ -19,7 +19,7 @@ class Tower:
 
     def launch(self, group: asyncio.TaskGroup, *pages: int) -> None:
         for page in pages:
-            self.flights.launch(group, Request(PageKey(page), Use.POLL), self._fly())
+            self.flights.launch(group, Request(PageKey(page), Priority.POLL), self._fly())
 
     @property
     def pages(self) -> list[int]:
@@ -37,7 +37,7 @@ async def test_what_is_under_way_is_known_until_it_has_ended() -> None:
     tower = Tower()
     async with asyncio.TaskGroup() as group:
         tower.launch(group, 1, 2)
-        assert tower.flights.uses == {PageKey(1): Use.POLL, PageKey(2): Use.POLL}
+        assert tower.flights.uses == {PageKey(1): Priority.POLL, PageKey(2): Priority.POLL}
         await settle()
         assert (tower.pages, tower.landed) == ([1, 2], 0)
         tower.may_land.set()

@@ -22,7 +22,7 @@ from comfytui.engine.intervals import (
     smooth,
 )
 from comfytui.engine.protocol import Attention
-from comfytui.ratelimit.window import WINDOW
+from comfytui.ratelimit.window import WINDOW_S
 
 LOOKS = Attention(runner_id="r1")
 LOOKS_AWAY = Attention(runner_id="r1", focused=False)
@@ -56,7 +56,7 @@ def test_effective_interval_follows_user_focus_and_responses(
 
 @pytest.mark.parametrize("share", [10, 20, 40])
 def test_min_interval_leaves_a_quarter_of_the_limit(share: int) -> None:
-    assert 3 * WINDOW / min_interval(LOOKS, share) == pytest.approx(share * 3 / 4)
+    assert 3 * WINDOW_S / min_interval(LOOKS, share) == pytest.approx(share * 3 / 4)
 
 
 @pytest.mark.parametrize(
@@ -82,7 +82,7 @@ def test_health_interval_is_at_least_15_s(in_force: float, seconds: float) -> No
 
 @pytest.mark.parametrize("share", [10, 20, 40])
 def test_scan_leaves_more_than_half_of_the_limit(share: int) -> None:
-    assert 7 * WINDOW / scan_interval(7, share) <= share / 2
+    assert 7 * WINDOW_S / scan_interval(7, share) <= share / 2
     assert scan_interval(1, share) == 0.0
 
 

@@ -22,7 +22,7 @@ from comfytui.engine.reducer import (
     repace,
 )
 from comfytui.engine.snapshot import WHOLE_PAGES, Checkup, Snapshot
-from comfytui.ratelimit.window import Spending
+from comfytui.ratelimit.window import Usage
 from tests.engine.rig import seen
 from tests.support.builders import make_page, make_runner, make_stats, make_workflow
 from tests.support.clock import START
@@ -131,13 +131,13 @@ def test_failures_in_a_row_are_further_and_further_apart() -> None:
 
 def test_no_next_try_is_inside_a_cool_down() -> None:
     for until, next_try in ((103.0, 105.0), (112.0, 112.0)):
-        cooling = Snapshot(interval=5.0, spending=Spending(cooling_until=until))
+        cooling = Snapshot(interval=5.0, spending=Usage(blocked_until=until))
         assert page_problem(fold_failure(cooling, PAGE, DOWN, seen(100.0), 1.0)).next_try == next_try
 
 
 def test_what_was_refused_for_being_asked_too_often_is_tried_when_the_cool_down_is_over() -> None:
     limited = RateLimitedError("GET", "/v1/runner", "slow down", 429, 10.0)
-    cooling = Snapshot(interval=60.0, spending=Spending(cooling_until=110.0))
+    cooling = Snapshot(interval=60.0, spending=Usage(blocked_until=110.0))
     problem = page_problem(fold_failure(cooling, PAGE, limited, seen(100.0), 1.0))
     assert (problem.kind, problem.next_try) == (ProblemKind.RATE_LIMITED, 110.0)
 

@@ -4,7 +4,7 @@ from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.protocol import PageKey
 from comfytui.engine.reducer import aged, forget_problems, hurried, recovered, with_spending
 from comfytui.engine.snapshot import Checkup, Snapshot
-from comfytui.ratelimit.window import Spending
+from comfytui.ratelimit.window import Usage
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 
@@ -44,7 +44,7 @@ def test_what_did_not_fail_is_shared() -> None:
 
 
 def test_a_success_does_not_end_a_cool_down() -> None:
-    cooling = with_spending(KNOWN, Spending(cooling_until=112.0))
+    cooling = with_spending(KNOWN, Usage(blocked_until=112.0))
     assert tries(recovered(cooling, 0.2)) == {112.0}
 
 
@@ -60,15 +60,15 @@ def test_an_answer_that_says_nothing_of_the_apis_speed_leaves_it_as_it_was() -> 
 
 
 def test_in_a_cool_down_no_try_is_promised_before_its_end() -> None:
-    assert tries(with_spending(KNOWN, Spending(cooling_until=140.0))) == {140.0}
-    assert tries(with_spending(KNOWN, Spending(cooling_until=110.0))) == {130.0}
-    assert with_spending(KNOWN, Spending((1.0,))).pages is KNOWN.pages
+    assert tries(with_spending(KNOWN, Usage(blocked_until=140.0))) == {140.0}
+    assert tries(with_spending(KNOWN, Usage(blocked_until=110.0))) == {130.0}
+    assert with_spending(KNOWN, Usage((1.0,))).pages is KNOWN.pages
 
 
 def test_another_interval_hurries_what_failed_and_puts_nothing_off() -> None:
     assert tries(hurried(KNOWN, 110.0)) == {115.0}
     assert hurried(KNOWN, 126.0).pages is KNOWN.pages
-    assert tries(hurried(with_spending(KNOWN, Spending(cooling_until=120.0)), 110.0)) == {120.0}
+    assert tries(hurried(with_spending(KNOWN, Usage(blocked_until=120.0)), 110.0)) == {120.0}
 
 
 def test_with_a_new_connection_values_stay_and_problems_go() -> None:

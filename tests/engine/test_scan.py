@@ -12,7 +12,7 @@ from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource, R
 from comfytui.engine.scan import MAX_PAGES_IN_FLIGHT, ScanState, next_scan_page
 from comfytui.engine.scheduler import Request, SchedulerState, next_cycle
 from comfytui.engine.snapshot import Snapshot
-from comfytui.ratelimit.window import Spending, Use
+from comfytui.ratelimit.window import Priority, Usage
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
 
@@ -46,8 +46,8 @@ def with_problem(snapshot: Snapshot, number: int, problem: Problem) -> Snapshot:
     return snapshot._replace(pages={**snapshot.pages, page(number): feed})
 
 
-def flying(*resources: Resource) -> Mapping[Resource, Use]:
-    return dict.fromkeys(resources, Use.POLL)
+def flying(*resources: Resource) -> Mapping[Resource, Priority]:
+    return dict.fromkeys(resources, Priority.POLL)
 
 
 def due(snapshot: Snapshot, state: ScanState = LATELY) -> tuple[int, float]:
@@ -117,11 +117,11 @@ class TestRhythm:
         return step.room_at - state.now
 
     def test_server_in_this_process_is_asked_without_a_rhythm(self) -> None:
-        snapshot = known(1, None, None)._replace(spending=Spending(is_limited=False))
+        snapshot = known(1, None, None)._replace(spending=Usage(is_limited=False))
         assert self.room(snapshot, ScanState(NOW, page_monotonic=NOW)) == -math.inf
 
     def spent(self, sent: int) -> Snapshot:
-        return known(1, None, None)._replace(spending=Spending(tuple(NOW - 9 + n / 100 for n in range(sent))))
+        return known(1, None, None)._replace(spending=Usage(tuple(NOW - 9 + n / 100 for n in range(sent))))
 
     @pytest.mark.parametrize(("sent", "seconds"), [(0, -math.inf), (14, -math.inf), (15, 10 / 18), (20, 10 / 18)])
     def test_pages_come_at_once_until_three_quarters_are_spent_then_evenly(self, sent: int, seconds: float) -> None:
@@ -153,8 +153,8 @@ class TestCycle:
         return [*next_cycle(snapshot, replace(fresh, **others)).requests]
 
     def test_first_page_is_a_user_request_and_the_others_are_not(self) -> None:
-        assert self.decided(Snapshot(attention=WHOLE)) == [Request(page(1), Use.WISH)]
-        assert self.decided(known(1, None)) == [Request(page(2), Use.POLL)]
+        assert self.decided(Snapshot(attention=WHOLE)) == [Request(page(1), Priority.USER)]
+        assert self.decided(known(1, None)) == [Request(page(2), Priority.POLL)]
 
     def test_one_page_a_decision_then_at_once_the_next(self) -> None:
         state = SchedulerState(NOW, cycle_monotonic=NOW - 1, page_monotonic=NOW - 1)
@@ -165,8 +165,8 @@ class TestCycle:
         assert [request.resource for request in decided] == [HistoryKey("r1"), RunnerKey("r1"), page(2)]
 
     def test_page_held_up_by_key_presses_becomes_as_urgent_as_they(self) -> None:
-        snapshot, delays = known(1, None), {Use.POLL: 3.0}
-        assert self.decided(snapshot, delays=delays, page_monotonic=NOW - 15) == [Request(page(2), Use.WISH)]
+        snapshot, delays = known(1, None), {Priority.POLL: 3.0}
+        assert self.decided(snapshot, delays=delays, page_monotonic=NOW - 15) == [Request(page(2), Priority.USER)]
         assert self.decided(snapshot, delays=delays, page_monotonic=NOW - 14) == []
 
     def test_rows_and_rotation_wait_while_pages_were_never_requested(self) -> None:

@@ -12,7 +12,7 @@ from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource, R
 from comfytui.engine.reducer import Seen, depart
 from comfytui.engine.scheduler import Cycle, Request, SchedulerState, next_cycle, viewport_resources
 from comfytui.engine.snapshot import Checkup, Snapshot
-from comfytui.ratelimit.window import MARGIN, WINDOW, Spending, Use
+from comfytui.ratelimit.window import WINDOW_MARGIN_S, WINDOW_S, Priority, Usage
 from tests.engine.planning import (
     ALONE,
     ALONE_PAUSED,
@@ -49,7 +49,7 @@ def refreshed(*resources: Resource, at: float = NOW) -> Mapping[Resource, float]
     return dict.fromkeys(resources, at)
 
 
-def flying(*resources: Resource, use: Use = Use.POLL) -> Mapping[Resource, Use]:
+def flying(*resources: Resource, use: Priority = Priority.POLL) -> Mapping[Resource, Priority]:
     return dict.fromkeys(resources, use)
 
 
@@ -58,7 +58,7 @@ def resources(cycle: Cycle) -> tuple[Resource, ...]:
 
 
 def spent(snapshot: Snapshot, *moments: float) -> Snapshot:
-    return snapshot._replace(spending=Spending(moments))
+    return snapshot._replace(spending=Usage(moments))
 
 
 @pytest.mark.parametrize(
@@ -101,16 +101,16 @@ def test_next_cycle_requests_and_next_moment(
 @pytest.mark.parametrize(
     ("snapshot", "cycle", "refreshes", "priority"),
     [
-        pytest.param(Snapshot(attention=LIVE), WITHIN, NOTHING, Use.WISH, id="never fetched"),
-        pytest.param(failed(ALONE, NOW), WITHIN, NOTHING, Use.WISH, id="never answered"),
-        pytest.param(known(LIVE, 95, 99, 99), OVER, NOTHING, Use.POLL, id="by time"),
-        pytest.param(known(LIVE, 99, 99, 99), WITHIN, (PAGE,), Use.WISH, id="refreshed"),
-        pytest.param(known(LIVE, 90, 99, 99), 97.5, NOTHING, Use.WISH, id="half an interval overdue"),
-        pytest.param(known(LIVE, 99, 90, 99), 96.0, NOTHING, Use.POLL, id="overdue, but not the page"),
+        pytest.param(Snapshot(attention=LIVE), WITHIN, NOTHING, Priority.USER, id="never fetched"),
+        pytest.param(failed(ALONE, NOW), WITHIN, NOTHING, Priority.USER, id="never answered"),
+        pytest.param(known(LIVE, 95, 99, 99), OVER, NOTHING, Priority.POLL, id="by time"),
+        pytest.param(known(LIVE, 99, 99, 99), WITHIN, (PAGE,), Priority.USER, id="refreshed"),
+        pytest.param(known(LIVE, 90, 99, 99), 97.5, NOTHING, Priority.USER, id="half an interval overdue"),
+        pytest.param(known(LIVE, 99, 90, 99), 96.0, NOTHING, Priority.POLL, id="overdue, but not the page"),
     ],
 )
 def test_priority_of_the_first_request(
-    snapshot: Snapshot, cycle: float, refreshes: tuple[Resource, ...], priority: Use
+    snapshot: Snapshot, cycle: float, refreshes: tuple[Resource, ...], priority: Priority
 ) -> None:
     first, *_ = next_cycle(snapshot, state(cycle, refreshes=refreshed(*refreshes))).requests
     assert first.priority is priority
@@ -153,19 +153,21 @@ class TestBudget:
     """Room in the window, as far as it is known."""
 
     def test_delay_of_the_rate_limiter_holds_each_priority_back(self) -> None:
-        delays = {Use.WISH: 3.0, Use.POLL: 4.0, Use.ROTATION: 5.0}
+        delays = {Priority.USER: 3.0, Priority.POLL: 4.0, Priority.BACKGROUND: 5.0}
         assert next_cycle(Snapshot(attention=ALONE), state(delays=delays)) == Cycle((), 103.0)
         assert resources(next_cycle(known(ALONE, 95, 95, 95), state(delays=delays, cycle=OVER))) == ()
 
     def test_user_request_goes_where_a_poll_has_to_wait(self) -> None:
-        decided = next_cycle(known(LIVE, 95, 95, 95), state(OVER, delays={Use.POLL: 4.0}, refreshes=refreshed(RUNNER)))
+        decided = next_cycle(
+            known(LIVE, 95, 95, 95), state(OVER, delays={Priority.POLL: 4.0}, refreshes=refreshed(RUNNER))
+        )
         assert resources(decided) == (RUNNER,)
 
     def test_runner_leaves_the_last_two_requests_to_pages(self) -> None:
         snapshot = spent(Snapshot(attention=LIVE), *(NOW - 8 + n / 10 for n in range(18)))
         decided = next_cycle(snapshot, state())
         assert resources(decided) == (PAGE,)
-        assert decided.next_monotonic == pytest.approx(102.1 + MARGIN)
+        assert decided.next_monotonic == pytest.approx(102.1 + WINDOW_MARGIN_S)
 
     def test_polls_leave_four_requests_to_users(self) -> None:
         sent = [NOW - 8 + n / 10 for n in range(15)]
@@ -173,15 +175,15 @@ class TestBudget:
         assert resources(next_cycle(spent(known(LIVE, 95, 95, 95), *sent, 99.0), state(OVER))) == ()
 
     def test_requests_that_wait_for_the_rate_limiter_count(self) -> None:
-        snapshot = known(LIVE, 95, 95, 95)._replace(spending=Spending(waiting=15))
+        snapshot = known(LIVE, 95, 95, 95)._replace(spending=Usage(waiting=15))
         assert resources(next_cycle(snapshot, state(OVER))) == (PAGE,)
 
     def test_cycle_waits_a_moment_for_room_for_all_of_it(self) -> None:
-        sent = (*[NOW - WINDOW] * 6, *[NOW - 5] * 6)
+        sent = (*[NOW - WINDOW_S] * 6, *[NOW - 5] * 6)
         snapshot = spent(with_histories(known(IN_VIEW, 95, 95, 95), r2=90, r3=90, r4=90), *sent)
         decided = next_cycle(snapshot, state(OVER))
-        assert decided == Cycle((), NOW + MARGIN)
-        later = next_cycle(snapshot, SchedulerState(NOW + 2 * MARGIN, cycle_monotonic=OVER))
+        assert decided == Cycle((), NOW + WINDOW_MARGIN_S)
+        later = next_cycle(snapshot, SchedulerState(NOW + 2 * WINDOW_MARGIN_S, cycle_monotonic=OVER))
         assert {PAGE, HISTORY, RUNNER, HistoryKey("r2")} <= {*resources(later)}
 
 
@@ -193,12 +195,12 @@ class TestRows:
 
     def test_four_are_in_flight_at_once_from_the_top(self) -> None:
         decided = next_cycle(self.snapshot(), state())
-        assert decided.requests == tuple(Request(HistoryKey(row), Use.POLL) for row in ROWS[1:5])
+        assert decided.requests == tuple(Request(HistoryKey(row), Priority.POLL) for row in ROWS[1:5])
         more = next_cycle(self.snapshot(), state(in_flight=flying(*resources(decided)[:3])))
         assert resources(more) == (HistoryKey("r5"),)
 
     def test_server_in_this_process_is_asked_for_all_at_once(self) -> None:
-        snapshot = self.snapshot()._replace(spending=Spending(is_limited=False))
+        snapshot = self.snapshot()._replace(spending=Usage(is_limited=False))
         assert len(next_cycle(snapshot, state()).requests) == 24
 
     def test_a_quarter_of_the_limit_is_left(self) -> None:
@@ -226,7 +228,7 @@ class TestRotation:
     def test_longest_untried_histories_come_first(self) -> None:
         decided = next_cycle(self.KNOWN, state(OVER))
         assert decided.is_poll
-        assert decided.requests == tuple(Request(HistoryKey(row), Use.ROTATION) for row in ("r3", "r4", "r2"))
+        assert decided.requests == tuple(Request(HistoryKey(row), Priority.BACKGROUND) for row in ("r3", "r4", "r2"))
 
     @pytest.mark.parametrize(
         ("cycle", "rotated", "count"), [(WITHIN, 0.0, 0), (OVER, 95.0, 3), (OVER, 95.09, 3), (OVER, 95.2, 0)]
@@ -250,7 +252,7 @@ class TestRotation:
         assert resources(next_cycle(snapshot, state(OVER))) == (HistoryKey("r4"), HistoryKey("r2"))
 
     def test_four_rows_are_in_flight_at_most(self) -> None:
-        under_way = flying(*(HistoryKey(f"x{n}") for n in range(3)), use=Use.ROTATION)
+        under_way = flying(*(HistoryKey(f"x{n}") for n in range(3)), use=Priority.BACKGROUND)
         assert resources(next_cycle(self.KNOWN, state(OVER, in_flight=under_way))) == (HistoryKey("r3"),)
 
     def test_removed_runner_is_left_alone_for_a_while_though_a_page_has_it(self) -> None:
@@ -308,7 +310,7 @@ class TestHealthChecks:
         assert resources(decided) == (StatsKey("r2"), HistoryKey("r2"), HistoryKey("r3"))
         checked = self.snapshot(IN_VIEW, r1=NOW, r2=99.0)
         assert StatsKey("r3") not in resources(next_cycle(checked, state(OVER)))
-        under_way = flying(StatsKey("r2"), use=Use.ROTATION)
+        under_way = flying(StatsKey("r2"), use=Priority.BACKGROUND)
         assert StatsKey("r3") not in resources(next_cycle(snapshot, state(OVER, in_flight=under_way)))
 
     def test_row_is_checked_once_in_a_minute_however_it_ended(self) -> None:

@@ -16,7 +16,7 @@ from comfytui.gateway.app import create_app
 from comfytui.gateway.demo.fleet import DemoFleet
 
 if TYPE_CHECKING:
-    from comfytui.ratelimit.local import LocalAllowance
+    from comfytui.ratelimit.local import LocalRateLimiter
     from tests.support.clock import FakeClock
 
 __all__ = ["LIST", "RUNNERS", "Weather"]
@@ -54,7 +54,7 @@ class Weather(httpx.AsyncBaseTransport):
         fleet = DemoFleet(self.clock, runners=RUNNERS, seed=1)
         self._app = httpx.ASGITransport(create_app(fleet, _TOKEN), raise_app_exceptions=False)
 
-    async def connect(self, allowance: LocalAllowance) -> ComfyControlClient:
+    async def connect(self, allowance: LocalRateLimiter) -> ComfyControlClient:
         """A client of the real kind, which spends this allowance."""
         return ComfyControlClient(
             Session("http://localhost", _TOKEN, transport=self, allowance=allowance, clock=self.clock)

@@ -13,8 +13,8 @@ from pydantic import SecretStr
 from comfytui.api.session import Session
 from comfytui.gateway.app import InProcessTransport
 from comfytui.gateway.demo.fleet import DemoFleet
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import Priority
 from tests.support.clock import FakeClock, settle
 
 if TYPE_CHECKING:
@@ -103,8 +103,8 @@ async def test_fault_before_the_stream_begins_is_an_answer() -> None:
 
 async def test_event_stream_in_this_process_counts_as_one_request() -> None:
     clock = FakeClock()
-    allowance = LocalAllowance(clock)
+    allowance = LocalRateLimiter(clock)
     session = Session("http://fleet", TOKEN, InProcessTransport(_Fleet(clock), TOKEN), allowance=allowance, clock=clock)
-    async with aclosing(session), aclosing(session.events(EVENTS, Use.POLL)) as stream:
+    async with aclosing(session), aclosing(session.events(EVENTS, Priority.POLL)) as stream:
         await anext(stream)
-        assert len(allowance.spending.sent) == 1
+        assert len(allowance.usage.sent_monotonic) == 1

@@ -2,23 +2,23 @@ from __future__ import annotations
 
 import asyncio
 
-from comfytui.ratelimit.local import Line
+from comfytui.ratelimit.local import WaitQueue
 from comfytui.ratelimit.window import Grant
 from tests.support.clock import settle
 
 
 async def test_the_lowest_rank_stands_first_and_then_who_came_first() -> None:
-    line = Line()
+    line = WaitQueue()
     served: list[str] = []
 
     async def stand(name: str, rank: int) -> None:
-        with line.place(rank) as place:
-            await place.reached()
+        with line.enter(rank) as place:
+            await place.wait_turn()
             served.append(name)
             await settle(3)
 
-    with line.place(0) as place:
-        await place.reached()
+    with line.enter(0) as place:
+        await place.wait_turn()
         waiting = [asyncio.create_task(stand(name, int(name[0]))) for name in ("2a", "1a", "0a", "1b", "2b")]
         await settle()
         assert served == []
@@ -27,39 +27,39 @@ async def test_the_lowest_rank_stands_first_and_then_who_came_first() -> None:
 
 
 async def test_a_newcomer_may_stand_before_the_first() -> None:
-    line = Line()
-    with line.place(1) as first:
-        await first.reached()
-        with line.place(0) as newcomer:
-            await newcomer.reached()
-            turn = asyncio.create_task(first.reached())
+    line = WaitQueue()
+    with line.enter(1) as first:
+        await first.wait_turn()
+        with line.enter(0) as newcomer:
+            await newcomer.wait_turn()
+            turn = asyncio.create_task(first.wait_turn())
             await settle()
             assert not turn.done()
         await asyncio.wait_for(turn, 1)
 
 
 async def test_those_behind_a_place_are_told_as_long_as_they_have_nothing() -> None:
-    line = Line()
-    with line.place(1) as first, line.place(1) as second, line.place(2) as third:
-        assert first.behind == [second, third]
-        second.granted = Grant(7, 0.0)
-        assert first.behind == [third]
-        assert third.behind == []
+    line = WaitQueue()
+    with line.enter(1) as first, line.enter(1) as second, line.enter(2) as third:
+        assert first.waiting_behind == [second, third]
+        second.grant = Grant(7, 0.0)
+        assert first.waiting_behind == [third]
+        assert third.waiting_behind == []
 
 
 async def test_a_place_knows_whether_it_was_left() -> None:
-    line = Line()
-    with line.place(1), line.place(1) as second:
-        assert not second.is_left
-    assert second.is_left
+    line = WaitQueue()
+    with line.enter(1), line.enter(1) as second:
+        assert not second.has_left
+    assert second.has_left
 
 
 async def test_the_line_has_grown_once_nobody_joins_any_more() -> None:
-    line = Line()
+    line = WaitQueue()
     joined: list[asyncio.Task[None]] = []
 
     async def join() -> None:
-        with line.place(1):
+        with line.enter(1):
             await settle(30)
 
     async def bring() -> None:
@@ -67,15 +67,15 @@ async def test_the_line_has_grown_once_nobody_joins_any_more() -> None:
             joined.append(asyncio.create_task(join()))
             await asyncio.sleep(0)
 
-    with line.place(0) as first:
+    with line.enter(0) as first:
         bringing = asyncio.create_task(bring())
         await line.grown()
-        assert len(first.behind) == 5
+        assert len(first.waiting_behind) == 5
         await asyncio.gather(bringing, *joined)
 
 
 async def test_it_tells_how_many_stand_before_a_newcomer() -> None:
-    line = Line()
-    with line.place(1), line.place(2), line.place(1):
-        assert [line.before(rank) for rank in range(3)] == [0, 2, 3]
-    assert line.before(2) == 0
+    line = WaitQueue()
+    with line.enter(1), line.enter(2), line.enter(1):
+        assert [line.ahead_of(rank) for rank in range(3)] == [0, 2, 3]
+    assert line.ahead_of(2) == 0

@@ -4,8 +4,8 @@ import asyncio
 
 import pytest
 
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import FRESH, LATE, SHARE, Permit, Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import PERMIT_FRESH_S, SEND_TOLERANCE_S, SHARED_LIMIT, Permit, Priority
 from tests.support.clock import FakeClock, settle
 
 
@@ -15,45 +15,47 @@ def clock() -> FakeClock:
 
 
 @pytest.fixture
-def allowance(clock: FakeClock) -> LocalAllowance:
-    return LocalAllowance(clock)
+def allowance(clock: FakeClock) -> LocalRateLimiter:
+    return LocalRateLimiter(clock)
 
 
-async def take(allowance: LocalAllowance, count: int = 1) -> list[Permit]:
-    return [await allowance.take(Use.WISH) for _ in range(count)]
+async def take(allowance: LocalRateLimiter, count: int = 1) -> list[Permit]:
+    return [await allowance.acquire(Priority.USER) for _ in range(count)]
 
 
-async def test_permit_used_at_once_counts_from_its_grant(clock: FakeClock, allowance: LocalAllowance) -> None:
+async def test_permit_used_at_once_counts_from_its_grant(clock: FakeClock, allowance: LocalRateLimiter) -> None:
     (permit,) = await take(allowance)
     granted = clock.monotonic()
-    await clock.advance(LATE)
+    await clock.advance(SEND_TOLERANCE_S)
     await permit.confirm()
     permit.mark_sent()
-    assert allowance.spending.sent == (granted,)
+    assert allowance.usage.sent_monotonic == (granted,)
 
 
-async def test_permit_sent_late_counts_from_then(clock: FakeClock, allowance: LocalAllowance) -> None:
+async def test_permit_sent_late_counts_from_then(clock: FakeClock, allowance: LocalRateLimiter) -> None:
     first, second = await take(allowance, 2)
-    await clock.advance(2 * LATE)
+    await clock.advance(2 * SEND_TOLERANCE_S)
     second.mark_sent()
-    await clock.advance(2 * LATE)
+    await clock.advance(2 * SEND_TOLERANCE_S)
     first.mark_sent()
-    assert list(allowance.spending.sent) == pytest.approx([1000.0 + 2 * LATE, 1000.0 + 4 * LATE])
+    assert list(allowance.usage.sent_monotonic) == pytest.approx(
+        [1000.0 + 2 * SEND_TOLERANCE_S, 1000.0 + 4 * SEND_TOLERANCE_S]
+    )
 
 
-async def test_permit_that_aged_is_renewed_before_others(clock: FakeClock, allowance: LocalAllowance) -> None:
-    (permit, *_) = await take(allowance, SHARE)
-    waiting = asyncio.create_task(allowance.take(Use.WISH))
-    await clock.advance(2 * FRESH)
+async def test_permit_that_aged_is_renewed_before_others(clock: FakeClock, allowance: LocalRateLimiter) -> None:
+    (permit, *_) = await take(allowance, SHARED_LIMIT)
+    waiting = asyncio.create_task(allowance.acquire(Priority.USER))
+    await clock.advance(2 * PERMIT_FRESH_S)
     await asyncio.wait_for(permit.confirm(), 1)
     assert not waiting.done()
-    assert allowance.spending.count(clock.monotonic()) == SHARE
+    assert allowance.usage.in_window(clock.monotonic()) == SHARED_LIMIT
     waiting.cancel()
 
 
-async def test_permit_waits_for_a_cool_down(clock: FakeClock, allowance: LocalAllowance) -> None:
+async def test_permit_waits_for_a_cool_down(clock: FakeClock, allowance: LocalRateLimiter) -> None:
     (permit,) = await take(allowance)
-    allowance.cool_down(5)
+    allowance.block_for(5)
     confirming = asyncio.create_task(permit.confirm())
     await clock.advance(4.9)
     assert not confirming.done()
@@ -62,10 +64,10 @@ async def test_permit_waits_for_a_cool_down(clock: FakeClock, allowance: LocalAl
     assert confirming.done()
 
 
-async def test_permit_released_does_not_count(clock: FakeClock, allowance: LocalAllowance) -> None:
-    first, *_ = await take(allowance, SHARE)
+async def test_permit_released_does_not_count(clock: FakeClock, allowance: LocalRateLimiter) -> None:
+    first, *_ = await take(allowance, SHARED_LIMIT)
     first.release()
     first.release()
     first.mark_sent()
-    assert allowance.spending.count(clock.monotonic()) == SHARE - 1
-    await asyncio.wait_for(allowance.take(Use.WISH), 1)
+    assert allowance.usage.in_window(clock.monotonic()) == SHARED_LIMIT - 1
+    await asyncio.wait_for(allowance.acquire(Priority.USER), 1)

@@ -16,9 +16,9 @@ import pytest
 
 from comfytui.api.request_log import LogNote, RequestLog
 from comfytui.clock import Clock, SystemClock
-from comfytui.ratelimit.shared import SharedAllowance
-from comfytui.ratelimit.store import Change, Claim, Ledger, Trouble, Wanted
-from comfytui.ratelimit.window import ALONE, COOL_DOWN, LIMIT, Permit, Use
+from comfytui.ratelimit.shared import SharedRateLimiter
+from comfytui.ratelimit.store import AcquireResult, RateLimitStore, RequestedSlot, SlotChange, StoreUnavailable
+from comfytui.ratelimit.window import API_LIMIT, COOLDOWN_S, SOLO_LIMIT, Permit, Priority
 from tests.ratelimit.test_store import in_the_middle
 from tests.support.clock import FakeClock, settle
 
@@ -28,18 +28,18 @@ SHORT = 1.0
 SPEND = """
 import asyncio, sys, time
 from pathlib import Path
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from comfytui.api.request_log import RequestLog
-from comfytui.ratelimit.shared import SharedAllowance
+from comfytui.ratelimit.shared import SharedRateLimiter
 from comfytui.clock import SystemClock
 
 async def main(path, window, seconds):
     clock = SystemClock()
     log = RequestLog(clock)
-    allowance = SharedAllowance(clock, [Path(path)], "https://api.example.com", note=log.note, window=float(window))
+    allowance = SharedRateLimiter(clock, [Path(path)], "https://api.example.com", note=log.note, window=float(window))
     end = clock.monotonic() + float(seconds)
     while clock.monotonic() < end:
-        await allowance.take(Use.POLL)
+        await allowance.acquire(Priority.POLL)
         print(clock.monotonic(), flush=True)
     for note in log.entries:
         print(note, file=sys.stderr)
@@ -76,7 +76,7 @@ def times_of(process: subprocess.Popen[str]) -> list[float]:
 @pytest.fixture(autouse=True)
 def certain(monkeypatch: pytest.MonkeyPatch) -> None:
     """No doubt about a file that was only made: most tests begin with one."""
-    monkeypatch.setattr("comfytui.ratelimit.store._YOUNG", 0.0)
+    monkeypatch.setattr("comfytui.ratelimit.store._NEW_FILE_DOUBT_S", 0.0)
 
 
 @pytest.fixture
@@ -97,8 +97,8 @@ def log(clock: FakeClock) -> RequestLog:
 @asynccontextmanager
 async def shared(
     clock: Clock, path: Path, log: RequestLog, count: int = 1, window: float = 10.0
-) -> AsyncIterator[list[SharedAllowance]]:
-    allowances = [SharedAllowance(clock, [path], API, note=log.note, window=window) for _ in range(count)]
+) -> AsyncIterator[list[SharedRateLimiter]]:
+    allowances = [SharedRateLimiter(clock, [path], API, note=log.note, window=window) for _ in range(count)]
     try:
         yield allowances
     finally:
@@ -106,9 +106,9 @@ async def shared(
             allowance.close()
 
 
-async def spend(allowance: SharedAllowance, count: int, use: Use = Use.WISH) -> None:
+async def spend(allowance: SharedRateLimiter, count: int, use: Priority = Priority.USER) -> None:
     for _ in range(count):
-        await allowance.take(use)
+        await allowance.acquire(use)
 
 
 def notes(log: RequestLog) -> list[str]:
@@ -136,13 +136,13 @@ class TestTogether:
     async def test_no_window_holds_more_than_the_share(self, path: Path, log: RequestLog) -> None:
         clock, sent = SystemClock(), list[float]()
 
-        async def customer(allowance: SharedAllowance, use: Use) -> None:
+        async def customer(allowance: SharedRateLimiter, use: Priority) -> None:
             for _ in range(15):
-                await allowance.take(use)
+                await allowance.acquire(use)
                 sent.append(clock.monotonic())
 
         async with shared(clock, path, log, 3, SHORT) as allowances:
-            await asyncio.gather(*(customer(each, use) for each, use in zip(allowances, Use, strict=True)))
+            await asyncio.gather(*(customer(each, use) for each, use in zip(allowances, Priority, strict=True)))
         assert len(sent) == 45
         assert most_in_a_window(sent, SHORT) <= 20
         assert notes(log) == []
@@ -152,26 +152,26 @@ class TestTogether:
     ) -> None:
         async with shared(clock, path, log, 2) as (first, second):
             await spend(first, 3)
-            await spend(second, 2, Use.POLL)
+            await spend(second, 2, Priority.POLL)
             now = clock.monotonic()
-            assert (first.spending.count(now), second.spending.count(now)) == (3, 5)
-            assert (second.spending.share, second.spending.cooling_until) == (20, None)
+            assert (first.usage.in_window(now), second.usage.in_window(now)) == (3, 5)
+            assert (second.usage.limit, second.usage.blocked_until) == (20, None)
             await spend(first, 1)
-            assert first.spending.count(now) == 6
+            assert first.usage.in_window(now) == 6
 
     async def test_waiting_is_foretold(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log, 2) as (first, second):
-            assert [first.wait_for(use) for use in Use] == [0.0] * 3
+            assert [first.delay(use) for use in Priority] == [0.0] * 3
             await spend(first, 17)
             await spend(second, 1)
-            assert [second.wait_for(use) for use in Use] == [0.0, pytest.approx(10.3), pytest.approx(10.3)]
+            assert [second.delay(use) for use in Priority] == [0.0, pytest.approx(10.3), pytest.approx(10.3)]
 
     async def test_a_wish_passes_a_poll_that_waits(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log, window=60.0) as (allowance,):
-            await spend(allowance, 18, Use.POLL)
-            poll = asyncio.create_task(allowance.take(Use.POLL))
+            await spend(allowance, 18, Priority.POLL)
+            poll = asyncio.create_task(allowance.acquire(Priority.POLL))
             await settle()
-            await asyncio.wait_for(allowance.take(Use.WISH), 5)
+            await asyncio.wait_for(allowance.acquire(Priority.USER), 5)
             assert not poll.done()
             poll.cancel()
 
@@ -179,29 +179,29 @@ class TestTogether:
         clock = SystemClock()
         async with shared(clock, path, log, 2, SHORT) as (first, second):
             start = clock.monotonic()
-            first.cool_down(0.4)
-            assert 0.3 < first.wait_for(Use.WISH) <= 0.4
+            first.block_for(0.4)
+            assert 0.3 < first.delay(Priority.USER) <= 0.4
             first.close()
-            await second.take(Use.WISH)
+            await second.acquire(Priority.USER)
             assert clock.monotonic() - start >= 0.4
 
     async def test_it_is_told_what_a_cool_down_leaves(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log) as (allowance,):
-            allowance.cool_down(30)
-            allowance.cool_down(COOL_DOWN)
-            assert allowance.spending.cooling(clock.monotonic()) == 30
-            allowance.cool_down(1e9)
-            assert allowance.spending.cooling(clock.monotonic()) == 120
+            allowance.block_for(30)
+            allowance.block_for(COOLDOWN_S)
+            assert allowance.usage.cooldown_left(clock.monotonic()) == 30
+            allowance.block_for(1e9)
+            assert allowance.usage.cooldown_left(clock.monotonic()) == 120
             await clock.advance(120)
-            assert allowance.spending.cooling_until is None
+            assert allowance.usage.blocked_until is None
 
 
 class TestCancelling:
     async def test_who_leaves_holds_nobody_up(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log, window=SHORT) as (allowance,):
             await spend(allowance, 20)
-            first = asyncio.create_task(allowance.take(Use.WISH))
-            second = asyncio.create_task(allowance.take(Use.WISH))
+            first = asyncio.create_task(allowance.acquire(Priority.USER))
+            second = asyncio.create_task(allowance.acquire(Priority.USER))
             await asyncio.sleep(0.05)
             first.cancel()
             await asyncio.wait_for(second, 5)
@@ -211,7 +211,7 @@ class TestCancelling:
             await spend(allowance, 1)
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
-                leaver = asyncio.create_task(allowance.take(Use.WISH))
+                leaver = asyncio.create_task(allowance.acquire(Priority.USER))
                 await asyncio.sleep(0.05)
                 leaver.cancel()
                 await asyncio.gather(leaver, return_exceptions=True)
@@ -222,36 +222,46 @@ class TestCancelling:
 
     async def test_those_who_wait_behind_are_asked_for_as_well(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log) as (allowance,):
-            uses = [Use.ROTATION, Use.POLL, Use.ROTATION, Use.POLL, Use.WISH]
-            takers = [asyncio.create_task(allowance.take(use)) for use in uses]
+            uses = [Priority.BACKGROUND, Priority.POLL, Priority.BACKGROUND, Priority.POLL, Priority.USER]
+            takers = [asyncio.create_task(allowance.acquire(use)) for use in uses]
             await takers[-1]
             # The first asked for all others: nobody is asked any more.
             await settle()
             assert all(taker.done() for taker in takers)
-            kinds = sorted(send.use for send in allowance._standing.sends)
+            kinds = sorted(send.priority for send in allowance._standing.sends)
         assert sends_in(path) == 5
         assert kinds == sorted(uses)
 
     @pytest.mark.parametrize(
         ("first", "claims"),
-        [(Use.POLL, [(Use.POLL, Use.ROTATION)]), (Use.WISH, [(Use.WISH,), (Use.ROTATION,)])],
+        [
+            (Priority.POLL, [(Priority.POLL, Priority.BACKGROUND)]),
+            (Priority.USER, [(Priority.USER,), (Priority.BACKGROUND,)]),
+        ],
         ids=["a poll", "a wish"],
     )
     async def test_all_but_a_wish_wait_for_what_comes_with_them(
-        self, path: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch, first: Use, claims: list[tuple[Use, ...]]
+        self,
+        path: Path,
+        log: RequestLog,
+        monkeypatch: pytest.MonkeyPatch,
+        first: Priority,
+        claims: list[tuple[Priority, ...]],
     ) -> None:
-        claimed: list[tuple[Use, ...]] = []
-        claim = Ledger.claim
+        claimed: list[tuple[Priority, ...]] = []
+        claim = RateLimitStore.acquire
 
-        def note(ledger: Ledger, wanted: Sequence[Wanted], changes: Sequence[Change], until: float) -> Claim | Trouble:
-            claimed.append(tuple(each.use for each in wanted))
+        def note(
+            ledger: RateLimitStore, wanted: Sequence[RequestedSlot], changes: Sequence[SlotChange], until: float
+        ) -> AcquireResult | StoreUnavailable:
+            claimed.append(tuple(each.priority for each in wanted))
             return claim(ledger, wanted, changes, until)
 
-        monkeypatch.setattr(Ledger, "claim", note)
+        monkeypatch.setattr(RateLimitStore, "acquire", note)
         async with shared(SystemClock(), path, log) as (allowance,):
-            asked = asyncio.create_task(allowance.take(first))
+            asked = asyncio.create_task(allowance.acquire(first))
             await asyncio.sleep(0)
-            await asyncio.gather(asked, asyncio.create_task(allowance.take(Use.ROTATION)))
+            await asyncio.gather(asked, asyncio.create_task(allowance.acquire(Priority.BACKGROUND)))
         assert claimed == claims
 
     @pytest.mark.parametrize("steps", range(0, 40, 4))
@@ -260,7 +270,7 @@ class TestCancelling:
     ) -> None:
         async with shared(SystemClock(), path, log) as (allowance,):
             await spend(allowance, 1)
-            takers = [asyncio.create_task(allowance.take(Use.POLL)) for _ in range(12)]
+            takers = [asyncio.create_task(allowance.acquire(Priority.POLL)) for _ in range(12)]
             await takers[0]
             await settle(steps)
             for leaver in takers[2::3]:
@@ -275,12 +285,12 @@ class TestAlone:
     ) -> None:
         block(path)
         async with shared(clock, path, log) as (allowance,):
-            await spend(allowance, ALONE)
-            assert allowance.wait_for(Use.WISH) == pytest.approx(10.05)
-            assert allowance.spending.share == ALONE
-            assert allowance.spending.count(clock.monotonic()) == ALONE
+            await spend(allowance, SOLO_LIMIT)
+            assert allowance.delay(Priority.USER) == pytest.approx(10.05)
+            assert allowance.usage.limit == SOLO_LIMIT
+            assert allowance.usage.in_window(clock.monotonic()) == SOLO_LIMIT
             await clock.advance(10.1)
-            await spend(allowance, ALONE)
+            await spend(allowance, SOLO_LIMIT)
         (note,) = notes(log)
         assert note == (
             f"the request budget cannot be shared with other terminals by way of {path}: "
@@ -288,7 +298,7 @@ class TestAlone:
         )
 
     def test_six_alone_stay_below_the_limit(self) -> None:
-        assert 6 * ALONE < LIMIT
+        assert 6 * SOLO_LIMIT < API_LIMIT
 
     async def test_what_was_known_before_still_counts(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log, 2) as (allowance, other):
@@ -297,8 +307,8 @@ class TestAlone:
             block(path)
             await spend(allowance, 1)
             # Twenty are known of, five of them this one's.
-            assert allowance.wait_for(Use.WISH) == pytest.approx(10.3)
-            assert allowance.spending.count(clock.monotonic()) == 5
+            assert allowance.delay(Priority.USER) == pytest.approx(10.3)
+            assert allowance.usage.in_window(clock.monotonic()) == 5
 
     async def test_unusable_file_is_tried_again_and_the_others_hear_what_was_sent(
         self, clock: FakeClock, path: Path, log: RequestLog
@@ -315,10 +325,10 @@ class TestAlone:
                 await clock.advance(10)
                 await spend(allowance, 1)
                 await asyncio.sleep(0.01)
-            assert allowance.spending.share == 20
-            sent = allowance.spending.count(clock.monotonic())
+            assert allowance.usage.limit == 20
+            sent = allowance.usage.in_window(clock.monotonic())
             await spend(other, 1)
-            assert other.spending.count(clock.monotonic()) == sent + 1
+            assert other.usage.in_window(clock.monotonic()) == sent + 1
         assert notes(log)[1:] == ["the request budget is shared with other terminals again"]
 
     async def test_cool_down_while_alone_is_told_to_the_others_later(
@@ -328,26 +338,26 @@ class TestAlone:
         async with shared(clock, path, log, 2) as (allowance, other):
             await spend(allowance, 1)
             unblock(path)
-            allowance.cool_down(100)
-            assert allowance.wait_for(Use.WISH) == 100
-            asking = asyncio.create_task(allowance.take(Use.WISH))
+            allowance.block_for(100)
+            assert allowance.delay(Priority.USER) == 100
+            asking = asyncio.create_task(allowance.acquire(Priority.USER))
             while "again" not in notes(log)[-1]:
                 await clock.advance(1)
                 await asyncio.sleep(0.01)
             await asyncio.wait_for(until_cooling(other, clock), 5)
             asking.cancel()
-            assert 0 < other.spending.cooling(clock.monotonic()) <= 90
+            assert 0 < other.usage.cooldown_left(clock.monotonic()) <= 90
 
     async def test_locked_file_blocks_nothing_and_is_replaced(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log) as (allowance,):
             await spend(allowance, 1)
             with in_the_middle(path) as process:
                 process.send_signal(signal.SIGSTOP)
-                turns = await turns_until(allowance.take(Use.WISH))
+                turns = await turns_until(allowance.acquire(Priority.USER))
                 assert turns > 10
-                assert await turns_until(allowance.take(Use.WISH)) <= turns
+                assert await turns_until(allowance.acquire(Priority.USER)) <= turns
                 process.kill()
-            assert allowance.spending.share == 20
+            assert allowance.usage.limit == 20
         assert notes(log) == []
 
     async def test_disk_that_hangs_is_not_waited_for(
@@ -357,8 +367,8 @@ class TestAlone:
         over = threading.Event()
         async with shared(SystemClock(), path, log) as (allowance,):
             allowance._worker.submit(lambda: over.wait(20))
-            await asyncio.wait_for(spend(allowance, ALONE), 5)
-            assert allowance.spending.count(SystemClock().monotonic()) == ALONE
+            await asyncio.wait_for(spend(allowance, SOLO_LIMIT), 5)
+            assert allowance.usage.in_window(SystemClock().monotonic()) == SOLO_LIMIT
             over.set()
         assert "it does not answer" in notes(log)[0]
         assert len(notes(log)) == 1
@@ -369,15 +379,17 @@ class TestPermits:
         self, clock: FakeClock, path: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         claims: list[int] = []
-        claim = Ledger.claim
+        claim = RateLimitStore.acquire
 
-        def note(ledger: Ledger, wanted: Sequence[Wanted], changes: Sequence[Change], until: float) -> Claim | Trouble:
+        def note(
+            ledger: RateLimitStore, wanted: Sequence[RequestedSlot], changes: Sequence[SlotChange], until: float
+        ) -> AcquireResult | StoreUnavailable:
             claims.append(len(wanted))
             return claim(ledger, wanted, changes, until)
 
-        monkeypatch.setattr(Ledger, "claim", note)
+        monkeypatch.setattr(RateLimitStore, "acquire", note)
         async with shared(clock, path, log) as (allowance,):
-            takers = [asyncio.create_task(allowance.take(Use.POLL)) for _ in range(9)]
+            takers = [asyncio.create_task(allowance.acquire(Priority.POLL)) for _ in range(9)]
             for permit in await asyncio.gather(*takers):
                 await permit.confirm()
                 permit.mark_sent()
@@ -385,36 +397,39 @@ class TestPermits:
 
     async def test_permit_sent_late_counts_from_then(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log, 2) as (allowance, other):
-            permits = [await allowance.take(Use.WISH) for _ in range(20)]
+            permits = [await allowance.acquire(Priority.USER) for _ in range(20)]
             await clock.advance(0.2)
             for permit in permits:
                 await permit.confirm()
             await clock.advance(3)
             for permit in permits:
                 permit.mark_sent()
-            assert allowance.wait_for(Use.WISH) == pytest.approx(10.05)
+            assert allowance.delay(Priority.USER) == pytest.approx(10.05)
             await settled(allowance)
-            waiting = asyncio.create_task(other.take(Use.WISH))
+            waiting = asyncio.create_task(other.acquire(Priority.USER))
             await asyncio.wait([waiting], timeout=0.3)
-            assert other.wait_for(Use.WISH) == pytest.approx(10.3)
+            assert other.delay(Priority.USER) == pytest.approx(10.3)
             waiting.cancel()
 
     async def test_permit_that_aged_is_asked_for_anew(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log) as (allowance,):
-            permit = await allowance.take(Use.WISH)
+            permit = await allowance.acquire(Priority.USER)
             await spend(allowance, 19)
             await clock.advance(5)
             await permit.confirm()
-            assert allowance.spending.count(clock.monotonic()) == 20
+            assert allowance.usage.in_window(clock.monotonic()) == 20
             await clock.advance(5.1)
-            assert allowance.spending.count(clock.monotonic()) == 1
+            assert allowance.usage.in_window(clock.monotonic()) == 1
 
     async def test_permit_that_aged_goes_before_those_who_wait(
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
         async with shared(clock, path, log) as (allowance,):
-            permits = [await allowance.take(Use.POLL) for _ in range(18)]
-            waiting = [asyncio.create_task(allowance.take(use)) for use in (*[Use.POLL] * 10, *[Use.ROTATION] * 10)]
+            permits = [await allowance.acquire(Priority.POLL) for _ in range(18)]
+            waiting = [
+                asyncio.create_task(allowance.acquire(use))
+                for use in (*[Priority.POLL] * 10, *[Priority.BACKGROUND] * 10)
+            ]
             await asyncio.sleep(0.05)
             await clock.advance(1.5)
             await asyncio.wait_for(asyncio.gather(*(permit.confirm() for permit in permits)), 5)
@@ -427,7 +442,7 @@ class TestPermits:
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
         async with shared(clock, path, log) as (allowance,):
-            permit = await allowance.take(Use.WISH)
+            permit = await allowance.acquire(Priority.USER)
             await clock.advance(11)
             await spend(allowance, 20)
             confirming = asyncio.create_task(permit.confirm())
@@ -440,8 +455,8 @@ class TestPermits:
 
     async def test_permit_waits_for_a_cool_down(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log) as (allowance,):
-            permit = await allowance.take(Use.WISH)
-            allowance.cool_down(10)
+            permit = await allowance.acquire(Priority.USER)
+            allowance.block_for(10)
             confirming = asyncio.create_task(permit.confirm())
             await asyncio.sleep(0.1)
             assert not confirming.done()
@@ -454,14 +469,14 @@ class TestPermits:
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
         async with shared(clock, path, log, 2) as (allowance, other):
-            permits = [await allowance.take(Use.WISH) for _ in range(20)]
+            permits = [await allowance.acquire(Priority.USER) for _ in range(20)]
             permits[3].release()
             permits[3].release()
             await settled(allowance)
-            await asyncio.wait_for(other.take(Use.WISH), 5)
+            await asyncio.wait_for(other.acquire(Priority.USER), 5)
 
 
-async def settled(allowance: SharedAllowance) -> None:
+async def settled(allowance: SharedRateLimiter) -> None:
     """Return once the ledger knows what is new."""
     await asyncio.wrap_future(allowance._worker.submit(lambda: None))
 
@@ -484,10 +499,10 @@ class TestProcesses:
         assert all(max(each) > died + SHORT for each in sent)
 
 
-async def until_cooling(allowance: SharedAllowance, clock: FakeClock) -> None:
+async def until_cooling(allowance: SharedRateLimiter, clock: FakeClock) -> None:
     """Ask until the answer is that nothing may be sent yet."""
-    asking = asyncio.create_task(allowance.take(Use.WISH))
-    while allowance.spending.cooling(clock.monotonic()) == 0:
+    asking = asyncio.create_task(allowance.acquire(Priority.USER))
+    while allowance.usage.cooldown_left(clock.monotonic()) == 0:
         await settle()
     asking.cancel()
 

@@ -15,8 +15,8 @@ from typing import Any
 
 import pytest
 
-from comfytui.ratelimit.store import Change, Claim, Ledger, Trouble, Wanted
-from comfytui.ratelimit.window import ALONE, LIMIT, Send, Use
+from comfytui.ratelimit.store import AcquireResult, RateLimitStore, RequestedSlot, SlotChange, StoreUnavailable
+from comfytui.ratelimit.window import API_LIMIT, SOLO_LIMIT, Priority, SentRequest
 from tests.support.clock import FakeClock
 
 API = "https://api.example.com"
@@ -39,11 +39,12 @@ ON_A_FULL_DISK = """
 import resource, sys
 from pathlib import Path
 from typing import Any
-from comfytui.ratelimit.window import Use
-from comfytui.ratelimit.store import Ledger, Wanted
+from comfytui.ratelimit.window import Priority
+from comfytui.ratelimit.store import RateLimitStore, RequestedSlot
 from comfytui.clock import SystemClock
 resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
-print(Ledger(SystemClock(), [Path(sys.argv[1])], "https://host", 20, 10.0).claim((Wanted(1, Use.WISH),), (), 0.0))
+store = RateLimitStore(SystemClock(), [Path(sys.argv[1])], "https://host", 20, 10.0)
+print(store.acquire((RequestedSlot(1, Priority.USER),), (), 0.0))
 """
 
 
@@ -102,7 +103,7 @@ SPOILED: dict[str, Callable[[Path], object]] = {
 @pytest.fixture(autouse=True)
 def certain(monkeypatch: pytest.MonkeyPatch) -> None:
     """No doubt about a file that was only made: most tests begin with one."""
-    monkeypatch.setattr("comfytui.ratelimit.store._YOUNG", 0.0)
+    monkeypatch.setattr("comfytui.ratelimit.store._NEW_FILE_DOUBT_S", 0.0)
 
 
 @pytest.fixture
@@ -116,9 +117,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @contextmanager
-def ledgers(clock: FakeClock, path: Path, count: int = 1, share: int = 20) -> Iterator[list[Ledger]]:
+def ledgers(clock: FakeClock, path: Path, count: int = 1, share: int = 20) -> Iterator[list[RateLimitStore]]:
     """That many processes' access to the file."""
-    opened = [Ledger(clock, [path], API, share, WINDOW) for _ in range(count)]
+    opened = [RateLimitStore(clock, [path], API, share, WINDOW) for _ in range(count)]
     try:
         yield opened
     finally:
@@ -129,29 +130,29 @@ def ledgers(clock: FakeClock, path: Path, count: int = 1, share: int = 20) -> It
 NUMBERS = itertools.count(1)
 
 
-def wanted(*uses: Use) -> list[Wanted]:
-    return [Wanted(next(NUMBERS), use) for use in uses]
+def wanted(*uses: Priority) -> list[RequestedSlot]:
+    return [RequestedSlot(next(NUMBERS), use) for use in uses]
 
 
-def claim(ledger: Ledger, use: Use = Use.WISH, cooling_until: float = 0.0) -> Claim:
-    outcome = ledger.claim(wanted(use), (), cooling_until)
-    assert isinstance(outcome, Claim)
-    assert (not outcome.grants) == (outcome.wait > 0)
+def claim(ledger: RateLimitStore, use: Priority = Priority.USER, cooling_until: float = 0.0) -> AcquireResult:
+    outcome = ledger.acquire(wanted(use), (), cooling_until)
+    assert isinstance(outcome, AcquireResult)
+    assert (not outcome.grants) == (outcome.delay > 0)
     return outcome
 
 
-def change(ledger: Ledger, *changes: Change, cooling_until: float = 0.0) -> None:
-    assert isinstance(ledger.claim((), changes, cooling_until), Claim)
+def change(ledger: RateLimitStore, *changes: SlotChange, cooling_until: float = 0.0) -> None:
+    assert isinstance(ledger.acquire((), changes, cooling_until), AcquireResult)
 
 
-def granted(ledger: Ledger, use: Use, tries: int = 30) -> int:
+def granted(ledger: RateLimitStore, use: Priority, tries: int = 30) -> int:
     return sum(claim(ledger, use).grants != () for _ in range(tries))
 
 
-def trouble(ledger: Ledger) -> str:
-    outcome = ledger.claim(wanted(Use.WISH), (), 0.0)
-    assert isinstance(outcome, Trouble)
-    return outcome.words
+def trouble(ledger: RateLimitStore) -> str:
+    outcome = ledger.acquire(wanted(Priority.USER), (), 0.0)
+    assert isinstance(outcome, StoreUnavailable)
+    return outcome.message
 
 
 def contents(path: Path) -> bytes:
@@ -176,64 +177,67 @@ class TestSharing:
         with ledgers(clock, path, 3) as (first, second, third):
             assert [claim(first).grants != () for _ in range(12)] == [True] * 12
             assert [claim(second).grants != () for _ in range(8)] == [True] * 8
-            assert claim(third).wait == pytest.approx(10.3)
+            assert claim(third).delay == pytest.approx(10.3)
 
     def test_what_one_sent_the_other_knows(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
-            claim(first, Use.POLL)
-            standing = claim(second, Use.WISH).standing
+            claim(first, Priority.POLL)
+            standing = claim(second, Priority.USER).state
             now = clock.monotonic()
             assert [send._replace(number=0) for send in standing.sends] == [
-                Send(now, Use.POLL, mine=False),
-                Send(now, Use.WISH, mine=True),
+                SentRequest(now, Priority.POLL, own=False),
+                SentRequest(now, Priority.USER, own=True),
             ]
 
     async def test_what_is_older_than_the_window_is_free_again(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path) as (ledger,):
-            assert granted(ledger, Use.WISH) == 20
+            assert granted(ledger, Priority.USER) == 20
             await clock.advance(WINDOW)
-            assert granted(ledger, Use.WISH) == 0
+            assert granted(ledger, Priority.USER) == 0
             await clock.advance(0.06)
-            assert granted(ledger, Use.WISH) == 20
+            assert granted(ledger, Priority.USER) == 20
 
-    @pytest.mark.parametrize(("use", "count"), [(Use.WISH, 20), (Use.POLL, 18), (Use.ROTATION, 10)])
-    def test_what_a_use_may_spend(self, clock: FakeClock, path: Path, use: Use, count: int) -> None:
+    @pytest.mark.parametrize(("use", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)])
+    def test_what_a_use_may_spend(self, clock: FakeClock, path: Path, use: Priority, count: int) -> None:
         with ledgers(clock, path, 2) as (first, second):
             assert granted(first, use) == count
             assert granted(second, use) == 0
 
     def test_hosts_are_kept_apart(self, clock: FakeClock, path: Path) -> None:
-        with ledgers(clock, path) as (ledger,), closing(Ledger(clock, [path], "https://other", 20, WINDOW)) as other:
-            assert granted(ledger, Use.WISH) == 20
-            assert granted(other, Use.WISH) == 20
+        with (
+            ledgers(clock, path) as (ledger,),
+            closing(RateLimitStore(clock, [path], "https://other", 20, WINDOW)) as other,
+        ):
+            assert granted(ledger, Priority.USER) == 20
+            assert granted(other, Priority.USER) == 20
 
     def test_of_several_at_once_as_many_are_granted_as_there_is_room_for(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path) as (ledger,):
-            first = ledger.claim(wanted(*[Use.POLL] * 15), (), 0.0)
-            second = ledger.claim(wanted(*[Use.POLL] * 15), (), 0.0)
-            third = ledger.claim(wanted(*[Use.POLL] * 15), (), 0.0)
-        assert isinstance(first, Claim)
-        assert isinstance(second, Claim)
-        assert isinstance(third, Claim)
-        assert (len(first.grants), first.wait) == (15, 0.0)
-        assert (len(second.grants), second.wait) == (3, 0.0)
+            first = ledger.acquire(wanted(*[Priority.POLL] * 15), (), 0.0)
+            second = ledger.acquire(wanted(*[Priority.POLL] * 15), (), 0.0)
+            third = ledger.acquire(wanted(*[Priority.POLL] * 15), (), 0.0)
+        assert isinstance(first, AcquireResult)
+        assert isinstance(second, AcquireResult)
+        assert isinstance(third, AcquireResult)
+        assert (len(first.grants), first.delay) == (15, 0.0)
+        assert (len(second.grants), second.delay) == (3, 0.0)
         assert third.grants == ()
-        assert third.wait > 0
-        assert len(third.standing.sends) == len(set(first.grants) | set(second.grants)) == 18
+        assert third.delay > 0
+        assert len(third.state.sends) == len(set(first.grants) | set(second.grants)) == 18
 
     def test_what_is_given_back_is_free_again(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, share=4) as (ledger,):
             grants = [grant for _ in range(4) for grant in claim(ledger).grants]
-            change(ledger, Change(grants[2].number, Use.WISH, None))
-            assert granted(ledger, Use.WISH) == 1
+            change(ledger, SlotChange(grants[2].number, Priority.USER, None))
+            assert granted(ledger, Priority.USER) == 1
 
     def test_what_was_sent_without_the_ledger_is_entered(self, clock: FakeClock, path: Path) -> None:
         now = clock.monotonic()
         with ledgers(clock, path, 2) as (first, second):
-            changes = [Change(next(NUMBERS), Use.POLL, now - age) for age in (100, 9, 5)]
-            first.claim(wanted(Use.WISH), changes, 0.0)
-            sends = claim(second).standing.sends
-            assert [send.at for send in sends] == [now - 9, now - 5, now, now]
+            changes = [SlotChange(next(NUMBERS), Priority.POLL, now - age) for age in (100, 9, 5)]
+            first.acquire(wanted(Priority.USER), changes, 0.0)
+            sends = claim(second).state.sends
+            assert [send.monotonic for send in sends] == [now - 9, now - 5, now, now]
 
 
 class TestFairness:
@@ -253,7 +257,7 @@ class TestFairness:
         with ledgers(clock, path, 4) as (first, *others):
             for other in others:
                 claim(other)
-            assert granted(first, Use.WISH) == 17
+            assert granted(first, Priority.USER) == 17
 
     @pytest.mark.parametrize(("count", "part"), [(2, 10), (3, 6), (4, 5), (5, 4), (8, 4)])
     def test_the_parts_are_equal_and_never_too_small(self, clock: FakeClock, path: Path, count: int, part: int) -> None:
@@ -261,20 +265,20 @@ class TestFairness:
             until = clock.monotonic() + 30
             for other in others:
                 assert claim(other, cooling_until=until).grants == ()
-            assert claim(first).standing.part == part
+            assert claim(first).state.quota == part
 
     async def test_who_waited_and_died_holds_nobody_back(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, other):
             claim(other, cooling_until=clock.monotonic() + 1)
-            assert claim(first).standing.part == 10
+            assert claim(first).state.quota == 10
             await clock.advance(3)
-            assert claim(first).standing.part == 20
+            assert claim(first).state.quota == 20
 
     def test_the_rotation_is_nothing_to_give_way_for(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, other):
-            assert granted(first, Use.WISH, 20) == 20
-            assert claim(other, Use.ROTATION).grants == ()
-            assert claim(first).standing.part == 20
+            assert granted(first, Priority.USER, 20) == 20
+            assert claim(other, Priority.BACKGROUND).grants == ()
+            assert claim(first).state.quota == 20
 
 
 class TestCoolingDown:
@@ -282,7 +286,7 @@ class TestCoolingDown:
         with ledgers(clock, path, 2) as (first, second):
             change(first, cooling_until=clock.monotonic() + 30)
             change(first, cooling_until=clock.monotonic() + 10)
-            assert claim(second).wait == pytest.approx(30)
+            assert claim(second).delay == pytest.approx(30)
             await clock.advance(30)
             assert claim(second).grants != ()
 
@@ -290,24 +294,28 @@ class TestCoolingDown:
 class TestTimes:
     async def test_who_asked_lately_and_how_often(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 3) as (one, other, onlooker):
-            assert onlooker.lately() == (0, 0)
-            assert [granted(one, Use.WISH, tries) for tries in (1, 2)] + [granted(other, Use.POLL, 1)] == [1, 2, 1]
-            assert onlooker.lately() == (2, 4)
+            assert onlooker.recent_usage() == (0, 0)
+            assert [granted(one, Priority.USER, tries) for tries in (1, 2)] + [granted(other, Priority.POLL, 1)] == [
+                1,
+                2,
+                1,
+            ]
+            assert onlooker.recent_usage() == (2, 4)
             await clock.advance(11)
-            assert onlooker.lately() == (2, 0)
+            assert onlooker.recent_usage() == (2, 0)
             await clock.advance(60)
-            assert onlooker.lately() == (0, 0)
+            assert onlooker.recent_usage() == (0, 0)
 
     @pytest.mark.parametrize("seconds", [200.0, 3600.0, 1e9])
     async def test_rows_of_another_boot_are_dropped(self, clock: FakeClock, path: Path, seconds: float) -> None:
         before = FakeClock()
         await before.advance(seconds)
         with ledgers(before, path, 2) as (ledger, other):
-            assert granted(ledger, Use.WISH) == 20
-            assert claim(other, cooling_until=before.monotonic() + 60).wait == 60
+            assert granted(ledger, Priority.USER) == 20
+            assert claim(other, cooling_until=before.monotonic() + 60).delay == 60
         with ledgers(clock, path) as (ledger,):
             claimed = claim(ledger)
-            assert (len(claimed.standing.sends), claimed.standing.part) == (1, 20)
+            assert (len(claimed.state.sends), claimed.state.quota) == (1, 20)
 
     async def test_the_file_does_not_grow(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path) as (ledger,):
@@ -315,7 +323,7 @@ class TestTimes:
                 claim(ledger)
                 await clock.advance(1)
             assert len(contents(path)) < 64 * 1024
-            assert len(claim(ledger).standing.sends) <= 62
+            assert len(claim(ledger).state.sends) <= 62
 
 
 class TestTrouble:
@@ -338,19 +346,19 @@ class TestTrouble:
                 assert path.with_name(f"{path.name}-journal").stat().st_size > 0
                 process.send_signal(signal.SIGKILL)
                 process.wait(10)
-            assert len(claim(second).standing.sends) == 4
+            assert len(claim(second).state.sends) == 4
 
     def test_lock_held_for_ever_file_is_set_aside(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
             claim(first)
             with in_the_middle(path) as process:
                 process.send_signal(signal.SIGSTOP)
-                standing = claim(first).standing
+                standing = claim(first).state
                 assert (len(standing.sends), standing.doubtful_until) == (2, clock.monotonic() + WINDOW)
-                assert len(claim(second).standing.sends) == 3
+                assert len(claim(second).state.sends) == 3
                 process.send_signal(signal.SIGKILL)
                 process.wait(10)
-            assert len(claim(first).standing.sends) == 4
+            assert len(claim(first).state.sends) == 4
 
     @pytest.mark.parametrize("lock", ["BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
     def test_file_found_locked_for_ever_is_set_aside(self, clock: FakeClock, path: Path, lock: str) -> None:
@@ -359,8 +367,8 @@ class TestTrouble:
         with closing(sqlite3.connect(path, isolation_level=None)) as holder:
             holder.execute(lock)
             with ledgers(clock, path, 2) as (first, second):
-                assert claim(first).standing.doubtful_until == clock.monotonic() + WINDOW
-                assert len(claim(second).standing.sends) == 2
+                assert claim(first).state.doubtful_until == clock.monotonic() + WINDOW
+                assert len(claim(second).state.sends) == 2
 
     def test_reader_that_never_ends_holds_nobody_up(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
@@ -368,8 +376,8 @@ class TestTrouble:
             with closing(sqlite3.connect(path, isolation_level=None)) as reader:
                 reader.execute("BEGIN")
                 reader.execute("SELECT * FROM sends").fetchall()
-                assert len(claim(first).standing.sends) == 2
-                assert len(claim(second).standing.sends) == 3
+                assert len(claim(first).state.sends) == 2
+                assert len(claim(second).state.sends) == 3
 
     def test_removed_file_is_made_again_with_what_each_process_knew(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 3) as (first, second, third):
@@ -377,21 +385,21 @@ class TestTrouble:
             claim(second)
             claim(first)
             path.unlink()
-            assert len(claim(third).standing.sends) == 1
+            assert len(claim(third).state.sends) == 1
             # The second knows of one of the first, and the first of all but that of the third.
-            assert len(claim(second).standing.sends) == 4
-            assert len(claim(first).standing.sends) == 6
+            assert len(claim(second).state.sends) == 4
+            assert len(claim(first).state.sends) == 6
 
     async def test_removed_file_lets_each_process_send_little_for_a_window(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
-            assert granted(first, Use.WISH, 4) == 4
+            assert granted(first, Priority.USER, 4) == 4
             assert claim(second).grants
             remove(path)
-            assert granted(first, Use.WISH) == ALONE - 4
-            assert granted(second, Use.WISH) == ALONE - 1
-            assert claim(second).wait <= WINDOW
+            assert granted(first, Priority.USER) == SOLO_LIMIT - 4
+            assert granted(second, Priority.USER) == SOLO_LIMIT - 1
+            assert claim(second).delay <= WINDOW
             await clock.advance(WINDOW + 0.5)
-            assert granted(first, Use.WISH) == 20
+            assert granted(first, Priority.USER) == 20
 
     def test_file_removed_at_every_turn_six_processes_stay_below_the_limit(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 6) as opened:
@@ -402,18 +410,18 @@ class TestTrouble:
                 for ledger in opened:
                     path.unlink(missing_ok=True)
                     sent += len(claim(ledger).grants)
-            assert sent == 6 * ALONE < LIMIT
+            assert sent == 6 * SOLO_LIMIT < API_LIMIT
 
     async def test_file_just_made_lets_little_be_sent_for_a_second(
         self, clock: FakeClock, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.undo()
         with ledgers(clock, path, 2) as (first, second):
-            assert granted(first, Use.WISH) == ALONE
-            assert claim(first).wait == 1.0
-            assert granted(second, Use.WISH, 4) == 4
+            assert granted(first, Priority.USER) == SOLO_LIMIT
+            assert claim(first).delay == 1.0
+            assert granted(second, Priority.USER, 4) == 4
             await clock.advance(1.0)
-            assert granted(first, Use.WISH) == 20 - ALONE - 4
+            assert granted(first, Priority.USER) == 20 - SOLO_LIMIT - 4
 
     def test_file_removed_from_the_start_six_processes_stay_below_the_limit(
         self, clock: FakeClock, path: Path, monkeypatch: pytest.MonkeyPatch
@@ -424,36 +432,36 @@ class TestTrouble:
             for _ in range(3):
                 for ledger in opened:
                     path.unlink(missing_ok=True)
-                    outcome = ledger.claim(wanted(*[Use.WISH] * 40), (), 0.0)
-                    assert isinstance(outcome, Claim)
+                    outcome = ledger.acquire(wanted(*[Priority.USER] * 40), (), 0.0)
+                    assert isinstance(outcome, AcquireResult)
                     sent += len(outcome.grants)
-            assert sent == 6 * ALONE < LIMIT
+            assert sent == 6 * SOLO_LIMIT < API_LIMIT
 
     def test_file_lost_within_a_transaction_is_written_again(
         self, clock: FakeClock, path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with ledgers(clock, path, 2) as (first, second):
             claim(first)
-            decide = Ledger._decide
+            decide = RateLimitStore._decide
 
-            def interrupted(*args: Any) -> Claim:
+            def interrupted(*args: Any) -> AcquireResult:
                 monkeypatch.undo()
                 path.unlink()
                 return decide(*args)
 
-            monkeypatch.setattr(Ledger, "_decide", interrupted)
+            monkeypatch.setattr(RateLimitStore, "_decide", interrupted)
             assert len(claim(first).grants) == 1
-            assert len(claim(second).standing.sends) == 3
+            assert len(claim(second).state.sends) == 3
 
     @pytest.mark.parametrize("name", SPOILED)
     def test_spoiled_file_is_set_aside_and_begun_anew(self, clock: FakeClock, path: Path, name: str) -> None:
         with ledgers(clock, path, 2) as (first, second):
             claim(first)
             SPOILED[name](path)
-            assert len(claim(first).standing.sends) == 2
+            assert len(claim(first).state.sends) == 2
             claim(second)
-            assert len(claim(first).standing.sends) == 4
-            assert granted(second, Use.WISH) == ALONE - 1
+            assert len(claim(first).state.sends) == 4
+            assert granted(second, Priority.USER) == SOLO_LIMIT - 1
 
     @pytest.mark.parametrize("name", SPOILED)
     def test_spoiled_file_is_replaced_at_the_start(self, clock: FakeClock, path: Path, name: str) -> None:
@@ -480,20 +488,20 @@ class TestTrouble:
         self, clock: FakeClock, path: Path, statement: str, value: str | float | bytes
     ) -> None:
         with ledgers(clock, path, 2) as (first, second):
-            assert granted(first, Use.WISH) == 20
+            assert granted(first, Priority.USER) == 20
             claim(second, cooling_until=clock.monotonic() + 60)
             with closing(sqlite3.connect(path, isolation_level=None)) as database:
                 database.execute("INSERT OR REPLACE INTO doubt VALUES (1, 1005)")
                 database.execute(statement, (value,))
             claim(first)
             change(first, cooling_until=clock.monotonic() + 20)
-            assert claim(second).wait in (pytest.approx(20), pytest.approx(60))
+            assert claim(second).delay in (pytest.approx(20), pytest.approx(60))
 
     def test_unknown_use_counts_as_a_request(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
             claim(first)
             execute(path, "UPDATE sends SET use = 'fun'")
-            assert len(claim(second).standing.sends) == 2
+            assert len(claim(second).state.sends) == 2
 
     @pytest.mark.parametrize("path", [Path("/proc/comfytui/allowance"), Path("/proc/version/allowance")])
     def test_a_place_where_nothing_can_be_written(self, clock: FakeClock, path: Path) -> None:
@@ -503,23 +511,23 @@ class TestTrouble:
     def test_place_that_cannot_be_used_is_gone_around_with_less(self, clock: FakeClock, tmp_path: Path) -> None:
         best, next_best = tmp_path / "file" / "budget", tmp_path / "next" / "budget"
         best.parent.write_text("no directory")
-        with closing(Ledger(clock, [best, next_best], API, 20, WINDOW)) as ledger:
+        with closing(RateLimitStore(clock, [best, next_best], API, 20, WINDOW)) as ledger:
             assert ledger.path == best
-            assert granted(ledger, Use.WISH) == 10
+            assert granted(ledger, Priority.USER) == 10
             assert ledger.path == next_best
         assert best.parent.read_text() == "no directory"
 
     async def test_best_place_is_tried_again_with_what_was_sent(self, clock: FakeClock, tmp_path: Path) -> None:
         best, next_best = tmp_path / "best" / "budget", tmp_path / "next" / "budget"
         best.parent.write_text("no directory")
-        with closing(Ledger(clock, [best, next_best], API, 20, WINDOW)) as ledger:
+        with closing(RateLimitStore(clock, [best, next_best], API, 20, WINDOW)) as ledger:
             claim(ledger)
             best.parent.unlink()
             await clock.advance(59)
             claim(ledger)
             assert ledger.path == next_best
             await clock.advance(1)
-            assert len(claim(ledger).standing.sends) == 3
+            assert len(claim(ledger).state.sends) == 3
             assert ledger.path == best
 
     @pytest.mark.parametrize("mode", [0o777, 0o720])
@@ -527,7 +535,7 @@ class TestTrouble:
         best, next_best = tmp_path / "open" / "budget", tmp_path / "next" / "budget"
         best.parent.mkdir()
         best.parent.chmod(mode)
-        with closing(Ledger(clock, [best, next_best], API, 20, WINDOW)) as ledger:
+        with closing(RateLimitStore(clock, [best, next_best], API, 20, WINDOW)) as ledger:
             claim(ledger)
             assert ledger.path == next_best
         assert best.parent.stat().st_mode & 0o777 == mode
@@ -536,7 +544,7 @@ class TestTrouble:
         self, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(os, "geteuid", lambda: 12345)
-        with closing(Ledger(clock, [tmp_path / "run" / "budget"], API, 20, WINDOW)) as ledger:
+        with closing(RateLimitStore(clock, [tmp_path / "run" / "budget"], API, 20, WINDOW)) as ledger:
             assert trouble(ledger) == "it is no directory of this user alone"
 
     @pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a device")
@@ -551,6 +559,6 @@ class TestTrouble:
     def test_a_disk_that_is_full(self, clock: FakeClock, path: Path) -> None:
         command = [sys.executable, "-c", ON_A_FULL_DISK, str(path)]
         outcome = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True).stdout
-        assert outcome.startswith("Trouble(words=")
+        assert outcome.startswith("StoreUnavailable(message=")
         with ledgers(clock, path) as (ledger,):
             assert claim(ledger).grants != ()

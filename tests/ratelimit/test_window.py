@@ -9,23 +9,23 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.window import COOL_DOWN, MAX_COOL_DOWN, WINDOW, Send, Spending, Use, ready_at
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.window import COOLDOWN_S, MAX_COOLDOWN_S, WINDOW_S, Priority, SentRequest, Usage, available_at
 from tests.support.clock import FakeClock, settle
 
-USES = st.sampled_from(Use)
-PAUSES = st.sampled_from([0.0, 0.0, 0.1, 0.49, 2.5, 5.0, 9.99, WINDOW, 10.05, 30.0]) | st.floats(0, 12)
+USES = st.sampled_from(Priority)
+PAUSES = st.sampled_from([0.0, 0.0, 0.1, 0.49, 2.5, 5.0, 9.99, WINDOW_S, 10.05, 30.0]) | st.floats(0, 12)
 
 
 def most_in_a_window(sent: Sequence[float]) -> int:
     """The most sends within any WINDOW, both of its ends included: stricter than any server counts."""
-    return max((sum(0 <= at - first <= WINDOW for at in sent) for first in sent), default=0)
+    return max((sum(0 <= at - first <= WINDOW_S for at in sent) for first in sent), default=0)
 
 
 class Customers:
     """Tasks that take from an allowance; `served` tells who was let through, and when, in order."""
 
-    def __init__(self, allowance: LocalAllowance, clock: FakeClock) -> None:
+    def __init__(self, allowance: LocalRateLimiter, clock: FakeClock) -> None:
         self.served: list[tuple[str, float]] = []
         self.tasks: list[asyncio.Task[None]] = []
         self._allowance = allowance
@@ -35,9 +35,9 @@ class Customers:
     def names(self) -> list[str]:
         return [name for name, _ in self.served]
 
-    async def come(self, name: str, use: Use) -> asyncio.Task[None]:
+    async def come(self, name: str, use: Priority) -> asyncio.Task[None]:
         async def take() -> None:
-            await self._allowance.take(use)
+            await self._allowance.acquire(use)
             self.served.append((name, self._clock.monotonic()))
 
         self.tasks.append(asyncio.create_task(take()))
@@ -51,7 +51,7 @@ class Customers:
 
 
 @asynccontextmanager
-async def market(allowance: LocalAllowance, clock: FakeClock) -> AsyncIterator[Customers]:
+async def market(allowance: LocalRateLimiter, clock: FakeClock) -> AsyncIterator[Customers]:
     customers = Customers(allowance, clock)
     try:
         yield customers
@@ -64,133 +64,138 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-async def spend(allowance: LocalAllowance, count: int, use: Use = Use.WISH) -> None:
+async def spend(allowance: LocalRateLimiter, count: int, use: Priority = Priority.USER) -> None:
     for _ in range(count):
-        await allowance.take(use)
+        await allowance.acquire(use)
 
 
 class TestWindow:
     @settings(deadline=None)
     @given(st.lists(st.tuples(USES, PAUSES), max_size=60), st.integers(1, 8), st.booleans())
     async def test_no_window_ever_holds_more_than_the_share(
-        self, comings: list[tuple[Use, float]], share: int, patient: bool
+        self, comings: list[tuple[Priority, float]], share: int, patient: bool
     ) -> None:
         clock = FakeClock()
-        async with market(LocalAllowance(clock, share), clock) as customers:
+        async with market(LocalRateLimiter(clock, share), clock) as customers:
             for number, (use, pause) in enumerate(comings):
                 task = await customers.come(str(number), use)
                 await clock.advance(pause)
                 if not patient:
                     task.cancel()
-            await clock.advance(len(comings) * 1.1 * WINDOW)
+            await clock.advance(len(comings) * 1.1 * WINDOW_S)
             assert most_in_a_window([at for _, at in customers.served]) <= share
             assert len(customers.served) == len(comings) or not patient
 
     async def test_the_share_goes_at_once_and_the_next_once_the_first_is_older_than_the_window(
         self, clock: FakeClock
     ) -> None:
-        allowance = LocalAllowance(clock, 20)
+        allowance = LocalRateLimiter(clock, 20)
         await spend(allowance, 20)
         async with market(allowance, clock) as customers:
-            await customers.come("late", Use.WISH)
-            await clock.advance(WINDOW)
+            await customers.come("late", Priority.USER)
+            await clock.advance(WINDOW_S)
             assert customers.names == []
             await clock.advance(0.05)
             assert customers.names == ["late"]
 
     async def test_waiting_is_foretold(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 4)
-        assert allowance.wait_for(Use.WISH) == 0.0
+        allowance = LocalRateLimiter(clock, 4)
+        assert allowance.delay(Priority.USER) == 0.0
         await spend(allowance, 3)
         await clock.advance(4)
-        assert allowance.wait_for(Use.WISH) == 0.0
-        assert allowance.wait_for(Use.POLL) == pytest.approx(6.05)
+        assert allowance.delay(Priority.USER) == 0.0
+        assert allowance.delay(Priority.POLL) == pytest.approx(6.05)
         await spend(allowance, 1)
-        assert allowance.wait_for(Use.WISH) == pytest.approx(6.05)
+        assert allowance.delay(Priority.USER) == pytest.approx(6.05)
 
     async def test_waiting_is_foretold_behind_those_who_wait(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 2)
+        allowance = LocalRateLimiter(clock, 2)
         await spend(allowance, 1)
         await clock.advance(1)
         await spend(allowance, 1)
-        assert allowance.wait_for(Use.WISH) == pytest.approx(9.05)
+        assert allowance.delay(Priority.USER) == pytest.approx(9.05)
         async with market(allowance, clock) as customers:
-            await customers.come("first", Use.WISH)
-            assert allowance.wait_for(Use.WISH) == pytest.approx(10.05)
+            await customers.come("first", Priority.USER)
+            assert allowance.delay(Priority.USER) == pytest.approx(10.05)
 
 
 class TestUses:
-    @pytest.mark.parametrize(("use", "count"), [(Use.WISH, 20), (Use.POLL, 18), (Use.ROTATION, 10)])
-    async def test_what_a_use_may_spend_by_itself(self, clock: FakeClock, use: Use, count: int) -> None:
-        allowance = LocalAllowance(clock, 20)
+    @pytest.mark.parametrize(("use", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)])
+    async def test_what_a_use_may_spend_by_itself(self, clock: FakeClock, use: Priority, count: int) -> None:
+        allowance = LocalRateLimiter(clock, 20)
         await spend(allowance, count, use)
-        assert allowance.wait_for(use) > 0
-        assert allowance.wait_for(Use.WISH) == (allowance.wait_for(use) if use is Use.WISH else 0.0)
+        assert allowance.delay(use) > 0
+        assert allowance.delay(Priority.USER) == (allowance.delay(use) if use is Priority.USER else 0.0)
 
     async def test_the_rotation_leaves_to_wishes_what_polls_leave(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 20)
-        await spend(allowance, 17, Use.POLL)
-        assert allowance.wait_for(Use.ROTATION) == 0.0
-        await spend(allowance, 1, Use.ROTATION)
-        assert allowance.wait_for(Use.ROTATION) > 0
+        allowance = LocalRateLimiter(clock, 20)
+        await spend(allowance, 17, Priority.POLL)
+        assert allowance.delay(Priority.BACKGROUND) == 0.0
+        await spend(allowance, 1, Priority.BACKGROUND)
+        assert allowance.delay(Priority.BACKGROUND) > 0
 
     async def test_a_small_share_still_serves_every_use(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 1)
+        allowance = LocalRateLimiter(clock, 1)
         async with market(allowance, clock) as customers:
-            for use in reversed(Use):
+            for use in reversed(Priority):
                 await customers.come(use, use)
-            await clock.advance(3 * WINDOW)
-            assert sorted(customers.names) == sorted(Use)
+            await clock.advance(3 * WINDOW_S)
+            assert sorted(customers.names) == sorted(Priority)
 
     async def test_the_more_urgent_goes_first_and_then_who_came_first(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 4)
+        allowance = LocalRateLimiter(clock, 4)
         await spend(allowance, 4)
         async with market(allowance, clock) as customers:
-            for name, use in [("r", Use.ROTATION), ("p", Use.POLL), ("w1", Use.WISH), ("w2", Use.WISH)]:
+            for name, use in [
+                ("r", Priority.BACKGROUND),
+                ("p", Priority.POLL),
+                ("w1", Priority.USER),
+                ("w2", Priority.USER),
+            ]:
                 await customers.come(name, use)
-            await clock.advance(5 * WINDOW)
+            await clock.advance(5 * WINDOW_S)
             assert customers.names == ["w1", "w2", "p", "r"]
 
     async def test_a_wish_passes_a_poll_that_waits(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 4)
-        await spend(allowance, 2, Use.POLL)
+        allowance = LocalRateLimiter(clock, 4)
+        await spend(allowance, 2, Priority.POLL)
         async with market(allowance, clock) as customers:
-            await customers.come("poll", Use.POLL)
+            await customers.come("poll", Priority.POLL)
             await clock.advance(1)
-            await customers.come("wish", Use.WISH)
+            await customers.come("wish", Priority.USER)
             assert customers.names == ["wish"]
 
 
 class TestCancelling:
     async def test_who_leaves_takes_nothing_along(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 2)
+        allowance = LocalRateLimiter(clock, 2)
         await spend(allowance, 2)
         async with market(allowance, clock) as customers:
-            first = await customers.come("first", Use.WISH)
-            await customers.come("second", Use.WISH)
-            await customers.come("third", Use.WISH)
+            first = await customers.come("first", Priority.USER)
+            await customers.come("second", Priority.USER)
+            await customers.come("third", Priority.USER)
             first.cancel()
             await clock.advance(10.05)
             assert customers.names == ["second", "third"]
 
     async def test_who_leaves_in_the_middle_holds_nobody_up(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 2)
+        allowance = LocalRateLimiter(clock, 2)
         await spend(allowance, 2)
         async with market(allowance, clock) as customers:
-            await customers.come("first", Use.WISH)
-            (await customers.come("second", Use.WISH)).cancel()
-            await customers.come("third", Use.WISH)
+            await customers.come("first", Priority.USER)
+            (await customers.come("second", Priority.USER)).cancel()
+            await customers.come("third", Priority.USER)
             await clock.advance(10.05)
             assert customers.names == ["first", "third"]
-            assert allowance.spending.count(clock.monotonic()) == 2
+            assert allowance.usage.in_window(clock.monotonic()) == 2
 
     async def test_who_leaves_as_its_turn_comes_holds_nobody_up(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 1)
+        allowance = LocalRateLimiter(clock, 1)
         await spend(allowance, 1)
         async with market(allowance, clock) as customers:
-            first = await customers.come("first", Use.WISH)
-            second = await customers.come("second", Use.WISH)
-            await customers.come("third", Use.WISH)
+            first = await customers.come("first", Priority.USER)
+            second = await customers.come("second", Priority.USER)
+            await customers.come("third", Priority.USER)
             first.cancel()
             second.cancel()
             await clock.advance(10.05)
@@ -199,24 +204,24 @@ class TestCancelling:
 
 class TestCoolingDown:
     async def test_nothing_is_sent_until_it_is_over(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock)
-        allowance.cool_down(COOL_DOWN)
-        assert [allowance.wait_for(use) for use in Use] == [COOL_DOWN] * 3
+        allowance = LocalRateLimiter(clock)
+        allowance.block_for(COOLDOWN_S)
+        assert [allowance.delay(use) for use in Priority] == [COOLDOWN_S] * 3
         async with market(allowance, clock) as customers:
-            await customers.come("wish", Use.WISH)
-            await clock.advance(COOL_DOWN - 0.01)
+            await customers.come("wish", Priority.USER)
+            await clock.advance(COOLDOWN_S - 0.01)
             assert customers.names == []
             await clock.advance(0.01)
             assert customers.names == ["wish"]
 
     async def test_it_makes_those_who_wait_wait_longer(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 1)
+        allowance = LocalRateLimiter(clock, 1)
         await spend(allowance, 1)
         start = clock.monotonic()
         async with market(allowance, clock) as customers:
-            await customers.come("wish", Use.WISH)
+            await customers.come("wish", Priority.USER)
             await clock.advance(5)
-            allowance.cool_down(30)
+            allowance.block_for(30)
             await clock.advance(60)
             assert customers.served == [("wish", start + 35)]
 
@@ -225,35 +230,35 @@ class TestCoolingDown:
         [
             ([10, 30], 30),
             ([30, 10], 30),
-            ([1e9], MAX_COOL_DOWN),
-            ([math.inf], MAX_COOL_DOWN),
+            ([1e9], MAX_COOLDOWN_S),
+            ([math.inf], MAX_COOLDOWN_S),
             ([-5], 0.0),
             ([10, -5], 10),
         ],
     )
     def test_the_longer_one_wins_within_reason(self, clock: FakeClock, asked: list[float], seconds: float) -> None:
-        allowance = LocalAllowance(clock)
+        allowance = LocalRateLimiter(clock)
         for each in asked:
-            allowance.cool_down(each)
+            allowance.block_for(each)
         now = clock.monotonic()
-        assert allowance.spending.cooling(now) == seconds
-        assert (allowance.spending.cooling_until is None) == (seconds == 0.0)
+        assert allowance.usage.cooldown_left(now) == seconds
+        assert (allowance.usage.blocked_until is None) == (seconds == 0.0)
 
 
 class TestSpending:
     async def test_it_tells_what_was_sent_in_the_last_minute(self, clock: FakeClock) -> None:
-        allowance = LocalAllowance(clock, 20)
+        allowance = LocalRateLimiter(clock, 20)
         await spend(allowance, 3)
         first = clock.monotonic()
         await clock.advance(30)
         await spend(allowance, 1)
-        assert allowance.spending == Spending((first, first, first, first + 30), None, 20)
+        assert allowance.usage == Usage((first, first, first, first + 30), None, 20)
         await clock.advance(30.1)
-        assert allowance.spending == Spending((first + 30,), None, 20)
+        assert allowance.usage == Usage((first + 30,), None, 20)
 
     def test_a_send_counts_for_a_whole_window(self) -> None:
-        spending = Spending((100.0, 105.0, 105.0))
-        assert [spending.count(now) for now in (105.0, 110.0, 110.1, 115.0, 115.1)] == [3, 3, 2, 2, 0]
+        spending = Usage((100.0, 105.0, 105.0))
+        assert [spending.in_window(now) for now in (105.0, 110.0, 110.1, 115.0, 115.1)] == [3, 3, 2, 2, 0]
 
     @pytest.mark.parametrize(
         ("sent", "peak"),
@@ -267,31 +272,31 @@ class TestSpending:
         ],
     )
     def test_the_peak_is_that_of_the_worst_window_in_steps_of_five(self, sent: tuple[float, ...], peak: int) -> None:
-        assert Spending(sent).peak(60.0) == peak
+        assert Usage(sent).peak_per_window(60.0) == peak
 
     def test_the_peak_forgets_after_a_minute(self) -> None:
-        spending = Spending((0.0,) * 6 + (50.0,))
-        assert spending.peak(60.1) == 5
+        spending = Usage((0.0,) * 6 + (50.0,))
+        assert spending.peak_per_window(60.1) == 5
 
     def test_cooling_counts_down_to_nothing(self) -> None:
-        assert [Spending(cooling_until=20.0).cooling(now) for now in (12.5, 20.0, 21.0)] == [7.5, 0.0, 0.0]
-        assert Spending().cooling(1.0) == 0.0
+        assert [Usage(blocked_until=20.0).cooldown_left(now) for now in (12.5, 20.0, 21.0)] == [7.5, 0.0, 0.0]
+        assert Usage().cooldown_left(1.0) == 0.0
 
 
 class TestReadyAt:
     def test_other_processes_count_for_the_share_and_not_for_the_part(self) -> None:
-        others = [Send(float(at), Use.POLL, mine=False) for at in range(8)]
-        assert ready_at(Use.WISH, others, share=9, part=4) == -math.inf
-        assert ready_at(Use.WISH, others, share=8, part=4) == pytest.approx(10.05)
-        mine = [*others[:4], *(Send(float(at), Use.POLL) for at in range(4, 8))]
-        assert ready_at(Use.WISH, mine, share=20, part=4) == pytest.approx(14.05)
+        others = [SentRequest(float(at), Priority.POLL, own=False) for at in range(8)]
+        assert available_at(Priority.USER, others, share=9, part=4) == -math.inf
+        assert available_at(Priority.USER, others, share=8, part=4) == pytest.approx(10.05)
+        mine = [*others[:4], *(SentRequest(float(at), Priority.POLL) for at in range(4, 8))]
+        assert available_at(Priority.USER, mine, share=20, part=4) == pytest.approx(14.05)
 
     def test_a_part_leaves_room_for_wishes_too(self) -> None:
-        mine = [Send(float(at), Use.POLL) for at in range(2)]
-        assert ready_at(Use.WISH, mine, share=20, part=4) == -math.inf
-        assert ready_at(Use.POLL, mine, share=20, part=4) == pytest.approx(10.05)
+        mine = [SentRequest(float(at), Priority.POLL) for at in range(2)]
+        assert available_at(Priority.USER, mine, share=20, part=4) == -math.inf
+        assert available_at(Priority.POLL, mine, share=20, part=4) == pytest.approx(10.05)
 
     def test_the_rotations_of_all_together_have_half(self) -> None:
-        sends = [Send(float(at), Use.ROTATION, mine=at % 2 == 0) for at in range(10)]
-        assert ready_at(Use.ROTATION, sends, share=20, part=20) == pytest.approx(10.05)
-        assert ready_at(Use.POLL, sends, share=20, part=20) == -math.inf
+        sends = [SentRequest(float(at), Priority.BACKGROUND, own=at % 2 == 0) for at in range(10)]
+        assert available_at(Priority.BACKGROUND, sends, share=20, part=20) == pytest.approx(10.05)
+        assert available_at(Priority.POLL, sends, share=20, part=20) == -math.inf

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from comfytui.engine.protocol import PageKey
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from tests.support.builders import make_page, make_runner
 from tests.support.source import ScriptedSource
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
     from comfytui.api.statuses import RunnerStatus
     from comfytui.clock import Clock
-    from comfytui.ratelimit.window import Allowance, OnSent
+    from comfytui.ratelimit.window import OnSent, RateLimiter
 
 __all__ = ["ChangingSource"]
 
@@ -28,7 +28,7 @@ class ChangingSource(ScriptedSource):
         beyond: What pages beyond the last one raise; None if they are empty.
     """
 
-    def __init__(self, clock: Clock, ids: list[str], allowance: Allowance | None = None) -> None:
+    def __init__(self, clock: Clock, ids: list[str], allowance: RateLimiter | None = None) -> None:
         super().__init__(clock, allowance=allowance)
         self.ids = ids
         self.beyond: Exception | None = None
@@ -39,7 +39,7 @@ class ChangingSource(ScriptedSource):
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | None = None,
-        use: Use = Use.POLL,
+        use: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
         return await self._answer(PageKey(page, per_page, status), use, on_sent, lambda: self._cut(page, per_page))

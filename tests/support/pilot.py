@@ -12,7 +12,7 @@ from comfytui.api.request_log import RequestLog
 from comfytui.config.settings import Settings
 from comfytui.engine.protocol import PageKey
 from comfytui.login import Authenticator, NoAuthentication
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.wiring import build_app, build_demo_app
 from tests.support.clock import FakeClock, settle
@@ -168,7 +168,7 @@ async def scripted(
 ) -> AsyncIterator[tuple[Driven, ScriptedSource]]:
     """The dashboard over a scripted source: its first page, and every runner's history."""
     clock = FakeClock()
-    allowance = LocalAllowance(clock)
+    allowance = LocalRateLimiter(clock)
     source = ScriptedSource(clock, allowance=allowance)
     source.pages[PageKey()] = page
     source.histories.update((runner.id, history) for runner in page.runners)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.errors import RateLimitedError
 from comfytui.engine.protocol import HistoryKey, PageKey, Resource, RunnerKey, StatsKey
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from tests.support.builders import make_page, make_runner, make_stats
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
     from comfytui.api.statuses import RunnerStatus
     from comfytui.clock import Clock
-    from comfytui.ratelimit.window import Allowance, OnSent
+    from comfytui.ratelimit.window import OnSent, RateLimiter
 
 __all__ = ["ScriptedSource"]
 
@@ -48,7 +48,7 @@ class ScriptedSource:
     """
 
     def __init__(
-        self, clock: Clock, latency: Callable[[], float] = lambda: 0.0, allowance: Allowance | None = None
+        self, clock: Clock, latency: Callable[[], float] = lambda: 0.0, allowance: RateLimiter | None = None
     ) -> None:
         """`latency` says, for each question anew, how many seconds its answer takes.
 
@@ -60,7 +60,7 @@ class ScriptedSource:
         self.histories: dict[str, tuple[Workflow, ...] | Exception] = {}
         self.stats: dict[str, RunnerStats | Exception] = {}
         self.log: list[tuple[float, Resource]] = []
-        self.uses: list[Use] = []
+        self.uses: list[Priority] = []
         self.under_way: Counter[Resource] = Counter()
         self.most_under_way = 0
         self.cancelled: list[Resource] = []
@@ -98,20 +98,22 @@ class ScriptedSource:
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | None = None,
-        use: Use = Use.POLL,
+        use: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
         key = PageKey(page, per_page, status)
         return await self._answer(key, use, on_sent, lambda: self.pages.get(key, make_page()))
 
-    async def get_runner(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> Runner:
+    async def get_runner(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
         key = RunnerKey(runner_id)
         return await self._answer(key, use, on_sent, lambda: self.runners.get(runner_id) or make_runner(runner_id))
 
-    async def get_history(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> tuple[Workflow, ...]:
+    async def get_history(
+        self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None
+    ) -> tuple[Workflow, ...]:
         return await self._answer(HistoryKey(runner_id), use, on_sent, lambda: self.histories.get(runner_id, ()))
 
-    async def get_stats(self, runner_id: str, use: Use = Use.POLL, on_sent: OnSent = None) -> RunnerStats:
+    async def get_stats(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> RunnerStats:
         return await self._answer(StatsKey(runner_id), use, on_sent, lambda: self.stats.get(runner_id) or make_stats())
 
     async def watch_revisions(self) -> AsyncGenerator[tuple[RunnerRevisions, ...], None]:
@@ -135,9 +137,11 @@ class ScriptedSource:
         assert not self.under_way.total(), "closed with questions open"
         self.closed += 1
 
-    async def _answer(self, resource: Resource, use: Use, on_sent: OnSent, script: Callable[[], T | Exception]) -> T:
+    async def _answer(
+        self, resource: Resource, use: Priority, on_sent: OnSent, script: Callable[[], T | Exception]
+    ) -> T:
         if self._allowance is not None:
-            await self._allowance.take(use)
+            await self._allowance.acquire(use)
         if on_sent is not None:
             on_sent()
         self.log.append((self._clock.monotonic(), resource))
@@ -153,7 +157,7 @@ class ScriptedSource:
             self.under_way[resource] -= 1
         answer = script()
         if isinstance(answer, RateLimitedError) and self._allowance is not None:
-            self._allowance.cool_down(answer.retry_after)
+            self._allowance.block_for(answer.retry_after)
         if isinstance(answer, Exception):
             raise answer
         return answer

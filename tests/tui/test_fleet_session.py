@@ -13,7 +13,7 @@ from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import Attention, ChangeInterval, PageKey
 from comfytui.engine.snapshot import Snapshot
 from comfytui.login import NoAuthentication
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.render.times import TimeStyle
 from comfytui.tui.services import OpenFleet, Setup, Watch
 from comfytui.tui.widgets.inputs import MAX_LENGTH, Entry
@@ -54,7 +54,7 @@ class Other:
             return self.source
 
         def watch(attention: Attention) -> Watch:
-            engine = Engine(connect, clock, attention=attention, interval=5.0, allowance=LocalAllowance(clock))
+            engine = Engine(connect, clock, attention=attention, interval=5.0, allowance=LocalRateLimiter(clock))
             return Watch(engine, NoAuthentication("staging.test"), self._close)
 
         return OpenFleet(profile, "staging.test", Snapshot(), watch, profile, "red")

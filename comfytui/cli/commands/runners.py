@@ -18,7 +18,7 @@ from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsErr
 from comfytui.query import sorting
 from comfytui.query.filter import Query, QueryError, Requirement, RunnerData, parse
 from comfytui.query.workflows import display_name
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from comfytui.render.columns import DEFAULT_RUNNER_COLUMNS, RUNNER_COLUMNS, parse_columns, parse_sort, requirements
 from comfytui.render.export import RUNNER_FIELDS, runner_to_dict
 
@@ -206,7 +206,7 @@ class _DetailFetcher:
 
     async def _history(self, runner_id: str) -> tuple[Workflow, ...] | None:
         try:
-            return await self._asker.history(runner_id, Use.POLL)
+            return await self._asker.history(runner_id, Priority.POLL)
         except (NotFoundError, ServerError, InvalidResponseError):
             # It concerns this runner alone: the others are worth asking.
             return None
@@ -223,7 +223,7 @@ class _DetailFetcher:
             return None
         try:
             async with within(self._seconds):
-                await self._asker.stats(runner_id, Use.POLL)
+                await self._asker.stats(runner_id, Priority.POLL)
         except (RequestTimeoutError, TimeoutError):
             self._late += 1
             return None

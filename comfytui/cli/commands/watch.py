@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     from comfytui.engine.feed import Problem
     from comfytui.engine.protocol import RunnerSource
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.ratelimit.window import Allowance
+    from comfytui.ratelimit.window import RateLimiter
 
 
 _LONG = 1.0
@@ -97,7 +97,7 @@ def _standard_output() -> int | None:
 async def watch(
     connect: Connect,
     clock: Clock,
-    allowance: Allowance,
+    allowance: RateLimiter,
     watched: WatchOptions,
     emit: Emit,
     narrate: Callable[[str], None],

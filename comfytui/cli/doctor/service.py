@@ -23,8 +23,8 @@ from comfytui.config.credentials import (
 )
 from comfytui.config.paths import config_dir, display_path, rate_limit_files, request_log
 from comfytui.config.settings import SettingsError, TokenSources
-from comfytui.ratelimit.store import Ledger, Trouble
-from comfytui.ratelimit.window import LIMIT, SHARE, WINDOW, Use
+from comfytui.ratelimit.store import RateLimitStore, StoreUnavailable
+from comfytui.ratelimit.window import API_LIMIT, SHARED_LIMIT, WINDOW_S, Priority
 from comfytui.render.freshness import clock_skew_text
 from comfytui.render.times import format_duration
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.config.settings import Server, Settings
     from comfytui.gateway.comfyui.errors import ComfyUIError
-    from comfytui.ratelimit.window import Allowance
+    from comfytui.ratelimit.window import RateLimiter
 
 _SLOW_TOKEN_HINT = (
     f"run {TOKEN_COMMAND} in a terminal to see what it waits for: it has {TOKEN_COMMAND_SECONDS:g} s in all, "
@@ -110,10 +110,10 @@ async def check_api(
     from comfytui.api.client import ComfyControlClient
     from comfytui.api.request_log import RequestLog
     from comfytui.api.session import Session
-    from comfytui.ratelimit.shared import SharedAllowance
+    from comfytui.ratelimit.shared import SharedRateLimiter
 
     log = RequestLog(clock, settings.log_file or request_log())
-    allowance = SharedAllowance(clock, rate_limit_files(), settings.url, note=log.note)
+    allowance = SharedRateLimiter(clock, rate_limit_files(), settings.url, note=log.note)
     with contextlib.closing(log), contextlib.closing(allowance):
         try:
             session = Session(
@@ -133,7 +133,7 @@ async def check_api(
 
 
 async def request_page(
-    client: ComfyControlClient, allowance: Allowance, clock: Clock, timeout_s: float, proxied: str = ""
+    client: ComfyControlClient, allowance: RateLimiter, clock: Clock, timeout_s: float, proxied: str = ""
 ) -> ApiCheckResult:
     """Request one runner and check the answer.
 
@@ -153,10 +153,10 @@ async def request_page(
 
     try:
         async with asyncio.timeout(timeout_s):
-            outcome = await client.list_runners(per_page=1, use=Use.WISH, on_sent=on_sent)
+            outcome = await client.list_runners(per_page=1, use=Priority.USER, on_sent=on_sent)
     except TimeoutError:
-        if allowance.wait_for(Use.WISH) > 0:
-            return ApiCheckResult(_skip_rate_limited(allowance.spending.cooling(clock.monotonic())))
+        if allowance.delay(Priority.USER) > 0:
+            return ApiCheckResult(_skip_rate_limited(allowance.usage.cooldown_left(clock.monotonic())))
         outcome = errors.RequestTimeoutError("GET", "/v1/runner", f"no whole answer within {timeout_s:g} seconds")
     except errors.ComfyControlError as error:
         outcome = error
@@ -207,18 +207,18 @@ async def check_rate_limit(paths: Sequence[Path], api: str, clock: Clock, timeou
         clock: Its monotonic clock is shared by all processes.
         timeout_s: Timeout, as the file may be on a disk that hangs.
     """
-    ledger = Ledger(clock, paths, api, SHARE, WINDOW)
+    ledger = RateLimitStore(clock, paths, api, SHARED_LIMIT, WINDOW_S)
     try:
         async with asyncio.timeout(timeout_s):
             outcome = await asyncio.to_thread(_read_usage, ledger)
     except TimeoutError:
-        outcome = Trouble("it does not answer")
-    if isinstance(outcome, Trouble):
+        outcome = StoreUnavailable("it does not answer")
+    if isinstance(outcome, StoreUnavailable):
         hint = "remove it, or make it a file and a directory that only you can access"
-        return warn("budget", f"not shared: {display_path(ledger.path)} cannot be used: {outcome.words}", hint)
+        return warn("budget", f"not shared: {display_path(ledger.path)} cannot be used: {outcome.message}", hint)
     count, spent = outcome
     processes = f"{count or 'no'} process{'' if count == 1 else 'es'}"
-    usage = f"{spent} of {LIMIT} requests in {WINDOW:g} s used, {SHARE} may be"
+    usage = f"{spent} of {API_LIMIT} requests in {WINDOW_S:g} s used, {SHARED_LIMIT} may be"
     return ok("budget", f"shared through {display_path(ledger.path)}: {processes} sent requests lately; {usage}")
 
 
@@ -269,9 +269,9 @@ def _describe_error(error: errors.ComfyControlError) -> str:
             return str(error)
 
 
-def _read_usage(ledger: Ledger) -> tuple[int, int] | Trouble:
+def _read_usage(ledger: RateLimitStore) -> tuple[int, int] | StoreUnavailable:
     with contextlib.closing(ledger):
-        return ledger.lately()
+        return ledger.recent_usage()
 
 
 async def _check_server(server: Server, ca_bundle: Path | None, clock: Clock, timeout_s: float) -> Check:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner, Workflow
     from comfytui.clock import Clock
-    from comfytui.ratelimit.window import Spending
+    from comfytui.ratelimit.window import Usage
 
 
 _KEPT = (Hint("help", ("show_help",)), Hint("quit", ("quit",)))
@@ -187,7 +187,7 @@ class FollowingScreen(OwnScreen[None]):
             self._trail = header.trail
             self.post_message(Arrived(self._trail))
 
-    def _budget_words(self, spending: Spending, now: RenderContext) -> str:
+    def _budget_words(self, spending: Usage, now: RenderContext) -> str:
         """What is spent of the allowance; by time alone it only falls, which is told every few seconds."""
         told = (spending, now.monotonic // CALM)
         if self._budget is None or self._budget[0] != told:

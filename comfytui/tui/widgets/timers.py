@@ -48,7 +48,7 @@ def feed_lasts(feed: Feed[object], now: float, interval: float) -> float:
 
 def list_lasts(seen: Overview, at: RenderContext) -> float:
     """As `feed_lasts`, of the list in view, and of a cool-down, which is counted too."""
-    if seen.snapshot.spending.cooling(at.monotonic) > 0:
+    if seen.snapshot.spending.cooldown_left(at.monotonic) > 0:
         return TICK
     return feed_lasts(seen.page, at.monotonic, seen.list_pace)
 

@@ -23,7 +23,7 @@ from comfytui.config.settings import SettingsError
 from comfytui.engine.protocol import HistoryKey, PageKey, StatsKey
 from comfytui.query.filter import parse
 from comfytui.query.sorting import Sort
-from comfytui.ratelimit.window import Use
+from comfytui.ratelimit.window import Priority
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import FakeClock
 from tests.support.source import ScriptedSource
@@ -123,7 +123,7 @@ async def test_no_more_is_asked_than_it_takes(
 ) -> None:
     await ids(source, wanted, in_columns=in_columns)
     assert source.asked[1:] == asked
-    assert source.uses == [Use.WISH] + [Use.POLL] * len(asked)
+    assert source.uses == [Priority.USER] + [Priority.POLL] * len(asked)
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from comfytui.cli.commands.watch import EventType, FleetChange, WatchOptions, ev
 from comfytui.engine.protocol import HistoryKey, PageKey, StatsKey
 from comfytui.engine.reducer import MAX_HISTORIES
 from comfytui.query.filter import parse
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.changing import ChangingSource
 from tests.support.clock import START, FakeClock, settle
@@ -80,7 +80,7 @@ async def watching(
 ) -> AsyncIterator[Watching]:
     """Watch this list, which has been asked for, unless there are errors when it is to `connect` or `list`."""
     clock = FakeClock()
-    allowance = LocalAllowance(clock)
+    allowance = LocalRateLimiter(clock)
     at = Watching(clock, ScriptedSource(clock, allowance=allowance))
     watched = watched or WatchOptions()
     at.list(*runners, status=watched.status)
@@ -324,7 +324,7 @@ async def test_whoever_listens_may_raise() -> None:
         raise BrokenPipeError
 
     with pytest.raises(BrokenPipeError):
-        await watch(connect, clock, LocalAllowance(clock), WatchOptions(), emit, emit)
+        await watch(connect, clock, LocalRateLimiter(clock), WatchOptions(), emit, emit)
     assert source.closed == 1
 
 
@@ -405,7 +405,7 @@ async def test_token_that_was_never_taken_ends_the_watch_at_once() -> None:
 
 async def test_runner_deleted_while_the_list_is_read_makes_no_other_one_come_or_go() -> None:
     clock = FakeClock()
-    allowance = LocalAllowance(clock)
+    allowance = LocalRateLimiter(clock)
     source = ChangingSource(clock, [f"r{number}" for number in range(250)], allowance)
     source.changes = [lambda ids: ids[1:]]
     events: list[Mapping[str, object]] = []

@@ -33,9 +33,9 @@ from comfytui.cli.exit_codes import ExitCode
 from comfytui.clock import SystemClock
 from comfytui.config.credentials import TOKEN_VARIABLE, save_token
 from comfytui.config.settings import Server, TokenSources
-from comfytui.ratelimit.local import LocalAllowance
-from comfytui.ratelimit.store import Claim, Ledger, Wanted
-from comfytui.ratelimit.window import SHARE, WINDOW, Use
+from comfytui.ratelimit.local import LocalRateLimiter
+from comfytui.ratelimit.store import AcquireResult, RateLimitStore, RequestedSlot
+from comfytui.ratelimit.window import SHARED_LIMIT, WINDOW_S, Priority
 from tests.support.clock import FakeClock
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, html_reply, json_reply, reply, response
@@ -134,8 +134,8 @@ class ApiRig:
 
     async def ask(self, answer: Answer, timeout_s: float = 5.0, *, cooling: float = 0.0) -> ApiCheckResult:
         self.server.on("/v1/runner", answer)
-        allowance = LocalAllowance(self.clock)
-        allowance.cool_down(cooling)
+        allowance = LocalRateLimiter(self.clock)
+        allowance.block_for(cooling)
         token = SecretStr("cfc_s3cret")
         session = Session(self.server.url, token, timeout=timeout_s, allowance=allowance, clock=self.clock)
         client = ComfyControlClient(session)
@@ -185,7 +185,7 @@ async def test_api_is_skipped_while_rate_limited() -> None:
 
 async def test_api_duration_leaves_out_wait_for_rate_limit() -> None:
     clock = FakeClock()
-    allowance = LocalAllowance(clock, share=1)
+    allowance = LocalRateLimiter(clock, share=1)
     async with ScriptedServer() as server:
         server.on("/v1/runner", PAGE)
         client = ComfyControlClient(Session(server.url, SecretStr("cfc_s3cret"), allowance=allowance, clock=clock))
@@ -199,7 +199,7 @@ async def test_api_duration_leaves_out_wait_for_rate_limit() -> None:
 
 async def test_api_is_skipped_without_free_requests() -> None:
     clock = FakeClock()
-    allowance = LocalAllowance(clock, share=1)
+    allowance = LocalRateLimiter(clock, share=1)
     async with ScriptedServer() as server:
         server.on("/v1/runner", PAGE)
         session = Session(server.url, SecretStr("cfc_s3cret"), allowance=allowance, clock=clock)
@@ -226,9 +226,9 @@ async def check_file(path: Path, clock: FakeClock, timeout_s: float = 5.0) -> Ch
 
 def spend(path: Path, clock: FakeClock, count: int, api: str = API_URL) -> None:
     """Use the rate limit as another process does."""
-    ledger = Ledger(clock, [path], api, SHARE, WINDOW)
+    ledger = RateLimitStore(clock, [path], api, SHARED_LIMIT, WINDOW_S)
     for number in range(count):
-        assert isinstance(ledger.claim((Wanted(number, Use.WISH),), (), 0.0), Claim)
+        assert isinstance(ledger.acquire((RequestedSlot(number, Priority.USER),), (), 0.0), AcquireResult)
     ledger.close()
 
 
@@ -247,7 +247,7 @@ async def test_rate_limit_processes_of_one_api_count(path: Path) -> None:
     clock = FakeClock()
     spend(path, clock, 2)
     assert "1 process sent requests lately; 2 of 40" in (await check_file(path, clock)).detail
-    await clock.advance(WINDOW + 1)
+    await clock.advance(WINDOW_S + 1)
     spend(path, clock, 3)
     spend(path, clock, 5, "https://elsewhere.example.com")
     assert "2 processes sent requests lately; 3 of 40" in (await check_file(path, clock)).detail
@@ -255,13 +255,13 @@ async def test_rate_limit_processes_of_one_api_count(path: Path) -> None:
 
 async def test_rate_limit_cooldown_is_kept(path: Path) -> None:
     clock = FakeClock()
-    ledger = Ledger(clock, [path], API_URL, SHARE, WINDOW)
-    assert isinstance(ledger.claim((), (), clock.monotonic() + 8.0), Claim)
+    ledger = RateLimitStore(clock, [path], API_URL, SHARED_LIMIT, WINDOW_S)
+    assert isinstance(ledger.acquire((), (), clock.monotonic() + 8.0), AcquireResult)
     await check_file(path, clock)
-    claim = ledger.claim((Wanted(1, Use.WISH),), (), 0.0)
+    claim = ledger.acquire((RequestedSlot(1, Priority.USER),), (), 0.0)
     ledger.close()
-    assert isinstance(claim, Claim)
-    assert claim.wait == 8.0
+    assert isinstance(claim, AcquireResult)
+    assert claim.delay == 8.0
 
 
 async def test_rate_limit_unusable_file_is_set_aside(path: Path) -> None:

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.gateway.comfyui.watching import beats, until
 from tests.support.comfyui import ScriptedComfyUI, job, replay
 
@@ -36,7 +36,7 @@ serve(fleet, "127.0.0.1", 0, SecretStr("cfc_only_for_tests"), announce)
 
 
 def dashboard(url: str) -> ComfyControlClient:
-    return ComfyControlClient(Session(url, SecretStr(TOKEN), allowance=LocalAllowance(SystemClock(), share=10_000)))
+    return ComfyControlClient(Session(url, SecretStr(TOKEN), allowance=LocalRateLimiter(SystemClock(), share=10_000)))
 
 
 async def look(client: ComfyControlClient) -> list[object]:

@@ -17,7 +17,7 @@ from comfytui.gateway.app import InProcessTransport
 from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS, ComfyUIFleet
 from comfytui.gateway.comfyui.monitor import ServerMonitor
 from comfytui.gateway.events import EventHub
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 
@@ -65,7 +65,7 @@ async def watching(
 def dashboard(fleet: Fleet) -> ComfyControlClient:
     """A client of the gateway over a fleet; closing it closes the fleet."""
     # The limit is not the gateway's, and waiting is not what is tested.
-    allowance = LocalAllowance(SystemClock(), share=10_000)
+    allowance = LocalRateLimiter(SystemClock(), share=10_000)
     return ComfyControlClient(Session("http://fleet", TOKEN, InProcessTransport(fleet, TOKEN), allowance=allowance))
 
 

@@ -12,7 +12,7 @@ from comfytui.config.state import Forgetful
 from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.snapshot import Snapshot
-from comfytui.ratelimit.local import LocalAllowance
+from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.tui.app import ComfyTUI
 from comfytui.tui.screens.token import WHERE
 from comfytui.tui.services import OpenFleet, Setup, Watch
@@ -153,7 +153,7 @@ async def renewing(
 ) -> AsyncIterator[tuple[Driven, ScriptedSource, list[float]]]:
     """The dashboard of a source whose token expires; also the times when a newer one was looked for."""
     clock = FakeClock()
-    allowance, requests, looked = LocalAllowance(clock), RequestLog(clock), list[float]()
+    allowance, requests, looked = LocalRateLimiter(clock), RequestLog(clock), list[float]()
     source = ScriptedSource(clock, allowance=allowance)
     source.pages[PageKey()] = make_page(make_runner("a"))
 

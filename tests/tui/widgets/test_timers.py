@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.snapshot import Checkup, Snapshot
-from comfytui.ratelimit.window import Spending
+from comfytui.ratelimit.window import Usage
 from comfytui.render.freshness import RenderContext, freshness_label, late_notice, overview_of, problem_notice
 from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts, list_lasts, runner_lasts, soonest
 from tests.support.builders import make_page, make_runner
@@ -80,7 +80,7 @@ def test_a_header_that_changes_by_time_does_so_when_it_is_said_to() -> None:
 
 
 def test_a_cool_down_is_counted() -> None:
-    cooling = Spending(cooling_until=NOW + 6.5)
+    cooling = Usage(blocked_until=NOW + 6.5)
     assert list_lasts(overview_of(snapshot(page(NOW))._replace(spending=cooling)), at()) == TICK
     assert list_lasts(overview_of(snapshot(page(NOW))._replace(spending=cooling)), at(6.5)) == CALM - 1.5
 
