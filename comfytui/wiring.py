@@ -88,7 +88,7 @@ def build_hosted_app(choices: ConfigSources, settings: Settings, setup: Setup) -
     requests = RequestLog(clock, settings.log_file or request_log())
     fleets = ProfileFleets(choices, clock, requests, setup.memory)
     app = ComfyTUI(fleets.open_settings(settings), clock, requests, setup._replace(fleets=fleets))
-    app.at_end(requests.close)
+    app.session.add_cleanup(requests.close)
     return app
 
 
@@ -147,7 +147,7 @@ def build_app(
     app = ComfyTUI(
         OpenFleet(key, door.source, _initial_snapshot(settings, key, setup.memory), watch), clock, requests, setup
     )
-    app.at_end(requests.close)
+    app.session.add_cleanup(requests.close)
     return app
 
 

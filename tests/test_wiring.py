@@ -78,7 +78,7 @@ def test_a_hosted_dashboard_begins_with_the_fleet_of_its_settings_and_can_open_t
     choices = ConfigSources(CliOptions(profile="prod"), config=CONFIG)
     memory = remembering()
     app = build_hosted_app(choices, resolve_settings(choices), Setup(memory=memory, ascii=True))
-    assert (app.fleet.key, app.fleet.profile, app.fleet.colour) == ("prod", "prod", "red")
+    assert (app.session.fleet.key, app.session.fleet.profile, app.session.fleet.colour) == ("prod", "prod", "red")
     assert app.setup.fleets.profiles == ("prod", "test", "same")
     assert app.setup.fleets.open("test").profile == "test"
     assert (app.setup.memory, app.setup.ascii) == (memory, True)

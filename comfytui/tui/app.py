@@ -1,25 +1,40 @@
-"""The dashboard: follows the engine, owns the snapshot, hands wishes to the engine."""
+"""The dashboard: composes the fleet session, the screens and the terminal, and runs the commands of the user."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from textual import events, on
+from textual.app import App
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 
 from comfytui.engine.protocol import ChangeInterval, Refresh
 from comfytui.render.chrome import interval_text
 from comfytui.render.times import TimeStyle
-from comfytui.tui.fleet_session import WatchingApp
+from comfytui.tui.exporter import Exporter
+from comfytui.tui.fleet_session import FleetSession
 from comfytui.tui.keys.bindings import bindings
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.keys.names import display_key
+from comfytui.tui.keys.type_ahead import InputHooks, KeySequencer
+from comfytui.tui.screen_stack import close_dialogs, mark_top_closed, notify_user, open_screen
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.screens.dashboard import DashboardScreen
-from comfytui.tui.screens.messages import Arrived, OpenedRunner, OpenedWorkflow, Wished
-from comfytui.tui.terminal.driver import TerminalControl
+from comfytui.tui.screens.messages import (
+    Arrived,
+    Copied,
+    OpenedRunner,
+    OpenedWorkflow,
+    Rearranged,
+    Saved,
+    SwitchedProfile,
+    Wished,
+)
+from comfytui.tui.terminal.driver import TerminalControl, TerminalDriver
 from comfytui.tui.terminal.filters import line_filters
 from comfytui.tui.terminal.screen_diff import ScreenBuffer
+from comfytui.tui.terminal.shutdown import ShutdownGuard, driver_class
 from comfytui.tui.theme.themes import NAMES, build_themes
 
 if TYPE_CHECKING:
@@ -28,36 +43,50 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
     from textual.binding import Binding, BindingType
     from textual.command import Provider
+    from textual.driver import Driver
     from textual.filter import LineFilter
     from textual.message import Message
     from textual.screen import Screen
 
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import Clock
+    from comfytui.engine.snapshot import Snapshot
+    from comfytui.render.cells import Line
     from comfytui.tui.services import OpenFleet, Setup
+    from comfytui.tui.terminal.input_queue import QueuedEvent
 
 
-_FRAME_FIRST = 0.001
+_POLL_DELAY_S = 0.001
+"""Seconds between the first frame and the first request; the writer thread needs a moment for the frame's bytes."""
 
 _INTERVALS = (1.0, 2.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 
+_SHORT_TOAST_S = 2.0
+
 
 @runtime_checkable
-class _Deciding(Protocol):
-    """Screen that may not know yet where what was typed into it leads."""
+class _SearchingScreen(Protocol):
+    """Screen on which it may not be known yet where the last input leads."""
 
     @property
     def is_deciding(self) -> bool: ...
 
 
-class ComfyTUI(WatchingApp, inherit_bindings=False):
-    """The application.
+class ComfyTUI(App[None], inherit_bindings=False):
+    """The dashboard app.
+
+    Attributes:
+        clock: Source of time.
+        setup: Services of the app.
+        session: Session with the fleet that is watched.
+        shutdown: Guard of the app's end.
+        time_style: Style in which times are display_key.
 
     Args:
-        fleet: What is watched first.
-        clock: Says when things are.
-        requests: What was asked of the API, for people to read.
-        setup: How it is set up.
+        fleet: The fleet that is watched first.
+        clock: Source of time.
+        requests: Log of the requests to the API.
+        setup: Services of the app.
     """
 
     TITLE = "comfytui"
@@ -65,173 +94,274 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
     CSS_PATH = "screens/dashboard.tcss"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
+    ALLOW_SELECT: ClassVar[bool] = False
 
     def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
-        super().__init__(fleet, clock, requests, setup)
+        super().__init__(watch_css=False)
+        self.clock = clock
+        self.setup = setup
+        self.shutdown = ShutdownGuard(self)
+        self.session = FleetSession(
+            self, fleet, clock, requests, setup, on_update=self._update_screens, on_switch=self._reset_dashboard
+        )
+        self.key_sequencer = KeySequencer(self, self._input_hooks())
+        self._exporter = Exporter(self, clock, setup, self.write_to_terminal)
         self._terminal = TerminalControl(self)
-        self._wire = ScreenBuffer()
+        self._screen_buffer = ScreenBuffer()
         self._mouse = setup.mouse
+        state = self.session.state
         for theme in build_themes(setup.colours):
             self.register_theme(theme)
-        self.theme = self.state.theme if self.state.theme in NAMES else NAMES[0]
+        self.theme = state.theme if state.theme in NAMES else NAMES[0]
         self.stylesheet.set_variables(self.get_css_variables())
         self._is_styled = self._has_begun = False
         self.set_keymap(setup.keymap.textual)
         self._keys_to_quit = frozenset(setup.keymap.of("quit_at_once"))
         self._keys_to_redraw = frozenset(setup.keymap.of("redraw"))
         self._own_filters = line_filters(setup.colours, only_ascii=setup.ascii)
-        self.set_reactive(ComfyTUI.time_style, setup.time_style or _style(self.state.time_style))
+        self.time_style = setup.time_style or _style(state.time_style)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """Newest data of the engine."""
+        return self.session.snapshot
+
+    @property
+    def source(self) -> Line:
+        """Origin of the runners, for the header."""
+        return self.session.source
+
+    @property
+    def driver(self) -> Driver | None:
+        """Textual's driver, or None if the app does not run."""
+        return self._driver
+
+    @property
+    def is_ending(self) -> bool:
+        """True if a signal, a key or a lost terminal ends the app."""
+        return self.shutdown.is_ending
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return this project's driver, or Textual's where it does not apply."""
+        return driver_class(super().get_driver_class())
 
     def get_default_screen(self) -> Screen[None]:
-        """The dashboard itself, so that the first frame is its frame."""
-        screen = DashboardScreen(self.clock, self.fleet.first.attention, self.view)
-        self.fleet.begin_with(screen.attention)
+        """Return the dashboard itself, so that the first frame is its frame."""
+        fleet = self.session.fleet
+        screen = DashboardScreen(self.clock, fleet.first.attention, self.session.saved_view)
+        fleet.begin_with(screen.attention)
         return screen
 
-    def begin_anew(self) -> None:
-        """Forget on the screen what was known of the fleet before."""
-        if (dashboard := self._dashboard) is not None:
-            dashboard.restart(self.fleet.first.attention, self.view)
-            self.fleet.begin_with(dashboard.attention)
-
     def get_css_variables(self) -> dict[str, str]:
-        """What styles are made of; nothing while there is no theme of ours yet, for Textual asks that early, too."""
+        """Return the variables of the theme; none while Textual asks before a theme of ours is set."""
         return super().get_css_variables() if self.theme in NAMES else {}
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Have the styles of another theme; those of the first are there when Textual asks for that at the start."""
+        """Apply the styles of another theme; at the start, Textual asks although those of the first are applied."""
         if self._is_styled:
             super().refresh_css(animate)
         self._is_styled = True
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """What every line goes through on its way to the terminal, ours first."""
+        """Return the filters of every line on its way to the terminal, ours first."""
         return (*self._own_filters, *super().get_line_filters())
 
     def get_key_display(self, binding: Binding) -> str:
-        """A key as people read it, without Textual's arrows and signs where only ASCII is drawn."""
+        """Return a key for display, without Textual's arrows and signs if only ASCII is drawn."""
         return display_key(binding.key) if self.setup.ascii else super().get_key_display(binding)
 
+    def on_load(self) -> None:
+        """Start the shutdown guard on the event loop."""
+        self.shutdown.start()
+
     def on_mount(self) -> None:
-        """Have nothing move, and draw all anew after a suspension."""
+        """Disable animations and redraw after resume from Ctrl+Z."""
         self.animation_level = "none"
         self.app_resume_signal.subscribe(self, self._resumed)
 
+    def on_unmount(self) -> None:
+        """Save the view and close the fleet."""
+        self.session.close()
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        """End the app, and the process soon after, with this status."""
+        super().exit(result, return_code, message)
+        self.shutdown.end(return_code)
+
+    def panic(self, *renderables: RenderableType) -> None:
+        """End after an error that Textual has drawn."""
+        if self.shutdown.record_panic(renderables, self._exception):
+            self._close_messages_no_wait()
+        else:
+            super().panic(*renderables)
+
+    def _fatal_error(self) -> None:
+        if self.shutdown.record_crash(self._exception):
+            self._close_messages_no_wait()
+        else:
+            super()._fatal_error()
+
+    def pop_screen(self) -> AwaitComplete:
+        """Close the screen on top; the lowest one stays open."""
+        return super().pop_screen() if mark_top_closed(self) else AwaitComplete()
+
+    def action_suspend_process(self) -> None:
+        """Restore the terminal and stop the process, if a shell can resume it."""
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.suspend()
+
     def action_refresh_now(self) -> None:
-        """Ask everything in view again; for a token first where the API takes the old one no more."""
-        if self.snapshot.needs_token is not None:
-            self.ask_for_token(self.snapshot.needs_token)
-        self.fleet.engine.perform(Refresh())
+        """Request everything in view again, and a token first if the API refuses the present one."""
+        self.session.request_token()
+        self.session.fleet.engine.perform(Refresh())
 
     def action_toggle_pause(self, times: int = 1) -> None:
-        """Stop polling, or go on with it."""
+        """Stop polling, or resume it."""
         if times % 2 and (dashboard := self._dashboard) is not None:
             dashboard.set_paused(paused=not self.snapshot.attention.paused)
 
     def on_app_blur(self) -> None:
-        """The terminal is no longer in front: poll less."""
+        """Poll less often while the terminal has no focus."""
         if (dashboard := self._dashboard) is not None:
             dashboard.set_focused(focused=False)
 
     def on_app_focus(self) -> None:
-        """The terminal is in front again: poll at once, and as often as before."""
+        """Poll at once, and as often as before, when the terminal gets the focus."""
         if (dashboard := self._dashboard) is not None:
             dashboard.set_focused(focused=True)
 
     def action_poll_faster(self, times: int = 1) -> None:
-        """Take the next shorter interval, as often as said."""
+        """Poll at a shorter interval, `times` steps down."""
         shorter = [interval for interval in _INTERVALS if interval < self.snapshot.interval]
         self._change_interval([self.snapshot.interval, *reversed(shorter)][min(times, len(shorter))])
 
     def action_poll_slower(self, times: int = 1) -> None:
-        """Take the next longer interval, as often as said."""
+        """Poll at a longer interval, `times` steps up."""
         longer = [interval for interval in _INTERVALS if interval > self.snapshot.interval]
         self._change_interval([self.snapshot.interval, *longer][min(times, len(longer))])
 
     def action_cycle_time_style(self, times: int = 1) -> None:
-        """Tell times in the next style, as often as said."""
+        """Show times in another style, `times` steps on."""
         styles = [*TimeStyle]
         self.time_style = styles[(styles.index(self.time_style) + times) % len(styles)]
-        self.keep_soon(self.state._replace(time_style=self.time_style))
+        self._update_screens()
+        self.session.save_state_soon(self.session.state._replace(time_style=self.time_style))
 
     def action_command_palette(self) -> None:
-        """Offer every command, and every runner that is loaded."""
+        """Open the palette of all commands and all loaded runners."""
         from comfytui.tui.palette import Palette
 
-        self._offer(Palette())
+        self._open_palette(Palette())
 
     def action_cycle_theme(self, times: int = 1) -> None:
-        """Have the next theme, as often as said."""
+        """Use another theme, `times` steps on."""
         self.theme = NAMES[(NAMES.index(self.theme) + times) % len(NAMES)]
-        self.tell(f"Theme: {self.theme}", 2)
-        self.keep_soon(self.state._replace(theme=self.theme))
+        notify_user(self, f"Theme: {self.theme}", _SHORT_TOAST_S)
+        self.session.save_state_soon(self.session.state._replace(theme=self.theme))
 
     def action_redraw(self) -> None:
-        """Draw the whole screen, whatever another program has written over it."""
-        self._wire.forget()
+        """Draw the whole screen again, for another program may have written over it."""
+        self._screen_buffer.forget()
         if self.screen_stack:
             self.screen.refresh(layout=True)
 
     def action_toggle_mouse(self, times: int = 1) -> None:
-        """Have the mouse reported, or leave it to the terminal, which can select text then."""
+        """Report the mouse, or leave it to the terminal, which can select text then."""
         self._mouse = self._mouse != bool(times % 2)
         self._terminal.set_mouse(on=self._mouse)
-        self.tell("Mouse on" if self._mouse else "Mouse off: the terminal selects text", 2)
+        notify_user(self, "Mouse on" if self._mouse else "Mouse off: the terminal selects text", _SHORT_TOAST_S)
 
     def action_switch_profile(self) -> None:
-        """Offer the profiles."""
+        """Open the palette of the profiles."""
         from comfytui.tui.palette import Palette, ProfileProvider
 
-        self._offer(Palette((ProfileProvider,)))
+        self._open_palette(Palette((ProfileProvider,)))
 
     def action_show_help(self) -> None:
-        """Say which keys work here."""
+        """Show the keys of the present screen."""
         from comfytui.tui.screens.help import HelpScreen, help_sections
 
-        self.open_screen(HelpScreen(help_sections(self.screen, self.setup.keymap)))
+        open_screen(self, HelpScreen(help_sections(self.screen, self.setup.keymap)))
 
     def action_show_requests(self) -> None:
-        """Show what was asked of the API, and what it answered."""
+        """Show the log of the requests."""
         from comfytui.tui.screens.requests import RequestsScreen
 
-        self.open_screen(RequestsScreen(self.clock, self.requests))
+        open_screen(self, RequestsScreen(self.clock, self.session.requests))
 
     def action_quit_at_once(self) -> None:
-        """Leave, from whatever screen."""
+        """Quit from whatever screen."""
         self.exit()
 
     @on(Wished)
-    def _wished(self, event: Wished) -> None:
-        self.fleet.engine.perform(event.action)
+    def _on_engine_command(self, event: Wished) -> None:
+        self.session.fleet.engine.perform(event.action)
 
     @on(OpenedWorkflow)
-    def _opened(self, event: OpenedWorkflow) -> None:
+    def _on_workflow_requested(self, event: OpenedWorkflow) -> None:
         from comfytui.tui.screens.workflow import WorkflowScreen
 
-        self.open_screen(WorkflowScreen(self.clock, event.runner_id, event.workflow_id))
+        open_screen(self, WorkflowScreen(self.clock, event.runner_id, event.workflow_id))
 
     @on(OpenedRunner)
-    def _runner_opened(self, event: OpenedRunner) -> None:
+    def _on_runner_requested(self, event: OpenedRunner) -> None:
         if (dashboard := self._dashboard) is not None:
-            self.leave_all_boxes()
+            close_dialogs(self)
             dashboard.go_to_runner(event.runner_id)
 
     @on(Arrived)
-    def _arrived(self, event: Arrived) -> None:
-        self._terminal.set_title(" / ".join((self.TITLE, self.fleet.key, *event.trail)))
+    def _on_breadcrumb_changed(self, event: Arrived) -> None:
+        self._terminal.set_title(" / ".join((self.TITLE, self.session.fleet.key, *event.trail)))
 
-    @property
-    def is_deciding(self) -> bool:
-        """True if Enter was pressed in the palette, and what it finds is still being searched."""
-        return isinstance(top := self._top, _Deciding) and top.is_deciding
+    @on(Rearranged)
+    def _on_list_view_changed(self, event: Rearranged) -> None:
+        self.session.save_view(event.view)
 
-    @property
-    def wants_moves(self) -> bool:
-        """True if something on the screen follows the mouse: nothing does where only tables and panels are."""
-        return not isinstance(self._top, FollowingScreen)
+    @on(SwitchedProfile)
+    def _on_profile_selected(self, event: SwitchedProfile) -> None:
+        self.session.switch_profile(event.name)
 
-    def overtakes(self, key: events.Key) -> bool:
-        """Quit or draw anew at once, whatever has the focus, if this is the key for it."""
+    @on(Copied)
+    def _on_copy_requested(self, event: Copied) -> None:
+        self._exporter.copy(event.text, event.what)
+
+    @on(Saved)
+    def _on_save_requested(self, event: Saved) -> None:
+        self._exporter.save(event.screen)
+
+    @on(TerminalDriver.CannotSuspend)
+    def _on_cannot_suspend(self) -> None:
+        self.notify("Cannot suspend: no shell here could resume it. q quits.", severity="warning", markup=False)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Hand input to the key sequencer, and draw all again after a change of size."""
+        if isinstance(event, events.Resize):
+            self._screen_buffer.forget()
+        if not await self.key_sequencer.handle(event):
+            await super().on_event(event)
+
+    def queue_input(self, entries: Sequence[QueuedEvent]) -> None:
+        """Queue events of the terminal."""
+        self.key_sequencer.queue(entries)
+
+    def write_to_terminal(self, text: str) -> None:
+        """Write an escape sequence to the terminal; do nothing if there is none."""
+        if self._driver is not None:
+            self._driver.write(text)
+
+    def _input_hooks(self) -> InputHooks:
+        return InputHooks(
+            bypass_queue=self._bypass_queue,
+            focus_is_pending=lambda: isinstance(top := self._top, _SearchingScreen) and top.is_deciding,
+            # Tables and panels do not follow the mouse.
+            needs_mouse_moves=lambda: not isinstance(self._top, FollowingScreen),
+            on_input=self._on_input,
+            on_error=self._handle_exception,
+            on_dropped=lambda count: notify_user(self, f"Too much input at once: {count} keys ignored"),
+        )
+
+    def _bypass_queue(self, key: events.Key) -> bool:
+        """Quit or redraw at once, whatever has the focus, if this is the key for it."""
         if key.key in self._keys_to_quit:
             self.exit()
         elif key.key in self._keys_to_redraw and not key.is_printable:
@@ -240,53 +370,54 @@ class ComfyTUI(WatchingApp, inherit_bindings=False):
             return False
         return True
 
-    def on_input(self, event: Message) -> None:
-        """Keep rows in place for a while, and show what comes next at once."""
+    def _on_input(self, event: Message) -> None:
+        """Freeze the order of rows for a while, and draw responses at once."""
         if isinstance(event, (events.Key, events.MouseDown, events.AppFocus)):
-            self.stir()
+            self.session.note_activity()
         if isinstance(event, (events.Key, events.MouseDown)) and (dashboard := self._dashboard) is not None:
-            dashboard.pressed()
+            dashboard.on_user_input()
 
-    def on_dropped(self, count: int) -> None:
-        """Say that a flood of keys was ignored."""
-        self.tell(f"Too much input at once: {count} keys ignored")
+    def _update_screens(self) -> None:
+        for screen in self.screen_stack:
+            if isinstance(screen, FollowingScreen):
+                screen.take(self.snapshot, self.source, self.time_style)
 
-    async def on_event(self, event: events.Event) -> None:
-        """Trust nothing of a terminal that changes its size."""
-        if isinstance(event, events.Resize):
-            self._wire.forget()
-        await super().on_event(event)
+    def _reset_dashboard(self) -> None:
+        """Clear the dashboard for another fleet."""
+        if (dashboard := self._dashboard) is not None:
+            fleet = self.session.fleet
+            dashboard.restart(fleet.first.attention, self.session.saved_view)
+            fleet.begin_with(dashboard.attention)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        super()._display(screen, self._wire.lean(renderable))
+        super()._display(screen, self._screen_buffer.lean(renderable))
         if not self._has_begun and renderable is not None:
-            # The first frame: its bytes are with the thread that writes to the terminal, which needs a moment.
             self._has_begun = True
-            self.set_timer(_FRAME_FIRST, self.start)
+            self.set_timer(_POLL_DELAY_S, self.session.start)
 
     def _resumed(self, _app: object) -> None:
-        """Draw all of the screen that the shell wrote over, and ask for what is new since."""
+        """Draw the screen again that the shell wrote over, and request new data."""
         self.action_redraw()
-        self.fleet.engine.perform(Refresh())
+        self.session.fleet.engine.perform(Refresh())
 
     @property
     def _top(self) -> object:
-        """The screen above all others, or None if there is none yet."""
+        """The screen on top, or None if there is none yet."""
         return self.screen_stack[-1] if self.screen_stack else None
 
     @property
     def _dashboard(self) -> DashboardScreen | None:
-        """The screen below all others, once there is one."""
+        """The dashboard below all other screens, or None if there is none yet."""
         bottom = self.screen_stack[0] if self.screen_stack else None
         return bottom if isinstance(bottom, DashboardScreen) else None
 
-    def _offer(self, palette: CommandPalette) -> None:
+    def _open_palette(self, palette: CommandPalette) -> None:
         if not any(isinstance(screen, CommandPalette) for screen in self.screen_stack):
-            self.open_screen(palette)
+            open_screen(self, palette)
 
     def _change_interval(self, seconds: float) -> None:
-        self.fleet.engine.perform(ChangeInterval(seconds))
-        self.tell(interval_text(seconds), 2)
+        self.session.fleet.engine.perform(ChangeInterval(seconds))
+        notify_user(self, interval_text(seconds), _SHORT_TOAST_S)
 
 
 def _style(word: str | None) -> TimeStyle:

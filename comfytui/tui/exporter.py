@@ -1,4 +1,4 @@
-"""Taking things out of the dashboard: to the clipboard, or into a file."""
+"""Copies to the clipboard and saved views."""
 
 from __future__ import annotations
 
@@ -7,61 +7,69 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual import on
-
-from comfytui.tui.screen_stack import ScreenStackApp
+from comfytui.tui.screen_stack import notify_user, open_screen
 from comfytui.tui.screens.base import FollowingScreen
-from comfytui.tui.screens.messages import Copied, Saved
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from textual.app import App
+    from textual.screen import Screen
+
     from comfytui.clock import Clock
     from comfytui.tui.services import Setup
 
 
-_TOAST = 4.0
-
-
-class TakingApp(ScreenStackApp):
-    """An app out of whose screens ids, items and whole views can be taken.
+class Exporter:
+    """Copy of texts to the clipboard, and of the data on a screen into a file.
 
     Args:
-        clock: Dates files.
-        setup: Says where things go.
+        app: The app whose screens are exported.
+        clock: Clock that dates files.
+        setup: Directories and environment of the export.
+        write_to_terminal: Writes an escape sequence to the terminal.
     """
 
-    def __init__(self, clock: Clock, setup: Setup) -> None:
-        super().__init__()
-        self.clock = clock
-        self.setup = setup
+    def __init__(self, app: App[None], clock: Clock, setup: Setup, write_to_terminal: Callable[[str], None]) -> None:
+        self._app = app
+        self._clock = clock
+        self._setup = setup
+        self._write_to_terminal = write_to_terminal
 
-    def tell(self, sentence: str, seconds: float = _TOAST) -> None:
-        """Say something for a while, in a corner; it may be text of the API's."""
-        self.notify(sentence, markup=False, timeout=seconds)
+    def copy(self, text: str, what: str) -> None:
+        """Copy a text to the clipboard, or into a file if there is no clipboard.
 
-    @on(Copied)
-    def _copied(self, event: Copied) -> None:
-        self.run_worker(self._copy(event.text, event.what), name="copy", exclusive=True, group="copy")
+        Args:
+            text: The text to copy.
+            what: Name of the text in the notification.
+        """
+        self._app.run_worker(self._copy(text, what), name="copy", exclusive=True, group="copy")
 
-    @on(Saved)
-    def _saved(self, event: Saved) -> None:
+    def save(self, screen: Screen[None]) -> None:
+        """Ask for a file name and save the view of this screen, unless another one is on top by now."""
         from comfytui.render.export import ExportFormat, suggest_file_name
         from comfytui.tui.screens.save import SaveScreen
 
-        if (screen := event.screen) is self.screen and isinstance(screen, FollowingScreen):
+        if screen is self._app.screen and isinstance(screen, FollowingScreen):
             what, _ = screen.exported()
-            offered = suggest_file_name(what, self.clock.now().astimezone(), ExportFormat.TEXT)
-            self.open_screen(SaveScreen(offered), partial(self._named, screen))
+            offered = suggest_file_name(what, self._clock.now().astimezone(), ExportFormat.TEXT)
+            open_screen(self._app, SaveScreen(offered), partial(self._save_as, screen))
 
-    def _named(self, screen: FollowingScreen, name: str | None) -> None:
+    async def _copy(self, text: str, what: str) -> None:
+        from comfytui.tui.terminal.clipboard import copy_text
+
+        copied = await copy_text(text, self._setup.environ, self._write_to_terminal, self._setup.copies_in)
+        notify_user(self._app, f"{what[:1].upper()}{what[1:]}: {copied.words}")
+
+    def _save_as(self, screen: FollowingScreen, name: str | None) -> None:
         if name is not None:
-            # The picture is taken once the box is gone from it.
-            self.call_after_refresh(self._save, screen, name)
+            # A picture is taken only after the dialog is gone from the screen.
+            self._app.call_after_refresh(self._save, screen, name)
 
     async def _save(self, screen: FollowingScreen, name: str) -> None:
-
         text = self._content(screen, name)
-        wrong = await asyncio.to_thread(save_file, self.setup.saves_in, name, text)
-        self.tell(wrong or f"Saved in {name}")
+        error = await asyncio.to_thread(save_file, self._setup.saves_in, name, text)
+        notify_user(self._app, error or f"Saved in {name}")
 
     def _content(self, screen: FollowingScreen, name: str) -> str:
         from comfytui.render.export import (
@@ -82,26 +90,15 @@ class TakingApp(ScreenStackApp):
             case ExportFormat.CSV:
                 return to_csv(items, RUNNER_FIELDS if what == "runners" else WORKFLOW_FIELDS)
             case ExportFormat.SVG:
-                return strip_external_assets(self.export_screenshot(title=self.title))
+                return strip_external_assets(self._app.export_screenshot(title=self._app.title))
             case _:
                 return to_text(screen.lines)
 
-    async def _copy(self, text: str, what: str) -> None:
-        from comfytui.tui.terminal.clipboard import copy_text
-
-        copied = await copy_text(text, self.setup.environ, self.write_to_terminal, self.setup.copies_in)
-        self.tell(f"{what[:1].upper()}{what[1:]}: {copied.words}")
-
-    def write_to_terminal(self, text: str) -> None:
-        """Write to the terminal beside what is drawn; to nothing where there is none."""
-        if self._driver is not None:
-            self._driver.write(text)
-
 
 def save_file(directory: Path, name: str, text: str) -> str | None:
-    """Write a new file, and return None, or the sentence that says why it could not be written.
+    """Write a new file and return None, or return the sentence that says why it could not be written.
 
-    A file that is there already, or a link, stays as it is. A file that cannot be written whole is not left behind.
+    An existing file or link stays unchanged. A file that cannot be written completely is removed.
     """
     from comfytui.config.paths import display_path
     from comfytui.files import os_error_message, write_new
@@ -113,7 +110,7 @@ def save_file(directory: Path, name: str, text: str) -> str | None:
     try:
         write_new(path, text)
     except FileExistsError:
-        return f"{name} is there already, and was not overwritten."
+        return f"{name} already exists and was not overwritten."
     except OSError as error:
         return f"{display_path(path)} cannot be written: {os_error_message(error)}."
     return None

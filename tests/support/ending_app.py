@@ -13,17 +13,21 @@ import sys
 import threading
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import on
+from textual.app import App
 from textual.widgets import Static
 
 from comfytui.cli.progress import print_error
 from comfytui.crash_report import install_excepthook
-from comfytui.tui.terminal.driver import TerminalControl
-from comfytui.tui.terminal.shutdown import EndingApp
+from comfytui.tui.terminal.driver import TerminalControl, TerminalDriver
+from comfytui.tui.terminal.shutdown import ShutdownGuard, driver_class
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from textual import events
     from textual.app import ComposeResult
     from textual.binding import BindingType
+    from textual.driver import Driver
 
 SECRET = "cfc_" + "sekret"
 HELLO = "all is well"
@@ -47,7 +51,53 @@ _TROUBLES = {
 }
 
 
-class TroubledApp(EndingApp):
+class GuardedApp(App[None]):
+    """An app with a shutdown guard, as the dashboard has it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shutdown = ShutdownGuard(self)
+
+    @property
+    def driver(self) -> Driver | None:
+        return self._driver
+
+    @property
+    def is_ending(self) -> bool:
+        return self.shutdown.is_ending
+
+    def get_driver_class(self) -> type[Driver]:
+        return driver_class(super().get_driver_class())
+
+    def on_load(self) -> None:
+        self.shutdown.start()
+
+    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
+        super().exit(result, return_code, message)
+        self.shutdown.end(return_code)
+
+    def panic(self, *renderables: RenderableType) -> None:
+        if self.shutdown.record_panic(renderables, self._exception):
+            self._close_messages_no_wait()
+        else:
+            super().panic(*renderables)
+
+    def _fatal_error(self) -> None:
+        if self.shutdown.record_crash(self._exception):
+            self._close_messages_no_wait()
+        else:
+            super()._fatal_error()
+
+    def action_suspend_process(self) -> None:
+        if isinstance(self._driver, TerminalDriver):
+            self._driver.suspend()
+
+    @on(TerminalDriver.CannotSuspend)
+    def _on_cannot_suspend(self) -> None:
+        self.notify("Cannot suspend: no shell here could resume it. q quits.", severity="warning", markup=False)
+
+
+class TroubledApp(GuardedApp):
     """Each key is another trouble, and a secret is at hand in all of them."""
 
     BINDINGS: ClassVar[list[BindingType]] = [(key, action, action) for key, action in _TROUBLES.items()]
@@ -64,7 +114,7 @@ class TroubledApp(EndingApp):
     def on_load(self) -> None:
         if self._early:
             os.kill(os.getpid(), signal.SIGTERM)
-            while self._lifeline is not None and self._lifeline.status is None:
+            while (watchdog := self.shutdown.watchdog) is not None and watchdog.status is None:
                 threading.Event().wait(0.001)
 
     def action_crash_in_handler(self) -> None:
@@ -110,7 +160,7 @@ class TroubledApp(EndingApp):
         self._terminal.set_mouse(on=not self._terminal.has_mouse)
 
 
-class KeysApp(EndingApp):
+class KeysApp(GuardedApp):
     """Shows the keys it gets."""
 
     def __init__(self) -> None:
@@ -139,7 +189,7 @@ def main() -> int:
     """Run it as `comfytui` runs the dashboard."""
     install_excepthook(print_error)
     app = KeysApp() if "keys" in sys.argv else TroubledApp(early="early" in sys.argv)
-    return app.run_to_end(print_error, mouse="mouseless" not in sys.argv)
+    return app.shutdown.run(print_error, mouse="mouseless" not in sys.argv)
 
 
 if __name__ == "__main__":

@@ -98,7 +98,7 @@ class Driven:
         snapshot, dashboard = self.app.snapshot, self.app.screen_stack[0]
         assert isinstance(dashboard, DashboardScreen)
         attention = snapshot.attention
-        if snapshot is not self.app.fleet.engine.snapshot:
+        if snapshot is not self.app.session.fleet.engine.snapshot:
             # What is known and comes in a burst is not shown yet.
             return True
         if attention != dashboard.attention or attention.runner_id != dashboard.runners.cursor_id:
@@ -113,7 +113,7 @@ class Driven:
 
     async def knows_all_in_view(self) -> None:
         """Let time pass, a second at a time, until every runner in view has told its history."""
-        engine = self.app.fleet.engine
+        engine = self.app.session.fleet.engine
         await self._idle()
         while any(each not in engine.snapshot.histories for each in engine.snapshot.attention.visible):
             await self.clock.advance(1.0)
@@ -124,7 +124,7 @@ class Driven:
 
     async def passes_in_steps(self, seconds: int) -> None:
         """Let time pass a second at a time, each with all its answers shown, however busy the machine is."""
-        engine = self.app.fleet.engine
+        engine = self.app.session.fleet.engine
         for _ in range(seconds):
             await self.clock.advance(1.0)
             await self._idle()
@@ -136,7 +136,7 @@ class Driven:
     async def _idle(self) -> None:
         """Wait until the engine requests nothing and has nothing more to request at this moment of the clock."""
         await settle()
-        await self.app.fleet.engine.wait_idle()
+        await self.app.session.fleet.engine.wait_idle()
 
 
 @asynccontextmanager

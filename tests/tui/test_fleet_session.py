@@ -82,7 +82,7 @@ async def test_another_fleet_begins_from_scratch() -> None:
         await driven.sees("staging · staging.test", "other runner", "No workflows on this runner yet")
         assert "first runner" not in driven.text
         assert source.closed == 1
-        assert driven.app.state.profile == "staging"
+        assert driven.app.session.state.profile == "staging"
         await driven.settled()
         assert driven.app.snapshot.attention.runner_id == "o1"
         assert driven.app.screen.focused is not None
@@ -168,19 +168,19 @@ async def test_a_clock_that_is_off_is_told_once_and_believed(ahead: float, words
         await driven.passes(5.0)
         await driven.sees(words)
         await driven.sees("2h ago" if ahead > 0 else "58m ago")
-        told = [entry for entry in driven.app.requests.entries if "clock" in getattr(entry, "text", "")]
+        told = [entry for entry in driven.app.session.requests.entries if "clock" in getattr(entry, "text", "")]
         await driven.press("r")
         await driven.passes(5.0)
-        again = [entry for entry in driven.app.requests.entries if "clock" in getattr(entry, "text", "")]
+        again = [entry for entry in driven.app.session.requests.entries if "clock" in getattr(entry, "text", "")]
         assert len(told) == len(again) == 1
 
 
 async def test_what_comes_in_a_burst_is_shown_together() -> None:
     async with scripted(make_page(make_runner("r1"))) as (driven, _):
         await driven.passes(5.0)
-        engine, app = driven.app.fleet.engine, driven.app
-        app._lull.end()
-        app._lull = Lull(3600.0)
+        engine, app = driven.app.session.fleet.engine, driven.app
+        app.session.coalescing.end()
+        app.session.coalescing = Lull(3600.0)
         for seconds in (7.0, 8.0, 9.0):
             engine.perform(ChangeInterval(seconds))
             await driven.pilot.pause()
@@ -202,14 +202,14 @@ async def test_at_a_start_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_terminal_that_is_in_front_again_waits_for_nothing() -> None:
     async with scripted(make_page(make_runner("r1"))) as (driven, _):
         await driven.passes(5.0)
-        driven.app._lull.end()
-        driven.app._lull = Lull(3600.0)
-        driven.app.fleet.engine.perform(ChangeInterval(7.0))
+        driven.app.session.coalescing.end()
+        driven.app.session.coalescing = Lull(3600.0)
+        driven.app.session.fleet.engine.perform(ChangeInterval(7.0))
         await driven.pilot.pause()
         assert driven.app.snapshot.interval == 5.0
         driven.app.post_message(AppFocus())
         await driven.sees("every 7 s")
-        driven.app.fleet.engine.perform(ChangeInterval(9.0))
+        driven.app.session.fleet.engine.perform(ChangeInterval(9.0))
         await driven.sees("every 9 s")
 
 
@@ -221,5 +221,5 @@ async def test_clocks_of_runners_that_are_off_are_told_once_each() -> None:
         await driven.press("r")
         await driven.passes(5.0)
         await driven.sees("The clock of Runner behind is 43s behind comfytui's")
-        notes = [entry for entry in driven.app.requests.entries if "clock" in getattr(entry, "text", "")]
+        notes = [entry for entry in driven.app.session.requests.entries if "clock" in getattr(entry, "text", "")]
         assert len(notes) == 3

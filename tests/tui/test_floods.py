@@ -32,9 +32,7 @@ class Sender:
         self._now += 10
         self.driven.app.queue_input(self._reader.tick(self._now))
         async with asyncio.timeout(PATIENCE):
-            while (taking := self.driven.app._taking) is not None:
-                await asyncio.wait([taking])
-            await self.driven.app._come_to_rest()
+            await self.driven.app.key_sequencer.wait_idle()
 
 
 @asynccontextmanager
@@ -81,9 +79,9 @@ async def test_repeats_in_one_packet_end_where_single_keys_do(keys: str) -> None
 def _where(driven: Driven, *, cursor: bool) -> tuple[object, ...]:
     dashboard = driven.app._dashboard
     assert dashboard is not None
-    listing = dashboard.listing
+    listing = dashboard.list.listing
     focused = dashboard.focused.id if dashboard.focused else None
-    interval = driven.app.fleet.engine.snapshot.interval
+    interval = driven.app.session.fleet.engine.snapshot.interval
     pointed = dashboard.runners.cursor_id if cursor else None
     return (listing.key, listing.sort, pointed, driven.app.time_style, focused, interval)
 

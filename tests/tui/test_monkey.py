@@ -29,8 +29,7 @@ PACKETS = 15
 async def acted_on(app: ComfyTUI) -> None:
     """Wait until all that was sent has been acted on, without waiting for an idle processor."""
     async with asyncio.timeout(PATIENCE):
-        while (taking := app._taking) is not None and app.is_running:
-            await asyncio.wait([taking])
+        await app.key_sequencer.wait_idle()
 
 
 def resize(app: ComfyTUI, columns: int, rows: int) -> None:

@@ -47,9 +47,9 @@ def run(args: argparse.Namespace) -> int:
         return ExitCode.USAGE
     try:
         app = _dashboard(args, choices, settings, memory)
-        app.at_rest(_enable_gc)
+        app.session.after_startup(_enable_gc)
         sys.setswitchinterval(_TURN)
-        return app.run_to_end(print_error, kill_token_commands, mouse=app.setup.mouse)
+        return app.shutdown.run(print_error, kill_token_commands, mouse=app.setup.mouse)
     except KeyboardInterrupt:
         return ExitCode.OK
 

@@ -1,220 +1,244 @@
-"""Input in the order in which it came: each key, click and paste acts where the one before it led.
+"""Type-ahead: each key, click and paste acts on the state that the one before it led to.
 
-Textual sends each key at once to what has the focus, and finds out what it means there only later. So of keys that come
-in one packet, as slow links and pasting send them, all would go where the first one was typed: `/gpu` would open a box
-and then do what `g`, `p` and `u` do in the list. So here an event is held until nothing that the one before it caused
-is under way any more; then the command of a key is looked up and run in one go.
+Textual sends each key at once to the focused widget and looks up its meaning later. Keys that arrive in one packet, as
+over slow links or from a paste, would all go to the widget focused at first: `/gpu` would open a prompt and then run
+the list's commands for `g`, `p` and `u`. So an event is queued until everything that the one before it caused is done;
+then the command of a key is looked up and run in one step.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from copy import copy
 from functools import lru_cache
 from inspect import signature
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from textual import events
+from textual.app import App
 from textual.widget import Widget
 from textual.widgets import Input
 
 from comfytui.tui.keys.typed_text import clean_typed, type_text
 from comfytui.tui.terminal.input_queue import InputQueue, QueuedEvent
-from comfytui.tui.terminal.shutdown import EndingApp
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from textual.binding import ActiveBinding
     from textual.message import Message
 
 
 _TURNS = 100
-"""Turns of the event loop that are waited for what an event causes before waiting by the clock."""
+"""Turns of the event loop to wait for the effects of an event before waiting by the clock."""
 
-_LOOK_AGAIN = 0.005
-_LOOKS = 1000
-"""Looks after which the next event is taken anyway: something that never comes to rest must not block all keys."""
+_CHECK_INTERVAL_S = 0.005
+_MAX_CHECKS = 1000
+"""Checks after which the next event is handled anyway: a widget that is always busy must not block all keys."""
 
-_QUIET = 0.1
+_FLOOD_END_S = 0.1
 """Seconds without input that end a flood."""
 
-_AT_ONCE = 3
-"""Times that a command is run for repeats of its key, unless it takes their number; and once more for even ones."""
+_MAX_REPEATS = 3
+"""Times that a command without `times` runs for repeats of its key; once more if their number is even."""
 
-_MOST_WHEEL_STEPS = 64
+_MAX_WHEEL_STEPS = 64
 
-_ORDERED = (events.InputEvent, events.Paste, events.AppFocus, events.AppBlur)
+_QUEUED = (events.InputEvent, events.Paste, events.AppFocus, events.AppBlur)
 
 
 class Turn(events.Event, bubble=False):
-    """The app is to act on this event of the terminal now."""
+    """Request to the app to handle a queued event now."""
 
     def __init__(self, entry: QueuedEvent) -> None:
         super().__init__()
         self.entry = entry
 
 
-class TypedAheadApp(EndingApp):
-    """App that acts on one event of the terminal after the other.
+class InputHooks(NamedTuple):
+    """App-specific decisions of a `KeySequencer`.
 
-    An action with a parameter `times` is told how often its key came in a row; any other one is run a few times.
+    Attributes:
+        bypass_queue: Handles a key that waits for no other; returns True if it was one.
+        focus_is_pending: Returns True while it is not known where the last input leads.
+        needs_mouse_moves: Returns True if something on the screen follows the mouse while no button is pressed.
+        on_input: Called with each event just before it is handled.
+        on_error: Called with an error of the queue itself.
+        on_dropped: Called after a flood with the number of keys and clicks that were ignored.
     """
 
-    ALLOW_SELECT: ClassVar[bool] = False
+    bypass_queue: Callable[[events.Key], bool] = lambda _key: False
+    focus_is_pending: Callable[[], bool] = lambda: False
+    needs_mouse_moves: Callable[[], bool] = lambda: True
+    on_input: Callable[[Message], None] = lambda _event: None
+    on_error: Callable[[Exception], None] = lambda _error: None
+    on_dropped: Callable[[int], None] = lambda _count: None
 
-    def __init__(self) -> None:
-        super().__init__(watch_css=False)
+
+class KeySequencer:
+    """Queue of terminal input whose events are handled one after the other.
+
+    An action with a parameter `times` gets the number of repeats of its key; any other one runs a few times.
+
+    Args:
+        app: The app whose input this is; its `on_event` calls `handle`.
+        hooks: Decisions of the app; the defaults if None.
+    """
+
+    def __init__(self, app: App[Any], hooks: InputHooks | None = None) -> None:
+        self._app = app
+        self._hooks = hooks or InputHooks()
         self._queue = InputQueue()
-        self._taking: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None
         self._turn: Turn | None = None
-        self._came_at = 0.0
+        self._last_input_at = 0.0
 
     @property
-    def is_deciding(self) -> bool:
-        """True if it is not known yet where what was typed last leads."""
-        return False
+    def is_idle(self) -> bool:
+        """True if all input was handled."""
+        return self._task is None
 
-    @property
-    def wants_moves(self) -> bool:
-        """True if something on the screen follows the mouse while no button is pressed."""
+    async def wait_idle(self) -> None:
+        """Wait until all input was handled and has had its effect, or the app has ended."""
+        while self._task is not None and self._app.is_running:
+            await asyncio.wait([self._task])
+        if self._app.is_running:
+            await self._wait_settled()
+
+    async def handle(self, event: events.Event) -> bool:
+        """Queue an event of the terminal, or handle the one whose turn it is; return False for all others."""
+        if isinstance(event, Turn):
+            await self._handle(event.entry)
+            self._turn = None
+        elif isinstance(event, _QUEUED) and not event.is_forwarded:
+            self.queue([QueuedEvent(event)])
+        else:
+            return False
         return True
 
-    def overtakes(self, _key: events.Key) -> bool:
-        """Act on a key that waits for nothing; return True if it is one."""
-        return False
-
-    def on_input(self, event: Message) -> None:
-        """React to any event of the terminal just before it is acted on."""
-
-    def on_dropped(self, count: int) -> None:
-        """React to a flood of which so many keys and clicks were ignored."""
-
-    async def on_event(self, event: events.Event) -> None:
-        """Queue an event of the terminal, act on the one whose turn it is, and hand all others on."""
-        if isinstance(event, Turn):
-            await self._act(event.entry)
-            self._turn = None
-        elif isinstance(event, _ORDERED) and not event.is_forwarded:
-            self.queue_input([QueuedEvent(event)])
-        else:
-            await super().on_event(event)
-
-    def queue_input(self, entries: Sequence[QueuedEvent]) -> None:
-        """Queue events of the terminal, but for keys that overtake all others."""
+    def queue(self, entries: Sequence[QueuedEvent]) -> None:
+        """Queue events of the terminal, except keys that bypass the queue."""
+        bypasses = self._hooks.bypass_queue
         self._queue.put(
-            entry for entry in entries if not (isinstance(entry.event, events.Key) and self.overtakes(entry.event))
+            entry for entry in entries if not (isinstance(entry.event, events.Key) and bypasses(entry.event))
         )
-        self._came_at = asyncio.get_running_loop().time()
-        self._begin_to_take()
+        self._last_input_at = asyncio.get_running_loop().time()
+        self._start_task()
 
-    def _begin_to_take(self) -> None:
-        # A task that is over is known to be only a turn of the loop later, and looks into the queue no more.
-        if self._taking is None or self._taking.done():
-            self._taking = asyncio.create_task(self._take_turns())
-            self._taking.add_done_callback(self._turns_taken)
+    def _start_task(self) -> None:
+        # The callback of a finished task runs a turn of the loop later, and the task reads the queue no more.
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._handle_queue())
+            self._task.add_done_callback(self._task_done)
 
-    def _turns_taken(self, task: asyncio.Task[None]) -> None:
-        if self._taking is task:
-            self._taking = None
+    def _task_done(self, task: asyncio.Task[None]) -> None:
+        if self._task is task:
+            self._task = None
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
-            self._handle_exception(error)
+            self._hooks.on_error(error)
 
-    async def _take_turns(self) -> None:
-        """Have each event acted on once the one before it has had its effect."""
+    async def _handle_queue(self) -> None:
+        """Handle each queued event once the one before it has had its effect."""
         is_first = True
-        await self._come_to_rest()
+        await self._wait_settled()
         while len(self._queue):
-            # The first one may open a box for all that comes behind it.
+            # The first one may open a prompt for all that follow.
             if not is_first and self._queue.is_flooded(typing=self._box is not None):
-                await self._let_flood_pass()
+                await self._wait_flood_end()
             is_first = False
             if (entry := self._queue.get()) is not None:
                 self._turn = Turn(entry)
-                if not self.post_message(self._turn):
+                if not self._app.post_message(self._turn):
                     return
-            # What is left of repeats is put back only once the first of them has had its effect.
-            await self._come_to_rest()
+            # The rest of repeats is put back only once the first of them has had its effect.
+            await self._wait_settled()
 
-    async def _let_flood_pass(self) -> None:
+    async def _wait_flood_end(self) -> None:
         loop = asyncio.get_running_loop()
-        while (left := self._came_at + _QUIET - loop.time()) > 0:
+        while (left := self._last_input_at + _FLOOD_END_S - loop.time()) > 0:
             self._queue.cut()
             await asyncio.sleep(left)
         self._queue.cut()
-        self.on_dropped(self._queue.dropped)
+        self._hooks.on_dropped(self._queue.dropped)
         self._queue.dropped = 0
 
-    async def _come_to_rest(self) -> None:
-        """Wait until nothing is under way that could change what the next event means."""
+    async def _wait_settled(self) -> None:
+        """Wait until nothing is under way that could change the meaning of the next event."""
         for _ in range(_TURNS):
-            if self._is_at_rest():
+            if self._is_settled():
                 return
             await asyncio.sleep(0)
-        for _ in range(_LOOKS):
-            if self._is_at_rest():
+        for _ in range(_MAX_CHECKS):
+            if self._is_settled():
                 return
-            await asyncio.sleep(_LOOK_AGAIN)
+            await asyncio.sleep(_CHECK_INTERVAL_S)
 
-    def _is_at_rest(self) -> bool:
-        if self._turn is not None or self.is_deciding or not self.screen_stack:
+    def _is_settled(self) -> bool:
+        if self._turn is not None or self._hooks.focus_is_pending() or not self._app.screen_stack:
             return False
-        nodes = self.screen.walk_children(Widget, with_self=True)
-        return not self.message_queue_size and all(node.is_mounted and not node.message_queue_size for node in nodes)
+        nodes = self._app.screen.walk_children(Widget, with_self=True)
+        return not self._app.message_queue_size and all(
+            node.is_mounted and not node.message_queue_size for node in nodes
+        )
 
     @property
     def _box(self) -> Input | None:
-        """The box that is typed into, or None if keys are commands."""
-        focused = self.focused if self.screen_stack else None
+        """The input that has the focus, or None if keys are commands."""
+        focused = self._app.focused if self._app.screen_stack else None
         return focused if isinstance(focused, Input) else None
 
-    async def _act(self, entry: QueuedEvent) -> None:
+    async def _handle(self, entry: QueuedEvent) -> None:
         event, times = entry
-        if not self.screen_stack:
+        if not self._app.screen_stack:
             return
-        self.on_input(event)
+        self._hooks.on_input(event)
         match event:
             case events.Key():
-                self.app_focus = True
+                self._app.app_focus = True
                 await self._press(event, times)
             case events.Paste():
                 if (box := self._box) is not None:
                     type_text(box, clean_typed(event.text))
-            case events.MouseMove() if not event.button and self.mouse_captured is None and not self.wants_moves:
+            case events.MouseMove() if self._is_idle_move(event):
                 pass
             case events.MouseEvent():
-                for _ in range(min(times, _MOST_WHEEL_STEPS)):
-                    await super().on_event(copy(event))
+                for _ in range(min(times, _MAX_WHEEL_STEPS)):
+                    await App.on_event(self._app, copy(event))
             case events.Event():
-                await super().on_event(event)
+                await App.on_event(self._app, event)
             case _:
-                self.post_message(event)
+                self._app.post_message(event)
+
+    def _is_idle_move(self, event: events.MouseMove) -> bool:
+        """Return True if nothing on the screen reacts to this move of the mouse."""
+        return not event.button and self._app.mouse_captured is None and not self._hooks.needs_mouse_moves()
 
     async def _press(self, event: events.Key, times: int) -> None:
-        active, box = self.screen.active_bindings.get(event.key), self._box
+        active, box = self._app.screen.active_bindings.get(event.key), self._box
         if box is not None and event.is_printable and not (active is not None and active.binding.priority):
             type_text(box, clean_typed("".join(self._text_of(event, times))))
         elif active is not None and active.enabled:
             await self._run(event, active, times)
 
     def _text_of(self, event: events.Key, times: int) -> Iterator[str]:
-        """Yield what this key and those behind it type."""
+        """Yield the text of this key and of those queued behind it."""
         yield (event.character or "") * times
         yield from self._queue.get_text()
 
     async def _run(self, event: events.Key, active: ActiveBinding, times: int) -> None:
-        """Run the command of a key; what is left of its repeats is looked up anew, for it may mean something else."""
+        """Run the command of a key; its other repeats are looked up again, because their meaning may have changed."""
         name = active.binding.action
         action: Callable[..., object] | None = getattr(active.node, f"action_{name}", None)
         if times > 1 and action is not None and _takes_times(getattr(action, "__func__", action)):
             action(times=times)
             return
-        await self.run_action(name, active.node)
+        await self._app.run_action(name, active.node)
         if (left := times - 1) > 0:
-            # Of more repeats than anybody can follow, what is seen in the end is whether they are even.
-            left = left if left <= _AT_ONCE else _AT_ONCE - 1 + left % 2
+            # Of many repeats of a toggle, only an odd or even number makes a difference on the screen.
+            left = left if left <= _MAX_REPEATS else _MAX_REPEATS - 1 + left % 2
             self._queue.put_back(QueuedEvent(events.Key(event.key, event.character), left))
-            self._begin_to_take()
+            self._start_task()
 
 
 @lru_cache(maxsize=256)

@@ -14,9 +14,11 @@ from comfytui.render.runners import runner_display_name
 from comfytui.render.table import HOLD
 from comfytui.tui.keys.bindings import bindings
 from comfytui.tui.keys.commands import DASHBOARD_HINTS, Scope
-from comfytui.tui.screens.list_controller import ListingScreen
+from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.screens.list_controller import ListController
 from comfytui.tui.screens.messages import Copied, OpenedWorkflow, Saved, Wished
 from comfytui.tui.widgets.field_panel import RunnerDetail
+from comfytui.tui.widgets.inputs import Dropped, Edited, Given, Puzzled
 from comfytui.tui.widgets.keyed_table import KeyedTable
 from comfytui.tui.widgets.pane import LayoutOnly
 from comfytui.tui.widgets.timers import CALM, TICK, Pace, runner_lasts
@@ -44,11 +46,17 @@ _MOST_PAGES = 10
 """Pages that repeats of one key turn at once."""
 
 
-class DashboardScreen(ListingScreen):
-    """Composes the three panes and routes between them; what is attended is told to the app as a wish.
+class DashboardScreen(FollowingScreen):
+    """The three panes, the routes between them, and the viewport that the engine polls.
 
     Attributes:
-        attention: What the person looks at, a moment ahead of what the engine has been told while keys are held.
+        list: Selection and order of the runner list.
+        attention: What is in view; ahead of what the engine was told while keys are held down.
+
+    Args:
+        clock: Source of time.
+        attention: The viewport to start with.
+        view: The saved view to start with.
     """
 
     AUTO_FOCUS = "#list"
@@ -56,25 +64,29 @@ class DashboardScreen(ListingScreen):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DASHBOARD, Scope.WATCHING)]
 
     def __init__(self, clock: Clock, attention: Attention, view: ViewState) -> None:
-        super().__init__(clock, view, attention.page.per_page)
+        super().__init__(clock)
+        per_page = attention.page.per_page
+        self.list = ListController(self, view, per_page, on_list_changed=self._list_changed, focus_list=self.focus_list)
+        self.runners = self.list.runners
+        self.history = self.list.history
         self.detail = RunnerDetail(id="detail")
         self.side = LayoutOnly(self.detail, self.history, id="side")
-        self.attention = _attending(attention, self.listing)
+        self.attention = _attending(attention, self.list.listing)
         self._pressed_on = -math.inf
         self._is_stepping = self._was_in_front = False
         self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
         self._turns = Pace(self, _DEBOUNCE, self._wish)
 
     def restart(self, attention: Attention, view: ViewState) -> None:
-        """Show another fleet from now on, of which nothing is known yet."""
-        self.arrange_as(view, attention.page.per_page)
+        """Show another fleet, of which nothing is known yet."""
+        self.list.restore(view, attention.page.per_page)
         self.runners.forget()
-        self.attention = _attending(attention, self.listing)
-        self.enter_list()
+        self.attention = _attending(attention, self.list.listing)
+        self.focus_list()
 
     def compose(self) -> ComposeResult:
         """Header, three panes, footer."""
-        # Now, for what is styled already would be styled again.
+        # RenderContext, for what is styled already would be styled again.
         self._arrange()
         yield self.header
         with LayoutOnly(id="body"):
@@ -84,15 +96,16 @@ class DashboardScreen(ListingScreen):
 
     def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
         """Show list, detail and history."""
-        self.stay_with_runner(snapshot)
-        self.runners.show_list(self.listing, snapshot, now)
-        if self.runners.pages is not None and self.listing.key.page > self.runners.pages:
+        self.list.follow_runner(snapshot)
+        self.runners.show_list(self.list.listing, snapshot, now)
+        if self.runners.pages is not None and self.list.listing.key.page > self.runners.pages:
             # The list has become shorter than the page in view.
-            self.turn_to(self.runners.pages)
+            self.list.go_to_page(self.runners.pages)
             return
         self._show_runner(snapshot, now)
-        self.say_in_prompt()
-        asked = ((*self.runners.ids_in_view, *self.unknown_ids(snapshot)), self.unchecked_ids(snapshot))
+        self.list.update_prompt_hint()
+        in_view = (*self.runners.ids_in_view, *self.list.ids_missing_history(snapshot))
+        asked = (in_view, self.list.ids_missing_health(snapshot))
         if asked != (self.attention.visible, self.attention.unchecked):
             self._attend(self.attention._replace(visible=asked[0], unchecked=asked[1]))
 
@@ -107,16 +120,19 @@ class DashboardScreen(ListingScreen):
         now = super().moment(snapshot)
         return now._replace(held=True) if now.monotonic - self._pressed_on < HOLD else now
 
-    def pressed(self) -> None:
-        """A key was pressed: what it was meant for must not slide away."""
-        super().pressed()
+    def on_user_input(self) -> None:
+        """Freeze the order of rows: the row that a key was meant for must not move away."""
+        self.list.stop_following()
         self._pressed_on = self.clock.monotonic()
 
-    def relist(self, listing: ListSpec) -> None:
-        """List these from now on; they are asked for once keys rest."""
-        super().relist(listing)
+    def go_to_runner(self, runner_id: str) -> None:
+        """Move the cursor to this runner, on whatever page it is, if it is loaded."""
+        self.list.go_to_runner(runner_id)
+
+    def _list_changed(self) -> None:
+        """Show another list; it is requested once keys rest."""
         self.follow_again()
-        self.attention = _attending(self.attention, self.listing)
+        self.attention = _attending(self.attention, self.list.listing)
         self._turns.wish()
 
     def exported(self) -> tuple[str, list[dict[str, object]]]:
@@ -137,7 +153,7 @@ class DashboardScreen(ListingScreen):
         if not event.by_hand:
             if not self._is_stepping and self.focused in {self.detail, self.history}:
                 # What one was in is gone: its neighbour must not slide into its place.
-                self.enter_list()
+                self.focus_list()
             self._is_stepping = False
         # The cursor first, and a moment for the thread that writes to the terminal: a key press is seen at once.
         self.set_timer(_CURSOR_FIRST, self._moves.wish)
@@ -158,9 +174,9 @@ class DashboardScreen(ListingScreen):
             self.post_message(OpenedWorkflow(self.history.runner_id, event.row_id))
 
     def on_descendant_focus(self) -> None:
-        """Where the keys go decides what a narrow screen shows and what the header and the footer say."""
-        if self.prompt is not None and not self.prompt.has_focus_within:
-            self.close_prompt()
+        """Scope the keys go decides what a narrow screen shows and what the header and the footer say."""
+        if (prompt := self.list.prompt) is not None and not prompt.has_focus_within:
+            self.list.close_prompt()
         self._arrange()
         self.follow_again()
 
@@ -173,10 +189,59 @@ class DashboardScreen(ListingScreen):
         """Have styles looked up again for what was out of sight, but not at first: all was styled as it was made."""
         event.refresh_styles, self._was_in_front = self._was_in_front, True
 
+    @on(Edited)
+    def _prompt_changed(self, event: Edited) -> None:
+        self.list.prompt_changed(event)
+
+    @on(Given)
+    def _prompt_submitted(self, event: Given) -> None:
+        self.list.prompt_submitted(event)
+
+    @on(Dropped)
+    def _prompt_cancelled(self, event: Dropped) -> None:
+        self.list.prompt_cancelled(event)
+
+    @on(Puzzled)
+    def _prompt_help_requested(self) -> None:
+        self.list.show_filter_help()
+
+    def action_next_page(self, times: int = 1) -> None:
+        """Turn to the next page."""
+        self.list.turn_page(times)
+
+    def action_previous_page(self, times: int = 1) -> None:
+        """Turn to the previous page."""
+        self.list.turn_page(-times)
+
+    def action_go_to_page(self) -> None:
+        """Ask for a page number."""
+        self.list.open_page_prompt()
+
+    def action_filter(self) -> None:
+        """Ask for a filter."""
+        self.list.open_filter_prompt()
+
+    def action_cycle_status(self, times: int = 1) -> None:
+        """List all, active or disabled runners."""
+        self.list.cycle_status(times)
+
+    def action_sort_column(self, times: int = 1) -> None:
+        """Sort by the next column."""
+        self.list.cycle_sort(times)
+
+    def action_sort_direction(self, times: int = 1) -> None:
+        """Sort the other way round."""
+        if times % 2:
+            self.list.reverse_sort()
+
+    def action_choose_columns(self) -> None:
+        """Choose the columns of the history or of the list."""
+        self.list.choose_columns()
+
     def action_back(self) -> None:
         """Step out: to the list, and from there out of the filters."""
         if self.runners.has_focus:
-            self.clear_filter()
+            self.list.clear_filter()
         else:
             self._go_to(self.runners)
 
@@ -233,7 +298,7 @@ class DashboardScreen(ListingScreen):
         """Attend to the same things, with the terminal in front or not."""
         self._attend(self.attention._replace(focused=focused))
 
-    def enter_list(self) -> None:
+    def focus_list(self) -> None:
         """Put the keys into the list."""
         self._go_to(self.runners)
 
@@ -241,10 +306,10 @@ class DashboardScreen(ListingScreen):
         """Move by so many runners, across as many pages as are known already."""
         for _ in range(_MOST_PAGES):
             left = self.runners.rows_left(by)
-            if (page := self.runners.step(by, self.listing)) is None:
+            if (page := self.runners.step(by, self.list.listing)) is None:
                 return
             self._is_stepping = True
-            self.turn_to(page)
+            self.list.go_to_page(page)
             by -= left + 1 if by > 0 else -left - 1
             if not by:
                 return
@@ -284,7 +349,7 @@ class DashboardScreen(ListingScreen):
         self._go_to(panes[(current + by) % len(panes)])
 
     def _go_to(self, pane: Pane) -> None:
-        self.close_prompt()
+        self.list.close_prompt()
         pane.display = True
         self.side.display = True
         # Not pane.focus(), which waits its turn: the next key is already this pane's.
@@ -302,7 +367,7 @@ class DashboardScreen(ListingScreen):
             pane.framed = layout is not Layout.TINY
         self.side.display = not alone or current is not self.runners
         self.header.display = layout is not Layout.TINY
-        self.footer.display = layout is not Layout.TINY and self.prompt is None
+        self.footer.display = layout is not Layout.TINY and self.list.prompt is None
 
 
 def _attending(attention: Attention, listing: ListSpec) -> Attention:

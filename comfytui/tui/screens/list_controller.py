@@ -1,4 +1,4 @@
-"""Finding runners: pages, filters, orders and columns of the list, and of the history beside it."""
+"""List of runners and history beside it: pages, filters, orders, columns, and the prompt they are typed into."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING
-
-from textual import on
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.config.state import ViewState
@@ -20,95 +18,112 @@ from comfytui.render.runners import RUNNER_COLUMNS
 from comfytui.render.table import visible_columns
 from comfytui.render.workflows import HISTORY_COLUMNS
 from comfytui.tui.keys.typed_text import clean_typed
-from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.screen_stack import open_screen
 from comfytui.tui.screens.messages import Rearranged
 from comfytui.tui.widgets.history_table import HistoryTable
-from comfytui.tui.widgets.inputs import MAX_LENGTH, Dropped, Edited, Given, Puzzled
+from comfytui.tui.widgets.inputs import MAX_LENGTH
 from comfytui.tui.widgets.runner_list import RunnerList
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable
+    from collections.abc import Callable, Container, Iterable
 
     from comfytui.api.models import Runner
-    from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
     from comfytui.query.view import ListView
-    from comfytui.tui.widgets.inputs import Prompt
+    from comfytui.tui.screens.base import FollowingScreen
+    from comfytui.tui.widgets.inputs import Dropped, Edited, Given, Prompt
 
 
-_LEARNED_AT_ONCE = 4
+_MAX_BACKGROUND_IDS = 4
+"""Runners out of view that are requested at a time for a filter or an order."""
 
 
-class ListingScreen(FollowingScreen):
-    """What lists runners and the history of one, in a way the person arranges.
+class ListController:
+    """Selection, order and columns of the runner list and of the history.
 
     Attributes:
-        listing: Which runners are listed, and how.
-        prompt: What is typed into, None while nothing is.
+        runners: The list of runners.
+        history: The history of the runner under the cursor.
+        listing: Selection and order of the list.
+        prompt: The open prompt, or None if there is none.
+
+    Args:
+        screen: The screen that shows the list.
+        view: The saved view to start with.
+        per_page: Runners per page.
+        on_list_changed: Called after each change of `listing`.
+        focus_list: Moves the focus to the list.
     """
 
-    def __init__(self, clock: Clock, view: ViewState, per_page: int) -> None:
-        super().__init__(clock)
+    def __init__(
+        self,
+        screen: FollowingScreen,
+        view: ViewState,
+        per_page: int,
+        *,
+        on_list_changed: Callable[[], None],
+        focus_list: Callable[[], None],
+    ) -> None:
         self.runners = RunnerList(id="list")
         self.history = HistoryTable(id="history")
         self.prompt: Prompt | None = None
-        self._flaw = ""
-        self._kept_id: str | None = None
-        self.arrange_as(view, per_page)
+        self._screen = screen
+        self._on_list_changed = on_list_changed
+        self._focus_list = focus_list
+        self._filter_error = ""
+        self._followed_id: str | None = None
+        self.restore(view, per_page)
 
-    def arrange_as(self, view: ViewState, per_page: int) -> None:
-        """List runners and history as remembered; the filter is text of a file that a user can edit."""
+    def restore(self, view: ViewState, per_page: int) -> None:
+        """Apply a saved view; its filter comes from a file that a user can edit."""
         view = view._replace(filter=clean_typed(view.filter)[:MAX_LENGTH])
         self.listing = self._listing_before = listing_of(view, per_page)
         self.history.sort = history_sort_of(view)
         self._columns, self._history_columns = view.columns, view.history_columns
-        self._arrange_columns(self.listing.sort)
+        self._apply_columns(self.listing.sort)
 
     def relist(self, listing: ListSpec) -> None:
-        """List these from now on; another order or filter stays with the runner under the cursor."""
+        """Show another list; another order or filter follows the runner under the cursor."""
         is_same = (listing.query, listing.sort) == (self.listing.query, self.listing.sort)
-        self._kept_id = None if is_same else self.runners.cursor_id
+        self._followed_id = None if is_same else self.runners.cursor_id
         self.listing = listing
-        self._remember()
+        self._save()
+        self._on_list_changed()
 
-    def stay_with_runner(self, snapshot: Snapshot) -> None:
-        """Turn to the page that has the runner to stay with, until all pages are searched for it.
+    def follow_runner(self, snapshot: Snapshot) -> None:
+        """Turn to the page of the followed runner until all pages are searched for it.
 
-        That is the one that was pointed at when something else was asked for, and from the next key on whichever is
-        pointed at: what is still found moves it from page to page.
+        The followed runner is the one under the cursor when the list was changed, or after the next key press the one
+        under the cursor then: pages that are still being loaded move it from page to page.
         """
-        kept_id = self._kept_id or self.runners.unsettled_id(self.listing)
-        if kept_id is None:
+        followed_id = self._followed_id or self.runners.unsettled_id(self.listing)
+        if followed_id is None:
             return
         view = self.runners.find(self.listing, snapshot)
-        found = listing_with(snapshot, self.listing, view, kept_id)
+        found = listing_with(snapshot, self.listing, view, followed_id)
         if found is not None and found.whole == self.listing.whole and found.key != self.listing.key:
-            self.runners.seek(kept_id)
+            self.runners.seek(followed_id)
             self.listing = self.listing._replace(key=found.key)
         if view is None or view.searched.is_complete:
-            self._kept_id = None
+            self._followed_id = None
 
-    def unknown_ids(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """The next runners whose unknown history filter or order ask for: they are asked as if in view."""
-        return self._unknown(Requirement.HISTORY, snapshot.histories, self.runners.ids_in_view)
+    def stop_following(self) -> None:
+        """Follow no runner any more, because the user moves on."""
+        self._followed_id = None
 
-    def unchecked_ids(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """The next runners of which filter or order ask whether they answer, and nobody knows."""
-        return self._unknown(Requirement.REACHABILITY, snapshot.stats, ())
+    def ids_missing_history(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the next runners whose unknown history the filter or the order requirements."""
+        return self._ids_missing(Requirement.HISTORY, snapshot.histories, self.runners.ids_in_view)
 
-    def pressed(self) -> None:
-        """A key was pressed, which may lead elsewhere."""
-        self._kept_id = None
-
-    def enter_list(self) -> None:
-        """Put the keys into the list."""
-        raise NotImplementedError
+    def ids_missing_health(self, snapshot: Snapshot) -> tuple[str, ...]:
+        """Return the next runners whose unknown health the filter or the order requirements."""
+        return self._ids_missing(Requirement.REACHABILITY, snapshot.stats, ())
 
     def go_to_runner(self, runner_id: str) -> None:
-        """Point at this runner, on whatever page it is, as far as that is known."""
-        if self.snapshot is None:
+        """Move the cursor to this runner, on whatever page it is, if it is loaded."""
+        if (snapshot := self._screen.snapshot) is None:
             return
-        listing = listing_with(self.snapshot, self.listing, self.runners.view, runner_id)
+        listing = listing_with(snapshot, self.listing, self.runners.view, runner_id)
         if listing is None:
             return
         if self.runners.runner(runner_id) is not None:
@@ -116,64 +131,55 @@ class ListingScreen(FollowingScreen):
         else:
             self.runners.seek(runner_id)
             self.relist(listing)
-        self.enter_list()
+        self._focus_list()
 
-    def action_next_page(self, times: int = 1) -> None:
-        """Turn to the next page, if there is one, as often as said."""
+    def turn_page(self, by: int) -> None:
+        """Turn by this many pages, as far as there are any; by one only while their number is unknown."""
         page, last = self.listing.key.page, self.runners.pages
-        if last is None or page < last:
-            self.turn_to(page + 1 if last is None else min(page + times, last))
+        if by < 0 and page > 1:
+            self.go_to_page(max(1, page + by))
+        elif by > 0 and (last is None or page < last):
+            self.go_to_page(page + 1 if last is None else min(page + by, last))
 
-    def action_previous_page(self, times: int = 1) -> None:
-        """Turn to the page before, if there is one, as often as said."""
-        if self.listing.key.page > 1:
-            self.turn_to(max(1, self.listing.key.page - times))
+    def go_to_page(self, page: int) -> None:
+        """Show the runners of this page."""
+        self.relist(self.listing._replace(key=replace(self.listing.key, page=page)))
 
-    def action_go_to_page(self) -> None:
-        """Ask for the number of a page."""
-        self._open(filters=False)
-
-    def action_filter(self) -> None:
-        """Ask for a filter."""
-        self._listing_before = self.listing
-        self._open(filters=True)
-
-    def action_cycle_status(self, times: int = 1) -> None:
-        """List all runners, the active ones, or the disabled ones, from the first page on."""
+    def cycle_status(self, times: int) -> None:
+        """List all, active or disabled runners, `times` steps on, from the first page."""
         key = self.listing.key
         following = STATUSES[(STATUSES.index(key.status) + times) % len(STATUSES)]
         self.runners.seek(self.runners.cursor_id)
         self.relist(self.listing._replace(key=replace(key, page=1, status=following)))
 
-    def action_sort_column(self, times: int = 1) -> None:
-        """Sort by the next column: the history where the keys go there, else the list."""
+    def cycle_sort(self, times: int) -> None:
+        """Sort the history, if it has the focus, or else the list by another column, `times` steps on."""
         if self.history.has_focus:
             self.history.sort = following_sort(WORKFLOW_KEYS, self.history.sort, times)
-            self._rearranged()
+            self._on_columns_changed()
         else:
             self._sort(following_sort(RUNNER_KEYS, self.listing.sort, times))
 
-    def action_sort_direction(self, times: int = 1) -> None:
-        """Sort the other way round."""
-        if not times % 2:
-            return
+    def reverse_sort(self) -> None:
+        """Sort the history, if it has the focus, or else the list the other way round."""
         if self.history.has_focus:
             self.history.sort = (self.history.sort or API_ORDER).flipped
-            self._rearranged()
+            self._on_columns_changed()
         else:
             self._sort((self.listing.sort or API_ORDER).flipped)
 
-    def action_choose_columns(self) -> None:
-        """Choose the columns of the history where the keys go there, else of the list."""
+    def choose_columns(self) -> None:
+        """Open the column chooser of the history, if it has the focus, or else of the list."""
         from comfytui.tui.screens.column_chooser import ColumnsScreen
 
         if self.history.has_focus:
-            self.open_screen(ColumnsScreen(HISTORY_COLUMNS, self._history_columns), self._history_columns_chosen)
+            chooser = ColumnsScreen(HISTORY_COLUMNS, self._history_columns)
+            open_screen(self._screen.app, chooser, self._history_columns_chosen)
         else:
-            self.open_screen(ColumnsScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
+            open_screen(self._screen.app, ColumnsScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
 
     def clear_filter(self) -> None:
-        """List without the filter, and without that of the status once there is no other."""
+        """Remove the filter, or if there is none, the selection by status."""
         key = replace(self.listing.key, page=1)
         if self.listing.query:
             self.relist(self.listing._replace(key=key, query=parse("")))
@@ -181,136 +187,144 @@ class ListingScreen(FollowingScreen):
             self.runners.seek(self.runners.cursor_id)
             self.relist(self.listing._replace(key=replace(key, status=None)))
 
-    def turn_to(self, page: int) -> None:
-        """List the runners of this page."""
-        self.relist(self.listing._replace(key=replace(self.listing.key, page=page)))
+    def open_filter_prompt(self) -> None:
+        """Open the prompt for a filter."""
+        from comfytui.tui.widgets.inputs import FilterBox
+
+        self._listing_before = self.listing
+        self._open(FilterBox(self.listing.query.text))
+
+    def open_page_prompt(self) -> None:
+        """Open the prompt for a page number."""
+        from comfytui.tui.widgets.inputs import PageBox
+
+        self._open(PageBox())
 
     def close_prompt(self) -> None:
-        """Take away what is typed into; what it did stays."""
+        """Close the prompt; its effect on the list stays."""
         if self.prompt is not None:
             self.prompt.remove()
             self.prompt = None
-            self.footer.display = True
-            self.show_hints()
+            self._screen.footer.display = True
+            self._screen.show_hints()
 
-    def say_in_prompt(self) -> None:
-        """Say beside what is typed what it finds."""
+    def update_prompt_hint(self) -> None:
+        """Show beside the typed text how much it finds, or what is wrong with it."""
         if (prompt := self.prompt) is None:
             return
         pages = (Span(f"of {self.runners.pages or '?'}", Role.MUTED),)
         found = count_text(self.runners.view, prompt.room) if self.runners.view else ()
-        prompt.say((Span(self._flaw, Role.BAD),) if self._flaw else found if prompt.FILTERS else pages)
+        error = (Span(self._filter_error, Role.BAD),) if self._filter_error else None
+        prompt.say(error or (found if prompt.FILTERS else pages))
 
-    @on(Edited)
-    def _typed(self, event: Edited) -> None:
-        self._flaw = ""
+    def prompt_changed(self, event: Edited) -> None:
+        """Filter by the text typed so far."""
+        self._filter_error = ""
         if event.prompt is not self.prompt or not event.prompt.FILTERS:
             return
-        query = self._understood(event.text)
+        query = self._parse(event.text)
         if query is not None and query.text != self.listing.query.text:
             self.relist(self.listing._replace(key=replace(self.listing.key, page=1), query=query))
-        self.say_in_prompt()
+        self.update_prompt_hint()
 
-    @on(Given)
-    def _given(self, event: Given) -> None:
+    def prompt_submitted(self, event: Given) -> None:
+        """Accept the filter or go to the page, or show what is wrong with it."""
         if event.prompt is not self.prompt:
             return
         if event.prompt.FILTERS:
-            self._understood(event.text)
-        elif event.text and not self._turned(int(event.text)):
-            self._flaw = f"there are pages 1 to {self.runners.pages or '?'}"
-        if self._flaw:
-            self.say_in_prompt()
+            self._parse(event.text)
+        elif event.text:
+            self._go_to_typed_page(int(event.text))
+        if self._filter_error:
+            self.update_prompt_hint()
         else:
-            self.enter_list()
+            self._focus_list()
 
-    @on(Puzzled)
-    def _explain(self) -> None:
-        from comfytui.tui.screens.help import GrammarScreen
-
-        self.open_screen(GrammarScreen())
-
-    @on(Dropped)
-    def _dropped(self, event: Dropped) -> None:
+    def prompt_cancelled(self, event: Dropped) -> None:
+        """Restore the list from before the prompt was opened."""
         if event.prompt is self.prompt and event.prompt.FILTERS:
             self.relist(self._listing_before)
-        self.enter_list()
+        self._focus_list()
 
-    def _unknown(self, need: Requirement, known: Container[str], asked: Iterable[str]) -> tuple[str, ...]:
-        """The first few of the runners searched that are neither among the known nor among those asked anyway."""
+    def show_filter_help(self) -> None:
+        """Show the syntax of filters."""
+        from comfytui.tui.screens.help import GrammarScreen
+
+        open_screen(self._screen.app, GrammarScreen())
+
+    def _ids_missing(self, need: Requirement, known: Container[str], requested: Iterable[str]) -> tuple[str, ...]:
+        """Return the first searched runners that are neither known nor requested anyway."""
         needed = self.listing.query.needs | (requirements(self.listing.sort) if self.listing.sort else frozenset())
         if need not in needed:
             return ()
-        left_out = set(asked)
+        left_out = set(requested)
         ids = (runner.id for runner in self.runners.searched)
-        return tuple(islice((each for each in ids if each not in left_out and each not in known), _LEARNED_AT_ONCE))
+        missing = (runner_id for runner_id in ids if runner_id not in left_out and runner_id not in known)
+        return tuple(islice(missing, _MAX_BACKGROUND_IDS))
 
-    def _open(self, *, filters: bool) -> None:
-        from comfytui.tui.widgets.inputs import FilterBox, PageBox
-
+    def _open(self, prompt: Prompt) -> None:
         self.close_prompt()
-        self.prompt, self._flaw = FilterBox(self.listing.query.text) if filters else PageBox(), ""
-        self.mount(self.prompt, before=self.footer)
-        self.footer.display = False
-        self.say_in_prompt()
+        self.prompt, self._filter_error = prompt, ""
+        self._screen.mount(prompt, before=self._screen.footer)
+        self._screen.footer.display = False
+        self.update_prompt_hint()
 
-    def _understood(self, text: str) -> Query | None:
-        """The filter that was typed; None where it makes no sense, which is said beside it."""
+    def _parse(self, text: str) -> Query | None:
+        """Return the typed filter, or None if it is invalid; the error is shown beside it."""
         try:
             return parse(text)
         except QueryError as error:
-            self._flaw = str(error)
+            self._filter_error = str(error)
             return None
 
-    def _turned(self, page: int) -> bool:
-        """Turn to a page, if there may be one of this number."""
-        exists = page >= 1 and (self.runners.pages is None or page <= self.runners.pages)
-        if exists:
-            self.turn_to(page)
-        return exists
+    def _go_to_typed_page(self, page: int) -> None:
+        if page >= 1 and (self.runners.pages is None or page <= self.runners.pages):
+            self.go_to_page(page)
+        else:
+            self._filter_error = f"there are pages 1 to {self.runners.pages or '?'}"
 
     def _sort(self, sort: Sort | None) -> None:
-        self._arrange_columns(sort)
+        self._apply_columns(sort)
         self.relist(self.listing._replace(sort=sort))
 
     def _columns_chosen(self, chosen: tuple[str, ...] | None) -> None:
         if chosen is not None:
             self._columns = chosen
-            self._rearranged()
+            self._on_columns_changed()
 
     def _history_columns_chosen(self, chosen: tuple[str, ...] | None) -> None:
         if chosen is not None:
             self._history_columns = chosen
-            self._rearranged()
+            self._on_columns_changed()
 
-    def _rearranged(self) -> None:
-        self._arrange_columns(self.listing.sort)
-        self.follow_again()
-        self._remember()
+    def _on_columns_changed(self) -> None:
+        self._apply_columns(self.listing.sort)
+        self._screen.follow_again()
+        self._save()
 
-    def _arrange_columns(self, sort: Sort | None) -> None:
+    def _apply_columns(self, sort: Sort | None) -> None:
         self.runners.have_columns(visible_columns(RUNNER_COLUMNS, self._columns), sort)
         self.history.have_columns(visible_columns(HISTORY_COLUMNS, self._history_columns), self.history.sort)
 
-    def _remember(self) -> None:
-        arranged_so = (self.listing, self._columns, self.history.sort, self._history_columns)
-        self.post_message(Rearranged(view_of(*arranged_so)))
+    def _save(self) -> None:
+        view = view_of(self.listing, self._columns, self.history.sort, self._history_columns)
+        self._screen.post_message(Rearranged(view))
 
 
 API_ORDER = Sort("created", descending=True)
 """The order in which the API lists runners and workflows (pages list-runners and get-runner-history)."""
 
 STATUSES = (None, RunnerStatus.ACTIVE, RunnerStatus.DISABLED)
-"""What runners can be filtered by where the API does it, in the order of the key that changes it."""
+"""Filters by status that the API supports, in the order of the key that cycles them."""
 
 
 def following_sort(keys: Sequence[str], sort: Sort | None, times: int = 1) -> Sort | None:
-    """Return the sort by a later column, each in its natural direction; behind the last comes the API's order.
+    """Return the sort by a later column, in its default direction; after the last one comes the API's order.
 
     Args:
         keys: The columns in order.
-        sort: The present sort, None for the API's order.
-        times: Columns to go on by.
+        sort: The present sort, or None for the API's order.
+        times: Columns to advance by.
     """
     indexes = {key: index for index, key in enumerate(keys)}
     present = len(keys) if sort is None else indexes.get(sort.key, len(keys))
@@ -319,28 +333,28 @@ def following_sort(keys: Sequence[str], sort: Sort | None, times: int = 1) -> So
 
 
 def listing_with(snapshot: Snapshot, listing: ListSpec, view: ListView | None, runner_id: str) -> ListSpec | None:
-    """The listing that has this runner, as near to the present one as there is; None where it is on no page loaded."""
-    if view is not None and (place := _place(view.runners, runner_id)) is not None:
-        return listing._replace(key=replace(listing.key, page=place // listing.key.per_page + 1))
-    # The list in view before others, and the very page before one that only tells where it would be.
+    """Return the list that has this runner and is nearest to the present one, or None if it is on no loaded page."""
+    if view is not None and (index := _index(view.runners, runner_id)) is not None:
+        return listing._replace(key=replace(listing.key, page=index // listing.key.per_page + 1))
+    # The list in view comes before others, and a page of the same size before one that only implies the position.
     pages = sorted(snapshot.pages, key=lambda key: (key.status != listing.key.status, key.per_page))
     for key in pages:
         page = snapshot.pages[key].value
-        if page is not None and (place := _place(page.runners, runner_id)) is not None:
-            before = (key.page - 1) * key.per_page + place
+        if page is not None and (index := _index(page.runners, runner_id)) is not None:
+            before = (key.page - 1) * key.per_page + index
             return ListSpec(PageKey(before // listing.key.per_page + 1, listing.key.per_page, key.status))
     return None
 
 
 def listing_of(view: ViewState, per_page: int) -> ListSpec:
-    """The listing that was remembered; what makes no sense any more is left out."""
-    status = next((each for each in STATUSES if each == view.status), None)
+    """Return the list of a saved view; values that are no longer valid are left out."""
+    status = next((status for status in STATUSES if status == view.status), None)
     sort = Sort(view.sort, descending=view.descending) if view.sort in RUNNER_KEYS and view.sort else None
     return ListSpec(PageKey(per_page=per_page, status=status), _query(view.filter), sort)
 
 
 def history_sort_of(view: ViewState) -> Sort | None:
-    """The order of the history that was remembered."""
+    """Return the order of the history in a saved view, or None for the API's order."""
     key = view.history_sort
     return Sort(key, descending=view.history_descending) if key and key in WORKFLOW_KEYS else None
 
@@ -348,7 +362,7 @@ def history_sort_of(view: ViewState) -> Sort | None:
 def view_of(
     listing: ListSpec, columns: tuple[str, ...], history_sort: Sort | None, history_columns: tuple[str, ...]
 ) -> ViewState:
-    """What is to be remembered of a view."""
+    """Return the view to save."""
     return ViewState(
         filter=listing.query.text,
         status=listing.key.status,
@@ -369,5 +383,5 @@ def _query(text: str) -> Query:
         return Query()
 
 
-def _place(runners: Sequence[Runner], runner_id: str) -> int | None:
-    return next((place for place, runner in enumerate(runners) if runner.id == runner_id), None)
+def _index(runners: Sequence[Runner], runner_id: str) -> int | None:
+    return next((index for index, runner in enumerate(runners) if runner.id == runner_id), None)

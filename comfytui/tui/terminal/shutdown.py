@@ -1,8 +1,8 @@
-"""How the dashboard ends: on a key, a signal, a terminal that is gone, or a crash; soon, and leaving nothing behind.
+"""Shutdown of the dashboard on a key, a signal, a lost terminal or a crash: prompt, and with the terminal restored.
 
-Textual ends in order when it is asked to, and where it can. It cannot where its writer waits for a terminal that reads
-no more, nor while a thread asks a name server that does not answer; so a `Lifeline` ends the process in its place after
-a while. And Textual prints a crash with all variables, so an `EndingApp` records it without.
+Textual exits in order if it can. It cannot while its writer waits for a terminal that no longer reads, nor while a
+thread waits for a name server; so a `Watchdog` ends the process after a grace period. Textual also prints a crash with
+all variables, so the `ShutdownGuard` records it without them.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from textual import on
-from textual.app import App
-
-from comfytui.crash_report import record_crash
+from comfytui.crash_report import record_crash as record_error
 from comfytui.tui.terminal.driver import RESTORE_TITLE, TerminalDriver
 from comfytui.tui.terminal.job_control import is_in_foreground, stop
 
@@ -29,162 +26,163 @@ if TYPE_CHECKING:
     from types import FrameType
 
     from rich.console import RenderableType
+    from textual.app import App
     from textual.driver import Driver
 
 
 CRASHED = 1
 HUNG_UP = 128 + signal.SIGHUP
 
-# Ctrl+C is a key once Textual has the terminal, and this signal until then: a person means the same.
+# Ctrl+C is a key once Textual has the terminal, and this signal until then: both mean the same.
 _STATUSES = {int(signal.SIGINT): 0, int(signal.SIGTERM): 128 + signal.SIGTERM, int(signal.SIGHUP): HUNG_UP}
 
-# Each of the others would end the process at once. Not those of a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL): what is at
-# fault would be tried again for ever.
+# Each of the others would end the process at once. Signals of a fault (SIGSEGV, SIGBUS, SIGFPE, SIGILL) are left out,
+# because the instruction at fault would be retried for ever.
 _OTHERS = (
     "SIGQUIT SIGABRT SIGALRM SIGUSR1 SIGUSR2 SIGVTALRM SIGPROF SIGXCPU SIGIO SIGPWR SIGSTKFLT SIGSYS SIGTRAP SIGEMT"
 )
 
 _TERMINALS = (0, 2)
-"""Textual reads standard input and draws on standard error."""
+"""File descriptors: Textual reads standard input and draws on standard error."""
 
 _WRITER = "textual-output"
-"""The name of Textual's thread that writes to the terminal: once it has ended, all was written."""
+"""Name of Textual's writer thread: once it has ended, all output is written."""
 
-_LOOK_EVERY = 0.25
-# Where the system tells of all ends by itself.
-_LOOK_SELDOM = 5.0
-_GRACE = 0.8
-_TRIES = 20
-_GRACE_WITHOUT_TERMINAL = 0.5
+_CHECK_S = 0.25
+# Enough where the system reports a dead parent and a hung-up terminal by itself.
+_IDLE_CHECK_S = 5.0
+_GRACE_S = 0.8
+_WRITE_ATTEMPTS = 20
+_GRACE_TERMINAL_LOST_S = 0.5
 
-# In the order of Textual's own: the Kitty keys belong to the alternate screen. CAN ends what was cut off before it.
+# In Textual's order, because the Kitty keyboard mode belongs to the alternate screen. CAN ends an incomplete sequence.
 _RESTORE = (
     b"\x18\x1b[?2026l\x1b[?2004l\x1b[?7h\x1b[?2048l\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1015l\x1b[?1006l\x1b[?1016l"
     b"\x1b[<u\x1b[?1049l\x1b[?25h\x1b[?1004l\x1b[0m"
 ) + RESTORE_TITLE.encode()
 
 
-class Lifeline:
-    """Sees to it that this process ends when it should, whatever its main thread is stuck in.
+class Watchdog:
+    """Thread that ends this process when it is due, whatever its main thread is stuck in.
 
     Attributes:
-        status: What the process ends with, once that is known; the first one given stays.
-        last_words: What to say on the terminal if nobody else comes to it.
-        is_called: Whether a signal has told the process to end; so known before `status`, as soon as Python runs.
+        status: Exit status of the process, or None while it is not ending; the first one given stays.
+        exit_message: Message for the terminal if the process is killed before it can print it.
+        is_signalled: True if a signal has asked the process to end; known earlier than `status`.
 
     Args:
-        leave: Asked to end in order, with the status, when a signal comes or the terminal goes; from another thread.
-        let_go: Called once the end has begun, from another thread: what would outlive this process is to end.
+        request_exit: Called from another thread, with the status, when a signal arrives or the terminal is lost.
+        release: Called from another thread once the end has begun; ends what would outlive this process.
     """
 
-    def __init__(self, leave: Callable[[int], None], let_go: Callable[[], None]) -> None:
+    def __init__(self, request_exit: Callable[[int], None], release: Callable[[], None]) -> None:
         self.status: int | None = None
-        self.last_words = ""
-        self.is_called = False
+        self.exit_message = ""
+        self.is_signalled = False
         self._statuses = dict(_STATUSES)
-        self._leave = leave
-        self._let_go = let_go
+        self._request_exit = request_exit
+        self._release = release
         self._parent = os.getppid()
         self._attributes = termios.tcgetattr(_TERMINALS[0])
-        self._giving_back = threading.Lock()
+        self._restoring = threading.Lock()
         self._woken, self._waker = os.pipe()
         os.set_blocking(self._waker, False)
 
     @property
     def is_terminal_lost(self) -> bool:
-        """Whether the terminal hung up, or whoever started this process in it is gone."""
+        """True if the terminal hung up or the parent process is gone."""
         return os.getppid() != self._parent or not all(map(os.isatty, _TERMINALS))
 
-    def hold(self) -> None:
-        """Take over the signals and begin to watch; from the main thread, before Textual has the terminal."""
-        # A handler in Python runs once the main thread comes to it, which may be never; the bytes come at once.
+    def install(self) -> None:
+        """Install the signal handlers and start watching; call from the main thread before Textual has the terminal."""
+        # A Python handler runs only when the main thread gets to it, which may be never; the wakeup bytes come at once.
         self._statuses |= {number: 128 + number for number in _other_signals()}
         for number in self._statuses:
             signal.signal(number, self._on_signal)
         signal.set_wakeup_fd(self._waker, warn_on_full_buffer=False)
-        threading.Thread(target=self._watch, name="lifeline", daemon=True).start()
+        threading.Thread(target=self._watch, name="watchdog", daemon=True).start()
 
-    def end(self, status: int) -> None:
-        """Begin to end with this status: in a while there is no process, in order or not."""
+    def begin(self, status: int) -> None:
+        """Begin to end with this status; after the grace period the process is killed."""
         if self.status is None:
             self.status = status
             os.write(self._waker, b"\0")
 
-    def let_finish(self) -> None:
-        """Return unless this process is being ended already: the terminal is its own again only once that is done."""
-        with self._giving_back:
+    def wait_restored(self) -> None:
+        """Wait until a restoration of the terminal that has begun is over; it ends in the death of the process."""
+        with self._restoring:
             pass
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        self.is_called = True
+        self.is_signalled = True
 
     def _watch(self) -> None:
-        # Else the system would stop a background process that gives its terminal back.
+        # Otherwise the system would stop a background process that restores its terminal.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTTOU])
-        self._wait_for_the_end()
-        self._let_go()
-        threading.Event().wait(_GRACE_WITHOUT_TERMINAL if self.is_terminal_lost else _GRACE)
-        with self._giving_back:
-            self._give_terminal_back()
+        self._wait_for_end()
+        self._release()
+        threading.Event().wait(_GRACE_TERMINAL_LOST_S if self.is_terminal_lost else _GRACE_S)
+        with self._restoring:
+            self._restore_terminal()
             os._exit(CRASHED if self.status is None else self.status)
 
-    def _wait_for_the_end(self) -> None:
-        """Return once it has begun, having asked to leave in order."""
+    def _wait_for_end(self) -> None:
+        """Wait until the end has begun; request an orderly exit if a signal or the terminal is the reason."""
         poll = select.poll()
         poll.register(self._woken, select.POLLIN)
         for terminal in _TERMINALS:
             poll.register(terminal, 0)
-        parent = _watched(self._parent)
+        parent = _open_pidfd(self._parent)
         if parent is not None:
             poll.register(parent, select.POLLIN)
-        pause = _LOOK_EVERY if parent is None else _LOOK_SELDOM
+        pause = _CHECK_S if parent is None else _IDLE_CHECK_S
         while self.status is None:
             ready = {number for number, _ in poll.poll(pause * 1000)}
             signals = os.read(self._woken, 64) if self._woken in ready else b""
             reasons = [self._statuses[number] for number in signals if number in self._statuses]
             reasons += [HUNG_UP] if self.is_terminal_lost else []
             if reasons:
-                self.end(reasons[0])
-                self._leave(reasons[0])
-            # Some systems cannot poll terminals and report that at once, for ever.
+                self.begin(reasons[0])
+                self._request_exit(reasons[0])
+            # Some systems cannot poll terminals and report an error at once, for ever.
             for terminal in ready.intersection(_TERMINALS):
                 poll.unregister(terminal)
-                pause = _LOOK_EVERY
+                pause = _CHECK_S
 
-    def _give_terminal_back(self) -> None:
-        """Restore the terminal's modes unless Textual has, without waiting for a terminal that does not read."""
-        words = f"comfytui: {self.last_words}\n".encode(errors="replace") if self.last_words else b""
+    def _restore_terminal(self) -> None:
+        """Restore the terminal's modes unless Textual has, without blocking on a terminal that does not read."""
+        message = f"comfytui: {self.exit_message}\n".encode(errors="replace") if self.exit_message else b""
         with contextlib.suppress(OSError, termios.error):
             writing = any(thread.name == _WRITER for thread in threading.enumerate())
-            # In the background the line modes are those of the shell.
+            # While in the background, the line modes belong to the shell.
             is_ours = is_in_foreground(_TERMINALS[0])
             restored = not writing and not (is_ours and termios.tcgetattr(_TERMINALS[0]) != self._attributes)
             terminal = os.open(os.ttyname(_TERMINALS[1]), os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK)
             if not restored:
-                _silence_others()
+                _silence_other_threads()
                 if is_ours:
                     termios.tcsetattr(terminal, termios.TCSANOW, self._attributes)
-            _force(terminal, words if restored else _RESTORE + words)
+            _write_now(terminal, message if restored else _RESTORE + message)
 
 
 def _other_signals() -> list[int]:
-    """Return the signals beside those of `_STATUSES` that end a process, and that nobody had this one ignore."""
+    """Return the fatal signals beside those of `_STATUSES` that are not ignored in this process."""
     numbers = [int(signal.Signals[name]) for name in _OTHERS.split() if name in signal.Signals.__members__]
     if hasattr(signal, "SIGRTMIN"):
         numbers += range(signal.SIGRTMIN, signal.SIGRTMAX + 1)
     return [number for number in numbers if signal.getsignal(number) is signal.SIG_DFL]
 
 
-def _watched(process: int) -> int | None:
-    """A file that can be read once a process has ended; None where the system has no such thing."""
+def _open_pidfd(process: int) -> int | None:
+    """Return a file descriptor that becomes readable when a process ends, or None if the system has none."""
     try:
         return os.pidfd_open(process)
     except (AttributeError, OSError):
         return None
 
 
-def _silence_others() -> None:
-    """Have no other thread write to the terminal, nor wait for it: Linux lets nobody write while one does."""
+def _silence_other_threads() -> None:
+    """Stop other threads from writing to the terminal: on Linux a blocked writer keeps all others out."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), _TERMINALS[1])
     for thread in threading.enumerate():
         if thread.ident is not None and thread is not threading.current_thread():
@@ -192,9 +190,9 @@ def _silence_others() -> None:
                 signal.pthread_kill(thread.ident, signal.SIGTERM)
 
 
-def _force(terminal: int, data: bytes) -> None:
-    """Write to a terminal, throwing away what waits there unread if need be."""
-    for _ in range(_TRIES):
+def _write_now(terminal: int, data: bytes) -> None:
+    """Write to a terminal, discarding its unread output if it is full."""
+    for _ in range(_WRITE_ATTEMPTS):
         with contextlib.suppress(BlockingIOError):
             if os.write(terminal, data) == len(data):
                 return
@@ -202,130 +200,130 @@ def _force(terminal: int, data: bytes) -> None:
         threading.Event().wait(0.01)
 
 
-class EndingApp(App[None]):
-    """An app that ends as it should when it is run with `run_to_end`; run in any other way it is as Textual's."""
+def driver_class(default: type[Driver]) -> type[Driver]:
+    """Return this project's driver if it extends Textual's default driver, else the default."""
+    return TerminalDriver if issubclass(TerminalDriver, default) else default
 
-    _lifeline: Lifeline | None = None
-    _running_loop: asyncio.AbstractEventLoop | None = None
 
-    @property
-    def driver(self) -> Driver | None:
-        """Textual's driver while the app runs."""
-        return self._driver
+class ShutdownGuard:
+    """Guaranteed end of an app: run it, watch the process, and record crashes without their values.
 
-    def get_driver_class(self) -> type[Driver]:
-        """The driver of this project in the place of Textual's usual one."""
-        usual = super().get_driver_class()
-        return TerminalDriver if issubclass(TerminalDriver, usual) else usual
+    The app calls `start` once its event loop runs, `end` when it exits, and `record_panic` or `record_crash` on errors.
+    Outside of `run` all of these do nothing, and the app behaves as Textual's.
 
-    def run_to_end(
-        self, say: Callable[[str], None], let_go: Callable[[], None] = lambda: None, *, mouse: bool = True
-    ) -> int:
-        """Run on this process's terminal and return the status to exit with: 0, 1 after a crash, 128 + a signal.
+    Attributes:
+        watchdog: The thread that ends the process, or None outside of `run`.
 
-        Once it has begun to end, the process has most of a second to exit in order; it is ended then. Without a
-        terminal it is ended here, for nothing can be written any more.
+    Args:
+        app: The app to run; asked to exit when a signal arrives or the terminal is lost.
+    """
 
-        Args:
-            say: Tells the person a sentence, once the terminal is as it was.
-            let_go: Ends what would outlive this process; called from another thread once the end has begun.
-            mouse: Whether the mouse is reported at the start.
-        """
-        _wait_for_foreground()
-        self._lifeline = lifeline = Lifeline(self._leave, let_go)
-        lifeline.hold()
-        try:
-            self.run(mouse=mouse)
-        finally:
-            lifeline.end(CRASHED)
-            lifeline.let_finish()
-        status = CRASHED if lifeline.status is None else lifeline.status
-        if lifeline.is_terminal_lost:
-            os._exit(status)
-        words, lifeline.last_words = lifeline.last_words, ""
-        if words:
-            say(words)
-        return status
+    def __init__(self, app: App[None]) -> None:
+        self._app = app
+        self.watchdog: Watchdog | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._has_exited = False
 
     @property
     def is_ending(self) -> bool:
         """True if a signal, a key or a lost terminal ends the app."""
-        lifeline = self._lifeline
-        return self._exit or (lifeline is not None and (lifeline.is_called or lifeline.status is not None))
+        watchdog = self.watchdog
+        return self._has_exited or (watchdog is not None and (watchdog.is_signalled or watchdog.status is not None))
 
-    def action_suspend_process(self) -> None:
-        """Give the terminal back and stop, where a shell can resume it."""
-        if isinstance(self._driver, TerminalDriver):
-            self._driver.suspend()
+    def run(
+        self, notify: Callable[[str], None], release: Callable[[], None] = lambda: None, *, mouse: bool = True
+    ) -> int:
+        """Run the app on the terminal of this process and return its exit status: 0, 1 after a crash, 128 + a signal.
 
-    @on(TerminalDriver.CannotSuspend)
-    def _tell_of_no_suspension(self) -> None:
-        self.notify("Cannot suspend: no shell here could resume it. q quits.", severity="warning", markup=False)
+        Once the end has begun, the process has most of a second to exit in order; then it is killed. Without a
+        terminal it is ended here, because nothing can be written any more.
 
-    def on_load(self) -> None:
-        """Meet signals that came before there was a loop, and have tasks that fail unseen recorded."""
-        if self._lifeline is None:
+        Args:
+            notify: Prints a sentence once the terminal is restored.
+            release: Ends what would outlive this process; called from another thread once the end has begun.
+            mouse: True if the mouse is reported from the start.
+        """
+        _wait_for_foreground()
+        self.watchdog = watchdog = Watchdog(self._request_exit, release)
+        watchdog.install()
+        try:
+            self._app.run(mouse=mouse)
+        finally:
+            watchdog.begin(CRASHED)
+            watchdog.wait_restored()
+        status = CRASHED if watchdog.status is None else watchdog.status
+        if watchdog.is_terminal_lost:
+            os._exit(status)
+        message, watchdog.exit_message = watchdog.exit_message, ""
+        if message:
+            notify(message)
+        return status
+
+    def start(self) -> None:
+        """Act on signals that arrived before there was a loop, and record tasks that fail unseen."""
+        if self.watchdog is None:
             return
-        self._running_loop = asyncio.get_running_loop()
-        self._running_loop.set_exception_handler(_record_silently)
-        if self._lifeline.status is not None:
-            self.exit(return_code=self._lifeline.status)
+        self._loop = asyncio.get_running_loop()
+        self._loop.set_exception_handler(_record_silently)
+        if self.watchdog.status is not None:
+            self._app.exit(return_code=self.watchdog.status)
 
-    def exit(self, result: None = None, return_code: int = 0, message: RenderableType | None = None) -> None:
-        """End the app, and soon after the process, with this status."""
-        super().exit(result, return_code, message)
-        if self._lifeline is not None:
-            self._lifeline.end(return_code)
+    def end(self, status: int) -> None:
+        """End the process with this status, soon after the app."""
+        self._has_exited = True
+        if self.watchdog is not None:
+            self.watchdog.begin(status)
 
-    def panic(self, *renderables: RenderableType) -> None:
-        """End after an error that Textual has drawn, of which the places are kept and the values dropped."""
-        if self._lifeline is None:
-            super().panic(*renderables)
-        else:
-            self._crash(self._lifeline, _places(renderables) if self._exception is None else ())
+    def record_panic(self, renderables: Sequence[RenderableType], error: BaseException | None) -> bool:
+        """Record an error that Textual has drawn, without its values; return False if the app is not guarded."""
+        return self._record(error, _traceback_lines(renderables) if error is None else ())
 
-    def _fatal_error(self) -> None:
-        """End after an error, recording it instead of drawing all its variables."""
-        if self._lifeline is None:
-            super()._fatal_error()
-        else:
-            self._crash(self._lifeline)
+    def record_crash(self, error: BaseException | None) -> bool:
+        """Record the error that ends the app, without its values; return False if the app is not guarded."""
+        return self._record(error)
 
-    def _crash(self, lifeline: Lifeline, seen: Sequence[str] = ()) -> None:
-        if lifeline.is_terminal_lost:
-            lifeline.end(HUNG_UP)
-        elif not lifeline.last_words:
-            lifeline.last_words = record_crash(self._exception, (self.size.width, self.size.height), seen)
-            lifeline.end(CRASHED)
-        self._close_messages_no_wait()
+    def _record(self, error: BaseException | None, traceback: Sequence[str] = ()) -> bool:
+        watchdog, app = self.watchdog, self._app
+        if watchdog is None:
+            return False
+        if watchdog.is_terminal_lost:
+            watchdog.begin(HUNG_UP)
+        elif not watchdog.exit_message:
+            watchdog.exit_message = record_error(error, (app.size.width, app.size.height), traceback)
+            watchdog.begin(CRASHED)
+        return True
 
-    def _leave(self, status: int) -> None:
-        if self._running_loop is not None:
-            # It may be closed already.
+    def _request_exit(self, status: int) -> None:
+        if self._loop is not None:
+            # The loop may be closed already.
             with contextlib.suppress(RuntimeError):
-                self._running_loop.call_soon_threadsafe(partial(self.exit, return_code=status))
+                self._loop.call_soon_threadsafe(partial(self._app.exit, return_code=status))
 
 
 def _wait_for_foreground() -> None:
-    """Stop until a shell brings this process to the foreground: until then the terminal has the shell's modes."""
+    """Stop until a shell brings this process to the foreground; until then the terminal has the shell's modes."""
     while not is_in_foreground(_TERMINALS[0]):
         stop(signal.SIGTTOU)
-        # The system does not stop what no shell could continue.
+        # The system does not stop a process that no shell could continue.
         threading.Event().wait(0.05)
 
 
-def _places(renderables: Sequence[RenderableType]) -> list[str]:
-    """Types and places of the tracebacks among these: all that is left of what ended Textual's input thread."""
+def _traceback_lines(renderables: Sequence[RenderableType]) -> list[str]:
+    """Return error types and code locations of the tracebacks among these, for errors of Textual's input thread."""
     from rich.traceback import Traceback
 
     lines: list[str] = []
-    for traceback in (each for each in renderables if isinstance(each, Traceback)):
+    for traceback in (renderable for renderable in renderables if isinstance(renderable, Traceback)):
         for stack in traceback.trace.stacks:
-            lines += ["", stack.exc_type, *(f"  {each.filename}:{each.lineno}:{each.name}" for each in stack.frames)]
+            lines += [
+                "",
+                stack.exc_type,
+                *(f"  {frame.filename}:{frame.lineno}:{frame.name}" for frame in stack.frames),
+            ]
     return lines
 
 
 def _record_silently(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     error = context.get("exception")
     if isinstance(error, BaseException):
-        record_crash(error)
+        record_error(error)

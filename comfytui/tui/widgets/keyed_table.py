@@ -22,14 +22,17 @@ from comfytui.render.table import (
     same_order,
 )
 from comfytui.render.times import Period
+from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.commands import Scope
 from comfytui.tui.theme.themes import CURSOR, CURSOR_BLURRED
-from comfytui.tui.widgets.pane import CursorPane
+from comfytui.tui.widgets.pane import Pane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
 
     from textual import events
+    from textual.binding import BindingType
     from textual.strip import Strip
 
     from comfytui.query.sorting import Sort
@@ -43,7 +46,7 @@ _MARK = Span("∆", Role.CHANGED)
 _LONGEST_TICK = 5.0
 
 
-class KeyedTable(CursorPane):
+class KeyedTable(Pane):
     """Rows by id under column titles; shown rows are compared with the ones before, and only differences drawn.
 
     The cursor and the place on the screen stay with their item when rows come, go or move. When the item itself is
@@ -51,6 +54,7 @@ class KeyedTable(CursorPane):
     is counted in the foot; a row that has changed bears a mark for one tick.
     """
 
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE)]
     CURSOR_STAYS: ClassVar[bool] = True
     """Whether the cursor is shown while the keys go elsewhere."""
 
@@ -224,6 +228,30 @@ class KeyedTable(CursorPane):
             drawn = self._row(place, width)
             self._drawn_rows[drawn[0].id] = drawn
             self.repaint_line(self._heading_height + place - self.top, drawn[-1])
+
+    def action_cursor_up(self, times: int = 1) -> None:
+        """One row up."""
+        self.move_cursor(-times)
+
+    def action_cursor_down(self, times: int = 1) -> None:
+        """One row down."""
+        self.move_cursor(times)
+
+    def action_page_up(self, times: int = 1) -> None:
+        """A screenful up."""
+        self.move_cursor(-times * self.page_length)
+
+    def action_page_down(self, times: int = 1) -> None:
+        """A screenful down."""
+        self.move_cursor(times * self.page_length)
+
+    def action_first_row(self) -> None:
+        """To the first row."""
+        self.move_cursor(-self.line_count())
+
+    def action_last_row(self) -> None:
+        """To the last row."""
+        self.move_cursor(self.line_count())
 
     def action_open_item(self) -> None:
         """Go into the item under the cursor."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from rich.segment import Segment
 from textual.containers import Container
 from textual.strip import Strip
 
 from comfytui.render.cells import EMPTY, Line, Role, cell_width, truncate
-from comfytui.tui.keys.bindings import bindings
-from comfytui.tui.keys.commands import Scope
 from comfytui.tui.theme.themes import FRAME, FRAME_FOCUSED
 from comfytui.tui.widgets.line_widget import QuietView
 
@@ -19,7 +17,6 @@ if TYPE_CHECKING:
 
     from rich.style import Style
     from textual import events
-    from textual.binding import BindingType
     from textual.geometry import Region
 
 
@@ -143,45 +140,6 @@ class Pane(QuietView, can_focus=True):
         label = [gap, *self.strip(text, cell_width(text)), gap] if text else []
         rule = "─" * (width - 3 - (cell_width(text) + 2 if text else 0))
         return Strip([Segment(f"{start}─", style), *label, Segment(f"{rule}{end}", style)], width)
-
-
-class CursorPane(Pane):
-    """Moves its cursor by rows, by screenfuls, and to the ends."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE)]
-
-    @property
-    def page_length(self) -> int:
-        """How many rows fit."""
-        raise NotImplementedError
-
-    def move_cursor(self, by: int) -> None:
-        """Move the cursor by so many rows, as far as there are any."""
-        raise NotImplementedError
-
-    def action_cursor_up(self, times: int = 1) -> None:
-        """One row up."""
-        self.move_cursor(-times)
-
-    def action_cursor_down(self, times: int = 1) -> None:
-        """One row down."""
-        self.move_cursor(times)
-
-    def action_page_up(self, times: int = 1) -> None:
-        """A screenful up."""
-        self.move_cursor(-times * self.page_length)
-
-    def action_page_down(self, times: int = 1) -> None:
-        """A screenful down."""
-        self.move_cursor(times * self.page_length)
-
-    def action_first_row(self) -> None:
-        """To the first row."""
-        self.move_cursor(-self.line_count())
-
-    def action_last_row(self) -> None:
-        """To the last row."""
-        self.move_cursor(self.line_count())
 
 
 class LayoutOnly(Container):

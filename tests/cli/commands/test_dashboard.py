@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
@@ -18,12 +17,14 @@ class Watched:
     """An app that notes how soon another thread has its turn while it runs."""
 
     setup = SimpleNamespace(mouse=True)
+    session = SimpleNamespace(after_startup=lambda _call: None)
     turn = 0.0
 
-    def at_rest(self, _call: Callable[[], None]) -> None:
-        """Nothing is to be done then."""
+    @property
+    def shutdown(self) -> Watched:
+        return self
 
-    def run_to_end(self, *_: object, **__: object) -> int:
+    def run(self, *_: object, **__: object) -> int:
         self.turn = sys.getswitchinterval()
         return 0
 

@@ -61,7 +61,7 @@ async def test_key_that_comes_as_the_queue_was_just_emptied_is_acted_on() -> Non
 
         def come() -> None:
             """Queue a key in the turn of the loop in which the task that takes them is over."""
-            if app._taking is not None and app._taking.done():
+            if app.key_sequencer._task is not None and app.key_sequencer._task.done():
                 app.queue_input([QueuedEvent(Key("j", "j"))])
                 came.set()
             else:

@@ -158,7 +158,7 @@ async def test_a_page_that_has_not_come_yet_is_not_stepped_over() -> None:
         await driven.press("enter")
         await driven.pilot.press("J", "J")
         await driven.until(lambda: PageKey(2) in source.asked)
-        assert (screen.listing.key.page, screen.runners.cursor_id) == (2, "r1")
+        assert (screen.list.listing.key.page, screen.runners.cursor_id) == (2, "r1")
         source.release(PageKey(2))
         await driven.settled()
         await driven.sees("page 2/3", "Runner r2")

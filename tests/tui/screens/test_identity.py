@@ -71,9 +71,9 @@ def dashboard(driven: Driven) -> DashboardScreen:
 
 def expected(screen: DashboardScreen, fleet: Fleet) -> list[str]:
     """The ids that the list should have, in order, once nothing is held."""
-    if screen.listing.key.status == "disabled":
+    if screen.list.listing.key.status == "disabled":
         return []
-    sort = screen.listing.sort
+    sort = screen.list.listing.sort
     if sort is None:
         return [f"r{number}" for number, _ in fleet]
     keyed = {

@@ -55,7 +55,7 @@ class Counted(RequestsScreen):
 
 async def test_a_screen_is_drawn_once_as_it_begins_and_nothing_behind_its_panes() -> None:
     async with demo() as driven:
-        screen = Counted(driven.app.clock, driven.app.requests)
+        screen = Counted(driven.app.clock, driven.app.session.requests)
         driven.app.push_screen(screen)
         await driven.sees("Requests", "GET /v1/runner?page=1&per_page=25")
         assert (screen.drawn_at_first, screen.lines_behind) == (1, 0)

@@ -91,7 +91,7 @@ def test_the_title_is_put_back_after_a_signal(start: Start, number: signal.Signa
     assert_put_back(terminal)
 
 
-def test_the_title_is_put_back_by_the_lifeline(start: Start) -> None:
+def test_title_is_restored_by_the_watchdog(start: Start) -> None:
     terminal = start()
     terminal.press("n", "l")
     wait_for_bytes(terminal, BUSY)

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.tui.terminal.shutdown import EndingApp
-from tests.support.ending_app import BUSY, HELLO, SECRET, TroubledApp
+from tests.support.ending_app import BUSY, HELLO, SECRET, GuardedApp, TroubledApp
 from tests.support.terminal import Terminal
 
 SOON = 1.5
@@ -206,6 +205,6 @@ async def test_under_a_pilot_it_is_an_app_like_any_other() -> None:
         async with app.run_test() as pilot:
             await pilot.press("h")
     assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
-    async with EndingApp().run_test() as pilot:
+    async with GuardedApp().run_test() as pilot:
         pilot.app.exit(return_code=7)
     assert pilot.app.return_code == 7

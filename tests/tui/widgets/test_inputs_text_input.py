@@ -4,18 +4,24 @@ from typing import TYPE_CHECKING
 
 import pytest
 from textual import events, on
+from textual.app import App
 
-from comfytui.tui.keys.type_ahead import TypedAheadApp
+from comfytui.tui.keys.type_ahead import KeySequencer
 from comfytui.tui.widgets.inputs import Entry
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
 
 
-class EntryApp(TypedAheadApp):
+class EntryApp(App[None]):
     def __init__(self) -> None:
         super().__init__()
         self.given = ""
+        self._key_sequencer = KeySequencer(self)
+
+    async def on_event(self, event: events.Event) -> None:
+        if not await self._key_sequencer.handle(event):
+            await super().on_event(event)
 
     def compose(self) -> ComposeResult:
         yield Entry("abc")
