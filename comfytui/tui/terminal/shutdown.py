@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from comfytui.crash_report import record_crash as record_error
+from comfytui.crash_report import record_crash
 from comfytui.tui.terminal.driver import RESTORE_TITLE, TerminalDriver
 from comfytui.tui.terminal.job_control import is_in_foreground, stop
 
@@ -289,7 +289,7 @@ class ShutdownGuard:
         if watchdog.is_terminal_lost:
             watchdog.begin(HUNG_UP)
         elif not watchdog.exit_message:
-            watchdog.exit_message = record_error(error, (app.size.width, app.size.height), traceback)
+            watchdog.exit_message = record_crash(error, (app.size.width, app.size.height), traceback)
             watchdog.begin(CRASHED)
         return True
 
@@ -326,4 +326,4 @@ def _traceback_lines(renderables: Sequence[RenderableType]) -> list[str]:
 def _record_silently(_loop: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     error = context.get("exception")
     if isinstance(error, BaseException):
-        record_error(error)
+        record_crash(error)
