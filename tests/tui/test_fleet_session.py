@@ -194,7 +194,7 @@ async def test_what_comes_in_a_burst_is_shown_together() -> None:
 
 
 async def test_at_a_start_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("comfytui.tui.fleet_session._LULL", 3600.0)
+    monkeypatch.setattr("comfytui.tui.fleet_session.COALESCE_S", 3600.0)
     async with scripted(make_page(make_runner("r1"))) as (driven, _):
         await driven.sees("Runner r1", "No workflows on this runner yet")
 

@@ -1,4 +1,4 @@
-"""Shutdown of the dashboard on a key, a signal, a lost terminal or a crash: prompt, and with the terminal restored.
+"""Shutdown on a key, a signal, a lost terminal or a crash: prompt, with the terminal restored.
 
 Textual exits in order if it can. It cannot while its writer waits for a terminal that no longer reads, nor while a
 thread waits for a name server; so a `Watchdog` ends the process after a grace period. Textual also prints a crash with
