@@ -58,7 +58,7 @@ async def test_a_held_key_changes_the_theme_once_and_to_the_right_one(monkeypatc
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.theme.themes import NAMES
 
-    changes = counted(monkeypatch, ComfyTUI, "tell")
+    changes = counted(monkeypatch, ComfyTUI, "notify")
     async with sending() as sender:
         before = NAMES.index(sender.driven.app.theme)
         await sender.send(b"t" * 5000)
