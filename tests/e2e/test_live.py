@@ -1,8 +1,12 @@
-"""A real ComfyUI server, the one that COMFYUI_URL names: `COMFYUI_URL=http://127.0.0.1:8188 pytest -m live`."""
+"""A real ComfyUI server, the one that COMFYUI_URL names: `COMFYUI_URL=http://127.0.0.1:8188 pytest -m live`.
+
+COMFYUI_RESTART is a shell command that kills that server and starts it again.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -14,12 +18,15 @@ from contextlib import aclosing
 import httpx
 import pytest
 
+from comfytui.api.statuses import LAST_SEEN_RUNNING
 from comfytui.clock import SystemClock
 from comfytui.config.servers import parse_servers
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
+from comfytui.gateway.fleet import RunnerUnreachable
 from tests.support.terminal import Terminal
 
 URL = os.environ.get("COMFYUI_URL", "")
+RESTART = os.environ.get("COMFYUI_RESTART", "")
 
 pytestmark = [pytest.mark.live, pytest.mark.skipif(not URL, reason="COMFYUI_URL names no server")]
 
@@ -79,8 +86,8 @@ def graph(seed: int, blurs: int = 0) -> dict[str, object]:
     return nodes | {"out": {"class_type": "PreviewImage", "inputs": {"images": [str(blurs), 0]}}}
 
 
-async def submit(client: httpx.AsyncClient, nodes: dict[str, object]) -> str:
-    answer = await client.post(f"{URL}/prompt", json={"prompt": nodes})
+async def submit(client: httpx.AsyncClient, nodes: dict[str, object], *, front: bool = False) -> str:
+    answer = await client.post(f"{URL}/prompt", json={"prompt": nodes, "front": front})
     return str(answer.raise_for_status().json()["prompt_id"])
 
 
@@ -109,7 +116,9 @@ async def test_queue_of_400_hides_neither_its_length_nor_what_ended() -> None:
         await until(is_idle)
         try:
             running = await submit(client, graph(seed, blurs=40))
-            waiting = [await submit(client, graph(seed)) for _ in range(399)]
+            waiting = [await submit(client, graph(seed)) for _ in range(199)]
+            first = await submit(client, graph(seed), front=True)
+            waiting = [first, *waiting, *[await submit(client, graph(seed)) for _ in range(199)]]
             await until(is_known)
             history, known = await fleet.get_history(runner.id), await fleet.get_runner(runner.id)
         finally:
@@ -119,3 +128,28 @@ async def test_queue_of_400_hides_neither_its_length_nor_what_ended() -> None:
         assert history[4].id == ended
         assert history[4].completed_at is not None
         assert (known.queue_running, known.queue_pending) == (1, 399)
+
+
+@pytest.mark.skipif(not RESTART, reason="COMFYUI_RESTART is no command that restarts the server")
+async def test_job_that_ran_as_the_server_was_restarted_says_so() -> None:
+    async with aclosing(ComfyUIFleet(servers_of([URL]), SystemClock())) as fleet, httpx.AsyncClient() as client:
+        (runner,) = (await fleet.list_runners(1, 10, None)).runners
+
+        async def newest() -> tuple[object, ...]:
+            with contextlib.suppress(RunnerUnreachable):
+                for job in await fleet.get_history(runner.id):
+                    return job.id, job.status, *job.tags
+            return ()
+
+        async def runs() -> bool:
+            return (await newest())[1:] == ("running",)
+
+        async def is_lost() -> bool:
+            return await newest() == (running, "failed", LAST_SEEN_RUNNING)
+
+        await submit(client, graph(secrets.randbelow(2**24), blurs=40))
+        await until(runs)
+        running, *_ = await newest()
+        restart = await asyncio.create_subprocess_exec("sh", "-c", RESTART)
+        assert await restart.wait() == 0
+        await until(is_lost)
