@@ -25,14 +25,14 @@ async def test_the_first_list_tells_versions_and_devices(clock: FakeClock) -> No
         hung.hang()
         await gone.stop()
         known = [Server(server.url, "gpu") for server in (hung, gone, good)]
-        fleet = await stack.enter_async_context(watching(*known, clock=clock))
-        async with asyncio.timeout(2):
+        fleet = await stack.enter_async_context(watching(*known, clock=clock, introduction=3.0))
+        async with asyncio.timeout(20):
             first = await fleet.list_runners(1, 10, None)
         assert [runner.tags for runner in first.runners] == [UNKNOWN, UNKNOWN, KNOWN]
 
 
 async def test_the_first_look_at_one_tells_them(server: ScriptedComfyUI, clock: FakeClock) -> None:
-    async with watching(Server(server.url, "gpu"), clock=clock) as fleet:
+    async with watching(Server(server.url, "gpu"), clock=clock, introduction=20.0) as fleet:
         assert (await fleet.get_runner(runner_id_for(server.url))).tags == KNOWN
     assert server.paths.count("/system_stats") == 1
 
