@@ -22,7 +22,7 @@ from comfytui.api.statuses import LAST_SEEN_RUNNING
 from comfytui.clock import SystemClock
 from comfytui.config.servers import parse_servers
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
-from comfytui.gateway.fleet import RunnerUnreachable
+from comfytui.gateway.fleet import RunnerUnreachableError
 from tests.support.terminal import Terminal
 
 URL = os.environ.get("COMFYUI_URL", "")
@@ -132,11 +132,11 @@ async def test_queue_of_400_hides_neither_its_length_nor_what_ended() -> None:
 
 @pytest.mark.skipif(not RESTART, reason="COMFYUI_RESTART is no command that restarts the server")
 async def test_job_that_ran_as_the_server_was_restarted_says_so() -> None:
-    async with aclosing(ComfyUIFleet(servers_of([URL]), SystemClock())) as fleet, httpx.AsyncClient() as client:
+    async with aclosing(ComfyUIFleet(parse_servers([URL]), SystemClock())) as fleet, httpx.AsyncClient() as client:
         (runner,) = (await fleet.list_runners(1, 10, None)).runners
 
         async def newest() -> tuple[object, ...]:
-            with contextlib.suppress(RunnerUnreachable):
+            with contextlib.suppress(RunnerUnreachableError):
                 for job in await fleet.get_history(runner.id):
                     return job.id, job.status, *job.tags
             return ()
