@@ -1,8 +1,8 @@
-"""What a person looks for among runners: a line of text, read once, asked of each runner. Pure.
+"""Filter language for runners: parsing a filter, and matching runners against it. Pure.
 
-Bare words match a runner's name, tags and endpoint; `tag:`, `status:`, `last:` and `is:` ask for one thing; `!` negates
-what follows it; quotes keep blanks together; a runner matches where every term does. Nothing depends on case. What is
-not known matches neither a term nor its negation.
+A bare word matches a runner's name, tags or endpoint; `tag:`, `status:`, `last:` and `is:` match one property. `!`
+negates the term after it, quotes keep spaces together, and all terms must match. Case is ignored. Unknown data matches
+neither a term nor its negation.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ if TYPE_CHECKING:
 
 SYNTAX_EXAMPLES = (
     ("gpu", "name, a tag or the endpoint contains gpu"),
-    ('"two words"', "blanks count between quotes"),
+    ('"two words"', "spaces are part of the quoted text"),
     ("tag:a100", "a tag contains a100"),
-    ("status:active", "the status begins so: active, disabled"),
-    ("last:failed", "the last to run or end has this status; none: no workflows"),
-    ("is:busy", "a workflow is under way; is:idle: none is"),
-    ("is:unreachable", "the last check failed; is:reachable: it did not"),
-    ("!tag:cpu", "not so; what is not known never matches"),
-    ("gpu !last:failed", "both at once"),
+    ("status:active", "the status starts with: active, disabled"),
+    ("last:failed", "status of the last run; last:none: no workflows"),
+    ("is:busy", "a workflow runs or waits; is:idle: none does"),
+    ("is:unreachable", "the last health check failed; is:reachable: it passed"),
+    ("!tag:cpu", "negation; unknown data never matches"),
+    ("gpu !last:failed", "both terms must match"),
 )
-"""What can be typed, as an example and its meaning, for explanations."""
+"""Examples of filters and their meanings, for help texts."""
 
 
 class Requirement(StrEnum):
-    """What a list of runners does not tell."""
+    """Data about runners that the list does not contain."""
 
     HISTORY = "history"
-    """The runner's newest workflows (page get-runner-history)."""
+    """Newest workflows (page get-runner-history)."""
     REACHABILITY = "reachability"
-    """Whether the runner answers."""
+    """Result of the last health check."""
 
 
 class RunnerData(NamedTuple):
-    """What is known of a runner.
+    """Known data of a runner.
 
     Attributes:
-        runner: What the list says.
-        history: Its newest workflows, newest first; None where not known.
-        reachable: Whether it answered when it was last checked; None where it never was.
+        runner: Entry of the list.
+        history: Newest workflows, newest first; None if unknown.
+        reachable: Result of the last health check; None if unchecked.
     """
 
     runner: Runner
@@ -58,24 +58,24 @@ class RunnerData(NamedTuple):
 
 
 class QueryError(ValueError):
-    """A text that is no query; the message is a sentence for people.
+    """Invalid filter text; the message is shown to the user.
 
     Attributes:
-        place: Where in the text, 0 for its first character.
+        index: Position of the error in the text, 0 for its first character.
     """
 
-    def __init__(self, message: str, place: int) -> None:
+    def __init__(self, message: str, index: int) -> None:
         super().__init__(message)
-        self.place = place
+        self.index = index
 
 
 class Term(NamedTuple):
-    """One thing that is looked for.
+    """Condition of a filter.
 
     Attributes:
         field: `tag`, `status`, `last` or `is`; empty for a bare word.
-        value: What for, in folded case, never empty.
-        negated: Whether it must not be so.
+        value: Case-folded text to match, never empty.
+        negated: True if the condition must not hold.
     """
 
     field: str
@@ -83,24 +83,24 @@ class Term(NamedTuple):
     negated: bool = False
 
     @property
-    def need(self) -> Requirement | None:
-        """What must be known beyond the list to judge a runner; None where that tells it."""
+    def requirement(self) -> Requirement | None:
+        """Data needed beyond the list, or None."""
         if self.field == _LAST:
             return Requirement.HISTORY
         return _STATES[self.value] if self.field == _IS else None
 
-    def matches(self, facts: RunnerData) -> bool:
-        """Whether it is so, or not so where negated; False where that is not known."""
-        verdict = _JUDGES[self.field](facts, self.value)
-        return verdict is not None and verdict is not self.negated
+    def matches(self, data: RunnerData) -> bool:
+        """Return True if the condition is known to hold, or known not to hold if it is negated."""
+        result = _PREDICATES[self.field](data, self.value)
+        return result is not None and result is not self.negated
 
 
 class Query(NamedTuple):
-    """What runners are looked for; without terms it is false, and every runner matches.
+    """Parsed filter; without terms it is false and matches every runner.
 
     Attributes:
-        text: What was typed.
-        terms: What that says.
+        text: Text that was typed.
+        terms: Conditions, all of which must match.
     """
 
     text: str = ""
@@ -110,53 +110,53 @@ class Query(NamedTuple):
         return bool(self.terms)
 
     @property
-    def needs(self) -> frozenset[Requirement]:
-        """What must be known beyond the list to judge a runner."""
-        return frozenset(term.need for term in self.terms if term.need is not None)
+    def requirements(self) -> frozenset[Requirement]:
+        """Data needed beyond the list."""
+        return frozenset(term.requirement for term in self.terms if term.requirement is not None)
 
-    def matches(self, facts: RunnerData) -> bool:
-        """Whether every term matches."""
-        return all(term.matches(facts) for term in self.terms)
+    def matches(self, data: RunnerData) -> bool:
+        """Return True if every term matches."""
+        return all(term.matches(data) for term in self.terms)
 
-    def knows(self, facts: RunnerData) -> bool:
-        """Whether all is known that it looks at."""
-        return has_requirements(self.needs, facts)
+    def is_decidable(self, data: RunnerData) -> bool:
+        """Return True if all data that the filter needs is known."""
+        return has_requirements(self.requirements, data)
 
 
-def has_requirements(needs: frozenset[Requirement], facts: RunnerData) -> bool:
-    """Whether all of this is known of a runner."""
-    known = {Requirement.HISTORY: facts.history is not None, Requirement.REACHABILITY: facts.reachable is not None}
-    return all(known[need] for need in needs)
+def has_requirements(requirements: frozenset[Requirement], data: RunnerData) -> bool:
+    """Return True if all required data of a runner is known."""
+    known = {Requirement.HISTORY: data.history is not None, Requirement.REACHABILITY: data.reachable is not None}
+    return all(known[requirement] for requirement in requirements)
 
 
 def parse(text: str) -> Query:
-    """Read what was typed.
+    """Parse a filter text.
 
     Raises:
-        QueryError: It is no query.
+        QueryError: The text is invalid.
     """
     if text.count('"') % 2:
-        raise QueryError('a quote is opened and not closed: "two words"', text.rindex('"'))
-    return Query(text, tuple(_term(match[0], match.start()) for match in _WORDS.finditer(text)))
+        raise QueryError('close the quotes: "two words"', text.rindex('"'))
+    return Query(text, tuple(_parse_term(match[0], match.start()) for match in _WORDS.finditer(text)))
 
 
-def _term(typed: str, place: int) -> Term:
+def _parse_term(typed: str, index: int) -> Term:
     negated = typed.startswith("!")
     word = typed[1:] if negated else typed
     if not word:
-        raise QueryError("! stands right before what must not be so: !tag:cpu", place)
-    field, typed_value = _split(word, place)
-    # As what it is compared with: emoji have invisible characters within them, which somebody copies along.
+        raise QueryError('expected a term after "!", e.g. !tag:cpu', index)
+    field, typed_value = _split_field(word, index)
+    # Names are sanitized, so the value is too: copied emoji contain invisible characters that names have lost.
     value = fold(sanitize(typed_value.replace('"', "")))
     if not value:
-        raise QueryError(f"{field}: is followed by a value: {_EXAMPLES[field]}" if field else _NOTHING, place)
+        raise QueryError(f"expected a value, e.g. {_EXAMPLES[field]}" if field else _EMPTY_QUOTES, index)
     if field == _IS and value not in _STATES:
-        raise QueryError(f"is: can be {', '.join(_STATES)}", place)
+        raise QueryError(f"is: accepts {', '.join(_STATES)}", index)
     return Term(field, value, negated)
 
 
-def _split(word: str, place: int) -> tuple[str, str]:
-    """Field and value; the field is empty where the word is a bare one, as addresses are."""
+def _split_field(word: str, index: int) -> tuple[str, str]:
+    """Return field and value of a word; the field is empty for a bare word, such as an address with a port."""
     match = _FIELD.fullmatch(word)
     if match is None:
         return "", word
@@ -165,37 +165,37 @@ def _split(word: str, place: int) -> tuple[str, str]:
         return field, value
     if value[:1].isdecimal():
         return "", word
-    raise QueryError(f'there are tag: status: last: is: or quotes "{word[:_CLIP]}"', place)
+    raise QueryError(f'unknown field; use tag, status, last or is, or quotes "{word[:_CLIP]}"', index)
 
 
-def _contains(facts: RunnerData, value: str) -> bool:
-    runner = facts.runner
+def _contains(data: RunnerData, value: str) -> bool:
+    runner = data.runner
     if value in fold(display_name(runner.name, runner.id)) or value in fold(runner.endpoint or ""):
         return True
-    return _has_tag(facts, value)
+    return _has_tag(data, value)
 
 
-def _has_tag(facts: RunnerData, value: str) -> bool:
-    return any(value in fold(tag) for tag in facts.runner.tags)
+def _has_tag(data: RunnerData, value: str) -> bool:
+    return any(value in fold(tag) for tag in data.runner.tags)
 
 
-def _has_status(facts: RunnerData, value: str) -> bool | None:
-    status = facts.runner.status
+def _has_status(data: RunnerData, value: str) -> bool | None:
+    status = data.runner.status
     return None if status is None else fold(status).startswith(value)
 
 
-def _ended_so(facts: RunnerData, value: str) -> bool | None:
-    if facts.history is None:
+def _last_status_is(data: RunnerData, value: str) -> bool | None:
+    if data.history is None:
         return None
-    last = last_run(facts.history)
+    last = last_run(data.history)
     status = last.status if last else _NO_WORKFLOWS
     return None if status is None else fold(status).startswith(value)
 
 
-def _is_so(facts: RunnerData, value: str) -> bool | None:
+def _is_in_state(data: RunnerData, value: str) -> bool | None:
     if _STATES[value] is Requirement.REACHABILITY:
-        return None if facts.reachable is None else facts.reachable is (value == "reachable")
-    counts = queue_counts(facts.runner, facts.history)
+        return None if data.reachable is None else data.reachable is (value == "reachable")
+    counts = queue_counts(data.runner, data.history)
     return None if counts is None else any(counts) is (value == "busy")
 
 
@@ -208,14 +208,14 @@ _STATES: Mapping[str, Requirement] = {
     "idle": Requirement.HISTORY,
 }
 _EXAMPLES = {"tag": "tag:a100", "status": "status:active", _LAST: "last:failed", _IS: "is:busy"}
-_JUDGES: Mapping[str, Callable[[RunnerData, str], bool | None]] = {
+_PREDICATES: Mapping[str, Callable[[RunnerData, str], bool | None]] = {
     "": _contains,
     "tag": _has_tag,
     "status": _has_status,
-    _LAST: _ended_so,
-    _IS: _is_so,
+    _LAST: _last_status_is,
+    _IS: _is_in_state,
 }
-_NOTHING = "there is nothing between the quotes"
+_EMPTY_QUOTES = "expected a text between the quotes"
 _CLIP = 20
 _WORDS = re.compile(r'(?:[^\s"]|"[^"]*")+')
 _FIELD = re.compile(r"([^\W\d_]+):(?!//)(.*)", re.DOTALL)

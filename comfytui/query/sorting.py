@@ -1,6 +1,6 @@
-"""Runners and workflows in order. Pure.
+"""Sort orders of runners and workflows. Pure.
 
-What is not known comes last, whichever way the rest goes; ties go by name, then by id, and always upwards.
+Unknown values come last in both directions; ties are ordered by name, then by id, always ascending.
 """
 
 from __future__ import annotations
@@ -20,17 +20,19 @@ if TYPE_CHECKING:
 
 
 RUNNER_KEYS = ("name", "status", "reach", "last", "when", "queue", "tags", "endpoint", "created", "updated")
-"""What runners can be sorted by."""
+"""Sort keys of runners."""
 
 WORKFLOW_KEYS = ("name", "status", "took", "created", "waited", "tags", "started", "completed", "updated")
-"""What workflows can be sorted by."""
+"""Sort keys of workflows."""
 
-_OF_HISTORY = frozenset({"last", "when", "queue"})
-_NEEDS = dict.fromkeys(_OF_HISTORY, frozenset({Requirement.HISTORY})) | {"reach": frozenset({Requirement.REACHABILITY})}
-_GREATEST_FIRST = frozenset({"when", "queue", "took", "waited", "created", "started", "completed", "updated"})
+_HISTORY_KEYS = frozenset({"last", "when", "queue"})
+_REQUIREMENTS = dict.fromkeys(_HISTORY_KEYS, frozenset({Requirement.HISTORY})) | {
+    "reach": frozenset({Requirement.REACHABILITY})
+}
+_DESCENDING_KEYS = frozenset({"when", "queue", "took", "waited", "created", "started", "completed", "updated"})
 
 _RUNNER_RANKS = {status: rank for rank, status in enumerate((RunnerStatus.ACTIVE, RunnerStatus.DISABLED))}
-# What a person has to look at first.
+# Statuses that need attention come first.
 _WORKFLOW_RANKS = {
     status: rank
     for rank, status in enumerate(
@@ -52,142 +54,142 @@ _Item = TypeVar("_Item")
 
 
 class Sort(NamedTuple):
-    """An order.
+    """Sort order.
 
     Attributes:
-        key: What decides, one of RUNNER_KEYS or of WORKFLOW_KEYS.
-        descending: Whether the greatest, newest or longest comes first.
+        key: One of RUNNER_KEYS or WORKFLOW_KEYS.
+        descending: True if the greatest, newest or longest comes first.
     """
 
     key: str
     descending: bool = False
 
     @property
-    def flipped(self) -> Sort:
-        """The same the other way round."""
+    def reversed(self) -> Sort:
+        """Same key in the opposite direction."""
         return self._replace(descending=not self.descending)
 
 
 def default_order(key: str) -> Sort:
-    """By this key the way one expects it: the newest, the longest and the most first, all else upwards."""
-    return Sort(key, descending=key in _GREATEST_FIRST)
+    """Return the usual order of a key: newest, longest and most first, everything else ascending."""
+    return Sort(key, descending=key in _DESCENDING_KEYS)
 
 
 def requirements(sort: Sort) -> frozenset[Requirement]:
-    """What must be known of runners beyond the list to sort them so."""
-    return _NEEDS.get(sort.key, frozenset())
+    """Return the data beyond the list that an order needs."""
+    return _REQUIREMENTS.get(sort.key, frozenset())
 
 
-def is_decidable(sort: Sort, facts: RunnerData) -> bool:
-    """Whether all is known of a runner that the order looks at."""
-    return has_requirements(requirements(sort), facts)
+def is_decidable(sort: Sort, data: RunnerData) -> bool:
+    """Return True if all data of a runner that an order needs is known."""
+    return has_requirements(requirements(sort), data)
 
 
 def sort_runners(runners: Sequence[RunnerData], sort: Sort) -> list[RunnerData]:
-    """The runners in order; where it asks for workflows, those without any come before those not known.
+    """Return runners in order; sorted by workflows, runners without any come before unknown ones.
 
     Raises:
-        KeyError: The key is none of RUNNER_KEYS.
+        KeyError: The key is not in RUNNER_KEYS.
     """
-    value_of = _RUNNER_VALUES[sort.key]
-    tied = sorted(runners, key=lambda facts: _tie(facts.runner))
-    if sort.key in _OF_HISTORY:
-        tied.sort(key=lambda facts: facts.history is None)
-    return _sorted([(value_of(facts), facts) for facts in tied], descending=sort.descending)
+    get_value = _RUNNER_VALUES[sort.key]
+    by_name = sorted(runners, key=lambda data: _tie_break(data.runner))
+    if sort.key in _HISTORY_KEYS:
+        by_name.sort(key=lambda data: data.history is None)
+    return _sorted([(get_value(data), data) for data in by_name], descending=sort.descending)
 
 
 def sort_workflows(workflows: Sequence[Workflow], sort: Sort, now: datetime) -> list[Workflow]:
-    """The workflows in order; `now` is until when what goes on has lasted.
+    """Return workflows in order; ongoing durations end at `now`.
 
     Raises:
-        KeyError: The key is none of WORKFLOW_KEYS.
+        KeyError: The key is not in WORKFLOW_KEYS.
     """
-    value_of = _WORKFLOW_VALUES[sort.key]
-    tied = sorted(workflows, key=_tie)
-    return _sorted([(value_of(workflow, now), workflow) for workflow in tied], descending=sort.descending)
+    get_value = _WORKFLOW_VALUES[sort.key]
+    by_name = sorted(workflows, key=_tie_break)
+    return _sorted([(get_value(workflow, now), workflow) for workflow in by_name], descending=sort.descending)
 
 
 def _sorted(items: Sequence[tuple[_Value | None, _Item]], *, descending: bool) -> list[_Item]:
-    """Those that have a value by it, then the others; those that are equal in it stay as they are."""
+    """Return items with a value in order, then those without; the sort is stable."""
     known = sorted(
         ((value, item) for value, item in items if value is not None), key=lambda pair: pair[0], reverse=descending
     )
     return [*(item for _, item in known), *(item for value, item in items if value is None)]
 
 
-def _tie(item: Runner | Workflow) -> tuple[str, str]:
+def _tie_break(item: Runner | Workflow) -> tuple[str, str]:
     return natural_key(display_name(item.name, item.id)), item.id
 
 
-def _of_name(item: Runner | Workflow) -> _Value:
+def _name_value(item: Runner | Workflow) -> _Value:
     return 0.0, natural_key(display_name(item.name, item.id))
 
 
-def _of_text(text: str | None) -> _Value | None:
+def _text_value(text: str | None) -> _Value | None:
     return (0.0, natural_key(text)) if text else None
 
 
-def _of_tags(tags: Sequence[str]) -> _Value | None:
-    return _of_text(" ".join(tags))
+def _tags_value(tags: Sequence[str]) -> _Value | None:
+    return _text_value(" ".join(tags))
 
 
-def _of_moment(moment: Timestamp | None) -> _Value | None:
-    return (moment.timestamp(), "") if isinstance(moment, datetime) else None
+def _time_value(time: Timestamp | None) -> _Value | None:
+    return (time.timestamp(), "") if isinstance(time, datetime) else None
 
 
-def _of_seconds(seconds: float | None) -> _Value | None:
+def _seconds_value(seconds: float | None) -> _Value | None:
     return None if seconds is None else (seconds, "")
 
 
-def _of_runner_status(runner: Runner) -> _Value | None:
+def _runner_status_value(runner: Runner) -> _Value | None:
     status = runner.status
     return None if status is None else (_RUNNER_RANKS.get(status, len(_RUNNER_RANKS)), fold(status))
 
 
-def _of_workflow_status(workflow: Workflow) -> _Value | None:
+def _workflow_status_value(workflow: Workflow) -> _Value | None:
     status = workflow.status
     return None if status is None else (_WORKFLOW_RANKS.get(status, len(_WORKFLOW_RANKS)), fold(status))
 
 
-def _of_last(facts: RunnerData) -> _Value | None:
-    last = last_run(facts.history or ())
-    return None if last is None else _of_workflow_status(last)
+def _last_value(data: RunnerData) -> _Value | None:
+    last = last_run(data.history or ())
+    return None if last is None else _workflow_status_value(last)
 
 
-def _of_when(facts: RunnerData) -> _Value | None:
-    last = last_run(facts.history or ())
-    return None if last is None else _of_moment(last_change(last))
+def _when_value(data: RunnerData) -> _Value | None:
+    last = last_run(data.history or ())
+    return None if last is None else _time_value(last_change(last))
 
 
-def _of_reach(facts: RunnerData) -> _Value | None:
-    return None if facts.reachable is None else (0.0 if facts.reachable else 1.0, "")
+def _reach_value(data: RunnerData) -> _Value | None:
+    return None if data.reachable is None else (0.0 if data.reachable else 1.0, "")
 
 
-def _of_queue(facts: RunnerData) -> _Value | None:
-    counts = queue_counts(facts.runner, facts.history)
+def _queue_value(data: RunnerData) -> _Value | None:
+    counts = queue_counts(data.runner, data.history)
     return None if counts is None else (float(sum(counts)), "")
 
 
 _RUNNER_VALUES: Mapping[str, Callable[[RunnerData], _Value | None]] = {
-    "name": lambda facts: _of_name(facts.runner),
-    "status": lambda facts: _of_runner_status(facts.runner),
-    "reach": _of_reach,
-    "last": _of_last,
-    "when": _of_when,
-    "queue": _of_queue,
-    "tags": lambda facts: _of_tags(facts.runner.tags),
-    "endpoint": lambda facts: _of_text(facts.runner.endpoint),
-    "created": lambda facts: _of_moment(facts.runner.created_at),
-    "updated": lambda facts: _of_moment(facts.runner.updated_at),
+    "name": lambda data: _name_value(data.runner),
+    "status": lambda data: _runner_status_value(data.runner),
+    "reach": _reach_value,
+    "last": _last_value,
+    "when": _when_value,
+    "queue": _queue_value,
+    "tags": lambda data: _tags_value(data.runner.tags),
+    "endpoint": lambda data: _text_value(data.runner.endpoint),
+    "created": lambda data: _time_value(data.runner.created_at),
+    "updated": lambda data: _time_value(data.runner.updated_at),
 }
 _WORKFLOW_VALUES: Mapping[str, Callable[[Workflow, datetime], _Value | None]] = {
-    "name": lambda workflow, _: _of_name(workflow),
-    "status": lambda workflow, _: _of_workflow_status(workflow),
-    "took": lambda workflow, now: _of_seconds(durations(workflow, now).ran),
-    "created": lambda workflow, _: _of_moment(workflow.created_at),
-    "waited": lambda workflow, now: _of_seconds(durations(workflow, now).waited),
-    "tags": lambda workflow, _: _of_tags(workflow.tags),
-    "started": lambda workflow, _: _of_moment(workflow.started_at),
-    "completed": lambda workflow, _: _of_moment(workflow.completed_at),
-    "updated": lambda workflow, _: _of_moment(workflow.updated_at),
+    "name": lambda workflow, _: _name_value(workflow),
+    "status": lambda workflow, _: _workflow_status_value(workflow),
+    "took": lambda workflow, now: _seconds_value(durations(workflow, now).ran),
+    "created": lambda workflow, _: _time_value(workflow.created_at),
+    "waited": lambda workflow, now: _seconds_value(durations(workflow, now).waited),
+    "tags": lambda workflow, _: _tags_value(workflow.tags),
+    "started": lambda workflow, _: _time_value(workflow.started_at),
+    "completed": lambda workflow, _: _time_value(workflow.completed_at),
+    "updated": lambda workflow, _: _time_value(workflow.updated_at),
 }

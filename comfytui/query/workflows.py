@@ -1,4 +1,4 @@
-"""Where a workflow's time went: plain arithmetic over its moments."""
+"""Durations, last run and queue of workflows."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
 
 WAITING = frozenset({WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED})
-"""The statuses of what has yet to run (page get-runner-history; meanings on concepts/workflows)."""
+"""Statuses of workflows that have not started (page get-runner-history; explained on concepts/workflows)."""
 
 IN_PROGRESS = WAITING | {WorkflowStatus.RUNNING}
-"""The statuses of what has yet to end."""
+"""Statuses of workflows that have not ended."""
 
 
 class Durations(NamedTuple):
-    """How long a workflow waited and ran, in seconds, and whether either still goes on; None is not known."""
+    """Seconds a workflow waited and ran, None if unknown, and True for the one that goes on."""
 
     waited: float | None
     waiting: bool
@@ -30,7 +30,7 @@ class Durations(NamedTuple):
 
 
 def durations(workflow: Workflow, now: datetime) -> Durations:
-    """Where a workflow's time went until now."""
+    """Return how long a workflow waited and ran, until `now` if it still does."""
     waiting = workflow.status in WAITING and workflow.started_at is None
     running = workflow.status == WorkflowStatus.RUNNING
     until = now if waiting else workflow.started_at
@@ -39,20 +39,20 @@ def durations(workflow: Workflow, now: datetime) -> Durations:
 
 
 def last_run(history: Sequence[Workflow]) -> Workflow | None:
-    """Return the newest workflow that runs or ended, else the first that waits, or None if there is none."""
+    """Return the newest workflow that runs or ended, else the newest that waits, or None if there is none."""
     first = history[0] if history else None
     return next((workflow for workflow in history if workflow.status not in WAITING), first)
 
 
 def last_change(workflow: Workflow) -> Timestamp | None:
-    """Return when a workflow got where it is, or None if that is not known."""
+    """Return when a workflow reached its status, or None if unknown."""
     return workflow.completed_at or workflow.started_at or workflow.created_at
 
 
 def queue_counts(runner: Runner, history: Sequence[Workflow] | None) -> tuple[int, int] | None:
-    """Return how many workflows of a runner run and wait, or None if unknown.
+    """Return the numbers of running and waiting workflows of a runner, or None if unknown.
 
-    If the API does not tell these numbers, workflows are counted in the history.
+    Without these numbers from the API, the workflows of the history are counted.
     """
     if runner.queue_pending is not None:
         return runner.queue_running or 0, runner.queue_pending
@@ -63,12 +63,12 @@ def queue_counts(runner: Runner, history: Sequence[Workflow] | None) -> tuple[in
 
 
 def elapsed(start: Timestamp | None, end: Timestamp | None) -> float | None:
-    """Seconds from one time to another; None unless both are known."""
+    """Return the seconds between two times, or None if one is unknown."""
     if isinstance(start, datetime) and isinstance(end, datetime):
         return (end - start).total_seconds()
     return None
 
 
 def display_name(name: str | None, item_id: str) -> str:
-    """What to call an item: its name, or its id where the name is blank or missing."""
+    """Return an item's name, or its id if the name is blank or missing."""
     return name if name and not name.isspace() else item_id

@@ -1,4 +1,4 @@
-"""What a line is made of: pieces of text, each with the role it plays. Colours are the theme's business."""
+"""Lines of text spans, each span with a role that themes turn into colors."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.cells import cell_len, chop_cells, set_cell_size
 
 ELLIPSIS = "…"
 
-# However long a text is, no more of it is measured than could be shown: marks beyond these are nothing one can read.
+# Combining marks can make a text of few cells arbitrarily long, so only this many characters a cell are measured.
 _CHARS_A_CELL = 8
 
 
 class Role(StrEnum):
-    """What a piece of text means to the reader; themes give each role its look."""
+    """Meaning of a span of text; themes map each role to a style."""
 
     PLAIN = "plain"
     MUTED = "muted"
@@ -39,32 +39,32 @@ class Role(StrEnum):
 
 
 class Span(NamedTuple):
-    """A piece of text in one role."""
+    """Text in one role."""
 
     text: str
     role: Role = Role.PLAIN
 
 
 Line: TypeAlias = tuple[Span, ...]
-"""One line of a screen, or one cell of a table."""
+"""Spans of one line of a screen, or of one cell of a table."""
 
 EMPTY: Line = ()
 
 
 def line(*pieces: Span | str) -> Line:
-    """A line of pieces; a bare string is plain text."""
+    """Build a line of spans; a bare string becomes plain text."""
     return tuple(Span(piece) if isinstance(piece, str) else piece for piece in pieces)
 
 
 def cell_width(pieces: Line) -> int:
-    """How many terminal cells the line takes."""
+    """Return the width of a line in terminal cells."""
     if len(pieces) == 1:
         return cell_len(pieces[0][0])
     return sum([cell_len(text) for text, _ in pieces])
 
 
 def truncate(pieces: Line, width: int) -> Line:
-    """The line in at most `width` cells, ending in an ellipsis where something was cut off."""
+    """Return the line cut to at most `width` cells, with an ellipsis if anything was cut off."""
     longest = _CHARS_A_CELL * max(0, width)
     if not any(len(text) > longest for text, _ in pieces) and cell_width(pieces) <= width:
         return pieces
@@ -81,7 +81,7 @@ def truncate(pieces: Line, width: int) -> Line:
 
 
 def pad(pieces: Line, width: int, *, right: bool = False) -> Line:
-    """The line in exactly `width` cells: cut, or filled with spaces behind it (before it with `right`)."""
+    """Return the line in exactly `width` cells: cut, or padded with spaces at its end (at its start with `right`)."""
     pieces = truncate(pieces, width)
     fill = Span(" " * (width - cell_width(pieces)))
     if not fill.text:
@@ -90,7 +90,7 @@ def pad(pieces: Line, width: int, *, right: bool = False) -> Line:
 
 
 def join(parts: Iterable[Line], gap: Span) -> Line:
-    """The lines one after another with the gap between them; empty ones are left out."""
+    """Join lines with a gap between them; empty lines are left out."""
     joined: list[Span] = []
     for part in parts:
         if part and joined:
@@ -100,7 +100,10 @@ def join(parts: Iterable[Line], gap: Span) -> Line:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """The text in pieces of at most `width` cells, broken at spaces where there are any near the end."""
+    """Wrap a text to pieces of at most `width` cells, preferably at spaces.
+
+    A piece breaks at a space in its second half, else wherever it is full.
+    """
     pieces = list(_wrapped(text, max(2, width)))
     return pieces or [""]
 

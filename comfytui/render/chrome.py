@@ -1,4 +1,4 @@
-"""The runner list around its rows: title, foot, and what stands where no row does."""
+"""Text around the rows: list title, page footer, empty states, header and key hints."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ if TYPE_CHECKING:
     from comfytui.render.freshness import RenderContext
 
 
-_SAID_FOR = 15.0
+_NOTICE_S = 15.0
 _GAP = Span("  ")
-_LEAST_QUERY = 6
+_MIN_QUERY_WIDTH = 6
 
 
 class ListSpec(NamedTuple):
-    """Which runners are to be listed, and how.
+    """Selection and order of the runner list.
 
     Attributes:
-        key: Which page, of how many runners, of which status.
-        query: What they are filtered by.
-        sort: What they are sorted by; None for the API's order, newest created first.
+        key: Page number, page size and status filter.
+        query: Filter.
+        sort: Sort order; None for the API's order, newest created first.
     """
 
     key: PageKey = PageKey()
@@ -38,167 +38,177 @@ class ListSpec(NamedTuple):
     sort: Sort | None = None
 
     @property
-    def whole(self) -> bool:
-        """Whether all pages are needed to tell which runners these are."""
+    def needs_all_pages(self) -> bool:
+        """True if the list can only be built from all pages."""
         return bool(self.query) or self.sort is not None
 
 
-CUT_TEXT = "answer cut: more sent than asked for"
-"""Stands below a list of which the API sent more entries than it should."""
+CUT_TEXT = "cut: the API sent more than requested"
+"""Notice below a list of which the API sent more entries than the page size allows."""
 
 
 def page_count(total: int | None, per_page: int) -> int | None:
-    """How many pages there are, at least one; None where the total is not known."""
+    """Return the number of pages, at least 1, or None if the total is unknown."""
     return None if total is None else max(1, -(-total // per_page))
 
 
-def list_title(listing: ListSpec, view: ListView | None, width: int, *, by_hidden: bool = False) -> Line:
-    """The list's name, the filters that are on, and how much was searched: `Runners  active  /gpu  3/5 pages`.
+def list_title(listing: ListSpec, view: ListView | None, width: int, *, show_sort: bool = False) -> Line:
+    """Return the list's name, active filters and search progress: `Runners  active  /gpu  3/5 pages`.
 
-    The order is told, too, where no column's title tells it. Where it is narrow, of a long filter only the beginning.
+    The sort order is part of it only with `show_sort`, for layouts whose column titles do not show it. If the width is
+    too small, a long filter is truncated.
     """
     status = (Span(str(listing.key.status), Role.ACCENT),) if listing.key.status else ()
-    order = sort_text(listing.sort) if by_hidden else ()
-    tail = join((order, search_footer(view.searched), known_text(view)), _GAP) if view else order
+    order = sort_text(listing.sort) if show_sort else ()
+    tail = join((order, search_progress_text(view.searched), known_text(view)), _GAP) if view else order
     head = join(((Span("Runners", Role.STRONG),), status), _GAP)
     if not listing.query:
         return join((head, tail), _GAP)
     room = width - cell_width(head) - cell_width(tail) - 2 * len(_GAP.text)
-    query = truncate((Span(f"/{listing.query.text}", Role.ACCENT),), max(_LEAST_QUERY, room))
+    query = truncate((Span(f"/{listing.query.text}", Role.ACCENT),), max(_MIN_QUERY_WIDTH, room))
     return join((head, query, tail), _GAP)
 
 
-def frameless_line(listing: ListSpec, view: ListView | None, aside: Line, gone: Line, width: int) -> tuple[Line, ...]:
-    """What neither title nor foot can say where there are none: filters, what they found, and who is `gone`.
+def compact_status(
+    listing: ListSpec, view: ListView | None, aside: Line, removed: Line, width: int
+) -> tuple[Line, ...]:
+    """Return one line for layouts without title and footer: filters, matches and the `removed` notice.
 
-    No line at all where there is nothing to say. What is to be said `aside` comes first.
+    It is empty if there is nothing to show. `aside` comes before the filters.
     """
     status = (Span(str(listing.key.status), Role.ACCENT),) if listing.key.status else ()
     query = (Span(f"/{listing.query.text}", Role.ACCENT),) if listing.query else ()
-    said = join((gone, aside, status, query), _GAP)
+    said = join((removed, aside, status, query), _GAP)
     room = width - cell_width(said) - len(_GAP.text)
-    count = count_text(view, room) if view is not None and listing.query else ()
+    count = match_count_text(view, room) if view is not None and listing.query else ()
     return (truncate(join((said, count), _GAP), width),) if said else ()
 
 
 def sort_text(sort: Sort | None) -> Line:
-    """What something is sorted by: `by created ▼`; nothing where it is as the API has it."""
+    """Return the sort order as `by created ▼`, or an empty line for the API's order."""
     return (Span(f"by {sort.key} {'▼' if sort.descending else '▲'}", Role.ACCENT),) if sort else ()
 
 
-def page_footer(key: PageKey, page: RunnerPage | None, gone: Line, width: int) -> Line:
-    """Where in the list one is: `page 1/5  1–25 of 120`; the page asked for where nothing has come yet.
+def page_footer(key: PageKey, page: RunnerPage | None, removed: Line, width: int) -> Line:
+    """Return the position in the list: `page 1/5  1–25 of 120`, or `page 1 …` before the first response.
 
-    Who is `gone` comes behind it, and before it where it is narrow.
+    The `removed` notice follows it. If the width is too small, the notice stays and details go.
     """
     if page is None:
-        return join(((Span(f"page {key.page} …", Role.MUTED),), gone), _GAP)
-    place = _PageNumbers(key, len(page.runners), page.total)
+        return join(((Span(f"page {key.page} …", Role.MUTED),), removed), _GAP)
+    numbers = _PageNumbers(key, len(page.runners), page.total)
     unreadable = (Span(f"{page.invalid_count} unreadable", Role.BAD),) if page.invalid_count else ()
     is_cut = (Span(CUT_TEXT, Role.BAD),) if page.is_cut else ()
     return _first_fitting(
         [
-            (place.whole, unreadable, is_cut, gone),
-            (place.brief, is_cut, gone),
-            (place.brief, gone),
-            (gone or place.whole,),
+            (numbers.full, unreadable, is_cut, removed),
+            (numbers.brief, is_cut, removed),
+            (numbers.brief, removed),
+            (removed or numbers.full,),
         ],
         width,
     )
 
 
-def complete_footer(key: PageKey, shown: int, view: ListView, gone: Line, width: int) -> Line:
-    """Where in a filtered or sorted list one is: `page 1/1  1–7 of 7 (120 loaded)`; `gone` as of `list_foot`."""
-    place = _PageNumbers(key, shown, len(view.runners))
-    loaded = (*place.whole, Span(f" ({view.searched.runners} loaded)", Role.MUTED))
-    return _first_fitting([(loaded, gone), (place.whole, gone), (place.brief, gone), (gone or loaded,)], width)
+def search_footer(key: PageKey, shown: int, view: ListView, removed: Line, width: int) -> Line:
+    """Return the position in a filtered or sorted list: `page 1/1  1–7 of 7 (120 loaded)`.
+
+    The `removed` notice follows it, as in `page_footer`.
+    """
+    numbers = _PageNumbers(key, shown, len(view.runners))
+    loaded = (*numbers.full, Span(f" ({view.searched.runners} loaded)", Role.MUTED))
+    return _first_fitting(
+        [(loaded, removed), (numbers.full, removed), (numbers.brief, removed), (removed or loaded,)], width
+    )
 
 
-def search_footer(searched: SearchProgress) -> Line:
-    """How much of the list was searched: `all pages searched`, `3/5 pages`, or that there are too many."""
+def search_progress_text(searched: SearchProgress) -> Line:
+    """Return the search progress: `all pages searched`, `3/5 pages`, or the limit if there are more runners."""
     if searched.capped and searched.is_complete:
         return (Span(f"only the first {MAX_WHOLE_RUNNERS:,} searched", Role.WAITING),)
     if searched.is_complete:
         return (Span("all pages searched", Role.MUTED),)
-    return (Span(f"{searched.pages}/{'?' if searched.of is None else searched.of} pages", Role.WAITING),)
-
-
-def known_text(view: ListView) -> Line:
-    """For how many runners it is known what the filter or the order asks; nothing where they ask only the list."""
-    return () if view.known is None else (Span(f"known for {view.known}", Role.WAITING),)
-
-
-def count_text(view: ListView, width: int) -> Line:
-    """How many match, of how many: `7 of 120  all pages searched`, or less where it is narrow."""
-    count = (Span(f"{len(view.runners)} of {view.searched.runners}", Role.STRONG),)
-    searched, known = search_footer(view.searched), known_text(view)
-    going_on = () if view.searched.is_complete else searched
-    return _first_fitting(
-        [(count, searched, known), (count, going_on, known), (count, going_on), (going_on, count)], width
+    return (
+        Span(f"{searched.pages}/{'?' if searched.total_pages is None else searched.total_pages} pages", Role.WAITING),
     )
 
 
-def removed_text(departures: Sequence[Departure], now: float) -> Line:
-    """Who has just gone, for a while; `now` is the engine's monotonic clock."""
-    if not departures or now - departures[-1].on > _SAID_FOR:
+def known_text(view: ListView) -> Line:
+    """Return the number of runners with enough data for filter and sort; empty if the list alone suffices."""
+    return () if view.known is None else (Span(f"known for {view.known}", Role.WAITING),)
+
+
+def match_count_text(view: ListView, width: int) -> Line:
+    """Return the number of matches, `7 of 120  all pages searched`, with fewer details if the width is small."""
+    count = (Span(f"{len(view.runners)} of {view.searched.runners}", Role.STRONG),)
+    searched, known = search_progress_text(view.searched), known_text(view)
+    pending = () if view.searched.is_complete else searched
+    return _first_fitting(
+        [(count, searched, known), (count, pending, known), (count, pending), (pending, count)], width
+    )
+
+
+def removed_notice(departures: Sequence[Departure], now: float) -> Line:
+    """Return a notice about the runner removed last, for 15 s; `now` is the engine's monotonic clock."""
+    if not departures or now - departures[-1].on > _NOTICE_S:
         return ()
     return (Span(f"{departures[-1].name} is no longer registered", Role.WAITING),)
 
 
-def missing_text(last: tuple[str, float] | None, now: float, where: str = "on this page") -> Line:
-    """What was under the cursor and is no longer there, for a while; `last` is (name, monotonic time) or None."""
-    if last is None or now - last[1] > _SAID_FOR:
+def lost_selection_notice(last: tuple[str, float] | None, now: float, where: str = "on this page") -> Line:
+    """Return a notice that the selected item is gone, for 15 s; `last` is (name, monotonic time) or None."""
+    if last is None or now - last[1] > _NOTICE_S:
         return ()
     return (Span(f"{last[0]} is no longer {where}", Role.WAITING),)
 
 
-def empty_list_text(listing: ListSpec, page: RunnerPage | None, at: RenderContext) -> tuple[Line, ...]:
-    """What to say where a page has no rows, and the key that helps; nothing where there are some."""
+def empty_page(listing: ListSpec, page: RunnerPage | None, context: RenderContext) -> tuple[Line, ...]:
+    """Return the text in place of the rows of an empty page, with the key that helps; empty if there are rows."""
     if page is None:
-        return ((Span("Asking for runners …", Role.MUTED),),)
+        return ((Span("Loading runners …", Role.MUTED),),)
     if page.runners:
         return ()
     if listing.key.status:
         return (
             (Span(f"No {listing.key.status} runners."),),
-            (at.key("cycle_status"), Span(" shows the others.", Role.MUTED)),
+            (context.key("cycle_status"), Span(" shows the others.", Role.MUTED)),
         )
     return (
         (Span("No runners yet."),),
-        (Span("Register one in ComfyControl's web app, then ", Role.MUTED), at.key("refresh_now")),
+        (Span("Register one in ComfyControl's web app, then ", Role.MUTED), context.key("refresh_now")),
     )
 
 
-def no_match_text(listing: ListSpec, view: ListView, at: RenderContext) -> tuple[Line, ...]:
-    """What to say where nothing matches, and the key that helps; nothing where something does."""
+def empty_search(listing: ListSpec, view: ListView, context: RenderContext) -> tuple[Line, ...]:
+    """Return the text in place of the rows if no runner matches, with the key that helps; empty if any does."""
     if view.runners:
         return ()
     if not view.searched.pages:
-        return ((Span("Asking for runners …", Role.MUTED),),)
+        return ((Span("Loading runners …", Role.MUTED),),)
     if not view.searched.is_complete:
-        return ((Span("No match yet: ", Role.MUTED), *search_footer(view.searched)),)
+        return ((Span("No match yet: ", Role.MUTED), *search_progress_text(view.searched)),)
     if not listing.query:
         return ((Span("No runners."),),)
     if view.known is not None and view.known < view.searched.runners:
-        known = f"is known of {view.known} of {view.searched.runners} runners."
-        return ((Span(f"No match yet: what /{listing.query.text} asks"),), (Span(known, Role.WAITING),))
-    helps = (at.key("filter"), Span(" changes the filter, ", Role.MUTED), at.key("back"))
+        known = f"{view.known} of {view.searched.runners} runners checked."
+        return ((Span(f"No match yet for /{listing.query.text}"),), (Span(known, Role.WAITING),))
+    helps = (context.key("filter"), Span(" changes the filter, ", Role.MUTED), context.key("back"))
     return ((Span(f"No runner matches /{listing.query.text}"),), (*helps, Span(" clears it.", Role.MUTED)))
 
 
 class _PageNumbers(NamedTuple):
-    """Where in a list one is."""
+    """Page number and range of the rows shown."""
 
     key: PageKey
     shown: int
     total: int | None
 
     @property
-    def whole(self) -> Line:
+    def full(self) -> Line:
         """`page 1/5  1–25 of 120`."""
         first = (self.key.page - 1) * self.key.per_page + 1
-        place = f"{first}–{first + self.shown - 1}" if self.shown else "0"
-        return (*self.brief, Span(f"  {place} of {'?' if self.total is None else self.total}", Role.MUTED))
+        rows = f"{first}–{first + self.shown - 1}" if self.shown else "0"
+        return (*self.brief, Span(f"  {rows} of {'?' if self.total is None else self.total}", Role.MUTED))
 
     @property
     def brief(self) -> Line:
@@ -207,7 +217,7 @@ class _PageNumbers(NamedTuple):
 
 
 def _first_fitting(variants: Sequence[Sequence[Line]], width: int) -> Line:
-    """The first of the variants that fits, else the last."""
+    """Return the first variant that fits the width, else the last one."""
     lines = [join(parts, _GAP) for parts in variants]
     return next((line for line in lines if cell_width(line) <= width), lines[-1])
 
@@ -216,39 +226,39 @@ _BAR = Span(" │ ", Role.MUTED)
 
 
 class Header(NamedTuple):
-    """What the header says.
+    """Content of the header line.
 
     Attributes:
-        source: Where the runners come from: the profile if there is one, and the host; or `demo`.
-        state: How far the screen may be trusted.
-        budget: How much of the request limit is spent; empty if there is none.
-        total: How many runners there are, None where not known.
-        status: The status they were asked for, None for all.
-        interval: Seconds between polls.
-        trail: The way to where one is, from the list inwards.
-        zone: What times of day are told in, empty where none are told.
+        source: Profile if there is one, and host; or `demo`.
+        state: Freshness of the data on screen.
+        usage: Requests sent, against the API's rate limit.
+        total: Number of runners, or None if unknown.
+        status: Status filter, or None for all.
+        interval_s: Seconds between polls.
+        breadcrumb: Path to the current screen, outermost first.
+        zone: Time zone of the times shown, empty if ages are shown.
     """
 
     source: Line
     state: Line
-    budget: str
+    usage: str
     total: int | None
     status: str | None
-    interval: float
-    trail: tuple[str, ...]
+    interval_s: float
+    breadcrumb: tuple[str, ...]
     zone: str = ""
 
 
-def source_text(source: str, profile: str | None, colour: str | None) -> Line:
-    """`prod · api.example.com`, the profile in its colour; the source alone where there is no profile."""
+def source_text(source: str, profile: str | None, color: str | None) -> Line:
+    """Return `prod · api.example.com` with the profile in its color, or the source alone without a profile."""
     if profile is None:
         return (Span(source, Role.STRONG),)
-    tint = Role(f"tint-{colour}") if colour else Role.STRONG
+    tint = Role(f"tint-{color}") if color else Role.STRONG
     return (Span(profile, tint), Span(f" · {source}", Role.MUTED))
 
 
 def interval_text(seconds: float) -> str:
-    """`every 5 s`."""
+    """Return the poll interval as `every 5 s`."""
     return f"every {seconds:g} s"
 
 
@@ -258,17 +268,17 @@ def usage_text(spending: Usage, now: float) -> str:
 
 
 def header_line(header: Header, width: int) -> Line:
-    """The header in one line; the least telling parts go where it is narrow."""
+    """Return the header in one line; the least important parts are dropped if the width is small."""
     runners = "runner" if header.total == 1 else "runners"
     total = "" if header.total is None else " ".join(filter(None, (str(header.total), header.status, runners)))
     parts = {
         "source": header.source,
         "state": header.state,
-        "budget": (Span(header.budget, Role.MUTED),) if header.budget else (),
+        "budget": (Span(header.usage, Role.MUTED),) if header.usage else (),
         "total": (Span(total),) if total else (),
-        "interval": (Span(interval_text(header.interval), Role.MUTED),),
+        "interval": (Span(interval_text(header.interval_s), Role.MUTED),),
         "zone": (Span(header.zone),) if header.zone else (),
-        "trail": (Span(" / ".join(header.trail), Role.ACCENT),),
+        "trail": (Span(" / ".join(header.breadcrumb), Role.ACCENT),),
     }
     for dropped in ("interval", "budget", "total", "zone", "source"):
         if cell_width(join(parts.values(), _BAR)) <= width:
@@ -281,7 +291,7 @@ _HINT_GAP = Span("  ")
 
 
 def footer_line(hints: Sequence[tuple[str, str]], kept: Sequence[tuple[str, str]], width: int) -> Line:
-    """Hints of (keys, word) as one line; the later ones go where it is narrow, the `kept` ones never."""
+    """Return key hints (keys, word) as one line; the last ones are dropped if they do not fit, `kept` ones never."""
     last = [_hint(*hint) for hint in kept]
     shown: list[Line] = []
     for hint in hints:

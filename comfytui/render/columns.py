@@ -1,4 +1,4 @@
-"""What can stand in the columns of a table, and what the command line says of columns and order. Pure."""
+"""Text of table columns, and parsing of the command line's --columns and --sort. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 UNKNOWN = "?"
-"""What could not be found out."""
+"""Placeholder for a value that could not be fetched."""
 
 DEFAULT_RUNNER_COLUMNS = ("id", "name", "status", "tags", "endpoint")
 DEFAULT_WORKFLOW_COLUMNS = ("id", "name", "status", "created", "took")
@@ -26,71 +26,71 @@ DEFAULT_WORKFLOW_COLUMNS = ("id", "name", "status", "created", "took")
 _NO_WORKFLOWS = "none"
 
 
-def parse_columns(text: str | None, known: Sequence[str], usual: Sequence[str]) -> tuple[str, ...]:
-    """The columns that were asked for, in that order, each once; the usual ones where none were.
+def parse_columns(text: str | None, known: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
+    """Return the requested columns in order, each once, or the default ones without a request.
 
     Raises:
-        SettingsError: There is no such column; the sentence names those that there are.
+        SettingsError: A column is unknown; the message names the known ones.
     """
     if text is None:
-        return tuple(usual)
+        return tuple(default)
     names = tuple(dict.fromkeys(name.strip().casefold() for name in text.split(",")))
     if not set(names) <= set(known):
-        raise SettingsError(f"--columns: expected some of {', '.join(known)}, with commas between them.")
+        raise SettingsError(f"--columns: expected one or more of {', '.join(known)}, separated by commas.")
     return names
 
 
 def parse_sort(text: str | None, known: Sequence[str]) -> Sort | None:
-    """What `--sort` asks for, the way one expects it where it does not say which; None where it is not there.
+    """Return the sort order of `--sort`, by default in the usual direction of its key, or None without the option.
 
     Raises:
-        SettingsError: There is no such key; the sentence names those that there are.
+        SettingsError: The key is unknown; the message names the known ones.
     """
     if text is None:
         return None
-    key, colon, way = text.strip().casefold().partition(":")
-    if key not in known or (colon and way not in _WAYS):
-        raise SettingsError(f"--sort: expected one of {', '.join(known)}, and perhaps :asc or :desc behind it.")
-    return Sort(key, _WAYS[way]) if colon else default_order(key)
+    key, colon, direction = text.strip().casefold().partition(":")
+    if key not in known or (colon and direction not in _DIRECTIONS):
+        raise SettingsError(f"--sort: expected one of {', '.join(known)}, optionally followed by :asc or :desc.")
+    return Sort(key, _DIRECTIONS[direction]) if colon else default_order(key)
 
 
 def requirements(columns: Sequence[str]) -> frozenset[Requirement]:
-    """What must be known of runners beyond the list to fill these columns."""
-    return frozenset(need for name in columns for need in sorting.requirements(Sort(name)))
+    """Return the data beyond the list that these columns need."""
+    return frozenset(requirement for name in columns for requirement in sorting.requirements(Sort(name)))
 
 
-def _told(name: str) -> Callable[[RunnerData], str]:
-    return lambda facts: _text(runner_to_dict(facts.runner)[name])
+def _runner_field(name: str) -> Callable[[RunnerData], str]:
+    return lambda data: _text(runner_to_dict(data.runner)[name])
 
 
-def _last(facts: RunnerData) -> str:
-    if facts.history is None:
+def _last(data: RunnerData) -> str:
+    if data.history is None:
         return UNKNOWN
-    last = last_run(facts.history)
+    last = last_run(data.history)
     return _text(workflow_to_dict(last)["status"]) if last else _NO_WORKFLOWS
 
 
-def _when(facts: RunnerData) -> str:
-    if facts.history is None:
+def _when(data: RunnerData) -> str:
+    if data.history is None:
         return UNKNOWN
-    last = last_run(facts.history)
+    last = last_run(data.history)
     if last is None:
         return ""
-    told = workflow_to_dict(last)
-    return _text(told["completed_at"] or told["started_at"] or told["created_at"])
+    fields = workflow_to_dict(last)
+    return _text(fields["completed_at"] or fields["started_at"] or fields["created_at"])
 
 
-def _queue(facts: RunnerData) -> str:
-    """Return how many workflows run and wait, such as `1+399`."""
-    counts = queue_counts(facts.runner, facts.history)
+def _queue(data: RunnerData) -> str:
+    """Return the numbers of running and waiting workflows, such as `1+399`."""
+    counts = queue_counts(data.runner, data.history)
     return UNKNOWN if counts is None else f"{counts[0]}+{counts[1]}"
 
 
-def _reach(facts: RunnerData) -> str:
-    return UNKNOWN if facts.reachable is None else "yes" if facts.reachable else "no"
+def _reach(data: RunnerData) -> str:
+    return UNKNOWN if data.reachable is None else "yes" if data.reachable else "no"
 
 
-def _said(name: str) -> Callable[[Workflow, datetime], str]:
+def _workflow_field(name: str) -> Callable[[Workflow, datetime], str]:
     return lambda workflow, _: _text(workflow_to_dict(workflow)[name])
 
 
@@ -98,39 +98,39 @@ def _text(value: object) -> str:
     return " ".join(value) if isinstance(value, list) else "" if value is None else str(value)
 
 
-def _lasted(seconds: float | None) -> str:
+def _duration_text(seconds: float | None) -> str:
     from comfytui.render.times import exact_duration
 
     return "" if seconds is None else exact_duration(seconds)
 
 
-_WAYS = {"asc": False, "desc": True}
+_DIRECTIONS = {"asc": False, "desc": True}
 
 RUNNER_COLUMNS: Mapping[str, Callable[[RunnerData], str]] = {
-    "id": _told("id"),
-    "name": lambda facts: display_name(facts.runner.name, facts.runner.id),
-    "status": _told("status"),
+    "id": _runner_field("id"),
+    "name": lambda data: display_name(data.runner.name, data.runner.id),
+    "status": _runner_field("status"),
     "reach": _reach,
     "last": _last,
     "when": _when,
     "queue": _queue,
-    "tags": _told("tags"),
-    "endpoint": _told("endpoint"),
-    "created": _told("created_at"),
-    "updated": _told("updated_at"),
+    "tags": _runner_field("tags"),
+    "endpoint": _runner_field("endpoint"),
+    "created": _runner_field("created_at"),
+    "updated": _runner_field("updated_at"),
 }
-"""What a runner's columns hold, by name; empty is nothing, UNKNOWN what could not be asked."""
+"""Text of a runner's columns, by column; empty if there is none, UNKNOWN if it could not be fetched."""
 
 WORKFLOW_COLUMNS: Mapping[str, Callable[[Workflow, datetime], str]] = {
-    "id": _said("id"),
+    "id": _workflow_field("id"),
     "name": lambda workflow, _: display_name(workflow.name, workflow.id),
-    "status": _said("status"),
-    "took": lambda workflow, now: _lasted(durations(workflow, now).ran),
-    "created": _said("created_at"),
-    "waited": lambda workflow, now: _lasted(durations(workflow, now).waited),
-    "tags": _said("tags"),
-    "started": _said("started_at"),
-    "completed": _said("completed_at"),
-    "updated": _said("updated_at"),
+    "status": _workflow_field("status"),
+    "took": lambda workflow, now: _duration_text(durations(workflow, now).ran),
+    "created": _workflow_field("created_at"),
+    "waited": lambda workflow, now: _duration_text(durations(workflow, now).waited),
+    "tags": _workflow_field("tags"),
+    "started": _workflow_field("started_at"),
+    "completed": _workflow_field("completed_at"),
+    "updated": _workflow_field("updated_at"),
 }
-"""What a workflow's columns hold at a given time, by name."""
+"""Text of a workflow's columns at a given time, by column."""

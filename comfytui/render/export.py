@@ -1,4 +1,4 @@
-"""Runners and workflows as they leave the dashboard: JSON, CSV, text; whole, exact, and without a secret."""
+"""Runners and workflows as JSON, CSV and text, complete, exact and without secrets."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ if TYPE_CHECKING:
 
 
 Item: TypeAlias = Mapping[str, object]
-"""A runner or a workflow as data without secrets, by field: text, a list of tags, headers by name, None for null."""
+"""Runner or workflow as data without secrets, by field name.
+
+Values are text, a list of tags, headers by name, or None for null.
+"""
 
 RUNNER_FIELDS = ("id", "user_id", "name", "status", "endpoint", "tags", "headers", "created_at", "updated_at")
-"""A runner's fields by the API's names, in the order of page get-runner."""
+"""Fields of a runner, named and ordered as on page get-runner."""
 
 _EXTENSIONS = ("queue_running", "queue_pending", "clock_skew")
 
 WORKFLOW_FIELDS = ("id", "name", "status", "tags", "created_at", "updated_at", "started_at", "completed_at")
-"""A workflow's fields by the API's names, in the order of page get-runner-history."""
+"""Fields of a workflow, named and ordered as on page get-runner-history."""
 
-# Spreadsheets of East Asia take the wide signs for the narrow ones, and some leave out blanks before either.
+# East Asian spreadsheets read full-width signs like the ASCII ones, and some skip blanks before either.
 _FORMULA = tuple("=+-@＝＋－＠")
 
 
 def runner_to_dict(runner: Runner) -> dict[str, object]:
-    """A runner's fields by the API's names, in the order of page get-runner; those it does not name come last.
+    """Return a runner's fields in the order of page get-runner; undocumented fields come last.
 
-    Extension fields of the gateway are there if they are known.
-
-    Times are ISO 8601 in UTC, or the text that was sent where that is no time. Header values are masked; the rest of
-    a runner holds no secrets.
+    Extension fields of the gateway are included if known. Times are ISO 8601 in UTC, or the text that was sent if it is
+    no valid time. Header values are redacted; a runner holds no other secrets.
     """
     known: dict[str, object] = {
         "id": runner.id,
         "user_id": runner.user_id,
         "name": runner.name,
-        "status": _word(runner.status),
+        "status": _status_text(runner.status),
         "endpoint": runner.endpoint,
         "tags": list(runner.tags),
         "headers": dict.fromkeys(runner.headers, MASK),
@@ -52,16 +53,16 @@ def runner_to_dict(runner: Runner) -> dict[str, object]:
         "updated_at": _time(runner.updated_at),
     }
     extensions = {name: getattr(runner, name) for name in _EXTENSIONS}
-    told = {name: value for name, value in extensions.items() if value is not None}
-    return _with_extras(known | told, runner.extras)
+    present = {name: value for name, value in extensions.items() if value is not None}
+    return _with_extras(known | present, runner.extras)
 
 
 def workflow_to_dict(workflow: Workflow) -> dict[str, object]:
-    """A workflow's fields in the order of page get-runner-history, as `runner_data` gives a runner's."""
+    """Return a workflow's fields in the order of page get-runner-history, in the format of `runner_to_dict`."""
     known: dict[str, object] = {
         "id": workflow.id,
         "name": workflow.name,
-        "status": _word(workflow.status),
+        "status": _status_text(workflow.status),
         "tags": list(workflow.tags),
         "created_at": _time(workflow.created_at),
         "updated_at": _time(workflow.updated_at),
@@ -72,47 +73,47 @@ def workflow_to_dict(workflow: Workflow) -> dict[str, object]:
 
 
 def runner_json(runner: Runner) -> str:
-    """A runner as one JSON object over several lines, without a line break at its end."""
+    """Return a runner as an indented JSON object without a trailing newline."""
     return _json(runner_to_dict(runner))
 
 
 def workflow_json(workflow: Workflow) -> str:
-    """A workflow as one JSON object over several lines, without a line break at its end."""
+    """Return a workflow as an indented JSON object without a trailing newline."""
     return _json(workflow_to_dict(workflow))
 
 
 def to_json(items: Iterable[Item]) -> str:
-    """The items as a JSON array, for a file."""
+    """Return the items as a JSON array for a file."""
     return f"{_json([*items])}\n"
 
 
 def to_csv(items: Sequence[Item], fields: Sequence[str] = ()) -> str:
-    """The items as CSV below a line with the names of these fields and all that any item has; nothing without any.
+    """Return the items as CSV with a header of `fields` and all other fields; empty without any field.
 
-    Null is an empty cell, tags are joined by blanks, headers are `name=••••••••`. A cell that a spreadsheet would
-    take for a formula begins with an apostrophe.
+    Null becomes an empty cell, tags are joined by spaces, headers are `name=••••••••`. A cell that a spreadsheet would
+    run as a formula is prefixed with an apostrophe.
     """
     header = list(dict.fromkeys((*fields, *(name for item in items for name in item))))
     if not header:
         return ""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(map(_cell, header))
     writer.writerows([_cell(item.get(name)) for name in header] for item in items)
-    return written.getvalue()
+    return buffer.getvalue()
 
 
 def to_text(lines: Iterable[str]) -> str:
-    """The lines of a screen without the blanks behind them, for a file."""
+    """Return the lines of a screen without trailing spaces, for a file."""
     return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
 def _with_extras(known: dict[str, object], extras: Iterable[tuple[str, str]]) -> dict[str, object]:
-    """Known fields first; one that only looks like a known one, now that its name is clean, is not let in."""
+    """Return known fields, then undocumented ones; one whose sanitized name equals a known name is dropped."""
     return known | {name: value for name, value in extras if name not in known}
 
 
-def _word(status: str | None) -> str | None:
+def _status_text(status: str | None) -> str | None:
     return None if status is None else str(status)
 
 
@@ -134,19 +135,19 @@ def _flat(value: object) -> str:
         case None:
             return ""
         case Mapping():
-            return " ".join(f"{name}={_flat(each)}" for name, each in value.items())
+            return " ".join(f"{name}={_flat(item)}" for name, item in value.items())
         case list():
             return " ".join(map(_flat, value))
         case _:
             return str(value)
 
 
-_LONGEST_NAME = 200
-_LONGEST_SUBJECT = 40
+_MAX_NAME_BYTES = 200
+_MAX_SUBJECT_CHARS = 40
 
 
 class ExportFormat(StrEnum):
-    """What a view can be saved as; the value is the ending of the file's name."""
+    """File format of a saved view; the value is the file name's extension."""
 
     TEXT = "txt"
     CSV = "csv"
@@ -154,43 +155,43 @@ class ExportFormat(StrEnum):
     SVG = "svg"
 
 
-_BY_ENDING = {kind.value: kind for kind in ExportFormat}
+_BY_EXTENSION = {kind.value: kind for kind in ExportFormat}
 
 
 def format_for_name(name: str) -> ExportFormat | None:
-    """What a file of this name holds, by its ending; None where that says nothing."""
-    stem, _, ending = name.rpartition(".")
-    return _BY_ENDING.get(ending.lower()) if stem else None
+    """Return the format of a file by its extension, or None if it is unknown."""
+    stem, _, extension = name.rpartition(".")
+    return _BY_EXTENSION.get(extension.lower()) if stem else None
 
 
 def suggest_file_name(what: str, when: datetime, kind: ExportFormat) -> str:
-    """The name offered for a file: `comfytui-runners-20260131-142500.txt`, for what was seen and when.
+    """Return a default file name, such as `comfytui-runners-20260131-142500.txt`.
 
-    Of `what` only letters, digits, - and _ get into the name.
+    Only letters, digits, - and _ of `what` become part of it.
     """
-    subject = "-".join(re.findall(r"[\w-]+", what))[:_LONGEST_SUBJECT]
+    subject = "-".join(re.findall(r"[\w-]+", what))[:_MAX_SUBJECT_CHARS]
     day = f"{when.year:04}{when:%m%d-%H%M%S}"
     return "-".join(filter(None, ("comfytui", subject, f"{day}.{kind}")))
 
 
 def validate_file_name(name: str) -> str | None:
-    """The sentence that says why a file cannot have this name; None where it can."""
+    """Return why a file cannot have this name, as a sentence, or None if it can."""
     if not name.strip():
-        return "A file needs a name."
+        return "Enter a file name."
     if "/" in name or "\\" in name:
-        return "No / and no \\: the file goes into this directory."
+        return "Leave out / and \\: the file is saved in this directory."
     if not name.isprintable():
-        return "The name has characters that cannot be shown."
-    if len(name.encode("utf-8", "replace")) > _LONGEST_NAME:
+        return "The name contains unprintable characters."
+    if len(name.encode("utf-8", "replace")) > _MAX_NAME_BYTES:
         return "The name is too long."
     if format_for_name(name) is None:
         *others, last = (f".{kind}" for kind in ExportFormat)
-        return f"The name is to end in {', '.join(others)} or {last}."
+        return f"The name must end in {', '.join(others)} or {last}."
     return None
 
 
 def strip_external_assets(svg: str) -> str:
-    """A picture of Textual's without the fonts that it would fetch and the page it would advertise."""
+    """Return an SVG of Textual's without the web fonts and links that it would load."""
     svg = re.sub(r"@font-face\s*{[^}]*}\s*", "", svg)
     svg = re.sub(r"<!--.*?-->\s*", "", svg, flags=re.DOTALL)
     svg = svg.replace("Fira Code", "DejaVu Sans Mono, Menlo, Consolas")

@@ -1,4 +1,4 @@
-"""What is wrong, in words: the cause, since when, and what happens next."""
+"""Problems, lateness and freshness of data as text: cause, since when, and the next try."""
 
 from __future__ import annotations
 
@@ -24,40 +24,40 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Checkup, Snapshot
 
 
-NOT_FOUND_WORDS = "not known: 404"
-"""Words for a part of a runner that the API says is not there."""
+NOT_FOUND_TEXT = "not found (404)"
+"""Text for a part of a runner for which the API returns 404."""
 
 _MINUTE = 60
 _EXACT = 10 * _MINUTE
 
 _CAUSES: Mapping[ProblemKind, str] = {
-    ProblemKind.REFUSED: "not asked",
+    ProblemKind.REFUSED: "not requested",
     ProblemKind.UNREACHABLE: "the API cannot be reached",
-    ProblemKind.TIMED_OUT: "no answer in time",
-    ProblemKind.UNINTELLIGIBLE: "the answer makes no sense",
-    ProblemKind.UNAUTHORIZED: "the token was not accepted",
-    ProblemKind.RATE_LIMITED: "too many requests from this address",
+    ProblemKind.TIMED_OUT: "timed out",
+    ProblemKind.UNINTELLIGIBLE: "invalid response",
+    ProblemKind.UNAUTHORIZED: "token rejected",
+    ProblemKind.RATE_LIMITED: "rate limited",
 }
 
 
 def describe_problem(problem: Problem, checkup: Checkup | None = None) -> str:
-    """Why a try failed, with the API's own words where it gave some.
+    """Return the cause of a failed request, with the API's own message if it sent one.
 
-    The API is not to blame where it only passes on what the runner's checkup, if there is one, says already.
+    If the runner's health check failed with the same message, the runner is named as the cause, not the API.
     """
     if problem.kind in (ProblemKind.RUNNER_SILENT, ProblemKind.RUNNER_PARTIAL):
-        # The message begins with the runner's name, and the API is not to blame.
+        # The message already names the runner, so it needs no cause in front of it.
         return problem.message.removesuffix(".")
-    words = _CAUSES.get(problem.kind) or f"{problem.status or 'no usable answer'} from the API"
+    cause = _CAUSES.get(problem.kind) or f"{problem.status or 'invalid response'} from the API"
     if checkup is not None and not checkup.reachable and checkup.words == problem.message:
-        words = "the runner does not answer"
-    return f"{words}: {problem.message.removesuffix('.')}" if problem.message else words
+        cause = "the runner is unreachable"
+    return f"{cause}: {problem.message.removesuffix('.')}" if problem.message else cause
 
 
-def skew_text(ahead: float) -> str:
-    """That the API's clock and this machine's differ by so many seconds."""
-    of = " of" if ahead > 0 else ""
-    return f"The API's clock is {clock_skew_text(ahead)}{of} this machine's; ages are told by the API's."
+def skew_text(skew_s: float) -> str:
+    """Return a sentence about the API's clock, which is `skew_s` seconds ahead of this machine's."""
+    of = " of" if skew_s > 0 else ""
+    return f"The API's clock is {clock_skew_text(skew_s)}{of} this machine's; ages are told by the API's."
 
 
 def runner_skew_text(runner: Runner) -> str:
@@ -68,141 +68,141 @@ def runner_skew_text(runner: Runner) -> str:
     return f"The clock of {name} is {clock_skew_text(ahead)}{of} comfytui's; its times are corrected."
 
 
-def clock_skew_text(ahead: float) -> str:
-    """Return how far a clock is ahead of another, such as `5m00 ahead` or `43s behind`."""
-    which = "ahead" if ahead > 0 else "behind"
-    # It is known to the second at best, and moves with how long answers take.
-    apart = abs(ahead) if abs(ahead) < _EXACT else round(abs(ahead) / _MINUTE) * _MINUTE
+def clock_skew_text(skew_s: float) -> str:
+    """Return the offset of a clock from another one, such as `5m00 ahead` or `43s behind`."""
+    which = "ahead" if skew_s > 0 else "behind"
+    # Response times shift the estimate by seconds, so a long one is rounded to minutes to keep it steady.
+    apart = abs(skew_s) if abs(skew_s) < _EXACT else round(abs(skew_s) / _MINUTE) * _MINUTE
     return f"{format_duration(apart)} {which}"
 
 
 def problem_notice(
-    feed: Feed[object], at: RenderContext, width: int, checkup: Checkup | None = None
+    feed: Feed[object], context: RenderContext, width: int, checkup: Checkup | None = None
 ) -> tuple[Line, ...]:
-    """The problem of a feed in lines of at most `width` cells; none where there is none, or it is said already.
+    """Return a feed's problem wrapped to `width` cells; empty if there is none or it is already on screen.
 
-    With the `checkup` of the runner that the feed is of, as `cause` has it.
+    `checkup` is the latest health check of the runner, see `describe_problem`.
     """
     problem = feed.problem
-    if problem is None or (feed.value is not None and _same(problem, at.said)):
+    if problem is None or (feed.value is not None and _same(problem, context.shown_problem)):
         return ()
-    again = max(0, ceil(problem.next_try - at.monotonic))
-    since = format_hm(problem.since, at.style)
+    retry_s = max(0, ceil(problem.next_try - context.monotonic))
+    since = format_hm(problem.since, context.style)
     if problem.kind is ProblemKind.NOT_FOUND:
-        # The runner may well be there: the list says so, and this part of it alone is missing.
-        text = f"{NOT_FOUND_WORDS} since {since} — {problem.message}, again in {again} s"
+        # The runner is listed, so a 404 here concerns only this part of it.
+        text = f"{NOT_FOUND_TEXT} since {since} — {problem.message}, retry in {retry_s} s"
     else:
-        what = "stale" if feed.value is not None else "not known"
-        text = f"{what} since {since} — {describe_problem(problem, checkup)}, again in {again} s"
+        state = "stale" if feed.value is not None else "no data"
+        text = f"{state} since {since} — {describe_problem(problem, checkup)}, retry in {retry_s} s"
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
 
 
-def _same(problem: Problem, said: Problem | None) -> bool:
-    return said is not None and (problem.kind, problem.message) == (said.kind, said.message)
+def _same(problem: Problem, shown: Problem | None) -> bool:
+    return shown is not None and (problem.kind, problem.message) == (shown.kind, shown.message)
 
 
-def late_notice(feed: Feed[object], at: RenderContext) -> Line:
-    """What a pane's foot says of a feed whose answer is overdue; nothing otherwise."""
-    if feed.fetched_on is None or feed.freshness(at.monotonic, at.pace) is not Freshness.LATE:
+def late_notice(feed: Feed[object], context: RenderContext) -> Line:
+    """Return a pane footer's notice about an overdue response, or an empty line."""
+    if feed.fetched_on is None or feed.freshness(context.monotonic, context.interval_s) is not Freshness.LATE:
         return ()
-    return _late(feed.fetched_on, at.monotonic)
+    return _late(feed.fetched_on, context.monotonic)
 
 
 def _late(fetched_on: float, now: float) -> Line:
     return (Span(f"◔ late {int(now - fetched_on)} s", Role.WAITING),)
 
 
-def halt_reason(snapshot: Snapshot, at: RenderContext) -> Line:
-    """Why nothing is asked at present; nothing where things are."""
+def halt_reason(snapshot: Snapshot, context: RenderContext) -> Line:
+    """Return the reason why no requests are sent at present, or an empty line."""
     if snapshot.attention.paused:
         return (Span(" PAUSED ", Role.ALERT),)
     if snapshot.needs_token is not None:
-        return (Span("✖ no token that the API takes", Role.BAD),)
-    if (cooling := ceil(snapshot.spending.cooldown_left(at.monotonic))) > 0:
+        return (Span("✖ token rejected", Role.BAD),)
+    if (cooling := ceil(snapshot.spending.cooldown_left(context.monotonic))) > 0:
         return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
     return ()
 
 
-def away_text(seen: Overview) -> Line:
-    """Return that no runner of the list in view answers, as `3 of 3 away`; empty if any does or is not checked."""
-    if not seen.away:
+def away_text(summary: SnapshotSummary) -> Line:
+    """Return `3 of 3 away` if no runner of the list in view is reachable; empty if any is reachable or unchecked."""
+    if not summary.away:
         return ()
-    return (Span(f"✖ {seen.away} of {max(seen.away, seen.total or 0)} away", Role.BAD),)
+    return (Span(f"✖ {summary.away} of {max(summary.away, summary.total or 0)} away", Role.BAD),)
 
 
-def freshness_label(seen: Overview, at: RenderContext) -> Line:
-    """How far the screen may be trusted, in a word or two.
+def freshness_label(summary: SnapshotSummary, context: RenderContext) -> Line:
+    """Return the state of the data on screen in a few words.
 
-    An age is told only where a value is late, so that nothing ticks on a healthy screen.
+    An age is part of it only if the data is late, so a healthy screen needs no redraw.
     """
-    if halted := halt_reason(seen.snapshot, at):
+    if halted := halt_reason(summary.snapshot, context):
         return halted
-    now, feed = at.monotonic, seen.page
-    match feed.freshness(now, seen.list_pace):
+    now, feed = context.monotonic, summary.page_feed
+    match feed.freshness(now, summary.list_interval_s):
         case Freshness.WAITING:
-            return (Span("◌ asking", Role.WAITING),)
+            return (Span("◌ loading", Role.WAITING),)
         case Freshness.LIVE:
-            return away_text(seen) or (Span("● live", Role.GOOD),)
+            return away_text(summary) or (Span("● live", Role.GOOD),)
         case Freshness.LATE:
             return _late(feed.fetched_on or now, now)
         case Freshness.STALE:
-            since = f" since {format_hm(feed.problem.since, at.style)}" if feed.problem else ""
+            since = f" since {format_hm(feed.problem.since, context.style)}" if feed.problem else ""
             return (Span(f"✖ stale{since}", Role.BAD),)
 
 
 class RenderContext(NamedTuple):
-    """When it is, on both clocks, and how times are told.
+    """Current time and presentation settings of one rendering.
 
     Attributes:
-        wall: The wall clock, in UTC.
-        monotonic: The engine's monotonic clock, in seconds.
-        style: How times are told.
-        pace: Seconds between polls of one thing that are in force, by which lateness is judged.
-        said: A problem that is on the screen already: who has the same one need not say it again.
-        held: Whether a key was pressed so lately that rows keep their places.
-        keys: The first key of each command that can be given, for people to read.
+        now: Wall clock in UTC.
+        monotonic: Engine's monotonic clock in seconds.
+        style: Style in which times are shown.
+        interval_s: Effective seconds between polls of one resource, by which lateness is judged.
+        shown_problem: Problem that is on screen already and is not repeated.
+        order_frozen: True if a recent key press keeps rows in their order.
+        keys: First key of each available command, as shown to the user.
     """
 
-    wall: datetime
+    now: datetime
     monotonic: float
     style: TimeStyle = TimeStyle.RELATIVE
-    pace: float = math.inf
-    said: Problem | None = None
-    held: bool = False
+    interval_s: float = math.inf
+    shown_problem: Problem | None = None
+    order_frozen: bool = False
     keys: Mapping[str, str] = MappingProxyType({})
 
     def key(self, command: str) -> Span:
-        """The key of a command, to name it in a sentence; its name where it has none."""
+        """Return the key of a command to name it in a sentence, or its id if it has no key."""
         return Span(self.keys.get(command, command), Role.ACCENT)
 
 
-class Overview(NamedTuple):
-    """A snapshot, and what its properties of these names would be worked out to again and again.
+class SnapshotSummary(NamedTuple):
+    """Snapshot with values derived from it once for all widgets.
 
     Attributes:
-        snapshot: Of which it is.
-        total: How many runners the list in view has.
-        page: The feed that tells how far the list in view may be trusted.
-        pace: Seconds between polls of one thing that are in force.
-        list_pace: Seconds in which the list in view is confirmed.
-        away: Number of runners of the list in view, if none of them answers; else 0.
+        snapshot: Snapshot they are derived from.
+        total: Number of runners in the list in view, or None if unknown.
+        page_feed: Stalest page of the list in view.
+        interval_s: Effective seconds between polls of one resource.
+        list_interval_s: Seconds between refreshes of the list in view.
+        away: Number of runners in the list in view if none of them is reachable, else 0.
     """
 
     snapshot: Snapshot
     total: int | None
-    page: Feed[RunnerPage]
-    pace: float
-    list_pace: float
+    page_feed: Feed[RunnerPage]
+    interval_s: float
+    list_interval_s: float
     away: int = 0
 
 
-def overview_of(snapshot: Snapshot) -> Overview:
-    """What there is to know of a snapshot before any of it is drawn."""
+def summarize(snapshot: Snapshot) -> SnapshotSummary:
+    """Return a snapshot with the values that widgets share."""
     total, pace = snapshot.total, snapshot.pace
     keys = tuple(page_keys(snapshot.attention, total, snapshot.pages))
     pages = [snapshot.page_at(key) for key in keys]
     in_force = list_interval(pace, len(keys), snapshot.spending.limit)
-    return Overview(snapshot, total, worst(pages), pace, in_force, _away(snapshot, pages))
+    return SnapshotSummary(snapshot, total, worst(pages), pace, in_force, _away(snapshot, pages))
 
 
 def _away(snapshot: Snapshot, pages: Sequence[Feed[RunnerPage]]) -> int:

@@ -1,4 +1,4 @@
-"""The shape of each status, so that it reads without colour."""
+"""Icons of statuses, with distinct shapes so that they are readable without color."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 ABSENT = "–"
-"""What stands where the API sent nothing."""
+"""Placeholder for a missing value."""
 
-_NOT_ASKED = Span("…", Role.MUTED)
-_NOT_TOLD = Span("?", Role.MUTED)
+_PENDING = Span("…", Role.MUTED)
+_UNAVAILABLE = Span("?", Role.MUTED)
 
 _UNKNOWN = Span("?", Role.UNKNOWN)
 
@@ -29,7 +29,7 @@ _RUNNER: Mapping[str, Span] = {
 _REACH: Mapping[bool | None, Span] = {
     True: Span("✔", Role.GOOD),
     False: Span("✖", Role.BAD),
-    None: _NOT_TOLD,
+    None: _UNAVAILABLE,
 }
 
 _WORKFLOW: Mapping[str, Span] = {
@@ -45,32 +45,32 @@ _WORKFLOW: Mapping[str, Span] = {
 
 
 def unknown_icon(feed: Feed[object]) -> Line:
-    """What stands in place of a value: an ellipsis where it was not asked for yet, `?` where it could not be had."""
-    return (_NOT_ASKED if feed.problem is None else _NOT_TOLD,)
+    """Return the placeholder of an unknown value: `…` before the first response, `?` after a failure."""
+    return (_PENDING if feed.problem is None else _UNAVAILABLE,)
 
 
 def runner_icon(status: RunnerStatus | None) -> Span:
-    """The shape of a runner's status; a question mark for a word nobody knows."""
+    """Return the icon of a runner's status, `?` for an undocumented one."""
     return _RUNNER.get(status or "", _UNKNOWN)
 
 
 def health_icon(reachable: bool | None) -> Span:
-    """The shape of whether a runner answers, None where that is not known."""
+    """Return the icon of a health check: True if reachable, None if unknown."""
     return _REACH[reachable]
 
 
 def workflow_icon(status: WorkflowStatus | None) -> Span:
-    """The shape of a workflow's status; a question mark for a word nobody knows."""
+    """Return the icon of a workflow's status, `?` for an undocumented one."""
     return _WORKFLOW.get(status or "", _UNKNOWN)
 
 
 def runner_status_cell(status: RunnerStatus | None) -> Line:
-    """Shape and word of a runner's status, the word as it was sent."""
+    """Return icon and text of a runner's status, as the API sent it."""
     glyph = runner_icon(status)
     return (glyph, Span(f" {status or ABSENT}", glyph.role))
 
 
 def workflow_status_cell(status: WorkflowStatus | None) -> Line:
-    """Shape and word of a workflow's status, the word as it was sent."""
+    """Return icon and text of a workflow's status, as the API sent it."""
     glyph = workflow_icon(status)
     return (glyph, Span(f" {status or ABSENT}", glyph.role))

@@ -1,4 +1,4 @@
-"""The help as lines: keys and what they do, shapes and what they mean."""
+"""Help, request log and labeled fields as lines and rows."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ SHAPES: Sequence[tuple[Span, str]] = (
     *(
         (runner_icon(status), meaning)
         for status, meaning in (
-            (RunnerStatus.ACTIVE, "runner active: it is given work"),
-            (RunnerStatus.DISABLED, "runner disabled: it is given none"),
+            (RunnerStatus.ACTIVE, "runner active: gets jobs"),
+            (RunnerStatus.DISABLED, "runner disabled: gets no jobs"),
         )
     ),
     *((workflow_icon(status), f"workflow {status}") for status in WorkflowStatus),
-    (workflow_icon(None), "a status nobody documented, its word shown as sent"),
-    (Span("∆", Role.CHANGED), "a row that has just changed"),
-    (Span("…", Role.MUTED), "not asked yet; or the rest did not fit"),
-    (Span(ABSENT, Role.MUTED), "nothing was sent, or there is nothing"),
-    (Span("▲▼", Role.ACCENT), "sorted upwards, downwards"),
+    (workflow_icon(None), "undocumented status, shown as sent"),
+    (Span("∆", Role.CHANGED), "row that has just changed"),
+    (Span("…", Role.MUTED), "not loaded yet; or text cut off"),
+    (Span(ABSENT, Role.MUTED), "no value"),
+    (Span("▲▼", Role.ACCENT), "sorted ascending, descending"),
 )
-"""What the signs on the screen mean."""
+"""Icons on the screen and their meanings."""
 
 _INDENT = 2
 _GAP = 2
@@ -42,11 +42,11 @@ _WIDEST = 26
 
 
 def help_lines(sections: Mapping[str, Sequence[tuple[str, str]]], width: int) -> list[Line]:
-    """All of the help in lines of at most `width` cells.
+    """Return the whole help in lines of at most `width` cells.
 
     Args:
-        sections: Keys and what they do, by the title of where they do it.
-        width: In cells; 10 or more for anything to be read.
+        sections: Keys and descriptions, by title of the place in which they work.
+        width: Cells; 10 or more to be readable.
     """
     tables = {title: [(Span(keys, Role.ACCENT), what) for keys, what in found] for title, found in sections.items()}
     tables["Shapes"] = [*SHAPES]
@@ -56,12 +56,12 @@ def help_lines(sections: Mapping[str, Sequence[tuple[str, str]]], width: int) ->
     for title, found in tables.items():
         lines += [EMPTY, *((Span(piece, Role.STRONG),) for piece in wrap(title, width))]
         for head, what in found:
-            lines.extend(_row(head, what, column, width))
+            lines.extend(_help_row(head, what, column, width))
     return lines[1:]
 
 
-def _row(head: Span, what: str, column: int, width: int) -> Iterator[Line]:
-    """What it is beside it, both in several lines where they are long."""
+def _help_row(head: Span, what: str, column: int, width: int) -> Iterator[Line]:
+    """Yield lines with the keys on the left and their description on the right, both wrapped."""
     heads = wrap(head.text, column)
     for left, right in zip_longest(heads, wrap(what, max(1, width - _INDENT - column - _GAP)), fillvalue=""):
         yield (Span(" " * _INDENT), *pad((Span(left, head.role),), column), Span(" " * _GAP), Span(right))
@@ -73,27 +73,27 @@ REQUEST_COLUMNS = (
     Column("status", "status", 6, priority=1, right=True),
     Column("ms", "ms", 6, priority=2, right=True),
     Column("bytes", "bytes", 8, priority=3, right=True),
-    Column("words", "what went wrong", 16, weight=1, priority=4),
+    Column("error", "what went wrong", 16, weight=1, priority=4),
 )
 
 
 def request_rows(entries: Sequence[Entry], style: TimeStyle) -> list[Row]:
-    """The entries, newest first."""
+    """Return the rows of the request log, newest first."""
     return [_request_row(entry, style) for entry in reversed(entries)]
 
 
 def _request_row(entry: Entry, style: TimeStyle) -> Row:
-    row_id = str(id(entry))  # an entry has no name of its own, and lives as long as its row
+    row_id = str(id(entry))  # entries have no ids; the row keeps its entry alive, so the address stays unique
     time = {"time": (Span(format_hms(entry.at, style), Role.MUTED),)}
     if isinstance(entry, LogNote):
-        return Row(row_id, time, whole=(*time["time"], GAP, Span(entry.text, Role.WAITING)))
+        return Row(row_id, time, full_width=(*time["time"], GAP, Span(entry.text, Role.WAITING)))
     good = entry.status is not None and entry.status < HTTPStatus.BAD_REQUEST
     cells: dict[str, Line] = {
         "path": (Span(f"{entry.method} {entry.target}"),),
         "status": (Span(str(entry.status or ABSENT), Role.GOOD if good else Role.BAD),),
         "ms": (Span(str(entry.ms)),),
         "bytes": (Span(str(entry.size)),),
-        "words": (Span(entry.error, Role.BAD),),
+        "error": (Span(entry.error, Role.BAD),),
     }
     return Row(row_id, {**time, **cells})
 
@@ -103,32 +103,32 @@ _LONGEST_LABEL = 24
 
 
 class Field(NamedTuple):
-    """One thing known of an item: its label, and its value as one line however long."""
+    """Labeled value of an item; the value is one line of any length."""
 
     label: str
     value: Line
 
 
 def field(label: str, text: str | None, role: Role = Role.PLAIN) -> Field:
-    """A field of plain text; a dash where there is none."""
+    """Build a field of plain text; an empty text becomes a dash."""
     return Field(label, (Span(text, role) if text else Span(ABSENT, Role.MUTED),))
 
 
 def layout_fields(fields: Sequence[Field], width: int) -> list[Line]:
-    """The fields as lines of at most `width` cells: labels in one column, long values wrapped beside them."""
+    """Lay fields out in lines of at most `width` cells, with labels in one column and long values wrapped."""
     longest = max((cell_width((Span(label),)) for label, _ in fields), default=0)
     label_width = min(longest, _LONGEST_LABEL, max(1, width // 3)) + _FIELD_GAP
     lines: list[Line] = []
     for label, value in fields:
         head = pad((Span(label, Role.MUTED),), label_width - _FIELD_GAP)
-        for piece in _folded(value, width - label_width):
+        for piece in _wrap_value(value, width - label_width):
             lines.append((*head, Span(" " * _FIELD_GAP), *piece))
             head = (Span(" " * (label_width - _FIELD_GAP)),)
     return lines
 
 
-def _folded(value: Line, width: int) -> list[Line]:
-    """The value in lines of at most `width` cells; each span is wrapped on its own where they do not fit in one."""
+def _wrap_value(value: Line, width: int) -> list[Line]:
+    """Wrap a value to lines of at most `width` cells; if it takes several, each span starts a line."""
     if cell_width(value) <= width:
         return [value]
     pieces: list[Line] = [(Span(piece, role),) for text, role in value for piece in wrap(text.strip(), width) if piece]

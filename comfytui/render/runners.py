@@ -1,4 +1,4 @@
-"""Whether a runner answers, and what its machine is and has left, as fields. Old numbers never look like new ones."""
+"""Runners as table rows and fields: status, health, memory and machine. Old numbers are always muted."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from comfytui.engine.intervals import health_interval
 from comfytui.query.workflows import display_name, last_run, queue_counts
 from comfytui.redaction import MASK
 from comfytui.render.cells import Line, Role, Span
-from comfytui.render.freshness import NOT_FOUND_WORDS, clock_skew_text, describe_problem
+from comfytui.render.freshness import NOT_FOUND_TEXT, clock_skew_text, describe_problem
 from comfytui.render.icons import ABSENT, health_icon, runner_icon, runner_status_cell, unknown_icon
 from comfytui.render.panels import Field, field
 from comfytui.render.table import Column, Row
@@ -35,67 +35,67 @@ _GAP = Span("  ")
 
 
 def health_cell(feed: Feed[Checkup]) -> Line:
-    """The cell `reach` of a runner: shape and word, muted where it could not be checked again.
+    """Return the cell `reach` of a runner: icon and text, muted if the last check failed.
 
-    Where that is not known it is as of `not_known`: unknown never looks like good.
+    An unchecked runner gets the placeholder of `unknown_icon`, so it never looks healthy.
     """
     if feed.value is None:
         return unknown_icon(feed)
     glyph = _glyph(feed.value)
-    word = "slow" if _is_slow(feed.value) else "yes" if feed.value.reachable else "no"
-    return (Span(f"{glyph.text} {word}", Role.MUTED if feed.problem else glyph.role),)
+    text = "slow" if _is_slow(feed.value) else "yes" if feed.value.reachable else "no"
+    return (Span(f"{glyph.text} {text}", Role.MUTED if feed.problem else glyph.role),)
 
 
-def health_key(feed: Feed[Checkup], at: RenderContext) -> tuple[object, ...]:
-    """All that fields of a runner's health and its machine tell of: they are the same where this is."""
-    return (feed.value, feed.problem, _late_age(feed, at))
+def health_key(feed: Feed[Checkup], context: RenderContext) -> tuple[object, ...]:
+    """Return a key of the health and machine fields: while it is equal, they are unchanged."""
+    return (feed.value, feed.problem, _late_age(feed, context))
 
 
-def health_fields(feed: Feed[Checkup], at: RenderContext, width: int) -> tuple[Field, ...]:
-    """Whether the runner answers, and how full its memories are, for a panel `width` cells wide.
+def health_fields(feed: Feed[Checkup], context: RenderContext, width: int) -> tuple[Field, ...]:
+    """Return reachability and memory usage as fields for a panel of `width` cells.
 
-    Numbers stay, muted and said to be old, while there are no newer ones.
+    While newer numbers are missing, the old ones stay, muted and with a note.
     """
     checkup = feed.value
     stats = checkup.stats if checkup else None
     is_old = feed.problem is not None or checkup is None or not checkup.reachable or checkup.state is not None
-    reachable = Field("Reachable", (_reachable(feed, at),))
+    reachable = Field("Reachable", (_reachable(feed, context),))
     if stats is None:
         return (reachable,)
-    muted = is_old or bool(_late_age(feed, at))
-    note = (field("", "the numbers are from before that", Role.MUTED),) if is_old else ()
+    muted = is_old or bool(_late_age(feed, context))
+    note = (field("", "numbers from the last successful check", Role.MUTED),) if is_old else ()
     return (reachable, *note, *_gauges([*_memories(stats)], width, muted=muted))
 
 
 def machine_fields(feed: Feed[Checkup]) -> tuple[Field, ...]:
-    """What the runner's machine is, as far as it ever said so."""
+    """Return the fields of a runner's machine that are known."""
     stats = feed.value.stats if feed.value else None
-    return tuple(field(label, text) for label, text in _said(stats) if text) if stats else ()
+    return tuple(field(label, text) for label, text in _machine_values(stats) if text) if stats else ()
 
 
 def gauge(share: float, cells: int) -> tuple[str, str]:
-    """The full and the empty part of a gauge of so many cells; what is over or under stays within it."""
+    """Return the full and the empty part of a gauge of `cells` cells; the share is clamped to 0–1."""
     full = max(0, min(round(share * cells), cells))
     return "▰" * full, "▱" * (cells - full)
 
 
 def latency_text(seconds: float) -> str:
-    """How long an answer took: `<1 ms`, `43 ms`, `1.2 s`."""
+    """Return a response time as `<1 ms`, `43 ms` or `1.2 s`."""
     milliseconds = round(seconds * 1000)
     if milliseconds >= 1000:
         return f"{seconds:.1f} s"
     return f"{milliseconds} ms" if milliseconds else "<1 ms"
 
 
-def _reachable(feed: Feed[Checkup], at: RenderContext) -> Span:
+def _reachable(feed: Feed[Checkup], context: RenderContext) -> Span:
     checkup = feed.value
     if feed.problem is not None or checkup is None:
         return Span(
-            f"{health_icon(None).text} {_unchecked(feed.problem, at.style, again=checkup is not None)}", Role.MUTED
+            f"{health_icon(None).text} {_unchecked(feed.problem, context.style, again=checkup is not None)}", Role.MUTED
         )
     glyph = _glyph(checkup)
-    text = f"{glyph.text} {_outcome(checkup, at.style)}"
-    if late := _late_age(feed, at):
+    text = f"{glyph.text} {_outcome(checkup, context.style)}"
+    if late := _late_age(feed, context):
         return Span(f"{text}, {late} ago", Role.MUTED)
     return Span(text, glyph.role)
 
@@ -118,24 +118,27 @@ def _glyph(checkup: Checkup) -> Span:
 
 
 def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
-    """Return the words for a runner of which is not known whether it answers, with the reason."""
+    """Return the text for a runner of unknown reachability, with the reason."""
     if problem is None:
         return "not checked"
     if problem.kind is ProblemKind.NOT_FOUND:
-        return NOT_FOUND_WORDS
+        return NOT_FOUND_TEXT
     since = f" since {format_hm(problem.since, style)}" if again else ""
     return f"not checked{since}: {describe_problem(problem)}"
 
 
-def _late_age(feed: Feed[Checkup], at: RenderContext) -> str:
-    """How old a checkup is that is overdue; nothing where none is."""
-    if feed.fetched_on is None or feed.freshness(at.monotonic, health_interval(at.pace)) is not Freshness.LATE:
+def _late_age(feed: Feed[Checkup], context: RenderContext) -> str:
+    """Return the age of an overdue health check, or an empty text."""
+    if (
+        feed.fetched_on is None
+        or feed.freshness(context.monotonic, health_interval(context.interval_s)) is not Freshness.LATE
+    ):
         return ""
-    return format_age(at.monotonic - feed.fetched_on)
+    return format_age(context.monotonic - feed.fetched_on)
 
 
 class _MemoryUsage(NamedTuple):
-    """A memory by its name, in bytes."""
+    """Memory of a machine or a device, in bytes."""
 
     label: str
     total: int | None
@@ -143,14 +146,14 @@ class _MemoryUsage(NamedTuple):
 
     @property
     def used(self) -> int | None:
-        """What is taken of it; None where that is not known or cannot be."""
+        """Bytes in use, or None if unknown or inconsistent."""
         if self.total is None or self.free is None or self.free > self.total:
             return None
         return self.total - self.free
 
     @property
-    def words(self) -> str:
-        """How full it is in numbers: `14.2 / 24.0 GB`, or as much of that as was said."""
+    def text(self) -> str:
+        """Usage as `14.2 / 24.0 GB`, or the part of it that is known."""
         total = None if self.total is None else f"{self.total / _GB:.1f}"
         if self.used is not None:
             return f"{self.used / _GB:.1f} / {total} GB"
@@ -160,10 +163,10 @@ class _MemoryUsage(NamedTuple):
 
 
 def _memories(stats: RunnerStats) -> Iterator[_MemoryUsage]:
-    """The memories of which anything was said, those of the devices first."""
-    own = [(place, device) for place, device in enumerate(stats.devices) if _has_memory(device)]
-    for place, device in own:
-        yield _MemoryUsage(f"VRAM {place}" if len(stats.devices) > 1 else "VRAM", device.vram_total, device.vram_free)
+    """Yield the memories with known size or free space, those of devices first."""
+    known = [(index, device) for index, device in enumerate(stats.devices) if _has_memory(device)]
+    for index, device in known:
+        yield _MemoryUsage(f"VRAM {index}" if len(stats.devices) > 1 else "VRAM", device.vram_total, device.vram_free)
     if stats.system.ram_total is not None or stats.system.ram_free is not None:
         yield _MemoryUsage("RAM", stats.system.ram_total, stats.system.ram_free)
 
@@ -173,12 +176,12 @@ def _has_memory(device: Device) -> bool:
 
 
 def _gauges(memories: Sequence[_MemoryUsage], width: int, *, muted: bool) -> Iterator[Field]:
-    """The memories below each other, with gauges of one length where there is room for them beside the numbers."""
-    # Labels take a third of a panel at most (comfytui.render.panels), and gaps stand on both sides of a gauge.
-    room = width - width // 3 - 2 * len(_GAP.text) - max((len(memory.words) for memory in memories), default=0)
+    """Yield one field per memory, with gauges of equal length if they fit beside the numbers."""
+    # Labels take at most a third of a panel (comfytui.render.panels), and a gauge has a gap on either side.
+    room = width - width // 3 - 2 * len(_GAP.text) - max((len(memory.text) for memory in memories), default=0)
     cells = min(room, _LONGEST_GAUGE)
     for memory in memories:
-        numbers = Span(memory.words, Role.MUTED if muted else Role.PLAIN)
+        numbers = Span(memory.text, Role.MUTED if muted else Role.PLAIN)
         if cells < _SHORTEST_GAUGE or memory.used is None:
             yield Field(memory.label, (numbers,))
             continue
@@ -187,13 +190,13 @@ def _gauges(memories: Sequence[_MemoryUsage], width: int, *, muted: bool) -> Ite
         yield Field(memory.label, (*bar, _GAP, numbers))
 
 
-def _said(stats: RunnerStats) -> Iterable[tuple[str, str | None]]:
+def _machine_values(stats: RunnerStats) -> Iterable[tuple[str, str | None]]:
     yield "ComfyUI", stats.system.comfyui_version
-    # What follows the number is how it was built.
+    # Build information follows the version number.
     yield "Python", next(iter((stats.system.python_version or "").split()), None)
-    many = len(stats.devices) > 1
-    for place, device in enumerate(stats.devices):
-        yield f"Device {place}" if many else "Device", device.name or device.type
+    is_numbered = len(stats.devices) > 1
+    for index, device in enumerate(stats.devices):
+        yield f"Device {index}" if is_numbered else "Device", device.name or device.type
     yield "Os", stats.system.os
     yield "Dev mode", "on" if stats.dev_mode else None
     yield "Extensions", "  ".join(stats.extensions)
@@ -215,14 +218,14 @@ RUNNER_COLUMNS = (
 
 
 def runner_display_name(runner: Runner) -> str:
-    """The runner's name, or its id where the name is empty or missing."""
+    """Return the runner's name, or its id if the name is empty or missing."""
     return display_name(runner.name, runner.id)
 
 
 def runner_row(
     runner: Runner, history: Feed[tuple[Workflow, ...]], checkup: Feed[Checkup], style: TimeStyle, now: datetime
 ) -> Row:
-    """A runner in the list, with what is known of its workflows and of whether it answers."""
+    """Return the table row of a runner, with its last workflow and its health."""
     glyph = runner_icon(runner.status)
     cells: dict[str, Line] = {
         "glyph": (glyph,),
@@ -238,22 +241,24 @@ def runner_row(
     }
     reachable = checkup.value.reachable if checkup.value else None
     return Row(
-        runner.id, cells, facts=(_told(runner), _newest(history), reachable, queue_counts(runner, history.value))
+        runner.id,
+        cells,
+        facts=(_row_key(runner), _last_run_key(history), reachable, queue_counts(runner, history.value)),
     )
 
 
 def runner_period(runner: Runner, history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> Period:
-    """For how long the row of a runner reads as it does now."""
+    """Return the period during which a runner's row keeps its text."""
     return period_of((runner.created_at, runner.updated_at, last_change_at(history)), style, now)
 
 
-def _told(runner: Runner) -> tuple[object, ...]:
-    """What a runner's row tells of it."""
+def _row_key(runner: Runner) -> tuple[object, ...]:
+    """Return the values of a runner that count as a change of its row."""
     return (runner.name, runner.status, runner.endpoint, runner.tags, runner.created_at)
 
 
-def _newest(history: Feed[tuple[Workflow, ...]]) -> tuple[object, ...] | None:
-    """Return what a runner's row tells of its last run, or None if that is not known."""
+def _last_run_key(history: Feed[tuple[Workflow, ...]]) -> tuple[object, ...] | None:
+    """Return the values of a runner's last run that count as a change of its row, or None if unknown."""
     if history.value is None:
         return None
     last = last_run(history.value)
@@ -269,9 +274,9 @@ def runner_fields(
     *,
     reveal: bool = False,
 ) -> tuple[Field, ...]:
-    """Everything the API says of a runner, and where they belong the fields of its health and of its machine.
+    """Return all fields of a runner, with those of its health and its machine in between.
 
-    Header values are masked unless they are to be revealed.
+    Header values are redacted unless `reveal` is set.
     """
     return (
         Field("Name", (Span(runner_display_name(runner), Role.STRONG),)),
@@ -291,7 +296,7 @@ def runner_fields(
 
 
 def _extension_fields(runner: Runner) -> Iterator[Field]:
-    """Yield fields of what only comfytui's own gateway tells."""
+    """Yield the fields of values that only comfytui's own gateway sends."""
     if runner.queue_pending is not None:
         yield field("Queue", f"{runner.queue_running or 0} running, {runner.queue_pending} waiting")
     if runner.clock_skew:
@@ -299,9 +304,9 @@ def _extension_fields(runner: Runner) -> Iterator[Field]:
 
 
 def _header_fields(runner: Runner, *, reveal: bool) -> Iterator[Field]:
-    """One field a header, the label on the first only."""
+    """Yield one field per header; only the first one is labeled."""
     if not runner.headers:
         yield field("Headers", None)
-    for place, (name, value) in enumerate(runner.headers.items()):
+    for index, (name, value) in enumerate(runner.headers.items()):
         shown = Span(f"  {value.get_secret_value()}", Role.BAD) if reveal else Span(f"  {MASK}", Role.MUTED)
-        yield Field("" if place else "Headers", (Span(name or ABSENT), shown))
+        yield Field("" if index else "Headers", (Span(name or ABSENT), shown))

@@ -1,4 +1,4 @@
-"""Columns of a table: which of them a person chose, in which order, and which of those fit a width."""
+"""Table columns and rows: column selection and widths, frozen order and change marks. Pure."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ if TYPE_CHECKING:
 
 
 GAP = Span("  ")
-"""What stands between two columns."""
+"""Space between two columns."""
 
 REQUIRED_COLUMN = "name"
-"""The key of the column that cannot be left out: without it a row cannot be told from another."""
+"""Key of the column that cannot be hidden, because it identifies the row."""
 
 
 class Column(NamedTuple):
-    """A column of a table.
+    """Column of a table.
 
     Attributes:
-        key: The name of its cells in a row.
-        title: What stands above it.
-        width: The least cells it is of use in.
-        weight: Its share of the cells left over; 0 keeps it at `width`.
-        priority: The lower, the longer it stays as a table gets narrow.
-        right: Whether its cells stand at its right edge.
+        key: Name of its cells in a row.
+        title: Text above it.
+        width: Minimum width in cells.
+        weight: Share of the spare width; 0 keeps it at `width`.
+        priority: Columns with the highest number are dropped first if the width is too small.
+        right: True if its cells are aligned right.
     """
 
     key: str
@@ -43,116 +43,114 @@ class Column(NamedTuple):
 
 
 class Row(NamedTuple):
-    """An item of a table.
+    """Row of a table.
 
     Attributes:
-        id: Whose row it is.
-        cells: What it shows, by column key.
-        whole: One line over the whole width in their place.
-        facts: What it tells of, part by part, None where not known: it has changed where one of them has. Cells tell
-            of the passing of time too, which is no change.
-        instead: Cells to show while a column is not shown, by that column's key and then by their own.
+        id: Id of its item.
+        cells: Cells by column key.
+        full_width: Line across all columns, in place of the cells.
+        facts: Values compared to detect a change, None if unknown. Cells also change with time alone, so they are not
+            compared.
+        fallback_cells: Cells to show while a column is hidden: by that column's key, then by their own.
     """
 
     id: str
     cells: Mapping[str, Line]
-    whole: Line = EMPTY
+    full_width: Line = EMPTY
     facts: tuple[object, ...] = ()
-    instead: Mapping[str, Mapping[str, Line]] = MappingProxyType({})
+    fallback_cells: Mapping[str, Mapping[str, Line]] = MappingProxyType({})
 
-    def cells_of(self, columns: Sequence[Column]) -> list[Line]:
-        """Return the cells of these columns, the only ones that are shown."""
-        if not self.instead:
+    def visible_cells(self, columns: Sequence[Column]) -> list[Line]:
+        """Return the cells of the given columns, the only ones that are visible."""
+        if not self.fallback_cells:
             return [self.cells.get(column.key, EMPTY) for column in columns]
         shown, cells = {column.key for column in columns}, dict(self.cells)
-        for hidden in self.instead.keys() - shown:
-            cells |= self.instead[hidden]
+        for hidden in self.fallback_cells.keys() - shown:
+            cells |= self.fallback_cells[hidden]
         return [cells.get(column.key, EMPTY) for column in columns]
 
 
 class ColumnSelection(NamedTuple):
-    """What a person makes of a table's columns.
+    """User's selection of columns, and their order.
 
     Attributes:
-        order: The keys of all columns, in their order.
-        shown: The keys of those to be shown.
-        usual: Whether nothing was chosen: the columns are then as they are, as many as fit.
+        order: Keys of all columns in order.
+        shown: Keys of the visible columns.
+        is_default: True if the user selected nothing: all columns that fit are then shown in the default order.
     """
 
     order: tuple[str, ...]
     shown: frozenset[str]
-    usual: bool = False
+    is_default: bool = False
 
     @classmethod
-    def begin(cls, keys: Sequence[str], chosen: Sequence[str]) -> Self:
-        """Begin with a choice made before: its columns first, unknown ones ignored, then the others."""
+    def from_chosen(cls, keys: Sequence[str], chosen: Sequence[str]) -> Self:
+        """Return a selection with the chosen columns first, then the others; unknown keys are ignored."""
         known = [key for key in dict.fromkeys(chosen) if key in keys]
         if not known:
-            return cls(tuple(keys), frozenset(keys), usual=True)
+            return cls(tuple(keys), frozenset(keys), is_default=True)
         shown = [key for key in keys if key == REQUIRED_COLUMN and key not in known] + known
         return cls((*shown, *(key for key in keys if key not in shown)), frozenset(shown))
 
     @property
     def chosen(self) -> tuple[str, ...]:
-        """The keys to show, in order; none for the usual ones."""
-        return () if self.usual else tuple(key for key in self.order if key in self.shown)
+        """Keys of the visible columns in order; empty for the default."""
+        return () if self.is_default else tuple(key for key in self.order if key in self.shown)
 
-    def toggled(self, key: str) -> Self:
-        """With this column shown, or not any more."""
-        return self if key == REQUIRED_COLUMN else self._replace(shown=self.shown ^ {key}, usual=False)
+    def toggle(self, key: str) -> Self:
+        """Return the selection with this column shown if it was hidden, or hidden if it was shown."""
+        return self if key == REQUIRED_COLUMN else self._replace(shown=self.shown ^ {key}, is_default=False)
 
-    def moved(self, key: str, by: int) -> Self:
-        """With this column so many places further down, as far as there are any."""
-        here = self.order.index(key)
-        there = max(0, min(here + by, len(self.order) - 1))
-        others = [each for each in self.order if each != key]
-        order = (*others[:there], key, *others[there:])
-        return self if order == self.order else self._replace(order=order, usual=False)
+    def move(self, key: str, by: int) -> Self:
+        """Return the selection with this column moved down by a number of positions, up if negative."""
+        target = max(0, min(self.order.index(key) + by, len(self.order) - 1))
+        others = [other for other in self.order if other != key]
+        order = (*others[:target], key, *others[target:])
+        return self if order == self.order else self._replace(order=order, is_default=False)
 
 
 def visible_columns(columns: Sequence[Column], chosen: Sequence[str]) -> tuple[Column, ...]:
-    """The chosen columns in the order chosen, the first of them staying longest as the table gets narrow.
+    """Return the chosen columns in their order; the first ones are dropped last if the width is too small.
 
-    Columns without a title stand first as ever, and the one that cannot be left out is there, and stays longest,
-    wherever it stands. Unknown keys are ignored; where nothing is left of a choice, or none was made, the columns
-    are as they are.
+    Columns without a title always come first. The required column is always included and dropped last. Unknown keys are
+    ignored. Without any known key the columns are returned unchanged.
     """
     titled = {column.key: column for column in columns if column.title}
-    chosen = ColumnSelection.begin(tuple(titled), chosen).chosen
+    chosen = ColumnSelection.from_chosen(tuple(titled), chosen).chosen
     if not chosen:
         return tuple(columns)
     lowest = min(column.priority for column in columns)
-    places = {key: lowest if key == REQUIRED_COLUMN else lowest + place for place, key in enumerate(chosen, 1)}
+    priorities = {key: lowest if key == REQUIRED_COLUMN else lowest + rank for rank, key in enumerate(chosen, 1)}
     untitled = [column for column in columns if not column.title]
-    return (*untitled, *(titled[key]._replace(priority=places[key]) for key in chosen))
+    return (*untitled, *(titled[key]._replace(priority=priorities[key]) for key in chosen))
 
 
 def column_title(column: Column, sort: Sort | None) -> Line:
-    """What stands above a column: its title, and which way it is sorted if the table is sorted by it."""
+    """Return a column's title, with an arrow if the table is sorted by it."""
     if sort is None or column.key != sort.key:
         return (Span(column.title, Role.MUTED),)
     return (Span(column.title[: column.width - 1], Role.MUTED), Span("▼" if sort.descending else "▲", Role.ACCENT))
 
 
 def fit_columns(columns: Sequence[Column], width: int) -> tuple[Column, ...]:
-    """The columns that fit, in their order, sharing the width by weight.
+    """Return the columns that fit the width, in their order, with the spare width shared by weight.
 
-    The widths depend on nothing that is in the cells, so a changed cell never moves its neighbours. Columns of the
-    lowest priority stay for as long as a cell is left for them, narrower than they ask for if need be.
+    Widths do not depend on the cells, so a changed cell never moves its neighbors. Columns of the lowest priority stay
+    while at least one cell is left for them, narrower than their minimum if necessary.
     """
     lowest = min((column.priority for column in columns), default=0)
     chosen: list[Column] = []
-    taken = -len(GAP.text)
+    used = -len(GAP.text)
     for column in sorted(columns, key=lambda column: column.priority):
-        room = width - taken - len(GAP.text)
+        room = width - used - len(GAP.text)
         needed = min(column.width, room) if column.priority == lowest else column.width
         if not 0 < needed <= room:
             break
         chosen.append(column._replace(width=needed))
-        taken += needed + len(GAP.text)
-    places = {column.key: place for place, column in enumerate(columns)}
-    chosen.sort(key=lambda column: places[column.key])
-    spare = max(0, width - taken)
+        used += needed + len(GAP.text)
+    indices = {column.key: index for index, column in enumerate(columns)}
+    chosen.sort(key=lambda column: indices[column.key])
+    spare = max(0, width - used)
     weights = sum(column.weight for column in chosen)
     return tuple(_widened(column, spare, weights, chosen) for column in chosen)
 
@@ -167,37 +165,37 @@ def _widened(column: Column, spare: int, weights: int, chosen: Sequence[Column])
     return column._replace(width=column.width + share)
 
 
-HOLD = 3.0
-"""Seconds after a key press for which rows keep their places."""
+ORDER_FREEZE_S = 3.0
+"""Seconds after a key press during which rows keep their order."""
 
 
 def freeze_order(shown: Sequence[Row], wanted: Sequence[Row]) -> tuple[Row, ...]:
-    """The wanted rows in the places they have now.
+    """Return the wanted rows in the order in which they are shown now.
 
-    Rows that are gone stay, as last known; new ones appear only behind all others, where they push nothing away.
+    Removed rows stay as last known. New rows are only appended below all others, where they move nothing.
     """
     by_id = {row.id: row for row in wanted}
-    places = {row.id for row in shown}
-    behind = next((place for place in range(len(wanted), 0, -1) if wanted[place - 1].id in places), 0)
-    return (*(by_id.get(row.id, row) for row in shown), *wanted[behind:])
+    shown_ids = {row.id for row in shown}
+    last = next((index for index in range(len(wanted), 0, -1) if wanted[index - 1].id in shown_ids), 0)
+    return (*(by_id.get(row.id, row) for row in shown), *wanted[last:])
 
 
 def count_moves(shown: Sequence[Row], wanted: Sequence[Row]) -> int:
-    """How many rows come, go or change places from the one order to the other."""
-    places = {row.id: place for place, row in enumerate(shown)}
-    kept = [places[row.id] for row in wanted if row.id in places]
-    return (len(shown) - len(kept)) + (len(wanted) - len(kept)) + (len(kept) - _longest_rise(kept))
+    """Return the number of rows that are added, removed or moved between two orders."""
+    indices = {row.id: index for index, row in enumerate(shown)}
+    kept = [indices[row.id] for row in wanted if row.id in indices]
+    return (len(shown) - len(kept)) + (len(wanted) - len(kept)) + (len(kept) - _longest_increasing(kept))
 
 
 def frozen_text(count: int) -> Line:
-    """`2 moves held`, where there are any."""
+    """Return the number of pending moves as `2 moves held`, or an empty line."""
     return (Span(f"{count} {'move' if count == 1 else 'moves'} held", Role.WAITING),) if count else ()
 
 
 def changed_ids(before: Sequence[Row], rows: Sequence[Row]) -> list[str]:
-    """The ids of the rows that were there before and tell of something else now.
+    """Return the ids of the rows in both sequences whose facts differ.
 
-    What was not known before, or is not known any more, is no change.
+    A value that becomes known or unknown is no change.
     """
     if same_order(before, rows):
         pairs = [*zip(before, rows, strict=True)]
@@ -208,18 +206,18 @@ def changed_ids(before: Sequence[Row], rows: Sequence[Row]) -> list[str]:
 
 
 def same_order(shown: Sequence[Row], wanted: Sequence[Row]) -> bool:
-    """Whether the wanted rows are those shown in their order, whatever they tell."""
+    """Return True if both sequences have the same row ids in the same order."""
     return [row.id for row in shown] == [row.id for row in wanted]
 
 
-def follow_index(before: Sequence[Row], place: int, places: Mapping[str, int]) -> int:
-    """Where what was in a place is now: the item, else the next one after it that is left, else one before it."""
-    neighbours = chain(before[place:], reversed(before[:place]))
-    return next((places[row.id] for row in neighbours if row.id in places), 0)
+def follow_index(before: Sequence[Row], index: int, indices: Mapping[str, int]) -> int:
+    """Return the new index of the item at an old one; if it is gone, of the next one left, else of one before it."""
+    neighbours = chain(before[index:], reversed(before[:index]))
+    return next((indices[row.id] for row in neighbours if row.id in indices), 0)
 
 
 class ChangeMarks:
-    """Which rows are marked as changed, each for one tick."""
+    """Ids of rows marked as changed, each for a limited time."""
 
     def __init__(self) -> None:
         self._until: dict[str, float] = {}
@@ -227,16 +225,16 @@ class ChangeMarks:
     def __contains__(self, row_id: str) -> bool:
         return row_id in self._until
 
-    def begin(self, row_ids: Iterable[str], until: float) -> None:
-        """Mark these from now on."""
+    def add(self, row_ids: Iterable[str], until: float) -> None:
+        """Mark rows until a monotonic time."""
         self._until.update(dict.fromkeys(row_ids, until))
 
-    def end(self, now: float) -> list[str]:
-        """Take away those whose time is over; the ids of these."""
-        over = [row_id for row_id, until in self._until.items() if until <= now]
-        for row_id in over:
+    def expire(self, now: float) -> list[str]:
+        """Remove the marks whose time is over, and return their row ids."""
+        expired = [row_id for row_id, until in self._until.items() if until <= now]
+        for row_id in expired:
             del self._until[row_id]
-        return over
+        return expired
 
     def lasts(self, now: float) -> float:
         """Seconds until the first of them goes, no end where there is none."""
@@ -247,10 +245,10 @@ def _differ(before: tuple[object, ...], after: tuple[object, ...]) -> bool:
     return any(old is not None and new is not None and old != new for old, new in zip(before, after, strict=False))
 
 
-def _longest_rise(numbers: Sequence[int]) -> int:
-    """How many of the numbers can stay where they are while the others move between them."""
+def _longest_increasing(numbers: Sequence[int]) -> int:
+    """Return the length of the longest increasing subsequence: the rows that need not move."""
     ends: list[int] = []
     for number in numbers:
-        place = bisect_left(ends, number)
-        ends[place : place + 1] = [number]
+        index = bisect_left(ends, number)
+        ends[index : index + 1] = [number]
     return len(ends)

@@ -1,4 +1,4 @@
-"""Times and durations in words."""
+"""Times, ages and durations as text."""
 
 from __future__ import annotations
 
@@ -22,32 +22,32 @@ _YEAR = 365 * _DAY
 
 
 class TimeStyle(StrEnum):
-    """How times are told: how long ago, by the person's clock, or in UTC."""
+    """Style of times: ages, local time, or UTC."""
 
     RELATIVE = "relative"
     LOCAL = "local"
     UTC = "UTC"
 
     @property
-    def following(self) -> TimeStyle:
-        """The style after this one, going round."""
+    def next(self) -> TimeStyle:
+        """Next style; the first one follows the last."""
         styles = list(TimeStyle)
         return styles[(styles.index(self) + 1) % len(styles)]
 
 
 class Period(NamedTuple):
-    """For how long something reads the same, by the wall clock: from `since` on, before `until`."""
+    """Wall-clock period during which a text stays the same: from `since` until before `until`."""
 
     since: datetime
     until: datetime
 
     def covers(self, when: datetime) -> bool:
-        """Whether a time is within it."""
+        """Return True if a time is within the period."""
         return self.since <= when < self.until
 
 
 def format_age(seconds: float) -> str:
-    """A coarse age that seldom changes: `<1m`, `4m`, `2h`, `3d`, `2y`; `ahead` for what lies in the future."""
+    """Return a coarse age: `<1m`, `4m`, `2h`, `3d`, `2y`, or `ahead` for a time in the future."""
     if seconds < -_MINUTE:
         return "ahead"
     if seconds < _MINUTE:
@@ -59,7 +59,7 @@ def format_age(seconds: float) -> str:
 
 
 def _lasting(seconds: float) -> float:
-    """Seconds for which `age`, and whether it lies ahead, stay what they are."""
+    """Return the seconds until `format_age` of this age changes."""
     if seconds < 0:
         return -_MINUTE - seconds if seconds < -_MINUTE else -seconds
     unit = next((unit for unit in (_DAY, _HOUR) if seconds >= unit), _MINUTE)
@@ -67,16 +67,16 @@ def _lasting(seconds: float) -> float:
 
 
 def period_of(values: Iterable[Timestamp | None], style: TimeStyle, now: datetime) -> Period:
-    """For how long these times, and coarse ages of them, read as they do now, however they are told."""
+    """Return the period during which these times keep their text in a style."""
     lasting = [_lasting((now - value).total_seconds()) for value in values if isinstance(value, datetime)]
     if style is not TimeStyle.RELATIVE:
-        # By the clock it is the day that changes, in any zone at a full minute.
+        # Clock times change their format at midnight, which is at a full minute in every zone.
         lasting.append(_MINUTE - now.timestamp() % _MINUTE)
     return Period(now, now + timedelta(seconds=min(lasting, default=_DAY)))
 
 
 def format_duration(seconds: float) -> str:
-    """An exact duration: `43s`, `1m43`, `2h05`, `3d04h`."""
+    """Return a duration as `43s`, `1m43`, `2h05` or `3d04h`."""
     whole = max(0, int(seconds))
     if whole < _MINUTE:
         return f"{whole}s"
@@ -88,50 +88,50 @@ def format_duration(seconds: float) -> str:
 
 
 def exact_duration(seconds: float) -> str:
-    """Return a duration that is over, rounded: `0.3s`, `1.9s`, `43s`, then as `duration`."""
+    """Return a finished duration, rounded: `0.3s`, `1.9s`, `43s`, then as `format_duration`."""
     tenths = round(max(0.0, seconds), 1)
     return f"{tenths:g}s" if tenths < _TENTHS else format_duration(round(seconds))
 
 
 def format_hm(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
-    """Hours and minutes by the person's clock, in UTC where times are told so."""
+    """Return hours and minutes in local time, or in UTC with that style."""
     return f"{_in_zone(when, style):%H:%M}"
 
 
 def format_hms(when: datetime, style: TimeStyle = TimeStyle.LOCAL) -> str:
-    """Hours, minutes and seconds by the person's clock, in UTC where times are told so."""
+    """Return hours, minutes and seconds in local time, or in UTC with that style."""
     return f"{_in_zone(when, style):%H:%M:%S}"
 
 
 def zone_name(style: TimeStyle, now: datetime) -> str:
-    """The zone that times are told in, where they are told by a clock."""
+    """Return the name of the time zone shown, or an empty text if ages are shown."""
     return "" if style is TimeStyle.RELATIVE else _in_zone(now, style).tzname() or ""
 
 
 def format_time(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
-    """A time in a narrow column; text that is no time stays as it was sent."""
+    """Return a time for a narrow column; an invalid time is returned as sent."""
     if not isinstance(value, datetime):
         return value or ABSENT
     if style is TimeStyle.RELATIVE:
         return format_age((now - value).total_seconds())
-    told, today = _in_zone(value, style), _in_zone(now, style)
-    if told.date() == today.date():
-        return f"{told:%H:%M}"
-    return f"{told:%m-%d %H:%M}" if told.year == today.year else f"{told.year:04}-{told:%m-%d}"
+    local, today = _in_zone(value, style), _in_zone(now, style)
+    if local.date() == today.date():
+        return f"{local:%H:%M}"
+    return f"{local:%m-%d %H:%M}" if local.year == today.year else f"{local.year:04}-{local:%m-%d}"
 
 
 def format_time_short(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
-    """A time in five cells: an age, the hour of today, or the day of another."""
-    told = format_time(value, style, now)
-    return told.split(" ", maxsplit=1)[0][-5:] if isinstance(value, datetime) else told
+    """Return a time in five cells: an age, hours and minutes of today, or the date of another day."""
+    text = format_time(value, style, now)
+    return text.split(" ", maxsplit=1)[0][-5:] if isinstance(value, datetime) else text
 
 
 def format_time_full(value: Timestamp | None, style: TimeStyle, now: datetime) -> str:
-    """A time where there is room: to the second with its zone, and the coarse age where ages are told."""
+    """Return a time to the second with its zone, and its age in the relative style."""
     if not isinstance(value, datetime):
         return value or ABSENT
-    told = _in_zone(value, style)
-    text = f"{told.year:04}-{told:%m-%d %H:%M:%S} {told.tzname()}"
+    local = _in_zone(value, style)
+    text = f"{local.year:04}-{local:%m-%d %H:%M:%S} {local.tzname()}"
     return f"{text}  {_ago(now - value)}" if style is TimeStyle.RELATIVE else text
 
 
@@ -144,7 +144,7 @@ def _in_zone(when: datetime, style: TimeStyle) -> datetime:
 
 
 def _local(when: datetime) -> datetime:
-    """The person's time, or UTC where their zone's calendar cannot express it."""
+    """Return a time in the local zone, or in UTC if the local calendar cannot express it."""
     try:
         return when.astimezone()
     except (OverflowError, ValueError, OSError):

@@ -1,4 +1,4 @@
-"""Workflows as rows, as fields, and on a line of time."""
+"""Workflows as table rows, fields and a timeline."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
+from comfytui.api.histories import MAX_HISTORY
 from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
 from comfytui.query.workflows import WAITING, display_name, durations, last_change, last_run, queue_counts
 from comfytui.render.cells import Line, Role, Span, join
@@ -48,8 +49,6 @@ _LONGEST_BAR = 72
 _QUEUE_WIDTH = 6
 _THOUSANDS = 10_000
 
-HISTORY_LENGTH = 10
-"""How many workflows a history has at most (page get-runner-history)."""
 
 _SHORT: Mapping[str, str] = {
     WorkflowStatus.ACCEPTED: "new",
@@ -64,30 +63,30 @@ _SHORT: Mapping[str, str] = {
 
 
 def workflow_display_name(workflow: Workflow) -> str:
-    """The workflow's name, or its id where the name is empty or missing."""
+    """Return the workflow's name, or its id if the name is empty or missing."""
     return display_name(workflow.name, workflow.id)
 
 
 def workflow_row(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: bool = False) -> Row:
-    """A workflow in the history; `exact` tells what still goes on to the second instead of coarsely."""
+    """Return the table row of a workflow; with `exact`, ongoing durations are shown to the second."""
     glyph = workflow_icon(workflow.status)
     time = durations(workflow, now)
     cells: dict[str, Line] = {
         "glyph": (glyph,),
         "name": (Span(workflow_display_name(workflow)),),
         "status": (Span(workflow.status or ABSENT, glyph.role),),
-        "took": _told(time.ran, ongoing=time.running, coarse=not exact),
-        "waited": _told(time.waited, ongoing=time.waiting, coarse=not exact),
+        "took": _duration_cell(time.ran, ongoing=time.running, coarse=not exact),
+        "waited": _duration_cell(time.waited, ongoing=time.waiting, coarse=not exact),
         "tags": (Span(" ".join(workflow.tags) or ABSENT, Role.ACCENT if workflow.tags else Role.MUTED),),
     }
     for name in ("created", "started", "completed", "updated"):
         cells[name] = (Span(format_time(getattr(workflow, f"{name}_at"), style, now), Role.MUTED),)
     facts = (workflow.name, workflow.status, workflow.tags, workflow.started_at, workflow.completed_at)
-    return Row(workflow.id, cells, facts=(facts,), instead=_instead_of_tags(workflow))
+    return Row(workflow.id, cells, facts=(facts,), fallback_cells=_running_fallback(workflow))
 
 
-def _instead_of_tags(workflow: Workflow) -> Mapping[str, Mapping[str, Line]]:
-    """Return what tells that a job was last seen running while tags are not shown, or not even its status."""
+def _running_fallback(workflow: Workflow) -> Mapping[str, Mapping[str, Line]]:
+    """Return cells that mark a job as last seen running while its tags, or even its status, are hidden."""
     if LAST_SEEN_RUNNING not in workflow.tags:
         return {}
     role = workflow_icon(workflow.status).role
@@ -96,7 +95,7 @@ def _instead_of_tags(workflow: Workflow) -> Mapping[str, Mapping[str, Line]]:
 
 
 def workflow_period(workflow: Workflow, style: TimeStyle, now: datetime, *, exact: bool = False) -> Period:
-    """For how long the row of a workflow reads as it does now, told as exactly."""
+    """Return the period during which a workflow's row keeps its text."""
     ended = (workflow.completed_at, workflow.updated_at)
     period = period_of((workflow.created_at, workflow.started_at, *ended), style, now)
     time = durations(workflow, now)
@@ -107,10 +106,10 @@ def workflow_period(workflow: Workflow, style: TimeStyle, now: datetime, *, exac
 
 
 def last_workflow_cells(history: Feed[tuple[Workflow, ...]], style: TimeStyle, now: datetime) -> dict[str, Line]:
-    """The cells `last` and `when` of a runner: the status of its last run in short, and when it got there.
+    """Return the cells `last` and `when` of a runner: short status of its last run, and when that began.
 
-    An empty history is a dash, one that could not be asked again is muted, and one that is not known is as of
-    `not_known`: unknown never looks like good.
+    An empty history is a dash. After a failed request the old cells are muted. An unknown history gets the placeholder
+    of `unknown_icon`, so it never looks good.
     """
     if history.value is None:
         return dict.fromkeys(("last", "when"), unknown_icon(history))
@@ -119,24 +118,24 @@ def last_workflow_cells(history: Feed[tuple[Workflow, ...]], style: TimeStyle, n
         return dict.fromkeys(("last", "when"), (Span(ABSENT, Role.MUTED),))
     glyph = workflow_icon(last.status)
     role = Role.MUTED if history.problem else glyph.role
-    word = "run?" if LAST_SEEN_RUNNING in last.tags else _SHORT.get(last.status or "", last.status or ABSENT)
+    text = "run?" if LAST_SEEN_RUNNING in last.tags else _SHORT.get(last.status or "", last.status or ABSENT)
     return {
-        "last": (Span(f"{glyph.text} {word}", role),),
+        "last": (Span(f"{glyph.text} {text}", role),),
         "when": (Span(format_time_short(last_change_at(history), style, now), Role.MUTED),),
     }
 
 
 def last_change_at(history: Feed[tuple[Workflow, ...]]) -> Timestamp | None:
-    """Return when the last run of a runner got where it is, or None if that is not known."""
+    """Return when the last run of a runner got its status, or None if unknown."""
     last = last_run(history.value or ())
     return None if last is None else last_change(last)
 
 
 def queue_cell(runner: Runner, history: Feed[tuple[Workflow, ...]]) -> Line:
-    """Return the cell `queue` of a runner: `▶1 ◔3`, or a dash; unknown and old as in `last_workflow`.
+    """Return the cell `queue` of a runner, such as `▶1 ◔3`, or a dash if nothing runs or waits.
 
-    `▶1◔9+` is counted in a history, which is no longer than HISTORY_LENGTH; `▶1◔399` is told by the API. A number
-    that leaves no room for that of the one that runs stands behind its sign alone: `▶◔1234`.
+    `▶1◔9+` is counted in a history, which is limited to MAX_HISTORY; `▶1◔399` comes from the API. If both numbers do
+    not fit, the running ones are an icon alone: `▶◔1234`. Unknown and old values look as in `last_workflow_cells`.
     """
     known = queue_counts(runner, history.value)
     if known is None:
@@ -144,11 +143,11 @@ def queue_cell(runner: Runner, history: Feed[tuple[Workflow, ...]]) -> Line:
     if not any(known):
         return (Span(ABSENT, Role.MUTED),)
     running, waiting = map(_in_few_cells, known)
-    more = "+" if runner.queue_pending is None and _may_wait_more(history.value or ()) else ""
+    more = "+" if runner.queue_pending is None and _may_be_incomplete(history.value or ()) else ""
     room = _QUEUE_WIDTH - len(f"▶{running}◔{waiting}{more}")
-    told = ((WorkflowStatus.RUNNING, running if room >= 0 else ""), (WorkflowStatus.QUEUED, f"{waiting}{more}"))
-    glyphs = [(workflow_icon(status), told) for (status, told), count in zip(told, known, strict=True) if count]
-    shown = ((Span(f"{glyph.text}{told}", Role.MUTED if history.problem else glyph.role),) for glyph, told in glyphs)
+    numbers = ((WorkflowStatus.RUNNING, running if room >= 0 else ""), (WorkflowStatus.QUEUED, f"{waiting}{more}"))
+    icons = [(workflow_icon(status), text) for (status, text), count in zip(numbers, known, strict=True) if count]
+    shown = ((Span(f"{icon.text}{text}", Role.MUTED if history.problem else icon.role),) for icon, text in icons)
     return join(shown, Span(" " if room > 0 and not more else ""))
 
 
@@ -156,14 +155,14 @@ def _in_few_cells(count: int) -> str:
     return str(count) if count < _THOUSANDS else f"{count // 1_000}k"
 
 
-def _may_wait_more(history: Sequence[Workflow]) -> bool:
-    """Whether the history is full, and the oldest in it that does not run still waits."""
+def _may_be_incomplete(history: Sequence[Workflow]) -> bool:
+    """Return True if the history is full and its oldest workflow that does not run still waits."""
     waits = [workflow.status in WAITING for workflow in history if workflow.status != WorkflowStatus.RUNNING]
-    return len(history) >= HISTORY_LENGTH and waits[-1:] == [True]
+    return len(history) >= MAX_HISTORY and waits[-1:] == [True]
 
 
 def workflow_fields(workflow: Workflow, style: TimeStyle, now: datetime) -> tuple[Field, ...]:
-    """Everything the API says of a workflow, and what follows from it."""
+    """Return all fields of a workflow, and the durations derived from them."""
     time = durations(workflow, now)
     return (
         Field("Name", (Span(workflow_display_name(workflow), Role.STRONG),)),
@@ -173,38 +172,38 @@ def workflow_fields(workflow: Workflow, style: TimeStyle, now: datetime) -> tupl
         field("Started", format_time_full(workflow.started_at, style, now)),
         field("Completed", format_time_full(workflow.completed_at, style, now)),
         field("Updated", format_time_full(workflow.updated_at, style, now)),
-        Field("Waited", _told(time.waited, ongoing=time.waiting)),
-        Field("Took", _told(time.ran, ongoing=time.running)),
+        Field("Waited", _duration_cell(time.waited, ongoing=time.waiting)),
+        Field("Took", _duration_cell(time.ran, ongoing=time.running)),
         field("Id", workflow.id, Role.MUTED),
         *(field(name or ABSENT, value, Role.MUTED) for name, value in workflow.extras),
     )
 
 
 def status_tally(workflows: Sequence[Workflow]) -> Line:
-    """How many of the workflows have which status: `✔8 ✖1 ▶1`, the most frequent first."""
+    """Return the number of workflows by status, most frequent first: `✔8 ✖1 ▶1`."""
     counts = Counter(workflow_icon(workflow.status) for workflow in workflows)
     return join(((Span(f"{glyph.text}{count}", glyph.role),) for glyph, count in counts.most_common()), Span(" "))
 
 
 def timeline(workflow: Workflow, now: datetime, width: int) -> tuple[Line, ...]:
-    """Waiting and running as a bar to scale with a legend below; nothing where no time is known."""
+    """Return waiting and running time as a bar to scale with a legend below; empty if no time is known."""
     phases = _phases(workflow, now)
     if not phases:
         return ()
     width = min(width, _LONGEST_BAR)
-    whole = sum(phase.seconds for phase in phases) or 1.0
+    total = sum(phase.seconds for phase in phases) or 1.0
     first = width
     if len(phases) > 1:
-        first = max(1, width - max(1, round(width * phases[-1].seconds / whole)))
+        first = max(1, width - max(1, round(width * phases[-1].seconds / total)))
     shares = (first, width - first)[: len(phases)]
     bar = tuple(Span(phase.fill * share, phase.role) for phase, share in zip(phases, shares, strict=True))
-    legend = ((Span(f"{phase.verb} {phase.words}", phase.role),) for phase in phases)
+    legend = ((Span(f"{phase.verb} {phase.duration}", phase.role),) for phase in phases)
     return (bar, join(legend, Span(" → ", Role.MUTED)))
 
 
 class _Phase(NamedTuple):
     seconds: float
-    words: str
+    duration: str
     verb: str
     fill: str
     role: Role
@@ -214,16 +213,16 @@ def _phases(workflow: Workflow, now: datetime) -> list[_Phase]:
     time = durations(workflow, now)
     phases: list[_Phase] = []
     if time.waited is not None:
-        words, verb = (format_duration, "waiting") if time.waiting else (exact_duration, "waited")
-        phases.append(_Phase(max(0.0, time.waited), words(time.waited), verb, "░", Role.WAITING))
+        format_seconds, verb = (format_duration, "waiting") if time.waiting else (exact_duration, "waited")
+        phases.append(_Phase(max(0.0, time.waited), format_seconds(time.waited), verb, "░", Role.WAITING))
     if time.ran is not None:
         role = workflow_icon(workflow.status).role
-        words, verb = (format_duration, "running") if time.running else (exact_duration, "ran")
-        phases.append(_Phase(max(0.0, time.ran), words(time.ran), verb, "█", role))
+        format_seconds, verb = (format_duration, "running") if time.running else (exact_duration, "ran")
+        phases.append(_Phase(max(0.0, time.ran), format_seconds(time.ran), verb, "█", role))
     return phases
 
 
-def _told(seconds: float | None, *, ongoing: bool, coarse: bool = False) -> Line:
+def _duration_cell(seconds: float | None, *, ongoing: bool, coarse: bool = False) -> Line:
     if seconds is None:
         return (Span(ABSENT, Role.MUTED),)
     if not ongoing:

@@ -24,7 +24,7 @@ def test_a_changed_cell_costs_what_it_is_worth_and_its_mark_goes_again() -> None
         dashboard(environ=client_environ(server.url, server.token)) as terminal,
     ):
         server.be_still()
-        terminal.wait_for("● live", "Recent workflows  ", "not known: 404")
+        terminal.wait_for("● live", "Recent workflows  ", "not found (404)")
         terminal.wait_quiet(5.5)
         start = len(terminal.raw)
         server.fleet[2]["tags"] = ["changed"]

@@ -15,7 +15,7 @@ def test_a_server_that_goes_and_comes_back() -> None:
             host = server.url.removeprefix("http://")
             terminal.wait_for(FIRST, host, "● live", "Recent workflows  ", "✔ yes")
             assert server.stop() == 0
-            terminal.wait_for("stale since", "the API cannot be reached", "again in", FIRST, "Development Runner")
+            terminal.wait_for("stale since", "the API cannot be reached", "retry in", FIRST, "Development Runner")
             with served("--port", server.port, environ=given) as again:
                 terminal.wait_for("● live", FIRST)
                 terminal.wait_gone("stale", "cannot be reached")

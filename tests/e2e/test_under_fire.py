@@ -49,10 +49,10 @@ OUTAGES: dict[str, tuple[Mood, str]] = {
     "a burst of 500": (always(error_reply(500, "boom")), "boom"),
     "503": (always(error_reply(503, "maintenance")), "maintenance"),
     "403": (always(error_reply(403, "Runner limit exceeded for your tier")), "Runner limit"),
-    "HTML": (always(html_reply(200)), "makes no sense"),
+    "HTML": (always(html_reply(200)), "invalid response"),
     "a reset": (always(reset()), "cannot be reached"),
-    "half an answer": (cut, "makes no sense"),
-    "a reset in the middle": (reset_within, "makes no sense"),
+    "half an answer": (cut, "invalid response"),
+    "a reset in the middle": (reset_within, "invalid response"),
     "an echo of the token": (echoing(500), "500 from the API"),
 }
 

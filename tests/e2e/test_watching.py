@@ -68,4 +68,4 @@ def test_what_is_looked_for_must_be_something(home: str) -> None:
     with watch("--demo", "--filter", "is:odd", environ={"HOME": home}) as watching:
         out, err = watching.communicate(timeout=PATIENCE)
         assert (watching.returncode, out) == (ExitCode.USAGE, "")
-        assert err == "comfytui: --filter, character 1: is: can be reachable, unreachable, busy, idle.\n"
+        assert err == "comfytui: --filter, character 1: is: accepts reachable, unreachable, busy, idle.\n"

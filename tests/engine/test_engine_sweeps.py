@@ -97,7 +97,7 @@ class TestKeeping:
             for runners in (500, 150, 450):
                 fill(at.source, EVERYBODY[:runners])
                 await at.clock.advance(3 * INTERVAL)
-                view = viewer.view(at.snapshot, Query(), None)
+                view = viewer.build(at.snapshot, Query(), None)
                 assert (len(view.runners), view.searched.total) == (runners, runners)
                 assert view.searched.is_complete
 
@@ -112,7 +112,7 @@ class TestKeeping:
             assert len(loaded(at)) == 5
             at.source.forget()
             await at.attend(WHOLE)
-            assert ListViewBuilder().view(at.snapshot, Query(), None).searched.is_complete
+            assert ListViewBuilder().build(at.snapshot, Query(), None).searched.is_complete
 
     async def test_two_whole_lists_and_many_pages_do_not_push_each_other_out_while_loading(self) -> None:
         async with whole_rig(10_000, QUIET._replace(paused=True)) as at:
@@ -155,4 +155,4 @@ async def test_whatever_a_person_does_the_share_is_kept_and_the_list_comes_toget
         await at.attend(WHOLE)
         await load(at)
         await at.clock.advance(at.snapshot.list_pace)
-        assert len(ListViewBuilder().view(at.snapshot, Query(), None).runners) == 1_500
+        assert len(ListViewBuilder().build(at.snapshot, Query(), None).runners) == 1_500

@@ -59,7 +59,7 @@ class TestLoading:
             assert pages_asked(at)[0] == 1
             assert Priority.BACKGROUND not in source.uses
             assert at.snapshot.spending.peak_per_window(clock.monotonic()) <= SHARED_LIMIT
-            assert len(ListViewBuilder().view(at.snapshot, Query(), None).runners) == 10_000
+            assert len(ListViewBuilder().build(at.snapshot, Query(), None).runners) == 10_000
 
     async def test_a_busy_start_costs_no_more_than_what_was_spent(self) -> None:
         async with whole_rig(4_000, waits=60.0) as at:

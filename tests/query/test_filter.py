@@ -66,7 +66,7 @@ def test_what_matches(text: str, matches: bool) -> None:
     query = parse(text)
     assert query.text == text
     assert query.matches(GPU) is matches
-    assert query.knows(GPU)
+    assert query.is_decidable(GPU)
 
 
 @pytest.mark.parametrize("text", ["last:none", "last:failed", "is:busy", "is:idle", "is:reachable", "status:active"])
@@ -138,9 +138,9 @@ def test_a_port_after_a_field_is_a_value_and_after_anything_else_a_port() -> Non
 )
 def test_what_it_needs_to_know(text: str, needs: set[Requirement]) -> None:
     query = parse(text)
-    assert query.needs == needs
-    assert query.knows(UNKNOWN) is not bool(needs)
-    assert query.knows(IDLE) is (Requirement.REACHABILITY not in needs)
+    assert query.requirements == needs
+    assert query.is_decidable(UNKNOWN) is not bool(needs)
+    assert query.is_decidable(IDLE) is (Requirement.REACHABILITY not in needs)
 
 
 def test_a_query_is_true_where_it_has_terms() -> None:
@@ -152,25 +152,25 @@ def test_a_query_is_true_where_it_has_terms() -> None:
 @pytest.mark.parametrize(
     ("text", "place", "words"),
     [
-        ("gpu foo:bar", 4, "tag: status: last: is:"),
-        ("foo:", 0, "tag: status: last: is:"),
+        ("gpu foo:bar", 4, "use tag, status, last or is"),
+        ("foo:", 0, "use tag, status, last or is"),
         ("gpu tag:", 4, "tag:a100"),
         ('tag:""', 0, "tag:a100"),
         ("!last:", 0, "last:failed"),
-        ('gpu "two words', 4, "not closed"),
-        ('"a" tag:"b', 8, "not closed"),
+        ('gpu "two words', 4, "close the quotes"),
+        ('"a" tag:"b', 8, "close the quotes"),
         ("gpu ! x", 4, "!tag:cpu"),
         ("!", 0, "!tag:cpu"),
         ("is:re", 0, "reachable, unreachable, busy, idle"),
         ("x is:nice", 2, "reachable, unreachable, busy, idle"),
-        ('x ""', 2, "nothing between the quotes"),
+        ('x ""', 2, "a text between the quotes"),
     ],
 )
 def test_what_is_no_query(text: str, place: int, words: str) -> None:
     with pytest.raises(QueryError) as caught:
         parse(text)
     assert words in str(caught.value)
-    assert caught.value.place == place
+    assert caught.value.index == place
 
 
 @pytest.mark.parametrize("example", [example for example, _ in SYNTAX_EXAMPLES])
@@ -195,7 +195,7 @@ def test_what_is_copied_from_elsewhere_finds_what_is_shown_without_its_invisible
 def test_whatever_is_typed_is_a_query_or_explained(text: str) -> None:
     outcome = read(text)
     if isinstance(outcome, QueryError):
-        assert 0 <= outcome.place < len(text)
+        assert 0 <= outcome.index < len(text)
         assert str(outcome)
     else:
         assert [outcome.matches(facts) for facts in (GPU, UNKNOWN, IDLE)] == 3 * [True] or outcome

@@ -171,8 +171,8 @@ def test_moments_durations_and_counts_are_expected_the_greatest_first() -> None:
     downwards = {key for key in {*RUNNER_KEYS, *WORKFLOW_KEYS} if default_order(key).descending}
     assert downwards == {"when", "queue", "took", "waited", "created", "started", "completed", "updated"}
     assert default_order("name") == Sort("name")
-    assert Sort("name").flipped == Sort("name", descending=True)
-    assert Sort("name").flipped.flipped == Sort("name")
+    assert Sort("name").reversed == Sort("name", descending=True)
+    assert Sort("name").reversed.reversed == Sort("name")
 
 
 def test_what_it_needs_to_know() -> None:

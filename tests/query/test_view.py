@@ -51,50 +51,52 @@ CHECKED = fold_silence(fold_stats(THREE, "r150", make_stats(), seen(1.0)), "r002
 
 
 def test_without_anything_all_runners_in_the_order_of_the_api() -> None:
-    view = ListViewBuilder().view(THREE, ALL, None)
+    view = ListViewBuilder().build(THREE, ALL, None)
     assert ids(view) == [f"r{number:03}" for number in range(1, 251)]
-    assert view.searched == SearchProgress(pages=3, of=3, runners=250, total=250)
+    assert view.searched == SearchProgress(pages=3, total_pages=3, runners=250, total=250)
     assert view.searched.is_complete
     assert view.known is None
 
 
 def test_what_matches_in_the_order_wished_for() -> None:
-    view = ListViewBuilder().view(THREE, parse("r04 !r044"), Sort("name", descending=True))
+    view = ListViewBuilder().build(THREE, parse("r04 !r044"), Sort("name", descending=True))
     assert ids(view) == ["r049", "r048", "r047", "r046", "r045", "r043", "r042", "r041", "r040"]
     assert view.searched.runners == 250
 
 
 def test_what_was_searched_while_pages_are_missing() -> None:
     viewer = ListViewBuilder()
-    assert viewer.view(Snapshot(attention=WHOLE), ALL, None) == ListView()
+    assert viewer.build(Snapshot(attention=WHOLE), ALL, None) == ListView()
     assert not ListView().searched.is_complete
     some = answered(loaded(runners(1, 100)), 3, make_page(*runners(201, 250), total=250), 5.0)
-    view = viewer.view(some, ALL, None)
-    assert view.searched == SearchProgress(pages=2, of=3, runners=150, total=250)
+    view = viewer.build(some, ALL, None)
+    assert view.searched == SearchProgress(pages=2, total_pages=3, runners=150, total=250)
     assert not view.searched.is_complete
 
 
 def test_a_total_told_by_a_page_of_the_same_list_counts_before_anything_is_loaded() -> None:
     snapshot = fold_page(Snapshot(attention=WHOLE), PageKey(), make_page(*runners(1, 25), total=250), seen(1.0))
-    assert ListViewBuilder().view(snapshot, ALL, None).searched == SearchProgress(pages=0, of=3, runners=0, total=250)
+    assert ListViewBuilder().build(snapshot, ALL, None).searched == SearchProgress(
+        pages=0, total_pages=3, runners=0, total=250
+    )
 
 
 def test_more_than_is_ever_loaded_is_said() -> None:
-    view = ListViewBuilder().view(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS + 1), ALL, None)
+    view = ListViewBuilder().build(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS + 1), ALL, None)
     assert view.searched == SearchProgress(1, 100, 100, MAX_WHOLE_RUNNERS + 1, capped=True)
-    assert not ListViewBuilder().view(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS), ALL, None).searched.capped
+    assert not ListViewBuilder().build(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS), ALL, None).searched.capped
 
 
 def test_pages_beyond_the_end_of_a_list_that_has_shrunk_count_for_nothing() -> None:
     shrunk = answered(THREE, 1, make_page(*runners(1, 100), total=200), 9.0)
-    view = ListViewBuilder().view(shrunk, ALL, None)
-    assert (len(view.runners), view.searched.of, view.searched.pages) == (200, 2, 2)
+    view = ListViewBuilder().build(shrunk, ALL, None)
+    assert (len(view.runners), view.searched.total_pages, view.searched.pages) == (200, 2, 2)
 
 
 def test_pages_of_another_status_count_for_nothing() -> None:
     active = Attention(page=PageKey(status=RunnerStatus.ACTIVE), whole=True)
     snapshot = THREE._replace(attention=active)
-    assert ListViewBuilder().view(snapshot, ALL, None) == ListView()
+    assert ListViewBuilder().build(snapshot, ALL, None) == ListView()
 
 
 class TestTwice:
@@ -103,22 +105,22 @@ class TestTwice:
     def test_each_counts_once_where_the_newer_page_has_it(self) -> None:
         moved = make_runner("r100", tags=["newer"])
         snapshot = loaded(runners(1, 100), [moved, *runners(101, 199)], total=199)
-        view = ListViewBuilder().view(snapshot, ALL, None)
+        view = ListViewBuilder().build(snapshot, ALL, None)
         assert view.searched.runners == 199
         assert view.runners[99] is moved
         again = answered(snapshot, 1, make_page(*runners(1, 100), total=199), 9.0)
-        assert ListViewBuilder().view(again, ALL, None).runners[99].tags == ()
+        assert ListViewBuilder().build(again, ALL, None).runners[99].tags == ()
 
     def test_that_a_page_was_confirmed_matters(self) -> None:
         viewer, moved = ListViewBuilder(), make_runner("r100", tags=["newer"])
         snapshot = loaded(runners(1, 100), [moved, *runners(101, 199)], total=199)
-        assert viewer.view(snapshot, ALL, None).runners[99] is moved
+        assert viewer.build(snapshot, ALL, None).runners[99] is moved
         page = snapshot.page_at(PageKey(1, 100)).value
         assert page is not None
         confirmed = answered(snapshot, 1, page, 9.0)
-        view = viewer.view(confirmed, ALL, None)
+        view = viewer.build(confirmed, ALL, None)
         assert view.runners[99].tags == ()
-        assert viewer.view(confirmed, ALL, None) is view
+        assert viewer.build(confirmed, ALL, None) is view
 
 
 class TestTheSameObject:
@@ -128,58 +130,58 @@ class TestTheSameObject:
     @pytest.mark.parametrize("sort", [None, Sort("name"), Sort("when")])
     def test_after_an_unchanged_poll(self, text: str, sort: Sort | None) -> None:
         viewer, known = ListViewBuilder(), fold_history(THREE, "r001", failed(), seen(1.0))
-        view = viewer.view(known, parse(text), sort)
+        view = viewer.build(known, parse(text), sort)
         page = make_page(*runners(101, 200), total=250)
         polled = answered(fold_history(known, "r001", failed(), seen(8.0)), 2, page, 9.0)
         assert polled.pages is not known.pages
         assert polled.histories is not known.histories
-        assert viewer.view(polled, parse(text), sort) is view
+        assert viewer.build(polled, parse(text), sort) is view
 
     def test_whatever_happens_to_what_it_does_not_look_at(self) -> None:
         viewer = ListViewBuilder()
-        view = viewer.view(THREE, parse("r0"), Sort("name"))
+        view = viewer.build(THREE, parse("r0"), Sort("name"))
         other = fold_history(THREE, "r001", failed(), seen(1.0))
         other = other._replace(attention=WHOLE._replace(runner_id="r002"), revision=7)
         other = fold_stats(other, "r001", make_stats(), seen(1.0))
         other = fold_page(other, PageKey(2, 25), make_page(make_runner("x"), total=250), seen(9.0))
-        assert viewer.view(other, parse("r0"), Sort("name")) is view
+        assert viewer.build(other, parse("r0"), Sort("name")) is view
 
     @pytest.mark.parametrize("text", ["", "last:failed", "is:reachable", "is:unreachable"])
     def test_after_a_check_that_finds_the_same_runners_reachable(self, text: str) -> None:
         viewer = ListViewBuilder()
-        view = viewer.view(CHECKED, parse(text), None)
+        view = viewer.build(CHECKED, parse(text), None)
         other = fold_stats(CHECKED, "r150", make_stats(dev_mode=True), seen(90.0, asked_on=80.0))
         other = fold_silence(other, "r002", "other words", seen(91.0))
-        assert viewer.view(other, parse(text), None) is view
+        assert viewer.build(other, parse(text), None) is view
 
     def test_but_not_where_one_is_reachable_again(self) -> None:
         viewer = ListViewBuilder()
-        assert ids(viewer.view(CHECKED, parse("is:reachable"), None)) == ["r150"]
+        assert ids(viewer.build(CHECKED, parse("is:reachable"), None)) == ["r150"]
         back = fold_stats(CHECKED, "r002", make_stats(), seen(90.0))
-        assert ids(viewer.view(back, parse("is:reachable"), None)) == ["r002", "r150"]
+        assert ids(viewer.build(back, parse("is:reachable"), None)) == ["r002", "r150"]
         first = fold_stats(back, "r001", make_stats(), seen(91.0))
-        assert ids(viewer.view(first, parse("is:reachable"), None)) == ["r001", "r002", "r150"]
+        assert ids(viewer.build(first, parse("is:reachable"), None)) == ["r001", "r002", "r150"]
 
     def test_nor_where_a_runner_changed(self) -> None:
         viewer = ListViewBuilder()
-        view = viewer.view(THREE, parse("r1"), None)
+        view = viewer.build(THREE, parse("r1"), None)
         page = [*runners(101, 199), make_runner("r200", tags=["r1"])]
-        changed = viewer.view(answered(THREE, 2, make_page(*page, total=250), 9.0), parse("r1"), None)
+        changed = viewer.build(answered(THREE, 2, make_page(*page, total=250), 9.0), parse("r1"), None)
         assert ids(changed) == [*ids(view), "r200"]
         assert changed.runners[0] is view.runners[0]
 
     def test_what_changed_elsewhere_leaves_the_runners_alone(self) -> None:
         viewer = ListViewBuilder()
-        view = viewer.view(THREE, parse("r001"), None)
+        view = viewer.build(THREE, parse("r001"), None)
         more = answered(THREE, 3, make_page(*runners(201, 251), total=251), 9.0)
-        changed = viewer.view(more, parse("r001"), None)
+        changed = viewer.build(more, parse("r001"), None)
         assert changed.searched.runners == 251
         assert changed.runners is view.runners
 
     def test_nor_where_one_is_gone(self) -> None:
         viewer = ListViewBuilder()
-        viewer.view(THREE, ALL, None)
-        view = viewer.view(depart(THREE, "r002", seen(9.0)), ALL, None)
+        viewer.build(THREE, ALL, None)
+        view = viewer.build(depart(THREE, "r002", seen(9.0)), ALL, None)
         assert ids(view)[:2] == ["r001", "r003"]
         assert view.searched.runners == 249
 
@@ -190,52 +192,52 @@ class TestKnown:
     def test_what_is_not_known_is_not_found_and_counted(self) -> None:
         viewer = ListViewBuilder()
         snapshot = fold_history(fold_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
-        view = viewer.view(snapshot, parse("last:failed"), None)
+        view = viewer.build(snapshot, parse("last:failed"), None)
         assert (ids(view), view.known) == (["r150"], 2)
-        more = viewer.view(fold_history(snapshot, "r020", failed(), seen(2.0)), parse("last:failed"), None)
+        more = viewer.build(fold_history(snapshot, "r020", failed(), seen(2.0)), parse("last:failed"), None)
         assert (ids(more), more.known) == (["r020", "r150"], 3)
 
     def test_it_grows_though_the_same_match(self) -> None:
         viewer = ListViewBuilder()
-        view = viewer.view(THREE, parse("last:failed"), None)
-        more = viewer.view(fold_history(THREE, "r020", (), seen(2.0)), parse("last:failed"), None)
+        view = viewer.build(THREE, parse("last:failed"), None)
+        more = viewer.build(fold_history(THREE, "r020", (), seen(2.0)), parse("last:failed"), None)
         assert (view.known, more.known) == (0, 1)
         assert more.runners is view.runners
 
     def test_an_order_asks_too(self) -> None:
         snapshot = fold_history(fold_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
-        view = ListViewBuilder().view(snapshot, ALL, Sort("last"))
+        view = ListViewBuilder().build(snapshot, ALL, Sort("last"))
         assert view.known == 2
         assert ids(view)[:3] == ["r150", "r001", "r002"]
-        assert ListViewBuilder().view(snapshot, parse("r"), Sort("created")).known is None
+        assert ListViewBuilder().build(snapshot, parse("r"), Sort("created")).known is None
 
     def test_a_history_that_was_asked_in_vain_is_not_known(self) -> None:
         snapshot = THREE._replace(histories={"r001": Feed()})
-        assert ListViewBuilder().view(snapshot, parse("last:none"), None).known == 0
+        assert ListViewBuilder().build(snapshot, parse("last:none"), None).known == 0
 
     def test_reachability_is_known_of_those_that_were_checked(self) -> None:
         viewer = ListViewBuilder()
-        view = viewer.view(THREE, parse("!is:unreachable"), None)
+        view = viewer.build(THREE, parse("!is:unreachable"), None)
         assert (view.runners, view.known) == ((), 0)
-        view = viewer.view(CHECKED, parse("!is:unreachable"), None)
+        view = viewer.build(CHECKED, parse("!is:unreachable"), None)
         assert (ids(view), view.known) == (["r150"], 2)
-        view = viewer.view(CHECKED, parse("is:unreachable"), Sort("reach"))
+        view = viewer.build(CHECKED, parse("is:unreachable"), Sort("reach"))
         assert (ids(view), view.known) == (["r002"], 2)
 
     def test_by_reachability_the_unknown_come_last(self) -> None:
-        view = ListViewBuilder().view(CHECKED, ALL, Sort("reach"))
+        view = ListViewBuilder().build(CHECKED, ALL, Sort("reach"))
         assert (ids(view)[:3], view.known) == (["r150", "r002", "r001"], 2)
 
     def test_a_check_that_failed_says_nothing(self) -> None:
         snapshot = THREE._replace(stats={"r001": Feed()})
-        assert ListViewBuilder().view(snapshot, parse("is:unreachable"), None).known == 0
+        assert ListViewBuilder().build(snapshot, parse("is:unreachable"), None).known == 0
 
 
 def test_a_query_that_is_taken_back_leaves_everything() -> None:
     viewer = ListViewBuilder()
-    everything = viewer.view(THREE, ALL, None)
-    assert len(viewer.view(THREE, parse("r00"), None).runners) == 9
-    assert viewer.view(THREE, ALL, None) == everything
+    everything = viewer.build(THREE, ALL, None)
+    assert len(viewer.build(THREE, parse("r00"), None).runners) == 9
+    assert viewer.build(THREE, ALL, None) == everything
 
 
 class TestChangingList:
@@ -248,45 +250,45 @@ class TestChangingList:
 
     def test_runner_between_two_pages_stays_where_it_was(self) -> None:
         viewer = ListViewBuilder()
-        viewer.view(THREE, ALL, None)
-        view = viewer.view(self.changing(), ALL, None)
+        viewer.build(THREE, ALL, None)
+        view = viewer.build(self.changing(), ALL, None)
         assert ids(view) == [f"r{number:03}" for number in range(1, 251)]
         assert (view.missing, view.is_changing) == (frozenset({"r101"}), True)
 
     def test_deleted_runner_goes_once_the_other_pages_were_asked_again(self) -> None:
         viewer = ListViewBuilder()
-        viewer.view(THREE, ALL, None)
+        viewer.build(THREE, ALL, None)
         snapshot = self.changing()
-        viewer.view(snapshot, ALL, None)
+        viewer.build(snapshot, ALL, None)
         first = make_page(*runners(2, 101), total=249)
         snapshot = answered(snapshot, 1, first, 5.0)
-        assert "r001" in ids(viewer.view(snapshot, ALL, None))
+        assert "r001" in ids(viewer.build(snapshot, ALL, None))
         snapshot = answered(snapshot, 3, make_page(*runners(202, 250), total=249), 6.0)
-        view = viewer.view(snapshot, ALL, None)
+        view = viewer.build(snapshot, ALL, None)
         assert ids(view) == [f"r{number:03}" for number in range(2, 251)]
         assert (view.missing, view.is_changing) == (frozenset(), False)
 
     def test_runner_that_has_departed_goes_at_once(self) -> None:
         viewer = ListViewBuilder()
-        viewer.view(THREE, ALL, None)
-        view = viewer.view(depart(self.changing(), "r101", seen(4.5)), ALL, None)
+        viewer.build(THREE, ALL, None)
+        view = viewer.build(depart(self.changing(), "r101", seen(4.5)), ALL, None)
         assert "r101" not in ids(view)
 
     def test_list_that_changes_for_ever_keeps_nothing_for_ever(self) -> None:
         viewer = ListViewBuilder()
-        viewer.view(THREE, ALL, None)
+        viewer.build(THREE, ALL, None)
         snapshot = self.changing()
         for on in range(5, 20):
             page = make_page(*runners(202, 250), total=200 + on)
             snapshot = answered(snapshot, 1 + on % 3, page, float(on))
-            viewer.view(snapshot, ALL, None)
-        view = viewer.view(snapshot, ALL, None)
+            viewer.build(snapshot, ALL, None)
+        view = viewer.build(snapshot, ALL, None)
         assert view.is_changing
         assert "r101" not in ids(view)
 
     def test_runners_of_another_list_are_not_missing(self) -> None:
         viewer = ListViewBuilder()
-        viewer.view(THREE, ALL, None)
+        viewer.build(THREE, ALL, None)
         disabled = Attention(PageKey(status=RunnerStatus.DISABLED), whole=True)
         other = loaded([], total=0, attention=disabled)
-        assert viewer.view(other, ALL, None).missing == frozenset()
+        assert viewer.build(other, ALL, None).missing == frozenset()

@@ -13,15 +13,15 @@ from comfytui.query.view import ListView, SearchProgress
 from comfytui.render.cells import Line, Role, Span
 from comfytui.render.chrome import (
     ListSpec,
-    complete_footer,
-    count_text,
-    empty_list_text,
+    empty_page,
+    empty_search,
     list_title,
-    missing_text,
-    no_match_text,
+    lost_selection_notice,
+    match_count_text,
     page_count,
     page_footer,
-    removed_text,
+    removed_notice,
+    search_footer,
 )
 from comfytui.render.freshness import RenderContext
 from tests.support.builders import make_page, make_runner
@@ -74,8 +74,8 @@ def test_the_title_says_what_was_searched(listing: ListSpec, searched: tuple[int
 def test_the_title_tells_an_order_that_no_column_tells() -> None:
     listing = ListSpec(sort=Sort("created", descending=True))
     assert plain_text(list_title(listing, None, 54)) == "Runners"
-    assert plain_text(list_title(listing, None, 54, by_hidden=True)) == "Runners  by created ▼"
-    assert plain_text(list_title(ListSpec(sort=Sort("name")), None, 54, by_hidden=True)) == "Runners  by name ▲"
+    assert plain_text(list_title(listing, None, 54, show_sort=True)) == "Runners  by created ▼"
+    assert plain_text(list_title(ListSpec(sort=Sort("name")), None, 54, show_sort=True)) == "Runners  by name ▲"
 
 
 def test_the_foot_says_where_one_is() -> None:
@@ -103,16 +103,16 @@ def test_entries_that_could_not_be_read_are_counted() -> None:
 
 
 def test_each_kind_of_nothing_has_its_own_sentence() -> None:
-    assert text_of(empty_list_text(ListSpec(), None, NOW)) == "Asking for runners …"
-    assert text_of(empty_list_text(ListSpec(ACTIVE), make_page(), NOW)) == "No active runners. / s shows the others."
-    assert text_of(empty_list_text(ListSpec(), make_page(), NOW)).startswith("No runners yet. / Register one")
-    assert empty_list_text(ListSpec(), make_page(RUNNERS[0]), NOW) == ()
+    assert text_of(empty_page(ListSpec(), None, NOW)) == "Loading runners …"
+    assert text_of(empty_page(ListSpec(ACTIVE), make_page(), NOW)) == "No active runners. / s shows the others."
+    assert text_of(empty_page(ListSpec(), make_page(), NOW)).startswith("No runners yet. / Register one")
+    assert empty_page(ListSpec(), make_page(RUNNERS[0]), NOW) == ()
 
 
 def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
-    assert not ListSpec(ACTIVE).whole
-    assert ListSpec(query=parse("gpu")).whole
-    assert ListSpec(sort=Sort("name")).whole
+    assert not ListSpec(ACTIVE).needs_all_pages
+    assert ListSpec(query=parse("gpu")).needs_all_pages
+    assert ListSpec(sort=Sort("name")).needs_all_pages
 
 
 @pytest.mark.parametrize(
@@ -129,41 +129,41 @@ def test_how_much_was_searched_is_said(found: ListView, words: str) -> None:
 
 
 def test_the_foot_says_how_many_match_of_how_many() -> None:
-    assert plain_text(complete_footer(PageKey(), 7, view(7), (), 54)) == "page 1/1  1–7 of 7 (120 loaded)"
-    assert plain_text(complete_footer(PageKey(), 7, view(7), (), 20)) == "page 1/1  1–7 of 7"
-    assert plain_text(complete_footer(PageKey(), 0, view(0), (), 54)) == "page 1/1  0 of 0 (120 loaded)"
+    assert plain_text(search_footer(PageKey(), 7, view(7), (), 54)) == "page 1/1  1–7 of 7 (120 loaded)"
+    assert plain_text(search_footer(PageKey(), 7, view(7), (), 20)) == "page 1/1  1–7 of 7"
+    assert plain_text(search_footer(PageKey(), 0, view(0), (), 54)) == "page 1/1  0 of 0 (120 loaded)"
 
 
 def test_the_count_for_the_box() -> None:
-    assert plain_text(count_text(view(7), 40)) == "7 of 120  all pages searched"
-    assert plain_text(count_text(view(7, 100, 1, known=3), 40)) == "7 of 100  1/2 pages  known for 3"
+    assert plain_text(match_count_text(view(7), 40)) == "7 of 120  all pages searched"
+    assert plain_text(match_count_text(view(7, 100, 1, known=3), 40)) == "7 of 100  1/2 pages  known for 3"
 
-    assert plain_text(count_text(view(7), 20)) == "7 of 120"
-    assert plain_text(count_text(view(7, 100, 1, known=3), 20)) == "7 of 100  1/2 pages"
+    assert plain_text(match_count_text(view(7), 20)) == "7 of 120"
+    assert plain_text(match_count_text(view(7, 100, 1, known=3), 20)) == "7 of 100  1/2 pages"
 
 
 def test_no_match_says_whether_all_were_searched_and_which_key_helps() -> None:
-    at = RenderContext(NOW.wall, 0.0, keys={"filter": "F", "back": "Esc"})
+    at = RenderContext(NOW.now, 0.0, keys={"filter": "F", "back": "Esc"})
     listing = ListSpec(query=parse("nope"))
     assert (
-        text_of(no_match_text(listing, view(0), at)) == "No runner matches /nope / F changes the filter, Esc clears it."
+        text_of(empty_search(listing, view(0), at)) == "No runner matches /nope / F changes the filter, Esc clears it."
     )
-    assert text_of(no_match_text(listing, view(0, 100, 1), at)) == "No match yet: 1/2 pages"
-    assert text_of(no_match_text(listing, view(0, 0, 0), at)) == "Asking for runners …"
-    assert text_of(no_match_text(ListSpec(sort=Sort("name")), view(0), at)) == "No runners."
-    assert no_match_text(listing, view(1), at) == ()
+    assert text_of(empty_search(listing, view(0, 100, 1), at)) == "No match yet: 1/2 pages"
+    assert text_of(empty_search(listing, view(0, 0, 0), at)) == "Loading runners …"
+    assert text_of(empty_search(ListSpec(sort=Sort("name")), view(0), at)) == "No runners."
+    assert empty_search(listing, view(1), at) == ()
 
 
 def test_who_is_gone_is_said_for_a_while() -> None:
-    gone = (Departure("r1", "gpu-07", NOW.wall, 90.0),)
-    assert plain_text(removed_text(gone, 100.0)) == "gpu-07 is no longer registered"
-    assert removed_text(gone, 106.0) == removed_text((), 100.0) == ()
-    assert plain_text(missing_text(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"
+    gone = (Departure("r1", "gpu-07", NOW.now, 90.0),)
+    assert plain_text(removed_notice(gone, 100.0)) == "gpu-07 is no longer registered"
+    assert removed_notice(gone, 106.0) == removed_notice((), 100.0) == ()
+    assert plain_text(lost_selection_notice(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"
     assert (
-        plain_text(missing_text(("Upscale", 90.0), 100.0, "among the newest"))
+        plain_text(lost_selection_notice(("Upscale", 90.0), 100.0, "among the newest"))
         == "Upscale is no longer among the newest"
     )
-    assert missing_text(("gpu-07", 90.0), 106.0) == missing_text(None, 100.0) == ()
+    assert lost_selection_notice(("gpu-07", 90.0), 106.0) == lost_selection_notice(None, 100.0) == ()
 
 
 def test_who_is_gone_is_said_however_narrow_it_is() -> None:
@@ -176,7 +176,7 @@ def test_who_is_gone_is_said_however_narrow_it_is() -> None:
         "gpu-07 is no longer on this page",
         "gpu-07 is no longer on this page",
     ]
-    whole = [plain_text(complete_footer(PageKey(), 7, view(7), gone, width)) for width in (70, 55, 45, 40)]
+    whole = [plain_text(search_footer(PageKey(), 7, view(7), gone, width)) for width in (70, 55, 45, 40)]
     assert whole == [
         "page 1/1  1–7 of 7 (120 loaded)  gpu-07 is no longer on this page",
         "page 1/1  1–7 of 7  gpu-07 is no longer on this page",

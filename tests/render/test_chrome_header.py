@@ -13,11 +13,11 @@ from tests.support.lines import plain_text
 HEADER = Header(
     source=source_text("api.comfycontrol.app", None, None),
     state=(Span("● live", Role.GOOD),),
-    budget="api ≤ 15/40",
+    usage="api ≤ 15/40",
     total=120,
     status=None,
-    interval=5.0,
-    trail=("runners", "gpu-07"),
+    interval_s=5.0,
+    breadcrumb=("runners", "gpu-07"),
 )
 
 WHOLE = "api.comfycontrol.app │ ● live │ api ≤ 15/40 │ 120 runners │ every 5 s │ runners / gpu-07"
@@ -72,7 +72,7 @@ def test_the_interval_in_words(seconds: float, words: str) -> None:
 
 @given(TEXT, TEXT, st.integers(0, 120))
 def test_it_never_takes_more_than_the_width(source: str, name: str, width: int) -> None:
-    header = HEADER._replace(source=(Span(source),), trail=("runners", name))
+    header = HEADER._replace(source=(Span(source),), breadcrumb=("runners", name))
     assert cell_width(header_line(header, width)) <= width
 
 

@@ -100,7 +100,7 @@ def test_columns_in_the_order_asked_for(text: str | None, columns: tuple[str, ..
 
 @pytest.mark.parametrize("text", ["", "id,", "secret", "id;name"])
 def test_no_such_column(text: str) -> None:
-    with pytest.raises(SettingsError, match="some of id, name, tags, with commas") as raised:
+    with pytest.raises(SettingsError, match="one or more of id, name, tags, separated by commas") as raised:
         parse_columns(text, ("id", "name", "tags"), ("id",))
     assert "secret" not in str(raised.value)
 
@@ -121,7 +121,7 @@ def test_order(text: str | None, sort: Sort | None) -> None:
 
 @pytest.mark.parametrize("text", ["", "secret", "name:", "name:up", ":asc", "id"])
 def test_no_such_order(text: str) -> None:
-    with pytest.raises(SettingsError, match=r"one of name, status.*updated, and perhaps :asc or :desc"):
+    with pytest.raises(SettingsError, match=r"one of name, status.*updated, optionally followed by :asc or :desc"):
         parse_sort(text, RUNNER_KEYS)
 
 

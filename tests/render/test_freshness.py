@@ -11,7 +11,7 @@ from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.snapshot import Checkup, Snapshot
 from comfytui.render.cells import Role, Span, cell_width
-from comfytui.render.freshness import RenderContext, describe_problem, freshness_label, overview_of, problem_notice
+from comfytui.render.freshness import RenderContext, describe_problem, freshness_label, problem_notice, summarize
 from comfytui.render.times import TimeStyle
 from tests.render.test_cells import TEXT
 from tests.support.builders import make_page, make_runner
@@ -35,15 +35,15 @@ def feed(problem: Problem | None, fetched_on: float | None = None) -> Feed[Runne
 @pytest.mark.parametrize(
     ("kind", "status", "words"),
     [
-        (ProblemKind.REFUSED, None, "not asked"),
+        (ProblemKind.REFUSED, None, "not requested"),
         (ProblemKind.UNREACHABLE, None, "the API cannot be reached"),
-        (ProblemKind.TIMED_OUT, None, "no answer in time"),
-        (ProblemKind.UNINTELLIGIBLE, None, "the answer makes no sense"),
+        (ProblemKind.TIMED_OUT, None, "timed out"),
+        (ProblemKind.UNINTELLIGIBLE, None, "invalid response"),
         (ProblemKind.BAD_REQUEST, 400, "400 from the API"),
-        (ProblemKind.UNAUTHORIZED, 401, "the token was not accepted"),
+        (ProblemKind.UNAUTHORIZED, 401, "token rejected"),
         (ProblemKind.FORBIDDEN, 403, "403 from the API"),
         (ProblemKind.NOT_FOUND, 404, "404 from the API"),
-        (ProblemKind.RATE_LIMITED, 429, "too many requests from this address"),
+        (ProblemKind.RATE_LIMITED, 429, "rate limited"),
         (ProblemKind.SERVER, 503, "503 from the API"),
         (ProblemKind.UNEXPECTED, 302, "302 from the API"),
     ],
@@ -62,14 +62,14 @@ def test_no_cause_says_none(kind: ProblemKind) -> None:
 def test_a_notice_says_since_when_why_and_what_happens_next(in_zone: InZone) -> None:
     in_zone("Europe/Berlin")
     assert problem_notice(feed(DOWN, fetched_on=900.0), AT, 80) == (
-        (Span("stale since 14:02 — 503 from the API, again in 8 s", Role.BAD),),
+        (Span("stale since 14:02 — 503 from the API, retry in 8 s", Role.BAD),),
     )
-    assert plain_text(problem_notice(feed(DOWN), AT, 80)[0]).startswith("not known since 14:02 — ")
+    assert plain_text(problem_notice(feed(DOWN), AT, 80)[0]).startswith("no data since 14:02 — ")
     assert problem_notice(feed(None, fetched_on=900.0), AT, 80) == ()
 
 
 def test_a_try_that_is_due_is_not_in_the_past() -> None:
-    assert plain_text(problem_notice(feed(DOWN._replace(next_try=NOW - 3)), AT, 80)[0]).endswith("again in 0 s")
+    assert plain_text(problem_notice(feed(DOWN._replace(next_try=NOW - 3)), AT, 80)[0]).endswith("retry in 0 s")
 
 
 @given(TEXT, st.integers(2, 80))
@@ -82,7 +82,7 @@ def test_a_notice_fits(message: str, width: int) -> None:
 @pytest.mark.parametrize(
     ("shown", "word", "role"),
     [
-        (feed(None), "◌ asking", Role.WAITING),
+        (feed(None), "◌ loading", Role.WAITING),
         (feed(None, fetched_on=NOW), "● live", Role.GOOD),
         (feed(None, fetched_on=NOW - 10.0), "● live", Role.GOOD),
         (feed(None, fetched_on=NOW - 10.1), "◔ late 10 s", Role.WAITING),
@@ -94,17 +94,17 @@ def test_a_notice_fits(message: str, width: int) -> None:
 def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: str, role: Role) -> None:
     in_zone("UTC")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
-    assert freshness_label(overview_of(snapshot), AT) == (Span(word, role),)
+    assert freshness_label(summarize(snapshot), AT) == (Span(word, role),)
     paused = snapshot._replace(attention=Attention(paused=True))
-    assert freshness_label(overview_of(paused), AT) == (Span(" PAUSED ", Role.ALERT),)
+    assert freshness_label(summarize(paused), AT) == (Span(" PAUSED ", Role.ALERT),)
 
 
 def test_the_api_is_not_blamed_for_a_runner_that_is_known_not_to_answer() -> None:
     problem = DOWN._replace(message="connection refused")
     silent = Checkup(reachable=False, words="connection refused")
-    assert describe_problem(problem, silent) == "the runner does not answer: connection refused"
+    assert describe_problem(problem, silent) == "the runner is unreachable: connection refused"
     assert plain_text(problem_notice(feed(problem), AT, 120, silent)[0]).endswith(
-        "— the runner does not answer: connection refused, again in 8 s"
+        "— the runner is unreachable: connection refused, retry in 8 s"
     )
     for checkup in (None, Checkup(reachable=True), silent._replace(words="no route to host")):
         assert describe_problem(problem, checkup) == "503 from the API: connection refused"
@@ -114,14 +114,14 @@ def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZ
     in_zone("Asia/Kolkata")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): feed(DOWN)})
     in_utc = AT._replace(style=TimeStyle.UTC)
-    assert plain_text(freshness_label(overview_of(snapshot), AT)) == "✖ stale since 17:32"
-    assert plain_text(freshness_label(overview_of(snapshot), in_utc)) == "✖ stale since 12:02"
-    assert plain_text(problem_notice(feed(DOWN), AT, 80)[0]).startswith("not known since 17:32")
-    assert plain_text(problem_notice(feed(DOWN), in_utc, 80)[0]).startswith("not known since 12:02")
+    assert plain_text(freshness_label(summarize(snapshot), AT)) == "✖ stale since 17:32"
+    assert plain_text(freshness_label(summarize(snapshot), in_utc)) == "✖ stale since 12:02"
+    assert plain_text(problem_notice(feed(DOWN), AT, 80)[0]).startswith("no data since 17:32")
+    assert plain_text(problem_notice(feed(DOWN), in_utc, 80)[0]).startswith("no data since 12:02")
 
 
 def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> None:
-    elsewhere = AT._replace(said=DOWN._replace(failures=3))
+    elsewhere = AT._replace(shown_problem=DOWN._replace(failures=3))
     assert problem_notice(feed(DOWN, fetched_on=900.0), elsewhere, 80) == ()
     assert problem_notice(feed(DOWN), elsewhere, 80)
     assert problem_notice(feed(DOWN._replace(message="another"), fetched_on=900.0), elsewhere, 80)
@@ -132,7 +132,7 @@ def test_part_that_is_not_found_is_not_known(fetched_on: float | None, in_zone: 
     in_zone("Europe/Berlin")
     missing = DOWN._replace(kind=ProblemKind.NOT_FOUND, status=404, message="requested entity not found")
     (line,) = problem_notice(feed(missing, fetched_on), AT, 120)
-    assert plain_text(line) == "not known: 404 since 14:02 — requested entity not found, again in 8 s"
+    assert plain_text(line) == "not found (404) since 14:02 — requested entity not found, retry in 8 s"
 
 
 @pytest.mark.parametrize("kind", [ProblemKind.RUNNER_SILENT, ProblemKind.RUNNER_PARTIAL])
@@ -163,4 +163,4 @@ def shown(total: int, *reachable: bool | None, problem: Problem | None = None) -
     ],
 )
 def test_header_is_not_live_if_every_runner_is_away(snapshot: Snapshot, words: str) -> None:
-    assert plain_text(freshness_label(overview_of(snapshot), AT)) == words
+    assert plain_text(freshness_label(summarize(snapshot), AT)) == words

@@ -9,7 +9,7 @@ import pytest
 from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.snapshot import Snapshot
-from comfytui.render.freshness import overview_of
+from comfytui.render.freshness import summarize
 from tests.support.builders import make_page, make_runner
 
 if TYPE_CHECKING:
@@ -26,6 +26,6 @@ PAGES = {
 @pytest.mark.parametrize("pages", [{}, PAGES])
 def test_it_is_what_the_snapshot_says(attention: Attention, pages: dict[PageKey, Feed[RunnerPage]]) -> None:
     snapshot = Snapshot(attention=attention, pages=pages)
-    seen = overview_of(snapshot)
-    assert (seen.total, seen.page) == (snapshot.total, snapshot.page)
-    assert (seen.pace, seen.list_pace) == (snapshot.pace, snapshot.list_pace)
+    seen = summarize(snapshot)
+    assert (seen.total, seen.page_feed) == (snapshot.total, snapshot.page)
+    assert (seen.interval_s, seen.list_interval_s) == (snapshot.pace, snapshot.list_pace)

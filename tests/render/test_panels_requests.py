@@ -17,8 +17,8 @@ LOST = RequestRecord(START, "GET", "/v1/runner", None, "no such host", 3, 0)
 def test_the_newest_comes_first_with_what_it_took() -> None:
     bad, good = request_rows((GOOD, BAD), TimeStyle.LOCAL)
     assert plain_text(good.cells["path"]) == "GET /v1/runner?page=1"
-    assert [plain_text(good.cells[key]) for key in ("status", "ms", "bytes", "words")] == ["200", "12", "345", ""]
-    assert plain_text(bad.cells["words"]) == "maintenance"
+    assert [plain_text(good.cells[key]) for key in ("status", "ms", "bytes", "error")] == ["200", "12", "345", ""]
+    assert plain_text(bad.cells["error"]) == "maintenance"
 
 
 def test_what_failed_is_marked_and_no_answer_is_a_dash() -> None:
@@ -30,7 +30,7 @@ def test_what_failed_is_marked_and_no_answer_is_a_dash() -> None:
 
 def test_a_note_has_the_whole_line() -> None:
     (row,) = request_rows((LogNote(START, "the request log cannot be written"),), TimeStyle.LOCAL)
-    assert plain_text(row.whole).endswith("  the request log cannot be written")
+    assert plain_text(row.full_width).endswith("  the request log cannot be written")
 
 
 def test_a_row_keeps_its_id_as_others_come() -> None:

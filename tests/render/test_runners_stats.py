@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 SINCE = datetime(2026, 7, 1, 12, 2, tzinfo=UTC)
 NOW = 1000.0
-AT = RenderContext(SINCE, NOW, pace=5.0)
+AT = RenderContext(SINCE, NOW, interval_s=5.0)
 DOWN = Problem(ProblemKind.TIMED_OUT, "", None, SINCE, failures=1, next_try=NOW + 7)
 
 GB = 1024**3
@@ -66,7 +66,7 @@ def test_a_runner_that_answers_has_gauges_with_numbers() -> None:
 def test_a_runner_that_does_not_answer_keeps_its_numbers_and_they_look_old() -> None:
     reachable, note, *gauges = health_fields(feed(AWAY), AT, 56)
     assert reachable.value == (Span("✖ no: [b]no route to host[/b]", Role.BAD),)
-    assert (note.label, plain_text(note.value)) == ("", "the numbers are from before that")
+    assert (note.label, plain_text(note.value)) == ("", "numbers from the last successful check")
     assert [label for label, _ in gauges] == ["VRAM", "RAM"]
     assert roles((note, *gauges)) <= {Role.MUTED, Role.PLAIN}
     assert all(Span("14.0 / 24.0 GB", Role.PLAIN) not in value for _, value in gauges)
@@ -82,16 +82,16 @@ def test_not_checked_never_looks_like_ok(in_zone: InZone) -> None:
     in_zone("UTC")
     for known, words in (
         (feed(None), "? not checked"),
-        (feed(None, DOWN), "? not checked: no answer in time"),
-        (feed(WELL, DOWN), "? not checked since 12:02: no answer in time"),
-        (feed(AWAY, DOWN), "? not checked since 12:02: no answer in time"),
+        (feed(None, DOWN), "? not checked: timed out"),
+        (feed(WELL, DOWN), "? not checked since 12:02: timed out"),
+        (feed(AWAY, DOWN), "? not checked since 12:02: timed out"),
     ):
         fields = health_fields(known, AT, 56)
         assert plain_text(fields[0].value) == words
         assert roles(fields) <= {Role.MUTED}
         assert "✔" not in str(fields)
     assert health(feed(WELL, DOWN))[1:3] == [
-        ("", "the numbers are from before that"),
+        ("", "numbers from the last successful check"),
         ("VRAM", "▰▰▰▰▰▰▱▱▱▱  14.0 / 24.0 GB"),
     ]
 
@@ -206,7 +206,7 @@ def test_slow_runner_is_neither_well_nor_away(state: RunnerState) -> None:
     assert health_cell(feed(slow)) == (Span("◔ slow", Role.WAITING),)
     fields = health_fields(feed(slow), AT, 56)
     assert fields[0].value == (Span("◔ slow, last answered 12 s ago", Role.WAITING),)
-    assert health(feed(slow))[1][1] == "the numbers are from before that"
+    assert health(feed(slow))[1][1] == "numbers from the last successful check"
 
 
 def test_runner_that_tells_no_numbers_answers_all_the_same() -> None:

@@ -129,7 +129,7 @@ def test_of_a_choice_the_last_go_first_and_the_name_never(order: list[str], numb
     assert "name" in shown or width < 4
 
 
-BEGUN = ColumnSelection.begin(("name", "last", "tags"), ())
+BEGUN = ColumnSelection.from_chosen(("name", "last", "tags"), ())
 
 
 @pytest.mark.parametrize(
@@ -142,27 +142,27 @@ BEGUN = ColumnSelection.begin(("name", "last", "tags"), ())
     ],
 )
 def test_choosing_begins_with_what_was_chosen(chosen: tuple[str, ...], order: str, shown: str) -> None:
-    begun = ColumnSelection.begin(("name", "last", "tags"), chosen)
+    begun = ColumnSelection.from_chosen(("name", "last", "tags"), chosen)
     assert begun.order == tuple(order.split())
     assert begun.shown == set(shown.split())
-    assert begun.chosen == (() if begun.usual else tuple(shown.split()))
-    assert begun.usual is (chosen in ((), ("nonsense",)))
+    assert begun.chosen == (() if begun.is_default else tuple(shown.split()))
+    assert begun.is_default is (chosen in ((), ("nonsense",)))
 
 
 @pytest.mark.parametrize(
     ("made", "chosen"),
     [
         (BEGUN, ""),
-        (BEGUN.toggled("name"), ""),
-        (BEGUN.moved("name", -1), ""),
-        (BEGUN.moved("tags", 1), ""),
-        (BEGUN.toggled("last"), "name tags"),
-        (BEGUN.toggled("last").toggled("last"), "name last tags"),
-        (BEGUN.moved("name", 1), "last name tags"),
-        (BEGUN.moved("tags", -1), "name tags last"),
-        (BEGUN.moved("name", 9), "last tags name"),
-        (BEGUN.toggled("last").moved("tags", -1), "name tags"),
-        (BEGUN.toggled("last").toggled("tags"), "name"),
+        (BEGUN.toggle("name"), ""),
+        (BEGUN.move("name", -1), ""),
+        (BEGUN.move("tags", 1), ""),
+        (BEGUN.toggle("last"), "name tags"),
+        (BEGUN.toggle("last").toggle("last"), "name last tags"),
+        (BEGUN.move("name", 1), "last name tags"),
+        (BEGUN.move("tags", -1), "name tags last"),
+        (BEGUN.move("name", 9), "last tags name"),
+        (BEGUN.toggle("last").move("tags", -1), "name tags"),
+        (BEGUN.toggle("last").toggle("tags"), "name"),
     ],
 )
 def test_columns_come_go_and_move(made: ColumnSelection, chosen: str) -> None:

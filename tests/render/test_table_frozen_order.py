@@ -116,10 +116,10 @@ def test_a_place_goes_with_its_item_or_to_the_nearest_that_is_left(place: int, a
 def test_a_mark_ends_with_its_tick() -> None:
     marks = ChangeMarks()
     assert marks.lasts(10.0) == math.inf
-    marks.begin("ab", 15.0)
-    marks.begin("b", 17.0)
+    marks.add("ab", 15.0)
+    marks.add("b", 17.0)
     assert marks.lasts(10.0) == 5.0
-    assert marks.end(14.9) == []
-    assert marks.end(15.0) == ["a"]
+    assert marks.expire(14.9) == []
+    assert marks.expire(15.0) == ["a"]
     assert ("a" in marks, "b" in marks) == (False, True)
     assert marks.lasts(15.0) == 2.0

@@ -32,9 +32,9 @@ def at(text: str) -> datetime:
 
 
 def test_styles_go_round() -> None:
-    assert TimeStyle.RELATIVE.following is TimeStyle.LOCAL
-    assert TimeStyle.LOCAL.following is TimeStyle.UTC
-    assert TimeStyle.UTC.following is TimeStyle.RELATIVE
+    assert TimeStyle.RELATIVE.next is TimeStyle.LOCAL
+    assert TimeStyle.LOCAL.next is TimeStyle.UTC
+    assert TimeStyle.UTC.next is TimeStyle.RELATIVE
 
 
 @pytest.mark.parametrize(

@@ -85,9 +85,9 @@ LOST = make_workflow("w1", status="failed", name="face").model_copy(update={"tag
 def test_job_last_seen_running_says_so_without_room_for_tags(columns: tuple[str, ...], shown: list[str]) -> None:
     known = {column.key: column for column in HISTORY_COLUMNS}
     row = workflow_row(LOST, TimeStyle.RELATIVE, NOW)
-    assert [plain_text(cell) for cell in row.cells_of([known[key] for key in columns])] == shown
+    assert [plain_text(cell) for cell in row.visible_cells([known[key] for key in columns])] == shown
     other = workflow_row(COMPLETED, TimeStyle.RELATIVE, NOW)
-    assert plain_text(other.cells_of([known["status"]])[0]) == "completed"
+    assert plain_text(other.visible_cells([known["status"]])[0]) == "completed"
 
 
 def test_last_run_last_seen_running_says_so_in_the_list() -> None:

@@ -112,7 +112,7 @@ def parse_filter(text: str | None) -> Query:
         return parse(text or "")
     except QueryError as error:
         why = _TYPED.sub(" around the whole", str(error))
-        raise SettingsError(f"--filter, character {error.place + 1}: {why}.") from None
+        raise SettingsError(f"--filter, character {error.index + 1}: {why}.") from None
 
 
 async def list_runners(
@@ -161,9 +161,9 @@ def _page_size(wanted: ListOptions) -> int:
 
 
 async def _matching(inquiry: _DetailFetcher, runners: Iterable[Runner], query: Query) -> list[RunnerData]:
-    by_list = Query(terms=tuple(term for term in query.terms if term.need is None))
+    by_list = Query(terms=tuple(term for term in query.terms if term.requirement is None))
     facts = [each for each in map(RunnerData, runners) if by_list.matches(each)]
-    return [each for each in await inquiry.complete(facts, query.needs) if query.matches(each)]
+    return [each for each in await inquiry.complete(facts, query.requirements) if query.matches(each)]
 
 
 async def _ordered(inquiry: _DetailFetcher, facts: list[RunnerData], sort: Sort | None) -> list[RunnerData]:

@@ -209,7 +209,7 @@ class _Reporter:
     def tell(self, snapshot: Snapshot) -> None:
         """Write what has changed, and say what has become of asking."""
         self._heard = self._heard or snapshot.page != Feed()
-        self._view = self._viewer.view(snapshot, self._query, None)
+        self._view = self._viewer.build(snapshot, self._query, None)
         changes, self._told = diff(self._told, observe(snapshot, self._view, self._query))
         at = self._clock.now()
         for change in changes:
@@ -374,8 +374,8 @@ def viewport_for(attention: Attention, query: Query, view: ListView) -> Attentio
     """What is looked at, with as many runners as can be remembered whose histories or checks the query asks for."""
     ids = tuple(runner.id for runner in _judged(query, view))
     return attention._replace(
-        visible=ids if Requirement.HISTORY in query.needs else (),
-        unchecked=ids if Requirement.REACHABILITY in query.needs else (),
+        visible=ids if Requirement.HISTORY in query.requirements else (),
+        unchecked=ids if Requirement.REACHABILITY in query.requirements else (),
     )
 
 
@@ -411,9 +411,9 @@ def _judged(query: Query, view: ListView) -> tuple[Runner, ...]:
 
 def _undecided(query: Query, view: ListView) -> tuple[Runner, ...]:
     """The runners of which more must be known than the list tells: all that it does not rule out."""
-    if not query.needs:
+    if not query.requirements:
         return ()
-    by_list = Query(terms=tuple(term for term in query.terms if term.need is None))
+    by_list = Query(terms=tuple(term for term in query.terms if term.requirement is None))
     return tuple(runner for runner in view.loaded if by_list.matches(RunnerData(runner)))
 
 
@@ -422,7 +422,7 @@ def _was_asked(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
         Requirement.HISTORY: snapshot.history(runner.id),
         Requirement.REACHABILITY: snapshot.checkup(runner.id),
     }
-    return all(feeds[need].tried_on is not None for need in query.needs)
+    return all(feeds[need].tried_on is not None for need in query.requirements)
 
 
 def _answered_on(snapshot: Snapshot) -> list[float]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 from comfytui.engine.snapshot import Snapshot
 from comfytui.render.cells import EMPTY, Line
 from comfytui.render.chrome import Header, footer_line, header_line, usage_text
-from comfytui.render.freshness import Overview, RenderContext, freshness_label, overview_of
+from comfytui.render.freshness import RenderContext, SnapshotSummary, freshness_label, summarize
 from comfytui.render.runners import runner_display_name
-from comfytui.render.table import HOLD
+from comfytui.render.table import ORDER_FREEZE_S
 from comfytui.render.times import TimeStyle, zone_name
 from comfytui.render.workflows import workflow_display_name
 from comfytui.tui.keys.bindings import active_keys
@@ -62,7 +62,7 @@ class FollowingScreen(OwnScreen[None]):
         self._source: Line = EMPTY
         self._keys: dict[str, str] = {}
         self._trail: tuple[str, ...] = ()
-        self._overview = overview_of(Snapshot())
+        self._overview = summarize(Snapshot())
         self._budget: tuple[tuple[object, float], str] | None = None
         self._said: tuple[object, ...] = ()
         self._fitted_on = -math.inf
@@ -104,12 +104,14 @@ class FollowingScreen(OwnScreen[None]):
     def moment(self, snapshot: Snapshot) -> RenderContext:
         """The present moment, ages by the server's clock."""
         wall = self.clock.now() + timedelta(seconds=snapshot.clock_skew)
-        return RenderContext(wall, self.clock.monotonic(), self._style, self.overview(snapshot).pace, keys=self._keys)
+        return RenderContext(
+            wall, self.clock.monotonic(), self._style, self.overview(snapshot).interval_s, keys=self._keys
+        )
 
-    def overview(self, snapshot: Snapshot) -> Overview:
+    def overview(self, snapshot: Snapshot) -> SnapshotSummary:
         """What there is to know of a snapshot; found out once while it is the same."""
         if self._overview.snapshot is not snapshot:
-            self._overview = overview_of(snapshot)
+            self._overview = summarize(snapshot)
         return self._overview
 
     def on_mount(self) -> None:
@@ -146,7 +148,7 @@ class FollowingScreen(OwnScreen[None]):
         self._show_header(self.snapshot, now)
         # What has just been laid out is fitted again soon, whoever was told of its size too late.
         age = now.monotonic - self._fitted_on
-        settling = TICK if age < TICK else HOLD - age if age < HOLD else CALM
+        settling = TICK if age < TICK else ORDER_FREEZE_S - age if age < ORDER_FREEZE_S else CALM
         lasting = self.lasts(self.snapshot, now)
         self._alarm.ring_in(soonest((settling, list_lasts(self.overview(self.snapshot), now), *lasting)))
 
@@ -172,19 +174,19 @@ class FollowingScreen(OwnScreen[None]):
         header = Header(
             source=self._source,
             state=freshness_label(seen, now),
-            budget=self._budget_words(snapshot.spending, now),
+            usage=self._budget_words(snapshot.spending, now),
             total=seen.total,
             status=snapshot.attention.page.status,
-            interval=seen.pace,
-            trail=self.trail(),
-            zone=zone_name(now.style, now.wall),
+            interval_s=seen.interval_s,
+            breadcrumb=self.trail(),
+            zone=zone_name(now.style, now.now),
         )
         if (said := (header, self.header.outer_size)) == self._said:
             return
         self._said = said
         self.header.show(header_line(header, self.size.width - 2))
-        if header.trail != self._trail:
-            self._trail = header.trail
+        if header.breadcrumb != self._trail:
+            self._trail = header.breadcrumb
             self.post_message(Arrived(self._trail))
 
     def _budget_words(self, spending: Usage, now: RenderContext) -> str:

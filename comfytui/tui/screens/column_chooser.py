@@ -69,7 +69,7 @@ class _Columns(KeyedTable):
     def __init__(self, columns: Sequence[Column], chosen: Sequence[str]) -> None:
         super().__init__((_LINE,), id="columns")
         self._titles = {column.key: column.title for column in columns if column.title}
-        self._choosing = ColumnSelection.begin(tuple(self._titles), chosen)
+        self._choosing = ColumnSelection.from_chosen(tuple(self._titles), chosen)
         self._hints: list[tuple[str, str]] = []
         self.label((Span("Columns", Role.STRONG),))
 
@@ -94,9 +94,9 @@ class _Columns(KeyedTable):
     def action_toggle_column(self, times: int = 1) -> None:
         """Show or hide the column under the cursor; on the line of the usual ones, go back to them."""
         if (key := self._column) is not None:
-            self._choose(self._choosing.toggled(key) if times % 2 else self._choosing)
+            self._choose(self._choosing.toggle(key) if times % 2 else self._choosing)
         else:
-            self._choose(ColumnSelection.begin(tuple(self._titles), ()))
+            self._choose(ColumnSelection.from_chosen(tuple(self._titles), ()))
 
     def action_column_up(self, times: int = 1) -> None:
         """Move the column under the cursor up."""
@@ -116,11 +116,11 @@ class _Columns(KeyedTable):
 
     def _move(self, by: int) -> None:
         if (key := self._column) is not None:
-            self._choose(self._choosing.moved(key, by))
+            self._choose(self._choosing.move(key, by))
 
     def _choose(self, choosing: ColumnSelection) -> None:
         self._choosing = choosing
-        usual = Row(_USUAL, {}, _ticked("the usual ones, as many as fit", on=choosing.usual))
+        usual = Row(_USUAL, {}, _ticked("the usual ones, as many as fit", on=choosing.is_default))
         self.show((usual, *(self._row_of(key) for key in choosing.order)))
 
     def _row_of(self, key: str) -> Row:

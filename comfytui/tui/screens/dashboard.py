@@ -11,7 +11,7 @@ from textual import events, on
 from comfytui.engine.protocol import Attend
 from comfytui.query.workflows import display_name
 from comfytui.render.runners import runner_display_name
-from comfytui.render.table import HOLD
+from comfytui.render.table import ORDER_FREEZE_S
 from comfytui.tui.keys.bindings import bindings
 from comfytui.tui.keys.commands import DASHBOARD_HINTS, Scope
 from comfytui.tui.screens.base import FollowingScreen
@@ -111,14 +111,14 @@ class DashboardScreen(FollowingScreen):
 
     def lasts(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
         """How long list, detail and history stay true; they settle after a key press."""
-        settling = TICK if now.held else CALM
+        settling = TICK if now.order_frozen else CALM
         runner = runner_lasts(snapshot, self.runners.cursor_id, now)
         return (settling, runner, self.runners.lasts(now), self.history.lasts(now))
 
     def moment(self, snapshot: Snapshot) -> RenderContext:
         """The present moment; rows hold still in it where a key was pressed a moment ago."""
         now = super().moment(snapshot)
-        return now._replace(held=True) if now.monotonic - self._pressed_on < HOLD else now
+        return now._replace(order_frozen=True) if now.monotonic - self._pressed_on < ORDER_FREEZE_S else now
 
     def on_user_input(self) -> None:
         """Freeze the order of rows: the row that a key was meant for must not move away."""
@@ -327,8 +327,8 @@ class DashboardScreen(FollowingScreen):
 
     def _show_runner(self, snapshot: Snapshot, now: RenderContext) -> None:
         runner_id = self.runners.cursor_id
-        if self.runners.display and (said := self.overview(snapshot).page.problem) is not None:
-            now = now._replace(said=said)
+        if self.runners.display and (said := self.overview(snapshot).page_feed.problem) is not None:
+            now = now._replace(shown_problem=said)
         feed = snapshot.runner(runner_id)
         runner = feed.value or self.runners.runner(runner_id)
         checkup = snapshot.checkup(runner_id)
@@ -371,7 +371,7 @@ class DashboardScreen(FollowingScreen):
 
 
 def _attending(attention: Attention, listing: ListSpec) -> Attention:
-    return attention._replace(page=listing.key, whole=listing.whole)
+    return attention._replace(page=listing.key, whole=listing.needs_all_pages)
 
 
 WIDE, MEDIUM, NARROW = 120, 80, 40

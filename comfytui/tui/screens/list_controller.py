@@ -13,7 +13,7 @@ from comfytui.engine.protocol import PageKey
 from comfytui.query.filter import Query, QueryError, Requirement, parse
 from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS, Sort, default_order, requirements
 from comfytui.render.cells import Role, Span
-from comfytui.render.chrome import ListSpec, count_text
+from comfytui.render.chrome import ListSpec, match_count_text
 from comfytui.render.runners import RUNNER_COLUMNS
 from comfytui.render.table import visible_columns
 from comfytui.render.workflows import HISTORY_COLUMNS
@@ -101,7 +101,11 @@ class ListController:
             return
         view = self.runners.find(self.listing, snapshot)
         found = listing_with(snapshot, self.listing, view, followed_id)
-        if found is not None and found.whole == self.listing.whole and found.key != self.listing.key:
+        if (
+            found is not None
+            and found.needs_all_pages == self.listing.needs_all_pages
+            and found.key != self.listing.key
+        ):
             self.runners.seek(followed_id)
             self.listing = self.listing._replace(key=found.key)
         if view is None or view.searched.is_complete:
@@ -112,11 +116,11 @@ class ListController:
         self._followed_id = None
 
     def ids_missing_history(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return the next runners whose unknown history the filter or the order requirements."""
+        """Return the next runners whose unknown history the filter or the order requires."""
         return self._ids_missing(Requirement.HISTORY, snapshot.histories, self.runners.ids_in_view)
 
     def ids_missing_health(self, snapshot: Snapshot) -> tuple[str, ...]:
-        """Return the next runners whose unknown health the filter or the order requirements."""
+        """Return the next runners whose unknown health the filter or the order requires."""
         return self._ids_missing(Requirement.REACHABILITY, snapshot.stats, ())
 
     def go_to_runner(self, runner_id: str) -> None:
@@ -163,10 +167,10 @@ class ListController:
     def reverse_sort(self) -> None:
         """Sort the history, if it has the focus, or else the list the other way round."""
         if self.history.has_focus:
-            self.history.sort = (self.history.sort or API_ORDER).flipped
+            self.history.sort = (self.history.sort or API_ORDER).reversed
             self._on_columns_changed()
         else:
-            self._sort((self.listing.sort or API_ORDER).flipped)
+            self._sort((self.listing.sort or API_ORDER).reversed)
 
     def choose_columns(self) -> None:
         """Open the column chooser of the history, if it has the focus, or else of the list."""
@@ -213,7 +217,7 @@ class ListController:
         if (prompt := self.prompt) is None:
             return
         pages = (Span(f"of {self.runners.pages or '?'}", Role.MUTED),)
-        found = count_text(self.runners.view, prompt.room) if self.runners.view else ()
+        found = match_count_text(self.runners.view, prompt.room) if self.runners.view else ()
         error = (Span(self._filter_error, Role.BAD),) if self._filter_error else None
         prompt.say(error or (found if prompt.FILTERS else pages))
 
@@ -254,7 +258,9 @@ class ListController:
 
     def _ids_missing(self, need: Requirement, known: Container[str], requested: Iterable[str]) -> tuple[str, ...]:
         """Return the first searched runners that are neither known nor requested anyway."""
-        needed = self.listing.query.needs | (requirements(self.listing.sort) if self.listing.sort else frozenset())
+        needed = self.listing.query.requirements | (
+            requirements(self.listing.sort) if self.listing.sort else frozenset()
+        )
         if need not in needed:
             return ()
         left_out = set(requested)

@@ -47,7 +47,7 @@ class RequestsScreen(FollowingScreen):
         entries = self._requests.entries
         # There is no telling how long ago each was: even where ages are told, these are times of day.
         style = TimeStyle.LOCAL if now.style is TimeStyle.RELATIVE else now.style
-        title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_name(style, now.wall)}", Role.MUTED))
+        title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_name(style, now.now)}", Role.MUTED))
         self._table.label(title, (Span(f"the last {len(entries)}", Role.MUTED),))
         self._table.show(request_rows(entries, style))
 

@@ -61,15 +61,15 @@ class WorkflowScreen(FollowingScreen):
         width = self.panel.body_width
         said = problem_notice(feed, now, width, snapshot.checkup(self._runner_id).value)
         head: list[Line] = [*said, *(_GONE if gone else ())]
-        bar = timeline(self._workflow, now.wall, width)
+        bar = timeline(self._workflow, now.now, width)
         self.panel.label((Span(workflow_display_name(self._workflow), Role.STRONG),))
-        self.panel.show(workflow_fields(self._workflow, now.style, now.wall), (*head, *bar, *([EMPTY] if bar else [])))
+        self.panel.show(workflow_fields(self._workflow, now.style, now.now), (*head, *bar, *([EMPTY] if bar else [])))
 
     def lasts(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
         """What goes on is told to the second; its history counts to the next try, or how late it is."""
         counted = self._workflow is not None and self._workflow.status in IN_PROGRESS
         feed = snapshot.history(self._runner_id)
-        return (TICK if counted else CALM, feed_lasts(feed, now.monotonic, now.pace))
+        return (TICK if counted else CALM, feed_lasts(feed, now.monotonic, now.interval_s))
 
     def trail(self) -> tuple[str, ...]:
         """The list, the runner, the workflow."""

@@ -102,7 +102,7 @@ class RunnerDetail(FieldPanel):
         if runner is None or runner.id != self._shown_id:
             self.revealed = False
         told = (runner, said, late, health_key(checkup, at), self.revealed, at.style, self.outer_size, self.framed)
-        if self.is_news(at.wall, *told):
+        if self.is_news(at.now, *told):
             self._show(runner, checkup, at, said, late)
 
     def _show(
@@ -112,6 +112,6 @@ class RunnerDetail(FieldPanel):
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
         health, machine = health_fields(checkup, at, self.body_width), machine_fields(checkup)
-        known = runner_fields(runner, at.style, at.wall, health, machine, reveal=self.revealed) if runner else ()
-        self.reads_so(period_of((runner.created_at, runner.updated_at) if runner else (), at.style, at.wall))
+        known = runner_fields(runner, at.style, at.now, health, machine, reveal=self.revealed) if runner else ()
+        self.reads_so(period_of((runner.created_at, runner.updated_at) if runner else (), at.style, at.now))
         self.show(known, said, anew=anew)

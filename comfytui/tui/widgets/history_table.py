@@ -9,7 +9,7 @@ from comfytui.api.histories import CutHistory
 from comfytui.query.sorting import sort_workflows
 from comfytui.query.workflows import IN_PROGRESS
 from comfytui.render.cells import EMPTY, Line, Role, Span, join
-from comfytui.render.chrome import CUT_TEXT, missing_text, sort_text
+from comfytui.render.chrome import CUT_TEXT, lost_selection_notice, sort_text
 from comfytui.render.freshness import late_notice, problem_notice
 from comfytui.render.table import GAP
 from comfytui.render.times import Period
@@ -68,7 +68,7 @@ class HistoryTable(KeyedTable):
         place = (self.outer_size, self.framed)
         is_cut = isinstance(feed.value, CutHistory)
         told = (runner_id, feed.value, is_cut, pointed, said, late, self._said, at.style, self.sort, at.keys, place)
-        if self.is_news(at.wall, *told):
+        if self.is_news(at.now, *told):
             self._show(runner_id, feed.value, at, said, join((self._said, late, _CUT if is_cut else EMPTY), GAP))
         self.elapse(at)
 
@@ -76,7 +76,7 @@ class HistoryTable(KeyedTable):
         """Seconds for which time alone changes nothing here that is not coarse."""
         lasts = TICK if self._said else super().lasts(at)
         if self._counted_until is not None:
-            lasts = min(lasts, (self._counted_until - at.wall).total_seconds())
+            lasts = min(lasts, (self._counted_until - at.now).total_seconds())
         return lasts
 
     @property
@@ -101,7 +101,7 @@ class HistoryTable(KeyedTable):
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         workflows = known or ()
         if self.sort is not None:
-            workflows = tuple(sort_workflows(workflows, self.sort, at.wall))
+            workflows = tuple(sort_workflows(workflows, self.sort, at.now))
         anew, self._sorted_by = (runner_id, self.sort) != (self.runner_id, self._sorted_by), self.sort
         rows = self._rows_of(workflows, pointed, at)
         title = (Span("Recent workflows", Role.STRONG), *_tally(workflows))
@@ -115,17 +115,17 @@ class HistoryTable(KeyedTable):
         by_id = {workflow.id: workflow for workflow in workflows}
 
         def make(workflow_id: str) -> tuple[Row, Period]:
-            workflow, exact, style, now = by_id[workflow_id], workflow_id == pointed, at.style, at.wall
+            workflow, exact, style, now = by_id[workflow_id], workflow_id == pointed, at.style, at.now
             row = workflow_row(workflow, style, now, exact=exact)
             return row, workflow_period(workflow, style, now, exact=exact)
 
         told = {row_id: (workflow, row_id == pointed, at.style) for row_id, workflow in by_id.items()}
-        rows, period = self._making.rows(told, at.wall, make), self._making.period
+        rows, period = self._making.rows(told, at.now, make), self._making.period
         under_way = [each.id for each in workflows if each.status in IN_PROGRESS]
         self._counted_until = period.until if period is not None and pointed in under_way else None
         if period is not None and under_way and self.sort is not None:
             # What goes on may take longer than what has ended by now.
-            period = Period(period.since, min(period.until, at.wall + timedelta(seconds=CALM)))
+            period = Period(period.since, min(period.until, at.now + timedelta(seconds=CALM)))
         self.reads_so(period)
         return rows
 
@@ -137,7 +137,7 @@ class HistoryTable(KeyedTable):
         elif known and self.has_focus and all(each.id != self.cursor_id for each in known):
             pointed = next((each for each in before if each.id == self.cursor_id), None)
             self._missed = (workflow_display_name(pointed), at.monotonic) if pointed else self._missed
-        return missing_text(self._missed, at.monotonic, "among the newest")
+        return lost_selection_notice(self._missed, at.monotonic, "among the newest")
 
 
 def _tally(workflows: tuple[Workflow, ...]) -> Line:

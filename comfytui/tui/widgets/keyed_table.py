@@ -153,18 +153,18 @@ class KeyedTable(Pane):
         wanted, above, marked = tuple(rows), tuple(notice), frozenset[str]()
         if at is not None:
             marked = frozenset(changed_ids(self._wanted, wanted))
-            self._marks.begin(marked, at.monotonic + min(at.pace, _LONGEST_TICK))
+            self._marks.add(marked, at.monotonic + min(at.interval_s, _LONGEST_TICK))
         self._wanted = wanted
         if above == self._notice and same_order(self._rows, wanted):
             self._replace(wanted, marked)
             return
         self._notice = above
-        self._place(wanted if anew or at is None or not at.held else freeze_order(self._rows, wanted))
+        self._place(wanted if anew or at is None or not at.order_frozen else freeze_order(self._rows, wanted))
 
     def elapse(self, at: RenderContext) -> None:
         """Time has passed: marks go, and rows that were held go where they belong."""
-        due = self._marks.end(at.monotonic)
-        if self._waiting and not at.held:
+        due = self._marks.expire(at.monotonic)
+        if self._waiting and not at.order_frozen:
             self._place(self._wanted)
         elif due:
             self._repaint_rows(*(self._places[row_id] for row_id in due if row_id in self._places))
@@ -325,7 +325,7 @@ class KeyedTable(Pane):
         made = self._drawn_rows.get(row.id)
         if made is not None and made[1:3] == (below, marked) and (made[0] is row or made[0] == row):
             return (row, *made[1:])
-        shown = row.whole or self._joined(row.cells_of(self._fitted), marked=marked)
+        shown = row.full_width or self._joined(row.visible_cells(self._fitted), marked=marked)
         return (row, below, marked, self.strip(shown, width, below))
 
     def _cursor_look(self) -> str:

@@ -10,17 +10,17 @@ from comfytui.query.view import ListViewBuilder
 from comfytui.render.cells import EMPTY, cell_width
 from comfytui.render.chrome import (
     ListSpec,
-    complete_footer,
-    empty_list_text,
-    frameless_line,
+    compact_status,
+    empty_page,
+    empty_search,
     list_title,
-    missing_text,
-    no_match_text,
+    lost_selection_notice,
     page_count,
     page_footer,
-    removed_text,
+    removed_notice,
+    search_footer,
 )
-from comfytui.render.freshness import away_text, halt_reason, late_notice, overview_of, problem_notice
+from comfytui.render.freshness import away_text, halt_reason, late_notice, problem_notice, summarize
 from comfytui.render.runners import RUNNER_COLUMNS, runner_display_name, runner_period, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable, Making
 from comfytui.tui.widgets.timers import TICK
@@ -66,7 +66,7 @@ class RunnerList(KeyedTable):
     def show_list(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> None:
         """Show what is to be listed, as far as it is known."""
         self.view = self.find(listing, snapshot)
-        feed = snapshot.page if listing.whole else snapshot.page_at(listing.key)
+        feed = snapshot.page if listing.needs_all_pages else snapshot.page_at(listing.key)
         self._said = self._gone(snapshot, at)
         problem = problem_notice(feed, at, self.body_width) if feed.problem else ()
         self._above = () if self.framed else self._frameless(listing, snapshot, at)
@@ -74,7 +74,7 @@ class RunnerList(KeyedTable):
         known = [*self._known.values()]
         place = (self.outer_size, self.framed)
         told = (listing, self.view, feed.value, problem, self._above, self._said, known, at.style, at.keys, place)
-        if self.is_news(at.wall, *told):
+        if self.is_news(at.now, *told):
             if self.view is not None:
                 self._show_view(listing, self.view, snapshot, at, problem)
             else:
@@ -95,7 +95,7 @@ class RunnerList(KeyedTable):
 
     def find(self, listing: ListSpec, snapshot: Snapshot) -> ListView | None:
         """What such a listing has on all its pages; None where it is made of the API's own pages."""
-        return self._viewer.view(snapshot, listing.query, listing.sort) if listing.whole else None
+        return self._viewer.build(snapshot, listing.query, listing.sort) if listing.needs_all_pages else None
 
     def seek(self, runner_id: str | None) -> None:
         """Put the cursor on this runner once other runners are shown, if it is among them."""
@@ -152,19 +152,19 @@ class RunnerList(KeyedTable):
         foot = (
             partial(page_footer, listing.key, None)
             if is_old
-            else partial(complete_footer, listing.key, len(runners), view)
+            else partial(search_footer, listing.key, len(runners), view)
         )
-        said = () if is_old else problem or no_match_text(listing, view, at)
+        said = () if is_old else problem or empty_search(listing, view, at)
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
     def _show_page(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext, problem: Sequence[Line]) -> None:
         feed, before = snapshot.page_at(listing.key), self._listing
-        same_list = before is None or (before.key.status == listing.key.status and not before.whole)
+        same_list = before is None or (before.key.status == listing.key.status and not before.needs_all_pages)
         self._page = feed.value or self._page
         page = self._page if feed.value is not None or same_list else None
         self.pages = page_count(self._page.total, listing.key.per_page) if self._page else None
         is_old = feed.value is None and page is not None and before is not None
-        said = problem or empty_list_text(listing, page, at)
+        said = problem or empty_page(listing, page, at)
         runners, foot = page.runners if page else (), partial(page_footer, listing.key, feed.value)
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
@@ -173,20 +173,20 @@ class RunnerList(KeyedTable):
 
         def make(runner_id: str) -> tuple[Row, Period]:
             runner, history, checkup = by_id[runner_id], snapshot.history(runner_id), snapshot.checkup(runner_id)
-            row = runner_row(runner, history, checkup, at.style, at.wall)
-            return row, runner_period(runner, history, at.style, at.wall)
+            row = runner_row(runner, history, checkup, at.style, at.now)
+            return row, runner_period(runner, history, at.style, at.now)
 
         known = self._known
         told = {runner_id: (runner, known.get(runner_id), at.style) for runner_id, runner in by_id.items()}
-        return self._making.rows(told, at.wall, make)
+        return self._making.rows(told, at.now, make)
 
     def _frameless(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> tuple[Line, ...]:
         """What is said above the rows for want of a frame and of a header."""
-        aside = halt_reason(snapshot, at) or late_notice(snapshot.page, at) or away_text(overview_of(snapshot))
-        return frameless_line(listing, self.view, aside, self._said, self.body_width)
+        aside = halt_reason(snapshot, at) or late_notice(snapshot.page, at) or away_text(summarize(snapshot))
+        return compact_status(listing, self.view, aside, self._said, self.body_width)
 
     def _gone(self, snapshot: Snapshot, at: RenderContext) -> Line:
-        return removed_text(snapshot.departed, at.monotonic) or missing_text(self._missed, at.monotonic)
+        return removed_notice(snapshot.departed, at.monotonic) or lost_selection_notice(self._missed, at.monotonic)
 
     def _put(self, content: _Content, snapshot: Snapshot, at: RenderContext) -> None:
         """Show these runners; at the top where another page of the same list was turned to."""
@@ -219,7 +219,7 @@ class RunnerList(KeyedTable):
         # What waits is said below, too.
         room = width - (cell_width(self.held) + 2 if self.held else 0)
         self.label(
-            list_title(content.listing, self.view, width, by_hidden=self.sorts_by_hidden), foot(self._said, room)
+            list_title(content.listing, self.view, width, show_sort=self.sorts_by_hidden), foot(self._said, room)
         )
 
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from comfytui.engine.feed import Feed
     from comfytui.engine.snapshot import Snapshot
-    from comfytui.render.freshness import Overview, RenderContext
+    from comfytui.render.freshness import RenderContext, SnapshotSummary
 
 
 TICK = 1.0
@@ -46,20 +46,20 @@ def feed_lasts(feed: Feed[object], now: float, interval: float) -> float:
     return min(left, CALM) if left >= 0 else TICK
 
 
-def list_lasts(seen: Overview, at: RenderContext) -> float:
+def list_lasts(seen: SnapshotSummary, at: RenderContext) -> float:
     """As `feed_lasts`, of the list in view, and of a cool-down, which is counted too."""
     if seen.snapshot.spending.cooldown_left(at.monotonic) > 0:
         return TICK
-    return feed_lasts(seen.page, at.monotonic, seen.list_pace)
+    return feed_lasts(seen.page_feed, at.monotonic, seen.list_interval_s)
 
 
 def runner_lasts(snapshot: Snapshot, runner_id: str | None, at: RenderContext) -> float:
     """As `feed_lasts`, of what is polled of the runner under the cursor."""
     now, checkup = at.monotonic, snapshot.checkup(runner_id)
     # What is wrong with a checkup is said without a countdown.
-    checked = CALM if checkup.problem is not None else feed_lasts(checkup, now, health_interval(at.pace))
+    checked = CALM if checkup.problem is not None else feed_lasts(checkup, now, health_interval(at.interval_s))
     details, history = snapshot.runner(runner_id), snapshot.history(runner_id)
-    return min(checked, feed_lasts(details, now, at.pace), feed_lasts(history, now, at.pace))
+    return min(checked, feed_lasts(details, now, at.interval_s), feed_lasts(history, now, at.interval_s))
 
 
 def soonest(seconds: Iterable[float]) -> float:

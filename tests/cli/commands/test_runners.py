@@ -237,9 +237,9 @@ def test_no_filter_and_nothing_of_it_is_repeated(text: str, place: int) -> None:
 @pytest.mark.parametrize(
     ("argv", "words"),
     [
-        (["--filter", "is:happy"], "is: can be reachable, unreachable, busy, idle"),
+        (["--filter", "is:happy"], "is: accepts reachable, unreachable, busy, idle"),
         (["--sort", "size"], "--sort: expected one of name, status"),
-        (["--columns", "size"], "--columns: expected some of id, name"),
+        (["--columns", "size"], "--columns: expected one or more of id, name"),
     ],
 )
 def test_wrong_usage_names_what_there_is(run: Run, argv: list[str], words: str) -> None:

@@ -59,7 +59,7 @@ def listed(*answered_on: float | None) -> Snapshot:
 
 def sighted(snapshot: Snapshot, text: str = "") -> Observation:
     query = parse(text)
-    return observe(snapshot, ListViewBuilder().view(snapshot, query, None), query)
+    return observe(snapshot, ListViewBuilder().build(snapshot, query, None), query)
 
 
 @pytest.mark.parametrize(

@@ -51,7 +51,10 @@ async def test_one_that_does_not_answer_says_why_and_keeps_its_numbers() -> None
         source.stats["a"] = DOWN
         await driven.passes(16)
         await driven.sees(
-            "✖ no since 14:00: no route to [b]host", "the numbers are from before that", "14.0 / 24.0 GB", "● live"
+            "✖ no since 14:00: no route to [b]host",
+            "numbers from the last successful check",
+            "14.0 / 24.0 GB",
+            "● live",
         )
         assert "✖ no" in row(driven, "Runner a")
         source.stats["a"] = STATS
@@ -65,7 +68,7 @@ async def test_a_check_that_fails_itself_says_that_nothing_is_known() -> None:
         await driven.passes(1)
         source.stats["a"] = RequestTimeoutError("GET", "/v1/runner/a/stats", "")
         await driven.passes(21)
-        await driven.sees("Reachable  ? not checked since ", ": no answer in time", "● live")
+        await driven.sees("Reachable  ? not checked since ", ": timed out", "● live")
 
 
 async def test_a_runner_not_checked_yet_does_not_look_well() -> None:
@@ -101,5 +104,5 @@ async def test_a_history_that_is_not_known_for_the_runner_is_silent_does_not_bla
         source.stats["a"] = DOWN
         source.histories["a"] = ServerError("GET", "/v1/runner/a/history", "no route to [b]host", 503)
         await driven.passes(16)
-        await driven.sees("— the runner does not answer: no route to")
+        await driven.sees("— the runner is unreachable: no route to")
         assert "from the API" not in driven.text

@@ -53,7 +53,7 @@ async def test_a_failed_poll_keeps_the_rows_and_says_what_since_when_and_what_ne
     async with scripted(make_page(make_runner("a"))) as (driven, source):
         source.pages[PageKey()] = ServerError("GET", "/v1/runner", "out of order", 503)
         await driven.passes(5)
-        await driven.sees("Runner a", "stale since", "503 from the API: out of order", "again in")
+        await driven.sees("Runner a", "stale since", "503 from the API: out of order", "retry in")
         source.pages[PageKey()] = make_page(make_runner("a"))
         await driven.passes(6)
         await driven.sees("● live")
@@ -191,11 +191,11 @@ async def test_header_values_are_revealed_until_the_selection_moves() -> None:
 async def test_answers_with_more_than_asked_for_say_that_they_are_cut() -> None:
     page = make_page(make_runner("a")).model_copy(update={"is_cut": True})
     async with scripted(page) as (driven, source):
-        await driven.sees("page 1/1", "answer cut: more sent than asked for")
+        await driven.sees("page 1/1", "cut: the API sent more than requested")
         source.pages[PageKey()] = make_page(make_runner("a"))
         source.histories["a"] = CutHistory([make_workflow("w")])
         await driven.passes(6)
-        await driven.sees("Workflow w", "answer cut: more sent than asked for")
+        await driven.sees("Workflow w", "cut: the API sent more than requested")
         source.histories["a"] = (make_workflow("w"),)
         await driven.passes(6)
-        await driven.until(lambda: "answer cut" not in driven.text)
+        await driven.until(lambda: "cut: the API" not in driven.text)

@@ -71,10 +71,10 @@ async def test_what_makes_no_sense_is_said_in_the_box_and_changes_nothing() -> N
         await driven.press("slash")
         await type_in(driven, "gpu")
         await type_in(driven, ' "')
-        await driven.sees("a quote is opened and not closed")
+        await driven.sees("close the quotes")
         assert listed(driven) == ["alpha", "gamma"]
         await driven.press("enter")
-        await driven.sees("a quote is opened and not closed")
+        await driven.sees("close the quotes")
         await type_in(driven, 'x"')
         await driven.sees("0 of 3")
 
@@ -265,7 +265,7 @@ async def test_a_filter_by_the_last_workflow_learns_of_more_and_more_runners() -
         source.histories["r3"] = (make_workflow("w1", status="failed"),)
         await driven.press("slash")
         await type_in(driven, "last:fail")
-        await driven.until(lambda: "No match yet: what /last:fail asks" in driven.text)
+        await driven.until(lambda: "No match yet for /last:fail" in driven.text)
         source.release(HistoryKey("r3"))
         await driven.press("enter")
         for _ in range(6):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.protocol import PageKey
-from comfytui.render.table import HOLD
+from comfytui.render.table import ORDER_FREEZE_S
 from comfytui.tui.screens.dashboard import DashboardScreen
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, scripted
@@ -108,7 +108,7 @@ async def test_the_cursor_is_on_its_runner_whatever_the_server_does(
                 case str():
                     await driven.pilot.press(step)
                     await driven.granted()
-                    await driven.passes(HOLD)
+                    await driven.passes(ORDER_FREEZE_S)
                 case Resized(columns, rows):
                     await driven.pilot.resize_terminal(columns, rows)
                     await driven.settled()
@@ -137,7 +137,7 @@ async def test_enter_opens_what_was_under_the_cursor_although_the_list_moves() -
         assert [row.id for row in screen.runners.rows] == ["r1", "r2", "r3"]
         await opens_what_is_under_the_cursor(driven, screen)
         assert screen.history.runner_id == "r2"
-        await driven.passes(HOLD)
+        await driven.passes(ORDER_FREEZE_S)
         assert [row.id for row in screen.runners.rows] == ["r9", "r3", "r2"]
         assert screen.runners.cursor_id == "r2"
 

@@ -61,12 +61,12 @@ async def test_every_letter_is_part_of_the_name_whatever_it_does_elsewhere() -> 
 
 async def test_what_is_wrong_is_said_as_one_types_and_enter_does_not_take_it() -> None:
     async with asked("a.png") as box:
-        assert "The name is to end in .txt, .csv, .json or .svg." in box.app.text
+        assert "The name must end in .txt, .csv, .json or .svg." in box.app.text
         await box.pilot.press("enter")
         assert box.answers == []
         await box.pilot.press("home", "/")
         await box.pilot.pause()
-        assert "No / and no \\: the file goes into this directory." in box.app.text
+        assert "Leave out / and \\: the file is saved in this directory." in box.app.text
         await box.pilot.press("ctrl+u", *"[b]", "end", *["backspace"] * 3, *"svg")
         await box.pilot.pause()
         assert "No /" not in box.app.text

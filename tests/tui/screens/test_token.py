@@ -86,7 +86,7 @@ async def test_the_demo_is_one_of_the_ways_in() -> None:
 async def test_going_back_keeps_what_is_known_and_says_what_is_missing() -> None:
     async with asked(OneTokenDoor()) as (driven, _):
         await driven.pilot.press("escape")
-        await driven.sees("Runner a", "✖ no token that the API takes")
+        await driven.sees("Runner a", "✖ token rejected")
         await driven.pilot.press("r")
         await driven.sees("paste a token")
 

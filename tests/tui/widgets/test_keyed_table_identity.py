@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from comfytui.query.sorting import Sort
 from comfytui.render.cells import Span
 from comfytui.render.freshness import RenderContext
-from comfytui.render.table import HOLD, Row
+from comfytui.render.table import ORDER_FREEZE_S, Row
 from tests.support.lines import drawn_line
 from tests.tui.widgets.test_keyed_table import COLUMNS, TableApp, shown, table_of
 
 TICK = 5.0
-NOW = RenderContext(datetime(2026, 1, 31, tzinfo=UTC), 100.0, pace=TICK)
+NOW = RenderContext(datetime(2026, 1, 31, tzinfo=UTC), 100.0, interval_s=TICK)
 
 State: TypeAlias = dict[str, int]
 """Ids in order, each with what its row tells."""
@@ -40,7 +40,7 @@ class Model:
     marks: dict[str, float] = field(default_factory=dict)
 
     def at(self) -> RenderContext:
-        return self.now._replace(held=self.now.monotonic - self.pressed_on < HOLD)
+        return self.now._replace(order_frozen=self.now.monotonic - self.pressed_on < ORDER_FREEZE_S)
 
     def sends(self, state: State) -> None:
         for each, told in state.items():
@@ -51,7 +51,7 @@ class Model:
 
     def settles(self) -> None:
         wanted = [*self.told]
-        if self.at().held:
+        if self.at().order_frozen:
             last = max((wanted.index(each) for each in self.order if each in wanted), default=-1)
             wanted = [*self.order, *wanted[last + 1 :]]
         place = self.order.index(self.cursor) if self.cursor else 0
@@ -62,7 +62,7 @@ class Model:
     def passes(self, seconds: float) -> None:
         self.now = self.now._replace(monotonic=self.now.monotonic + seconds)
         self.marks = {each: until for each, until in self.marks.items() if until > self.now.monotonic}
-        if not self.at().held:
+        if not self.at().order_frozen:
             self.settles()
 
     def moves(self, by: int) -> None:
@@ -76,7 +76,7 @@ STATES = st.lists(st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 2)), uni
 STEPS = st.lists(
     st.one_of(
         STATES,
-        st.sampled_from([0.5, 1.0, HOLD, TICK]),
+        st.sampled_from([0.5, 1.0, ORDER_FREEZE_S, TICK]),
         st.sampled_from(["down", "up"]),
         st.sampled_from([(30, 5), (30, 12), (26, 7)]),
     ),
@@ -129,7 +129,7 @@ async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
     async with table_of(()) as (app, pilot):
         await pilot.resize_terminal(40, 10)
         app.table.show(made(dict.fromkeys("abc", 0)), (), NOW)
-        app.table.show(made(dict.fromkeys("cab", 0)), (), NOW._replace(held=True))
+        app.table.show(made(dict.fromkeys("cab", 0)), (), NOW._replace(order_frozen=True))
         assert [row.id for row in app.table.rows] == ["a", "b", "c"]
         assert "1 move held" in drawn_line(app.table, 9).text
         app.table.elapse(NOW)
@@ -141,7 +141,7 @@ async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
 async def test_what_the_person_asked_for_is_not_held() -> None:
     async with table_of(()) as (app, _):
         app.table.show(made(dict.fromkeys("abc", 0)), (), NOW)
-        app.table.show(made(dict.fromkeys("cb", 0)), (), NOW._replace(held=True), anew=True)
+        app.table.show(made(dict.fromkeys("cb", 0)), (), NOW._replace(order_frozen=True), anew=True)
         assert [row.id for row in app.table.rows] == ["c", "b"]
 
 

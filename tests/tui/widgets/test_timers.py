@@ -13,7 +13,7 @@ from comfytui.engine.feed import Feed, Problem, ProblemKind
 from comfytui.engine.protocol import Attention, PageKey
 from comfytui.engine.snapshot import Checkup, Snapshot
 from comfytui.ratelimit.window import Usage
-from comfytui.render.freshness import RenderContext, freshness_label, late_notice, overview_of, problem_notice
+from comfytui.render.freshness import RenderContext, freshness_label, late_notice, problem_notice, summarize
 from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts, list_lasts, runner_lasts, soonest
 from tests.support.builders import make_page, make_runner
 
@@ -34,7 +34,7 @@ FEEDS = st.builds(
 
 
 def at(seconds: float = 0.0) -> RenderContext:
-    return RenderContext(WALL, NOW + seconds, pace=5.0)
+    return RenderContext(WALL, NOW + seconds, interval_s=5.0)
 
 
 def page(fetched_on: float | None, problem: Problem | None = None) -> Feed[RunnerPage]:
@@ -70,24 +70,24 @@ def test_while_a_feed_lasts_nothing_is_said_of_it_that_is_wrong_by_more_than_a_s
 )
 def test_what_is_fresh_is_left_alone_until_it_is_late(feed: Feed[RunnerPage], lasts: float) -> None:
     assert feed_lasts(feed, NOW, 5.0) == lasts
-    assert list_lasts(overview_of(snapshot(feed)), at()) == lasts
+    assert list_lasts(summarize(snapshot(feed)), at()) == lasts
 
 
 def test_a_header_that_changes_by_time_does_so_when_it_is_said_to() -> None:
-    seen = overview_of(snapshot(page(NOW - 7.0)))
+    seen = summarize(snapshot(page(NOW - 7.0)))
     assert freshness_label(seen, at(3.0)) == freshness_label(seen, at())
     assert freshness_label(seen, at(3.1)) != freshness_label(seen, at())
 
 
 def test_a_cool_down_is_counted() -> None:
     cooling = Usage(blocked_until=NOW + 6.5)
-    assert list_lasts(overview_of(snapshot(page(NOW))._replace(spending=cooling)), at()) == TICK
-    assert list_lasts(overview_of(snapshot(page(NOW))._replace(spending=cooling)), at(6.5)) == CALM - 1.5
+    assert list_lasts(summarize(snapshot(page(NOW))._replace(spending=cooling)), at()) == TICK
+    assert list_lasts(summarize(snapshot(page(NOW))._replace(spending=cooling)), at(6.5)) == CALM - 1.5
 
 
 def test_a_pause_leaves_what_is_not_late_alone() -> None:
     paused = snapshot(page(NOW))._replace(attention=Attention(paused=True))
-    assert list_lasts(overview_of(paused), at()) == CALM
+    assert list_lasts(summarize(paused), at()) == CALM
 
 
 def test_of_the_runner_under_the_cursor_the_first_that_changes_counts() -> None:
