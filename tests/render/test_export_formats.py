@@ -111,7 +111,7 @@ def test_nothing_is_overwritten_not_even_through_a_link(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("before")
     (tmp_path / "b.txt").symlink_to(tmp_path / "elsewhere.txt")
     for name in ("a.txt", "b.txt"):
-        assert save_file(tmp_path, name, "after") == f"{name} is there already, and was not overwritten."
+        assert save_file(tmp_path, name, "after") == f"{name} already exists and was not overwritten."
     assert (tmp_path / "a.txt").read_text() == "before"
     assert not (tmp_path / "elsewhere.txt").exists()
 

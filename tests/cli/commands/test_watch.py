@@ -262,7 +262,7 @@ async def test_an_api_that_is_down_is_waited_for(where: str) -> None:
     async with watching(A, errors={where: DOWN}) as at:
         await at.clock.advance(60)
         (said,) = at.said
-        assert said.startswith("no data since ")
+        assert said.startswith("not known since ")
         assert (at.told, at.task.done()) == ([], False)
 
 
