@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Generic, ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar
 
 _T = TypeVar("_T")
 
@@ -93,7 +93,7 @@ class LooseThreads(ThreadPoolExecutor):
 
         def run() -> None:
             if future.set_running_or_notify_cancel():
-                with _Failing(future):
+                with _HandedOn(future):
                     future.set_result(fn(*args, **kwargs))
 
         threading.Thread(target=run, daemon=True).start()
@@ -102,18 +102,3 @@ class LooseThreads(ThreadPoolExecutor):
     def shutdown(self, *_wait: object, **_ways: object) -> None:
         """Take no more calls and wait for none, whatever the arguments."""
         super().shutdown(wait=False)
-
-
-class _Failing(Generic[_T]):
-    """Context that passes an exception to a future."""
-
-    def __init__(self, future: Future[_T]) -> None:
-        self._future = future
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
-        if error is not None:
-            self._future.set_exception(error)
-        return True

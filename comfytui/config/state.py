@@ -1,7 +1,7 @@
 """What a person left behind: the view of each fleet and the looks, kept from one start to the next.
 
-It is read before the first frame, so it is cheap to import. Values are checked for their shape; whoever uses one
-checks whether it still means something.
+It is read before the first frame, so it is cheap to import. A value of a wrong type counts as missing; the code that
+uses a value checks its meaning.
 """
 
 from __future__ import annotations
@@ -12,10 +12,13 @@ import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from comfytui.config.paths import display_path, state_dir
 from comfytui.files import os_error_message, write_atomic
+
+_T = TypeVar("_T")
+_Default = TypeVar("_Default")
 
 MAX_VIEWS = 32
 """Of so many fleets the view is kept."""
@@ -91,7 +94,7 @@ class StateFile:
         self._path = path
 
     def load(self) -> Loaded:
-        """What is kept; a file that cannot be used is set aside under another name, which the note says."""
+        """Return what is kept; a file that holds no JSON object is renamed, which the note says."""
         try:
             data = _start_of(self._path)
         except FileNotFoundError:
@@ -204,65 +207,55 @@ def _encoded(state: State) -> str:
 
 
 def _decoded(data: bytes) -> State:
-    """What the bytes say; ValueError or RecursionError where they do not say a state."""
+    """Parse a state; values of a wrong type are as if they were missing.
+
+    Raises:
+        ValueError: The file is too big, or no JSON object.
+        RecursionError: Its JSON is nested too deeply.
+    """
     import json
 
     if len(data) > MAX_BYTES:
         raise ValueError("too big")
-    said = _object(json.loads(data.decode("utf-8-sig")))
-    views = _object(said.get("views", {}))
-    return State(
-        profile=_text(said.get("profile")),
-        time_style=_text(said.get("time_style")),
-        theme=_text(said.get("theme")),
-        views={_shown(key): _view(_object(view)) for key, view in [*views.items()][-MAX_VIEWS:]},
-    )
-
-
-def _view(said: Mapping[str, object]) -> ViewState:
-    return ViewState(
-        filter=_text(said.get("filter")) or "",
-        status=_text(said.get("status")),
-        sort=_text(said.get("sort")),
-        descending=_flag(said.get("descending", False)),
-        columns=_texts(said.get("columns", [])),
-        history_sort=_text(said.get("history_sort")),
-        history_descending=_flag(said.get("history_descending", False)),
-        history_columns=_texts(said.get("history_columns", [])),
-        per_page=_whole(said.get("per_page")),
-    )
-
-
-def _object(value: object) -> Mapping[str, object]:
-    if not isinstance(value, dict):
+    fields = json.loads(data.decode("utf-8-sig"))
+    if not isinstance(fields, dict):
         raise ValueError("no object")
-    return value
+    views = _get(fields, "views", dict, {})
+    return State(
+        profile=_text(fields, "profile"),
+        time_style=_text(fields, "time_style"),
+        theme=_text(fields, "theme"),
+        views={_shown(key): _view(_get(views, key, dict, {})) for key in [*views][-MAX_VIEWS:]},
+    )
 
 
-def _text(value: object) -> str | None:
-    if value is None:
-        return None
-    if not isinstance(value, str):
-        raise ValueError("no text")
-    return _shown(value)
+def _view(fields: Mapping[str, object]) -> ViewState:
+    return ViewState(
+        filter=_text(fields, "filter") or "",
+        status=_text(fields, "status"),
+        sort=_text(fields, "sort"),
+        descending=_get(fields, "descending", bool, False),
+        columns=_texts(fields, "columns"),
+        history_sort=_text(fields, "history_sort"),
+        history_descending=_get(fields, "history_descending", bool, False),
+        history_columns=_texts(fields, "history_columns"),
+        per_page=_get(fields, "per_page", int, None),
+    )
 
 
-def _texts(value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        raise ValueError("no list of texts")
-    return tuple(map(_shown, value))
+def _get(fields: Mapping[str, object], key: str, kind: type[_T], default: _Default) -> _T | _Default:
+    """Return a field if its type is exactly `kind`, else the default: True is no int."""
+    value = fields.get(key)
+    return value if isinstance(value, kind) and type(value) is kind else default
 
 
-def _flag(value: object) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError("neither true nor false")
-    return value
+def _text(fields: Mapping[str, object], key: str) -> str | None:
+    text = _get(fields, key, str, None)
+    return None if text is None else _shown(text)
 
 
-def _whole(value: object) -> int | None:
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
-        raise ValueError("no whole number")
-    return value
+def _texts(fields: Mapping[str, object], key: str) -> tuple[str, ...]:
+    return tuple(_shown(text) for text in _get(fields, key, list, []) if isinstance(text, str))
 
 
 def _shown(text: str) -> str:
