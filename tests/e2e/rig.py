@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 PROGRAM = str(Path(sys.executable).parent / "comfytui")
 """The console script that installing the package made."""
 
+_PROGRESS = re.compile(r"(comfytui: waiting for (a token|an answer)|.*of 120 runners)\n")
+
 TOKEN = "cfc_end2end_5f1c0ffee"
 
 FIRST = "Production GPU Runner"
@@ -40,6 +42,11 @@ def dashboard(*args: str, environ: Mapping[str, str] | None = None, size: tuple[
 def client_environ(url: str, token: str = TOKEN) -> dict[str, str]:
     """What a dashboard is told about a server through its environment."""
     return {API_URL_VARIABLE: url, TOKEN_VARIABLE: token}
+
+
+def without_progress(said: str) -> str:
+    """Return standard error without the lines that only a slow machine is told."""
+    return "".join(line for line in said.splitlines(keepends=True) if not _PROGRESS.fullmatch(line))
 
 
 @dataclass(frozen=True, slots=True)

