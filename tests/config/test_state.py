@@ -145,7 +145,7 @@ def test_what_is_missing_or_of_later_versions_or_not_to_be_shown(
 def test_broken_value_of_a_view_loses_that_value_alone(
     path: Path, broken: Mapping[str, object], view: ViewState
 ) -> None:
-    file = written(path, json.dumps({"theme": "dark", "views": {"prod": FULL._asdict() | broken}}))
+    file = written(path, json.dumps({"theme": "dark", "views": {"prod": {**FULL._asdict(), **broken}}}))
     assert file.load() == Loaded(State(theme="dark", views={"prod": view}), None)
     assert path.exists()
 
