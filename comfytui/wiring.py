@@ -164,7 +164,7 @@ def build_services(settings: Settings, around: TerminalCapabilities, memory: Rem
     return Setup(
         keymap=load_keymap(settings),
         memory=memory,
-        colours=around.colours,
+        colours=around.colors,
         ascii=around.ascii,
         mouse=around.mouse,
         time_style=TimeStyle.UTC if settings.utc else None,

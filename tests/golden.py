@@ -32,7 +32,7 @@ SIZES = ((40, 10), (80, 24), (120, 40), (200, 60))
 
 TERMINALS: Mapping[str, Setup] = {
     "truecolor": Setup(Forgetful(), colours=ColorDepth.TRUECOLOR),
-    "16": Setup(Forgetful(), colours=ColorDepth.COLOURS_16),
+    "16": Setup(Forgetful(), colours=ColorDepth.COLORS_16),
     "nocolor": Setup(Forgetful(), colours=ColorDepth.NONE),
     "ascii": Setup(Forgetful(), colours=ColorDepth.TRUECOLOR, ascii=True),
 }

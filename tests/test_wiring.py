@@ -130,10 +130,10 @@ def test_how_the_dashboard_is_set_up(home: Path) -> None:
     setup = build_services(
         Settings("demo", utc=True, keys=KeySettings("vim", {"refresh_now": ("f5",)})), around, memory
     )
-    assert (setup.colours, setup.ascii, setup.mouse) == (ColorDepth.COLOURS_16, True, False)
+    assert (setup.colours, setup.ascii, setup.mouse) == (ColorDepth.COLORS_16, True, False)
     assert (setup.time_style, setup.memory, setup.copies_in) == (TimeStyle.UTC, memory, home / "comfytui")
-    assert setup.keymap.keys["refresh_now"] == ("f5",)
-    assert len(setup.keymap.keys) > 1
+    assert setup.keymap.overrides["refresh_now"] == ("f5",)
+    assert len(setup.keymap.overrides) > 1
     usual = build_services(Settings("demo"), detect_capabilities({"TERM": "xterm-kitty"}), memory)
     assert (usual.colours, usual.ascii, usual.mouse) == (ColorDepth.TRUECOLOR, False, True)
     assert (usual.time_style, usual.keymap) == (None, Keymap())
@@ -164,8 +164,8 @@ def test_each_of_several_keys_that_cannot_be_has_a_line_that_names_its_place() -
     with pytest.raises(SettingsError) as caught:
         load_keymap(Settings("demo", keys=keys))
     assert str(caught.value).split("\n") == [
-        "config.toml, line 2: keys.nosuch: there is no such command.",
-        "config.toml, line 3: keys.refresh_now: refresh_now and quit would both have the key q.",
+        "config.toml, line 2: keys.nosuch: unknown command.",
+        "config.toml, line 3: keys.refresh_now: refresh_now and quit have the same key q.",
     ]
 
 

@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from comfytui.tui.terminal.job_control import USUAL_SIZE, size_of
+from comfytui.tui.terminal.job_control import DEFAULT_SIZE, terminal_size
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -69,7 +69,7 @@ class Progress:
 
     def _show(self, words: str) -> None:
         # A terminal on a serial line, or one of a container, may not know its size.
-        columns, _ = size_of(sys.stderr.fileno()) or USUAL_SIZE
+        columns, _ = terminal_size(sys.stderr.fileno()) or DEFAULT_SIZE
         width = max(1, columns - 1)
         self._shown = True
         _write(f"\r{f'comfytui: {words}'[:width]}\x1b[K")

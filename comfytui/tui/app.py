@@ -14,7 +14,7 @@ from comfytui.render.chrome import interval_text
 from comfytui.render.times import TimeStyle
 from comfytui.tui.exporter import Exporter
 from comfytui.tui.fleet_session import FleetSession
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.keys.names import display_key
 from comfytui.tui.keys.type_ahead import InputHooks, KeySequencer
@@ -93,7 +93,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
     # Textual reads no stylesheet of a default screen, so the dashboard's is the app's.
     CSS_PATH = "screens/dashboard.tcss"
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set()
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.ANYWHERE)]
     ALLOW_SELECT: ClassVar[bool] = False
 
     def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
@@ -115,9 +115,9 @@ class ComfyTUI(App[None], inherit_bindings=False):
         self.theme = state.theme if state.theme in NAMES else NAMES[0]
         self.stylesheet.set_variables(self.get_css_variables())
         self._is_styled = self._has_begun = False
-        self.set_keymap(setup.keymap.textual)
-        self._keys_to_quit = frozenset(setup.keymap.of("quit_at_once"))
-        self._keys_to_redraw = frozenset(setup.keymap.of("redraw"))
+        self.set_keymap(setup.keymap.as_textual)
+        self._keys_to_quit = frozenset(setup.keymap.keys("quit_at_once"))
+        self._keys_to_redraw = frozenset(setup.keymap.keys("redraw"))
         self._own_filters = line_filters(setup.colours, only_ascii=setup.ascii)
         self.time_style = setup.time_style or _style(state.time_style)
 
@@ -261,7 +261,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
 
     def action_redraw(self) -> None:
         """Draw the whole screen again, for another program may have written over it."""
-        self._screen_buffer.forget()
+        self._screen_buffer.invalidate()
         if self.screen_stack:
             self.screen.refresh(layout=True)
 
@@ -329,14 +329,14 @@ class ComfyTUI(App[None], inherit_bindings=False):
     def _on_save_requested(self, event: Saved) -> None:
         self._exporter.save(event.screen)
 
-    @on(TerminalDriver.CannotSuspend)
+    @on(TerminalDriver.SuspendRefused)
     def _on_cannot_suspend(self) -> None:
         self.notify("Cannot suspend: no shell here could resume it. q quits.", severity="warning", markup=False)
 
     async def on_event(self, event: events.Event) -> None:
         """Hand input to the key sequencer, and draw all again after a change of size."""
         if isinstance(event, events.Resize):
-            self._screen_buffer.forget()
+            self._screen_buffer.invalidate()
         if not await self.key_sequencer.handle(event):
             await super().on_event(event)
 
@@ -390,7 +390,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
             fleet.begin_with(dashboard.attention)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
-        super()._display(screen, self._screen_buffer.lean(renderable))
+        super()._display(screen, self._screen_buffer.minimize(renderable))
         if not self._has_begun and renderable is not None:
             self._has_begun = True
             self.set_timer(_POLL_DELAY_S, self.session.start)

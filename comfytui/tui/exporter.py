@@ -59,7 +59,7 @@ class Exporter:
         from comfytui.tui.terminal.clipboard import copy_text
 
         copied = await copy_text(text, self._setup.environ, self._write_to_terminal, self._setup.copies_in)
-        notify_user(self._app, f"{what[:1].upper()}{what[1:]}: {copied.words}")
+        notify_user(self._app, f"{what[:1].upper()}{what[1:]}: {copied.message}")
 
     def _save_as(self, screen: FollowingScreen, name: str | None) -> None:
         if name is not None:

@@ -19,7 +19,7 @@ from textual.worker import Worker, WorkerState
 
 from comfytui.query.collation import fold, natural_key
 from comfytui.query.workflows import display_name
-from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.screens.messages import OpenedRunner, SwitchedProfile
@@ -198,7 +198,7 @@ class Palette(CommandPalette, OwnScreen[None]):
         text-style: bold underline;
     }
     """
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PALETTE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.PALETTE)]
 
     def __init__(self, providers: Sequence[type[Provider]] = PROVIDERS) -> None:
         super().__init__(providers, placeholder="A command, or a runner's name")

@@ -139,11 +139,11 @@ def test_the_usual_configuration_is_read_and_a_given_one_instead(run: Run, tmp_p
     ("text", "words"),
     [
         ("preset = 'vi'", ", line 2: keys.preset: expected one of default, vim, emacs, tmux-safe, in quotes."),
-        ("\nsekret = 'x'", ", line 3: keys.sekret: there is no such command"),
+        ("\nsekret = 'x'", ", line 3: keys.sekret: unknown command"),
         ("refresh_now = 'q'\nquit = 'q'", ", line 3: keys.quit: "),
         ("quit = 'q'\n\nrefresh_now = 'q'", ", line 4: keys.refresh_now: "),
         ("refresh_now = 'hyper+sekretkey'", ", line 2: keys.refresh_now: "),
-        ("'\u2028' = 'x'", ", line 2: keys.'\\u2028': there is no such command"),
+        ("'\u2028' = 'x'", ", line 2: keys.'\\u2028': unknown command"),
     ],
 )
 def test_keys_that_cannot_be_are_told_with_file_and_line(run: Run, tmp_path: Path, text: str, words: str) -> None:

@@ -92,7 +92,7 @@ class GuardedApp(App[None]):
         if isinstance(self._driver, TerminalDriver):
             self._driver.suspend()
 
-    @on(TerminalDriver.CannotSuspend)
+    @on(TerminalDriver.SuspendRefused)
     def _on_cannot_suspend(self) -> None:
         self.notify("Cannot suspend: no shell here could resume it. q quits.", severity="warning", markup=False)
 

@@ -48,7 +48,7 @@ async def test_help_lists_the_keys_that_work_here() -> None:
     async with demo((100, 60)) as driven:
         await driven.press("question_mark")
         await driven.sees("In a table", "In the dashboard", "Anywhere")
-        here = [each for each in COMMANDS if each.where in {Scope.TABLE, Scope.DASHBOARD, Scope.ANYWHERE}]
+        here = [each for each in COMMANDS if each.scope in {Scope.TABLE, Scope.DASHBOARD, Scope.ANYWHERE}]
         await driven.sees(*(each.help for each in here))
         await driven.press("question_mark")
         await driven.sees("Production GPU Runner")
@@ -76,7 +76,7 @@ async def test_the_palette_runs_commands(key: str) -> None:
 async def test_every_command_of_the_palette_can_be_given() -> None:
     async with demo() as driven:
         actions = {active.binding.id for active in driven.app.screen.active_bindings.values()}
-        offered = {each.id for each in COMMANDS if each.in_palette and each.where is not Scope.WORKFLOW}
+        offered = {each.id for each in COMMANDS if each.in_palette and each.scope is not Scope.WORKFLOW}
         assert offered <= actions
 
 

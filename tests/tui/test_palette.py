@@ -18,7 +18,7 @@ from comfytui.config.state import Forgetful
 from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import PageKey
 from comfytui.engine.snapshot import Snapshot
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.keys.keymap import Keymap, build_keymap
 from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import RunnerPage
 
-HERE = {Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE}
+HERE = {Scope.DASHBOARD, Scope.ITEM, Scope.ANYWHERE}
 
 
 class Profiles(OneFleet):
@@ -45,7 +45,7 @@ class Profiles(OneFleet):
 
 
 class Place(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DASHBOARD, Scope.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.DASHBOARD, Scope.ITEM)]
 
 
 class Slow(Provider):
@@ -63,14 +63,14 @@ class PaletteApp(App[None]):
     """Says what was asked of it."""
 
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set(PROVIDERS)
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.ANYWHERE)]
 
     def __init__(self, snapshot: Snapshot, setup: Setup) -> None:
         super().__init__()
         for theme in build_themes(setup.colours):
             self.register_theme(theme)
         self.theme = NAMES[0]
-        self.set_keymap(setup.keymap.textual)
+        self.set_keymap(setup.keymap.as_textual)
         self.snapshot = snapshot
         self.setup = setup
         self.given: list[str] = []
@@ -131,7 +131,7 @@ async def test_every_command_is_there_with_its_keys_and_no_runner_before_anythin
     keys: Mapping[str, tuple[str, ...]] = {"toggle_mouse": (), "filter": ("[",), "previous_page": ("f5", "p")}
     async with opened(make_page(make_runner("a")), keys=keys) as (app, pilot):
         lines = await offered(app, pilot, "")
-        titles = [each.help for each in COMMANDS if each.in_palette and each.where in HERE]
+        titles = [each.help for each in COMMANDS if each.in_palette and each.scope in HERE]
         titles[titles.index("Switch to another profile")] = "Switch to profile prod"
         titles.insert(titles.index("Switch to profile prod") + 1, "Switch to profile [b]lab[/b]")
         assert [line.split("  ")[0] for line in lines] == titles

@@ -203,8 +203,8 @@ def template() -> str:
 def _commands() -> Iterator[str]:
     where = None
     for command in COMMANDS:
-        if command.where != where:
-            where = command.where
+        if command.scope != where:
+            where = command.scope
             yield ""
             yield f"# {where[0].upper()}{where[1:]}."
         yield _command(command)

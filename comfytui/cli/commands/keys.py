@@ -58,7 +58,7 @@ def run(args: argparse.Namespace) -> int:
 def bound_commands(keymap: Keymap) -> tuple[CommandKeys, ...]:
     """Return all commands in the order of their declaration, with the keys of a keymap."""
     return tuple(
-        CommandKeys(command.id, tuple(map(display_key, keymap.of(command.id))), command.where.value, command.help)
+        CommandKeys(command.id, tuple(map(display_key, keymap.keys(command.id))), command.scope.value, command.help)
         for command in COMMANDS
     )
 

@@ -22,7 +22,7 @@ from comfytui.config.credentials import child_env, permission_warnings
 from comfytui.config.paths import display_path, is_homeless, permission_warning, state_dir
 from comfytui.tui.terminal.capabilities import ColorDepth, detect_capabilities
 from comfytui.tui.terminal.clipboard import ClipboardRoute, available_routes
-from comfytui.tui.terminal.job_control import USUAL_SIZE, size_of
+from comfytui.tui.terminal.job_control import DEFAULT_SIZE, terminal_size
 
 if TYPE_CHECKING:
     from comfytui.config.file import KeyPath
@@ -41,8 +41,8 @@ _MIN_TMUX = (3, 2)
 _VERSION = re.compile(r"(\d+)\.(\d+)")
 _COLORS = {
     ColorDepth.TRUECOLOR: "16 million colors",
-    ColorDepth.COLOURS_256: "256 colors",
-    ColorDepth.COLOURS_16: "16 colors",
+    ColorDepth.COLORS_256: "256 colors",
+    ColorDepth.COLORS_16: "16 colors",
     ColorDepth.NONE: "no colors",
 }
 
@@ -115,11 +115,11 @@ def check_terminal(terminal: TerminalInfo, environ: Mapping[str, str], color: st
     """
     term = environ.get("TERM", "")
     able = detect_capabilities(environ, color, only_ascii, terminal.encoding)
-    columns, lines = terminal.size or USUAL_SIZE
+    columns, lines = terminal.size or DEFAULT_SIZE
     delay = able.variables.get("ESCDELAY", environ.get("ESCDELAY"))
     facts = (
         term or "TERM is not set",
-        _COLORS[able.colours],
+        _COLORS[able.colors],
         f"{'' if terminal.size else 'size unknown, so '}{columns}x{lines}",
         f"mouse {'on' if able.mouse else 'off (SSH)'}",
         "ASCII" if able.ascii else "Unicode",
@@ -142,7 +142,7 @@ def current_terminal() -> TerminalInfo:
     encoding = "ascii" if sys.stderr is None else sys.stderr.encoding
     if not all(stream is not None and stream.isatty() for stream in (sys.stdin, sys.stderr)):
         return TerminalInfo(False, None, encoding)
-    return TerminalInfo(True, size_of(sys.stderr.fileno()), encoding)
+    return TerminalInfo(True, terminal_size(sys.stderr.fileno()), encoding)
 
 
 async def check_clipboard(environ: Mapping[str, str], timeout_s: float) -> Check:

@@ -1,4 +1,4 @@
-"""Textual's bindings of the declared commands, and the keys that are live on a screen."""
+"""Textual bindings of the commands, and the keys that are active on a screen."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
 
-def bindings(*places: Scope) -> list[Binding]:
-    """The key bindings of the commands of these places, each under its command's id."""
-    return [_binding(declared) for declared in COMMANDS if declared.where in places]
+def bindings_for(*scopes: Scope) -> list[Binding]:
+    """Return the key bindings of all commands with one of these scopes, each under its command's id."""
+    return [_binding(command) for command in COMMANDS if command.scope in scopes]
 
 
 def active_keys(screen: Screen[Any]) -> dict[str, list[str]]:
-    """What works on this screen now: the keys of each command as people read them, none where it has no key.
+    """Return the keys that work on this screen now by command, as shown to the user; empty if it has no key.
 
-    A key that is taken by something closer to the focus is not among them.
+    A key that a widget closer to the focus handles is left out.
     """
     keys: dict[str, list[str]] = {}
     for key, active in screen.active_bindings.items():
@@ -32,7 +32,7 @@ def active_keys(screen: Screen[Any]) -> dict[str, list[str]]:
     return keys
 
 
-def _binding(declared: Command) -> Binding:
-    # Without a key there would be no binding, and the palette finds commands by their bindings.
-    keys = declared.keys or placeholder_key(declared.id)
-    return Binding(keys, declared.id, declared.help, show=False, priority=declared.priority, id=declared.id)
+def _binding(command: Command) -> Binding:
+    # The palette finds commands by their bindings, so a command without a key needs a placeholder.
+    keys = command.keys or placeholder_key(command.id)
+    return Binding(keys, command.id, command.help, show=False, priority=command.priority, id=command.id)

@@ -11,24 +11,24 @@ class Scope(StrEnum):
 
     Attributes:
         ANYWHERE: Every screen, but no dialog over one.
-        WATCHING: The dashboard and the workflow screen.
+        ITEM: The dashboard and the workflow screen.
         PROMPT: Every text box of one line.
         FILTER: The text box of the filter.
     """
 
     ANYWHERE = "anywhere"
     DASHBOARD = "in the dashboard"
-    WATCHING = "on the item in view"
+    ITEM = "on the item in view"
     TABLE = "in a table"
     PANEL = "in a panel"
     WORKFLOW = "on the workflow screen"
     HELP = "in the help"
     LOG = "in the request log"
     CHOICE = "on a checkbox"
-    DOOR = "where a token is asked for"
+    LOGIN = "in the token prompt"
     PROMPT = "in a text box"
     FILTER = "in the filter box"
-    CHOOSER = "where columns are chosen"
+    CHOOSER = "in the column chooser"
     PALETTE = "in the palette"
 
 
@@ -39,7 +39,7 @@ class Command(NamedTuple):
         id: Name in the configuration, and of the action that runs it.
         keys: Default keys, comma separated, as Textual spells them; empty if only the palette has it.
         help: Description on the help screen and in the palette.
-        where: Screens on which it works.
+        scope: Screens on which it works.
         priority: True if its keys precede those of the focused widget.
         in_palette: True if the palette lists it; cursor movements are left out.
     """
@@ -47,7 +47,7 @@ class Command(NamedTuple):
     id: str
     keys: str
     help: str
-    where: Scope
+    scope: Scope
     priority: bool = False
     in_palette: bool = True
 
@@ -87,15 +87,15 @@ COMMANDS = (
     Command("sort_direction", "O", "Reverse the sort order", Scope.DASHBOARD),
     Command("choose_columns", "c", "Choose and order columns", Scope.DASHBOARD),
     Command("reveal_headers", "H", "Reveal header values until the selection moves", Scope.DASHBOARD),
-    Command("copy_id", "y", "Copy the id", Scope.WATCHING),
-    Command("copy_json", "Y", "Copy as JSON", Scope.WATCHING),
-    Command("copy_endpoint", "e", "Copy the runner's endpoint", Scope.WATCHING),
-    Command("save_view", "S", "Save the view: text, CSV, JSON or SVG", Scope.WATCHING),
+    Command("copy_id", "y", "Copy the id", Scope.ITEM),
+    Command("copy_json", "Y", "Copy as JSON", Scope.ITEM),
+    Command("copy_endpoint", "e", "Copy the runner's endpoint", Scope.ITEM),
+    Command("save_view", "S", "Save the view: text, CSV, JSON or SVG", Scope.ITEM),
     Command("close_workflow", "escape", "Back to the history", Scope.WORKFLOW, in_palette=False),
     Command("close_help", "escape,?", "Close the help", Scope.HELP, in_palette=False),
     Command("close_log", "escape,L", "Close the request log", Scope.LOG, in_palette=False),
     Command("choose", "space,enter", "Check or uncheck", Scope.CHOICE, in_palette=False),
-    Command("leave_token", "escape", "Go back without a token", Scope.DOOR, in_palette=False),
+    Command("leave_token", "escape", "Go back without a token", Scope.LOGIN, in_palette=False),
     Command("close_prompt", "escape", "Close the box", Scope.PROMPT, in_palette=False),
     # The text box would take the key for a letter, so the binding precedes it.
     Command("explain_filter", "?", "Explain the filter syntax", Scope.FILTER, priority=True, in_palette=False),

@@ -1,4 +1,4 @@
-"""Which keys give which command: what is declared, a preset's changes, and what a person says otherwise."""
+"""Keymaps: default keys, the changes of a preset, and the user's own keys."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from comfytui.tui.keys.names import EXAMPLES, display_key, is_printable, parse_k
 
 _COMMANDS: Mapping[str, Command] = {declared.id: declared for declared in COMMANDS}
 
-_DECLARED: Mapping[str, tuple[str, ...]] = {
+_DEFAULT_KEYS: Mapping[str, tuple[str, ...]] = {
     declared.id: tuple(key for written in declared.keys.split(",") if (key := parse_key(written)) is not None)
     for declared in COMMANDS
 }
 
-_BACK = (
+_EXIT_COMMANDS = (
     "back",
     "close_workflow",
     "close_help",
@@ -45,7 +45,7 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "cursor_down": ("ctrl+n", "down", "j"),
         "page_up": ("alt+v", "pageup"),
         "page_down": ("ctrl+v", "pagedown"),
-        # The last ones are what the Kitty protocol makes of < and > on most keyboards.
+        # The Kitty protocol reports < and > as shift+, and shift+. on most keyboards, hence the last keys.
         "first_row": ("alt+<", "home", "g", "alt+shift+,"),
         "last_row": ("alt+>", "end", "G", "alt+shift+."),
         "scroll_up": ("ctrl+p", "up", "k"),
@@ -80,30 +80,30 @@ PRESETS: Mapping[str, Mapping[str, tuple[str, ...]]] = {
         "close_chooser": ("escape", "backspace", "enter", "c"),
     },
 }
-"""What each preset changes, the keys as people spell them; the first of a command is the one the footer shows."""
+"""Changes of each preset, with keys as users spell them; the footer shows the first key of a command."""
 
-_TOGETHER = (
-    (Scope.TABLE, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE),
-    (Scope.PANEL, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE),
-    (Scope.FILTER, Scope.PROMPT, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE),
-    (Scope.PANEL, Scope.WORKFLOW, Scope.WATCHING, Scope.ANYWHERE),
+_ACTIVE_TOGETHER = (
+    (Scope.TABLE, Scope.DASHBOARD, Scope.ITEM, Scope.ANYWHERE),
+    (Scope.PANEL, Scope.DASHBOARD, Scope.ITEM, Scope.ANYWHERE),
+    (Scope.FILTER, Scope.PROMPT, Scope.DASHBOARD, Scope.ITEM, Scope.ANYWHERE),
+    (Scope.PANEL, Scope.WORKFLOW, Scope.ITEM, Scope.ANYWHERE),
     (Scope.PANEL, Scope.HELP, Scope.ANYWHERE),
     (Scope.TABLE, Scope.LOG, Scope.ANYWHERE),
-    (Scope.CHOICE, Scope.DOOR, Scope.ANYWHERE),
+    (Scope.CHOICE, Scope.LOGIN, Scope.ANYWHERE),
     (Scope.TABLE, Scope.CHOOSER),
     (Scope.PALETTE,),
 )
-"""The places whose commands can be given at the same time."""
+"""Scopes whose commands are available at the same time."""
 
-_TYPED_INTO = frozenset({Scope.PROMPT, Scope.PALETTE, Scope.DOOR})
+_TEXT_SCOPES = frozenset({Scope.PROMPT, Scope.PALETTE, Scope.LOGIN})
 
 
 class KeymapError(ValueError):
-    """Keys that cannot be given; `str` says why in one sentence, without what was written as a key.
+    """Invalid keys; the message is one sentence and does not repeat what was entered as a key.
 
     Attributes:
-        command: The command's name as it was written, or `preset`.
-        others: What else cannot be.
+        command: Command as it was entered, or `preset`.
+        others: Further errors.
     """
 
     def __init__(self, command: str, message: str) -> None:
@@ -113,128 +113,130 @@ class KeymapError(ValueError):
 
 
 class Keymap(NamedTuple):
-    """The keys that differ from the declared ones.
+    """Keys that differ from the defaults.
 
     Attributes:
-        keys: The keys of each such command by its id, as Textual spells them; empty where it has none.
+        overrides: Keys by command id, as Textual spells them; empty if a command has none.
     """
 
-    keys: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+    overrides: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
     @property
-    def textual(self) -> dict[str, str]:
-        """The same for `App.set_keymap`, which would take an empty list for no change."""
-        return {command_id: ",".join(keys) or placeholder_key(command_id) for command_id, keys in self.keys.items()}
+    def as_textual(self) -> dict[str, str]:
+        """Overrides for `App.set_keymap`, which would ignore an empty list of keys."""
+        return {
+            command_id: ",".join(keys) or placeholder_key(command_id) for command_id, keys in self.overrides.items()
+        }
 
-    def of(self, command_id: str) -> tuple[str, ...]:
-        """The keys of a command, changed or not, as Textual spells them.
+    def keys(self, command_id: str) -> tuple[str, ...]:
+        """Return the keys of a command, changed or not, as Textual spells them.
 
         Raises:
-            KeyError: There is no such command.
+            KeyError: The command is unknown.
         """
-        return self.keys.get(command_id, _DECLARED[command_id])
+        return self.overrides.get(command_id, _DEFAULT_KEYS[command_id])
 
-    def first(self, command_id: str) -> str | None:
-        """The command's first key as it stands in a sentence (`/`, `ctrl+p`, `enter`), None where it has none."""
-        return next(map(display_key, self.of(command_id)), None)
+    def primary_key(self, command_id: str) -> str | None:
+        """Return the command's first key as shown to the user (`/`, `ctrl+p`, `enter`), or None if it has none."""
+        return next(map(display_key, self.keys(command_id)), None)
 
 
 def placeholder_key(command_id: str) -> str:
-    """What stands for the key of a command that has none; no terminal can send it."""
+    """Return the placeholder for the key of a command without keys; no terminal can send it."""
     return f"<{command_id}>"
 
 
 def build_keymap(preset: str, keys: Mapping[str, tuple[str, ...]]) -> Keymap:
-    """The keymap of a preset with what a person says otherwise.
+    """Build the keymap of a preset and the user's keys.
 
     Args:
         preset: One of `PRESETS`.
-        keys: The keys of commands by id, as people spell them; none unbinds a command.
+        keys: Keys by command id, as users spell them; empty unbinds a command.
 
-    Raises:
-        KeymapError: A preset, a command or a key does not exist; a key would mean two things in one place, where no
-            declaration has it so; a key would be typed where its command is to be given; or there would be no way to
-            quit, or back from somewhere.
+    Raises: KeymapError: A preset, a command or a key is unknown; a key has two meanings in one place other than by
+        default; a key would be typed into a text box of its command; or no key is left to quit or to leave a screen.
     """
     if preset not in PRESETS:
-        raise KeymapError("preset", f"there is no such preset; there are {', '.join(PRESETS)}")
+        raise KeymapError("preset", f"unknown preset; use one of {', '.join(PRESETS)}")
     wanted = {**PRESETS[preset], **keys}
-    misspelt = [flaw for each, written in wanted.items() for flaw in _misspelt(each, written)]
-    wrong = {flaw.command for flaw in misspelt}
-    read = {each: _read(written) for each, written in wanted.items() if each not in wrong}
-    keymap = Keymap({each: found for each, found in read.items() if found != _DECLARED[each]})
-    _refuse([*misspelt, *_typed(keymap), *_clashes(keymap, keys), *_check_exits(keymap, keys)], [*keys])
+    unknown = [error for command_id, spelled in wanted.items() for error in _check_names(command_id, spelled)]
+    invalid = {error.command for error in unknown}
+    parsed = {key: _parse_keys(spelled) for key, spelled in wanted.items() if key not in invalid}
+    keymap = Keymap({key: found for key, found in parsed.items() if found != _DEFAULT_KEYS[key]})
+    _raise_all(
+        [*unknown, *_check_printable(keymap), *_check_conflicts(keymap, keys), *_check_exits(keymap, keys)], [*keys]
+    )
     return keymap
 
 
-def _refuse(flaws: Sequence[KeymapError], order: Sequence[str]) -> None:
-    """Raise the first of these, if there are any, with the others: a person mends them all before the next start."""
-    in_order = sorted(flaws, key=lambda flaw: order.index(flaw.command) if flaw.command in order else -1)
-    by_words = {(flaw.command, str(flaw)): flaw for flaw in in_order}
-    if by_words:
-        first, *others = by_words.values()
+def _raise_all(errors: Sequence[KeymapError], order: Sequence[str]) -> None:
+    """Raise the first error, if any, with the others attached, so that the user can fix all of them at once."""
+    in_order = sorted(errors, key=lambda error: order.index(error.command) if error.command in order else -1)
+    distinct = {(error.command, str(error)): error for error in in_order}
+    if distinct:
+        first, *others = distinct.values()
         first.others = tuple(others)
         raise first
 
 
-def _misspelt(command_id: str, written: tuple[str, ...]) -> Iterator[KeymapError]:
-    """What is no command, and what is no key."""
+def _check_names(command_id: str, spelled: tuple[str, ...]) -> Iterator[KeymapError]:
+    """Yield errors for an unknown command and for unknown keys."""
     if command_id not in _COMMANDS:
-        yield KeymapError(command_id, _unknown(command_id))
+        yield KeymapError(command_id, _unknown_message(command_id))
         return
-    for place, each in enumerate(written, 1):
-        if parse_key(each) is None:
-            yield KeymapError(command_id, f"key {place} of {command_id} is no key; keys are spelled {EXAMPLES}")
+    for number, key in enumerate(spelled, 1):
+        if parse_key(key) is None:
+            yield KeymapError(command_id, f"key {number} of {command_id} is unknown; keys are spelled {EXAMPLES}")
 
 
-def _unknown(command_id: str) -> str:
+def _unknown_message(command_id: str) -> str:
     from difflib import get_close_matches
 
-    near = get_close_matches(command_id, _COMMANDS, n=3)
-    return "there is no such command" + (f"; near it: {', '.join(near)}" if near else "")
+    similar = get_close_matches(command_id, _COMMANDS, n=3)
+    return "unknown command" + (f"; similar: {', '.join(similar)}" if similar else "")
 
 
-def _read(written: tuple[str, ...]) -> tuple[str, ...]:
-    read = (key for each in written if (key := parse_key(each)) is not None)
-    return tuple(dict.fromkeys(arrival for key in read for arrival in terminal_equivalents(key)))
+def _parse_keys(spelled: tuple[str, ...]) -> tuple[str, ...]:
+    parsed = (key for name in spelled if (key := parse_key(name)) is not None)
+    return tuple(dict.fromkeys(sent for key in parsed for sent in terminal_equivalents(key)))
 
 
-def _typed(keymap: Keymap) -> Iterator[KeymapError]:
-    """The keys that type where one types, but for those that come before the typing and have a meaning only there."""
-    for command in map(_COMMANDS.__getitem__, keymap.keys):
-        if command.where in _TYPED_INTO or _comes_first(command):
-            for key in filter(is_printable, keymap.of(command.id)):
+def _check_printable(keymap: Keymap) -> Iterator[KeymapError]:
+    """Yield errors for printable keys of commands that work in a text box, where such a key types a character."""
+    for command in map(_COMMANDS.__getitem__, keymap.overrides):
+        if command.scope in _TEXT_SCOPES or _has_priority(command):
+            for key in filter(is_printable, keymap.keys(command.id)):
                 key_name = display_key(key)
-                words = f"{key_name} would be typed where {command.id} is to be given: take a key that types nothing"
-                yield KeymapError(command.id, words)
+                message = f"{key_name} types a character in a text box: use another key for {command.id}"
+                yield KeymapError(command.id, message)
 
 
-def _clashes(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]:
-    for one, other in _pairs(keymap):
-        both = [key for key in keymap.of(one) if key in keymap.of(other)]
-        if both and not set(_DECLARED[one]) & set(_DECLARED[other]):
-            at_fault = next((each for each in reversed([*own]) if each in {one, other}), one)
-            yield KeymapError(at_fault, f"{one} and {other} would both have the key {display_key(both[0])}")
+def _check_conflicts(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]:
+    for one, other in _active_pairs(keymap):
+        both = [key for key in keymap.keys(one) if key in keymap.keys(other)]
+        if both and not set(_DEFAULT_KEYS[one]) & set(_DEFAULT_KEYS[other]):
+            culprit = next((command_id for command_id in reversed([*own]) if command_id in {one, other}), one)
+            yield KeymapError(culprit, f"{one} and {other} have the same key {display_key(both[0])}")
 
 
-def _pairs(keymap: Keymap) -> Iterator[tuple[str, str]]:
-    """The commands that have other keys than declared, each with all that can be given at the same time."""
-    for places in _TOGETHER:
-        here = [each.id for each in COMMANDS if each.where in places or _comes_first(each)]
-        for one, other in combinations(here, 2):
-            if one in keymap.keys or other in keymap.keys:
+def _active_pairs(keymap: Keymap) -> Iterator[tuple[str, str]]:
+    """Yield pairs of commands available at the same time of which one has other keys than by default."""
+    for scopes in _ACTIVE_TOGETHER:
+        available = [command.id for command in COMMANDS if command.scope in scopes or _has_priority(command)]
+        for one, other in combinations(available, 2):
+            if one in keymap.overrides or other in keymap.overrides:
                 yield one, other
 
 
-def _comes_first(command: Command) -> bool:
-    """Whether its keys come before all others, wherever one is."""
-    return command.priority and command.where is Scope.ANYWHERE
+def _has_priority(command: Command) -> bool:
+    """Return True if the command's keys precede all others on every screen."""
+    return command.priority and command.scope is Scope.ANYWHERE
 
 
 def _check_exits(keymap: Keymap, own: Mapping[str, object]) -> Iterator[KeymapError]:
-    for command_id in _BACK:
-        if not keymap.of(command_id):
-            yield KeymapError(command_id, f"{command_id} needs a key: there would be no way back")
-    if not keymap.of("quit") and not keymap.of("quit_at_once"):
-        at_fault = "quit" if "quit" in own else "quit_at_once"
-        yield KeymapError(at_fault, "quit or quit_at_once needs a key: there would be no way to quit")
+    for command_id in _EXIT_COMMANDS:
+        if not keymap.keys(command_id):
+            yield KeymapError(command_id, f"{command_id} needs a key, or its screen cannot be left")
+    if not keymap.keys("quit") and not keymap.keys("quit_at_once"):
+        culprit = "quit" if "quit" in own else "quit_at_once"
+        yield KeymapError(culprit, "quit or quit_at_once needs a key, or the dashboard cannot be left")

@@ -1,4 +1,4 @@
-"""Text that is typed or pasted: cleaned, and cut to what the box has room for, before the box gets it."""
+"""Typed or pasted text, sanitized and cut to the free length of its text box."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ if TYPE_CHECKING:
     from textual.widgets import Input
 
 
-_MOST_CHECKED = 64
+# Each character of a restricted box is checked on its own, which is slow.
+_MAX_CHECKED = 64
 
 
 def clean_typed(text: str) -> str:
-    """Return the first line of a text that has anything in it, without what no terminal draws.
+    """Return the first non-blank line of a text without characters that terminals do not draw.
 
-    Controls, escape sequences' first characters and direction changes are dropped; tabs become spaces.
+    Control characters and changes of direction are dropped; tabs become spaces.
     """
     lines = text.splitlines() or [""]
     line = next((line for line in lines if line.strip()), lines[0])
@@ -25,10 +26,10 @@ def clean_typed(text: str) -> str:
 
 
 def type_text(box: Input, text: str) -> None:
-    """Type a clean text into a box, in place of what is selected, as far as there is room."""
+    """Insert a clean text into a box in place of the selection, as far as it fits."""
     start, end = sorted(box.selection)
     if box.restrict is not None:
-        for character in text[:_MOST_CHECKED]:
+        for character in text[:_MAX_CHECKED]:
             box.replace(character, *box.selection)
         return
     if box.max_length:

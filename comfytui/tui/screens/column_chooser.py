@@ -10,7 +10,7 @@ from textual.screen import ModalScreen
 from comfytui.render.cells import Line, Role, Span
 from comfytui.render.chrome import footer_line
 from comfytui.render.table import REQUIRED_COLUMN, Column, ColumnSelection, Row
-from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
@@ -64,7 +64,7 @@ class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
 class _Columns(KeyedTable):
     """A line for the usual choice, and one for each column."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.CHOOSER)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.CHOOSER)]
 
     def __init__(self, columns: Sequence[Column], chosen: Sequence[str]) -> None:
         super().__init__((_LINE,), id="columns")

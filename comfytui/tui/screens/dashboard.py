@@ -12,7 +12,7 @@ from comfytui.engine.protocol import Attend
 from comfytui.query.workflows import display_name
 from comfytui.render.runners import runner_display_name
 from comfytui.render.table import ORDER_FREEZE_S
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import DASHBOARD_HINTS, Scope
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.screens.list_controller import ListController
@@ -61,7 +61,7 @@ class DashboardScreen(FollowingScreen):
 
     AUTO_FOCUS = "#list"
     HINTS = DASHBOARD_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DASHBOARD, Scope.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.DASHBOARD, Scope.ITEM)]
 
     def __init__(self, clock: Clock, attention: Attention, view: ViewState) -> None:
         super().__init__(clock)

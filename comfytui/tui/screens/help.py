@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from comfytui.query.filter import SYNTAX_EXAMPLES
 from comfytui.render.cells import Role, Span
 from comfytui.render.panels import Field, help_lines
-from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.field_panel import FieldPanel
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 _BOXES: Mapping[Scope, tuple[Scope, ...]] = {
     Scope.DASHBOARD: (Scope.PROMPT, Scope.FILTER, Scope.CHOOSER),
-    Scope.WATCHING: (Scope.PROMPT,),
+    Scope.ITEM: (Scope.PROMPT,),
     Scope.ANYWHERE: (Scope.PALETTE, Scope.HELP, Scope.PANEL),
 }
 """What one can get into from a place, where help cannot be asked for."""
@@ -39,17 +39,17 @@ _ONLY_THERE = "palette"
 def help_sections(screen: Screen[Any], keymap: Keymap) -> dict[str, list[tuple[str, str]]]:
     """Keys and what they do on this screen, then in the boxes that open over it, by the title of the place."""
     app, live = screen.app, active_keys(screen)
-    here = {declared.where for declared in COMMANDS if declared.id in live}
+    here = {declared.scope for declared in COMMANDS if declared.id in live}
     boxes = {box for place in here for box in _BOXES.get(place, ())} - here
     sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for declared in COMMANDS:
         if declared.id in live:
             keys = " ".join(live[declared.id]) or _ONLY_THERE
-            sections[declared.where.capitalize()].append((keys, declared.help))
+            sections[declared.scope.capitalize()].append((keys, declared.help))
     for declared in COMMANDS:
-        if declared.where in boxes:
-            keys = " ".join(app.get_key_display(Binding(key, declared.id)) for key in keymap.of(declared.id))
-            sections[declared.where.capitalize()].append((keys or _ONLY_THERE, declared.help))
+        if declared.scope in boxes:
+            keys = " ".join(app.get_key_display(Binding(key, declared.id)) for key in keymap.keys(declared.id))
+            sections[declared.scope.capitalize()].append((keys or _ONLY_THERE, declared.help))
     return dict(sections)
 
 
@@ -58,7 +58,7 @@ class HelpScreen(OwnScreen[None]):
 
     CSS_PATH = "help.tcss"
     AUTO_FOCUS = "#help"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.HELP)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.HELP)]
 
     def __init__(self, sections: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class GrammarScreen(ModalScreen[None], OwnScreen[None]):
     }
     """
     AUTO_FOCUS = "FieldPanel"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.HELP)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.HELP)]
 
     def compose(self) -> ComposeResult:
         """The panel alone."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from comfytui.render.cells import Role, Span
 from comfytui.render.panels import REQUEST_COLUMNS, request_rows
 from comfytui.render.times import TimeStyle, zone_name
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import LOG_HINTS, Scope
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
@@ -29,7 +29,7 @@ class RequestsScreen(FollowingScreen):
     CSS_PATH = "requests.tcss"
     AUTO_FOCUS = "#requests"
     HINTS = LOG_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.LOG)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.LOG)]
 
     def __init__(self, clock: Clock, requests: RequestLog) -> None:
         super().__init__(clock)

@@ -11,7 +11,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from comfytui.render.export import ExportFormat, validate_file_name
-from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.inputs import Entry
@@ -38,7 +38,7 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
 
     CSS_PATH = "save.tcss"
     AUTO_FOCUS = "#file"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PROMPT)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.PROMPT)]
 
     def __init__(self, name: str) -> None:
         super().__init__()

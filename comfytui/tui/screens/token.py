@@ -11,7 +11,7 @@ from textual.content import Content
 from textual.widgets import Button, Input, Static
 
 from comfytui.config.credentials import trim_token
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.widgets.inputs import Choice, Entry
@@ -39,7 +39,7 @@ class TokenScreen(OwnScreen[bool]):
 
     CSS_PATH = "token.tcss"
     AUTO_FOCUS = "#token"
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DOOR)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.LOGIN)]
 
     def __init__(self, door: Authenticator, why: str, clock: Clock) -> None:
         super().__init__()

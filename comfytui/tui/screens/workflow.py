@@ -9,7 +9,7 @@ from comfytui.render.cells import EMPTY, Line, Role, Span
 from comfytui.render.freshness import problem_notice
 from comfytui.render.runners import runner_display_name
 from comfytui.render.workflows import timeline, workflow_display_name, workflow_fields
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import WORKFLOW_HINTS, Scope
 from comfytui.tui.screens.base import FollowingScreen
 from comfytui.tui.screens.messages import Copied, Saved
@@ -32,7 +32,7 @@ class WorkflowScreen(FollowingScreen):
     CSS_PATH = "workflow.tcss"
     AUTO_FOCUS = "#workflow"
     HINTS = WORKFLOW_HINTS
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.WORKFLOW, Scope.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.WORKFLOW, Scope.ITEM)]
 
     def __init__(self, clock: Clock, runner_id: str, workflow_id: str) -> None:
         super().__init__(clock)

@@ -1,1 +1,1 @@
-"""Everything that touches the terminal, or private names of Textual."""
+"""Terminal control and input, and all uses of Textual's private names."""

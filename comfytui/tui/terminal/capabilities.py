@@ -1,6 +1,6 @@
-"""What the terminal around us can do, as far as the environment tells; decided before Textual is imported.
+"""Terminal capabilities derived from the environment, before Textual is imported.
 
-Textual reads its own variables as it is imported, so what is decided here has to be in the environment by then.
+Textual reads its own variables at import, so they have to be set before.
 """
 
 from __future__ import annotations
@@ -13,37 +13,37 @@ from typing import NamedTuple
 
 
 class ColorDepth(StrEnum):
-    """How many colours may be drawn; `--color` takes the same words."""
+    """Number of colors; `--color` accepts the same names."""
 
     TRUECOLOR = "truecolor"
-    COLOURS_256 = "256"
-    COLOURS_16 = "16"
+    COLORS_256 = "256"
+    COLORS_16 = "16"
     NONE = "none"
 
 
-# Without colours our own filter drops what is left of them; the name only has to be one that Textual knows.
+# Without color our own filter removes all colors, so any name that Textual knows will do.
 _TEXTUAL_NAMES = {
     ColorDepth.TRUECOLOR: "truecolor",
-    ColorDepth.COLOURS_256: "256",
-    ColorDepth.COLOURS_16: "standard",
+    ColorDepth.COLORS_256: "256",
+    ColorDepth.COLORS_16: "standard",
     ColorDepth.NONE: "standard",
 }
 
 _ESCAPE_DELAY_OVER_SSH = "500"
-"""Milliseconds: on a slow link the parts of one key come as far apart."""
+"""Milliseconds; on a slow link the bytes of one key can arrive that far apart."""
 
 _MAX_ESCAPE_DELAY = 10_000
 """Milliseconds."""
 
-# With them Textual loads another driver, presses keys, takes a picture and ends, or logs; Rich counts cells in another
-# way or takes anything for a terminal; websockets ends on what is no number. None of that is for users of this program.
-_LIBRARIES_PREFIXES = ("TEXTUAL_", "WEBSOCKETS_")
-_LIBRARIES_VARIABLES = ("TEXTUAL", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "UNICODE_VERSION")
+# For developers only: with them Textual loads another driver, presses keys, takes a screenshot and exits, or logs; Rich
+# measures cells differently or treats any file as a terminal; websockets fails if a value is not a number.
+_LIBRARY_PREFIXES = ("TEXTUAL_", "WEBSOCKETS_")
+_LIBRARY_VARIABLES = ("TEXTUAL", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE", "UNICODE_VERSION")
 
-# They say of themselves that they can do no more, whatever COLORTERM was left over from elsewhere.
+# These have 16 colors; a COLORTERM beside them was inherited from another terminal.
 _PLAIN_TERMS = ("linux", "linux-16color", "vt[0-9]*", "ansi", "cons25*", "dumb", "screen", "screen.linux", "screen-16*")
 
-# Terminals that bring a name of their own along, which crosses SSH where COLORTERM does not.
+# Terminals with a TERM of their own, which SSH passes on, unlike COLORTERM.
 _TRUECOLOR_TERMS = (
     "*-direct",
     "*-truecolor",
@@ -77,22 +77,22 @@ _MULTIPLEXED_TERMS = ("tmux*", "screen*")
 
 
 class TerminalCapabilities(NamedTuple):
-    """What may be drawn, and how Textual is told.
+    """Capabilities of the terminal, and the environment that tells Textual about them.
 
     Attributes:
-        colours: How many colours there are.
-        mouse: Whether the mouse is reported at the start.
-        ascii: Whether nothing but ASCII may be drawn.
-        variables: What the environment has to hold before Textual is imported; None for what it must not hold.
+        colors: Color depth.
+        mouse: True if mouse reports are switched on at the start.
+        ascii: True if only ASCII is drawn.
+        variables: Variables to set before Textual is imported; None to remove one.
     """
 
-    colours: ColorDepth
+    colors: ColorDepth
     mouse: bool
     ascii: bool
     variables: Mapping[str, str | None]
 
     def apply(self, environ: MutableMapping[str, str]) -> None:
-        """Bring the variables into an environment."""
+        """Set and remove the variables in an environment."""
         for name, value in self.variables.items():
             if value is None:
                 environ.pop(name, None)
@@ -103,33 +103,33 @@ class TerminalCapabilities(NamedTuple):
 def detect_capabilities(
     environ: Mapping[str, str], color: str = "auto", only_ascii: bool = False, encoding: str = "utf-8"
 ) -> TerminalCapabilities:
-    """What an environment tells of its terminal.
+    """Detect the terminal's capabilities from the environment.
 
     Args:
-        environ: The environment.
-        color: One of `Colours` to have just that, or `auto`.
-        only_ascii: Whether the person wants nothing but ASCII.
-        encoding: What the text that is written to the terminal is encoded in.
+        environ: Environment variables.
+        color: Color depth to use, or `auto`.
+        only_ascii: True if the user wants nothing but ASCII.
+        encoding: Encoding of text written to the terminal.
     """
-    colours = _colours(environ) if color == "auto" else ColorDepth(color)
+    colors = _color_depth(environ) if color == "auto" else ColorDepth(color)
     remote = any(environ.get(name) for name in ("SSH_CONNECTION", "SSH_TTY"))
     return TerminalCapabilities(
-        colours=colours,
+        colors=colors,
         mouse=not remote,
         ascii=only_ascii or not _is_utf8(encoding),
-        variables=_variables(environ, colours, remote=remote),
+        variables=_variables(environ, colors, remote=remote),
     )
 
 
-def _variables(environ: Mapping[str, str], colours: ColorDepth, *, remote: bool) -> dict[str, str | None]:
+def _variables(environ: Mapping[str, str], colors: ColorDepth, *, remote: bool) -> dict[str, str | None]:
     variables: dict[str, str | None] = {
-        **dict.fromkeys(_LIBRARIES_VARIABLES),
-        **{name: None for name in environ if name.startswith(_LIBRARIES_PREFIXES)},
-        "TEXTUAL_COLOR_SYSTEM": _TEXTUAL_NAMES[colours],
+        **dict.fromkeys(_LIBRARY_VARIABLES),
+        **{name: None for name in environ if name.startswith(_LIBRARY_PREFIXES)},
+        "TEXTUAL_COLOR_SYSTEM": _TEXTUAL_NAMES[colors],
         "TEXTUAL_ANIMATIONS": "none",
-        # Textual takes an empty one for a wish, too.
-        "NO_COLOR": "1" if colours is ColorDepth.NONE else None,
-        # They would be believed instead of the terminal, and never change.
+        # Textual also reacts to an empty value, so the variable is removed.
+        "NO_COLOR": "1" if colors is ColorDepth.NONE else None,
+        # Textual would use these instead of the terminal's size, and miss every resize.
         "COLUMNS": None,
         "LINES": None,
     }
@@ -139,30 +139,30 @@ def _variables(environ: Mapping[str, str], colours: ColorDepth, *, remote: bool)
 
 
 def _is_escape_delay(value: str) -> bool:
-    """Return True if it is a number of milliseconds, 1 to `_MAX_ESCAPE_DELAY`."""
+    """Return True if the value is a number of milliseconds from 1 to `_MAX_ESCAPE_DELAY`."""
     is_number = value.isascii() and value.isdecimal() and len(value) <= len(str(_MAX_ESCAPE_DELAY))
     return is_number and 1 <= int(value) <= _MAX_ESCAPE_DELAY
 
 
-def _colours(environ: Mapping[str, str]) -> ColorDepth:
+def _color_depth(environ: Mapping[str, str]) -> ColorDepth:
     if environ.get("NO_COLOR"):
         return ColorDepth.NONE
     term = environ.get("TERM", "").lower()
-    if _is_one_of(term, _PLAIN_TERMS):
-        return ColorDepth.COLOURS_16
-    # GNU screen reads 24 bits as something else, and passes on what its surroundings were when it began.
+    if _matches_any(term, _PLAIN_TERMS):
+        return ColorDepth.COLORS_16
+    # GNU screen misreads 24-bit colors, and passes on the variables of the terminal in which it was started.
     if not environ.get("STY") and _is_truecolor(environ, term):
         return ColorDepth.TRUECOLOR
-    known = "256color" in term or _is_one_of(term, ("tmux*",)) or environ.get("TERM_PROGRAM") == "Apple_Terminal"
-    # Of one that nobody knows, the least is true.
-    return ColorDepth.COLOURS_256 if known else ColorDepth.COLOURS_16
+    known = "256color" in term or _matches_any(term, ("tmux*",)) or environ.get("TERM_PROGRAM") == "Apple_Terminal"
+    # Unknown terminal: assume 16 colors.
+    return ColorDepth.COLORS_256 if known else ColorDepth.COLORS_16
 
 
 def _is_truecolor(environ: Mapping[str, str], term: str) -> bool:
-    if environ.get("COLORTERM", "").strip().lower() in {"truecolor", "24bit"} or _is_one_of(term, _TRUECOLOR_TERMS):
+    if environ.get("COLORTERM", "").strip().lower() in {"truecolor", "24bit"} or _matches_any(term, _TRUECOLOR_TERMS):
         return True
-    if environ.get("TMUX") or _is_one_of(term, _MULTIPLEXED_TERMS):
-        # What follows tells of the terminal that the multiplexer was started in.
+    if environ.get("TMUX") or _matches_any(term, _MULTIPLEXED_TERMS):
+        # The variables below describe the terminal in which the multiplexer was started.
         return False
     program = environ.get("TERM_PROGRAM", "").lower()
     known = program in _TRUECOLOR_PROGRAMS or any(environ.get(name) for name in _TRUECOLOR_VARIABLES)
@@ -170,7 +170,7 @@ def _is_truecolor(environ: Mapping[str, str], term: str) -> bool:
     return known or (vte.isdecimal() and int(vte) >= _FIRST_TRUECOLOR_VTE)
 
 
-def _is_one_of(term: str, patterns: tuple[str, ...]) -> bool:
+def _matches_any(term: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatch.fnmatchcase(term, pattern) for pattern in patterns)
 
 

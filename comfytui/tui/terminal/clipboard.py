@@ -1,4 +1,4 @@
-"""Copying: through tmux, through the terminal, or into a file, whichever is the first that works here."""
+"""Copying through tmux, the terminal or a file, whichever works first."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ from comfytui.config.paths import display_path
 from comfytui.files import os_error_message, write_atomic
 
 MAX_ENCODED = 74_000
-"""Bytes of base64 in an OSC 52: some terminals take no more, and drop or draw what is longer."""
+"""Bytes of base64 in an OSC 52 sequence; some terminals drop or draw longer ones."""
 
-TMUX_SECONDS = 2.0
+TMUX_TIMEOUT_S = 2.0
+"""Seconds that tmux may take."""
 
 _FILE = "clipboard.txt"
 
 
 class ClipboardRoute(StrEnum):
-    """A way to a clipboard."""
+    """Way to copy a text."""
 
     TMUX = "tmux"
     OSC52 = "osc52"
@@ -33,21 +34,21 @@ class ClipboardRoute(StrEnum):
 
 
 class CopyResult(NamedTuple):
-    """Which way a text went, None where there was none, and what to tell the person."""
+    """Route that was used, or None if all failed, and a message for the user."""
 
     route: ClipboardRoute | None
-    words: str
+    message: str
 
 
 def available_routes(environ: Mapping[str, str], size: int) -> tuple[ClipboardRoute, ...]:
-    """The ways to try, in order.
+    """Return the routes to try, in order.
 
     Args:
-        environ: The environment of this process.
-        size: Bytes of the text.
+        environ: Environment of this process.
+        size: Size of the text in bytes.
     """
     found = [ClipboardRoute.TMUX] if environ.get("TMUX") else []
-    # GNU screen swallows the sequence, and consoles draw it.
+    # GNU screen drops the sequence, and consoles draw it.
     passes = not environ.get("STY") and environ.get("TERM", "") not in {"linux", "dumb", ""}
     if passes and _encoded_size(size) <= MAX_ENCODED:
         found.append(ClipboardRoute.OSC52)
@@ -59,20 +60,20 @@ async def copy_text(
     environ: Mapping[str, str],
     write: Callable[[str], None],
     directory: Path,
-    patience: float = TMUX_SECONDS,
+    timeout_s: float = TMUX_TIMEOUT_S,
 ) -> CopyResult:
-    """Copy a text, and say which way was taken.
+    """Copy a text by the first route that works.
 
     Args:
-        text: The text; no secret.
-        environ: The environment of this process.
-        write: Writes to the terminal.
-        directory: Where the file is put if there is no other way.
-        patience: Seconds that tmux may take.
+        text: Text without secrets.
+        environ: Environment of this process.
+        write: Function that writes to the terminal.
+        directory: Directory of the file that is written as a last resort.
+        timeout_s: Seconds that tmux may take.
     """
     data = text.encode(errors="replace")
     for route in available_routes(environ, len(data)):
-        if route is ClipboardRoute.TMUX and await _load_buffer(data, environ, patience):
+        if route is ClipboardRoute.TMUX and await _copy_with_tmux(data, environ, timeout_s):
             return CopyResult(route, "copied with tmux")
         if route is ClipboardRoute.OSC52:
             write(f"\x1b]52;c;{base64.b64encode(data).decode()}\x07")
@@ -84,8 +85,8 @@ def _encoded_size(size: int) -> int:
     return -(-size // 3) * 4
 
 
-async def _load_buffer(data: bytes, environ: Mapping[str, str], patience: float) -> bool:
-    """Whether tmux has taken it, for its own buffer and for the terminal it runs in (`-w`, tmux 3.2)."""
+async def _copy_with_tmux(data: bytes, environ: Mapping[str, str], timeout_s: float) -> bool:
+    """Return True if tmux copied the text, to its own buffer and to its terminal (`-w`, tmux 3.2)."""
     program = shutil.which("tmux", path=environ.get("PATH"))
     if program is None:
         return False
@@ -96,7 +97,7 @@ async def _load_buffer(data: bytes, environ: Mapping[str, str], patience: float)
     except OSError:
         return False
     try:
-        async with asyncio.timeout(patience):
+        async with asyncio.timeout(timeout_s):
             await process.communicate(data)
     except TimeoutError:
         return False
@@ -109,7 +110,7 @@ async def _load_buffer(data: bytes, environ: Mapping[str, str], patience: float)
 
 
 def _save(data: bytes, directory: Path) -> CopyResult:
-    """Put it into a file that is this user's alone from its first byte."""
+    """Write the text to a file that only this user can read."""
     path = directory / _FILE
     try:
         write_atomic(path, data.decode())

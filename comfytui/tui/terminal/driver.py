@@ -1,4 +1,4 @@
-"""The terminal itself: its title, its mouse, and what it sends. The one place that writes to it beside the screen."""
+"""Terminal driver: title, mouse, input, suspension and size. Only it and the screen write to the terminal."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from textual.messages import InBandWindowResize
 from comfytui.tui.terminal.input_queue import QueuedEvent
 from comfytui.tui.terminal.input_reader import InputReader
 from comfytui.tui.terminal.job_control import (
-    BACKGROUND,
-    USUAL_SIZE,
+    BACKGROUND_SIGNALS,
+    DEFAULT_SIZE,
     background_allowed,
     is_in_foreground,
     is_resumable,
-    size_of,
     stop,
     stops_by_default,
+    terminal_size,
     usable_size,
 )
 
@@ -41,27 +41,27 @@ if TYPE_CHECKING:
 
 
 MAX_TITLE = 200
-"""Characters."""
+"""Maximum length of a title in characters."""
 
-# Titles are kept on a stack of the terminal's (xterm, XTWINOPS 22 and 23); what knows none ignores both.
+# The terminal saves titles on a stack (xterm, XTWINOPS 22 and 23); terminals without one ignore both sequences.
 SAVE_TITLE = "\x1b[22;0t"
 RESTORE_TITLE = "\x1b[23;0t"
 
-_SCREEN = 2
-"""Textual draws on standard error."""
+_SCREEN_FD = 2
+"""Standard error, to which Textual draws."""
 
-# The terminal tells each of its sizes in what it sends, where it knows how (mode 2048).
+# In mode 2048 the terminal reports each new size in its input.
 _SIZES_ON, _SIZES_OFF = "\x1b[?2048h", "\x1b[?2048l"
 
-_LOOK_EVERY = 0.1
-_LOOK_SOON = 0.02
-# Seconds without anything sent after which whatever was begun has ended: nothing is looked for until more is sent.
-_BEGUN = 1.0
+_POLL_S = 0.1
+_FAST_POLL_S = 0.02
+# After this many seconds without input no sequence is pending, so the reader blocks until more arrives.
+_IDLE_AFTER_S = 1.0
 
 
 @runtime_checkable
-class Ends(Protocol):
-    """An app that knows when this process has been told to end."""
+class EndingAware(Protocol):
+    """App that can tell that the process is about to end."""
 
     @property
     def is_ending(self) -> bool:
@@ -70,7 +70,7 @@ class Ends(Protocol):
 
 
 class HasDriver(Protocol):
-    """An app that says what it is driven by."""
+    """App with access to its driver."""
 
     @property
     def driver(self) -> Driver | None:
@@ -80,7 +80,7 @@ class HasDriver(Protocol):
 
 @runtime_checkable
 class _QueuesInput(Protocol):
-    """App that takes many events of the terminal at once."""
+    """App that accepts many terminal events at once."""
 
     def queue_input(self, entries: Sequence[QueuedEvent]) -> None:
         """Queue events of the terminal."""
@@ -88,7 +88,7 @@ class _QueuesInput(Protocol):
 
 
 class TerminalControl:
-    """What an app may do with the terminal it runs in; where it runs without one, nothing happens.
+    """Title and mouse of an app's terminal; without a terminal nothing happens.
 
     Args:
         app: The app.
@@ -99,16 +99,16 @@ class TerminalControl:
 
     @property
     def has_mouse(self) -> bool:
-        """Whether the mouse is reported."""
+        """True if mouse reports are on."""
         return (driver := self._driver) is not None and driver.has_mouse
 
     def set_title(self, text: str) -> None:
-        """Have the terminal's title say this from now on; what it said before is put back at the end."""
+        """Set the terminal's title; the previous one is restored at the end."""
         if (driver := self._driver) is not None:
             driver.set_title(sanitize_title(text))
 
     def set_mouse(self, *, on: bool) -> None:
-        """Have the mouse reported, or leave it to the terminal, so that its own selecting works."""
+        """Switch mouse reports on, or off so that the terminal's own text selection works."""
         if (driver := self._driver) is not None:
             driver.set_mouse(on=on)
 
@@ -119,46 +119,46 @@ class TerminalControl:
 
 
 class TerminalDriver(LinuxDriver):
-    """Textual's driver with a title, a mouse to switch, and keys that nothing is torn off.
+    """Textual's driver with a title, switchable mouse reports, job control and complete key sequences.
 
-    The title is put back whenever the terminal is given back: at the end as well as while the process is suspended.
-    Taking the terminal twice, and giving it back twice, are as good as once; what is written meanwhile is dropped.
+    The title is restored whenever the terminal is released, at the end and during a suspension. Acquiring and releasing
+    the terminal are idempotent; output in between is dropped.
     """
 
     _title = ""
-    _woken = _waker = -1
+    _wake_read_fd = _wake_write_fd = -1
     _batch: list[QueuedEvent] | None = None
-    _times = 1
-    _is_ours = False
-    _has_asked = False
-    _keeps_unread = False
-    _tells_sizes = False
-    _told_size: tuple[int, int] | None = None
-    _continued = 0
-    _continued_seen = 0
+    _repeats = 1
+    _has_terminal = False
+    _has_queried = False
+    _keep_unread_input = False
+    _reports_size = False
+    _reported_size: tuple[int, int] | None = None
+    _continue_count = 0
+    _handled_continues = 0
 
     def __init__(
         self, app: App[object], *, debug: bool = False, mouse: bool = True, size: tuple[int, int] | None = None
     ) -> None:
-        self._may_stop = signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN
+        self._can_be_stopped = signal.getsignal(signal.SIGTSTP) != signal.SIG_IGN
         super().__init__(app, debug=debug, mouse=mouse, size=size)
-        self._modes_at_start = _LineModes(self.fileno)
+        self._initial_modes = _LineModes(self.fileno)
         self._size = self._get_terminal_size()
 
     @property
     def has_mouse(self) -> bool:
-        """Whether the mouse is reported."""
+        """True if mouse reports are on."""
         return self._mouse
 
     def set_title(self, title: str) -> None:
-        """Show a title, unless it is the one shown."""
+        """Set the title if it differs from the current one."""
         if title != self._title:
             self._title = title
-            if self._is_writing:
+            if self._is_open:
                 self._write_title()
 
     def set_mouse(self, *, on: bool) -> None:
-        """Switch the reports of the mouse on or off."""
+        """Switch mouse reports on or off."""
         if on == self._mouse:
             return
         if on:
@@ -169,46 +169,46 @@ class TerminalDriver(LinuxDriver):
             self._mouse = False
 
     def start_application_mode(self) -> None:
-        """Take the terminal over, and keep its title; from the background only once the shell has brought us back."""
-        if self._is_ours or not self._wait_for_foreground():
+        """Acquire the terminal and save its title; a background process waits until it is in the foreground."""
+        if self._has_terminal or not self._wait_for_foreground():
             return
         self._close_pipe()
-        self._woken, self._waker = os.pipe()
+        self._wake_read_fd, self._wake_write_fd = os.pipe()
         start: Callable[[], None] = super().start_application_mode
         with background_allowed():
-            self._modes_at_start.restore()
+            self._initial_modes.restore()
             start()
-        self._is_ours = self._has_asked = True
-        for number in BACKGROUND:
+        self._has_terminal = self._has_queried = True
+        for number in BACKGROUND_SIGNALS:
             signal.signal(number, self._sigtstp_application)
         self.write(SAVE_TITLE)
         self._write_title()
 
     def stop_application_mode(self) -> None:
-        """Give the terminal back with the title it had; in the background its line modes are the shell's already."""
-        if not self._is_ours:
+        """Release the terminal and restore its title; in the background, line modes are left to the shell."""
+        if not self._has_terminal:
             return
         with background_allowed():
             if not is_in_foreground(self.fileno):
                 self.attrs_before = None
             self.write(RESTORE_TITLE)
             super().stop_application_mode()
-        self._is_ours = False
+        self._has_terminal = False
 
-    class CannotSuspend(events.Event):
-        """Sent to the app in place of suspending: nothing could resume this process."""
+    class SuspendRefused(events.Event):
+        """Sent to the app instead of suspending, because nothing could resume this process."""
 
     def suspend(self, number: signal.Signals = signal.SIGTSTP, *, group: bool = True) -> None:
-        """Give the terminal back, stop, and take it again once continued; not where no shell could continue us.
+        """Release the terminal, stop, and acquire it again once continued; refused if no shell could continue us.
 
         Args:
-            number: The signal to stop by.
-            group: Whether all of the process group stops, as by the key of a terminal.
+            number: Signal to stop by.
+            group: True to stop the whole process group, as the terminal's own key does.
         """
-        if not self._is_ours or self._is_ending():
+        if not self._has_terminal or self._is_ending():
             return
-        if not self._may_stop or not is_resumable():
-            self.send_message(self.CannotSuspend())
+        if not self._can_be_stopped or not is_resumable():
+            self.send_message(self.SuspendRefused())
             return
         self._must_signal_resume = True
         self.suspend_application_mode()
@@ -216,19 +216,19 @@ class TerminalDriver(LinuxDriver):
         self.resume_application_mode()
 
     def write(self, data: str) -> None:
-        """Write to the terminal while it is ours."""
-        if self._is_writing:
+        """Write to the terminal while it is acquired."""
+        if self._is_open:
             super().write(data)
 
     def process_message(self, message: Message) -> None:
-        """Hand on what the terminal sent; sizes among it as `_get_terminal_size` decides, and only new ones."""
+        """Forward an event of the terminal; a resize only if `_get_terminal_size` gives a new size."""
         if isinstance(message, InBandWindowResize):
-            if message.supported and not self._tells_sizes:
-                self._tells_sizes = True
+            if message.supported and not self._reports_size:
+                self._reports_size = True
                 self.write(_SIZES_ON)
             return
         if isinstance(message, events.Resize):
-            self._told_size = usable_size(*message.size)
+            self._reported_size = usable_size(*message.size)
             before = self._size
             size = self._get_terminal_size()
             if size == before:
@@ -237,107 +237,110 @@ class TerminalDriver(LinuxDriver):
         super().process_message(message)
 
     def _sigtstp_application(self, number: int = signal.SIGTSTP, _frame: FrameType | None = None) -> None:
-        # A signal can come while the terminal is taken or given back, so it waits for the loop. That may be closed.
+        # A signal can arrive while the terminal is being acquired, so the loop handles it; the loop may be closed.
         with suppress(RuntimeError):
             self._loop.call_soon_threadsafe(partial(self.suspend, signal.Signals(number), group=False))
 
     def _sigcont_application(self, *_: object) -> None:
-        self._continued += 1
+        self._continue_count += 1
         with suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._resume_after, self._continued)
+            self._loop.call_soon_threadsafe(self._resume_after, self._continue_count)
 
     def _resume_after(self, continued: int) -> None:
-        """Take the terminal anew after SIGSTOP, which gave no time to give it back; a shell may have used it since."""
-        if not self._is_ours or continued <= self._continued_seen or self._is_ending():
+        """Acquire the terminal anew after SIGSTOP, since a shell may have used it meanwhile.
+
+        SIGSTOP cannot be caught, so the terminal was not released before.
+        """
+        if not self._has_terminal or continued <= self._handled_continues or self._is_ending():
             return
-        self._must_signal_resume = self._keeps_unread = True
+        self._must_signal_resume = self._keep_unread_input = True
         self.suspend_application_mode()
-        self._keeps_unread = False
+        self._keep_unread_input = False
         self.resume_application_mode()
 
     def _wait_for_foreground(self) -> bool:
-        """Wait until this process is in the foreground; return False if it is to end instead.
+        """Wait until this process is in the foreground; return False if it has to end instead.
 
-        It does not stop again for that: a shell that thinks it runs would not continue it to have it end.
+        It does not stop itself again: a shell that believes it is running would not continue it.
         """
         with stops_by_default():
             while not self._is_ending():
-                self._continued_seen = self._continued
+                self._handled_continues = self._continue_count
                 if is_in_foreground(self.fileno):
                     return True
-                sleep(_LOOK_EVERY)
+                sleep(_POLL_S)
         return False
 
     def _is_ending(self) -> bool:
         app: object = self._app
-        return isinstance(app, Ends) and app.is_ending
+        return isinstance(app, EndingAware) and app.is_ending
 
     def disable_input(self) -> None:
-        """Read no more of what the terminal sends; drop what is unread, which the shell would take for commands."""
-        if not self._is_ours or self.exit_event.is_set():
+        """Stop reading input, and drop what is unread so that the shell does not run it."""
+        if not self._has_terminal or self.exit_event.is_set():
             return
         signal.signal(signal.SIGWINCH, signal.SIG_DFL)
         self._disable_mouse_support()
         self.exit_event.set()
-        if self._waker >= 0:
-            os.write(self._waker, b"\0")
+        if self._wake_write_fd >= 0:
+            os.write(self._wake_write_fd, b"\0")
         if self._key_thread is not None:
             self._key_thread.join()
         self.exit_event.clear()
-        if not self._keeps_unread:
+        if not self._keep_unread_input:
             with suppress(termios.error):
                 termios.tcflush(self.fileno, termios.TCIFLUSH)
 
     def close(self) -> None:
-        """Let go of what the driver holds."""
+        """Release the resources of the driver."""
         super().close()
         self._writer_thread = None
         self._close_pipe()
 
     def _close_pipe(self) -> None:
-        # A new one for each time that the terminal is taken over: nobody may have read what wakes.
-        for end in (self._woken, self._waker):
+        # The old pipe may hold an unread byte, so each acquisition opens a new one.
+        for end in (self._wake_read_fd, self._wake_write_fd):
             if end >= 0:
                 os.close(end)
-        self._woken = self._waker = -1
+        self._wake_read_fd = self._wake_write_fd = -1
 
     def run_input_thread(self) -> None:
-        """Read what the terminal sends, and hand the app the events in it, until told to stop.
+        """Read input and pass its events to the app until told to stop.
 
-        A byte that is no UTF-8 is a character that no key has, not an error. While nothing is sent it sleeps: Textual's
-        own looks ten times a second, for nothing.
+        Bytes that are not UTF-8 become replacement characters, which no key has. Without input the thread sleeps, while
+        Textual's own polls ten times a second.
         """
         reader = InputReader(debug=self._debug)
-        sent_on = monotonic()
+        input_monotonic = monotonic()
         with selectors.SelectSelector() as selector:
             selector.register(self.fileno, selectors.EVENT_READ)
-            selector.register(self._woken, selectors.EVENT_READ)
+            selector.register(self._wake_read_fd, selectors.EVENT_READ)
             while not self.exit_event.is_set():
-                pause = _LOOK_SOON if reader.is_waiting else _LOOK_EVERY
-                at_rest = monotonic() - sent_on > _BEGUN
-                ready = {key.fd for key, _ in selector.select(None if at_rest else pause)}
-                if self._woken in ready:
+                pause = _FAST_POLL_S if reader.is_waiting else _POLL_S
+                is_idle = monotonic() - input_monotonic > _IDLE_AFTER_S
+                ready = {key.fd for key, _ in selector.select(None if is_idle else pause)}
+                if self._wake_read_fd in ready:
                     return
                 try:
                     sent = os.read(self.fileno, 4096) if ready else b""
                 except OSError as error:
                     if error.errno != errno.EIO or is_in_foreground(self.fileno):
                         raise
-                    # Another process group has the terminal now.
+                    # EIO outside of the foreground: another process group has the terminal now.
                     self._sigtstp_application(signal.SIGTTIN)
                     return
-                sent_on = monotonic() if ready else sent_on
-                self._hand_over([*(reader.feed(sent, monotonic()) if sent else ()), *reader.tick(monotonic())])
+                input_monotonic = monotonic() if ready else input_monotonic
+                self._deliver([*(reader.feed(sent, monotonic()) if sent else ()), *reader.tick(monotonic())])
 
-    def _hand_over(self, entries: Sequence[QueuedEvent]) -> None:
-        """Give the app what came, all at once: a message of its own is a task of its own."""
+    def _deliver(self, entries: Sequence[QueuedEvent]) -> None:
+        """Pass events to the app all at once, because each message of its own costs a task."""
         if not entries or not isinstance(self._app, _QueuesInput):
             for event, _ in entries:
                 self.process_message(event)
             return
         batch: list[QueuedEvent] = []
         self._batch = batch
-        for event, self._times in entries:
+        for event, self._repeats in entries:
             self.process_message(event)
         self._batch = None
         # The loop may be closed already.
@@ -345,58 +348,58 @@ class TerminalDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self._app.queue_input, batch)
 
     def send_message(self, message: Message) -> None:
-        """Send the app a message, or have it wait for others that came with it."""
+        """Send the app a message, or add it to the batch being collected."""
         if self._batch is None:
             super().send_message(message)
         else:
-            self._batch.append(QueuedEvent(message, self._times))
+            self._batch.append(QueuedEvent(message, self._repeats))
 
     @property
-    def _is_writing(self) -> bool:
-        """Whether the terminal is ours: not before the start, after the end, or in the background."""
+    def _is_open(self) -> bool:
+        """True while the terminal is acquired: not before the start, after the end, or in the background."""
         return self._writer_thread is not None and self._writer_thread.is_alive()
 
     def _write_title(self) -> None:
-        # The consoles draw what they do not know.
+        # Consoles draw unknown sequences.
         if self._title and not os.environ.get("TERM", "").startswith(("linux", "vt", "cons", "dumb")):
             self.write(f"\x1b]2;{self._title}\x07")
 
     def _request_terminal_sync_mode_support(self) -> None:
-        # Asked again, a slow terminal would answer the shell, of one who quits just after coming back.
-        if not self._has_asked:
+        # Queried again after a suspension, a slow terminal might send its response to the shell after a quick exit.
+        if not self._has_queried:
             super()._request_terminal_sync_mode_support()
 
     def _query_in_band_window_resize(self) -> None:
-        if not self._has_asked:
+        if not self._has_queried:
             super()._query_in_band_window_resize()
-        elif self._tells_sizes:
+        elif self._reports_size:
             self.write(_SIZES_ON)
 
     def _disable_in_band_window_resize(self) -> None:
-        if self._tells_sizes:
+        if self._reports_size:
             self.write(_SIZES_OFF)
 
     def _get_terminal_size(self) -> tuple[int, int]:
-        """Return the size to draw: the system's, else the one the terminal told, else the usual one."""
-        # The app begins with the size kept here. Textual would ask the environment and standard output as well.
-        self._size = size_of(_SCREEN) or size_of(self.fileno) or self._told_size or USUAL_SIZE
+        """Return the size to draw: the system's, else the one the terminal reported, else a default."""
+        # The app starts with this size. Textual would also read the environment and standard output.
+        self._size = terminal_size(_SCREEN_FD) or terminal_size(self.fileno) or self._reported_size or DEFAULT_SIZE
         return self._size
 
 
 class _LineModes:
-    """Line modes of a terminal, as they are when this is made."""
+    """Line modes of a terminal at the time of creation."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
         self._modes = termios.tcgetattr(descriptor) if os.isatty(descriptor) else None
 
     def restore(self) -> None:
-        """Set them again, unless the terminal is gone."""
+        """Restore the modes, unless the terminal is gone."""
         if self._modes is not None:
             with suppress(termios.error):
                 termios.tcsetattr(self._descriptor, termios.TCSANOW, self._modes)
 
 
 def sanitize_title(text: str) -> str:
-    """The text without what could end a title or be a sequence of its own, at most `MAX_TITLE` characters of it."""
+    """Return a text without unprintable characters, which could end the title, cut to `MAX_TITLE` characters."""
     return "".join(char for char in text if char.isprintable())[:MAX_TITLE]

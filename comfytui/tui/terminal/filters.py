@@ -1,6 +1,6 @@
-"""What is done to every line on its way to the terminal: nothing but ASCII, or no colours.
+"""Line filters for terminals that draw only ASCII or no colors.
 
-Both are done last, so that nothing else has to know, and both keep every cell in its place.
+They are applied last, so no other code has to know, and they keep the position of every cell.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _ARROWS = {"▲": "^", "▼": "v", "↑": "^", "↓": "v", "→": ">", "←": "<
 _QUOTES = {"‘": "'", "’": "'", "“": '"', "”": '"'}
 _BARS = dict.fromkeys("▰▅▆▇█", "#") | dict.fromkeys("░▒▓", ".") | {"▱": "-"}
 _FRAMES = dict.fromkeys("─━═╌╴╶", "-") | dict.fromkeys("│┃║╎", "|") | dict.fromkeys("╭╮╰╯├┤┬┴┼┌┐└┘", "+")
-# What Textual draws the edges of boxes with.
+# Textual draws the edges of boxes with these.
 _EDGES = dict.fromkeys("▁▂▃▄▔▀", "-") | dict.fromkeys("▊▎▏▕▌▐", "|") | dict.fromkeys("▗▖▘▝", "+")
 
 _TABLE = _STATUSES | _MARKS | _ARROWS | _QUOTES | _BARS | _FRAMES | _EDGES
@@ -35,10 +35,10 @@ UNKNOWN = "?"
 
 
 class AsciiFilter(LineFilter):
-    """Draws nothing but ASCII."""
+    """Filter that replaces all characters outside ASCII."""
 
     def apply(self, segments: list[Segment], _background: Color) -> list[Segment]:
-        """The line with other characters for those that are not ASCII, each as wide as the one it stands for."""
+        """Return the line with ASCII replacements of equal width."""
         if all(text.isascii() for text, _, _ in segments):
             return segments
         return [
@@ -48,36 +48,36 @@ class AsciiFilter(LineFilter):
 
 
 class NoColorFilter(LineFilter):
-    """Draws without colours: bold, reversed and underlined text is all that is left."""
+    """Filter that removes colors and keeps bold, reverse and underline."""
 
     def apply(self, segments: list[Segment], _background: Color) -> list[Segment]:
-        """The line without colours."""
+        """Return the line without colors."""
         return [
             Segment(text, None if style is None else _without_color(style), control)
             for text, style, control in segments
         ]
 
 
-def line_filters(colours: ColorDepth, *, only_ascii: bool) -> tuple[LineFilter, ...]:
-    """What lines have to go through, before all that Textual does to them: it would mix colours first."""
-    found: list[LineFilter] = [NoColorFilter()] if colours is ColorDepth.NONE else []
+def line_filters(colors: ColorDepth, *, only_ascii: bool) -> tuple[LineFilter, ...]:
+    """Return the filters for a terminal, to be applied before Textual's own, which would blend colors."""
+    found: list[LineFilter] = [NoColorFilter()] if colors is ColorDepth.NONE else []
     return (*found, AsciiFilter()) if only_ascii else tuple(found)
 
 
 @lru_cache(maxsize=4096)
 def to_ascii(text: str) -> str:
-    """The text in ASCII, in as many cells: our own shapes have theirs, letters without their accents.
+    """Return the text in ASCII in as many cells: our icons have replacements, letters lose their accents.
 
-    What has no likeness is a question mark in each of its cells.
+    Other characters become a question mark in each of their cells.
     """
     if text.isascii():
         return text
-    made = "".join(_one(text[start:end], cells) for start, end, cells in split_graphemes(text)[0])
-    # Rich measures what begins with a joiner in two ways.
-    return set_cell_size(made, cell_len(text))
+    replaced = "".join(_replace_grapheme(text[start:end], cells) for start, end, cells in split_graphemes(text)[0])
+    # Rich measures a text that begins with a joiner inconsistently, so the width is set here.
+    return set_cell_size(replaced, cell_len(text))
 
 
-def _one(grapheme: str, cells: int) -> str:
+def _replace_grapheme(grapheme: str, cells: int) -> str:
     if grapheme.isascii() and len(grapheme) == 1:
         return grapheme
     if cells != 1:
@@ -85,12 +85,12 @@ def _one(grapheme: str, cells: int) -> str:
     if found := _TABLE.get(grapheme[0]):
         return found
     base = unicodedata.normalize("NFKD", grapheme)
-    # What is more than a letter and its marks, a fraction say, is not that letter.
+    # Only a letter with its marks is reduced to the letter; a fraction, say, is not.
     is_letter = base[0].isascii() and base[0].isprintable() and cell_len(base) == 1
     return base[0] if is_letter else UNKNOWN
 
 
 @lru_cache(maxsize=1024)
 def _without_color(style: Style) -> Style:
-    # Textual finds what was clicked by what the style knows beside its look.
+    # Textual finds the clicked widget by the style's metadata, so it has to stay.
     return style.without_color + Style.from_meta(style.meta) if style.meta else style.without_color

@@ -1,4 +1,4 @@
-"""Job control: stopping this process so that a shell can go on with it, and not where none can."""
+"""Job control: stopping this process if a shell can resume it; and the terminal's size."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-BACKGROUND = (signal.SIGTTIN, signal.SIGTTOU)
+BACKGROUND_SIGNALS = (signal.SIGTTIN, signal.SIGTTOU)
 """Signals that stop a process which uses its terminal from the background."""
 
 _FIRST_COMM = Path("/proc/1/comm")
 
-# It stops itself, where the system lets a member of our process group stop: orphaned groups are not.
+# This shell stops itself; the system ignores that in an orphaned process group.
 _STOP_ITSELF = ("/bin/sh", "-c", "kill -s TSTP $$")
 
 
 def is_in_foreground(terminal: int) -> bool:
-    """Return True if this process may use the terminal, which is so for one that does not control it."""
+    """Return True if this process may use the terminal, also if it is not its controlling terminal."""
     try:
         return os.tcgetpgrp(terminal) == os.getpgrp()
     except OSError:
@@ -26,10 +26,9 @@ def is_in_foreground(terminal: int) -> bool:
 
 
 def is_resumable() -> bool:
-    """Return True if a shell can continue this process once it has stopped.
+    """Return True if a shell can resume this process after it has stopped.
 
-    None can continue the leader of a session, a process group without a parent in its session, or process 1, and an
-    init process does not.
+    Nothing resumes a session leader, a process group without a parent in its session, or process 1; nor does init.
     """
     if os.getpid() == 1 or (os.getppid() == 1 and not _is_shell(_FIRST_COMM)):
         return False
@@ -40,11 +39,11 @@ def is_resumable() -> bool:
 
 
 def stop(number: signal.Signals, *, group: bool = False) -> None:
-    """Stop by a signal until something continues the process; return at once if the system does not stop it.
+    """Stop by a signal until the process is continued; return at once if the system does not stop it.
 
     Args:
         number: SIGTSTP, SIGTTIN or SIGTTOU.
-        group: Whether all of the process group is stopped, as by the key of the terminal.
+        group: True to stop the whole process group, as the terminal's own key does.
     """
     with stops_by_default():
         os.kill(0 if group else os.getpid(), number)
@@ -52,8 +51,8 @@ def stop(number: signal.Signals, *, group: bool = False) -> None:
 
 @contextmanager
 def stops_by_default() -> Iterator[None]:
-    """Let signals that stop a process do so at once, as long as the terminal is not ours to give back."""
-    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTSTP, *BACKGROUND)}
+    """Restore the default action of stop signals while the terminal is not acquired."""
+    handlers = {number: signal.signal(number, signal.SIG_DFL) for number in (signal.SIGTSTP, *BACKGROUND_SIGNALS)}
     try:
         yield
     finally:
@@ -63,8 +62,8 @@ def stops_by_default() -> Iterator[None]:
 
 @contextmanager
 def background_allowed() -> Iterator[None]:
-    """Let this thread, and those it starts, use the terminal from the background too."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, BACKGROUND)
+    """Allow this thread, and threads it starts, to use the terminal from the background."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, BACKGROUND_SIGNALS)
     try:
         yield
     finally:
@@ -72,7 +71,7 @@ def background_allowed() -> Iterator[None]:
 
 
 def _is_shell(comm: Path) -> bool:
-    """Return True if the name of a process is one of a shell, or is not known."""
+    """Return True if a process has the name of a shell, or an unreadable name."""
     try:
         return comm.read_text().strip().endswith(("sh", "busybox"))
     except OSError:
@@ -80,10 +79,10 @@ def _is_shell(comm: Path) -> bool:
 
 
 def _can_stop() -> bool:
-    """Return True if the system stops a member of our process group; a child that lives no longer tries it.
+    """Return True if the system stops a member of our process group, tried with a child process.
 
     Raises:
-        OSError: There is no shell to try it with.
+        OSError: There is no shell to run.
     """
     program = _STOP_ITSELF[0]
     child = os.posix_spawn(program, _STOP_ITSELF, {}, setsigdef=[signal.SIGTSTP], setsigmask=[])
@@ -95,14 +94,14 @@ def _can_stop() -> bool:
     return True
 
 
-USUAL_SIZE = (80, 24)
-"""Columns and lines of a terminal that reports none: a serial console, a container without a window."""
+DEFAULT_SIZE = (80, 24)
+"""Columns and lines of a terminal that reports none, such as a serial console."""
 
 MAX_SIZE = (1000, 500)
-"""Columns and lines beyond which nothing is drawn: a size can be any number of 16 bits."""
+"""Maximum columns and lines that are drawn; a reported size can be any 16-bit number."""
 
 
-def size_of(descriptor: int) -> tuple[int, int] | None:
+def terminal_size(descriptor: int) -> tuple[int, int] | None:
     """Return columns and lines of the terminal behind a file descriptor, or None if it reports none."""
     try:
         columns, lines = os.get_terminal_size(descriptor)
@@ -112,7 +111,7 @@ def size_of(descriptor: int) -> tuple[int, int] | None:
 
 
 def usable_size(columns: int, lines: int) -> tuple[int, int] | None:
-    """Return a reported size, at most `MAX_SIZE` of it, or None if it is no size."""
+    """Return a reported size, limited to `MAX_SIZE`, or None if it is invalid."""
     if columns <= 0 or lines <= 0:
         return None
     return min(columns, MAX_SIZE[0]), min(lines, MAX_SIZE[1])

@@ -1,4 +1,4 @@
-"""Characters whose width terminals dispute: emoji, signs that combine, whatever is newer than the terminal."""
+"""Characters of disputed width: emoji, combining signs, and characters newer than the terminal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from functools import lru_cache
 
 from rich.cells import split_graphemes
 
-# Marks and formats take a cell in one terminal and none in another; of what is unassigned, or for private use, nobody
-# knows. Letters and signs of the basic plane are as wide everywhere.
+# Marks and format characters take a cell in some terminals and none in others; unassigned and private characters have
+# no defined width. Letters and signs of the basic plane have the same width everywhere.
 _DISPUTED_CATEGORIES = frozenset(("Mn", "Me", "Mc", "Cf", "Cn", "Co", "Cs"))
 _FIRST_MARK = 0x300
 _SOFT_HYPHEN = 0xAD
@@ -28,14 +28,14 @@ def is_disputed(text: str) -> bool:
     )
 
 
-def settled(cells: Sequence[str], x: int) -> str:
-    """Return a text to be written from a column on, with the cursor set anew behind each disputed character.
+def with_fixed_columns(cells: Sequence[str], x: int) -> str:
+    """Return text to write from column `x`, with the cursor repositioned after each disputed character.
 
-    Its cells are blanked first, for the terminal may fill fewer of them.
+    Its cells are blanked first, because the terminal may fill fewer of them.
 
     Args:
-        cells: The character in each, empty where the one before goes on.
-        x: The column.
+        cells: Character in each cell; empty in the second cell of a wide one.
+        x: Column.
     """
     text = "".join(cells)
     if not is_disputed(text):
@@ -43,7 +43,7 @@ def settled(cells: Sequence[str], x: int) -> str:
     written: list[str] = []
     for start, cell in enumerate(cells):
         if cell and is_disputed(cell):
-            end = next((place for place in range(start + 1, len(cells)) if cells[place]), len(cells))
+            end = next((index for index in range(start + 1, len(cells)) if cells[index]), len(cells))
             written.append(f"{' ' * (end - start)}\x1b[{x + start + 1}G{cell}\x1b[{x + end + 1}G")
         else:
             written.append(cell)
@@ -58,6 +58,6 @@ def _is_disputed_character(character: str, width: int) -> bool:
         return True
     if code >= _BEYOND_BASIC:
         return code not in _IDEOGRAPHS
-    # Symbols became wide when they became emoji, some of them later than Python knows.
+    # Symbols became wide when they became emoji, some of them after Python's Unicode data.
     is_wide = unicodedata.east_asian_width(character) in {"W", "F"}
     return is_wide != (width > 1) or (is_wide and code in _SYMBOLS)

@@ -1,4 +1,4 @@
-"""The one place with colours: those of each theme, for terminals of many colours and of few."""
+"""Colors of all themes, for terminals of 16.7 million, 256 and 16 colors."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from typing import NamedTuple
 
 
 class Palette(NamedTuple):
-    """The colours and styles of a theme; the roles are those of `comfytui.render.cells.Role`.
+    """Colors and styles of a theme; roles are those of `comfytui.render.cells.Role`.
 
     Attributes:
-        background: Behind everything.
-        bar: Behind the first and the last line, fields and boxes.
-        cursor: Behind the row that the keys act on, and its style.
-        blurred: The same where the keys go elsewhere.
-        chosen: Behind the line of one of Textual's lists, which reverse nothing.
-        frames: Of a pane, and of the one with the keys.
-        alert: Of what must not be overlooked: its text and behind it.
+        background: Background of the screen.
+        bar: Background of header, footer, text boxes and dialogs.
+        cursor: Background and style of the selected row.
+        blurred: Background and style of the selected row while its table has no focus.
+        selected: Background of the selected line in Textual's own lists, which reverse nothing.
+        frames: Color of a pane's frame, and of the focused pane's.
+        alert: Text and background of alerts.
         tints: Red, orange, yellow, green, cyan, blue and purple, for the names of profiles.
     """
 
@@ -36,7 +36,7 @@ class Palette(NamedTuple):
     frames: tuple[str, str]
     cursor: tuple[str, str]
     blurred: tuple[str, str]
-    chosen: str
+    selected: str
     tints: tuple[str, str, str, str, str, str, str]
     dark: bool = True
 
@@ -62,7 +62,7 @@ TRUECOLOR = {
         frames=("#36424f", "#5fa8d3"),
         cursor=("#274056", "bold"),
         blurred=("#1c2732", "none"),
-        chosen="#274056",
+        selected="#274056",
         tints=_PASTELS,
     ),
     "light": Palette(
@@ -83,7 +83,7 @@ TRUECOLOR = {
         frames=("#b4bdc7", "#0969da"),
         cursor=("#c5dcf2", "bold"),
         blurred=("#e1e8ef", "none"),
-        chosen="#c5dcf2",
+        selected="#c5dcf2",
         tints=("#a8101b", "#783600", "#664f00", "#0f5f28", "#0a555d", "#0a4fb0", "#6529ad"),
         dark=False,
     ),
@@ -105,7 +105,7 @@ TRUECOLOR = {
         frames=("#39434e", "#7cc8f2"),
         cursor=("#223140", "bold"),
         blurred=("#1a232d", "none"),
-        chosen="#223140",
+        selected="#223140",
         tints=_PASTELS,
     ),
     "contrast": Palette(
@@ -126,27 +126,27 @@ TRUECOLOR = {
         frames=("#b0b0b0", "#8fe3ff"),
         cursor=("#000000", "bold reverse"),
         blurred=("#000000", "bold underline"),
-        chosen="#0a4a8c",
+        selected="#0a4a8c",
         tints=("#ffa8a8", "#ffc08a", "#ffe95c", "#a0f0a0", "#8ff0f0", "#a9ccff", "#e6c2ff"),
     ),
 }
 
 
-def _in_256(look: Palette, background: str, bar: str, cursor: str, blurred: str) -> Palette:
-    """The same before what is behind it: that is so dark or so light that the nearest of 256 is another colour."""
+def _for_256_colors(look: Palette, background: str, bar: str, cursor: str, blurred: str) -> Palette:
+    """Return a palette with backgrounds for 256 colors: the nearest ones of its own would have another hue."""
     return look._replace(
-        background=background, bar=bar, cursor=(cursor, "bold"), blurred=(blurred, "none"), chosen=cursor
+        background=background, bar=bar, cursor=(cursor, "bold"), blurred=(blurred, "none"), selected=cursor
     )
 
 
-MANY_IN_256 = {
-    "dark": _in_256(TRUECOLOR["dark"], "#121212", "#1c1c1c", "#303030", "#262626"),
-    "light": _in_256(TRUECOLOR["light"], "#ffffff", "#f0f0f0", "#d7d7ff", "#e8e8e8"),
-    "safe": _in_256(TRUECOLOR["safe"], "#080808", "#1c1c1c", "#303030", "#262626"),
+COLORS_256 = {
+    "dark": _for_256_colors(TRUECOLOR["dark"], "#121212", "#1c1c1c", "#303030", "#262626"),
+    "light": _for_256_colors(TRUECOLOR["light"], "#ffffff", "#f0f0f0", "#d7d7ff", "#e8e8e8"),
+    "safe": _for_256_colors(TRUECOLOR["safe"], "#080808", "#1c1c1c", "#303030", "#262626"),
     "contrast": TRUECOLOR["contrast"],
 }
 
-# As Rich has them; a terminal shows what it has in their places.
+# Rich's values of the 16 ANSI colors; a terminal replaces them by its own.
 _BLACK, _RED, _GREEN, _BROWN, _BLUE, _MAGENTA, _CYAN, _SILVER = (
     *("#000000", "#aa0000", "#00aa00", "#aa5500"),
     *("#0000aa", "#aa00aa", "#00aaaa", "#aaaaaa"),
@@ -190,27 +190,27 @@ _SIXTEEN_LIGHT = {
 }
 
 
-def _sixteen(colours: dict[str, str], frames: tuple[str, str], **other: str) -> Palette:
-    dark = colours["background"] == _BLACK
+def _build_ansi16(colors: dict[str, str], frames: tuple[str, str], **other: str) -> Palette:
+    dark = colors["background"] == _BLACK
     return Palette(
-        **{**colours, **other},
+        **{**colors, **other},
         alert=(_BLACK, _YELLOW) if dark else (_WHITE, _RED),
         frames=frames,
-        cursor=(colours["background"], "bold reverse"),
-        blurred=(colours["background"], "underline"),
-        chosen=_BLUE if dark else _SILVER,
+        cursor=(colors["background"], "bold reverse"),
+        blurred=(colors["background"], "underline"),
+        selected=_BLUE if dark else _SILVER,
         tints=_BRIGHT_TINTS if dark else (_RED, _BROWN, _GREY, _GREEN, _CYAN, _BLUE, _MAGENTA),
         dark=dark,
     )
 
 
 ANSI16 = {
-    "dark": _sixteen(_SIXTEEN_DARK, (_GREY, _LIGHT_CYAN)),
-    "light": _sixteen(_SIXTEEN_LIGHT, (_SILVER, _BLUE)),
-    "safe": _sixteen(
+    "dark": _build_ansi16(_SIXTEEN_DARK, (_GREY, _LIGHT_CYAN)),
+    "light": _build_ansi16(_SIXTEEN_LIGHT, (_SILVER, _BLUE)),
+    "safe": _build_ansi16(
         _SIXTEEN_DARK, (_GREY, _LIGHT_CYAN), good=_LIGHT_CYAN, working=_PINK, bad=_LIGHT_RED, unknown=_WHITE
     ),
-    "contrast": _sixteen(
+    "contrast": _build_ansi16(
         _SIXTEEN_DARK, (_SILVER, _LIGHT_CYAN), foreground=_WHITE, muted=_WHITE, neutral=_WHITE, accent=_LIGHT_CYAN
     ),
 }

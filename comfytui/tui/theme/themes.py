@@ -1,8 +1,8 @@
-"""Themes as Textual wants them: what each role, frame and cursor looks like, on terminals of many colours and of few.
+"""Themes for Textual: styles of roles, frames and cursor, by color depth.
 
-Under one name there are colours as they are meant, for terminals with 256 of them the same before what is behind them
-there, and some for sixteen: all of them from the palette that every terminal has, with a cursor that is reversed, for
-no colour behind a row leaves all the others readable. Those are used without colours, too, and drawn without.
+Each theme exists in three forms: in full color; the same with backgrounds that exist among 256 colors; and in the 16
+ANSI colors with a reversed cursor, because no background color there leaves all texts readable. Terminals without color
+use the ANSI form, whose colors a filter removes.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ from textual.theme import Theme
 
 from comfytui.render.cells import Role
 from comfytui.tui.terminal.capabilities import ColorDepth
-from comfytui.tui.theme.palettes import ANSI16, MANY_IN_256, TRUECOLOR, Palette
+from comfytui.tui.theme.palettes import ANSI16, COLORS_256, TRUECOLOR, Palette
 
 if TYPE_CHECKING:
     from rich.color import Color as RichColor
 
 
 NAMES = tuple(TRUECOLOR)
-"""The themes there are, the usual one first."""
+"""Names of all themes, the default first."""
 
-_LOOKS = {
+_PALETTES = {
     ColorDepth.TRUECOLOR: TRUECOLOR,
-    ColorDepth.COLOURS_256: MANY_IN_256,
-    ColorDepth.COLOURS_16: ANSI16,
+    ColorDepth.COLORS_256: COLORS_256,
+    ColorDepth.COLORS_16: ANSI16,
     ColorDepth.NONE: ANSI16,
 }
 
 
-def build_themes(colours: ColorDepth) -> tuple[Theme, ...]:
-    """All themes, in the order of `NAMES`, as a terminal with so many colours can show them."""
-    return tuple(build_theme(name, colours) for name in NAMES)
+def build_themes(colors: ColorDepth) -> tuple[Theme, ...]:
+    """Return all themes in the order of `NAMES` for a color depth."""
+    return tuple(build_theme(name, colors) for name in NAMES)
 
 
-def build_theme(name: str, colours: ColorDepth) -> Theme:
-    """The theme of a name, as a terminal with so many colours can show it; the usual one for a name nobody knows."""
-    looks = _LOOKS[colours]
+def build_theme(name: str, colors: ColorDepth) -> Theme:
+    """Return a theme for a color depth; an unknown name gives the default theme."""
+    looks = _PALETTES[colors]
     name = name if name in looks else NAMES[0]
     look, few = looks[name], looks is ANSI16
     return Theme(
@@ -57,20 +57,20 @@ def build_theme(name: str, colours: ColorDepth) -> Theme:
         panel=look.bar,
         boost=look.bar,
         dark=look.dark,
-        variables={**_ours(look, colourless=colours is ColorDepth.NONE), **_textuals(look, few=few)},
+        variables={**_own_variables(look, no_color=colors is ColorDepth.NONE), **_textual_variables(look, is_ansi=few)},
     )
 
 
-def _ours(look: Palette, *, colourless: bool) -> dict[str, str]:
-    """What our own widgets look like."""
+def _own_variables(look: Palette, *, no_color: bool) -> dict[str, str]:
+    """Return the variables of our own widgets."""
     roles = ("muted", "strong", "accent", "good", "working", "waiting", "neutral", "bad", "unknown", "changed")
     tints = ("red", "orange", "yellow", "green", "cyan", "blue", "purple")
     return {
         **{f"role-{role}": str(getattr(look, role)) for role in roles},
-        **{f"tint-{tint}": colour for tint, colour in zip(tints, look.tints, strict=True)},
+        **{f"tint-{tint}": color for tint, color in zip(tints, look.tints, strict=True)},
         "alert-foreground": look.alert[0],
         "alert-background": look.alert[1],
-        "alert-text-style": "bold reverse" if colourless else "bold",
+        "alert-text-style": "bold reverse" if no_color else "bold",
         "frame": look.frames[0],
         "frame-focused": look.frames[1],
         "cursor-background": look.cursor[0],
@@ -81,19 +81,19 @@ def _ours(look: Palette, *, colourless: bool) -> dict[str, str]:
     }
 
 
-def _textuals(look: Palette, *, few: bool) -> dict[str, str]:
-    """What Textual's own widgets look like: fields, lists, buttons, notes and the palette.
+def _textual_variables(look: Palette, *, is_ansi: bool) -> dict[str, str]:
+    """Return the variables of Textual's own widgets: text boxes, lists, buttons, notifications and the palette.
 
-    The palette's list never has the focus, so its cursor is what Textual calls blurred.
+    The palette's list never has the focus, so its cursor has Textual's style for blurred lists.
     """
-    # The line is what is left of it where colours are dropped.
+    # Without color, the underline alone marks the cursor.
     cursor = {
         "foreground": look.strong,
-        "background": look.chosen,
-        "text-style": "bold underline" if few else "bold",
+        "background": look.selected,
+        "text-style": "bold underline" if is_ansi else "bold",
     }
-    # Reversed, it is the text's colour that is behind it; a style is what is left where colours are dropped.
-    caret = (look.foreground, look.background, "reverse") if few else (look.background, look.strong, "none")
+    # Reversing puts the text's color behind the caret; without color, the style alone marks it.
+    caret = (look.foreground, look.background, "reverse") if is_ansi else (look.background, look.strong, "none")
     texts = {"primary": look.accent, "secondary": look.accent, "accent": look.accent}
     texts |= {"success": look.good, "warning": look.waiting, "error": look.bad}
     return {
@@ -130,14 +130,14 @@ def _textuals(look: Palette, *, few: bool) -> dict[str, str]:
 
 
 FRAME, FRAME_FOCUSED = "frame", "frame-focused"
-"""The edge of a pane, and of the one that has the keys."""
+"""Parts for the frame of a pane, and of the focused one."""
 
 CURSOR, CURSOR_BLURRED = "cursor", "cursor-blurred"
-"""What is under the cursor's row, and under it where the keys go elsewhere."""
+"""Parts for the selected row, and for it while its table has no focus."""
 
 
 class _RoleStyle(NamedTuple):
-    """The theme's variables that a part takes its colours from, and its style: a variable's name, or as it stands."""
+    """Theme variables of a part's colors, and its style: a variable or a literal style."""
 
     color: str = ""
     background: str = ""
@@ -159,16 +159,16 @@ _PARTS: Mapping[str, _RoleStyle] = {
 
 
 def role_style(part: str, variables: Mapping[str, str]) -> Style:
-    """What a role, or one of the parts named here, adds to the widget's own style.
+    """Return the style of a role, or of a part named here, to combine with the widget's own style.
 
     Args:
-        part: Which.
-        variables: Those of the theme in force (`comfytui.tui.theme.palettes`).
+        part: Role or part.
+        variables: Variables of the current theme (`comfytui.tui.theme.palettes`).
     """
     color, background, text_style = _PARTS[part]
-    colours = Style.from_color(_colour(color, variables), _colour(background, variables))
-    return colours + Style.parse(variables.get(text_style, text_style))
+    colors = Style.from_color(_color(color, variables), _color(background, variables))
+    return colors + Style.parse(variables.get(text_style, text_style))
 
 
-def _colour(name: str, variables: Mapping[str, str]) -> RichColor | None:
+def _color(name: str, variables: Mapping[str, str]) -> RichColor | None:
     return Color.parse(variables[name]).rich_color if name else None

@@ -9,7 +9,7 @@ from comfytui.render.freshness import late_notice, problem_notice
 from comfytui.render.panels import Field, layout_fields
 from comfytui.render.runners import health_fields, health_key, machine_fields, runner_display_name, runner_fields
 from comfytui.render.times import period_of
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.widgets.pane import Pane
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 class FieldPanel(Pane):
     """Labels and values, each value in full however long it is."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PANEL)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.PANEL)]
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)

@@ -10,7 +10,7 @@ from textual.message import Message
 from textual.widgets import Input, Static
 from textual.widgets.input import Selection
 
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.widgets.line_widget import StatusLine
 
@@ -100,7 +100,7 @@ class Choice(Static, can_focus=True):
         chosen: Whether it is a yes.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.CHOICE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.CHOICE)]
 
     def __init__(self, words: str, *, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)
@@ -135,7 +135,7 @@ class Prompt(Horizontal):
 
     FILTERS: ClassVar[bool] = False
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PROMPT)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.PROMPT)]
     DEFAULT_CSS: ClassVar[str] = """
     Prompt {
         height: 1;
@@ -218,7 +218,7 @@ class PageBox(Prompt):
 class _FilterEntry(Entry):
     """A line that explains itself: Textual asks nobody above it for a key that it could type."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.FILTER)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.FILTER)]
 
     def action_explain_filter(self) -> None:
         """The person wants to know what can be typed."""

@@ -22,7 +22,7 @@ from comfytui.render.table import (
     same_order,
 )
 from comfytui.render.times import Period
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.theme.themes import CURSOR, CURSOR_BLURRED
 from comfytui.tui.widgets.pane import Pane
@@ -54,7 +54,7 @@ class KeyedTable(Pane):
     is counted in the foot; a row that has changed bears a mark for one tick.
     """
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.TABLE)]
     CURSOR_STAYS: ClassVar[bool] = True
     """Whether the cursor is shown while the keys go elsewhere."""
 

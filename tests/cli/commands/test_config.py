@@ -125,8 +125,8 @@ def test_a_configuration_without_an_end(run: Run) -> None:
     [
         ("intervall = 3", "line 1: there is no setting named 'intervall'"),
         ("\ninterval = 0", "line 2: interval: expected seconds"),
-        ("[keys]\nquit = ['sekret']", "line 2: keys.quit: key 1 of quit is no key"),
-        ("[keys]\nquitt = ['x']", "there is no such command; near it: quit"),
+        ("[keys]\nquit = ['sekret']", "line 2: keys.quit: key 1 of quit is unknown"),
+        ("[keys]\nquitt = ['x']", "unknown command; similar: quit"),
     ],
 )
 def test_a_configuration_that_cannot_be_used(run: Run, text: str, words: str) -> None:

@@ -52,8 +52,8 @@ def test_keys_json_applies_preset_and_bindings(run: Run, config: Path, before: b
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("[keys]\nquitt = ['x']", "line 2: keys.quitt: there is no such command; near it: quit"),
-        ("[keys]\nrefresh_now = ['q']", "refresh_now and quit would both have the key q"),
+        ("[keys]\nquitt = ['x']", "line 2: keys.quitt: unknown command; similar: quit"),
+        ("[keys]\nrefresh_now = ['q']", "refresh_now and quit have the same key q"),
         ("keys = 3", "keys"),
     ],
 )
@@ -73,7 +73,7 @@ def test_printed_keys_can_be_written_into_the_configuration(preset: str) -> None
 
 def test_bound_commands_of_the_default_keymap_have_the_declared_scope_and_help() -> None:
     assert [(each.command, each.scope, each.description) for each in bound_commands(Keymap())] == [
-        (command.id, command.where, command.help) for command in COMMANDS
+        (command.id, command.scope, command.help) for command in COMMANDS
     ]
 
 

@@ -328,7 +328,7 @@ def test_doctor_unusable_url_skips_the_fleet(run: Run) -> None:
     [
         ("interval = 'sekret'", "line 1: interval: expected"),
         ("profile = 'prod'", "line 1: profile: expected the name of a profile"),
-        ("[keys]\nquit = ['sekretkey']", "line 2: keys.quit: key 1 of quit is no key"),
+        ("[keys]\nquit = ['sekretkey']", "line 2: keys.quit: key 1 of quit is unknown"),
         ("= [", "line 1"),
     ],
 )

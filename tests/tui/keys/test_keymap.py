@@ -14,7 +14,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
-from comfytui.tui.keys.bindings import active_keys, bindings
+from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.keys.keymap import PRESETS, Keymap, KeymapError, build_keymap, placeholder_key
 from comfytui.tui.keys.names import parse_key
@@ -30,15 +30,15 @@ IDS = [each.id for each in COMMANDS]
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_has_no_clash_and_only_what_differs(preset: str) -> None:
     keymap = build_keymap(preset, {})
-    assert set(keymap.keys) == set(PRESETS[preset])
-    assert not any(keymap.keys[each] == Keymap().of(each) for each in keymap.keys)
+    assert set(keymap.overrides) == set(PRESETS[preset])
+    assert not any(keymap.overrides[each] == Keymap().keys(each) for each in keymap.overrides)
 
 
 def test_tmux_safe_has_no_modifier_but_shift_and_a_way_to_quit() -> None:
     keymap = build_keymap("tmux-safe", {})
-    found = {key for each in IDS for key in keymap.of(each) if key.startswith(("ctrl+", "alt+"))}
+    found = {key for each in IDS for key in keymap.keys(each) if key.startswith(("ctrl+", "alt+"))}
     assert found == {"ctrl+c"}
-    assert "backspace" in keymap.of("back")
+    assert "backspace" in keymap.keys("back")
 
 
 def test_the_default_without_keys_changes_nothing() -> None:
@@ -47,7 +47,7 @@ def test_the_default_without_keys_changes_nothing() -> None:
 
 def test_keys_are_spelled_as_textual_spells_them() -> None:
     keymap = build_keymap("default", {"filter": ("F", "ctrl+f"), "copy_id": (",", "f5"), "toggle_mouse": ()})
-    assert keymap.textual == {
+    assert keymap.as_textual == {
         "filter": "F,ctrl+f",
         "copy_id": "comma,f5",
         "toggle_mouse": placeholder_key("toggle_mouse"),
@@ -56,35 +56,52 @@ def test_keys_are_spelled_as_textual_spells_them() -> None:
 
 def test_the_first_key_is_told_as_people_read_it() -> None:
     keymap = build_keymap("emacs", {"toggle_mouse": ()})
-    firsts = [keymap.first(each) for each in ("filter", "go_to_page", "close_prompt", "toggle_mouse", "first_row")]
+    firsts = [
+        keymap.primary_key(each) for each in ("filter", "go_to_page", "close_prompt", "toggle_mouse", "first_row")
+    ]
     assert firsts == ["ctrl+s", "P", "ctrl+g", None, "alt+<"]
-    assert Keymap().first("filter") == "/"
+    assert Keymap().primary_key("filter") == "/"
 
 
 @pytest.mark.parametrize(
     ("preset", "keys", "command", "words"),
     [
-        ("vi", {}, "preset", "there is no such preset; there are default, vim, emacs, tmux-safe"),
-        ("default", {"filtre": ("f",)}, "filtre", "there is no such command; near it: filter"),
-        ("default", {"zzzzzzz": ("f",)}, "zzzzzzz", "there is no such command"),
-        ("default", {"filter": ("f", "ctrl-f")}, "filter", "key 2 of filter is no key"),
-        ("default", {"filter": ("q",)}, "filter", "filter and quit would both have the key q"),
-        ("default", {"quit": ("n",)}, "quit", "next_page and quit would both have the key n"),
-        ("default", {"toggle_pause": ("enter",)}, "toggle_pause", "open_item and toggle_pause would both"),
-        ("default", {"copy_id": ("ctrl+c",)}, "copy_id", "copy_id and quit_at_once would both have the key ctrl+c"),
-        ("default", {"palette_up": ("ctrl+c",)}, "palette_up", "palette_up and quit_at_once would both"),
+        ("vi", {}, "preset", "unknown preset; use one of default, vim, emacs, tmux-safe"),
+        ("default", {"filtre": ("f",)}, "filtre", "unknown command; similar: filter"),
+        ("default", {"zzzzzzz": ("f",)}, "zzzzzzz", "unknown command"),
+        ("default", {"filter": ("f", "ctrl-f")}, "filter", "key 2 of filter is unknown"),
+        ("default", {"filter": ("q",)}, "filter", "filter and quit have the same key q"),
+        ("default", {"quit": ("n",)}, "quit", "next_page and quit have the same key n"),
+        ("default", {"toggle_pause": ("enter",)}, "toggle_pause", "open_item and toggle_pause have the same"),
+        ("default", {"copy_id": ("ctrl+c",)}, "copy_id", "copy_id and quit_at_once have the same key ctrl+c"),
+        ("default", {"palette_up": ("ctrl+c",)}, "palette_up", "palette_up and quit_at_once have the same"),
         ("default", {"toggle_mouse": ("W",), "sort_column": ("W",)}, "sort_column", "sort_column and toggle_mouse"),
-        ("default", {"copy_id": ("ctrl+i",)}, "copy_id", "next_pane and copy_id would both have the key tab"),
-        ("default", {"copy_id": ("alt+/",)}, "copy_id", "filter and copy_id would both have the key /"),
-        ("vim", {"copy_id": ("ctrl+f",)}, "copy_id", "page_down and copy_id would both have the key ctrl+f"),
-        ("default", {"column_up": ("c",)}, "column_up", "column_up and close_chooser would both have the key c"),
-        ("default", {"close_prompt": ("x",)}, "close_prompt", "x would be typed where close_prompt is to be given"),
-        ("default", {"leave_token": ("space",)}, "leave_token", "space would be typed where leave_token"),
-        ("default", {"quit_at_once": ("Q",)}, "quit_at_once", "Q would be typed where quit_at_once"),
-        ("default", {"back": ()}, "back", "back needs a key: there would be no way back"),
+        ("default", {"copy_id": ("ctrl+i",)}, "copy_id", "next_pane and copy_id have the same key tab"),
+        ("default", {"copy_id": ("alt+/",)}, "copy_id", "filter and copy_id have the same key /"),
+        ("vim", {"copy_id": ("ctrl+f",)}, "copy_id", "page_down and copy_id have the same key ctrl+f"),
+        ("default", {"column_up": ("c",)}, "column_up", "column_up and close_chooser have the same key c"),
+        (
+            "default",
+            {"close_prompt": ("x",)},
+            "close_prompt",
+            "x types a character in a text box: use another key for close_prompt",
+        ),
+        (
+            "default",
+            {"leave_token": ("space",)},
+            "leave_token",
+            "space types a character in a text box: use another key for leave_token",
+        ),
+        (
+            "default",
+            {"quit_at_once": ("Q",)},
+            "quit_at_once",
+            "Q types a character in a text box: use another key for quit_at_once",
+        ),
+        ("default", {"back": ()}, "back", "back needs a key, or its screen cannot be left"),
         ("default", {"close_chooser": ()}, "close_chooser", "close_chooser needs a key"),
-        ("default", {"quit": (), "quit_at_once": ()}, "quit", "there would be no way to quit"),
-        ("tmux-safe", {"quit_at_once": (), "quit": ()}, "quit", "there would be no way to quit"),
+        ("default", {"quit": (), "quit_at_once": ()}, "quit", "or the dashboard cannot be left"),
+        ("tmux-safe", {"quit_at_once": (), "quit": ()}, "quit", "or the dashboard cannot be left"),
     ],
 )
 def test_what_cannot_be_is_refused_with_the_command_and_why(
@@ -102,11 +119,11 @@ def test_all_that_cannot_be_is_told_at_once() -> None:
         build_keymap("default", {**keys, "cycle_theme": ("T",)})
     told = [(each.command, str(each).split(";")[0]) for each in (refused.value, *refused.value.others)]
     assert told == [
-        ("nosuch", "there is no such command"),
-        ("refresh_now", "refresh_now and quit would both have the key q"),
-        ("copy_id", "key 1 of copy_id is no key"),
-        ("close_help", "close_help needs a key: there would be no way back"),
-        ("cycle_theme", "sort_column and cycle_theme would both have the key T"),
+        ("nosuch", "unknown command"),
+        ("refresh_now", "refresh_now and quit have the same key q"),
+        ("copy_id", "key 1 of copy_id is unknown"),
+        ("close_help", "close_help needs a key, or its screen cannot be left"),
+        ("cycle_theme", "sort_column and cycle_theme have the same key T"),
     ]
 
 
@@ -131,7 +148,7 @@ def test_what_is_no_key_is_not_repeated() -> None:
 def test_what_is_in_no_ones_way_is_allowed(keys: dict[str, tuple[str, ...]]) -> None:
     keymap = build_keymap("default", keys)
     for command, wanted in keys.items():
-        assert set(keymap.of(command)) >= {parse_key(each) for each in wanted}
+        assert set(keymap.keys(command)) >= {parse_key(each) for each in wanted}
 
 
 @given(
@@ -146,25 +163,25 @@ def test_whatever_is_written_there_is_a_keymap_or_a_sentence(preset: str, keys: 
     except KeymapError as refused:
         refusals.append(refused.command)
     assert all(command in keys for command in refusals)
-    assert all(keymap.textual.values())
+    assert all(keymap.as_textual.values())
 
 
 class Part(Widget, can_focus=True):
     """Does nothing but say what it was told to do, as all parts of the app below."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.TABLE)]
 
 
 class Line(Input):
     """A line one types a filter into."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PROMPT, Scope.FILTER)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.PROMPT, Scope.FILTER)]
 
 
 class Whole(Screen[None]):
     """A table, and a line to type into."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.DASHBOARD, Scope.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.DASHBOARD, Scope.ITEM)]
 
     def compose(self) -> ComposeResult:
         yield Part()
@@ -174,12 +191,12 @@ class Whole(Screen[None]):
 class KeyApp(App[None], inherit_bindings=False):
     """Every action of the commands, told in `given`."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.ANYWHERE)]
     ENABLE_COMMAND_PALETTE = False
 
     def __init__(self, keymap: Keymap) -> None:
         super().__init__()
-        self.set_keymap(keymap.textual)
+        self.set_keymap(keymap.as_textual)
         self.given: list[str] = []
 
     def get_default_screen(self) -> Whole:
@@ -205,14 +222,16 @@ async def given_by(preset: str, keys: dict[str, tuple[str, ...]], pressed: Seque
         return app.given
 
 
-HERE = {Scope.TABLE, Scope.DASHBOARD, Scope.WATCHING, Scope.ANYWHERE}
+HERE = {Scope.TABLE, Scope.DASHBOARD, Scope.ITEM, Scope.ANYWHERE}
 
 
 @pytest.mark.parametrize("preset", PRESETS)
 async def test_every_key_of_a_preset_gives_its_command(preset: str) -> None:
     keymap = build_keymap(preset, {})
-    changed = [each.id for each in COMMANDS if each.where in HERE and (each.id in keymap.keys or preset == "default")]
-    wanted = [(key, command) for command in changed for key in keymap.of(command)]
+    changed = [
+        each.id for each in COMMANDS if each.scope in HERE and (each.id in keymap.overrides or preset == "default")
+    ]
+    wanted = [(key, command) for command in changed for key in keymap.keys(command)]
     assert await given_by(preset, {}, [key for key, _ in wanted]) == [command for _, command in wanted]
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import pytest
 from textual.screen import Screen
 
-from comfytui.tui.keys.bindings import bindings
+from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.keys.keymap import PRESETS, Keymap, build_keymap
 from comfytui.tui.screens.help import HelpScreen, help_sections
@@ -21,29 +21,29 @@ if TYPE_CHECKING:
 
 
 class Dashboard(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE, Scope.DASHBOARD, Scope.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.TABLE, Scope.DASHBOARD, Scope.ITEM)]
 
 
 class Workflow(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.PANEL, Scope.WORKFLOW, Scope.WATCHING)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.PANEL, Scope.WORKFLOW, Scope.ITEM)]
 
 
 class Log(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.TABLE, Scope.LOG)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.TABLE, Scope.LOG)]
 
 
 class Door(Screen[None]):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.CHOICE, Scope.DOOR)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.CHOICE, Scope.LOGIN)]
 
 
 SCREENS = (Dashboard, Workflow, Log, Door)
 
 
 class HelpApp(BoxApp, inherit_bindings=False):
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(Scope.ANYWHERE)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.ANYWHERE)]
 
     def __init__(self, screen: type[Screen[None]], keymap: Keymap) -> None:
-        super().__init__(keys=keymap.textual)
+        super().__init__(keys=keymap.as_textual)
         self._first = screen
         self._live = keymap
 

@@ -9,7 +9,7 @@ import pytest
 
 from comfytui.tui.terminal.capabilities import ColorDepth, detect_capabilities
 
-TRUE, C256, C16, NONE = ColorDepth.TRUECOLOR, ColorDepth.COLOURS_256, ColorDepth.COLOURS_16, ColorDepth.NONE
+TRUE, C256, C16, NONE = ColorDepth.TRUECOLOR, ColorDepth.COLORS_256, ColorDepth.COLORS_16, ColorDepth.NONE
 
 TRUECOLOR = {"COLORTERM": "truecolor"}
 SSH = {"SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22"}
@@ -70,13 +70,13 @@ SSH = {"SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22"}
     ],
 )
 def test_how_many_colours(environ: dict[str, str], expected: ColorDepth) -> None:
-    assert detect_capabilities(environ).colours is expected
+    assert detect_capabilities(environ).colors is expected
 
 
 @pytest.mark.parametrize("colours", ColorDepth)
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}, TRUECOLOR], ids=str)
 def test_what_the_person_says_goes(colours: ColorDepth, environ: dict[str, str]) -> None:
-    assert detect_capabilities(environ, colours.value).colours is colours
+    assert detect_capabilities(environ, colours.value).colors is colours
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ async def test_tmux_takes_it_and_nothing_is_drawn(tmp_path: Path) -> None:
 @pytest.mark.parametrize("script", ["exit 1", "exec /bin/sleep 60", "kill -9 $$"])
 async def test_where_tmux_fails_the_terminal_takes_it(tmp_path: Path, script: str) -> None:
     written: list[str] = []
-    copied = await copy_text(TEXT, tmux(tmp_path, script), written.append, tmp_path / "state", patience=0.3)
+    copied = await copy_text(TEXT, tmux(tmp_path, script), written.append, tmp_path / "state", timeout_s=0.3)
     assert copied == CopyResult(OSC52, "sent to the terminal (OSC 52)")
     (sequence,) = written
     assert sequence.startswith("\x1b]52;c;")
@@ -105,5 +105,5 @@ async def test_where_nothing_takes_it_that_is_said(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no directory")
     copied = await copy_text(TEXT, {}, lambda _: None, tmp_path / "state")
     assert copied.route is None
-    assert copied.words.startswith("not copied: ")
-    assert "clipboard.txt cannot be written: " in copied.words
+    assert copied.message.startswith("not copied: ")
+    assert "clipboard.txt cannot be written: " in copied.message

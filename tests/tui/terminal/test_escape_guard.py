@@ -217,7 +217,7 @@ def test_a_string_without_an_end_is_dropped_in_time_and_whatever_its_length() ->
     guard = EscapeGuard(DELAY, is_parsed_correctly)
     for _ in range(10):
         assert guard.feed(("\x1b]52;c;" if not guard.is_waiting else "") + "q" * MAX_BUFFERED + "\x1b", 1.0) == ""
-        assert len(guard._held) <= MAX_BUFFERED + 1
+        assert len(guard._buffer) <= MAX_BUFFERED + 1
         assert guard.feed("\\j", 1.0) == "j"
     assert passed("\x1b]52;c;" + "q" * MAX_BUFFERED, "q" * MAX_BUFFERED, "\x07j") == ["j"]
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from textual import events
 
-from comfytui.tui.terminal.input_queue import FLOOD, KEPT, MAX_WAITING, InputQueue, QueuedEvent
+from comfytui.tui.terminal.input_queue import FLOOD_SIZE, KEPT_ENTRIES, MAX_WAITING, InputQueue, QueuedEvent
 
 Mouse = TypeVar("Mouse", bound=events.MouseEvent)
 
@@ -24,7 +24,7 @@ def left(queue: InputQueue) -> list[tuple[str, int]]:
     found = list[tuple[str, int]]()
     while (entry := queue.get()) is not None:
         event = entry.event
-        found.append((event.key if isinstance(event, events.Key) else type(event).__name__, entry.times))
+        found.append((event.key if isinstance(event, events.Key) else type(event).__name__, entry.repeats))
     return found
 
 
@@ -68,19 +68,19 @@ def test_text_is_taken_up_to_the_first_key_that_types_nothing() -> None:
 
 def test_many_commands_are_a_flood_and_a_long_text_in_a_box_is_not() -> None:
     queue = InputQueue()
-    queue.put(key("ab"[number % 2]) for number in range(FLOOD + 1))
+    queue.put(key("ab"[number % 2]) for number in range(FLOOD_SIZE + 1))
     assert queue.is_flooded(typing=False)
     assert not queue.is_flooded(typing=True)
-    queue.put(key(("a", "backspace")[number % 2]) for number in range(FLOOD + 1))
+    queue.put(key(("a", "backspace")[number % 2]) for number in range(FLOOD_SIZE + 1))
     assert queue.is_flooded(typing=True)
 
 
 def test_of_a_flood_the_end_is_kept_and_the_release_of_a_button() -> None:
     queue = InputQueue()
-    queue.put([mouse(events.MouseUp, button=1), *(key("ab"[number % 2]) for number in range(FLOOD))])
+    queue.put([mouse(events.MouseUp, button=1), *(key("ab"[number % 2]) for number in range(FLOOD_SIZE))])
     queue.cut()
-    assert left(queue) == [("MouseUp", 1), *[("a", 1), ("b", 1)] * (KEPT // 2)]
-    assert queue.dropped == FLOOD + 1 - KEPT
+    assert left(queue) == [("MouseUp", 1), *[("a", 1), ("b", 1)] * (KEPT_ENTRIES // 2)]
+    assert queue.dropped == FLOOD_SIZE + 1 - KEPT_ENTRIES
 
 
 def test_what_nobody_takes_stays_bounded() -> None:

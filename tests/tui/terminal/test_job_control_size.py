@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.tui.terminal.job_control import MAX_SIZE, size_of, usable_size
+from comfytui.tui.terminal.job_control import MAX_SIZE, terminal_size, usable_size
 
 
 @pytest.fixture
@@ -36,11 +36,11 @@ def test_size_is_what_the_terminal_reports(
     terminal: int, reported: tuple[int, int], expected: tuple[int, int] | None
 ) -> None:
     termios.tcsetwinsize(terminal, reported[::-1])
-    assert size_of(terminal) == expected
+    assert terminal_size(terminal) == expected
 
 
 def test_size_of_anything_else_is_unknown() -> None:
     with Path(os.devnull).open() as file:
-        assert size_of(file.fileno()) is None
-    assert size_of(10_000) is None
+        assert terminal_size(file.fileno()) is None
+    assert terminal_size(10_000) is None
     assert usable_size(-1, 24) is None

@@ -52,7 +52,7 @@ CONSOLE = Console(force_terminal=True, color_system="truecolor")
 
 
 def rendered(*spans: tuple[int, int, int]) -> str:
-    made = ScreenBuffer().lean(update(*spans))
+    made = ScreenBuffer().minimize(update(*spans))
     assert isinstance(made, DiffUpdate)
     return made.render_segments(CONSOLE)
 
@@ -71,7 +71,7 @@ def test_colours_and_attributes_are_those_that_textual_writes() -> None:
 def test_any_run_of_styles_looks_as_textual_draws_it(styles: list[Style]) -> None:
     strip = Strip([Segment("ab", style) for style in styles])
     chops = ChopsUpdate([{0: strip}], [(0, 0, 2 * len(styles))], [[2 * len(styles)]])
-    ours = ScreenBuffer().lean(chops)
+    ours = ScreenBuffer().minimize(chops)
     assert isinstance(ours, DiffUpdate)
     one, other = shown(ours.render_segments(CONSOLE)), shown(chops.render_segments(CONSOLE))
     assert seen(one, 16) == seen(other, 16)
@@ -95,8 +95,8 @@ def test_one_touched_cell_is_cheap() -> None:
 
 
 def test_other_updates_are_left_alone() -> None:
-    assert ScreenBuffer().lean(None) is None
-    assert ScreenBuffer().lean("text") == "text"
+    assert ScreenBuffer().minimize(None) is None
+    assert ScreenBuffer().minimize("text") == "text"
 
 
 WIDTH, HEIGHT = 12, 3
@@ -116,7 +116,7 @@ def screenful(lines: list[list[tuple[str, Style]]], width: int = WIDTH) -> Layou
 
 
 def written(wire: ScreenBuffer, whole: LayoutUpdate | ChopsUpdate) -> str:
-    made = wire.lean(whole)
+    made = wire.minimize(whole)
     assert isinstance(made, DiffUpdate)
     return made.render_segments(CONSOLE)
 
@@ -147,7 +147,7 @@ def test_a_whole_screen_drawn_again_writes_nothing_and_what_was_forgotten_all() 
     wire, whole = ScreenBuffer(), screenful([[("ab", RED)], [("c", BLUE)], []])
     first = written(wire, whole)
     assert written(wire, whole) == ""
-    wire.forget()
+    wire.invalidate()
     assert written(wire, whole) == first
 
 

@@ -14,7 +14,7 @@ from textual.strip import Strip
 from wcwidth import wcwidth
 
 from comfytui.tui.terminal.screen_diff import ScreenBuffer
-from comfytui.tui.terminal.widths import is_disputed, settled
+from comfytui.tui.terminal.widths import is_disputed, with_fixed_columns
 from tests.tui.terminal.test_screen_diff import BLUE, RED, written
 
 WIDTH, HEIGHT = 24, 2
@@ -49,8 +49,8 @@ def test_text_of_agreed_width(text: str) -> None:
 
 
 def test_cursor_is_set_anew_behind_each_disputed_character() -> None:
-    assert settled("ab", 4) == "ab"
-    assert settled(["a", "👍", "", "b"], 4) == "a  \x1b[6G👍\x1b[8Gb"
+    assert with_fixed_columns("ab", 4) == "ab"
+    assert with_fixed_columns(["a", "👍", "", "b"], 4) == "a  \x1b[6G👍\x1b[8Gb"
 
 
 Screens = st.lists(

@@ -30,10 +30,10 @@ Linear: TypeAlias = tuple[float, float, float]
 
 SYSTEMS = {
     ColorDepth.TRUECOLOR: ColorSystem.TRUECOLOR,
-    ColorDepth.COLOURS_256: ColorSystem.EIGHT_BIT,
-    ColorDepth.COLOURS_16: ColorSystem.STANDARD,
+    ColorDepth.COLORS_256: ColorSystem.EIGHT_BIT,
+    ColorDepth.COLORS_16: ColorSystem.STANDARD,
 }
-FEW = (ColorDepth.COLOURS_16, ColorDepth.NONE)
+FEW = (ColorDepth.COLORS_16, ColorDepth.NONE)
 
 TEXTS = ("foreground", *(f"role-{role}" for role in Role if not role.startswith(("plain", "alert", "tint"))))
 TINTS = tuple(f"tint-{colour}" for colour in ACCENT_COLORS)
@@ -51,7 +51,7 @@ EYES = {
 
 def shown(colour: str, colours: ColorDepth) -> Linear:
     """The colour as such a terminal shows it, in linear RGB."""
-    kept = colours is not ColorDepth.COLOURS_256
+    kept = colours is not ColorDepth.COLORS_256
     triplet = (Color.parse(colour) if kept else Color.parse(colour).downgrade(ColorSystem.EIGHT_BIT)).get_truecolor()
     red, green, blue = (
         part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in triplet.normalized
@@ -115,7 +115,7 @@ def test_all_variants_have_the_same_variables_and_every_role(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize(
-    ("colours", "wanted"), [(ColorDepth.TRUECOLOR, {"contrast": 7.0}), (ColorDepth.COLOURS_256, {"contrast": 7.0})]
+    ("colours", "wanted"), [(ColorDepth.TRUECOLOR, {"contrast": 7.0}), (ColorDepth.COLORS_256, {"contrast": 7.0})]
 )
 def test_texts_are_readable_wherever_they_stand(name: str, colours: ColorDepth, wanted: dict[str, float]) -> None:
     # The nearest of 256 colours is somewhat off.
@@ -132,7 +132,7 @@ def test_texts_are_readable_wherever_they_stand(name: str, colours: ColorDepth, 
     assert {pair: ratio for pair, ratio in ratios.items() if ratio < least} == {}
 
 
-@pytest.mark.parametrize("colours", [ColorDepth.TRUECOLOR, ColorDepth.COLOURS_256, ColorDepth.COLOURS_16])
+@pytest.mark.parametrize("colours", [ColorDepth.TRUECOLOR, ColorDepth.COLORS_256, ColorDepth.COLORS_16])
 def test_the_safe_theme_is_safe_for_every_eye(colours: ColorDepth) -> None:
     look = variables("safe", colours)
     statuses = {role: shown(look[f"role-{role}"], colours) for role in ("good", "bad", "working", "waiting")}
@@ -183,7 +183,7 @@ def test_with_few_colours_the_cursor_is_reversed(name: str, colours: ColorDepth)
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("colours", [ColorDepth.TRUECOLOR, ColorDepth.COLOURS_256])
+@pytest.mark.parametrize("colours", [ColorDepth.TRUECOLOR, ColorDepth.COLORS_256])
 def test_with_many_colours_the_cursor_differs_from_what_is_around_it(name: str, colours: ColorDepth) -> None:
     look = variables(name, colours)
     cursor, blurred, plain = (
