@@ -57,9 +57,9 @@ async def test_help_lists_the_keys_that_work_here() -> None:
 async def test_help_scrolls_where_it_does_not_fit() -> None:
     async with demo((80, 24)) as driven:
         await driven.press("question_mark")
-        assert "sorted upwards" not in driven.text
+        assert "sorted ascending" not in driven.text
         await driven.press("G")
-        await driven.sees("sorted upwards")
+        await driven.sees("sorted ascending")
         await driven.press("g")
         await driven.sees("In a table")
 
