@@ -51,16 +51,16 @@ class UnusableTokenError(InvalidArgumentError):
     """What should give the token fails, or what it gives is none; the message says which."""
 
 
-def connect_demo(runners: int, seed: int, clock: Clock, allowance: RateLimiter, requests: RequestLog) -> Connect:
+def connect_demo(runners: int, seed: int, clock: Clock, rate_limiter: RateLimiter, requests: RequestLog) -> Connect:
     """A client of the gateway in this very process, over a simulated fleet: no port, no network."""
-    return _connect_in_process(lambda: build_demo_fleet(runners, seed, clock), "demo", clock, allowance, requests)
+    return _connect_in_process(lambda: build_demo_fleet(runners, seed, clock), "demo", clock, rate_limiter, requests)
 
 
 def connect_comfyui(
     servers: Sequence[Server],
     ca_bundle: Path | None,
     clock: Clock,
-    allowance: RateLimiter,
+    rate_limiter: RateLimiter,
     requests: RequestLog,
     timeout: float | None = None,
 ) -> Connect:
@@ -69,7 +69,7 @@ def connect_comfyui(
         lambda: build_comfyui_fleet(servers, ca_bundle, clock, requests, timeout),
         "comfyui",
         clock,
-        allowance,
+        rate_limiter,
         requests,
         timeout or DEFAULT_TIMEOUT,
     )
@@ -114,7 +114,7 @@ def _connect_in_process(
     make_fleet: Callable[[], Fleet],
     name: str,
     clock: Clock,
-    allowance: RateLimiter,
+    rate_limiter: RateLimiter,
     requests: RequestLog,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Connect:
@@ -127,7 +127,7 @@ def _connect_in_process(
         token = generate_token()
         transport = InProcessTransport(make_fleet(), token)
         session = Session(
-            f"http://{name}", token, transport, allowance=allowance, log=requests, clock=clock, timeout=timeout
+            f"http://{name}", token, transport, rate_limiter=rate_limiter, log=requests, clock=clock, timeout=timeout
         )
         return ComfyControlClient(session)
 
@@ -147,12 +147,12 @@ class HostedBackend:
     """Makes clients of the API with the token at hand, and takes new ones; `comfytui.login.Door` for the dashboard.
 
     Attributes:
-        allowance: What may be sent to whoever answers now.
+        rate_limiter: What may be sent to whoever answers now.
 
     Args:
         settings: The API's address, where tokens may come from, and how to connect.
         clock: Dates requests and the allowance.
-        allowance: What may be sent to the API, whichever token is used.
+        rate_limiter: What may be sent to the API, whichever token is used.
         requests: Where requests are kept.
         timeout: Seconds that the API has for an answer.
     """
@@ -161,7 +161,7 @@ class HostedBackend:
         self,
         settings: Settings,
         clock: Clock,
-        allowance: RateLimiter,
+        rate_limiter: RateLimiter,
         requests: RequestLog,
         *,
         timeout: float = DEFAULT_TIMEOUT,
@@ -169,7 +169,7 @@ class HostedBackend:
         self._settings = settings
         self._timeout = timeout
         self._clock = clock
-        self.allowance = SwitchableRateLimiter(allowance)
+        self.rate_limiter = SwitchableRateLimiter(rate_limiter)
         self._requests = requests
         self._token: SecretStr | None = None
         self._renewal = Renewal(self._find_again, clock) if is_renewable(os.environ, settings.tokens) else None
@@ -214,7 +214,7 @@ class HostedBackend:
         except InvalidArgumentError as error:
             return LoginResult(accepted=False, message=str(error))
         try:
-            await client.list_runners(per_page=1, use=Priority.USER)
+            await client.list_runners(per_page=1, priority=Priority.USER)
         except UnauthorizedError as error:
             return LoginResult(accepted=False, message=f"The API does not take it: {error.message}")
         except ComfyControlError as error:
@@ -224,13 +224,13 @@ class HostedBackend:
         self._token, self._instead = token, None
         if self._renewal is not None:
             self._renewal.replace(token)
-        self.allowance.switch_to(None)
+        self.rate_limiter.switch_to(None)
         return LoginResult(accepted=True, message=await asyncio.to_thread(self._kept, token) if save else "")
 
     def use_demo(self) -> None:
         """Use the simulated fleet from now on."""
         self._spend_alone()
-        self._instead = "demo", connect_demo(DEFAULT_RUNNERS, 0, self._clock, self.allowance, self._requests)
+        self._instead = "demo", connect_demo(DEFAULT_RUNNERS, 0, self._clock, self.rate_limiter, self._requests)
 
     async def detect_comfyui(self) -> str:
         """What the ComfyUI on this machine is called, for people to read; empty where none answers."""
@@ -242,7 +242,7 @@ class HostedBackend:
         """Watch the ComfyUI on this machine from now on."""
         self._spend_alone()
         ca_bundle = self._settings.ca_bundle
-        source = connect_comfyui([self._local], ca_bundle, self._clock, self.allowance, self._requests)
+        source = connect_comfyui([self._local], ca_bundle, self._clock, self.rate_limiter, self._requests)
         self._instead = self._local.name, source
 
     @property
@@ -252,7 +252,7 @@ class HostedBackend:
 
     def _spend_alone(self) -> None:
         """What the API may be asked, and whether it wants to be left alone, does not count any more."""
-        self.allowance.switch_to(UnlimitedRateLimiter(self._clock))
+        self.rate_limiter.switch_to(UnlimitedRateLimiter(self._clock))
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
         """Return a client with the token at hand, or with one that is only tried."""
@@ -265,7 +265,7 @@ class HostedBackend:
                 self._settings.url,
                 token or self._at_hand or self._found(),
                 timeout=self._timeout,
-                allowance=self.allowance,
+                rate_limiter=self.rate_limiter,
                 log=self._requests,
                 clock=self._clock,
                 ca_bundle=self._settings.ca_bundle,
@@ -330,13 +330,13 @@ class SwitchableRateLimiter:
         """What was spent, as last known; asks nobody."""
         return self._counts.usage
 
-    def delay(self, use: Priority) -> float:
+    def delay(self, priority: Priority) -> float:
         """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
-        return self._counts.delay(use)
+        return self._counts.delay(priority)
 
-    async def acquire(self, use: Priority) -> Permit:
+    async def acquire(self, priority: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
-        return await self._counts.acquire(use)
+        return await self._counts.acquire(priority)
 
     def block_for(self, seconds: float) -> None:
         """Send nothing for so long; of two, the longer one wins."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from comfytui.config.precedence import ConfigSources
     from comfytui.config.settings import Settings
     from comfytui.engine.engine import Engine
-    from comfytui.engine.protocol import Attention
+    from comfytui.engine.protocol import Viewport
     from comfytui.engine.snapshot import Snapshot
     from comfytui.login import Authenticator
     from comfytui.ratelimit.window import RateLimiter
@@ -65,16 +65,16 @@ class ProfileFleets:
             key, settings.source_name, first, partial(self._watch, settings), settings.profile, settings.accent_color
         )
 
-    def _watch(self, settings: Settings, attention: Attention) -> Watch:
+    def _watch(self, settings: Settings, viewport: Viewport) -> Watch:
         from comfytui.backends import HostedBackend
         from comfytui.config.paths import rate_limit_files
         from comfytui.ratelimit.shared import SharedRateLimiter
         from comfytui.tui.services import Watch
 
-        allowance = SharedRateLimiter(self._clock, rate_limit_files(), settings.url, note=self._requests.note)
-        entrance = HostedBackend(settings, self._clock, allowance, self._requests)
-        engine = _engine(settings, entrance.connect, self._clock, entrance.allowance, attention)
-        return Watch(engine, entrance, allowance.close, entrance.renew if entrance.is_renewable else None)
+        rate_limiter = SharedRateLimiter(self._clock, rate_limit_files(), settings.url, note=self._requests.note)
+        entrance = HostedBackend(settings, self._clock, rate_limiter, self._requests)
+        engine = _engine(settings, entrance.connect, self._clock, entrance.rate_limiter, viewport)
+        return Watch(engine, entrance, rate_limiter.close, entrance.renew if entrance.is_renewable else None)
 
 
 def build_hosted_app(choices: ConfigSources, settings: Settings, setup: Setup) -> ComfyTUI:
@@ -103,9 +103,9 @@ def build_demo_app(
     from comfytui.ratelimit.unlimited import UnlimitedRateLimiter
 
     clock = clock or SystemClock()
-    requests, allowance = RequestLog(clock, settings.log_file), UnlimitedRateLimiter(clock)
-    connect = connect_demo(runners, seed, clock, allowance, requests)
-    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
+    requests, rate_limiter = RequestLog(clock, settings.log_file), UnlimitedRateLimiter(clock)
+    connect = connect_demo(runners, seed, clock, rate_limiter, requests)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), rate_limiter, requests, setup)
 
 
 def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
@@ -119,9 +119,9 @@ def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
-    allowance = UnlimitedRateLimiter(clock)
-    connect = connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests)
-    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), allowance, requests, setup)
+    rate_limiter = UnlimitedRateLimiter(clock)
+    connect = connect_comfyui(settings.servers, settings.ca_bundle, clock, rate_limiter, requests)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), rate_limiter, requests, setup)
 
 
 def build_app(
@@ -129,7 +129,7 @@ def build_app(
     connect: Connect,
     clock: Clock,
     door: Authenticator,
-    allowance: RateLimiter,
+    rate_limiter: RateLimiter,
     requests: RequestLog,
     setup: Setup | None = None,
 ) -> ComfyTUI:
@@ -141,8 +141,8 @@ def build_app(
     setup = setup or Setup(Forgetful())
     key = " ".join(server.url for server in settings.servers) or settings.source_name
 
-    def watch(attention: Attention) -> Watch:
-        return Watch(_engine(settings, connect, clock, allowance, attention), door)
+    def watch(viewport: Viewport) -> Watch:
+        return Watch(_engine(settings, connect, clock, rate_limiter, viewport), door)
 
     app = ComfyTUI(
         OpenFleet(key, door.source, _initial_snapshot(settings, key, setup.memory), watch), clock, requests, setup
@@ -191,19 +191,21 @@ def load_keymap(settings: Settings) -> Keymap:
         raise SettingsError("\n".join(told)) from None
 
 
-def _engine(settings: Settings, connect: Connect, clock: Clock, allowance: RateLimiter, attention: Attention) -> Engine:
+def _engine(
+    settings: Settings, connect: Connect, clock: Clock, rate_limiter: RateLimiter, viewport: Viewport
+) -> Engine:
     from comfytui.engine.engine import Engine
 
-    return Engine(connect, clock, attention=attention, interval=settings.interval, allowance=allowance)
+    return Engine(connect, clock, viewport=viewport, interval=settings.interval, rate_limiter=rate_limiter)
 
 
 def _initial_snapshot(settings: Settings, key: str, memory: Remembers) -> Snapshot:
     """What is known of a fleet before anything was asked: what to look at, and how often."""
-    from comfytui.engine.protocol import Attention, PageKey
+    from comfytui.engine.protocol import PageKey, Viewport
     from comfytui.engine.snapshot import Snapshot
 
     page = PageKey(per_page=_per_page(settings, key, memory))
-    return Snapshot(attention=Attention(page=page, wallboard=settings.wallboard), interval=settings.interval)
+    return Snapshot(viewport=Viewport(page=page, full_rate_unfocused=settings.wallboard), interval=settings.interval)
 
 
 def _per_page(settings: Settings, key: str, memory: Remembers) -> int:

@@ -181,12 +181,12 @@ async def test_token_that_appears_while_there_is_none_is_found() -> None:
 async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machine() -> None:
     door = entrance(Settings("host", url="http://127.0.0.1:1"))
     for enter in (door.use_demo, door.use_comfyui):
-        door.allowance.switch_to(None)
-        door.allowance.block_for(60)
+        door.rate_limiter.switch_to(None)
+        door.rate_limiter.block_for(60)
         enter()
-        assert door.allowance.delay(Priority.USER) == 0.0
-        door.allowance.switch_to(None)
-        assert door.allowance.delay(Priority.USER) == 60.0
+        assert door.rate_limiter.delay(Priority.USER) == 0.0
+        door.rate_limiter.switch_to(None)
+        assert door.rate_limiter.delay(Priority.USER) == 60.0
 
 
 async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_configuration() -> None:

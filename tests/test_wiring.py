@@ -68,7 +68,7 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
         build_hosted_app(choices, resolve_settings(choices), Setup(Forgetful())),
     ):
         assert not app.is_running
-        assert app.snapshot.attention.page == PageKey(page=1, per_page=7)
+        assert app.snapshot.viewport.page == PageKey(page=1, per_page=7)
         assert app.snapshot.interval == 2.5
         assert not app.snapshot.pages
     assert list(home.iterdir()) == []
@@ -118,10 +118,10 @@ def test_the_page_is_as_long_as_wished_else_as_last_time(
 ) -> None:
     view = ViewState(per_page=remembered)
     fleets = profiles(ConfigSources(CliOptions(per_page=wished), config=CONFIG), remembering(prod=view))
-    assert fleets.open("prod").engine.snapshot.attention.page.per_page == per_page
-    assert fleets.open("test").engine.snapshot.attention.page.per_page == (wished or 25)
+    assert fleets.open("prod").engine.snapshot.viewport.page.per_page == per_page
+    assert fleets.open("test").engine.snapshot.viewport.page.per_page == (wished or 25)
     app = build_demo_app(Settings("demo", per_page=wished), 1, 0, FakeClock(), Setup(memory=remembering(demo=view)))
-    assert app.snapshot.attention.page.per_page == per_page
+    assert app.snapshot.viewport.page.per_page == per_page
 
 
 def test_how_the_dashboard_is_set_up(home: Path) -> None:

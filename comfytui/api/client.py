@@ -49,7 +49,7 @@ class ComfyControlClient:
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | str | None = None,
-        use: Priority = Priority.POLL,
+        priority: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
         """Return a page of runners, newest created first (page list-runners).
@@ -58,7 +58,7 @@ class ComfyControlClient:
             page: 1 or more; beyond the last one the answer is empty.
             per_page: 1 to 100.
             status: "active", "disabled", or None for both.
-            use: Priority of the request with the rate limiter.
+            priority: Priority of the request with the rate limiter.
             on_sent: Called when the request is sent, which may be later, for the allowance may make it wait.
 
         Raises:
@@ -70,31 +70,37 @@ class ComfyControlClient:
             params["status"] = _status(status)
         if (pages := self._pages.get(per_page)) is None:
             pages = self._pages[per_page] = ParsedResponseCache(partial(RunnerPage.parse, most=per_page))
-        return await self._session.get(_RUNNERS, pages, params, use, on_sent)
+        return await self._session.get(_RUNNERS, pages, params, priority, on_sent)
 
-    async def get_runner(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
+    async def get_runner(self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
         """Return a runner by its id (page get-runner); raises as `list_runners` does."""
-        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}", self._runners, None, use, on_sent)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}", self._runners, None, priority, on_sent)
 
     async def get_history(
-        self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None
+        self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
     ) -> tuple[Workflow, ...]:
         """Return a runner's newest workflows, at most ten, newest created first (page get-runner-history).
 
         Raises as `list_runners` does.
         """
-        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/history", self._histories, None, use, on_sent)
+        return await self._session.get(
+            f"{_RUNNERS}/{_segment(runner_id)}/history", self._histories, None, priority, on_sent
+        )
 
-    async def get_stats(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> RunnerStats:
+    async def get_stats(
+        self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
+    ) -> RunnerStats:
         """Return the stats of a runner's machine (page get-runner-stats).
 
         The API requests them from the runner first, so a slow runner delays this. A ServerError of status 500
         means that the runner does not answer.
         Raises as `list_runners` does.
         """
-        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, None, use, on_sent)
+        return await self._session.get(f"{_RUNNERS}/{_segment(runner_id)}/stats", self._stats, None, priority, on_sent)
 
-    async def watch_revisions(self, use: Priority = Priority.BACKGROUND) -> AsyncGenerator[tuple[RunnerRevisions, ...]]:
+    async def watch_revisions(
+        self, priority: Priority = Priority.BACKGROUND
+    ) -> AsyncGenerator[tuple[RunnerRevisions, ...]]:
         """Yield the revisions of all known runners, then changes; empty ones are heartbeats.
 
         This is an extension that not every API has; it goes on until it fails.
@@ -102,7 +108,7 @@ class ComfyControlClient:
         Raises:
             RequestError: The API does not announce changes, or not any more.
         """
-        async with aclosing(self._session.events(EVENTS_PATH, use)) as events:
+        async with aclosing(self._session.events(EVENTS_PATH, priority)) as events:
             async for event in events:
                 if (revisions := _read_event(event.event, event.data)) is None:
                     break

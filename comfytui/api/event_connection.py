@@ -44,7 +44,7 @@ class EventConnection:
     Args:
         client: Sends the request, with the token.
         credentials: Token of each request, which is masked in messages.
-        allowance: Rate limiter.
+        rate_limiter: Rate limiter.
         log: Keeps a record of it.
         clock: Dates that record.
         timeout: Seconds until the response must begin; a connection has half of them.
@@ -55,7 +55,7 @@ class EventConnection:
         self,
         client: httpx.AsyncClient,
         credentials: Credentials,
-        allowance: RateLimiter,
+        rate_limiter: RateLimiter,
         log: RequestLog,
         clock: Clock,
         timeout: float,
@@ -64,20 +64,20 @@ class EventConnection:
     ) -> None:
         self._client = client
         self._credentials = credentials
-        self._allowance = allowance
+        self._rate_limiter = rate_limiter
         self._log = log
         self._clock = clock
         self._timeout = timeout
         self._is_wired = is_wired
 
-    async def events(self, path: str, use: Priority) -> AsyncGenerator[ServerSentEvent, None]:
+    async def events(self, path: str, priority: Priority) -> AsyncGenerator[ServerSentEvent, None]:
         """Yield the server-sent events that a path answers.
 
         Raises:
             RequestError: A subclass for the cause; a stream that ends is ConnectionFailedError.
         """
         wire = ConnectionTrace()
-        permit = await self._allowance.acquire(use)
+        permit = await self._rate_limiter.acquire(priority)
         if self._is_wired:
             wire.permit = permit
         try:
@@ -102,7 +102,7 @@ class EventConnection:
             return outcome
         await outcome.aclose()
         if outcome.status_code == HTTPStatus.TOO_MANY_REQUESTS:
-            self._allowance.block_for(retry_after_in(outcome.headers, self._clock.now()))
+            self._rate_limiter.block_for(retry_after_in(outcome.headers, self._clock.now()))
         words = self._credentials.as_message(Response(outcome).reason)
         return error_for_status(_METHOD, path, words, outcome.status_code)
 

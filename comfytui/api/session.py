@@ -72,7 +72,7 @@ class Session:
         transport: httpx transport in place of the network.
         timeout: Seconds within which the whole answer must have arrived, a connection within half of them; waiting
             for the allowance does not count.
-        allowance: Rate limiter; without one the session has its own.
+        rate_limiter: Rate limiter; without one the session has its own.
         log: Request log.
         clock: Clock of the records.
         ca_bundle: File or directory of certificates to trust instead of the public authorities' or those that
@@ -94,7 +94,7 @@ class Session:
         transport: httpx.AsyncBaseTransport | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         *,
-        allowance: RateLimiter | None = None,
+        rate_limiter: RateLimiter | None = None,
         log: RequestLog | None = None,
         clock: Clock | None = None,
         ca_bundle: Path | None = None,
@@ -104,7 +104,7 @@ class Session:
         self._timeout = timeout
         self._clock = clock or SystemClock()
         self._credentials = Credentials(token, self._clock, renewal)
-        self._allowance = allowance or LocalRateLimiter(self._clock)
+        self._rate_limiter = rate_limiter or LocalRateLimiter(self._clock)
         self._log = log or RequestLog(self._clock)
         client = build_http_client(base_url, token, transport, timeout, ca_bundle, insecure_http)
         if isinstance(client, InvalidArgumentError):
@@ -128,7 +128,7 @@ class Session:
         path: str,
         reader: ParsedResponseCache[_T],
         params: Mapping[str, str | int] | None = None,
-        use: Priority = Priority.POLL,
+        priority: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> _T:
         """GET a path below the address and read the JSON that is answered.
@@ -137,18 +137,18 @@ class Session:
             path: Quoted path with a leading slash.
             reader: Parser of the body.
             params: The query.
-            use: Priority of the request with the rate limiter.
+            priority: Priority of the request with the rate limiter.
             on_sent: Called when it has waited for the allowance long enough and is sent.
 
         Raises:
             RequestError: A subclass for the cause.
         """
-        outcome = await self._request(path, params, _RequestContext(use, on_sent), reader)
+        outcome = await self._request(path, params, _RequestContext(priority, on_sent), reader)
         if isinstance(outcome, ComfyControlError):
             raise outcome
         return outcome
 
-    def events(self, path: str, use: Priority) -> AsyncGenerator[ServerSentEvent, None]:
+    def events(self, path: str, priority: Priority) -> AsyncGenerator[ServerSentEvent, None]:
         """GET a path below the address and yield the server-sent events of the answer; it counts as one request.
 
         Raises:
@@ -156,8 +156,8 @@ class Session:
         """
         from comfytui.api.event_connection import EventConnection
 
-        parts = (self._credentials, self._allowance, self._log, self._clock, self._timeout)
-        return EventConnection(self._client, *parts, is_wired=self._is_wired).events(path, use)
+        parts = (self._credentials, self._rate_limiter, self._log, self._clock, self._timeout)
+        return EventConnection(self._client, *parts, is_wired=self._is_wired).events(path, priority)
 
     async def aclose(self) -> None:
         """Close all connections; the session is not used afterwards."""
@@ -213,7 +213,7 @@ class Session:
         self, attempt: _Attempt, errand: _RequestContext, patience: _TimeoutBudget, reader: ParsedResponseCache[_T]
     ) -> _T | ComfyControlError:
         """Return the result of a request, or its error."""
-        permit = await self._allowance.acquire(errand.use)
+        permit = await self._rate_limiter.acquire(errand.priority)
         if self._is_wired:
             attempt.wire.permit = _PausingPermit(permit, patience)
         # It may have been renewed meanwhile.
@@ -264,7 +264,7 @@ class Session:
 
     def _apply_cooldown(self, headers: Mapping[str, str]) -> float:
         seconds = retry_after_in(headers, self._clock.now())
-        self._allowance.block_for(seconds)
+        self._rate_limiter.block_for(seconds)
         return seconds
 
     async def _parse(
@@ -314,7 +314,7 @@ def _as_sent(value: object) -> object:
 class _RequestContext(NamedTuple):
     """Priority of a request and the callback for the time it is sent."""
 
-    use: Priority
+    priority: Priority
     on_sent: OnSent
 
 

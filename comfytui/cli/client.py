@@ -123,8 +123,8 @@ class RetryingClient:
 
     async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
         """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
-        use = Priority.USER if page == 1 else Priority.POLL
-        answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, use))
+        priority = Priority.USER if page == 1 else Priority.POLL
+        answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, priority))
         self._names |= {runner.id: display_name(runner.name, runner.id) for runner in answer.runners}
         if answer.is_cut:
             self._say_cut("runners than were asked for")
@@ -134,9 +134,9 @@ class RetryingClient:
         """One runner."""
         return await self._ask(runner_id, lambda: self._source.get_runner(runner_id, Priority.USER))
 
-    async def history(self, runner_id: str, use: Priority = Priority.USER) -> tuple[Workflow, ...]:
+    async def history(self, runner_id: str, priority: Priority = Priority.USER) -> tuple[Workflow, ...]:
         """A runner's newest workflows."""
-        history = await self._ask(runner_id, lambda: self._source.get_history(runner_id, use))
+        history = await self._ask(runner_id, lambda: self._source.get_history(runner_id, priority))
         if isinstance(history, CutHistory):
             self._say_cut(f"workflows than the {MAX_HISTORY} that a history has")
         return history
@@ -146,10 +146,10 @@ class RetryingClient:
             self._has_said_cut = True
             self.progress.print(f"The API sent more {what}: the rest is left out.")
 
-    async def stats(self, runner_id: str, use: Priority = Priority.USER) -> RunnerStats:
+    async def stats(self, runner_id: str, priority: Priority = Priority.USER) -> RunnerStats:
         """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
         return await self._ask(
-            runner_id, lambda: self._source.get_stats(runner_id, use), is_answer=is_runner_unreachable
+            runner_id, lambda: self._source.get_stats(runner_id, priority), is_answer=is_runner_unreachable
         )
 
     async def _ask(

@@ -34,14 +34,14 @@ class CommandContext:
         settings: What was chosen.
         connect: Makes who answers.
         clock: What all go by.
-        allowance: What each request is taken from.
+        rate_limiter: What each request is taken from.
         renew: Looks for a newer token once one is refused; None if there cannot be one.
     """
 
     settings: Settings
     connect: Connect
     clock: Clock
-    allowance: RateLimiter
+    rate_limiter: RateLimiter
     renew: Callable[[], Awaitable[bool]] | None = None
 
 
@@ -94,10 +94,10 @@ def _gateway(
     args: argparse.Namespace,
     settings: Settings,
     clock: Clock,
-    allowance: RateLimiter,
+    rate_limiter: RateLimiter,
     requests: RequestLog,
     timeout: float,
 ) -> Connect:
     if args.demo:
-        return connect_demo(*demo_options(args), clock, allowance, requests)
-    return connect_comfyui(settings.servers, settings.ca_bundle, clock, allowance, requests, timeout)
+        return connect_demo(*demo_options(args), clock, rate_limiter, requests)
+    return connect_comfyui(settings.servers, settings.ca_bundle, clock, rate_limiter, requests, timeout)

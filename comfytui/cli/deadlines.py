@@ -95,7 +95,7 @@ class Gate:
     def __init__(
         self, make: Callable[[Clock], RateLimiter], clock: Clock, progress: Progress, *, no_wait: bool = False
     ) -> None:
-        self._allowance = make(_Waiting(clock, self._before_waiting))
+        self._rate_limiter = make(_Waiting(clock, self._before_waiting))
         self._clock = clock
         self._progress = progress
         self._no_wait = no_wait
@@ -103,32 +103,32 @@ class Gate:
     @property
     def usage(self) -> Usage:
         """What was spent, as last known; asks nobody."""
-        return self._allowance.usage
+        return self._rate_limiter.usage
 
-    def delay(self, use: Priority) -> float:
+    def delay(self, priority: Priority) -> float:
         """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
-        return self._allowance.delay(use)
+        return self._rate_limiter.delay(priority)
 
-    async def acquire(self, use: Priority) -> Permit:
+    async def acquire(self, priority: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then.
 
         Raises:
             CoolingDownError: It would have to wait for the API, and is not to.
         """
         with _stopped():
-            return _GatedPermit(await self._allowance.acquire(use))
+            return _GatedPermit(await self._rate_limiter.acquire(priority))
 
     def block_for(self, seconds: float) -> None:
         """Let nobody who shares send anything for so long; of two, the longer one wins."""
-        self._allowance.block_for(seconds)
+        self._rate_limiter.block_for(seconds)
 
     def _before_waiting(self, seconds: float) -> None:
-        cooling = self._allowance.usage.cooldown_left(self._clock.monotonic())
+        cooling = self._rate_limiter.usage.cooldown_left(self._clock.monotonic())
         if cooling <= 0:
             if not _deadlines.get():
                 # Nobody waits for this one: it is one of many that come when they may.
                 return
-            wait = max(seconds, self._allowance.delay(Priority.POLL))
+            wait = max(seconds, self._rate_limiter.delay(Priority.POLL))
             self._progress.update(f"waiting {math.ceil(wait)} s for the request budget", wait)
         elif self._no_wait:
             raise CoolingDownError(cooling)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TypeVar
 from comfytui.api.errors import BadRequestError, NotFoundError
 from comfytui.cli.client import RunnerNamedNowhereError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
-from comfytui.engine.snapshot import merged, outdated, total_of
-from comfytui.query.collation import fold
+from comfytui.engine.snapshot import merge_pages, outdated, page_total
+from comfytui.query.collation import reducer
 from comfytui.query.workflows import display_name
 from comfytui.text import sanitize
 
@@ -132,7 +132,7 @@ class _PageCollector:
             self._take_next(page)
         if not self.answers:
             self.total = page.total
-        if (total := total_of(page)) is not None:
+        if (total := page_total(page)) is not None:
             self.changes += self.total not in (None, total)
             self.total = total
         self.answers[number] = page, self.asked
@@ -141,7 +141,7 @@ class _PageCollector:
 
     def found(self) -> RunnerListing:
         """Return the runners of all pages, each once."""
-        runners = merged([(page, float(asked)) for page, asked in self._current])
+        runners = merge_pages([(page, float(asked)) for page, asked in self._current])
         total = None if self.total is None else max(self.total, len(runners))
         unreadable = sum(page.invalid_count for page, _ in self._current)
         return RunnerListing(runners, total, unreadable, changed=bool(self._outdated))
@@ -204,12 +204,12 @@ def resolve_runner(runners: Sequence[Runner], text: str) -> Runner:
     """
     # As names are: emoji have invisible characters within them, which somebody copies along.
     text = sanitize(text)
-    folded = fold(text)
+    folded = reducer(text)
     candidates = (
         [runner for runner in runners if runner.id == text]
         or [runner for runner in runners if runner.name == text]
-        or [runner for runner in runners if folded and fold(runner.name or "") == folded]
-        or [runner for runner in runners if folded and fold(runner.id).startswith(folded)]
+        or [runner for runner in runners if folded and reducer(runner.name or "") == folded]
+        or [runner for runner in runners if folded and reducer(runner.id).startswith(folded)]
     )
     if not candidates:
         raise RunnerNamedNowhereError("There is no runner with that id, that name or an id that begins so.")

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from comfytui.api.events import HEARTBEAT_SECONDS
-from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, HistoryKey, PageKey, RunnerKey, StatsKey
+from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, HistoryKey, PageKey, RunnerKey, StatsKey
 
 if TYPE_CHECKING:
     from comfytui.api.events import RunnerRevisions
-    from comfytui.engine.protocol import Attention, Resource
+    from comfytui.engine.protocol import Resource, Viewport
     from comfytui.engine.snapshot import Snapshot
 
 
@@ -22,7 +22,7 @@ MAX_AGE = 120.0
 """The same for what was requested of one runner."""
 
 # A stream that was not heard of for so long may be dead.
-_QUIET_SECONDS = 2 * HEARTBEAT_SECONDS
+_SILENCE_S = 2 * HEARTBEAT_SECONDS
 # Requests that are remembered; more than a screen shows, so that paging back finds them.
 _MAX_REQUESTS = 1_000
 
@@ -44,7 +44,7 @@ class _Request(NamedTuple):
     moment: float
 
 
-class Announced:
+class RevisionTracker:
     """Tells which resources changed since they were requested, and which did not.
 
     Revisions outlive a stream, so that the next one tells what was missed in between.
@@ -58,11 +58,11 @@ class Announced:
         self._requested: dict[Resource, _Request] = {}
         self._answered: dict[Resource, _Request] = {}
 
-    def hear(self, revisions: Iterable[RunnerRevisions], now: float) -> bool:
+    def record_revisions(self, revisions: Iterable[RunnerRevisions], now: float) -> bool:
         """Take in an event; return True if it brings anything new."""
         self._heard_monotonic = now
         self._events += 1
-        news = [self._take(each) for each in revisions]
+        news = [self._record(each) for each in revisions]
         return any(news)
 
     def disconnect(self) -> None:
@@ -70,7 +70,7 @@ class Announced:
         self._heard_monotonic = -math.inf
         self._is_live.clear()
 
-    def request(self, resource: Resource, now: float) -> None:
+    def record_request(self, resource: Resource, now: float) -> None:
         """Note that a resource is requested now."""
         if len(self._requested) >= _MAX_REQUESTS and resource not in self._requested:
             oldest = next(iter(self._requested))
@@ -79,7 +79,7 @@ class Announced:
         self._requested.pop(resource, None)
         self._requested[resource] = _Request(self._events, now)
 
-    def answer(self, resource: Resource, now: float) -> None:
+    def record_response(self, resource: Resource, now: float) -> None:
         """Note that the last request for a resource was answered."""
         if (request := self._requested.get(resource)) is not None:
             self._answered[resource] = request._replace(moment=now)
@@ -105,16 +105,16 @@ class Announced:
         self, resources: Iterable[Resource], snapshot: Snapshot, now: float, since: float
     ) -> Iterator[Resource]:
         """Yield those that are still as they were answered, provided that the stream was heard after `since`."""
-        if self._heard_monotonic <= since or now - self._heard_monotonic > _QUIET_SECONDS:
+        if self._heard_monotonic <= since or now - self._heard_monotonic > _SILENCE_S:
             return
         for resource in resources:
             answer = self._answered.get(resource)
-            if answer is not None and self._is_vouched(resource, answer, snapshot, now):
+            if answer is not None and self._is_confirmed(resource, answer, snapshot, now):
                 yield resource
 
-    def _take(self, revisions: RunnerRevisions) -> bool:
+    def _record(self, revisions: RunnerRevisions) -> bool:
         id = revisions.id
-        if id not in self._is_live and len(self._is_live) >= MAX_WHOLE_RUNNERS:
+        if id not in self._is_live and len(self._is_live) >= MAX_SCANNED_RUNNERS:
             return False
         is_news = self._is_live.get(id) is not revisions.is_live
         self._is_live[id] = revisions.is_live
@@ -130,7 +130,7 @@ class Announced:
                 is_news = True
         return is_news
 
-    def _is_vouched(self, resource: Resource, answer: _Request, snapshot: Snapshot, now: float) -> bool:
+    def _is_confirmed(self, resource: Resource, answer: _Request, snapshot: Snapshot, now: float) -> bool:
         age = now - answer.moment
         match resource:
             case PageKey():
@@ -150,18 +150,18 @@ class Announced:
 
 
 def _rows(snapshot: Snapshot, key: PageKey) -> Iterator[RunnerKey]:
-    page = snapshot.page_at(key).value
+    page = snapshot.page_feed(key).value
     return (RunnerKey(runner.id) for runner in page.runners) if page is not None else iter(())
 
 
-def in_view(attention: Attention) -> tuple[Resource, ...]:
+def announced_resources(viewport: Viewport) -> tuple[Resource, ...]:
     """Return what is on screen and polled, stats apart; the pages of a whole list have a pace of their own."""
-    page = () if attention.whole else (attention.page,)
-    cursor = () if attention.runner_id is None else (HistoryKey(attention.runner_id), RunnerKey(attention.runner_id))
-    others = (HistoryKey(runner_id) for runner_id in attention.visible if runner_id != attention.runner_id)
+    page = () if viewport.all_pages else (viewport.page,)
+    cursor = () if viewport.runner_id is None else (HistoryKey(viewport.runner_id), RunnerKey(viewport.runner_id))
+    others = (HistoryKey(runner_id) for runner_id in viewport.visible_ids if runner_id != viewport.runner_id)
     return (*page, *cursor, *others)
 
 
-def is_of_another(resource: Resource, attention: Attention) -> bool:
+def is_outside_viewport(resource: Resource, viewport: Viewport) -> bool:
     """Return True if a resource is the history of a runner that the cursor is not on."""
-    return isinstance(resource, HistoryKey) and resource.runner_id != attention.runner_id
+    return isinstance(resource, HistoryKey) and resource.runner_id != viewport.runner_id

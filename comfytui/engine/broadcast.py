@@ -9,7 +9,7 @@ from typing import Generic, TypeVar
 T = TypeVar("T")
 
 
-class Newest(Generic[T]):
+class LatestValue(Generic[T]):
     """Holds the newest of a row of values and hands it to any number of followers, each at its own pace.
 
     Nothing is queued: a follower that was busy while several values were put sees only the last of them.
@@ -24,22 +24,22 @@ class Newest(Generic[T]):
         self._ended = False
         self._changed = asyncio.Event()
 
-    def put(self, value: T) -> None:
+    def set(self, value: T) -> None:
         """Make this the newest value and wake the followers."""
         self.value = value
         self._wake()
 
-    def end(self) -> None:
+    def close(self) -> None:
         """Let followers stop once they have seen the newest value."""
         self._ended = True
         self._wake()
 
-    async def follow(self) -> AsyncIterator[T]:
+    async def subscribe(self) -> AsyncIterator[T]:
         """The newest value at once, then the newest after each change, until the end."""
         while True:
-            seen = self.value
-            yield seen
-            while self.value is seen:
+            timing = self.value
+            yield timing
+            while self.value is timing:
                 if self._ended:
                     return
                 await self._changed.wait()

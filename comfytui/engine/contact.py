@@ -12,49 +12,53 @@ from typing import TYPE_CHECKING
 
 from comfytui.engine.feed import Feed, ProblemKind
 from comfytui.engine.protocol import HistoryKey, StatsKey
-from comfytui.engine.reducer import fold_failure, with_history, with_stats
-from comfytui.engine.snapshot import Checkup, silent
+from comfytui.engine.reducer import apply_failure, with_history, with_stats
+from comfytui.engine.snapshot import HealthCheck, silent
 
 if TYPE_CHECKING:
     from comfytui.api.errors import SilentRunnerError
     from comfytui.engine.protocol import Resource
-    from comfytui.engine.reducer import Seen
+    from comfytui.engine.reducer import RequestTiming
     from comfytui.engine.snapshot import Snapshot
 
 
-def fold_contact(snapshot: Snapshot, resource: Resource, seen: Seen) -> Snapshot:
+def apply_contact(snapshot: Snapshot, resource: Resource, timing: RequestTiming) -> Snapshot:
     """Clear, after an answer about a runner, that the runner did not answer before; what failed is due at once."""
     match resource:
         case HistoryKey(runner_id):
-            return _with_runner_reached(snapshot, runner_id, seen)
+            return _with_runner_reached(snapshot, runner_id, timing)
         case StatsKey(runner_id):
             return _with_history_due(snapshot, runner_id)
         case _:
             return snapshot
 
 
-def fold_silent_runner(
-    snapshot: Snapshot, resource: HistoryKey | StatsKey, error: SilentRunnerError, seen: Seen, jitter: float
+def apply_silent_runner(
+    snapshot: Snapshot, resource: HistoryKey | StatsKey, error: SilentRunnerError, timing: RequestTiming, jitter: float
 ) -> Snapshot:
     """Take in that a runner gave no usable answer: for its history and its stats, unless it answers all else."""
     runner_id, is_silent = resource.runner_id, error.state.is_silent
     if is_silent or isinstance(resource, StatsKey):
-        checkup = silent(snapshot.checkup(runner_id).value, error.state, error.reason, seen.at)
-        snapshot = with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
+        health = silent(snapshot.health(runner_id).value, error.state, error.reason, timing.done_at)
+        snapshot = with_stats(snapshot, runner_id, Feed(health, timing.done_at, timing.done_monotonic))
     else:
-        snapshot = _with_runner_reached(snapshot, runner_id, seen)
+        snapshot = _with_runner_reached(snapshot, runner_id, timing)
     history = snapshot.history(runner_id)
-    if isinstance(resource, HistoryKey) or (is_silent and history.tried_on is not None):
-        return fold_failure(snapshot, HistoryKey(runner_id), error, seen, jitter)
+    if isinstance(resource, HistoryKey) or (is_silent and history.tried_monotonic is not None):
+        return apply_failure(snapshot, HistoryKey(runner_id), error, timing, jitter)
     return snapshot if is_silent else _with_history_due(snapshot, runner_id)
 
 
-def _with_runner_reached(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
+def _with_runner_reached(snapshot: Snapshot, runner_id: str, timing: RequestTiming) -> Snapshot:
     """Return the snapshot with a runner that answers, if it was silent; its stats are due then."""
-    known = snapshot.checkup(runner_id).value
+    known = snapshot.health(runner_id).value
     if known is None or known.state is None or not known.state.is_silent:
         return snapshot
-    due = Feed(Checkup(reachable=True, stats=known.stats), seen.at, seen.on - snapshot.stats_pace)
+    due = Feed(
+        HealthCheck(reachable=True, stats=known.stats),
+        timing.done_at,
+        timing.done_monotonic - snapshot.health_interval_s,
+    )
     return with_stats(snapshot, runner_id, due)
 
 

@@ -56,18 +56,18 @@ class Problem(NamedTuple):
         status: The HTTP status where there was one.
         since: When the first of the failures in a row was seen, in UTC.
         failures: How many tries in a row have failed, 1 or more.
-        next_try: When it is asked next, on the engine's monotonic clock.
-        tried_on: When the last try failed, on that clock too.
+        retry_monotonic: When it is asked next, on the engine's monotonic clock.
+        failed_monotonic: When the last try failed, on that clock too.
         streak: How many tries in a row have failed since anything at all last succeeded: what the back-off counts.
     """
 
     kind: ProblemKind
     message: str
     status: int | None
-    since: datetime
+    since_at: datetime
     failures: int
-    next_try: float
-    tried_on: float = -math.inf
+    retry_monotonic: float
+    failed_monotonic: float = -math.inf
     streak: int = 1
 
 
@@ -84,21 +84,21 @@ class Feed(Generic[T_co]):
 
     value: T_co | None = None
     fetched_at: datetime | None = None
-    fetched_on: float | None = None
+    fetched_monotonic: float | None = None
     problem: Problem | None = None
 
     @property
-    def tried_on(self) -> float | None:
+    def tried_monotonic(self) -> float | None:
         """When the last try ended, on the engine's monotonic clock; None before the first."""
-        return self.problem.tried_on if self.problem is not None else self.fetched_on
+        return self.problem.failed_monotonic if self.problem is not None else self.fetched_monotonic
 
     def freshness(self, now: float, interval: float) -> Freshness:
         """Judge the value at a moment of the monotonic clock, for an interval in seconds."""
         if self.problem is not None:
             return Freshness.STALE
-        if self.fetched_on is None:
+        if self.fetched_monotonic is None:
             return Freshness.WAITING
-        age = now - self.fetched_on
+        age = now - self.fetched_monotonic
         return Freshness.LATE if age > LATE_AFTER_INTERVALS * interval else Freshness.LIVE
 
 
@@ -117,13 +117,13 @@ _KINDS: Mapping[type, ProblemKind] = {
 }
 
 
-def problem_of(
+def problem_from_error(
     error: errors.ComfyControlError,
     previous: Problem | None,
     now_utc: datetime,
-    next_try: float,
+    retry_monotonic: float,
     *,
-    tried_on: float,
+    failed_monotonic: float,
     streak: int,
 ) -> Problem:
     """Describe a failed try.
@@ -132,23 +132,23 @@ def problem_of(
         error: What was raised; a class the tree does not name counts as its nearest named ancestor.
         previous: The problem of the try before, None if that succeeded or there was none.
         now_utc: When the failure was seen, in UTC.
-        next_try: When the thing is asked next, on the engine's monotonic clock.
-        tried_on: When the failure was seen, on that clock.
+        retry_monotonic: When the thing is asked next, on the engine's monotonic clock.
+        failed_monotonic: When the failure was seen, on that clock.
         streak: Which failure in a row it is since anything at all last succeeded, 1 for the first.
     """
     return Problem(
-        kind=_kind_of(error),
+        kind=_error_kind(error),
         message=error.message if isinstance(error, errors.RequestError) else str(error),
         status=error.status if isinstance(error, errors.StatusError) else None,
-        since=previous.since if previous is not None else now_utc,
+        since_at=previous.since_at if previous is not None else now_utc,
         failures=previous.failures + 1 if previous is not None else 1,
-        next_try=next_try,
-        tried_on=tried_on,
+        retry_monotonic=retry_monotonic,
+        failed_monotonic=failed_monotonic,
         streak=streak,
     )
 
 
-def _kind_of(error: errors.ComfyControlError) -> ProblemKind:
+def _error_kind(error: errors.ComfyControlError) -> ProblemKind:
     if isinstance(error, errors.SilentRunnerError):
         return ProblemKind.RUNNER_SILENT if error.state.is_silent else ProblemKind.RUNNER_PARTIAL
     return next(_KINDS[ancestor] for ancestor in type(error).__mro__ if ancestor in _KINDS)

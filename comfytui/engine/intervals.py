@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from comfytui.ratelimit.window import API_LIMIT, RESERVED_FOR_USER, WINDOW_S
 
 if TYPE_CHECKING:
-    from comfytui.engine.protocol import Attention
+    from comfytui.engine.protocol import Viewport
 
 
 MAX_BACKOFF_S = 30.0
@@ -52,7 +52,7 @@ _NEWEST_WEIGHT = 0.3
 _MAX_DOUBLINGS = 10
 
 
-def effective_interval(interval: float, attention: Attention, response_time: float, share: int) -> float:
+def effective_interval(interval: float, viewport: Viewport, response_time: float, limit: int) -> float:
     """Return the seconds from one poll cycle to the next.
 
     The user's interval, times four without the focus; at least twice the response time, and at least what the request
@@ -60,39 +60,39 @@ def effective_interval(interval: float, attention: Attention, response_time: flo
 
     Args:
         interval: Seconds that the user chose.
-        attention: What is polled, and whether the terminal has the focus.
+        viewport: What is polled, and whether the terminal has the focus.
         response_time: Smoothed seconds that responses take.
-        share: Requests that may be sent within a WINDOW_S.
+        limit: Requests that may be sent within a WINDOW_S.
     """
-    is_watched = attention.focused or attention.wallboard
+    is_watched = viewport.focused or viewport.full_rate_unfocused
     wanted = interval * (1.0 if is_watched else _UNFOCUSED_FACTOR)
-    least = max(_RESPONSE_FACTOR * response_time, min_interval(attention, share))
+    least = max(_RESPONSE_FACTOR * response_time, min_interval(viewport, limit))
     return wanted if wanted >= least else float(math.ceil(least))
 
 
-def min_interval(attention: Attention, share: int) -> float:
+def min_interval(viewport: Viewport, limit: int) -> float:
     """Return the shortest interval in seconds that leaves a quarter of the request limit to key presses.
 
     The pages of a full scan have an interval of their own.
     """
-    if attention.whole and attention.runner_id is not None:
-        return 2 * WINDOW_S / (share * _DETAIL_FRACTION_WHILE_SCANNING)
-    return _polled_count(attention) * WINDOW_S / (share * _BACKGROUND_FRACTION)
+    if viewport.all_pages and viewport.runner_id is not None:
+        return 2 * WINDOW_S / (limit * _DETAIL_FRACTION_WHILE_SCANNING)
+    return _polled_count(viewport) * WINDOW_S / (limit * _BACKGROUND_FRACTION)
 
 
-def _polled_count(attention: Attention) -> int:
+def _polled_count(viewport: Viewport) -> int:
     """Return how many requests a poll cycle has: the page, and the history and details of the runner."""
-    return 1 if attention.runner_id is None else 3
+    return 1 if viewport.runner_id is None else 3
 
 
-def scan_interval(pages: int, share: int) -> float:
+def scan_interval(pages: int, limit: int) -> float:
     """Return the seconds in which every page of a full scan can be requested once; 0.0 for a single page."""
-    return pages * WINDOW_S / (share * _SCAN_FRACTION) if pages > 1 else 0.0
+    return pages * WINDOW_S / (limit * _SCAN_FRACTION) if pages > 1 else 0.0
 
 
-def list_interval(interval_s: float, pages: int, share: int) -> float:
+def list_interval(interval_s: float, pages: int, limit: int) -> float:
     """Return the seconds in which a list of `pages` pages is refreshed, at least the interval in force."""
-    least = scan_interval(pages, share)
+    least = scan_interval(pages, limit)
     return interval_s if interval_s >= least else float(math.ceil(least))
 
 
@@ -138,17 +138,17 @@ class RotationBatch:
     period_s: float
 
 
-def rotation_batch(interval: float, interval_s: float, share: int, attention: Attention) -> RotationBatch:
+def rotation_batch(interval: float, interval_s: float, limit: int, viewport: Viewport) -> RotationBatch:
     """Return the background requests that fit into the rotation's share of the limit, beside the polls.
 
     Args:
         interval: Seconds that the user chose; a longer interval in force slows the rotation down as well.
         interval_s: The interval in force.
-        share: Requests that may be sent within a WINDOW_S.
-        attention: What is polled.
+        limit: Requests that may be sent within a WINDOW_S.
+        viewport: What is polled.
     """
-    evenly = share * _ROTATION_FRACTION
-    left = share - RESERVED_FOR_USER - _polled_count(attention) * WINDOW_S / interval_s
+    evenly = limit * _ROTATION_FRACTION
+    left = limit - RESERVED_FOR_USER - _polled_count(viewport) * WINDOW_S / interval_s
     # With a long interval, polls can wait a moment for the rotation.
     per_window = min(evenly, max(left, evenly * min(1.0, interval_s / WINDOW_S)))
     spacing = WINDOW_S / per_window * max(1.0, interval_s / interval)
@@ -156,14 +156,14 @@ def rotation_batch(interval: float, interval_s: float, share: int, attention: At
     return RotationBatch(max(1, math.floor(count * _STEADY_FRACTION)), count * spacing)
 
 
-def poll_limit(share: int) -> int:
+def poll_limit(limit: int) -> int:
     """Return how many requests of a window polls may bring it to; of 20, four are kept for key presses."""
-    return max(1, math.floor(share * _POLL_FRACTION))
+    return max(1, math.floor(limit * _POLL_FRACTION))
 
 
-def background_limit(share: int) -> int:
+def background_limit(limit: int) -> int:
     """Return how many requests of a window may be sent before requests without a user waiting are put off."""
-    return max(1, math.floor(share * _BACKGROUND_FRACTION))
+    return max(1, math.floor(limit * _BACKGROUND_FRACTION))
 
 
 def smooth(response_time: float, newest: float) -> float:

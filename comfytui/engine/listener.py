@@ -19,25 +19,25 @@ from comfytui.engine.intervals import MAX_BACKOFF_S
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
-    from comfytui.engine.announced import Announced
+    from comfytui.engine.announced import RevisionTracker
     from comfytui.engine.protocol import RunnerSource
 
 
-SETTLE_SECONDS = 1.0
+SETTLE_S = 1.0
 """Seconds after the first answer in which the screen is filled rather than a stream opened."""
 
-STEADY_SECONDS = 30.0
+STEADY_S = 30.0
 """Seconds that a stream has to last for the next one to be opened without a longer wait."""
 
-REFUSED_SECONDS = 600.0
+REFUSED_RETRY_S = 600.0
 """Seconds until a server is asked again that has no such stream."""
 
 _REFUSALS = (BadRequestError, ForbiddenError, NotFoundError, UnexpectedStatusError, InvalidResponseError)
 _NOT_IMPLEMENTED = 501
-_MOST_DOUBLINGS = 6
+_MAX_DOUBLINGS = 6
 
 
-class Listener:
+class RevisionListener:
     """Hears an event stream and opens the next when it ends; failures are no problem, for polling goes on.
 
     Args:
@@ -48,7 +48,7 @@ class Listener:
     """
 
     def __init__(
-        self, clock: Clock, announced: Announced, wake: Callable[[], None], jitter: Callable[[], float]
+        self, clock: Clock, announced: RevisionTracker, wake: Callable[[], None], jitter: Callable[[], float]
     ) -> None:
         self._clock = clock
         self._announced = announced
@@ -58,20 +58,20 @@ class Listener:
     async def run(self, source: RunnerSource) -> None:
         """Listen until cancelled."""
         failures = 0
-        await self._clock.sleep(SETTLE_SECONDS)
+        await self._clock.sleep(SETTLE_S)
         while True:
             opened_monotonic = self._clock.monotonic()
             error = await self._listen(source)
-            is_steady = self._clock.monotonic() - opened_monotonic >= STEADY_SECONDS
-            failures = 0 if is_steady else min(failures + 1, _MOST_DOUBLINGS)
-            seconds = REFUSED_SECONDS if _is_refusal(error) else min(2.0**failures, MAX_BACKOFF_S)
+            is_steady = self._clock.monotonic() - opened_monotonic >= STEADY_S
+            failures = 0 if is_steady else min(failures + 1, _MAX_DOUBLINGS)
+            seconds = REFUSED_RETRY_S if _is_refusal(error) else min(2.0**failures, MAX_BACKOFF_S)
             await self._clock.sleep(seconds * self._jitter())
 
     async def _listen(self, source: RunnerSource) -> ComfyControlError | None:
         try:
             async with aclosing(source.watch_revisions()) as events:
                 async for revisions in events:
-                    if self._announced.hear(revisions, self._clock.monotonic()):
+                    if self._announced.record_revisions(revisions, self._clock.monotonic()):
                         self._wake()
         except ComfyControlError as error:
             return error

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 DEFAULT_PER_PAGE = 25
 
-WHOLE_PER_PAGE = 100
+SCAN_PAGE_SIZE = 100
 """Runners a page where all pages are loaded: as many as the API gives (page list-runners)."""
 
-MAX_WHOLE_RUNNERS = 10_000
+MAX_SCANNED_RUNNERS = 10_000
 """Runners of a list that are loaded at most, to filter and sort them here."""
 
 
@@ -34,25 +34,25 @@ class PageKey:
 
 
 @dataclass(frozen=True, slots=True)
-class _OfRunner:
+class _RunnerResource:
     """What is asked of one runner; equal only to the same of the same."""
 
     runner_id: str
 
 
-class RunnerKey(_OfRunner):
+class RunnerKey(_RunnerResource):
     """Get Runner of one runner."""
 
     __slots__ = ()
 
 
-class HistoryKey(_OfRunner):
+class HistoryKey(_RunnerResource):
     """Get Runner History of one runner."""
 
     __slots__ = ()
 
 
-class StatsKey(_OfRunner):
+class StatsKey(_RunnerResource):
     """Get Runner Stats of one runner: the API asks the runner itself."""
 
     __slots__ = ()
@@ -83,23 +83,25 @@ class RunnerSource(Protocol):
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | None = None,
-        use: Priority = Priority.POLL,
+        priority: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
         """One page of runners, newest created first."""
         ...
 
-    async def get_runner(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
+    async def get_runner(self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
         """One runner by id."""
         ...
 
     async def get_history(
-        self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None
+        self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
     ) -> tuple[Workflow, ...]:
         """A runner's newest workflows, at most ten, newest created first."""
         ...
 
-    async def get_stats(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> RunnerStats:
+    async def get_stats(
+        self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
+    ) -> RunnerStats:
         """What a runner's machine says of itself right now; a ServerError of status 500 where it does not answer."""
         ...
 
@@ -112,10 +114,10 @@ class RunnerSource(Protocol):
         ...
 
 
-class Attend(NamedTuple):
+class SetViewport(NamedTuple):
     """Look at this from now on; what it holds that was never asked is asked at once."""
 
-    attention: Attention
+    viewport: Viewport
 
 
 class Refresh:
@@ -125,7 +127,7 @@ class Refresh:
     """
 
 
-class ChangeInterval(NamedTuple):
+class SetInterval(NamedTuple):
     """Poll every so many seconds, 1 or more, from now on."""
 
     seconds: float
@@ -135,10 +137,10 @@ class Reconnect:
     """Close the connections, connect anew, as with another token, and ask everything attended again."""
 
 
-Action: TypeAlias = Attend | Refresh | ChangeInterval | Reconnect
+EngineCommand: TypeAlias = SetViewport | Refresh | SetInterval | Reconnect
 
 
-class Attention(NamedTuple):
+class Viewport(NamedTuple):
     """What the person looks at: the engine polls this, and nothing that is out of sight.
 
     Attributes:
@@ -157,8 +159,8 @@ class Attention(NamedTuple):
     page: PageKey = PageKey()
     runner_id: str | None = None
     paused: bool = False
-    visible: tuple[str, ...] = ()
-    unchecked: tuple[str, ...] = ()
+    visible_ids: tuple[str, ...] = ()
+    health_check_ids: tuple[str, ...] = ()
     focused: bool = True
-    wallboard: bool = False
-    whole: bool = False
+    full_rate_unfocused: bool = False
+    all_pages: bool = False

@@ -13,22 +13,22 @@ from operator import eq
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeVar, assert_never
 
 from comfytui.api.errors import RateLimitedError
-from comfytui.engine.feed import Feed, ProblemKind, problem_of
+from comfytui.engine.feed import Feed, ProblemKind, problem_from_error
 from comfytui.engine.intervals import backoff, smooth
 from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey
-from comfytui.engine.snapshot import WHOLE_PAGES, Departure, answering, is_of_list, unreachable
+from comfytui.engine.snapshot import MAX_SCAN_PAGES, RemovedRunner, healthy, in_list, unhealthy
 
 if TYPE_CHECKING:
     from comfytui.api.errors import ComfyControlError, UnauthorizedError
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
     from comfytui.api.statuses import RunnerStatus
     from comfytui.engine.feed import Problem
-    from comfytui.engine.protocol import Attention, Resource
-    from comfytui.engine.snapshot import Checkup, Snapshot
+    from comfytui.engine.protocol import Resource, Viewport
+    from comfytui.engine.snapshot import HealthCheck, Snapshot
     from comfytui.ratelimit.window import Usage
 
 
-MAX_PAGES = WHOLE_PAGES + 64
+MAX_PAGES = MAX_SCAN_PAGES + 64
 MAX_RUNNERS = 512
 MAX_HISTORIES = 512
 MAX_STATS = 512
@@ -44,25 +44,25 @@ V = TypeVar("V")
 ItemT = TypeVar("ItemT", bound=_Identified)
 
 
-def attend(snapshot: Snapshot, attention: Attention) -> Snapshot:
+def set_viewport(snapshot: Snapshot, viewport: Viewport) -> Snapshot:
     """Look elsewhere; what is looked at now is from here on the last to be dropped."""
-    pages = {key for key in snapshot.pages if is_of_list(attention, key)}
-    runners = {attention.runner_id}
+    pages = {key for key in snapshot.pages if in_list(viewport, key)}
+    runners = {viewport.runner_id}
     return snapshot._replace(
-        attention=attention,
-        pages=_moved_last(snapshot.pages, pages),
-        runners=_moved_last(snapshot.runners, runners),
-        histories=_moved_last(snapshot.histories, runners),
-        stats=_moved_last(snapshot.stats, runners),
+        viewport=viewport,
+        pages=_touch(snapshot.pages, pages),
+        runners=_touch(snapshot.runners, runners),
+        histories=_touch(snapshot.histories, runners),
+        stats=_touch(snapshot.stats, runners),
     )
 
 
-def repace(snapshot: Snapshot, interval: float, now: float) -> Snapshot:
+def set_interval(snapshot: Snapshot, interval: float, now: float) -> Snapshot:
     """Poll every `interval` seconds; what failed waits no longer than that from `now` for its next try."""
-    return hurried(snapshot._replace(interval=interval), now)
+    return clamp_retries(snapshot._replace(interval=interval), now)
 
 
-def fold_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, seen: Seen) -> Snapshot:
+def apply_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, timing: RequestTiming) -> Snapshot:
     """Take in an answer of List Runners.
 
     Where the key has a status, runners of another are left out: a deployment may not know the filter and
@@ -70,41 +70,43 @@ def fold_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, seen: Seen) ->
     are left out and not counted; one that departed before is back.
     """
     old = snapshot.pages.get(key, Feed()).value
-    page = without(_of_status(page, key.status), departed_since(snapshot, seen.began_on))
-    known = _with_page(snapshot, key, Feed(_shared_page(old, page), seen.at, seen.on))
-    return settle(returned(known, page, seen), seen)
+    page = page_without(_filter_status(page, key.status), removed_since(snapshot, timing.began_monotonic))
+    known = _with_page(snapshot, key, Feed(_reuse_page(old, page), timing.done_at, timing.done_monotonic))
+    return forget_old_removals(restore_listed(known, page, timing), timing)
 
 
-def fold_runner(snapshot: Snapshot, runner_id: str, runner: Runner, seen: Seen) -> Snapshot:
+def apply_runner(snapshot: Snapshot, runner_id: str, runner: Runner, timing: RequestTiming) -> Snapshot:
     """Take in an answer of Get Runner."""
     old = snapshot.runners.get(runner_id, Feed()).value
-    return _with_runner(snapshot, runner_id, Feed(old if old == runner else runner, seen.at, seen.on))
+    return _with_runner(
+        snapshot, runner_id, Feed(old if old == runner else runner, timing.done_at, timing.done_monotonic)
+    )
 
 
-def fold_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ...], seen: Seen) -> Snapshot:
+def apply_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ...], timing: RequestTiming) -> Snapshot:
     """Take in an answer of Get Runner History."""
     old = snapshot.histories.get(runner_id, Feed()).value
-    value = history if old is None else _shared(old, history)
+    value = history if old is None else _reuse_equal(old, history)
     if type(value) is not type(history):
         # It says whether more was sent than a history has.
         value = type(history)(value)
-    return with_history(snapshot, runner_id, Feed(value, seen.at, seen.on))
+    return with_history(snapshot, runner_id, Feed(value, timing.done_at, timing.done_monotonic))
 
 
-def fold_stats(snapshot: Snapshot, runner_id: str, stats: RunnerStats, seen: Seen) -> Snapshot:
+def apply_stats(snapshot: Snapshot, runner_id: str, stats: RunnerStats, timing: RequestTiming) -> Snapshot:
     """Take in an answer of Get Runner Stats: the runner is reachable."""
-    checkup = answering(snapshot.checkup(runner_id).value, stats, seen.took)
-    return with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
+    health = healthy(snapshot.health(runner_id).value, stats, timing.duration_s)
+    return with_stats(snapshot, runner_id, Feed(health, timing.done_at, timing.done_monotonic))
 
 
-def fold_silence(snapshot: Snapshot, runner_id: str, words: str, seen: Seen) -> Snapshot:
+def apply_unreachable(snapshot: Snapshot, runner_id: str, message: str, timing: RequestTiming) -> Snapshot:
     """Take in that the API could not reach a runner, which is an answer as well; what it last said stays."""
-    checkup = unreachable(snapshot.checkup(runner_id).value, words, seen.at)
-    return with_stats(snapshot, runner_id, Feed(checkup, seen.at, seen.on))
+    health = unhealthy(snapshot.health(runner_id).value, message, timing.done_at)
+    return with_stats(snapshot, runner_id, Feed(health, timing.done_at, timing.done_monotonic))
 
 
-def fold_failure(
-    snapshot: Snapshot, resource: Resource, error: ComfyControlError, seen: Seen, jitter: float
+def apply_failure(
+    snapshot: Snapshot, resource: Resource, error: ComfyControlError, timing: RequestTiming, jitter: float
 ) -> Snapshot:
     """Put a problem beside what is known of a resource.
 
@@ -113,7 +115,7 @@ def fold_failure(
     """
 
     def failed(feed: Feed[V]) -> Feed[V]:
-        return replace(feed, problem=_problem(snapshot, feed.problem, error, seen, jitter))
+        return replace(feed, problem=_problem(snapshot, feed.problem, error, timing, jitter))
 
     match resource:
         case PageKey():
@@ -123,78 +125,80 @@ def fold_failure(
         case HistoryKey(runner_id):
             return with_history(snapshot, runner_id, failed(snapshot.history(runner_id)))
         case StatsKey(runner_id):
-            return with_stats(snapshot, runner_id, failed(snapshot.checkup(runner_id)))
+            return with_stats(snapshot, runner_id, failed(snapshot.health(runner_id)))
         case _:
             assert_never(resource)
 
 
-def fold_refusal(snapshot: Snapshot, error: UnauthorizedError, seen: Seen) -> Snapshot:
+def apply_unauthorized(snapshot: Snapshot, error: UnauthorizedError, timing: RequestTiming) -> Snapshot:
     """The API refused the token: from here on nothing is asked until there is another."""
-    return snapshot._replace(needs_token=_problem(snapshot, snapshot.needs_token, error, seen, 1.0))
+    return snapshot._replace(auth_problem=_problem(snapshot, snapshot.auth_problem, error, timing, 1.0))
 
 
 def _problem(
-    snapshot: Snapshot, previous: Problem | None, error: ComfyControlError, seen: Seen, jitter: float
+    snapshot: Snapshot, previous: Problem | None, error: ComfyControlError, timing: RequestTiming, jitter: float
 ) -> Problem:
     streak = 1 if previous is None else previous.streak + 1
-    cooling_until = snapshot.spending.blocked_until
-    next_try = seen.on + backoff(snapshot.pace, streak, jitter)
+    cooling_until = snapshot.usage.blocked_until
+    next_try = timing.done_monotonic + backoff(snapshot.interval_s, streak, jitter)
     if cooling_until is not None:
         next_try = cooling_until if isinstance(error, RateLimitedError) else max(next_try, cooling_until)
-    return problem_of(error, previous, seen.at, next_try, tried_on=seen.on, streak=streak)
+    return problem_from_error(
+        error, previous, timing.done_at, next_try, failed_monotonic=timing.done_monotonic, streak=streak
+    )
 
 
 def _with_page(snapshot: Snapshot, key: PageKey, feed: Feed[RunnerPage]) -> Snapshot:
-    is_attended = partial(is_of_list, snapshot.attention)
-    return snapshot._replace(pages=_with(snapshot.pages, key, feed, is_attended, MAX_PAGES))
+    is_attended = partial(in_list, snapshot.viewport)
+    return snapshot._replace(pages=_put_bounded(snapshot.pages, key, feed, is_attended, MAX_PAGES))
 
 
 def _with_runner(snapshot: Snapshot, runner_id: str, feed: Feed[Runner]) -> Snapshot:
-    is_attended = partial(eq, snapshot.attention.runner_id)
-    return snapshot._replace(runners=_with(snapshot.runners, runner_id, feed, is_attended, MAX_RUNNERS))
+    is_attended = partial(eq, snapshot.viewport.runner_id)
+    return snapshot._replace(runners=_put_bounded(snapshot.runners, runner_id, feed, is_attended, MAX_RUNNERS))
 
 
 def with_history(snapshot: Snapshot, runner_id: str, feed: Feed[tuple[Workflow, ...]]) -> Snapshot:
     """Return the snapshot with this history; beyond MAX_HISTORIES the one looked at longest ago is dropped."""
-    is_attended = partial(eq, snapshot.attention.runner_id)
-    return snapshot._replace(histories=_with(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
+    is_attended = partial(eq, snapshot.viewport.runner_id)
+    return snapshot._replace(histories=_put_bounded(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
 
 
-def with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[Checkup]) -> Snapshot:
+def with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[HealthCheck]) -> Snapshot:
     """Return the snapshot with this health check; beyond MAX_STATS the one looked at longest ago is dropped."""
-    is_attended = partial(eq, snapshot.attention.runner_id)
-    return snapshot._replace(stats=_with(snapshot.stats, runner_id, feed, is_attended, MAX_STATS))
+    is_attended = partial(eq, snapshot.viewport.runner_id)
+    return snapshot._replace(stats=_put_bounded(snapshot.stats, runner_id, feed, is_attended, MAX_STATS))
 
 
-def _with(
-    feeds: Mapping[K, Feed[V]], key: K, feed: Feed[V], is_attended: Callable[[K], bool], limit: int
+def _put_bounded(
+    feeds: Mapping[K, Feed[V]], key: K, feed: Feed[V], is_in_view: Callable[[K], bool], limit: int
 ) -> Mapping[K, Feed[V]]:
     """The feeds with this one; beyond the limit without the one that was attended longest ago, the first in order."""
     known = {**feeds, key: feed}
     if len(known) > limit:
-        del known[next(other for other in known if not is_attended(other))]
+        del known[next(other for other in known if not is_in_view(other))]
     return known
 
 
-def _moved_last(feeds: Mapping[K, Feed[V]], keys: Collection[K | None]) -> Mapping[K, Feed[V]]:
+def _touch(feeds: Mapping[K, Feed[V]], keys: Collection[K | None]) -> Mapping[K, Feed[V]]:
     others = {key: feed for key, feed in feeds.items() if key not in keys}
     return feeds if len(others) == len(feeds) else {**others, **{key: feeds[key] for key in feeds if key in keys}}
 
 
-def _of_status(page: RunnerPage, status: RunnerStatus | None) -> RunnerPage:
+def _filter_status(page: RunnerPage, status: RunnerStatus | None) -> RunnerPage:
     if status is None:
         return page
     return page.model_copy(update={"runners": tuple(runner for runner in page.runners if runner.status == status)})
 
 
-def _shared_page(old: RunnerPage | None, new: RunnerPage) -> RunnerPage:
+def _reuse_page(old: RunnerPage | None, new: RunnerPage) -> RunnerPage:
     if old is None:
         return new
-    page = new.model_copy(update={"runners": _shared(old.runners, new.runners)})
+    page = new.model_copy(update={"runners": _reuse_equal(old.runners, new.runners)})
     return old if page == old else page
 
 
-def _shared(old: tuple[ItemT, ...], new: tuple[ItemT, ...]) -> tuple[ItemT, ...]:
+def _reuse_equal(old: tuple[ItemT, ...], new: tuple[ItemT, ...]) -> tuple[ItemT, ...]:
     """The new items, as the old objects where they are equal: the old tuple where all are."""
     if old == new:
         return old
@@ -206,69 +210,80 @@ class _Change(Protocol):
     def __call__(self, feed: Feed[V]) -> Feed[V]: ...
 
 
-def recovered(snapshot: Snapshot, took: float | None) -> Snapshot:
+def apply_success(snapshot: Snapshot, duration_s: float | None) -> Snapshot:
     """Something was answered: whatever failed waits no longer than an interval after its last try.
 
     A cool-down is waited out all the same. `took` is how many seconds the API needed, None where that says nothing of
     its own speed.
     """
-    if took is not None:
-        snapshot = snapshot._replace(response_time=smooth(snapshot.response_time, took))
-    in_force, earliest = snapshot.pace, _cooling_until(snapshot.spending)
+    if duration_s is not None:
+        snapshot = snapshot._replace(response_time=smooth(snapshot.response_time, duration_s))
+    in_force, earliest = snapshot.interval_s, _blocked_until(snapshot.usage)
 
     def soon(problem: Problem) -> Problem:
-        next_try = max(earliest, min(problem.next_try, problem.tried_on + in_force))
-        return problem._replace(next_try=next_try, streak=0)
+        next_try = max(earliest, min(problem.retry_monotonic, problem.failed_monotonic + in_force))
+        return problem._replace(retry_monotonic=next_try, streak=0)
 
     return _with_problems(snapshot, soon)
 
 
-def hurried(snapshot: Snapshot, now: float) -> Snapshot:
+def clamp_retries(snapshot: Snapshot, now: float) -> Snapshot:
     """The interval is another: whatever failed waits no longer than that from `now`, cool-downs apart."""
-    latest = max(now + snapshot.pace, _cooling_until(snapshot.spending))
-    return _with_problems(snapshot, lambda problem: problem._replace(next_try=min(problem.next_try, latest)))
+    latest = max(now + snapshot.interval_s, _blocked_until(snapshot.usage))
+    return _with_problems(
+        snapshot, lambda problem: problem._replace(retry_monotonic=min(problem.retry_monotonic, latest))
+    )
 
 
-def with_spending(snapshot: Snapshot, spending: Usage) -> Snapshot:
+def with_usage(snapshot: Snapshot, usage: Usage) -> Snapshot:
     """The spending as it is now; in a cool-down no next try is promised before its end."""
-    snapshot = snapshot._replace(spending=spending)
-    earliest = _cooling_until(spending)
-    return _with_problems(snapshot, lambda problem: problem._replace(next_try=max(problem.next_try, earliest)))
+    snapshot = snapshot._replace(usage=usage)
+    earliest = _blocked_until(usage)
+    return _with_problems(
+        snapshot, lambda problem: problem._replace(retry_monotonic=max(problem.retry_monotonic, earliest))
+    )
 
 
-def forget_problems(snapshot: Snapshot) -> Snapshot:
+def clear_problems(snapshot: Snapshot) -> Snapshot:
     """What is known stays, as if nothing had failed since and the token were a good one."""
-    return _with_feeds(snapshot, _sound)._replace(needs_token=None)
+    return _with_feeds(snapshot, _without_problem)._replace(auth_problem=None)
 
 
-def confirmed(snapshot: Snapshot, resources: Collection[Resource], seen: Seen) -> Snapshot:
+def confirm_unchanged(snapshot: Snapshot, resources: Collection[Resource], timing: RequestTiming) -> Snapshot:
     """Return the snapshot with these resources confirmed as if they had been answered unchanged just now."""
     pages = {key for key in resources if isinstance(key, PageKey)}
     runners = {key.runner_id for key in resources if isinstance(key, RunnerKey)}
     histories = {key.runner_id for key in resources if isinstance(key, HistoryKey)}
     return snapshot._replace(
-        pages=_confirmed(snapshot.pages, pages, seen),
-        runners=_confirmed(snapshot.runners, runners, seen),
-        histories=_confirmed(snapshot.histories, histories, seen),
+        pages=_confirm_feeds(snapshot.pages, pages, timing),
+        runners=_confirm_feeds(snapshot.runners, runners, timing),
+        histories=_confirm_feeds(snapshot.histories, histories, timing),
     )
 
 
-def _confirmed(feeds: Mapping[K, Feed[V]], keys: Collection[K], seen: Seen) -> Mapping[K, Feed[V]]:
+def _confirm_feeds(feeds: Mapping[K, Feed[V]], keys: Collection[K], timing: RequestTiming) -> Mapping[K, Feed[V]]:
     sound = {key: feeds[key] for key in keys if key in feeds and feeds[key].problem is None}
-    others = {key: replace(feed, fetched_at=seen.at, fetched_on=seen.on) for key, feed in sound.items()}
+    others = {
+        key: replace(feed, fetched_at=timing.done_at, fetched_monotonic=timing.done_monotonic)
+        for key, feed in sound.items()
+    }
     return {**feeds, **others} if others else feeds
 
 
-def aged(snapshot: Snapshot, seconds: float) -> Snapshot:
+def age_by(snapshot: Snapshot, seconds: float) -> Snapshot:
     """All that is known is older by that much than the monotonic clock has it."""
 
     def older(feed: Feed[V]) -> Feed[V]:
-        return feed if feed.fetched_on is None else replace(feed, fetched_on=feed.fetched_on - seconds)
+        return (
+            feed
+            if feed.fetched_monotonic is None
+            else replace(feed, fetched_monotonic=feed.fetched_monotonic - seconds)
+        )
 
     return _with_feeds(snapshot, older)
 
 
-def _sound(feed: Feed[V]) -> Feed[V]:
+def _without_problem(feed: Feed[V]) -> Feed[V]:
     return feed if feed.problem is None else replace(feed, problem=None)
 
 
@@ -283,27 +298,27 @@ def _with_problems(snapshot: Snapshot, change: Callable[[Problem], Problem]) -> 
 
 def _with_feeds(snapshot: Snapshot, change: _Change) -> Snapshot:
     return snapshot._replace(
-        pages=_changed(snapshot.pages, change),
-        runners=_changed(snapshot.runners, change),
-        histories=_changed(snapshot.histories, change),
-        stats=_changed(snapshot.stats, change),
+        pages=_map_feeds(snapshot.pages, change),
+        runners=_map_feeds(snapshot.runners, change),
+        histories=_map_feeds(snapshot.histories, change),
+        stats=_map_feeds(snapshot.stats, change),
     )
 
 
-def _changed(feeds: Mapping[K, Feed[V]], change: _Change) -> Mapping[K, Feed[V]]:
+def _map_feeds(feeds: Mapping[K, Feed[V]], change: _Change) -> Mapping[K, Feed[V]]:
     """The feeds as they are changed; the same mapping where none is."""
     others = {key: other for key, feed in feeds.items() if (other := change(feed)) is not feed}
     return {**feeds, **others} if others else feeds
 
 
-def _cooling_until(spending: Usage) -> float:
-    return float("-inf") if spending.blocked_until is None else spending.blocked_until
+def _blocked_until(usage: Usage) -> float:
+    return float("-inf") if usage.blocked_until is None else usage.blocked_until
 
 
-MAX_DEPARTURES = 16
+MAX_REMOVED = 16
 
 
-class Seen(NamedTuple):
+class RequestTiming(NamedTuple):
     """When something was asked and answered.
 
     Attributes:
@@ -313,44 +328,46 @@ class Seen(NamedTuple):
         sent_on: When it was sent, which may be long after it was asked, for the allowance may make it wait.
     """
 
-    asked_on: float
-    on: float
-    at: datetime
-    sent_on: float | None = None
+    queued_monotonic: float
+    done_monotonic: float
+    done_at: datetime
+    sent_monotonic: float | None = None
 
     @property
-    def began_on(self) -> float:
+    def began_monotonic(self) -> float:
         """Moment it was sent, on that clock; the moment it was asked if nothing is known of sending."""
-        return self.asked_on if self.sent_on is None else self.sent_on
+        return self.queued_monotonic if self.sent_monotonic is None else self.sent_monotonic
 
     @property
-    def took(self) -> float:
+    def duration_s(self) -> float:
         """Seconds from its being sent to the answer."""
-        return self.on - self.began_on
+        return self.done_monotonic - self.began_monotonic
 
 
-def depart(snapshot: Snapshot, runner_id: str, seen: Seen) -> Snapshot:
+def remove_runner(snapshot: Snapshot, runner_id: str, timing: RequestTiming) -> Snapshot:
     """The API knows no such runner: its row leaves every page, its feeds are dropped, and its departure is told.
 
     A second answer to the same effect, to what was asked before the first one was there, only drops its feeds.
     """
-    if runner_id in departed_since(snapshot, seen.began_on):
+    if runner_id in removed_since(snapshot, timing.began_monotonic):
         return _without_feeds(snapshot, runner_id)
     known = snapshot.find_runner(runner_id)
-    departure = Departure(runner_id, (known.name if known else None) or runner_id, seen.at, seen.on)
-    others = tuple(other for other in snapshot.departed if other.runner_id != runner_id)
+    removal = RemovedRunner(
+        runner_id, (known.name if known else None) or runner_id, timing.done_at, timing.done_monotonic
+    )
+    others = tuple(other for other in snapshot.removed if other.runner_id != runner_id)
     return _without_feeds(snapshot, runner_id)._replace(
         pages={key: _page_without(feed, runner_id) for key, feed in snapshot.pages.items()},
-        departed=(*others, departure)[-MAX_DEPARTURES:],
+        removed=(*others, removal)[-MAX_REMOVED:],
     )
 
 
-def is_unheard_of(snapshot: Snapshot, runner_id: str) -> bool:
+def is_unseen(snapshot: Snapshot, runner_id: str) -> bool:
     """Return True if neither the list in view nor Get Runner tells of this runner."""
-    return snapshot.runner(runner_id).value is None and not _listing(snapshot, runner_id)
+    return snapshot.runner(runner_id).value is None and not _pages_listing(snapshot, runner_id)
 
 
-def settle(snapshot: Snapshot, seen: Seen) -> Snapshot:
+def forget_old_removals(snapshot: Snapshot, timing: RequestTiming) -> Snapshot:
     """Decide whether runners that Get Runner does not find are registered: the newest answer about that counts.
 
     A list that has one and was answered after the first 404 contradicts it, and stands. A list from before is waited
@@ -359,36 +376,40 @@ def settle(snapshot: Snapshot, seen: Seen) -> Snapshot:
     for runner_id, feed in snapshot.runners.items():
         if feed.problem is None or feed.problem.kind is not ProblemKind.NOT_FOUND:
             continue
-        if all(_is_outdated(page, feed.problem) for page in _listing(snapshot, runner_id)):
-            snapshot = depart(snapshot, runner_id, seen)
+        if all(_is_outdated(page, feed.problem) for page in _pages_listing(snapshot, runner_id)):
+            snapshot = remove_runner(snapshot, runner_id, timing)
     return snapshot
 
 
-def returned(snapshot: Snapshot, page: RunnerPage, seen: Seen) -> Snapshot:
+def restore_listed(snapshot: Snapshot, page: RunnerPage, timing: RequestTiming) -> Snapshot:
     """Forget the departures of runners that a page, sent for after them, has again."""
-    if not snapshot.departed:
+    if not snapshot.removed:
         return snapshot
     listed = {runner.id for runner in page.runners}
-    kept = tuple(other for other in snapshot.departed if other.runner_id not in listed or other.on >= seen.began_on)
-    return snapshot if len(kept) == len(snapshot.departed) else snapshot._replace(departed=kept)
+    kept = tuple(
+        other
+        for other in snapshot.removed
+        if other.runner_id not in listed or other.noticed_monotonic >= timing.began_monotonic
+    )
+    return snapshot if len(kept) == len(snapshot.removed) else snapshot._replace(removed=kept)
 
 
-def departed_since(snapshot: Snapshot, moment: float) -> frozenset[str]:
+def removed_since(snapshot: Snapshot, moment: float) -> frozenset[str]:
     """The ids of those whose departure was noticed at that moment of the monotonic clock or later."""
-    return frozenset(departure.runner_id for departure in snapshot.departed if departure.on >= moment)
+    return frozenset(removal.runner_id for removal in snapshot.removed if removal.noticed_monotonic >= moment)
 
 
-def is_gone(snapshot: Snapshot, runner_id: str) -> bool:
+def is_removed(snapshot: Snapshot, runner_id: str) -> bool:
     """Whether it has departed and nothing has brought it back."""
-    if not snapshot.departed:
+    if not snapshot.removed:
         return False
-    has_departed = any(departure.runner_id == runner_id for departure in snapshot.departed)
+    has_departed = any(removal.runner_id == runner_id for removal in snapshot.removed)
     return has_departed and snapshot.find_runner(runner_id) is None
 
 
-def without(page: RunnerPage, gone: frozenset[str]) -> RunnerPage:
+def page_without(page: RunnerPage, removed_ids: frozenset[str]) -> RunnerPage:
     """The page without these runners, its total less by as many; the same object where it has none of them."""
-    runners = tuple(runner for runner in page.runners if runner.id not in gone)
+    runners = tuple(runner for runner in page.runners if runner.id not in removed_ids)
     fewer = len(page.runners) - len(runners)
     if not fewer:
         return page
@@ -396,21 +417,21 @@ def without(page: RunnerPage, gone: frozenset[str]) -> RunnerPage:
     return page.model_copy(update={"runners": runners, "total": total})
 
 
-def _listing(snapshot: Snapshot, runner_id: str) -> list[Feed[RunnerPage]]:
+def _pages_listing(snapshot: Snapshot, runner_id: str) -> list[Feed[RunnerPage]]:
     """Return the pages of the list in view that have a runner."""
-    feeds = (snapshot.page_at(key) for key in snapshot.page_keys)
+    feeds = (snapshot.page_feed(key) for key in snapshot.page_keys)
     return [feed for feed in feeds if feed.value and any(runner.id == runner_id for runner in feed.value.runners)]
 
 
 def _is_outdated(page: Feed[RunnerPage], problem: Problem) -> bool:
     """Return True if a page that has a runner is older than the 404 of that, and could not be confirmed since."""
-    if page.fetched_at is not None and page.fetched_at > problem.since:
+    if page.fetched_at is not None and page.fetched_at > problem.since_at:
         return False
-    return page.problem is not None and page.problem.tried_on >= problem.tried_on
+    return page.problem is not None and page.problem.failed_monotonic >= problem.failed_monotonic
 
 
 def _page_without(feed: Feed[RunnerPage], runner_id: str) -> Feed[RunnerPage]:
-    if feed.value is None or (page := without(feed.value, frozenset({runner_id}))) is feed.value:
+    if feed.value is None or (page := page_without(feed.value, frozenset({runner_id}))) is feed.value:
         return feed
     return replace(feed, value=page)
 
@@ -420,11 +441,11 @@ def _without_feeds(snapshot: Snapshot, runner_id: str) -> Snapshot:
     if runner_id not in {**snapshot.runners, **snapshot.histories, **snapshot.stats}:
         return snapshot
     return snapshot._replace(
-        runners=_dropped(snapshot.runners, runner_id),
-        histories=_dropped(snapshot.histories, runner_id),
-        stats=_dropped(snapshot.stats, runner_id),
+        runners=_without_key(snapshot.runners, runner_id),
+        histories=_without_key(snapshot.histories, runner_id),
+        stats=_without_key(snapshot.stats, runner_id),
     )
 
 
-def _dropped(feeds: Mapping[str, Feed[V]], runner_id: str) -> Mapping[str, Feed[V]]:
+def _without_key(feeds: Mapping[str, Feed[V]], runner_id: str) -> Mapping[str, Feed[V]]:
     return {other: feed for other, feed in feeds.items() if other != runner_id} if runner_id in feeds else feeds

@@ -75,8 +75,8 @@ def next_scan_page(snapshot: Snapshot, state: ScanState) -> ScanStep | None:
     after a suspension, are due at once; pages from before the list last changed are due soon.
     """
     keys = snapshot.page_keys
-    interval = math.inf if snapshot.attention.paused else snapshot.list_pace
-    feeds = {key: snapshot.page_at(key) for key in keys}
+    interval = math.inf if snapshot.viewport.paused else snapshot.list_interval_s
+    feeds = {key: snapshot.page_feed(key) for key in keys}
     due = {
         key: _due_at(feed, interval, state.refreshes.get(key, math.inf))
         for key, feed in feeds.items()
@@ -87,25 +87,27 @@ def next_scan_page(snapshot: Snapshot, state: ScanState) -> ScanStep | None:
     for key in outdated_keys(feeds):
         # Soon, but not at once: a list may change for ever.
         if key in due and interval < math.inf:
-            due[key] = min(due[key], (feeds[key].tried_on or 0.0) + _OUTDATED_FRACTION * snapshot.pace)
+            due[key] = min(due[key], (feeds[key].tried_monotonic or 0.0) + _OUTDATED_FRACTION * snapshot.interval_s)
     answered = {
-        key: feed.fetched_on for key in due if (feed := feeds[key]).problem is None and feed.fetched_on is not None
+        key: feed.fetched_monotonic
+        for key in due
+        if (feed := feeds[key]).problem is None and feed.fetched_monotonic is not None
     }
     if oldest := min(answered, key=answered.__getitem__, default=None):
         due[oldest] = min(due[oldest], max(state.page_monotonic, answered[oldest]) + interval / len(keys))
     key = min(due, key=due.__getitem__)
-    is_begun = any(feed.fetched_on is not None for feed in feeds.values())
+    is_begun = any(feed.fetched_monotonic is not None for feed in feeds.values())
     urgent_at = max(due[key], state.page_monotonic) + _HELD_UP_S if is_begun else due[key]
     return ScanStep(key, due[key], urgent_at, _room_at(snapshot, state, feeds, key))
 
 
 def _due_at(feed: Feed[object], interval: float, refresh_at: float) -> float:
     """Return when a page is due out of turn; never by time if the interval is infinite."""
-    if feed.tried_on is None:
+    if feed.tried_monotonic is None:
         return -math.inf
     if feed.problem is not None and interval < math.inf:
-        return min(refresh_at, feed.problem.next_try)
-    return min(refresh_at, feed.tried_on + _OVERDUE * interval)
+        return min(refresh_at, feed.problem.retry_monotonic)
+    return min(refresh_at, feed.tried_monotonic + _OVERDUE * interval)
 
 
 def _room_at(snapshot: Snapshot, state: ScanState, feeds: Mapping[PageKey, Feed[object]], key: PageKey) -> float:
@@ -117,9 +119,9 @@ def _room_at(snapshot: Snapshot, state: ScanState, feeds: Mapping[PageKey, Feed[
         return math.inf
     is_down = any(feed.problem is not None and feed.problem.streak > 0 for feed in feeds.values())
     if is_down and state.refreshes.get(key, math.inf) > state.now:
-        return state.page_monotonic + snapshot.pace
-    spending = snapshot.spending
-    if not spending.is_limited:
+        return state.page_monotonic + snapshot.interval_s
+    usage = snapshot.usage
+    if not usage.is_limited:
         return -math.inf
-    evenly = state.page_monotonic + WINDOW_S / max(1, spending.limit - RESERVED_FOR_USER)
-    return min(evenly, spending.slot_free_at(background_limit(spending.limit)))
+    evenly = state.page_monotonic + WINDOW_S / max(1, usage.limit - RESERVED_FOR_USER)
+    return min(evenly, usage.slot_free_at(background_limit(usage.limit)))

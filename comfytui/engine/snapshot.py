@@ -14,13 +14,13 @@ from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Feed
 from comfytui.engine.intervals import effective_interval, health_interval, list_interval
 from comfytui.engine.protocol import (
-    MAX_WHOLE_RUNNERS,
-    WHOLE_PER_PAGE,
-    Attention,
+    MAX_SCANNED_RUNNERS,
+    SCAN_PAGE_SIZE,
     HistoryKey,
     PageKey,
     RunnerKey,
     StatsKey,
+    Viewport,
 )
 from comfytui.ratelimit.window import Usage
 
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
     from comfytui.engine.protocol import Resource
 
 
-DEFAULT_INTERVAL = 5.0
+DEFAULT_INTERVAL_S = 5.0
 
 _NEVER_ASKED: Feed[Never] = Feed()
 
 
-class Departure(NamedTuple):
+class RemovedRunner(NamedTuple):
     """A runner that is no longer registered: the API answered 404 for it.
 
     Attributes:
@@ -48,8 +48,8 @@ class Departure(NamedTuple):
 
     runner_id: str
     name: str
-    at: datetime
-    on: float = 0.0
+    noticed_at: datetime
+    noticed_monotonic: float = 0.0
 
 
 class Snapshot(NamedTuple):
@@ -57,66 +57,66 @@ class Snapshot(NamedTuple):
 
     Attributes:
         revision: Grows with every published change.
-        attention: What was being looked at.
+        viewport: What was being looked at.
         interval: Seconds between polls of one resource, as wished; `pace` is what is in force.
         pages: Feeds of the pages asked so far.
         runners: Feeds of Get Runner by runner id.
         histories: Feeds of Get Runner History by runner id, newest created first.
         stats: Feeds of Get Runner Stats by runner id: whether it answers, and what it says of its machine.
         response_time: Seconds that answers take, smooth, those of stats apart; 0.0 before the first.
-        spending: What was spent of the allowance, as of the newest answer.
+        usage: What was spent of the allowance, as of the newest answer.
         needs_token: That the API refused the token: nothing is asked any more until `Reconnect`.
         departed: Runners that turned out to be no longer registered, each once, newest last; the last few of them.
         ahead: Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart.
     """
 
     revision: int = 0
-    attention: Attention = Attention()
-    interval: float = DEFAULT_INTERVAL
+    viewport: Viewport = Viewport()
+    interval: float = DEFAULT_INTERVAL_S
     pages: Mapping[PageKey, Feed[RunnerPage]] = MappingProxyType({})
     runners: Mapping[str, Feed[Runner]] = MappingProxyType({})
     histories: Mapping[str, Feed[tuple[Workflow, ...]]] = MappingProxyType({})
-    stats: Mapping[str, Feed[Checkup]] = MappingProxyType({})
+    stats: Mapping[str, Feed[HealthCheck]] = MappingProxyType({})
     response_time: float = 0.0
-    spending: Usage = Usage()
-    needs_token: Problem | None = None
-    departed: tuple[Departure, ...] = ()
+    usage: Usage = Usage()
+    auth_problem: Problem | None = None
+    removed: tuple[RemovedRunner, ...] = ()
     clock_skew: float = 0.0
 
     @property
-    def pace(self) -> float:
+    def interval_s(self) -> float:
         """The interval in force, in seconds: longer than `interval` where nobody looks or answers are slow."""
-        return effective_interval(self.interval, self.attention, self.response_time, self.spending.limit)
+        return effective_interval(self.interval, self.viewport, self.response_time, self.usage.limit)
 
     @property
-    def stats_pace(self) -> float:
+    def health_interval_s(self) -> float:
         """Seconds from one check of the runner under the cursor to the next: `pace`, but not so short."""
-        return health_interval(self.pace)
+        return health_interval(self.interval_s)
 
     @property
-    def list_pace(self) -> float:
+    def list_interval_s(self) -> float:
         """Seconds in which the list in view is confirmed: `pace`, or as long as it takes to ask all of its pages."""
-        return list_interval(self.pace, len(self.page_keys), self.spending.limit)
+        return list_interval(self.interval_s, len(self.page_keys), self.usage.limit)
 
     @property
     def page_keys(self) -> tuple[PageKey, ...]:
         """The pages that the list in view is made of, in order, as far as is known: one, or all of a whole list."""
-        return tuple(page_keys(self.attention, self.total, self.pages))
+        return tuple(page_keys(self.viewport, self.total, self.pages))
 
     @property
     def page(self) -> Feed[RunnerPage]:
         """The feed that tells how far the list in view may be trusted: of its page, or the worst of all its pages."""
-        return worst(self.page_at(key) for key in self.page_keys)
+        return stalest(self.page_feed(key) for key in self.page_keys)
 
     @property
     def total(self) -> int | None:
         """How many runners the list in view has over all its pages, as the newest answer of any of them told."""
-        key = self.attention.page
+        key = self.viewport.page
         asked = [feed for other, feed in self.pages.items() if other.status == key.status and feed.value is not None]
-        newest = max(asked, key=lambda feed: feed.fetched_on or 0.0, default=None)
+        newest = max(asked, key=lambda feed: feed.fetched_monotonic or 0.0, default=None)
         return newest.value.total if newest and newest.value else None
 
-    def page_at(self, key: PageKey) -> Feed[RunnerPage]:
+    def page_feed(self, key: PageKey) -> Feed[RunnerPage]:
         """The feed of a page, an empty one where it was never asked."""
         return self.pages.get(key, _NEVER_ASKED)
 
@@ -132,7 +132,7 @@ class Snapshot(NamedTuple):
         feed = self.runner(runner_id)
         if feed.value is not None and feed.problem is None:
             return feed.value
-        newest_first = sorted(self.pages.values(), key=lambda feed: feed.fetched_on or -math.inf, reverse=True)
+        newest_first = sorted(self.pages.values(), key=lambda feed: feed.fetched_monotonic or -math.inf, reverse=True)
         listed = (runner for feed in newest_first if feed.value for runner in feed.value.runners)
         return next((runner for runner in listed if runner.id == runner_id), feed.value)
 
@@ -140,21 +140,21 @@ class Snapshot(NamedTuple):
         """The feed of a runner's history, an empty one where it was never asked."""
         return self.histories.get(runner_id, _NEVER_ASKED) if runner_id is not None else _NEVER_ASKED
 
-    def checkup(self, runner_id: str | None) -> Feed[Checkup]:
+    def health(self, runner_id: str | None) -> Feed[HealthCheck]:
         """The feed of a runner's checks, an empty one where it was never checked."""
         return self.stats.get(runner_id, _NEVER_ASKED) if runner_id is not None else _NEVER_ASKED
 
-    def feed_of(self, resource: Resource) -> Feed[object]:
+    def feed(self, resource: Resource) -> Feed[object]:
         """The feed of whatever can be asked for, an empty one where it never was."""
         match resource:
             case PageKey():
-                return self.page_at(resource)
+                return self.page_feed(resource)
             case RunnerKey(runner_id):
                 return self.runner(runner_id)
             case HistoryKey(runner_id):
                 return self.history(runner_id)
             case StatsKey(runner_id):
-                return self.checkup(runner_id)
+                return self.health(runner_id)
             case _:
                 assert_never(resource)
 
@@ -164,28 +164,28 @@ K = TypeVar("K")
 # What is answered this many times later than answers usually take was asked after what it is compared with.
 _SLACK = 2.0
 
-WHOLE_PAGES = MAX_WHOLE_RUNNERS // WHOLE_PER_PAGE
+MAX_SCAN_PAGES = MAX_SCANNED_RUNNERS // SCAN_PAGE_SIZE
 """Pages of a whole list, beyond which nothing is loaded."""
 
 
-def front(attention: Attention) -> PageKey:
+def first_page(viewport: Viewport) -> PageKey:
     """The page that stands for the list while nothing is known of it."""
-    return _whole_key(1, attention.page.status) if attention.whole else attention.page
+    return _scan_page_key(1, viewport.page.status) if viewport.all_pages else viewport.page
 
 
-def is_of_list(attention: Attention, key: PageKey) -> bool:
+def in_list(viewport: Viewport, key: PageKey) -> bool:
     """Whether the list in view may be made of this page."""
-    if not attention.whole:
-        return key == attention.page
-    return key.page <= WHOLE_PAGES and key == _whole_key(key.page, attention.page.status)
+    if not viewport.all_pages:
+        return key == viewport.page
+    return key.page <= MAX_SCAN_PAGES and key == _scan_page_key(key.page, viewport.page.status)
 
 
-def page_keys(attention: Attention, total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]) -> list[PageKey]:
+def page_keys(viewport: Viewport, total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]) -> list[PageKey]:
     """The pages that the list in view is made of, in order, as far as is known."""
-    return whole_keys(attention.page.status, total, pages) if attention.whole else [attention.page]
+    return scan_keys(viewport.page.status, total, pages) if viewport.all_pages else [viewport.page]
 
 
-def whole_keys(
+def scan_keys(
     status: RunnerStatus | None, total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]
 ) -> list[PageKey]:
     """The pages that hold all runners of a status, in order, as far as is known: at least one, at most WHOLE_PAGES.
@@ -193,32 +193,34 @@ def whole_keys(
     Where no total is told they are all up to the first that has nothing in it, or was not answered yet.
     """
     if total is not None:
-        return [*_whole_keys(_pages_of(total), status)]
+        return [*_scan_page_keys(_scan_page_count(total), status)]
     keys = []
-    for page in range(1, WHOLE_PAGES + 1):
-        keys.append(_whole_key(page, status))
+    for page in range(1, MAX_SCAN_PAGES + 1):
+        keys.append(_scan_page_key(page, status))
         if _is_end(pages.get(keys[-1], Feed()).value):
             break
     return keys
 
 
-def last_page(keys: Sequence[PageKey], total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]) -> int | None:
+def page_count(keys: Sequence[PageKey], total: int | None, pages: Mapping[PageKey, Feed[RunnerPage]]) -> int | None:
     """How many pages hold all runners, given those of `whole_keys`; None where that is not known."""
     is_known = total is not None or pages.get(keys[-1], Feed()).value is not None
     return len(keys) if is_known else None
 
 
-def worst(feeds: Iterable[Feed[RunnerPage]]) -> Feed[RunnerPage]:
+def stalest(feeds: Iterable[Feed[RunnerPage]]) -> Feed[RunnerPage]:
     """The feed that tells how far a list may be trusted.
 
     It is the one that has failed for longest, else of those that were answered the one answered longest ago: what is
     loaded is live while the rest is loading. An empty one where nothing was ever answered.
     """
     feeds = tuple(feeds)
-    failed = [(feed.problem.since, place) for place, feed in enumerate(feeds) if feed.problem is not None]
+    failed = [(feed.problem.since_at, place) for place, feed in enumerate(feeds) if feed.problem is not None]
     if failed:
         return feeds[min(failed)[1]]
-    answered = [(feed.fetched_on, place) for place, feed in enumerate(feeds) if feed.fetched_on is not None]
+    answered = [
+        (feed.fetched_monotonic, place) for place, feed in enumerate(feeds) if feed.fetched_monotonic is not None
+    ]
     return feeds[min(answered)[1]] if answered else Feed()
 
 
@@ -231,7 +233,7 @@ def outdated(answers: Mapping[K, tuple[float, RunnerPage]]) -> list[K]:
     Args:
         answers: Each page, and when it was answered.
     """
-    totals = {page: total_of(answer) for page, (_, answer) in answers.items()}
+    totals = {page: page_total(answer) for page, (_, answer) in answers.items()}
     if len({*totals.values()} - {None}) <= 1:
         return []
     by_time = sorted((page for page in answers if totals[page] is not None), key=lambda page: answers[page][0])
@@ -243,10 +245,10 @@ def outdated(answers: Mapping[K, tuple[float, RunnerPage]]) -> list[K]:
 
 def outdated_keys(feeds: Mapping[PageKey, Feed[RunnerPage]]) -> list[PageKey]:
     """Return which pages of a whole list were answered before the list last changed, in their order."""
-    return outdated({key: (feed.fetched_on or 0.0, feed.value) for key, feed in feeds.items() if feed.value})
+    return outdated({key: (feed.fetched_monotonic or 0.0, feed.value) for key, feed in feeds.items() if feed.value})
 
 
-def sure_on(moments: Collection[float], response_time: float) -> float:
+def certain_monotonic(moments: Collection[float], response_time: float) -> float:
     """Return the moment since which all pages were asked: what is in none of them since before then is gone.
 
     A single page is sure at once. Of several, a runner that moves from one to another may be in neither for a while.
@@ -258,13 +260,13 @@ def sure_on(moments: Collection[float], response_time: float) -> float:
     return math.inf if len(moments) == 1 else min(moments) - _SLACK * response_time
 
 
-def total_of(page: RunnerPage) -> int | None:
+def page_total(page: RunnerPage) -> int | None:
     """Return the total that a page tells, or None if it tells none."""
     # Beyond the last page some APIs say that there is nothing at all.
     return page.total if page.total or page.runners or page.invalid_count else None
 
 
-def merged(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:
+def merge_pages(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:
     """Return the runners of pages that were answered at these moments, each once: where the newest page has it."""
     index_of: dict[str, int] = {}
     for index in sorted(range(len(pages)), key=lambda index: pages[index][1], reverse=True):
@@ -275,17 +277,17 @@ def merged(pages: Sequence[tuple[RunnerPage, float]]) -> tuple[Runner, ...]:
 
 
 @lru_cache(maxsize=16)
-def _whole_keys(pages: int, status: RunnerStatus | None) -> tuple[PageKey, ...]:
+def _scan_page_keys(pages: int, status: RunnerStatus | None) -> tuple[PageKey, ...]:
     """The first pages; made once, for they are asked for many times a second."""
-    return tuple(_whole_key(page, status) for page in range(1, pages + 1))
+    return tuple(_scan_page_key(page, status) for page in range(1, pages + 1))
 
 
-def _whole_key(page: int, status: RunnerStatus | None) -> PageKey:
-    return PageKey(page, WHOLE_PER_PAGE, status)
+def _scan_page_key(page: int, status: RunnerStatus | None) -> PageKey:
+    return PageKey(page, SCAN_PAGE_SIZE, status)
 
 
-def _pages_of(total: int) -> int:
-    return min(max(1, -(-total // WHOLE_PER_PAGE)), WHOLE_PAGES)
+def _scan_page_count(total: int) -> int:
+    return min(max(1, -(-total // SCAN_PAGE_SIZE)), MAX_SCAN_PAGES)
 
 
 def _is_end(page: RunnerPage | None) -> bool:
@@ -299,7 +301,7 @@ _SAME_FACTOR = 2.0
 _SAME_BELOW = 0.05
 
 
-class Checkup(NamedTuple):
+class HealthCheck(NamedTuple):
     """What the newest check of a runner found.
 
     Attributes:
@@ -315,36 +317,38 @@ class Checkup(NamedTuple):
     reachable: bool
     latency: float | None = None
     stats: RunnerStats | None = None
-    words: str = ""
+    error: str = ""
     since: datetime | None = None
     state: RunnerState | None = None
 
 
-def answering(old: Checkup | None, stats: RunnerStats, took: float) -> Checkup:
+def healthy(old: HealthCheck | None, stats: RunnerStats, duration_s: float) -> HealthCheck:
     """The runner answered after so many seconds; the old checkup itself where that is nothing new."""
     before = old.latency if old is not None else None
-    latency = before if before is not None and _is_steady(before, took) else took
-    return _kept(old, Checkup(reachable=True, latency=latency, stats=_kept(old.stats if old else None, stats)))
+    latency = before if before is not None and _is_steady(before, duration_s) else duration_s
+    return _reuse_equal(
+        old, HealthCheck(reachable=True, latency=latency, stats=_reuse_equal(old.stats if old else None, stats))
+    )
 
 
-def unreachable(old: Checkup | None, words: str, at: datetime) -> Checkup:
+def unhealthy(old: HealthCheck | None, message: str, at: datetime) -> HealthCheck:
     """The runner did not answer at this moment in UTC; the old checkup itself where that is nothing new."""
     if old is None:
-        return Checkup(reachable=False, words=words, since=at)
-    return _kept(old, Checkup(reachable=False, stats=old.stats, words=words, since=old.since or at))
+        return HealthCheck(reachable=False, error=message, since=at)
+    return _reuse_equal(old, HealthCheck(reachable=False, stats=old.stats, error=message, since=old.since or at))
 
 
-def silent(old: Checkup | None, state: RunnerState, reason: str, at: datetime) -> Checkup:
+def silent(old: HealthCheck | None, state: RunnerState, reason: str, at: datetime) -> HealthCheck:
     """Return the checkup of a runner without a usable answer at this moment in UTC."""
     stats = old.stats if old else None
     if state in (RunnerState.HANGING, RunnerState.UNREACHABLE):
-        return unreachable(old, reason, at)._replace(state=state)
-    return _kept(old, Checkup(reachable=True, stats=stats, words=reason, state=state))
+        return unhealthy(old, reason, at)._replace(state=state)
+    return _reuse_equal(old, HealthCheck(reachable=True, stats=stats, error=reason, state=state))
 
 
-def _is_steady(before: float, took: float) -> bool:
-    return max(before, took) < _SAME_BELOW or before / _SAME_FACTOR <= took <= before * _SAME_FACTOR
+def _is_steady(before: float, duration_s: float) -> bool:
+    return max(before, duration_s) < _SAME_BELOW or before / _SAME_FACTOR <= duration_s <= before * _SAME_FACTOR
 
 
-def _kept(old: T | None, new: T) -> T:
+def _reuse_equal(old: T | None, new: T) -> T:
     return old if old is not None and old == new else new

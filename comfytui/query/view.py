@@ -8,8 +8,8 @@ from operator import is_
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.api.statuses import RunnerState
-from comfytui.engine.protocol import MAX_WHOLE_RUNNERS
-from comfytui.engine.snapshot import last_page, merged, outdated_keys, sure_on, whole_keys
+from comfytui.engine.protocol import MAX_SCANNED_RUNNERS
+from comfytui.engine.snapshot import certain_monotonic, merge_pages, outdated_keys, page_count, scan_keys
 from comfytui.query.filter import Query, Requirement, RunnerData, has_requirements
 from comfytui.query.sorting import requirements, sort_runners
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
     from comfytui.api.statuses import RunnerStatus
     from comfytui.engine.feed import Feed
     from comfytui.engine.protocol import PageKey
-    from comfytui.engine.snapshot import Checkup, Snapshot
+    from comfytui.engine.snapshot import HealthCheck, Snapshot
     from comfytui.query.sorting import Sort
 
 
 V = TypeVar("V")
 
 _Histories: TypeAlias = "Mapping[str, Feed[tuple[Workflow, ...]]]"
-_Checkups: TypeAlias = "Mapping[str, Feed[Checkup]]"
+_HealthFeeds: TypeAlias = "Mapping[str, Feed[HealthCheck]]"
 
 
 class SearchProgress(NamedTuple):
@@ -78,7 +78,7 @@ class _ViewInputs(NamedTuple):
     query: Query
     sort: Sort | None
     histories: _Histories
-    checkups: _Checkups
+    health_checks: _HealthFeeds
 
     def same_as(self, other: _ViewInputs) -> bool:
         """Return True if both give the same result."""
@@ -89,7 +89,7 @@ class _ViewInputs(NamedTuple):
     def runner_data(self) -> list[RunnerData]:
         """Return the known data of each runner, as far as it is needed."""
         return [
-            RunnerData(runner, _value(runner.id, self.histories), _reachable(runner.id, self.checkups))
+            RunnerData(runner, _value(runner.id, self.histories), _reachable(runner.id, self.health_checks))
             for runner in self.listed
         ]
 
@@ -102,7 +102,7 @@ class _ViewInputs(NamedTuple):
 
     def _same_reachability(self, other: _ViewInputs) -> bool:
         """Return True if the same runners are reachable; latency and memory do not matter to a filter."""
-        known, before = self.checkups, other.checkups
+        known, before = self.health_checks, other.health_checks
         return known is before or (
             known.keys() == before.keys() and all(_reachable(key, known) is _reachable(key, before) for key in known)
         )
@@ -130,15 +130,15 @@ class ListViewBuilder:
         older than the last change of the list, since it may be on one of these now, unless it is known to be removed.
         """
         total = snapshot.total
-        keys = whole_keys(snapshot.attention.page.status, total, snapshot.pages)
-        feeds = {key: snapshot.page_at(key) for key in keys}
+        keys = scan_keys(snapshot.viewport.page.status, total, snapshot.pages)
+        feeds = {key: snapshot.page_feed(key) for key in keys}
         self._filter_and_sort(self._merge_pages(feeds, snapshot), query, sort, snapshot)
         searched = SearchProgress(
             pages=len(self._pages),
-            total_pages=last_page(keys, total, snapshot.pages),
+            total_pages=page_count(keys, total, snapshot.pages),
             runners=len(self._inputs.listed),
             total=total,
-            capped=total is not None and total > MAX_WHOLE_RUNNERS,
+            capped=total is not None and total > MAX_SCANNED_RUNNERS,
         )
         state = (searched, frozenset(self._missing), bool(outdated_keys(feeds)))
         if state != (self._view.searched, self._view.missing, self._view.is_changing):
@@ -147,11 +147,11 @@ class ListViewBuilder:
 
     def _merge_pages(self, feeds: Mapping[PageKey, Feed[RunnerPage]], snapshot: Snapshot) -> tuple[Runner, ...]:
         """Return the runners of these pages; the age of a page matters only if a runner is on two of them."""
-        aged = [(feed.value, feed.fetched_on or 0.0) for feed in feeds.values() if feed.value is not None]
+        aged = [(feed.value, feed.fetched_monotonic or 0.0) for feed in feeds.values() if feed.value is not None]
         pages = tuple(page for page, _ in aged)
         if not self._has_duplicates and not self._missing and _same_objects(pages, self._pages):
             return self._inputs.listed
-        listed = merged(aged)
+        listed = merge_pages(aged)
         self._has_duplicates = len(listed) < sum(len(page.runners) for page in pages)
         self._pages = pages
         return _reuse_equal(self._inputs.listed, self._with_missing(listed, feeds, snapshot))
@@ -160,12 +160,12 @@ class ListViewBuilder:
         self, listed: tuple[Runner, ...], feeds: Mapping[PageKey, Feed[RunnerPage]], snapshot: Snapshot
     ) -> tuple[Runner, ...]:
         """Return the list with missing runners that an outdated page may contain now, at their old positions."""
-        before, self._status = self._status, snapshot.attention.page.status
+        before, self._status = self._status, snapshot.viewport.page.status
         known = self._inputs.listed if before == self._status else ()
-        moments = [-math.inf if feed.fetched_on is None else feed.fetched_on for feed in feeds.values()]
+        moments = [-math.inf if feed.fetched_monotonic is None else feed.fetched_monotonic for feed in feeds.values()]
         # A list that keeps changing always has outdated pages, so a runner missing from all newer ones is gone.
-        sure = sure_on(moments, snapshot.response_time) if outdated_keys(feeds) else math.inf
-        gone = {departure.runner_id for departure in snapshot.departed}
+        sure = certain_monotonic(moments, snapshot.response_time) if outdated_keys(feeds) else math.inf
+        gone = {removal.runner_id for removal in snapshot.removed}
         there = {runner.id for runner in listed}
         since = {runner.id: self._missing.get(runner.id, max(moments)) for runner in known if runner.id not in there}
         self._missing = {key: moment for key, moment in since.items() if moment >= sure and key not in gone}
@@ -209,10 +209,10 @@ def _value(runner_id: str, feeds: Mapping[str, Feed[V]]) -> V | None:
     return None if feed is None else feed.value
 
 
-def _reachable(runner_id: str, checkups: _Checkups) -> bool | None:
+def _reachable(runner_id: str, health_checks: _HealthFeeds) -> bool | None:
     """Return True if a runner is reachable, or None if that is unknown."""
-    checkup = _value(runner_id, checkups)
-    return None if checkup is None or checkup.state is RunnerState.WAITING else checkup.reachable
+    health = _value(runner_id, health_checks)
+    return None if health is None or health.state is RunnerState.WAITING else health.reachable
 
 
 def _same_objects(some: Sequence[object], others: Sequence[object]) -> bool:

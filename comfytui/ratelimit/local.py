@@ -89,7 +89,7 @@ class WaitQueue:
             if self._places:
                 self._places[0].turn.set()
 
-    async def grown(self) -> None:
+    async def settle(self) -> None:
         """Return once nobody joins any more: who has much to ask comes with one thing after another."""
         stood = 0
         while stood != len(self._places):
@@ -116,9 +116,9 @@ class LocalRateLimiter:
         window: Seconds.
     """
 
-    def __init__(self, clock: Clock, share: int = SHARED_LIMIT, *, window: float = WINDOW_S) -> None:
+    def __init__(self, clock: Clock, limit: int = SHARED_LIMIT, *, window: float = WINDOW_S) -> None:
         self._clock = clock
-        self._share = share
+        self._share = limit
         self._window = window
         self._numbers = itertools.count(1)
         self._sends: deque[SentRequest] = deque()
@@ -129,31 +129,31 @@ class LocalRateLimiter:
     def usage(self) -> Usage:
         """What this process spent."""
         now = self._clock.monotonic()
-        self._forget(now)
+        self._prune(now)
         until = self._cooling_until if self._cooling_until > now else None
         return Usage(tuple(send.monotonic for send in self._sends), until, self._share, len(self._line))
 
-    def delay(self, use: Priority) -> float:
+    def delay(self, priority: Priority) -> float:
         """Seconds until a request for this use may be sent if nobody more urgent comes; 0.0 is now."""
-        return self._delay(use, self._line.ahead_of(use.rank))
+        return self._delay(priority, self._line.ahead_of(priority.rank))
 
-    async def acquire(self, use: Priority) -> Permit:
+    async def acquire(self, priority: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
-        return IssuedPermit(self, self._clock, use, await self._granted(use, use.rank))
+        return IssuedPermit(self, self._clock, priority, await self._granted(priority, priority.rank))
 
-    async def renew(self, number: int, use: Priority) -> Grant:
+    async def renew(self, number: int, priority: Priority) -> Grant:
         """Wait until a granted request may be sent after all and record it as sent then."""
-        self.withdraw(number, use)
-        return await self._granted(use, RENEWED)
+        self.withdraw(number, priority)
+        return await self._granted(priority, RENEWED)
 
-    async def _granted(self, use: Priority, rank: int) -> Grant:
+    async def _granted(self, priority: Priority, rank: int) -> Grant:
         with self._line.enter(rank) as place:
             await place.wait_turn()
-            while (delay := self._delay(use)) > 0:
+            while (delay := self._delay(priority)) > 0:
                 await self._clock.sleep(delay)
                 await place.wait_turn()
             grant = Grant(next(self._numbers), self._clock.monotonic())
-            self.record(SentRequest(grant.at, use, number=grant.number))
+            self.record(SentRequest(grant.at, priority, number=grant.number))
             return grant
 
     def block_for(self, seconds: float) -> None:
@@ -164,23 +164,23 @@ class LocalRateLimiter:
     def record(self, send: SentRequest) -> None:
         """Count a request that was sent without being taken here, no older than the last one."""
         self._sends.append(send)
-        self._forget(send.monotonic)
+        self._prune(send.monotonic)
 
-    def move(self, number: int, use: Priority, at: float) -> None:
+    def move(self, number: int, priority: Priority, at: float) -> None:
         """Count a granted request as sent at another moment, no earlier than the last one."""
-        self.withdraw(number, use)
-        self.record(SentRequest(at, use, number=number))
+        self.withdraw(number, priority)
+        self.record(SentRequest(at, priority, number=number))
 
     def withdraw(self, number: int, _use: Priority) -> None:
         """Stop counting a granted request: it was not sent."""
         self._sends = deque(send for send in self._sends if send.number != number)
 
-    def _delay(self, use: Priority, ahead: int = 0) -> float:
+    def _delay(self, priority: Priority, ahead: int = 0) -> float:
         ready = available_at(
-            use, tuple(self._sends), share=self._share, part=self._share, window=self._window, ahead=ahead
+            priority, tuple(self._sends), limit=self._share, quota=self._share, window=self._window, ahead=ahead
         )
         return max(0.0, max(ready, self._cooling_until) - self._clock.monotonic())
 
-    def _forget(self, now: float) -> None:
+    def _prune(self, now: float) -> None:
         while self._sends and now - self._sends[0].monotonic > HISTORY_S:
             self._sends.popleft()

@@ -19,15 +19,15 @@ class Issuer(Protocol):
         """Requests that were sent and the cooldown in force, as last known."""
         ...
 
-    async def renew(self, number: int, use: Priority) -> Grant:
+    async def renew(self, number: int, priority: Priority) -> Grant:
         """Wait until a granted request may be sent after all and record it as sent then."""
         ...
 
-    def move(self, number: int, use: Priority, at: float) -> None:
+    def move(self, number: int, priority: Priority, at: float) -> None:
         """Count a granted request as sent at a later moment."""
         ...
 
-    def withdraw(self, number: int, use: Priority) -> None:
+    def withdraw(self, number: int, priority: Priority) -> None:
         """Stop counting a granted request: it was not sent."""
         ...
 
@@ -41,14 +41,14 @@ class IssuedPermit:
     Args:
         issuer: Keeps the record.
         clock: Its monotonic clock dates the record.
-        use: Priority of the request.
+        priority: Priority of the request.
         grant: Record of the request.
     """
 
-    def __init__(self, issuer: Issuer, clock: Clock, use: Priority, grant: Grant) -> None:
+    def __init__(self, issuer: Issuer, clock: Clock, priority: Priority, grant: Grant) -> None:
         self._issuer = issuer
         self._clock = clock
-        self._use = use
+        self._priority = priority
         self._grant: Grant | None = grant
 
     async def confirm(self) -> None:
@@ -56,17 +56,17 @@ class IssuedPermit:
         now, grant = self._clock.monotonic(), self._grant
         if grant is None or (now - grant.at <= PERMIT_FRESH_S and not self._issuer.usage.cooldown_left(now)):
             return
-        self._grant = await self._issuer.renew(grant.number, self._use)
+        self._grant = await self._issuer.renew(grant.number, self._priority)
 
     def mark_sent(self) -> None:
         """Record that the request is on the wire since now."""
         now, grant = self._clock.monotonic(), self._grant
         if grant is not None and now - grant.at > SEND_TOLERANCE_S:
             self._grant = grant._replace(at=now)
-            self._issuer.move(grant.number, self._use, now)
+            self._issuer.move(grant.number, self._priority, now)
 
     def release(self) -> None:
         """Give the permit back: nothing was sent."""
         if self._grant is not None:
-            self._issuer.withdraw(self._grant.number, self._use)
+            self._issuer.withdraw(self._grant.number, self._priority)
             self._grant = None

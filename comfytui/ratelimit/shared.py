@@ -41,13 +41,13 @@ if TYPE_CHECKING:
 
 
 # Longer than a busy machine takes, and than it takes to set aside a file whose lock is held for ever.
-_PATIENCE = 5.0
+_STORE_TIMEOUT_S = 5.0
 # Who is alone tries again this often, without waiting for it.
-_RETRY_SECONDS = 10.0
+_SOLO_S = 10.0
 # Who waits looks again this often in a window: others may have left, or begun to cool down.
-_LOOKS = 10
+_POLLS_PER_WINDOW = 10
 # By their ranks.
-_USES = tuple(Priority)
+_PRIORITIES = tuple(Priority)
 _MAX_CHANGES = 500
 
 _Answer: TypeAlias = "Future[AcquireResult | StoreUnavailable]"
@@ -112,42 +112,42 @@ class SharedRateLimiter:
         share = self._standing.quota if is_alone else self._standing.limit
         return Usage(sent, until if until > now else None, share, len(self._line))
 
-    def delay(self, use: Priority) -> float:
+    def delay(self, priority: Priority) -> float:
         """Seconds until a request for this use may be sent if nobody more urgent comes, as last known; 0.0 is now."""
-        return self._wait(use, self._line.ahead_of(use.rank))
+        return self._local_delay(priority, self._line.ahead_of(priority.rank))
 
-    async def acquire(self, use: Priority) -> Permit:
+    async def acquire(self, priority: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then."""
-        return IssuedPermit(self, self._clock, use, await self._grant(use))
+        return IssuedPermit(self, self._clock, priority, await self._grant(priority))
 
-    async def renew(self, number: int, use: Priority) -> Grant:
+    async def renew(self, number: int, priority: Priority) -> Grant:
         """Wait until a granted request may be sent after all and record it as sent then."""
-        self._renewed[number] = use
+        self._renewed[number] = priority
         try:
-            return await self._grant(use, number)
+            return await self._grant(priority, number)
         finally:
             del self._renewed[number]
 
-    async def _grant(self, use: Priority, number: int = 0) -> Grant:
+    async def _grant(self, priority: Priority, number: int = 0) -> Grant:
         # A request that is renewed holds a connection, which the others need.
-        with self._line.enter(RENEWED if number else use.rank, number) as place:
+        with self._line.enter(RENEWED if number else priority.rank, number) as place:
             try:
-                return await self._granted(use, place)
+                return await self._granted(priority, place)
             except asyncio.CancelledError:
                 if place.grant is not None:
-                    self.withdraw(place.grant.number, use)
+                    self.withdraw(place.grant.number, priority)
                 raise
 
-    def move(self, number: int, use: Priority, at: float) -> None:
+    def move(self, number: int, priority: Priority, at: float) -> None:
         """Count a granted request as sent at a later moment."""
         others = self._sends_without(number)
-        self._standing = self._standing._replace(sends=(*others, SentRequest(at, use, number=number)))
-        self._change(SlotChange(number, use, at))
+        self._standing = self._standing._replace(sends=(*others, SentRequest(at, priority, number=number)))
+        self._queue_change(SlotChange(number, priority, at))
 
-    def withdraw(self, number: int, use: Priority) -> None:
+    def withdraw(self, number: int, priority: Priority) -> None:
         """Stop counting a granted request: it was not sent."""
         self._standing = self._standing._replace(sends=self._sends_without(number))
-        self._change(SlotChange(number, use, None))
+        self._queue_change(SlotChange(number, priority, None))
 
     def block_for(self, seconds: float) -> None:
         """Let nobody who shares send anything for so long, at most MAX_COOLDOWN_S; of two, the longer one wins."""
@@ -160,82 +160,82 @@ class SharedRateLimiter:
         self._worker.submit(self._ledger.close)
         self._worker.close()
 
-    async def _granted(self, use: Priority, place: Waiter) -> Grant:
-        await place.wait_turn()
-        if use is not Priority.USER:
+    async def _granted(self, priority: Priority, waiter: Waiter) -> Grant:
+        await waiter.wait_turn()
+        if priority is not Priority.USER:
             # Nobody waits for it, so it waits for whatever else is about to be asked.
-            await self._line.grown()
-            await place.wait_turn()
-        while place.grant is None:
-            if (delay := await self._claim(use, place)) > 0:
-                await self._clock.sleep(min(delay, self._window / _LOOKS))
-                await place.wait_turn()
-        return place.grant
+            await self._line.settle()
+            await waiter.wait_turn()
+        while waiter.grant is None:
+            if (delay := await self._acquire_shared(priority, waiter)) > 0:
+                await self._clock.sleep(min(delay, self._window / _POLLS_PER_WINDOW))
+                await waiter.wait_turn()
+        return waiter.grant
 
-    async def _claim(self, use: Priority, place: Waiter) -> float:
+    async def _acquire_shared(self, priority: Priority, waiter: Waiter) -> float:
         """Return the seconds to wait; 0.0 once a request was granted and recorded.
 
         Those who wait behind are asked for as well: to ask is most of what it costs.
         """
-        if self._alone_until is not None and not self._is_rejoined():
-            return self._claim_alone(use, place)
-        places = [place, *place.waiting_behind]
-        wanted = [RequestedSlot(each.request or next(self._numbers), self._use_of(each)) for each in places]
-        changes = self._taken_changes()
-        outcome = await self._ask(wanted, changes)
+        if self._alone_until is not None and not self._resume_sharing():
+            return self._acquire_locally(priority, waiter)
+        places = [waiter, *waiter.waiting_behind]
+        wanted = [RequestedSlot(each.request or next(self._numbers), self._priority_for(each)) for each in places]
+        changes = self._take_changes()
+        outcome = await self._query_store(wanted, changes)
         if isinstance(outcome, StoreUnavailable):
             self._changes.extendleft(reversed(changes))
-            self._part_with(outcome)
-            return self._claim_alone(use, place)
+            self._go_solo(outcome)
+            return self._acquire_locally(priority, waiter)
         self._standing = outcome.state
-        self._hand_on(outcome.grants, places)
+        self._distribute(outcome.grants, places)
         return outcome.delay
 
-    def _use_of(self, place: Waiter) -> Priority:
-        return self._renewed[place.request] if place.request else _USES[place.rank]
+    def _priority_for(self, waiter: Waiter) -> Priority:
+        return self._renewed[waiter.request] if waiter.request else _PRIORITIES[waiter.rank]
 
-    def _hand_on(self, grants: Sequence[Grant], places: Sequence[Waiter]) -> None:
+    def _distribute(self, grants: Sequence[Grant], waiters: Sequence[Waiter]) -> None:
         """Give them what was granted for them; what nobody waits for any more is not spent."""
-        for place, grant in zip(places, grants, strict=False):
+        for place, grant in zip(waiters, grants, strict=False):
             if place.has_left:
                 self.withdraw(grant.number, Priority.POLL)
             else:
                 place.grant = grant
 
-    def _claim_alone(self, use: Priority, place: Waiter) -> float:
-        wait = self._wait(use, number=place.request)
+    def _acquire_locally(self, priority: Priority, waiter: Waiter) -> float:
+        wait = self._local_delay(priority, number=waiter.request)
         if wait <= 0:
-            place.grant = grant = Grant(place.request or next(self._numbers), self._clock.monotonic())
-            self.move(grant.number, use, grant.at)
+            waiter.grant = grant = Grant(waiter.request or next(self._numbers), self._clock.monotonic())
+            self.move(grant.number, priority, grant.at)
         return wait
 
-    def _wait(self, use: Priority, ahead: int = 0, number: int = 0) -> float:
+    def _local_delay(self, priority: Priority, ahead: int = 0, number: int = 0) -> float:
         now = self._clock.monotonic()
-        return max(self._standing.delay(use, now, self._window, ahead, number), self._cooling_until - now)
+        return max(self._standing.delay(priority, now, self._window, ahead, number), self._cooling_until - now)
 
-    async def _ask(
+    async def _query_store(
         self, wanted: Sequence[RequestedSlot], changes: Sequence[SlotChange]
     ) -> AcquireResult | StoreUnavailable:
         future = self._worker.submit(partial(self._ledger.acquire, wanted, changes, self._cooling_until))
         try:
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(_STORE_TIMEOUT_S):
                 return await asyncio.wrap_future(future)
         except TimeoutError:
-            self._abandon(future)
+            self._cancel(future)
             self._probe = future
             return StoreUnavailable("it does not answer")
         except asyncio.CancelledError:
             if future.cancel():
                 self._changes.extendleft(reversed(changes))
-            self._abandon(future)
+            self._cancel(future)
             raise
 
-    def _abandon(self, future: _Answer) -> None:
+    def _cancel(self, future: _Answer) -> None:
         """See to it that what nobody waits for any more is not spent."""
         if not future.cancel():
-            future.add_done_callback(self._give_back)
+            future.add_done_callback(self._release)
 
-    def _give_back(self, future: _Answer) -> None:
+    def _release(self, future: _Answer) -> None:
         """Withdraw what was granted; called in whichever thread."""
         outcome = future.result()
         if isinstance(outcome, AcquireResult):
@@ -248,11 +248,11 @@ class SharedRateLimiter:
         since = self._clock.monotonic() - HISTORY_S
         return tuple(send for send in self._standing.sends if send.number != number and send.monotonic >= since)
 
-    def _change(self, change: SlotChange) -> None:
+    def _queue_change(self, change: SlotChange) -> None:
         self._changes.append(change)
         self._flush()
 
-    def _taken_changes(self) -> list[SlotChange]:
+    def _take_changes(self) -> list[SlotChange]:
         taken: list[SlotChange] = []
         while self._changes:
             taken.append(self._changes.popleft())
@@ -266,28 +266,28 @@ class SharedRateLimiter:
 
     def _flush_now(self) -> None:
         self._is_flushing = False
-        changes = self._taken_changes()
+        changes = self._take_changes()
         if isinstance(self._ledger.acquire((), changes, self._cooling_until), StoreUnavailable):
             self._changes.extendleft(reversed(changes))
 
-    def _part_with(self, trouble: StoreUnavailable) -> None:
+    def _go_solo(self, failure: StoreUnavailable) -> None:
         """Go on without the others; what is known to have been sent so far still counts."""
         if self._alone_until is None:
             self._note(
                 "the request budget cannot be shared with other terminals by way of "
-                f"{self._ledger.path}: {trouble.message}; "
+                f"{self._ledger.path}: {failure.message}; "
                 f"this one spends at most {SOLO_LIMIT} of {API_LIMIT} requests in {WINDOW_S:g} s by itself"
             )
         part = min(SOLO_LIMIT, self._share)
         self._standing = self._standing._replace(limit=self._share, quota=part)
-        self._alone_until = self._clock.monotonic() + _RETRY_SECONDS
+        self._alone_until = self._clock.monotonic() + _SOLO_S
 
-    def _is_rejoined(self) -> bool:
+    def _resume_sharing(self) -> bool:
         """Return True if the file can be used again, which is tried while this process goes on alone."""
         now = self._clock.monotonic()
         if self._probe is not None and self._probe.done():
             outcome = None if self._probe.cancelled() else self._probe.result()
-            self._probe, self._alone_until = None, now + _RETRY_SECONDS
+            self._probe, self._alone_until = None, now + _SOLO_S
             if isinstance(outcome, AcquireResult):
                 self._alone_until = None
                 self._note("the request budget is shared with other terminals again")

@@ -40,7 +40,7 @@ _WAITING_FRACTION = 0.25
 _NEW_FILE_DOUBT_S = 1.0
 # Seconds from one time that what is over is dropped to the next: it does no harm, and is much to look through.
 _PRUNE_INTERVAL_S = 10.0
-_USES = {str(use): use for use in Priority}
+_PRIORITIES = {str(priority): priority for priority in Priority}
 _SENDS = (
     "CREATE TABLE sends (process TEXT NOT NULL, number INTEGER NOT NULL, host TEXT NOT NULL, at REAL NOT NULL, "
     "use TEXT NOT NULL, PRIMARY KEY (process, number))"
@@ -65,7 +65,7 @@ _ENTER = (
 )
 _COOL = "INSERT INTO cooling VALUES (?, ?) ON CONFLICT (host) DO UPDATE SET until = max(until, excluded.until)"
 _DOUBT = "INSERT INTO doubt VALUES (1, ?) ON CONFLICT (number) DO UPDATE SET until = max(until, excluded.until)"
-_LATELY = (
+_RECENT = (
     "SELECT count(DISTINCT process), count(CASE WHEN at >= ? THEN 1 END) FROM sends WHERE host = ? "
     "AND at BETWEEN ? AND ?"
 )
@@ -76,7 +76,7 @@ class RequestedSlot(NamedTuple):
 
     Attributes:
         number: Identifies it within its process.
-        use: Its priority.
+        priority: Its priority.
     """
 
     number: int
@@ -88,7 +88,7 @@ class SlotChange(NamedTuple):
 
     Attributes:
         number: Identifies it within its process.
-        use: Its priority.
+        priority: Its priority.
         at: Moment it was sent, or None if it was not.
     """
 
@@ -116,7 +116,7 @@ class SharedState(NamedTuple):
     doubtful_until: float = -math.inf
     slack: float = 0.0
 
-    def delay(self, use: Priority, now: float, window: float, ahead: int = 0, number: int = 0) -> float:
+    def delay(self, priority: Priority, now: float, window: float, ahead: int = 0, number: int = 0) -> float:
         """Seconds until a request for this use may be sent, when `ahead` others of this process go first.
 
         One that counts already, by its number, only waits for a cool-down: a later moment makes no window fuller.
@@ -124,9 +124,9 @@ class SharedState(NamedTuple):
         if any(send.number == number and now - send.monotonic <= window for send in self.sends if number and send.own):
             return max(0.0, self.blocked_until - now)
         span = window + self.slack
-        ready = available_at(use, self.sends, share=self.limit, part=self.quota, window=span, ahead=ahead)
+        ready = available_at(priority, self.sends, limit=self.limit, quota=self.quota, window=span, ahead=ahead)
         if self.doubtful_until > now and self.quota > SOLO_LIMIT:
-            careful = available_at(use, self.sends, share=self.limit, part=SOLO_LIMIT, window=span, ahead=ahead)
+            careful = available_at(priority, self.sends, limit=self.limit, quota=SOLO_LIMIT, window=span, ahead=ahead)
             ready = min(max(ready, self.doubtful_until), careful)
         return max(0.0, max(ready, self.blocked_until) - now)
 
@@ -147,7 +147,7 @@ class StoreUnavailable(NamedTuple):
 
 class _Row(NamedTuple):
     at: float
-    use: str
+    priority: str
     process: str
     number: int
 
@@ -163,12 +163,12 @@ class RateLimitStore:
         window: Seconds.
     """
 
-    def __init__(self, clock: Clock, paths: Sequence[Path], api: str, share: int, window: float) -> None:
+    def __init__(self, clock: Clock, paths: Sequence[Path], api: str, limit: int, window: float) -> None:
         self._clock = clock
         self._file = StoreFile(clock, paths, _SCHEMA)
         self._api = api
         self._host = ""
-        self._share = share
+        self._share = limit
         self._window = window
         self._process = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._rows: tuple[_Row, ...] = ()
@@ -193,7 +193,7 @@ class RateLimitStore:
         try:
             # A name may have to be looked up, which is not to happen while the file is locked.
             self._host = self._host or budget_key(self._api)
-            claim, self._rows = self._file.run(partial(self._claim, wanted, changes, cooling_until))
+            claim, self._rows = self._file.run(partial(self._acquire, wanted, changes, cooling_until))
         except StoreFileError as error:
             return StoreUnavailable(str(error))
         return claim
@@ -202,7 +202,7 @@ class RateLimitStore:
         """How many processes asked in the last HISTORY_S seconds, and what all sent within the last window."""
         try:
             self._host = self._host or budget_key(self._api)
-            return self._file.run(self._lately)
+            return self._file.run(self._load_recent_usage)
         except StoreFileError as error:
             return StoreUnavailable(str(error))
 
@@ -210,7 +210,7 @@ class RateLimitStore:
         """Close the file; the next call opens it again."""
         self._file.close()
 
-    def _claim(
+    def _acquire(
         self,
         wanted: Sequence[RequestedSlot],
         changes: Sequence[SlotChange],
@@ -221,16 +221,16 @@ class RateLimitStore:
         now = self._clock.monotonic()
         is_due = opening.is_new or now >= self._forgets_on
         if is_due or cooling_until > now:
-            self._forget(database, now)
+            self._prune(database, now)
             # Also now and then, for a file that cannot be told of a cool-down is none that can be shared.
             database.execute(_COOL, (self._host, cooling_until))
         if opening.is_new:
-            self._enter_what_is_known(database, now, opening)
+            self._insert_known_sends(database, now, opening)
         self._apply(database, changes)
-        rows, standing = self._read(database, now, opening)
+        rows, standing = self._load(database, now, opening)
         if not wanted:
             return AcquireResult(standing, 0.0), rows
-        claim = self._decide(database, wanted, standing, now)
+        claim = self._grant(database, wanted, standing, now)
         granted = [
             _Row(grant.at, each.priority, self._process, grant.number)
             for each, grant in zip(wanted, claim.grants, strict=False)
@@ -239,33 +239,33 @@ class RateLimitStore:
         others = tuple(row for row in rows if row.process != self._process or row.number not in numbers)
         return claim, (*others, *granted)
 
-    def _decide(
+    def _grant(
         self, database: sqlite3.Connection, wanted: Sequence[RequestedSlot], standing: SharedState, now: float
     ) -> AcquireResult:
         grants: list[Grant] = []
-        for number, use in wanted:
-            if standing.delay(use, now, self._window, number=number) > 0:
+        for number, priority in wanted:
+            if standing.delay(priority, now, self._window, number=number) > 0:
                 break
-            database.execute(_ENTER, (now, use, self._process, number, self._host))
+            database.execute(_ENTER, (now, priority, self._process, number, self._host))
             grants.append(Grant(number, now))
             others = tuple(send for send in standing.sends if not send.own or send.number != number)
-            standing = standing._replace(sends=(*others, SentRequest(now, use, number=number)))
-        number, use = wanted[0]
-        self._want(database, use, now, is_granted=bool(grants))
-        wait = 0.0 if grants else standing.delay(use, now, self._window, number=number)
+            standing = standing._replace(sends=(*others, SentRequest(now, priority, number=number)))
+        number, priority = wanted[0]
+        self._mark_waiting(database, priority, now, is_granted=bool(grants))
+        wait = 0.0 if grants else standing.delay(priority, now, self._window, number=number)
         return AcquireResult(standing, wait, tuple(grants))
 
-    def _want(self, database: sqlite3.Connection, use: Priority, now: float, *, is_granted: bool) -> None:
+    def _mark_waiting(self, database: sqlite3.Connection, priority: Priority, now: float, *, is_granted: bool) -> None:
         """Let the others know whether this process waits for what somebody looks at."""
         if is_granted and self._wants:
             database.execute("DELETE FROM wants WHERE host = ? AND process = ?", (self._host, self._process))
             self._wants = False
-        elif not is_granted and use is not Priority.BACKGROUND:
+        elif not is_granted and priority is not Priority.BACKGROUND:
             until = now + _WAITING_FRACTION * self._window
             database.execute("INSERT OR REPLACE INTO wants VALUES (?, ?, ?)", (self._host, self._process, until))
             self._wants = True
 
-    def _read(self, database: sqlite3.Connection, now: float, opening: Opening) -> tuple[tuple[_Row, ...], SharedState]:
+    def _load(self, database: sqlite3.Connection, now: float, opening: Opening) -> tuple[tuple[_Row, ...], SharedState]:
         # What is older decides nothing: it is shown, and known from before.
         since = now - (self._window + _CLOCK_TOLERANCE_S if self._rows else HISTORY_S)
         newest = tuple(_Row(*row) for row in database.execute(_SENT, (self._host, since, now + _CLOCK_TOLERANCE_S)))
@@ -304,12 +304,12 @@ class RateLimitStore:
     def _sends(self, rows: Iterable[_Row]) -> tuple[SentRequest, ...]:
         mine = self._process
         return tuple(
-            SentRequest(at, _USES.get(use, Priority.POLL), is_mine, number if is_mine else 0)
-            for at, use, process, number in rows
+            SentRequest(at, _PRIORITIES.get(priority, Priority.POLL), is_mine, number if is_mine else 0)
+            for at, priority, process, number in rows
             for is_mine in (process == mine,)
         )
 
-    def _enter_what_is_known(self, database: sqlite3.Connection, now: float, opening: Opening) -> None:
+    def _insert_known_sends(self, database: sqlite3.Connection, now: float, opening: Opening) -> None:
         """Enter into another file than before what this process knows, and that others may know more."""
         known = [(*row, self._host) for row in self._rows if now - row.at <= HISTORY_S]
         database.executemany(_ENTER, known)
@@ -317,13 +317,13 @@ class RateLimitStore:
             database.execute(_DOUBT, (now + (self._window if opening.is_doubtful else _NEW_FILE_DOUBT_S),))
 
     def _apply(self, database: sqlite3.Connection, changes: Sequence[SlotChange]) -> None:
-        for number, use, at in changes:
+        for number, priority, at in changes:
             if at is None:
                 database.execute("DELETE FROM sends WHERE process = ? AND number = ?", (self._process, number))
             else:
-                database.execute(_ENTER, (at, use, self._process, number, self._host))
+                database.execute(_ENTER, (at, priority, self._process, number, self._host))
 
-    def _forget(self, database: sqlite3.Connection, now: float) -> None:
+    def _prune(self, database: sqlite3.Connection, now: float) -> None:
         """Drop what is over, and what is yet to come: that was written before the machine started again."""
         soon = now + _CLOCK_TOLERANCE_S
         database.execute("DELETE FROM sends WHERE at NOT BETWEEN ? AND ?", (now - HISTORY_S, soon))
@@ -332,8 +332,8 @@ class RateLimitStore:
         database.execute("DELETE FROM cooling WHERE until NOT BETWEEN ? AND ?", (now, soon + MAX_COOLDOWN_S))
         self._forgets_on = now + _PRUNE_INTERVAL_S
 
-    def _lately(self, database: sqlite3.Connection, _opening: Opening) -> tuple[int, int]:
+    def _load_recent_usage(self, database: sqlite3.Connection, _opening: Opening) -> tuple[int, int]:
         now = self._clock.monotonic()
         bounds = (now - self._window, self._host, now - HISTORY_S, now + _CLOCK_TOLERANCE_S)
-        processes, sent = database.execute(_LATELY, bounds).fetchone()
+        processes, sent = database.execute(_RECENT, bounds).fetchone()
         return processes, sent

@@ -26,12 +26,12 @@ _T = TypeVar("_T")
 
 # Seconds that SQLite itself waits for a lock. So many times without any change of the file, and its holder hangs; so
 # many times in all, and others go on without this process.
-_BUSY_SECONDS = 0.5
+_BUSY_TIMEOUT_S = 0.5
 _HANGS_AFTER = 4
 _BUSY_AFTER = 16
 _ATTEMPTS = 5
 # Seconds after which a better place that could not be used is tried again.
-_RETRY_SECONDS = 60.0
+_RETRY_S = 60.0
 _OTHERS_WRITE = 0o022
 _GUARD_TRIES, _GUARD_SECONDS = 100, 0.02
 
@@ -117,11 +117,11 @@ class StoreFile:
         for rank in range(self._rank if self._database is not None else 0, len(self._paths)):
             self._rank = rank
             try:
-                return self._run_here(work)
+                return self._run_on_file(work)
             except (sqlite3.Error, OSError, _LockHeldError, *_CONTENT) as error:
-                words = words or _words(error)
+                words = words or _error_message(error)
                 self.close()
-            self._retry_at = self._clock.monotonic() + _RETRY_SECONDS
+            self._retry_at = self._clock.monotonic() + _RETRY_S
         self._rank = 0
         raise StoreFileError(words)
 
@@ -132,31 +132,31 @@ class StoreFile:
                 self._database.close()
             self._database = None
 
-    def _run_here(self, work: Callable[[sqlite3.Connection, Opening], _T]) -> _T:
+    def _run_on_file(self, work: Callable[[sqlite3.Connection, Opening], _T]) -> _T:
         for attempt in range(_ATTEMPTS):
             try:
                 outcome = self._run_once(work)
-                if self._is_still_there():
+                if self._file_unchanged():
                     self._known, self._is_replaced = self._number, False
                     return outcome
             except (sqlite3.Error, _LockHeldError, *_CONTENT) as error:
-                if attempt == _ATTEMPTS - 1 or not self._is_flawed(error):
+                if attempt == _ATTEMPTS - 1 or not self._is_damaged(error):
                     raise
-                self._set_aside()
+                self._quarantine()
             self.close()
         raise OSError(0, "it is removed again and again")
 
     def _run_once(self, work: Callable[[sqlite3.Connection, Opening], _T]) -> _T:
-        is_open = self._database is not None and self._is_still_there()
+        is_open = self._database is not None and self._file_unchanged()
         database = self._database if is_open and self._database is not None else self._open()
-        self._patiently(database, "BEGIN IMMEDIATE")
+        self._execute_with_retry(database, "BEGIN IMMEDIATE")
         is_made = False
         if not is_open:
             is_made, self._number = self._check(database)
         is_new = self._known != self._number
         is_doubtful = is_new and (self._known is not None or self._is_replaced)
         outcome = work(database, Opening(is_new, is_made, is_doubtful, self._rank > 0))
-        self._patiently(database, "COMMIT")
+        self._execute_with_retry(database, "COMMIT")
         return outcome
 
     def _open(self) -> sqlite3.Connection:
@@ -168,9 +168,9 @@ class StoreFile:
         self._opened = _identity(self.path)
         if not _is_our_file(self.path):
             raise ValueError("it is no file of this user")
-        self._database = sqlite3.connect(self.path, timeout=_BUSY_SECONDS, isolation_level=None)
+        self._database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT_S, isolation_level=None)
         # It is to survive a process, not the machine.
-        self._patiently(self._database, "PRAGMA synchronous = OFF")
+        self._execute_with_retry(self._database, "PRAGMA synchronous = OFF")
         return self._database
 
     def _check(self, database: sqlite3.Connection) -> tuple[bool, int]:
@@ -188,7 +188,7 @@ class StoreFile:
             raise ValueError("it has other tables")
         return not made, int(database.execute("PRAGMA user_version").fetchone()[0])
 
-    def _patiently(self, database: sqlite3.Connection, statement: str) -> None:
+    def _execute_with_retry(self, database: sqlite3.Connection, statement: str) -> None:
         """Execute a statement that waits for a lock, as long as those who hold it get on."""
         seen, unchanged = None, 0
         for _ in range(_BUSY_AFTER):
@@ -202,22 +202,22 @@ class StoreFile:
             state = _state(self.path)
             unchanged = unchanged + 1 if state == seen else 1
             seen = state
-            if unchanged >= _HANGS_AFTER or not self._is_still_there():
+            if unchanged >= _HANGS_AFTER or not self._file_unchanged():
                 raise _LockHeldError
         raise OSError(0, "others use it all the time")
 
-    def _is_flawed(self, error: Exception) -> bool:
+    def _is_damaged(self, error: Exception) -> bool:
         """Return True if the file is to be set aside for an error."""
         code = _code(error)
         if code in _NOT_THE_FILE:
             return False
-        return code not in _UNOPENED or not _is_our_file(self.path) or any(map(_is_odd, _companions(self.path)))
+        return code not in _UNOPENED or not _is_our_file(self.path) or any(map(_is_suspect, _companions(self.path)))
 
-    def _is_still_there(self) -> bool:
+    def _file_unchanged(self) -> bool:
         """Return True if others would find the file that is open: it may have been removed or replaced."""
         return _identity(self.path) == self._opened
 
-    def _set_aside(self) -> None:
+    def _quarantine(self) -> None:
         """Rename the file that was opened, and what belongs to it, unless another process has done so."""
         with _guard(self.path.parent):
             if _identity(self.path) == self._opened:
@@ -233,7 +233,7 @@ def _code(error: Exception) -> int | None:
     return code & 0xFF if isinstance(code, int) else None
 
 
-def _words(error: Exception) -> str:
+def _error_message(error: Exception) -> str:
     if isinstance(error, _LockHeldError):
         return "another process holds it locked"
     words = error.strerror if isinstance(error, OSError) else str(error)
@@ -272,7 +272,7 @@ def _companions(path: Path) -> list[Path]:
     return [path.with_name(path.name + suffix) for suffix in _COMPANIONS]
 
 
-def _is_odd(companion: Path) -> bool:
+def _is_suspect(companion: Path) -> bool:
     """Return True if a file of SQLite beside the database is there and is none that SQLite could have made."""
     return _identity(companion) is not None and not _is_our_file(companion)
 

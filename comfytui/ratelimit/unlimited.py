@@ -32,9 +32,9 @@ class UnlimitedRateLimiter:
         """Return the seconds that are left of a cooldown."""
         return max(0.0, self._blocked_until - self._clock.monotonic())
 
-    async def acquire(self, use: Priority) -> Permit:
+    async def acquire(self, priority: Priority) -> Permit:
         """Return a permit at once, or after a cooldown."""
-        while (delay := self.delay(use)) > 0:
+        while (delay := self.delay(priority)) > 0:
             await self._clock.sleep(delay)
         return _FreePermit()
 

@@ -46,7 +46,7 @@ HISTORY_S = 60.0
 RESERVED_FOR_USER = 2
 """Requests of each WINDOW_S that are reserved for key presses."""
 
-_STEP = 5
+_RESERVED_PER_RANK = 5
 
 
 class Priority(StrEnum):
@@ -67,7 +67,7 @@ class Priority(StrEnum):
         return _RANKS[self]
 
 
-_RANKS = {use: rank for rank, use in enumerate(Priority)}
+_RANKS = {priority: rank for rank, priority in enumerate(Priority)}
 
 
 class Usage(NamedTuple):
@@ -103,7 +103,7 @@ class Usage(NamedTuple):
             while at - recent[first] > WINDOW_S:
                 first += 1
             most = max(most, last - first + 1)
-        return math.ceil(most / _STEP) * _STEP
+        return math.ceil(most / _RESERVED_PER_RANK) * _RESERVED_PER_RANK
 
     def cooldown_left(self, now: float) -> float:
         """Return the seconds that are left of a cooldown."""
@@ -146,11 +146,11 @@ class RateLimiter(Protocol):
         """Last known use of the limit; no I/O."""
         ...
 
-    def delay(self, use: Priority) -> float:
+    def delay(self, priority: Priority) -> float:
         """Return the seconds until a request of this priority may be sent, as far as known; no I/O."""
         ...
 
-    async def acquire(self, use: Priority) -> Permit:
+    async def acquire(self, priority: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then.
 
         Waits for room in the window and the end of a cooldown. Order is by priority, then by arrival. A cancelled
@@ -172,7 +172,7 @@ class SentRequest(NamedTuple):
 
     Attributes:
         at: When, in seconds of the monotonic clock.
-        use: What for.
+        priority: What for.
         own: True if this process sent it.
         number: Its number within this process; 0 for those of other processes.
     """
@@ -184,30 +184,36 @@ class SentRequest(NamedTuple):
 
 
 def available_at(
-    use: Priority, sends: Sequence[SentRequest], *, share: int, part: int, window: float = WINDOW_S, ahead: int = 0
+    priority: Priority,
+    sends: Sequence[SentRequest],
+    *,
+    limit: int,
+    quota: int,
+    window: float = WINDOW_S,
+    ahead: int = 0,
 ) -> float:
     """Return when a request may be sent, in seconds of the monotonic clock; minus infinity if now.
 
     Args:
-        use: Priority: all but USER leave RESERVED_FOR_USER, BACKGROUND takes half of the limit at most.
+        priority: Priority: all but USER leave RESERVED_FOR_USER, BACKGROUND takes half of the limit at most.
         sends: What was sent, oldest first.
-        share: Requests that a window may hold, of all processes.
-        part: Requests of these that this process may send.
+        limit: Requests that a window may hold, of all processes.
+        quota: Requests of these that this process may send.
         window: Seconds.
         ahead: Requests of this process that go first.
     """
-    kept = ahead if use is Priority.USER else ahead + RESERVED_FOR_USER
+    kept = ahead if priority is Priority.USER else ahead + RESERVED_FOR_USER
     span = window + WINDOW_MARGIN_S
     ready = max(
-        _slot_free_at([send.monotonic for send in sends], share - kept, span),
-        _slot_free_at([send.monotonic for send in sends if send.own], part - kept, span),
+        _slot_free_at([send.monotonic for send in sends], limit - kept, span),
+        _slot_free_at([send.monotonic for send in sends if send.own], quota - kept, span),
     )
-    if use is not Priority.BACKGROUND:
+    if priority is not Priority.BACKGROUND:
         return ready
-    return max(ready, _slot_free_at([send.monotonic for send in sends if send.priority is use], share // 2, span))
+    return max(ready, _slot_free_at([send.monotonic for send in sends if send.priority is priority], limit // 2, span))
 
 
-def _slot_free_at(sent: Sequence[float], room: int, span: float) -> float:
+def _slot_free_at(sent: Sequence[float], limit: int, span: float) -> float:
     """Return when fewer than `room` of these, at least one, are left within a span."""
-    over = len(sent) - max(1, room)
+    over = len(sent) - max(1, limit)
     return sent[over] + span if over >= 0 else -math.inf

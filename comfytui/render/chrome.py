@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, PageKey
+from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey
 from comfytui.query.filter import Query
 from comfytui.ratelimit.window import API_LIMIT
 from comfytui.render.cells import Line, Role, Span, cell_width, join, truncate
 
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
-    from comfytui.engine.snapshot import Departure
+    from comfytui.engine.snapshot import RemovedRunner
     from comfytui.query.sorting import Sort
     from comfytui.query.view import ListView, SearchProgress
     from comfytui.ratelimit.window import Usage
@@ -125,7 +125,7 @@ def search_footer(key: PageKey, shown: int, view: ListView, removed: Line, width
 def search_progress_text(searched: SearchProgress) -> Line:
     """Return the search progress: `all pages searched`, `3/5 pages`, or the limit if there are more runners."""
     if searched.capped and searched.is_complete:
-        return (Span(f"only the first {MAX_WHOLE_RUNNERS:,} searched", Role.WAITING),)
+        return (Span(f"only the first {MAX_SCANNED_RUNNERS:,} searched", Role.WAITING),)
     if searched.is_complete:
         return (Span("all pages searched", Role.MUTED),)
     return (
@@ -148,11 +148,11 @@ def match_count_text(view: ListView, width: int) -> Line:
     )
 
 
-def removed_notice(departures: Sequence[Departure], now: float) -> Line:
+def removed_notice(removals: Sequence[RemovedRunner], now: float) -> Line:
     """Return a notice about the runner removed last, for 15 s; `now` is the engine's monotonic clock."""
-    if not departures or now - departures[-1].on > _NOTICE_S:
+    if not removals or now - removals[-1].noticed_monotonic > _NOTICE_S:
         return ()
-    return (Span(f"{departures[-1].name} is no longer registered", Role.WAITING),)
+    return (Span(f"{removals[-1].name} is no longer registered", Role.WAITING),)
 
 
 def lost_selection_notice(last: tuple[str, float] | None, now: float, where: str = "on this page") -> Line:
@@ -262,9 +262,9 @@ def interval_text(seconds: float) -> str:
     return f"every {seconds:g} s"
 
 
-def usage_text(spending: Usage, now: float) -> str:
+def usage_text(usage: Usage, now: float) -> str:
     """Return the most requests that any 10 s of the last minute held, `api ≤ 15/40`; empty if they are not limited."""
-    return f"api ≤ {spending.peak_per_window(now)}/{API_LIMIT}" if spending.is_limited else ""
+    return f"api ≤ {usage.peak_per_window(now)}/{API_LIMIT}" if usage.is_limited else ""
 
 
 def header_line(header: Header, width: int) -> Line:

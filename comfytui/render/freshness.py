@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.intervals import list_interval
-from comfytui.engine.snapshot import page_keys, worst
+from comfytui.engine.snapshot import page_keys, stalest
 from comfytui.query.workflows import display_name
 from comfytui.render.cells import Line, Role, Span, wrap
 from comfytui.render.times import TimeStyle, format_duration, format_hm
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner, RunnerPage
     from comfytui.engine.feed import Feed, Problem
-    from comfytui.engine.snapshot import Checkup, Snapshot
+    from comfytui.engine.snapshot import HealthCheck, Snapshot
 
 
 NOT_FOUND_TEXT = "not found (404)"
@@ -40,7 +40,7 @@ _CAUSES: Mapping[ProblemKind, str] = {
 }
 
 
-def describe_problem(problem: Problem, checkup: Checkup | None = None) -> str:
+def describe_problem(problem: Problem, health: HealthCheck | None = None) -> str:
     """Return the cause of a failed request, with the API's own message if it sent one.
 
     If the runner's health check failed with the same message, the runner is named as the cause, not the API.
@@ -49,7 +49,7 @@ def describe_problem(problem: Problem, checkup: Checkup | None = None) -> str:
         # The message already names the runner, so it needs no cause in front of it.
         return problem.message.removesuffix(".")
     cause = _CAUSES.get(problem.kind) or f"{problem.status or 'invalid response'} from the API"
-    if checkup is not None and not checkup.reachable and checkup.words == problem.message:
+    if health is not None and not health.reachable and health.error == problem.message:
         cause = "the runner is unreachable"
     return f"{cause}: {problem.message.removesuffix('.')}" if problem.message else cause
 
@@ -77,23 +77,23 @@ def clock_skew_text(skew_s: float) -> str:
 
 
 def problem_notice(
-    feed: Feed[object], context: RenderContext, width: int, checkup: Checkup | None = None
+    feed: Feed[object], context: RenderContext, width: int, health: HealthCheck | None = None
 ) -> tuple[Line, ...]:
     """Return a feed's problem wrapped to `width` cells; empty if there is none or it is already on screen.
 
-    `checkup` is the latest health check of the runner, see `describe_problem`.
+    `health` is the latest health check of the runner, see `describe_problem`.
     """
     problem = feed.problem
     if problem is None or (feed.value is not None and _same(problem, context.shown_problem)):
         return ()
-    retry_s = max(0, ceil(problem.next_try - context.monotonic))
-    since = format_hm(problem.since, context.style)
+    retry_s = max(0, ceil(problem.retry_monotonic - context.monotonic))
+    since = format_hm(problem.since_at, context.style)
     if problem.kind is ProblemKind.NOT_FOUND:
         # The runner is listed, so a 404 here concerns only this part of it.
         text = f"{NOT_FOUND_TEXT} since {since} — {problem.message}, retry in {retry_s} s"
     else:
         state = "stale" if feed.value is not None else "no data"
-        text = f"{state} since {since} — {describe_problem(problem, checkup)}, retry in {retry_s} s"
+        text = f"{state} since {since} — {describe_problem(problem, health)}, retry in {retry_s} s"
     return tuple((Span(piece, Role.BAD),) for piece in wrap(text, width))
 
 
@@ -103,9 +103,9 @@ def _same(problem: Problem, shown: Problem | None) -> bool:
 
 def late_notice(feed: Feed[object], context: RenderContext) -> Line:
     """Return a pane footer's notice about an overdue response, or an empty line."""
-    if feed.fetched_on is None or feed.freshness(context.monotonic, context.interval_s) is not Freshness.LATE:
+    if feed.fetched_monotonic is None or feed.freshness(context.monotonic, context.interval_s) is not Freshness.LATE:
         return ()
-    return _late(feed.fetched_on, context.monotonic)
+    return _late(feed.fetched_monotonic, context.monotonic)
 
 
 def _late(fetched_on: float, now: float) -> Line:
@@ -114,11 +114,11 @@ def _late(fetched_on: float, now: float) -> Line:
 
 def halt_reason(snapshot: Snapshot, context: RenderContext) -> Line:
     """Return the reason why no requests are sent at present, or an empty line."""
-    if snapshot.attention.paused:
+    if snapshot.viewport.paused:
         return (Span(" PAUSED ", Role.ALERT),)
-    if snapshot.needs_token is not None:
+    if snapshot.auth_problem is not None:
         return (Span("✖ token rejected", Role.BAD),)
-    if (cooling := ceil(snapshot.spending.cooldown_left(context.monotonic))) > 0:
+    if (cooling := ceil(snapshot.usage.cooldown_left(context.monotonic))) > 0:
         return (Span(f"◔ cooling down {cooling} s", Role.WAITING),)
     return ()
 
@@ -144,9 +144,9 @@ def freshness_label(summary: SnapshotSummary, context: RenderContext) -> Line:
         case Freshness.LIVE:
             return away_text(summary) or (Span("● live", Role.GOOD),)
         case Freshness.LATE:
-            return _late(feed.fetched_on or now, now)
+            return _late(feed.fetched_monotonic or now, now)
         case Freshness.STALE:
-            since = f" since {format_hm(feed.problem.since, context.style)}" if feed.problem else ""
+            since = f" since {format_hm(feed.problem.since_at, context.style)}" if feed.problem else ""
             return (Span(f"✖ stale{since}", Role.BAD),)
 
 
@@ -198,19 +198,19 @@ class SnapshotSummary(NamedTuple):
 
 def summarize(snapshot: Snapshot) -> SnapshotSummary:
     """Return a snapshot with the values that widgets share."""
-    total, pace = snapshot.total, snapshot.pace
-    keys = tuple(page_keys(snapshot.attention, total, snapshot.pages))
-    pages = [snapshot.page_at(key) for key in keys]
-    in_force = list_interval(pace, len(keys), snapshot.spending.limit)
-    return SnapshotSummary(snapshot, total, worst(pages), pace, in_force, _away(snapshot, pages))
+    total, pace = snapshot.total, snapshot.interval_s
+    keys = tuple(page_keys(snapshot.viewport, total, snapshot.pages))
+    pages = [snapshot.page_feed(key) for key in keys]
+    in_force = list_interval(pace, len(keys), snapshot.usage.limit)
+    return SnapshotSummary(snapshot, total, stalest(pages), pace, in_force, _away(snapshot, pages))
 
 
 def _away(snapshot: Snapshot, pages: Sequence[Feed[RunnerPage]]) -> int:
     count = 0
     for page in pages:
         for runner in page.value.runners if page.value else ():
-            checkup = snapshot.checkup(runner.id)
-            if checkup.problem is not None or checkup.value is None or checkup.value.reachable:
+            health = snapshot.health(runner.id)
+            if health.problem is not None or health.value is None or health.value.reachable:
                 return 0
             count += 1
     return count

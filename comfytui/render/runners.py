@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Device, Runner, RunnerStats, Workflow
     from comfytui.engine.feed import Feed, Problem
-    from comfytui.engine.snapshot import Checkup
+    from comfytui.engine.snapshot import HealthCheck
     from comfytui.render.freshness import RenderContext
 
 
@@ -34,7 +34,7 @@ _LONGEST_GAUGE, _SHORTEST_GAUGE = 10, 3
 _GAP = Span("  ")
 
 
-def health_cell(feed: Feed[Checkup]) -> Line:
+def health_cell(feed: Feed[HealthCheck]) -> Line:
     """Return the cell `reach` of a runner: icon and text, muted if the last check failed.
 
     An unchecked runner gets the placeholder of `unknown_icon`, so it never looks healthy.
@@ -46,19 +46,19 @@ def health_cell(feed: Feed[Checkup]) -> Line:
     return (Span(f"{glyph.text} {text}", Role.MUTED if feed.problem else glyph.role),)
 
 
-def health_key(feed: Feed[Checkup], context: RenderContext) -> tuple[object, ...]:
+def health_key(feed: Feed[HealthCheck], context: RenderContext) -> tuple[object, ...]:
     """Return a key of the health and machine fields: while it is equal, they are unchanged."""
     return (feed.value, feed.problem, _late_age(feed, context))
 
 
-def health_fields(feed: Feed[Checkup], context: RenderContext, width: int) -> tuple[Field, ...]:
+def health_fields(feed: Feed[HealthCheck], context: RenderContext, width: int) -> tuple[Field, ...]:
     """Return reachability and memory usage as fields for a panel of `width` cells.
 
     While newer numbers are missing, the old ones stay, muted and with a note.
     """
-    checkup = feed.value
-    stats = checkup.stats if checkup else None
-    is_old = feed.problem is not None or checkup is None or not checkup.reachable or checkup.state is not None
+    health = feed.value
+    stats = health.stats if health else None
+    is_old = feed.problem is not None or health is None or not health.reachable or health.state is not None
     reachable = Field("Reachable", (_reachable(feed, context),))
     if stats is None:
         return (reachable,)
@@ -67,7 +67,7 @@ def health_fields(feed: Feed[Checkup], context: RenderContext, width: int) -> tu
     return (reachable, *note, *_gauges([*_memories(stats)], width, muted=muted))
 
 
-def machine_fields(feed: Feed[Checkup]) -> tuple[Field, ...]:
+def machine_fields(feed: Feed[HealthCheck]) -> tuple[Field, ...]:
     """Return the fields of a runner's machine that are known."""
     stats = feed.value.stats if feed.value else None
     return tuple(field(label, text) for label, text in _machine_values(stats) if text) if stats else ()
@@ -87,34 +87,34 @@ def latency_text(seconds: float) -> str:
     return f"{milliseconds} ms" if milliseconds else "<1 ms"
 
 
-def _reachable(feed: Feed[Checkup], context: RenderContext) -> Span:
-    checkup = feed.value
-    if feed.problem is not None or checkup is None:
+def _reachable(feed: Feed[HealthCheck], context: RenderContext) -> Span:
+    health = feed.value
+    if feed.problem is not None or health is None:
         return Span(
-            f"{health_icon(None).text} {_unchecked(feed.problem, context.style, again=checkup is not None)}", Role.MUTED
+            f"{health_icon(None).text} {_unchecked(feed.problem, context.style, again=health is not None)}", Role.MUTED
         )
-    glyph = _glyph(checkup)
-    text = f"{glyph.text} {_outcome(checkup, context.style)}"
+    glyph = _glyph(health)
+    text = f"{glyph.text} {_outcome(health, context.style)}"
     if late := _late_age(feed, context):
         return Span(f"{text}, {late} ago", Role.MUTED)
     return Span(text, glyph.role)
 
 
-def _outcome(checkup: Checkup, style: TimeStyle) -> str:
-    if not checkup.reachable:
-        since = f"no since {format_hm(checkup.since, style)}" if checkup.since else "no"
-        return f"{since}: {checkup.words}" if checkup.words else since
-    if checkup.words:
-        return checkup.words if _is_slow(checkup) else f"yes, but {checkup.words}"
-    return "yes" if checkup.latency is None else latency_text(checkup.latency)
+def _outcome(health: HealthCheck, style: TimeStyle) -> str:
+    if not health.reachable:
+        since = f"no since {format_hm(health.since, style)}" if health.since else "no"
+        return f"{since}: {health.error}" if health.error else since
+    if health.error:
+        return health.error if _is_slow(health) else f"yes, but {health.error}"
+    return "yes" if health.latency is None else latency_text(health.latency)
 
 
-def _is_slow(checkup: Checkup) -> bool:
-    return checkup.state in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE)
+def _is_slow(health: HealthCheck) -> bool:
+    return health.state in (RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE)
 
 
-def _glyph(checkup: Checkup) -> Span:
-    return _SLOW if _is_slow(checkup) else health_icon(checkup.reachable)
+def _glyph(health: HealthCheck) -> Span:
+    return _SLOW if _is_slow(health) else health_icon(health.reachable)
 
 
 def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str:
@@ -123,18 +123,18 @@ def _unchecked(problem: Problem | None, style: TimeStyle, *, again: bool) -> str
         return "not checked"
     if problem.kind is ProblemKind.NOT_FOUND:
         return NOT_FOUND_TEXT
-    since = f" since {format_hm(problem.since, style)}" if again else ""
+    since = f" since {format_hm(problem.since_at, style)}" if again else ""
     return f"not checked{since}: {describe_problem(problem)}"
 
 
-def _late_age(feed: Feed[Checkup], context: RenderContext) -> str:
+def _late_age(feed: Feed[HealthCheck], context: RenderContext) -> str:
     """Return the age of an overdue health check, or an empty text."""
     if (
-        feed.fetched_on is None
+        feed.fetched_monotonic is None
         or feed.freshness(context.monotonic, health_interval(context.interval_s)) is not Freshness.LATE
     ):
         return ""
-    return format_age(context.monotonic - feed.fetched_on)
+    return format_age(context.monotonic - feed.fetched_monotonic)
 
 
 class _MemoryUsage(NamedTuple):
@@ -223,7 +223,7 @@ def runner_display_name(runner: Runner) -> str:
 
 
 def runner_row(
-    runner: Runner, history: Feed[tuple[Workflow, ...]], checkup: Feed[Checkup], style: TimeStyle, now: datetime
+    runner: Runner, history: Feed[tuple[Workflow, ...]], health: Feed[HealthCheck], style: TimeStyle, now: datetime
 ) -> Row:
     """Return the table row of a runner, with its last workflow and its health."""
     glyph = runner_icon(runner.status)
@@ -231,7 +231,7 @@ def runner_row(
         "glyph": (glyph,),
         "name": (Span(runner_display_name(runner), Role.STRONG),),
         "status": (Span(runner.status or ABSENT, glyph.role),),
-        "reach": health_cell(checkup),
+        "reach": health_cell(health),
         **last_workflow_cells(history, style, now),
         "queue": queue_cell(runner, history),
         "tags": (Span(" ".join(runner.tags) or ABSENT, Role.ACCENT if runner.tags else Role.MUTED),),
@@ -239,7 +239,7 @@ def runner_row(
         "created": (Span(format_time(runner.created_at, style, now), Role.MUTED),),
         "updated": (Span(format_time(runner.updated_at, style, now), Role.MUTED),),
     }
-    reachable = checkup.value.reachable if checkup.value else None
+    reachable = health.value.reachable if health.value else None
     return Row(
         runner.id,
         cells,

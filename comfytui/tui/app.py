@@ -9,7 +9,7 @@ from textual.app import App
 from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette
 
-from comfytui.engine.protocol import ChangeInterval, Refresh
+from comfytui.engine.protocol import Refresh, SetInterval
 from comfytui.render.chrome import interval_text
 from comfytui.render.times import TimeStyle
 from comfytui.tui.exporter import Exporter
@@ -148,8 +148,8 @@ class ComfyTUI(App[None], inherit_bindings=False):
     def get_default_screen(self) -> Screen[None]:
         """Return the dashboard itself, so that the first frame is its frame."""
         fleet = self.session.fleet
-        screen = DashboardScreen(self.clock, fleet.first.attention, self.session.saved_view)
-        fleet.begin_with(screen.attention)
+        screen = DashboardScreen(self.clock, fleet.first.viewport, self.session.saved_view)
+        fleet.begin_with(screen.viewport)
         return screen
 
     def get_css_variables(self) -> dict[str, str]:
@@ -218,7 +218,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
     def action_toggle_pause(self, times: int = 1) -> None:
         """Stop polling, or resume it."""
         if times % 2 and (dashboard := self._dashboard) is not None:
-            dashboard.set_paused(paused=not self.snapshot.attention.paused)
+            dashboard.set_paused(paused=not self.snapshot.viewport.paused)
 
     def on_app_blur(self) -> None:
         """Poll less often while the terminal has no focus."""
@@ -386,8 +386,8 @@ class ComfyTUI(App[None], inherit_bindings=False):
         """Clear the dashboard for another fleet."""
         if (dashboard := self._dashboard) is not None:
             fleet = self.session.fleet
-            dashboard.restart(fleet.first.attention, self.session.saved_view)
-            fleet.begin_with(dashboard.attention)
+            dashboard.restart(fleet.first.viewport, self.session.saved_view)
+            fleet.begin_with(dashboard.viewport)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, self._screen_buffer.minimize(renderable))
@@ -416,7 +416,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
             open_screen(self, palette)
 
     def _change_interval(self, seconds: float) -> None:
-        self.session.fleet.engine.perform(ChangeInterval(seconds))
+        self.session.fleet.engine.perform(SetInterval(seconds))
         notify_user(self, interval_text(seconds), _SHORT_TOAST_S)
 
 

@@ -140,7 +140,7 @@ class FleetSession:
 
     def request_token(self) -> None:
         """Ask the user for a token if the API refuses the present one and no dialog is open for that."""
-        problem = self.snapshot.needs_token
+        problem = self.snapshot.auth_problem
         if problem is not None:
             self._ask_for_token(problem)
 
@@ -168,12 +168,12 @@ class FleetSession:
 
     def _apply(self, snapshot: Snapshot) -> None:
         """Show a new snapshot, and open, close or notify what it asks for."""
-        known, self.snapshot = self.snapshot.needs_token, snapshot
+        known, self.snapshot = self.snapshot.auth_problem, snapshot
         self._on_update()
         # A new token may be refused with no snapshot in between that needs none.
-        if snapshot.needs_token is not None and snapshot.needs_token is not known:
-            self._ask_for_token(snapshot.needs_token)
-        if snapshot.needs_token is None:
+        if snapshot.auth_problem is not None and snapshot.auth_problem is not known:
+            self._ask_for_token(snapshot.auth_problem)
+        if snapshot.auth_problem is None:
             self._close_token_screen()
         for group in self._skew_notices.update(snapshot):
             self._notify_of_skew(group)
@@ -213,7 +213,7 @@ class FleetSession:
     async def _renew_token(self, fleet: OpenFleet) -> None:
         """Reconnect once the source of the refused token has a newer one; look for it less and less often."""
         wait = _RENEW_FIRST_S
-        while fleet.renew is not None and fleet is self.fleet and self.snapshot.needs_token is not None:
+        while fleet.renew is not None and fleet is self.fleet and self.snapshot.auth_problem is not None:
             if await fleet.renew():
                 fleet.engine.perform(Reconnect())
                 return
@@ -268,7 +268,7 @@ class SkewNotices:
         return groups
 
     def _runner_notices(self, snapshot: Snapshot) -> list[str]:
-        pages = [snapshot.page_at(key).value for key in snapshot.page_keys]
+        pages = [snapshot.page_feed(key).value for key in snapshot.page_keys]
         if len(pages) == len(self._pages) and all(map(is_, pages, self._pages)):
             return []
         self._pages = pages

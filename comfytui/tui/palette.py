@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.widgets import Input, LoadingIndicator
 from textual.worker import Worker, WorkerState
 
-from comfytui.query.collation import fold, natural_key
+from comfytui.query.collation import natural_key, reducer
 from comfytui.query.workflows import display_name
 from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
@@ -291,7 +291,7 @@ def _best_first(matching: tuple[Match, str, str]) -> tuple[float, str, str]:
 
 def _loaded(snapshot: Snapshot) -> Iterable[Runner]:
     """Every runner of the pages that were answered, once, as the newest answer has it."""
-    answered = sorted(snapshot.pages.values(), key=lambda feed: feed.fetched_on or 0.0)
+    answered = sorted(snapshot.pages.values(), key=lambda feed: feed.fetched_monotonic or 0.0)
     return {runner.id: runner for feed in answered if feed.value for runner in feed.value.runners}.values()
 
 
@@ -335,7 +335,7 @@ def match(typed: str, text: str) -> Match | None:
     What stands in one piece, at the begin of a word, in a short text comes first. It takes a time proportional to
     the text, whatever either of them is: names come from the API.
     """
-    wanted, (candidate, origins) = fold(typed.strip()), _folded(text[:_LONGEST])
+    wanted, (candidate, origins) = reducer(typed.strip()), _folded(text[:_LONGEST])
     if not wanted:
         return None
     if (start := _piece(wanted, candidate)) is not None:
@@ -349,11 +349,11 @@ def match(typed: str, text: str) -> Match | None:
 def _folded(text: str) -> tuple[str, list[range]]:
     """Return the folded text, and for each of its characters the offsets in `text` that it comes from."""
     if text.isascii():
-        return fold(text), [range(index, index + 1) for index in range(len(text))]
+        return reducer(text), [range(index, index + 1) for index in range(len(text))]
     folded: list[str] = []
     origins: list[range] = []
     for origin in _clusters(text):
-        part = fold(text[origin.start : origin.stop])
+        part = reducer(text[origin.start : origin.stop])
         folded.append(part)
         origins.extend([origin] * len(part))
     return "".join(folded), origins

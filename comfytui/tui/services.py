@@ -13,7 +13,7 @@ from comfytui.tui.terminal.capabilities import ColorDepth
 if TYPE_CHECKING:
     from comfytui.config.state import State
     from comfytui.engine.engine import Engine
-    from comfytui.engine.protocol import Attention
+    from comfytui.engine.protocol import Viewport
     from comfytui.engine.snapshot import Snapshot
     from comfytui.login import Authenticator
     from comfytui.render.times import TimeStyle
@@ -56,7 +56,7 @@ class OpenFleet:
         key: str,
         source: str,
         first: Snapshot,
-        make: Callable[[Attention], Watch],
+        make: Callable[[Viewport], Watch],
         profile: str | None = None,
         colour: str | None = None,
     ) -> None:
@@ -88,9 +88,9 @@ class OpenFleet:
         """Where the runners come from, for people to read."""
         return self._source if self._made is None else self._made.door.source
 
-    def begin_with(self, attention: Attention) -> None:
+    def begin_with(self, viewport: Viewport) -> None:
         """Have this attended first; to be called before anything watches the fleet."""
-        self.first = self.first._replace(attention=attention)
+        self.first = self.first._replace(viewport=viewport)
 
     def close(self) -> None:
         """Let go of what is held open; to be called after the engine has ended."""
@@ -100,7 +100,7 @@ class OpenFleet:
     @property
     def _watch(self) -> Watch:
         if self._made is None:
-            self._made = self._make(self.first.attention)
+            self._made = self._make(self.first.viewport)
         return self._made
 
 

@@ -37,14 +37,14 @@ def slowly(host, *args, **kwargs):
 async def main(path, window, count, url):
     clock = SystemClock()
     log = RequestLog(clock)
-    allowance = SharedRateLimiter(clock, [Path(path)], url, note=log.note, window=float(window))
-    session = Session(url, SecretStr("cfc_0123456789abcdef"), timeout=30, allowance=allowance, log=log, clock=clock)
+    rate_limiter = SharedRateLimiter(clock, [Path(path)], url, note=log.note, window=float(window))
+    session = Session(url, SecretStr("cfc_0123456789abcdef"), timeout=30, rate_limiter=rate_limiter, log=log, clock=clock)
     async def keep_asking():
         for _ in range(int(count)):
             await session.get("/v1/runner", as_sent())
     await asyncio.gather(keep_asking(), keep_asking())
     await session.aclose()
-    allowance.close()
+    rate_limiter.close()
 
 *rest, slowness = sys.argv[1:]
 socket.getaddrinfo = slowly

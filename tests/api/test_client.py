@@ -36,7 +36,7 @@ class PathKeeper(Session):
 
     def __init__(self, answer: object = None) -> None:
         self.paths: list[str] = []
-        self.uses: list[Priority] = []
+        self.priorities: list[Priority] = []
         self._answer = answer or {"id": "r"}
 
     async def get(
@@ -44,11 +44,11 @@ class PathKeeper(Session):
         path: str,
         reader: ParsedResponseCache[T],
         params: object = None,
-        use: Priority = Priority.POLL,
+        priority: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> T:
         self.paths.append(path)
-        self.uses.append(use)
+        self.priorities.append(priority)
         return reader.parse(self._answer)
 
 
@@ -189,19 +189,19 @@ class TestIds:
 
 class TestUses:
     async def test_the_session_hears_what_a_request_is_for(self) -> None:
-        for use in Priority:
+        for priority in Priority:
             runners, runner, history = PathKeeper({"runners": []}), PathKeeper(), PathKeeper([{"id": "w"}])
             stats = PathKeeper()
-            await ComfyControlClient(runners).list_runners(use=use)
-            await ComfyControlClient(runner).get_runner("r", use=use)
-            await ComfyControlClient(history).get_history("r", use=use)
-            await ComfyControlClient(stats).get_stats("r", use=use)
-            assert [*runners.uses, *runner.uses, *history.uses, *stats.uses] == [use] * 4
+            await ComfyControlClient(runners).list_runners(priority=priority)
+            await ComfyControlClient(runner).get_runner("r", priority=priority)
+            await ComfyControlClient(history).get_history("r", priority=priority)
+            await ComfyControlClient(stats).get_stats("r", priority=priority)
+            assert [*runners.priorities, *runner.priorities, *history.priorities, *stats.priorities] == [priority] * 4
 
     async def test_without_a_word_it_is_a_poll(self) -> None:
         keeper = PathKeeper()
         await ComfyControlClient(keeper).get_runner("r")
-        assert keeper.uses == [Priority.POLL]
+        assert keeper.priorities == [Priority.POLL]
 
 
 class TestWrongShapes:

@@ -47,7 +47,7 @@ class Api:
             "https://api.test",
             SecretStr("cfc_one"),
             httpx.MockTransport(self._answer),
-            allowance=LocalRateLimiter(self.clock),
+            rate_limiter=LocalRateLimiter(self.clock),
             log=self.log,
             clock=self.clock,
             renewal=self.renewal,

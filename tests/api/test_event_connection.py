@@ -44,8 +44,8 @@ HEARTBEAT = b"event: heartbeat\ndata: {}\n\n"
 async def client_of(
     server: ScriptedServer, log: RequestLog | None = None, seconds: float = 5.0
 ) -> AsyncIterator[ComfyControlClient]:
-    allowance = LocalRateLimiter(SystemClock(), 1_000)
-    session = Session(server.url, TOKEN, timeout=seconds, allowance=allowance, log=log)
+    rate_limiter = LocalRateLimiter(SystemClock(), 1_000)
+    session = Session(server.url, TOKEN, timeout=seconds, rate_limiter=rate_limiter, log=log)
     async with contextlib.aclosing(ComfyControlClient(session)) as client:
         yield client
 
@@ -164,24 +164,24 @@ async def test_flood_of_events_is_given_up(server: ScriptedServer) -> None:
 
 async def test_stream_counts_as_one_request_and_is_logged_once(server: ScriptedServer) -> None:
     clock = SystemClock()
-    allowance, log = LocalRateLimiter(clock), RequestLog(clock)
+    rate_limiter, log = LocalRateLimiter(clock), RequestLog(clock)
     server.on(EVENTS_PATH, hang_up(HEAD + EVENT * 50))
-    session = Session(server.url, TOKEN, allowance=allowance, log=log)
+    session = Session(server.url, TOKEN, rate_limiter=rate_limiter, log=log)
     async with contextlib.aclosing(ComfyControlClient(session)) as client:
         await heard(client)
-    assert len(allowance.usage.sent_monotonic) == 1
+    assert len(rate_limiter.usage.sent_monotonic) == 1
     (record,) = log.entries
     assert isinstance(record, RequestRecord)
     assert (record.path, record.status, record.error) == (EVENTS_PATH, 200, "")
 
 
 async def test_refused_for_being_asked_too_often_cools_down(server: ScriptedServer) -> None:
-    allowance = LocalRateLimiter(SystemClock())
+    rate_limiter = LocalRateLimiter(SystemClock())
     server.on(EVENTS_PATH, reply(b"{}", 429, {"Retry-After": "60"}))
-    async with contextlib.aclosing(ComfyControlClient(Session(server.url, TOKEN, allowance=allowance))) as client:
+    async with contextlib.aclosing(ComfyControlClient(Session(server.url, TOKEN, rate_limiter=rate_limiter))) as client:
         _, error = await heard(client)
     assert isinstance(error, errors.RateLimitedError)
-    assert allowance.delay(Priority.USER) > 50
+    assert rate_limiter.delay(Priority.USER) > 50
 
 
 @pytest.mark.parametrize(

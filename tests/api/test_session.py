@@ -345,7 +345,7 @@ async def test_an_address_asked_again_and_again_stays_what_it_is() -> None:
     plenty = LocalRateLimiter(SystemClock(), 1000)
     parts = ("https://api.example.com/here/", SecretStr(TOKEN), httpx.MockTransport(answer))
     wanted = [(PATH, {"page": page, "status": "active"}) for page in (*range(1, 140), 1, 139, 2)]
-    async with contextlib.aclosing(Session(*parts, allowance=plenty)) as session:
+    async with contextlib.aclosing(Session(*parts, rate_limiter=plenty)) as session:
         for path, params in wanted:
             await session.get(path, as_sent(), params)
         await session.get(PATH, as_sent())

@@ -57,12 +57,12 @@ class Gate:
     def usage(self) -> Usage:
         return Usage()
 
-    def delay(self, use: Priority) -> float:
+    def delay(self, priority: Priority) -> float:
         return 0.0
 
-    async def acquire(self, use: Priority) -> NotedPermit:
+    async def acquire(self, priority: Priority) -> NotedPermit:
         await self._places.acquire()
-        self.taken.append(use)
+        self.taken.append(priority)
         self.permits.append(NotedPermit(self.may_send))
         return self.permits[-1]
 
@@ -77,7 +77,7 @@ class Gate:
 async def asking(
     url: str, gate: Gate | LocalRateLimiter, log: RequestLog | None = None, seconds: float = 5.0
 ) -> AsyncIterator[Session]:
-    session = Session(url, SecretStr(TOKEN), timeout=seconds, allowance=gate, log=log, clock=FakeClock())
+    session = Session(url, SecretStr(TOKEN), timeout=seconds, rate_limiter=gate, log=log, clock=FakeClock())
     async with contextlib.aclosing(session):
         yield session
 
@@ -98,16 +98,16 @@ async def arrived(server: ScriptedServer, count: int) -> None:
 
 class TestAllowance:
     @pytest.mark.parametrize("use", Priority)
-    async def test_nothing_is_sent_before_it_is_taken(self, server: ScriptedServer, use: Priority) -> None:
+    async def test_nothing_is_sent_before_it_is_taken(self, server: ScriptedServer, priority: Priority) -> None:
         gate = Gate(places=0)
         server.on(PATH, OK)
         async with asking(server.url, gate) as session:
-            asked = asyncio.create_task(session.get(PATH, as_sent(), use=use))
+            asked = asyncio.create_task(session.get(PATH, as_sent(), priority=priority))
             await settle()
             assert server.connections == 0
             gate.let_in()
             assert await asked == {"ok": True}
-        assert gate.taken == [use]
+        assert gate.taken == [priority]
 
     async def test_whoever_wants_to_know_hears_when_it_is_sent(self, server: ScriptedServer) -> None:
         gate, told = Gate(places=0), asyncio.Event()
@@ -126,7 +126,7 @@ class TestAllowance:
         server.on(PATH, OK, hang_up(), OK)
         async with asking(server.url, gate) as session:
             await session.get(PATH, as_sent())
-            asked = asyncio.create_task(session.get(PATH, as_sent(), use=Priority.USER))
+            asked = asyncio.create_task(session.get(PATH, as_sent(), priority=Priority.USER))
             await arrived(server, 2)
             await settle()
             assert len(server.requests) == 2
@@ -168,7 +168,9 @@ class TestAllowance:
         clock = FakeClock()
         session = Session(server.url, SecretStr(TOKEN), clock=clock)
         async with contextlib.aclosing(session):
-            asked = [asyncio.create_task(session.get(PATH, as_sent(), use=Priority.USER)) for _ in range(API_LIMIT)]
+            asked = [
+                asyncio.create_task(session.get(PATH, as_sent(), priority=Priority.USER)) for _ in range(API_LIMIT)
+            ]
             while len([task for task in asked if task.done()]) < API_LIMIT / 2:
                 await asyncio.wait([task for task in asked if not task.done()], return_when=asyncio.FIRST_COMPLETED)
             done, _ = await asyncio.wait(asked, timeout=0.1)
@@ -237,7 +239,7 @@ class TestPermits:
     async def test_transport_within_the_process_sends_at_once(self) -> None:
         gate = Gate()
         transport = httpx.MockTransport(lambda _request: httpx.Response(200, json=[]))
-        session = Session("http://made-up", SecretStr(TOKEN), transport, allowance=gate, clock=FakeClock())
+        session = Session("http://made-up", SecretStr(TOKEN), transport, rate_limiter=gate, clock=FakeClock())
         async with contextlib.aclosing(session):
             await session.get(PATH, as_sent())
         assert [permit.events for permit in gate.permits] == [[]]
@@ -398,7 +400,7 @@ class TestLog:
             return httpx.Response(200, json=[])
 
         session = Session(
-            "http://made-up", SecretStr(TOKEN), httpx.MockTransport(handler), allowance=Gate(), log=log, clock=clock
+            "http://made-up", SecretStr(TOKEN), httpx.MockTransport(handler), rate_limiter=Gate(), log=log, clock=clock
         )
         async with contextlib.aclosing(session):
             await session.get(PATH, as_sent())

@@ -55,8 +55,8 @@ async def server() -> AsyncIterator[MisbehavingServer]:
 async def client_of(
     server: MisbehavingServer, log: RequestLog | None = None, share: int = 1000, seconds: float = 5.0
 ) -> AsyncIterator[ComfyControlClient]:
-    allowance = LocalRateLimiter(SystemClock(), share)
-    session = Session(server.url, SecretStr(server.token), timeout=seconds, allowance=allowance, log=log)
+    rate_limiter = LocalRateLimiter(SystemClock(), share)
+    session = Session(server.url, SecretStr(server.token), timeout=seconds, rate_limiter=rate_limiter, log=log)
     async with contextlib.aclosing(ComfyControlClient(session)) as client:
         yield client
 
@@ -201,11 +201,11 @@ class TestLimiter:
 
     async def test_the_allowance_keeps_within_it(self) -> None:
         async with MisbehavingServer(limiter=Limiter(limit=20, window=1.0)) as server:
-            allowance = LocalRateLimiter(SystemClock(), 20, window=1.0)
-            session = Session(server.url, SecretStr(server.token), allowance=allowance)
+            rate_limiter = LocalRateLimiter(SystemClock(), 20, window=1.0)
+            session = Session(server.url, SecretStr(server.token), rate_limiter=rate_limiter)
             async with contextlib.aclosing(ComfyControlClient(session)) as client:
                 for _ in range(50):
-                    await client.list_runners(per_page=1, use=Priority.USER)
+                    await client.list_runners(per_page=1, priority=Priority.USER)
             assert server.limiter.refused == 0
             assert len(server.requests) == 50
 

@@ -25,7 +25,7 @@ from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.config.servers import parse_servers
 from comfytui.engine.engine import Engine
-from comfytui.engine.protocol import Attention
+from comfytui.engine.protocol import Viewport
 from comfytui.gateway.app import StreamingASGITransport, create_app
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 from comfytui.gateway.comfyui.mapping import runner_id_for
@@ -77,11 +77,11 @@ async def dashboards(number: int, box: ScriptedComfyUI, clock: SwiftClock) -> As
 
     async def connect() -> RunnerSource:
         transport = StreamingASGITransport(app)
-        session = Session("http://gateway", TOKEN, transport, allowance=LocalRateLimiter(clock), clock=clock)
+        session = Session("http://gateway", TOKEN, transport, rate_limiter=LocalRateLimiter(clock), clock=clock)
         return ComfyControlClient(session)
 
-    attention = Attention(runner_id=runner_id_for(box.url), visible=(runner_id_for(box.url),))
-    engines = [Engine(connect, clock, attention=attention, interval=5.0) for _ in range(number)]
+    viewport = Viewport(runner_id=runner_id_for(box.url), visible_ids=(runner_id_for(box.url),))
+    engines = [Engine(connect, clock, viewport=viewport, interval=5.0) for _ in range(number)]
     tasks = [asyncio.create_task(engine.run()) for engine in engines]
     async with aclosing(fleet):
         yield

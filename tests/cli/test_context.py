@@ -33,7 +33,7 @@ def test_the_allowance_of_an_api_is_shared_by_way_of_a_file(tmp_path: Path) -> N
     with open_context(parsed("--url", "http://127.0.0.1:9", "runners"), *clock_and_progress()) as source:
 
         async def begin() -> None:
-            await source.allowance.acquire(Priority.USER)
+            await source.rate_limiter.acquire(Priority.USER)
             await source.connect()
 
         with pytest.raises(UnauthorizedError):
@@ -54,7 +54,7 @@ def test_the_simulated_fleet_leaves_nothing_behind(argv: str) -> None:
             return len(page.runners)
 
         assert asyncio.run(count()) == 2
-        assert not source.allowance.usage.is_limited
+        assert not source.rate_limiter.usage.is_limited
     assert not state_dir().exists()
 
 

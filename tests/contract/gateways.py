@@ -49,8 +49,8 @@ class Gateway:
 
     def session(self, token: SecretStr = TOKEN) -> Session:
         # The limit is not the gateway's, and waiting is not what is tested.
-        allowance = LocalRateLimiter(SystemClock(), share=10_000)
-        return Session(self.url, token, transport=self._transport(), allowance=allowance)
+        rate_limiter = LocalRateLimiter(SystemClock(), limit=10_000)
+        return Session(self.url, token, transport=self._transport(), rate_limiter=rate_limiter)
 
     def client(self, token: SecretStr = TOKEN) -> ComfyControlClient:
         return ComfyControlClient(self.session(token))

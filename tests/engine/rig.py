@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 from comfytui.api.errors import ServerError
 from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import (
-    Action,
-    Attend,
-    Attention,
+    EngineCommand,
     HistoryKey,
     PageKey,
     Refresh,
     Resource,
     RunnerKey,
+    SetViewport,
     StatsKey,
+    Viewport,
 )
-from comfytui.engine.reducer import Seen
+from comfytui.engine.reducer import RequestTiming
 from comfytui.ratelimit.local import LocalRateLimiter
 from tests.support.clock import START, FakeClock, settle
 from tests.support.source import ScriptedSource
@@ -34,11 +34,11 @@ PAGE = PageKey()
 RUNNER = RunnerKey("r1")
 HISTORY = HistoryKey("r1")
 STATS = StatsKey("r1")
-ALL = Attention(runner_id="r1")
-PAUSED = Attention(runner_id="r1", paused=True)
+ALL = Viewport(runner_id="r1")
+PAUSED = Viewport(runner_id="r1", paused=True)
 
 
-FULL_VIEW = Attention(runner_id="r1", visible=tuple(f"r{number}" for number in range(1, 26)))
+FULL_VIEW = Viewport(runner_id="r1", visible_ids=tuple(f"r{number}" for number in range(1, 26)))
 SECOND = PageKey(2)
 SOON = 0.05
 
@@ -48,7 +48,7 @@ DOWN = ServerError("GET", "/v1/runner", "down", 503)
 @dataclass
 class Rig:
     clock: FakeClock
-    allowance: LocalRateLimiter
+    rate_limiter: LocalRateLimiter
     source: ScriptedSource
     engine: Engine
     task: asyncio.Task[None]
@@ -71,14 +71,14 @@ class Rig:
         for answers in (self.source.pages, self.source.runners, self.source.histories, self.source.stats):
             answers.clear()
 
-    async def perform(self, *actions: Action) -> None:
+    async def perform(self, *actions: EngineCommand) -> None:
         """Wish for these in one breath, then let everybody act on it."""
         for action in actions:
             self.engine.perform(action)
         await settle()
 
-    async def attend(self, attention: Attention) -> None:
-        await self.perform(Attend(attention))
+    async def attend(self, viewport: Viewport) -> None:
+        await self.perform(SetViewport(viewport))
 
     async def refresh(self) -> None:
         await self.perform(Refresh())
@@ -96,7 +96,7 @@ class Rig:
 
 @asynccontextmanager
 async def rig(
-    attention: Attention = ALL,
+    viewport: Viewport = ALL,
     held: tuple[Resource, ...] = (),
     latency: Callable[[], float] = lambda: 0.0,
 ) -> AsyncIterator[Rig]:
@@ -105,16 +105,18 @@ async def rig(
     Its waits after failures have no jitter, and its source takes leave of the allowance as a session does.
     """
     clock = FakeClock()
-    allowance = LocalRateLimiter(clock)
-    source = ScriptedSource(clock, latency, allowance)
+    rate_limiter = LocalRateLimiter(clock)
+    source = ScriptedSource(clock, latency, rate_limiter)
     source.hold(*held)
 
     async def connect() -> ScriptedSource:
         return source
 
-    engine = Engine(connect, clock, attention=attention, interval=INTERVAL, allowance=allowance, jitter=without_jitter)
+    engine = Engine(
+        connect, clock, viewport=viewport, interval=INTERVAL, rate_limiter=rate_limiter, jitter=without_jitter
+    )
     async with at_work(engine) as task:
-        yield Rig(clock, allowance, source, engine, task)
+        yield Rig(clock, rate_limiter, source, engine, task)
 
 
 def soon() -> float:
@@ -131,9 +133,9 @@ def returning(*sources: ScriptedSource) -> Callable[[], Awaitable[ScriptedSource
     return connect
 
 
-def seen(on: float, asked_on: float | None = None) -> Seen:
+def seen(on: float, asked_on: float | None = None) -> RequestTiming:
     """Answered at that moment, asked just then unless said otherwise."""
-    return Seen(on if asked_on is None else asked_on, on, START)
+    return RequestTiming(on if asked_on is None else asked_on, on, START)
 
 
 def without_jitter() -> float:

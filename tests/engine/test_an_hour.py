@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.engine.engine import Engine
-from comfytui.engine.protocol import Action, Attend, Attention, ChangeInterval, PageKey, Refresh
+from comfytui.engine.protocol import EngineCommand, PageKey, Refresh, SetInterval, SetViewport, Viewport
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import API_LIMIT, SHARED_LIMIT, WINDOW_S
 from tests.engine.rig import at_work
@@ -28,40 +28,40 @@ QUARTER = 900.0
 class Person(Random):
     """Presses keys at random, some of them held down."""
 
-    def does(self, snapshot: Snapshot) -> list[Action]:
+    def does(self, snapshot: Snapshot) -> list[EngineCommand]:
         """What they do next, one key press after another."""
-        seen = snapshot.attention
+        seen = snapshot.viewport
         if (seen.paused or not seen.focused) and self.random() < 0.8:
-            return [Attend(seen._replace(paused=False, focused=True))]
+            return [SetViewport(seen._replace(paused=False, focused=True))]
         match self.randrange(10):
             case 0:
                 return [Refresh()] * self.choice([1, 1, 25])
             case 1:
-                return [ChangeInterval(self.choice([1.0, 2.0, 5.0]))]
+                return [SetInterval(self.choice([1.0, 2.0, 5.0]))]
             case 2:
-                return [Attend(seen._replace(focused=not seen.focused))]
+                return [SetViewport(seen._replace(focused=not seen.focused))]
             case 3:
-                return [Attend(seen._replace(paused=not seen.paused))]
+                return [SetViewport(seen._replace(paused=not seen.paused))]
             case 4 | 5:
                 return self.turns_pages(snapshot)
             case _:
                 return self.moves(snapshot)
 
-    def turns_pages(self, snapshot: Snapshot) -> list[Action]:
+    def turns_pages(self, snapshot: Snapshot) -> list[EngineCommand]:
         """One page, or the key held down round and round."""
         first = self.randrange(PAGES)
         pages = [(first + turn) % PAGES + 1 for turn in range(self.choice([1, 1, 25]))]
-        turned = [snapshot.attention._replace(page=PageKey(page, PER_PAGE)) for page in pages]
-        return [Attend(each._replace(runner_id=None, visible=())) for each in turned]
+        turned = [snapshot.viewport._replace(page=PageKey(page, PER_PAGE)) for page in pages]
+        return [SetViewport(each._replace(runner_id=None, visible_ids=())) for each in turned]
 
-    def moves(self, snapshot: Snapshot) -> list[Action]:
+    def moves(self, snapshot: Snapshot) -> list[EngineCommand]:
         """The cursor, one row or all the way down."""
         if snapshot.page.value is None:
             return []
         ids = tuple(runner.id for runner in snapshot.page.value.runners)
         first = self.randrange(len(ids))
         rows = ids[first:] if self.random() < 0.3 else ids[first : first + 1]
-        return [Attend(snapshot.attention._replace(runner_id=row, visible=ids)) for row in rows]
+        return [SetViewport(snapshot.viewport._replace(runner_id=row, visible_ids=ids)) for row in rows]
 
 
 class Watch:
@@ -91,22 +91,22 @@ class Watch:
 
     def _is_excused(self, snapshot: Snapshot, now: float) -> bool:
         """Nobody looks, nothing may be asked, the answer is awaited, or asking failed again and again."""
-        attention, problem = snapshot.attention, snapshot.page.problem
+        viewport, problem = snapshot.viewport, snapshot.page.problem
         backs_off = problem is not None and problem.streak > 1
         awaited = self._weather.under_way > 0
-        return attention.paused or not attention.focused or now < self._weather.cooling_until or awaited or backs_off
+        return viewport.paused or not viewport.focused or now < self._weather.cooling_until or awaited or backs_off
 
 
 @pytest.mark.parametrize("seed", [1, 3])
 async def test_the_budget_is_never_exceeded_and_the_list_never_forgotten(seed: int) -> None:
     clock, person = FakeClock(), Person(seed)
-    weather, allowance = Weather(clock, Person(seed + 100)), LocalRateLimiter(clock)
+    weather, rate_limiter = Weather(clock, Person(seed + 100)), LocalRateLimiter(clock)
     engine = Engine(
-        lambda: weather.connect(allowance),
+        lambda: weather.connect(rate_limiter),
         clock,
-        attention=Attention(PageKey(1, PER_PAGE)),
+        viewport=Viewport(PageKey(1, PER_PAGE)),
         interval=5.0,
-        allowance=allowance,
+        rate_limiter=rate_limiter,
     )
     watch, end = Watch(weather, clock.monotonic()), clock.monotonic() + QUARTER
     async with at_work(engine):

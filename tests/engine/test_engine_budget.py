@@ -9,7 +9,16 @@ import pytest
 from comfytui.api.errors import RateLimitedError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.protocol import Action, Attend, Attention, HistoryKey, PageKey, Refresh, Resource, RunnerKey
+from comfytui.engine.protocol import (
+    EngineCommand,
+    HistoryKey,
+    PageKey,
+    Refresh,
+    Resource,
+    RunnerKey,
+    SetViewport,
+    Viewport,
+)
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import SHARED_LIMIT, WINDOW_S, Priority
 from tests.engine.rig import (
@@ -40,8 +49,8 @@ class TestCoolDown:
             at.source.pages[PAGE] = LIMITED
             await at.clock.advance(2 * SOON)
             at.mend_everything()
-            assert at.snapshot.spending.cooldown_left(at.clock.monotonic()) == pytest.approx(12.0, abs=2 * SOON)
-            await at.perform(Refresh(), Attend(FULL_VIEW._replace(page=SECOND)), Refresh())
+            assert at.snapshot.usage.cooldown_left(at.clock.monotonic()) == pytest.approx(12.0, abs=2 * SOON)
+            await at.perform(Refresh(), SetViewport(FULL_VIEW._replace(page=SECOND)), Refresh())
             assert await at.asked_within(11.9) == []
             asked = await at.asked_within(0.2)
             assert asked[0] == SECOND
@@ -57,7 +66,7 @@ class TestCoolDown:
             until = at.clock.monotonic() + 12.0
             for feed in (at.snapshot.page, at.snapshot.history("r1")):
                 assert feed.problem is not None
-                assert feed.problem.next_try == until
+                assert feed.problem.retry_monotonic == until
             assert at.snapshot.page.problem is not None
             assert at.snapshot.page.problem.kind is ProblemKind.RATE_LIMITED
 
@@ -70,14 +79,14 @@ class TestCoolDown:
             await at.release(HISTORY)
             assert at.snapshot.history("r1").problem is None
             assert at.snapshot.page.problem is not None
-            assert at.snapshot.page.problem.next_try == at.clock.monotonic() + 11.0
+            assert at.snapshot.page.problem.retry_monotonic == at.clock.monotonic() + 11.0
 
     async def test_that_of_another_dashboard_is_published_though_nothing_is_answered(self) -> None:
         async with rig() as at:
-            at.allowance.block_for(60.0)
+            at.rate_limiter.block_for(60.0)
             revision = at.snapshot.revision
             assert await at.asked_within(2 * INTERVAL) == []
-            assert at.snapshot.spending.cooldown_left(at.clock.monotonic()) == 50.0
+            assert at.snapshot.usage.cooldown_left(at.clock.monotonic()) == 50.0
             assert at.snapshot.revision == revision + 1
 
 
@@ -85,47 +94,47 @@ class TestBudget:
     async def test_no_window_holds_more_than_the_share_however_many_keys_are_pressed(self) -> None:
         async with rig(FULL_VIEW) as at:
             for number in range(600):
-                await at.attend(Attention(PageKey(number % 50 + 2), f"r{number}", visible=FULL_VIEW.visible))
+                await at.attend(Viewport(PageKey(number % 50 + 2), f"r{number}", visible_ids=FULL_VIEW.visible_ids))
                 await at.clock.advance(0.1)
-            assert at.snapshot.spending.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
+            assert at.snapshot.usage.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
 
     async def test_of_pages_turned_too_fast_only_the_last_is_asked(self) -> None:
-        async with rig(Attention()) as at:
+        async with rig(Viewport()) as at:
             for number in range(SHARED_LIMIT + 10):
-                await at.attend(Attention(PageKey(number + 2)))
+                await at.attend(Viewport(PageKey(number + 2)))
             assert len(at.source.asked) == SHARED_LIMIT
             asked = await at.asked_within(WINDOW_S + 1)
             assert asked[0] == PageKey(SHARED_LIMIT + 11)
             assert set(asked) == {PageKey(SHARED_LIMIT + 11)}
 
     async def test_each_request_is_weighed_once_the_one_before_is_counted(self) -> None:
-        async with rig(Attention()) as at:
+        async with rig(Viewport()) as at:
             for number in range(SHARED_LIMIT - 4):
-                await at.attend(Attention(PageKey(number + 2)))
+                await at.attend(Viewport(PageKey(number + 2)))
             at.source.forget()
             last = [PageKey(90), PageKey(91), PageKey(92)]
             for page in last:
-                await at.attend(Attention(page, "x"))
+                await at.attend(Viewport(page, "x"))
             assert at.source.asked == last
 
     async def test_pages_turned_within_one_breath_are_one_page(self) -> None:
-        async with rig(Attention()) as at:
+        async with rig(Viewport()) as at:
             at.source.forget()
-            await at.perform(*(Attend(Attention(PageKey(number))) for number in range(2, 30)))
+            await at.perform(*(SetViewport(Viewport(PageKey(number))) for number in range(2, 30)))
             assert at.source.asked == [PageKey(29)]
 
     @pytest.mark.parametrize("later", [0.0, 0.3, 1.7, 4.9, 5.0, 7.7, 9.2])
     @pytest.mark.parametrize(
         ("action", "wanted"),
         [
-            (Attend(FULL_VIEW._replace(page=SECOND)), [SECOND]),
-            (Attend(FULL_VIEW._replace(runner_id="x")), [HistoryKey("x"), RunnerKey("x")]),
+            (SetViewport(FULL_VIEW._replace(page=SECOND)), [SECOND]),
+            (SetViewport(FULL_VIEW._replace(runner_id="x")), [HistoryKey("x"), RunnerKey("x")]),
             (Refresh(), [PAGE, HISTORY, RUNNER]),
         ],
         ids=["page", "cursor", "refresh"],
     )
     async def test_a_key_press_is_answered_at_once_while_the_rotation_is_busy(
-        self, action: Action, wanted: list[Resource], later: float
+        self, action: EngineCommand, wanted: list[Resource], later: float
     ) -> None:
         async with rig(FULL_VIEW, latency=soon) as at:
             await at.clock.advance(60 + later)
@@ -136,12 +145,12 @@ class TestBudget:
 
     async def test_a_wish_goes_out_as_a_wish_and_a_poll_as_a_poll(self) -> None:
         async with rig() as at:
-            assert at.source.uses == [*3 * [Priority.USER], Priority.POLL]
+            assert at.source.priorities == [*3 * [Priority.USER], Priority.POLL]
             await at.asked_within(INTERVAL)
-            assert at.source.uses == 3 * [Priority.POLL]
+            assert at.source.priorities == 3 * [Priority.POLL]
             at.source.forget()
             await at.refresh()
-            assert at.source.uses == 3 * [Priority.USER]
+            assert at.source.priorities == 3 * [Priority.USER]
 
     async def test_refresh_held_down_asks_evenly_and_leaves_room_for_other_keys(self) -> None:
         async with rig(latency=soon) as at:
@@ -150,10 +159,10 @@ class TestBudget:
             for _ in range(600):
                 await at.refresh()
                 await at.clock.advance(0.05)
-                assert at.allowance.delay(Priority.USER) == 0.0
+                assert at.rate_limiter.delay(Priority.USER) == 0.0
             pages = at.moments_of(PAGE)
             assert 14 <= len(pages) <= 16
-            await at.attend(Attention(SECOND))
+            await at.attend(Viewport(SECOND))
             assert at.source.asked[-1] == SECOND
 
     async def test_going_from_runner_to_runner_without_pause_does_not_starve_the_list(self) -> None:
@@ -161,7 +170,7 @@ class TestBudget:
             start = at.clock.monotonic()
             at.source.forget()
             for number in range(600):
-                await at.attend(Attention(runner_id=f"x{number}"))
+                await at.attend(Viewport(runner_id=f"x{number}"))
                 await at.clock.advance(0.1)
             pages = [start, *at.moments_of(PAGE), at.clock.monotonic()]
             assert max(later - earlier for earlier, later in pairwise(pages)) <= WINDOW_S
@@ -173,7 +182,7 @@ class TestBudget:
             assert at.snapshot.revision == revision + 3
             await at.clock.advance(INTERVAL - 0.1)
             assert at.snapshot.revision == revision + 3
-            assert at.snapshot.spending.sent_monotonic == at.allowance.usage.sent_monotonic
+            assert at.snapshot.usage.sent_monotonic == at.rate_limiter.usage.sent_monotonic
 
 
 class TestRotation:
@@ -181,22 +190,22 @@ class TestRotation:
         async with rig(FULL_VIEW) as at:
             await at.clock.advance(120)
             histories = [asked for asked in at.source.asked if isinstance(asked, HistoryKey) and asked != HISTORY]
-            assert histories[:24] == [HistoryKey(runner_id) for runner_id in FULL_VIEW.visible[1:]]
+            assert histories[:24] == [HistoryKey(runner_id) for runner_id in FULL_VIEW.visible_ids[1:]]
             assert set(histories[24:48]) == set(histories[:24])
-            assert at.snapshot.histories.keys() == set(FULL_VIEW.visible)
+            assert at.snapshot.histories.keys() == set(FULL_VIEW.visible_ids)
 
     async def test_first_fill_of_a_page_keeps_four_requests_for_keys_and_ends_within_12_s(self) -> None:
         async with rig(FULL_VIEW, latency=lambda: 0.3) as at:
             await at.clock.advance(9.9)
             assert len(at.source.asked) == SHARED_LIMIT - 4
             await at.clock.advance(2.0)
-            assert at.snapshot.histories.keys() == set(FULL_VIEW.visible)
+            assert at.snapshot.histories.keys() == set(FULL_VIEW.visible_ids)
 
     async def test_page_turned_at_rest_is_filled_as_the_window_slides(self) -> None:
         later = tuple(f"x{number}" for number in range(25))
         async with rig(FULL_VIEW, latency=soon) as at:
             await at.clock.advance(60)
-            await at.attend(FULL_VIEW._replace(page=SECOND, runner_id="x0", visible=later))
+            await at.attend(FULL_VIEW._replace(page=SECOND, runner_id="x0", visible_ids=later))
             await at.clock.advance(26)
             assert at.snapshot.histories.keys() >= set(later)
 
@@ -204,7 +213,9 @@ class TestRotation:
         async with rig(FULL_VIEW._replace(runner_id=None)) as at:
             await at.clock.advance(300)
             moments = [
-                on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Priority.BACKGROUND
+                on
+                for (on, _), priority in zip(at.source.log, at.source.priorities, strict=True)
+                if priority is Priority.BACKGROUND
             ]
             most = max(sum(0 <= on - first < WINDOW_S for on in moments) for first in moments)
             assert SHARED_LIMIT // 4 < most <= SHARED_LIMIT // 2
@@ -229,7 +240,7 @@ class TestRotation:
     async def test_it_goes_where_the_eye_goes(self) -> None:
         async with rig(FULL_VIEW) as at:
             await at.clock.advance(5)
-            await at.attend(FULL_VIEW._replace(visible=("a", "b")))
+            await at.attend(FULL_VIEW._replace(visible_ids=("a", "b")))
             asked = await at.asked_within(20)
             histories = {each.runner_id for each in asked if isinstance(each, HistoryKey)}
             assert histories == {"a", "b", "r1"}
@@ -237,5 +248,5 @@ class TestRotation:
 
 async def test_an_engine_without_an_allowance_has_its_own() -> None:
     clock = FakeClock()
-    engine = Engine(returning(ScriptedSource(clock)), clock, attention=ALL, interval=INTERVAL)
-    assert engine.snapshot.spending == LocalRateLimiter(clock).usage
+    engine = Engine(returning(ScriptedSource(clock)), clock, viewport=ALL, interval=INTERVAL)
+    assert engine.snapshot.usage == LocalRateLimiter(clock).usage

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.errors import NotFoundError, ServerError
-from comfytui.engine.protocol import Attend, Attention, HistoryKey, RunnerKey, StatsKey
-from comfytui.engine.snapshot import Checkup
+from comfytui.engine.protocol import HistoryKey, RunnerKey, SetViewport, StatsKey, Viewport
+from comfytui.engine.snapshot import HealthCheck
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import SHARED_LIMIT, WINDOW_S, Permit, Priority
 from tests.engine.rig import ALL, DOWN, FULL_VIEW, HISTORY, INTERVAL, PAGE, RUNNER, STATS, rig, soon
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the runner", 500)
 GONE = NotFoundError("GET", "/v1/runner/r1/stats", "requested entity not found", 404)
-FEW = FULL_VIEW._replace(visible=("r1", "r2", "r3"))
+FEW = FULL_VIEW._replace(visible_ids=("r1", "r2", "r3"))
 HUNG = tuple(StatsKey(f"x{number}") for number in range(20))
 
 
 async def test_what_is_found_is_published_beside_the_rest() -> None:
     async with rig() as at:
-        assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=0.0, stats=make_stats())
+        assert at.snapshot.health("r1").value == HealthCheck(reachable=True, latency=0.0, stats=make_stats())
         at.source.stats["r1"] = SILENT
         await at.clock.advance(15)
-        silent = Checkup(
-            reachable=False, stats=make_stats(), words="could not connect to the runner", since=at.clock.now()
+        silent = HealthCheck(
+            reachable=False, stats=make_stats(), error="could not connect to the runner", since=at.clock.now()
         )
-        assert at.snapshot.checkup("r1").value == silent
-        assert at.snapshot.checkup("r1").problem is None
+        assert at.snapshot.health("r1").value == silent
+        assert at.snapshot.health("r1").problem is None
         del at.source.stats["r1"]
         await at.clock.advance(15)
-        assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=0.0, stats=make_stats())
+        assert at.snapshot.health("r1").value == HealthCheck(reachable=True, latency=0.0, stats=make_stats())
 
 
 class Crowded(LocalRateLimiter):
@@ -46,22 +46,22 @@ class Crowded(LocalRateLimiter):
         super().__init__(clock)
         self._waits = clock
 
-    async def acquire(self, use: Priority) -> Permit:
+    async def acquire(self, priority: Priority) -> Permit:
         await self._waits.sleep(6.0)
-        return await super().acquire(use)
+        return await super().acquire(priority)
 
 
 async def test_how_long_an_answer_took_is_told_without_the_wait_for_the_allowance() -> None:
     """Several dashboards share one: that this one had to wait is nothing that a runner or the API is slow for."""
-    async with rig(Attention(), latency=lambda: 0.25) as at:
-        at.source._allowance = Crowded(at.clock)
-        await at.perform(Attend(ALL))
+    async with rig(Viewport(), latency=lambda: 0.25) as at:
+        at.source._rate_limiter = Crowded(at.clock)
+        await at.perform(SetViewport(ALL))
         await at.clock.advance(30)
-        checkup = at.snapshot.checkup("r1").value
-        assert checkup is not None
-        assert checkup.latency == pytest.approx(0.25)
+        health = at.snapshot.health("r1").value
+        assert health is not None
+        assert health.latency == pytest.approx(0.25)
         assert at.snapshot.response_time == pytest.approx(0.25)
-        assert at.snapshot.pace == INTERVAL
+        assert at.snapshot.interval_s == INTERVAL
 
 
 async def test_every_quarter_of_a_minute_however_much_it_is_wished_for_and_whatever_comes_of_it() -> None:
@@ -80,29 +80,29 @@ async def test_every_quarter_of_a_minute_however_much_it_is_wished_for_and_whate
 async def test_one_that_does_not_answer_at_all_holds_up_nothing() -> None:
     async with rig(FULL_VIEW, held=(STATS,)) as at:
         await at.clock.advance(30)
-        pace = at.snapshot.pace
+        pace = at.snapshot.interval_s
         asked = await at.asked_within(30)
         assert [asked.count(resource) for resource in (PAGE, HISTORY, RUNNER, STATS)] == [6, 6, 6, 0]
         await at.release(STATS)
-        assert at.snapshot.checkup("r1").value == Checkup(reachable=True, latency=60.0, stats=make_stats())
-        assert at.snapshot.pace == pace
+        assert at.snapshot.health("r1").value == HealthCheck(reachable=True, latency=60.0, stats=make_stats())
+        assert at.snapshot.interval_s == pace
 
 
 async def test_the_first_is_asked_at_once_and_others_once_the_cursor_rests_on_them() -> None:
-    async with rig(Attention()) as at:
+    async with rig(Viewport()) as at:
         await at.attend(ALL)
         assert at.source.asked.count(STATS) == 1
-        await at.attend(Attention())
-        await at.attend(Attention(runner_id="r2"))
+        await at.attend(Viewport())
+        await at.attend(Viewport(runner_id="r2"))
         assert StatsKey("r2") not in at.source.asked
         assert StatsKey("r2") in await at.asked_within(0.7)
 
 
 async def test_going_over_runners_that_hang_shows_each_at_once() -> None:
-    async with rig(Attention(), held=HUNG) as at:
+    async with rig(Viewport(), held=HUNG) as at:
         for key in HUNG:
             at.source.forget()
-            await at.attend(Attention(runner_id=key.runner_id))
+            await at.attend(Viewport(runner_id=key.runner_id))
             assert at.source.asked[:2] == [HistoryKey(key.runner_id), RunnerKey(key.runner_id)]
             await at.clock.advance(3)
         assert at.source.under_way.total() <= 8
@@ -113,8 +113,8 @@ async def test_where_there_are_no_stats_the_runner_stays() -> None:
     async with rig() as at:
         at.source.stats["r1"] = GONE
         await at.clock.advance(60)
-        assert at.snapshot.departed == ()
-        assert at.snapshot.checkup("r1").problem is not None
+        assert at.snapshot.removed == ()
+        assert at.snapshot.health("r1").problem is not None
         assert at.source.asked.count(STATS) <= 5
 
 
@@ -148,7 +148,7 @@ class TestOthers:
             await at.clock.advance(10)
             assert at.snapshot.stats.keys() == {"r1"}
             await at.clock.advance(140)
-            assert at.snapshot.stats.keys() == set(FULL_VIEW.visible)
+            assert at.snapshot.stats.keys() == set(FULL_VIEW.visible_ids)
             asked = await at.asked_within(130)
             checks = [each for each in asked if isinstance(each, StatsKey) and each != STATS]
             histories = [each for each in asked if isinstance(each, HistoryKey) and each != HISTORY]
@@ -157,17 +157,19 @@ class TestOthers:
 
     async def test_what_a_filter_asks_for_is_checked_though_the_view_is_full(self) -> None:
         wanted = tuple(f"far{number}" for number in range(4))
-        async with rig(FULL_VIEW._replace(unchecked=wanted)) as at:
+        async with rig(FULL_VIEW._replace(health_check_ids=wanted)) as at:
             await at.clock.advance(45)
             assert at.snapshot.stats.keys() == {"r1", *wanted}
             assert not at.snapshot.histories.keys() & set(wanted)
 
     async def test_all_of_it_keeps_within_the_rotations_half_of_the_share(self) -> None:
         wanted = tuple(f"far{number}" for number in range(200))
-        async with rig(FULL_VIEW._replace(runner_id=None, unchecked=wanted)) as at:
+        async with rig(FULL_VIEW._replace(runner_id=None, health_check_ids=wanted)) as at:
             await at.clock.advance(150)
             moments = [
-                on for (on, _), use in zip(at.source.log, at.source.uses, strict=True) if use is Priority.BACKGROUND
+                on
+                for (on, _), priority in zip(at.source.log, at.source.priorities, strict=True)
+                if priority is Priority.BACKGROUND
             ]
             assert max(sum(0 <= on - first < WINDOW_S for on in moments) for first in moments) <= SHARED_LIMIT // 2
 
@@ -175,7 +177,7 @@ class TestOthers:
 async def test_leaving_a_runner_and_coming_back_does_not_check_it_again() -> None:
     async with rig() as at:
         for _ in range(10):
-            await at.attend(Attention())
+            await at.attend(Viewport())
             await at.attend(ALL)
             await at.clock.advance(1)
         assert at.source.asked.count(STATS) == 1

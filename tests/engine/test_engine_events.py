@@ -21,8 +21,8 @@ from comfytui.api.errors import (
 from comfytui.api.events import HEARTBEAT_SECONDS, RunnerRevisions
 from comfytui.engine.feed import Freshness
 from comfytui.engine.intervals import CHANGE_BATCH_INTERVAL_S, MAX_BACKOFF_S, change_interval, page_change_interval
-from comfytui.engine.listener import REFUSED_SECONDS, SETTLE_SECONDS
-from comfytui.engine.protocol import Attention, HistoryKey, Refresh, Resource, StatsKey
+from comfytui.engine.listener import REFUSED_RETRY_S, SETTLE_S
+from comfytui.engine.protocol import HistoryKey, Refresh, Resource, StatsKey, Viewport
 from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, Rig, rig
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import settle
@@ -30,7 +30,7 @@ from tests.support.clock import settle
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-VIEW = Attention(runner_id="r1", visible=("r1", "r2", "r3"))
+VIEW = Viewport(runner_id="r1", visible_ids=("r1", "r2", "r3"))
 IDS = ("r1", "r2", "r3")
 PATH = "/v1/events"
 CHANGES_APART = change_interval(INTERVAL)
@@ -52,13 +52,13 @@ def told(id: str = "r1", number: int = 1, *, row: int = 1, stats: int = 1, is_li
 
 
 @asynccontextmanager
-async def listening(attention: Attention = VIEW) -> AsyncIterator[Rig]:
+async def listening(viewport: Viewport = VIEW) -> AsyncIterator[Rig]:
     """An engine that has all it wants, and a stream that vouches for it."""
-    async with rig(attention) as engine:
+    async with rig(viewport) as engine:
         engine.source.pages[PAGE] = make_page(*(make_runner(id) for id in IDS))
         engine.source.has_events = True
         await engine.clock.advance(INTERVAL)
-        await engine.clock.advance(SETTLE_SECONDS)
+        await engine.clock.advance(SETTLE_S)
         assert engine.source.streams == 1
         engine.source.announce(*(told(id) for id in IDS))
         await settle()
@@ -94,7 +94,7 @@ async def test_unchanged_runners_are_asked_rarely_and_stay_live() -> None:
         asked = [each for each in await asked_while_living(engine, 120) if not isinstance(each, StatsKey)]
         assert len(asked) * 4 < len(without)
         for feed in (engine.snapshot.page, engine.snapshot.history("r1"), engine.snapshot.runner("r1")):
-            assert feed.freshness(engine.clock.monotonic(), engine.snapshot.pace) is Freshness.LIVE
+            assert feed.freshness(engine.clock.monotonic(), engine.snapshot.interval_s) is Freshness.LIVE
 
 
 async def test_change_wakes_the_engine_for_just_that_runner() -> None:
@@ -185,7 +185,7 @@ async def test_polling_goes_on_when_the_stream_fails(error: ComfyControlError) -
         asked = await engine.asked_within(2 * INTERVAL)
         assert {PAGE, HISTORY, RUNNER} <= set(asked)
         assert engine.snapshot.page.problem is None
-        assert engine.snapshot.needs_token is None
+        assert engine.snapshot.auth_problem is None
 
 
 async def test_runner_that_is_not_live_is_polled() -> None:
@@ -206,7 +206,7 @@ async def test_silent_stream_is_not_believed() -> None:
 async def test_server_without_streams_is_not_asked_again_and_again(error: ComfyControlError) -> None:
     async with listening() as engine:
         engine.source.break_stream(error)
-        await engine.clock.advance(REFUSED_SECONDS - 1)
+        await engine.clock.advance(REFUSED_RETRY_S - 1)
         assert engine.source.streams == 1
 
 
@@ -247,14 +247,14 @@ async def test_stream_ends_with_the_engine() -> None:
 
 async def test_woken_requests_leave_room_for_keys() -> None:
     ids = tuple(f"r{number}" for number in range(1, 26))
-    async with listening(Attention(runner_id="r1", visible=ids)) as engine:
+    async with listening(Viewport(runner_id="r1", visible_ids=ids)) as engine:
         engine.source.announce(*(told(id) for id in ids))
         await lives(engine, 120)
         engine.source.forget()
         for number in range(2, 22):
             engine.source.announce(*(told(id, number) for id in ids))
             await engine.clock.advance(0.5)
-        assert _most_in_ten_seconds(engine.source.log) < engine.allowance.usage.limit
+        assert _most_in_ten_seconds(engine.source.log) < engine.rate_limiter.usage.limit
         asked = {each for each in engine.source.asked if isinstance(each, HistoryKey)}
         assert len(asked) > 10
 

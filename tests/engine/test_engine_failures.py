@@ -9,7 +9,7 @@ import pytest
 from comfytui.api.errors import ForbiddenError, NotFoundError, RequestTimeoutError, UnauthorizedError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.protocol import Attend, Attention, Reconnect, Refresh
+from comfytui.engine.protocol import Reconnect, Refresh, SetViewport, Viewport
 from tests.engine.rig import (
     ALL,
     DOWN,
@@ -36,7 +36,7 @@ REFUSED = UnauthorizedError("GET", "/v1/runner", "Token has expired", 401)
 
 class TestFailures:
     async def test_a_failed_poll_is_tried_again_after_one_interval_then_ever_later_up_to_half_a_minute(self) -> None:
-        async with rig(Attention()) as at:
+        async with rig(Viewport()) as at:
             at.source.pages[PAGE] = DOWN
             start = at.clock.monotonic()
             await at.asked_within(100)
@@ -50,7 +50,7 @@ class TestFailures:
             assert at.snapshot.page.problem is None
             problem = at.snapshot.runner("r1").problem
             assert problem is not None
-            assert (problem.failures, problem.next_try) == (20, problem.tried_on + INTERVAL)
+            assert (problem.failures, problem.retry_monotonic) == (20, problem.failed_monotonic + INTERVAL)
 
     async def test_any_success_brings_all_back_within_an_interval(self) -> None:
         async with rig() as at:
@@ -61,7 +61,7 @@ class TestFailures:
             await at.refresh()
             assert at.snapshot.history("r1").problem is None
             assert at.snapshot.page.problem is not None
-            assert at.snapshot.page.problem.next_try == at.clock.monotonic() + INTERVAL
+            assert at.snapshot.page.problem.retry_monotonic == at.clock.monotonic() + INTERVAL
 
     async def test_the_first_success_after_an_outage_is_that_of_all(self) -> None:
         async with rig() as at:
@@ -83,7 +83,7 @@ class TestFailures:
             at.mend_everything()
             await at.clock.advance(INTERVAL)
             for feed in (at.snapshot.page, at.snapshot.runner("r1"), at.snapshot.history("r1")):
-                assert feed.freshness(at.clock.monotonic(), at.snapshot.pace) is Freshness.LIVE
+                assert feed.freshness(at.clock.monotonic(), at.snapshot.interval_s) is Freshness.LIVE
 
     async def test_however_long_an_outage_was_it_is_over_within_half_a_minute(self) -> None:
         async with rig() as at:
@@ -113,23 +113,23 @@ class TestFailures:
         clock, source = FakeClock(), ScriptedSource(FakeClock())
         source.pages[PAGE] = DOWN
         drawn = cycle([0.8, 0.9, 1.2, 1.0])
-        engine = Engine(returning(source), clock, attention=Attention(), interval=5.0, jitter=lambda: next(drawn))
+        engine = Engine(returning(source), clock, viewport=Viewport(), interval=5.0, jitter=lambda: next(drawn))
         waits = []
         async with at_work(engine):
             for _ in range(4):
                 assert engine.snapshot.page.problem is not None
-                waits.append(engine.snapshot.page.problem.next_try - clock.monotonic())
+                waits.append(engine.snapshot.page.problem.retry_monotonic - clock.monotonic())
                 await clock.advance(waits[-1])
         assert waits == pytest.approx([5.0, 9.0, 24.0, 30.0])
 
     async def test_without_anybodys_word_the_jitter_is_a_fifth_either_way(self) -> None:
         clock, source = FakeClock(), ScriptedSource(FakeClock())
         source.pages[PAGE] = DOWN
-        engine = Engine(returning(source), clock, attention=Attention(), interval=5.0)
+        engine = Engine(returning(source), clock, viewport=Viewport(), interval=5.0)
         async with at_work(engine):
             await clock.advance(5.0)
             assert engine.snapshot.page.problem is not None
-            assert 8.0 <= engine.snapshot.page.problem.next_try - clock.monotonic() <= 12.0
+            assert 8.0 <= engine.snapshot.page.problem.retry_monotonic - clock.monotonic() <= 12.0
 
 
 class TestDepartures:
@@ -142,7 +142,7 @@ class TestDepartures:
             at.source.pages[PAGE] = DOWN
             await at.clock.advance(INTERVAL)
             assert at.snapshot.page.value == make_page(make_runner("r2"), total=1)
-            assert [(left.runner_id, left.name) for left in at.snapshot.departed] == [("r1", "Runner r1")]
+            assert [(left.runner_id, left.name) for left in at.snapshot.removed] == [("r1", "Runner r1")]
             assert "r1" not in {**at.snapshot.runners, **at.snapshot.histories}
             assert set(await at.asked_within(60)) == {PAGE}
             at.mend_everything()
@@ -153,13 +153,13 @@ class TestDepartures:
             assert at.snapshot.runner("r1").value is not None
 
     async def test_missing_history_of_a_listed_runner_is_not_known_and_the_runner_stays(self) -> None:
-        async with rig(FULL_VIEW._replace(visible=("r1", "r2"))) as at:
+        async with rig(FULL_VIEW._replace(visible_ids=("r1", "r2"))) as at:
             both = at.source.pages[PAGE] = make_page(make_runner("r1"), make_runner("r2"), total=2)
             at.source.histories["r1"] = at.source.histories["r2"] = GONE
             for _ in range(12):
                 await at.clock.advance(INTERVAL)
                 assert at.snapshot.page.value == both
-                assert at.snapshot.departed == ()
+                assert at.snapshot.removed == ()
             for runner_id in ("r1", "r2"):
                 problem = at.snapshot.history(runner_id).problem
                 assert problem is not None
@@ -176,13 +176,13 @@ class TestDepartures:
             for _ in range(24):
                 await at.clock.advance(INTERVAL / 2)
                 assert at.snapshot.page.value == only
-                assert at.snapshot.departed == ()
+                assert at.snapshot.removed == ()
             at.source.pages[PAGE] = DOWN
             await at.clock.advance(60)
             assert at.snapshot.page.value == only
             at.source.pages[PAGE] = make_page(total=0)
             await at.clock.advance(60)
-            assert at.snapshot.departed[-1].runner_id == "r1"
+            assert at.snapshot.removed[-1].runner_id == "r1"
 
 
 class TestToken:
@@ -190,11 +190,11 @@ class TestToken:
         async with rig(FULL_VIEW) as at:
             at.source.pages[PAGE] = REFUSED
             await at.clock.advance(INTERVAL)
-            assert at.snapshot.needs_token is not None
-            assert at.snapshot.needs_token.message == "Token has expired"
+            assert at.snapshot.auth_problem is not None
+            assert at.snapshot.auth_problem.message == "Token has expired"
             assert at.snapshot.page.value is not None
             at.source.forget()
-            await at.perform(Refresh(), Attend(FULL_VIEW._replace(page=SECOND, runner_id="x")))
+            await at.perform(Refresh(), SetViewport(FULL_VIEW._replace(page=SECOND, runner_id="x")))
             assert await at.asked_within(3600) == []
 
     async def test_with_another_connection_everything_is_asked_again(self) -> None:
@@ -204,14 +204,14 @@ class TestToken:
         old.pages[PAGE] = REFUSED
         old.hold(HISTORY)
         engine = Engine(
-            returning(*sources), clock, attention=ALL._replace(paused=True), interval=INTERVAL, jitter=without_jitter
+            returning(*sources), clock, viewport=ALL._replace(paused=True), interval=INTERVAL, jitter=without_jitter
         )
         async with at_work(engine):
-            assert engine.snapshot.needs_token is not None
+            assert engine.snapshot.auth_problem is not None
             engine.perform(Reconnect())
             meanwhile = engine.snapshot
             await settle()
-            assert (meanwhile.needs_token, meanwhile.page.problem) == (None, None)
+            assert (meanwhile.auth_problem, meanwhile.page.problem) == (None, None)
             assert (old.closed, old.cancelled) == (1, [HISTORY])
             assert new.asked == [PAGE, HISTORY, RUNNER, STATS]
             assert engine.snapshot.page.value is not None
@@ -221,12 +221,12 @@ class TestToken:
         old, new = ScriptedSource(clock), ScriptedSource(clock)
         old.pages[PAGE] = old.histories["r1"] = REFUSED
         old.hold(HISTORY)
-        engine = Engine(returning(old, new), clock, attention=ALL, interval=INTERVAL)
+        engine = Engine(returning(old, new), clock, viewport=ALL, interval=INTERVAL)
         async with at_work(engine):
             old.release(HISTORY)
             engine.perform(Reconnect())
             await settle()
-            assert engine.snapshot.needs_token is None
+            assert engine.snapshot.auth_problem is None
             await clock.advance(INTERVAL)
             assert new.asked == [PAGE, HISTORY, RUNNER, STATS, PAGE, HISTORY, RUNNER]
 
@@ -240,7 +240,7 @@ class TestToken:
                 raise REFUSED
             return source
 
-        engine = Engine(connect, clock, attention=ALL, interval=INTERVAL)
+        engine = Engine(connect, clock, viewport=ALL, interval=INTERVAL)
         async with at_work(engine):
             engine.perform(Refresh())
             await clock.advance(600)

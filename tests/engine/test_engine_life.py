@@ -10,7 +10,7 @@ import pytest
 from comfytui.api.errors import ConnectionFailedError, InvalidArgumentError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
-from comfytui.engine.protocol import Attend, Attention, ChangeInterval, PageKey, Refresh, RunnerSource
+from comfytui.engine.protocol import PageKey, Refresh, RunnerSource, SetInterval, SetViewport, Viewport
 from comfytui.engine.snapshot import Snapshot
 from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, RUNNER, STATS, at_work, rig, without_jitter
 from tests.support.clock import FakeClock, settle
@@ -34,8 +34,8 @@ class FlakyDoor:
         return self.source
 
 
-def behind(door: FlakyDoor, clock: FakeClock, attention: Attention = ALL) -> Engine:
-    return Engine(door.connect, clock, attention=attention, interval=INTERVAL, jitter=without_jitter)
+def behind(door: FlakyDoor, clock: FakeClock, viewport: Viewport = ALL) -> Engine:
+    return Engine(door.connect, clock, viewport=viewport, interval=INTERVAL, jitter=without_jitter)
 
 
 async def test_a_failure_to_connect_is_the_problem_of_the_page_and_tried_again() -> None:
@@ -66,7 +66,7 @@ async def test_connecting_is_tried_again_at_once_for_a_refresh_or_another_page()
         engine.perform(Refresh())
         await settle()
         assert door.tries == 2
-        engine.perform(Attend(Attention(page=SECOND)))
+        engine.perform(SetViewport(Viewport(page=SECOND)))
         await settle()
         assert door.tries == 3
         assert engine.snapshot.page.problem is not None
@@ -75,7 +75,7 @@ async def test_connecting_is_tried_again_at_once_for_a_refresh_or_another_page()
 async def test_paused_connecting_is_not_tried_again_by_time() -> None:
     clock = FakeClock()
     door = FlakyDoor(ScriptedSource(clock), failures=1)
-    async with at_work(behind(door, clock, Attention(paused=True))):
+    async with at_work(behind(door, clock, Viewport(paused=True))):
         await clock.advance(10 * INTERVAL)
         assert door.tries == 1
 
@@ -84,10 +84,10 @@ async def test_wishes_are_taken_before_it_runs() -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
     engine = behind(FlakyDoor(source, failures=0), clock)
-    engine.perform(Attend(Attention(page=SECOND)))
-    engine.perform(ChangeInterval(2.0))
+    engine.perform(SetViewport(Viewport(page=SECOND)))
+    engine.perform(SetInterval(2.0))
     engine.perform(Refresh())
-    assert engine.snapshot == Snapshot(2, Attention(page=SECOND), 2.0)
+    assert engine.snapshot == Snapshot(2, Viewport(page=SECOND), 2.0)
     async with at_work(engine):
         assert source.asked == [SECOND]
 
@@ -98,14 +98,14 @@ async def test_the_revision_grows_by_one_with_each_change() -> None:
         at.source.runners["r1"] = ConnectionFailedError("GET", "/v1/runner/r1", "reset")
         await at.clock.advance(INTERVAL)
         assert at.snapshot.revision == 7
-        at.engine.perform(Attend(Attention()))
+        at.engine.perform(SetViewport(Viewport()))
         assert at.snapshot.revision == 8
 
 
 async def test_wishing_for_what_is_publishes_nothing() -> None:
     async with rig() as at:
         before = at.snapshot
-        await at.perform(Attend(Attention(runner_id="r1")), ChangeInterval(INTERVAL))
+        await at.perform(SetViewport(Viewport(runner_id="r1")), SetInterval(INTERVAL))
         assert at.snapshot is before
 
 
@@ -114,7 +114,7 @@ async def test_snapshots_do_not_change_under_whoever_holds_them() -> None:
         held = at.snapshot
         keys = (set(held.pages), set(held.runners), set(held.histories))
         feed = held.page
-        await at.attend(Attention(page=SECOND, runner_id="r2"))
+        await at.attend(Viewport(page=SECOND, runner_id="r2"))
         await at.clock.advance(INTERVAL)
         assert (set(held.pages), set(held.runners), set(held.histories)) == keys
         assert held.page is feed
@@ -124,10 +124,10 @@ async def test_snapshots_do_not_change_under_whoever_holds_them() -> None:
 async def test_an_interval_that_is_none_is_refused(seconds: float) -> None:
     async with rig() as at:
         with pytest.raises(ValueError, match="1 second or more"):
-            at.engine.perform(ChangeInterval(seconds))
+            at.engine.perform(SetInterval(seconds))
         assert at.snapshot.interval == INTERVAL
     with pytest.raises(ValueError, match="1 second or more"):
-        Engine(FlakyDoor(at.source, 0).connect, at.clock, attention=ALL, interval=seconds)
+        Engine(FlakyDoor(at.source, 0).connect, at.clock, viewport=ALL, interval=seconds)
 
 
 async def test_cancelling_gives_up_what_is_under_way_then_closes_the_source() -> None:
@@ -146,7 +146,7 @@ async def test_cancelling_while_it_connects_ends_subscriptions() -> None:
         await clock.sleep(60.0)
         return ScriptedSource(clock)
 
-    engine = Engine(slow, clock, attention=ALL, interval=INTERVAL)
+    engine = Engine(slow, clock, viewport=ALL, interval=INTERVAL)
     async with at_work(engine):
         seen = asyncio.create_task(_all_of(engine))
         await settle()
@@ -171,11 +171,11 @@ async def test_a_bug_in_connecting_surfaces() -> None:
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        await Engine(buggy, FakeClock(), attention=ALL, interval=INTERVAL).run()
+        await Engine(buggy, FakeClock(), viewport=ALL, interval=INTERVAL).run()
 
 
 async def test_subscribers_see_the_present_at_once_and_then_each_change() -> None:
-    async with rig(Attention()) as at:
+    async with rig(Viewport()) as at:
         ours, theirs = at.engine.subscribe(), at.engine.subscribe()
         assert await anext(ours) is at.snapshot
         passing = asyncio.create_task(at.clock.advance(INTERVAL))
@@ -194,10 +194,10 @@ async def test_a_slow_subscriber_sees_only_the_newest() -> None:
 
 
 async def test_subscriptions_end_with_the_engine_after_the_newest() -> None:
-    async with rig(Attention()) as at:
+    async with rig(Viewport()) as at:
         seen = asyncio.create_task(_all_of(at.engine))
         await settle()
-        at.engine.perform(ChangeInterval(60.0))
+        at.engine.perform(SetInterval(60.0))
     assert await seen == [1, 2]
 
 

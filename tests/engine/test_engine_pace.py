@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from comfytui.engine.feed import Freshness
-from comfytui.engine.protocol import Attention, ChangeInterval, PageKey
+from comfytui.engine.protocol import PageKey, SetInterval, Viewport
 from tests.engine.rig import (
     ALL,
     DOWN,
@@ -22,10 +22,10 @@ class TestFocus:
     async def test_without_it_everything_is_four_times_slower_but_on_a_wallboard(self) -> None:
         async with rig() as at:
             await at.attend(ALL._replace(focused=False))
-            assert at.snapshot.pace == 4 * INTERVAL
+            assert at.snapshot.interval_s == 4 * INTERVAL
             assert (await at.asked_within(8 * INTERVAL)).count(PAGE) == 2
-            await at.attend(ALL._replace(focused=False, wallboard=True))
-            assert at.snapshot.pace == INTERVAL
+            await at.attend(ALL._replace(focused=False, full_rate_unfocused=True))
+            assert at.snapshot.interval_s == INTERVAL
             assert (await at.asked_within(8 * INTERVAL)).count(PAGE) == 8
 
     async def test_regained_everything_is_asked_at_once(self) -> None:
@@ -38,12 +38,12 @@ class TestFocus:
             assert await at.asked_within(INTERVAL - 0.1) == []
 
     async def test_regained_what_failed_is_tried_at_once(self) -> None:
-        async with rig(Attention()) as at:
+        async with rig(Viewport()) as at:
             at.source.pages[PAGE] = DOWN
             await at.clock.advance(101)
-            await at.attend(Attention(focused=False))
+            await at.attend(Viewport(focused=False))
             at.source.forget()
-            await at.attend(Attention())
+            await at.attend(Viewport())
             assert at.source.asked == [PAGE]
 
     async def test_regained_nothing_is_asked_when_paused(self) -> None:
@@ -55,7 +55,7 @@ class TestFocus:
 
 class TestSleepAndSlowness:
     async def test_small_jumps_of_the_wall_clock_change_nothing(self) -> None:
-        async with rig(Attention()) as at:
+        async with rig(Viewport()) as at:
             for jump in (29.0, -29.0):
                 at.clock.jump(jump)
                 assert await at.asked_within(INTERVAL - 0.1) == []
@@ -65,7 +65,7 @@ class TestSleepAndSlowness:
     @pytest.mark.parametrize("jump", [8 * 3600.0, -3600.0])
     async def test_after_a_sleep_everything_is_asked_within_seconds_whatever_the_interval(self, jump: float) -> None:
         async with rig() as at:
-            await at.perform(ChangeInterval(600.0))
+            await at.perform(SetInterval(600.0))
             await at.clock.advance(20)
             at.clock.jump(jump)
             at.source.forget()
@@ -74,7 +74,7 @@ class TestSleepAndSlowness:
             assert await at.asked_within(595) == []
 
     async def test_after_a_sleep_nothing_old_is_called_live(self) -> None:
-        async with rig(Attention(), latency=lambda: 1.0) as at:
+        async with rig(Viewport(), latency=lambda: 1.0) as at:
             await at.clock.advance(4)
             at.clock.jump(3600.0)
             await at.clock.advance(1.5)
@@ -85,19 +85,19 @@ class TestSleepAndSlowness:
 
     async def test_polling_slows_down_with_the_answers_and_recovers_with_them(self) -> None:
         seconds = [6.0]
-        async with rig(Attention(), latency=lambda: seconds[0]) as at:
+        async with rig(Viewport(), latency=lambda: seconds[0]) as at:
             await at.clock.advance(6)
-            assert at.snapshot.pace == 12.0
+            assert at.snapshot.interval_s == 12.0
             assert await at.asked_within(5.9) == []
             seconds[0] = 0.1
             await at.clock.advance(200)
-            assert at.snapshot.pace == INTERVAL
+            assert at.snapshot.interval_s == INTERVAL
 
     async def test_requests_that_nobody_waits_for_do_not_pile_up_at_a_hung_server(self) -> None:
         pages = tuple(PageKey(number) for number in range(2, 20))
-        async with rig(Attention(), held=pages) as at:
+        async with rig(Viewport(), held=pages) as at:
             for page in pages:
-                await at.attend(Attention(page))
+                await at.attend(Viewport(page))
                 await at.clock.advance(1)
             assert at.source.under_way.total() <= 8
             assert at.source.asked[-1] == pages[-1]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.engine.feed import Freshness
-from comfytui.engine.protocol import Action, Attend, HistoryKey, PageKey, Refresh, RunnerKey
+from comfytui.engine.protocol import EngineCommand, HistoryKey, PageKey, Refresh, RunnerKey, SetViewport
 from comfytui.query.filter import Query
 from comfytui.query.view import ListViewBuilder
 from comfytui.ratelimit.window import RESERVED_FOR_USER, SHARED_LIMIT, WINDOW_S, Priority
@@ -30,7 +30,7 @@ from tests.engine.whole_rig import (
 )
 
 if TYPE_CHECKING:
-    from comfytui.engine.protocol import Attention
+    from comfytui.engine.protocol import Viewport
 
 
 class TestKeeping:
@@ -39,17 +39,17 @@ class TestKeeping:
     async def test_a_sweep_is_spread_over_its_pace_and_nothing_is_ever_late(self) -> None:
         async with whole_rig(2_500) as at:
             await load(at)
-            assert at.snapshot.list_pace == 32.0
-            await at.clock.advance(at.snapshot.list_pace)
+            assert at.snapshot.list_interval_s == 32.0
+            await at.clock.advance(at.snapshot.list_interval_s)
             at.source.forget()
             for _ in range(96):
                 await at.clock.advance(1.0)
-                freshness = at.snapshot.page.freshness(at.clock.monotonic(), at.snapshot.list_pace)
+                freshness = at.snapshot.page.freshness(at.clock.monotonic(), at.snapshot.list_interval_s)
                 assert freshness is Freshness.LIVE
             moments = [on for on, key in at.source.log if isinstance(key, PageKey)]
             assert set(Counter(pages_asked(at)).values()) == {3}
             assert max(later - earlier for earlier, later in pairwise(moments)) < 2.0
-            assert Priority.BACKGROUND in at.source.uses
+            assert Priority.BACKGROUND in at.source.priorities
             sent = [on for on, _ in at.source.log]
             assert (
                 max(sum(0 <= on - first < WINDOW_S for on in sent) for first in sent)
@@ -117,7 +117,7 @@ class TestKeeping:
     async def test_two_whole_lists_and_many_pages_do_not_push_each_other_out_while_loading(self) -> None:
         async with whole_rig(10_000, QUIET._replace(paused=True)) as at:
             for number in range(2, USUAL_PAGES):
-                await at.attend(QUIET._replace(whole=False, page=PageKey(number)))
+                await at.attend(QUIET._replace(all_pages=False, page=PageKey(number)))
                 await at.clock.advance(1.0)
             await at.attend(QUIET)
             await load(at)
@@ -131,16 +131,16 @@ class Somebody(Random):
         """Seconds until an answer."""
         return self.uniform(0.0, 1.0)
 
-    def wish(self, attention: Attention) -> Action:
+    def wish(self, viewport: Viewport) -> EngineCommand:
         match self.randrange(6):
             case 0:
                 return Refresh()
             case 1:
-                return Attend(attention._replace(whole=not attention.whole))
+                return SetViewport(viewport._replace(all_pages=not viewport.all_pages))
             case 2:
-                return Attend(attention._replace(page=PageKey(self.randint(1, 60))))
+                return SetViewport(viewport._replace(page=PageKey(self.randint(1, 60))))
             case _:
-                return Attend(attention._replace(runner_id=f"r{self.randrange(1_500)}"))
+                return SetViewport(viewport._replace(runner_id=f"r{self.randrange(1_500)}"))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -148,11 +148,11 @@ async def test_whatever_a_person_does_the_share_is_kept_and_the_list_comes_toget
     somebody = Somebody(seed)
     async with whole_rig(1_500, latency=somebody.latency) as at:
         for _ in range(200):
-            await at.perform(somebody.wish(at.snapshot.attention))
+            await at.perform(somebody.wish(at.snapshot.viewport))
             await at.clock.advance(somebody.expovariate(2.0))
-            assert at.snapshot.spending.peak_per_window(at.clock.monotonic()) <= SHARED_LIMIT
+            assert at.snapshot.usage.peak_per_window(at.clock.monotonic()) <= SHARED_LIMIT
         assert at.source.most_under_way == 1
         await at.attend(WHOLE)
         await load(at)
-        await at.clock.advance(at.snapshot.list_pace)
+        await at.clock.advance(at.snapshot.list_interval_s)
         assert len(ListViewBuilder().build(at.snapshot, Query(), None).runners) == 1_500

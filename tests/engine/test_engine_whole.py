@@ -9,7 +9,7 @@ import pytest
 from comfytui.api.errors import ConnectionFailedError
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
-from comfytui.engine.fetch import MAX_FLIGHTS
+from comfytui.engine.fetch import MAX_IN_FLIGHT
 from comfytui.engine.protocol import PageKey, Reconnect
 from comfytui.query.filter import Query
 from comfytui.query.view import ListViewBuilder
@@ -37,33 +37,33 @@ class TestLoading:
     @pytest.mark.parametrize("runner_id", [None, "r1"])
     async def test_ten_thousand_runners_are_there_in_what_the_budget_allows(self, runner_id: str | None) -> None:
         clock = FakeClock()
-        allowance = LocalRateLimiter(clock)
-        source = ScriptedSource(clock, soon, allowance)
+        rate_limiter = LocalRateLimiter(clock)
+        source = ScriptedSource(clock, soon, rate_limiter)
         fill(source, EVERYBODY)
-        attention = WHOLE._replace(runner_id=runner_id)
+        viewport = WHOLE._replace(runner_id=runner_id)
         engine = Engine(
             returning(source),
             clock,
-            attention=attention,
+            viewport=viewport,
             interval=INTERVAL,
-            allowance=allowance,
+            rate_limiter=rate_limiter,
             jitter=without_jitter,
         )
         async with at_work(engine) as task:
-            at = Rig(clock, allowance, source, engine, task)
+            at = Rig(clock, rate_limiter, source, engine, task)
             took = await load(at)
             others = len(source.log) - 100
             assert took <= 1.1 * WINDOW_S / SHARED_LIMIT * (len(source.log) + RESERVED_FOR_USER)
             assert others <= 2 * (took / INTERVAL + 2)
             assert sorted(pages_asked(at)) == list(range(1, 101))
             assert pages_asked(at)[0] == 1
-            assert Priority.BACKGROUND not in source.uses
-            assert at.snapshot.spending.peak_per_window(clock.monotonic()) <= SHARED_LIMIT
+            assert Priority.BACKGROUND not in source.priorities
+            assert at.snapshot.usage.peak_per_window(clock.monotonic()) <= SHARED_LIMIT
             assert len(ListViewBuilder().build(at.snapshot, Query(), None).runners) == 10_000
 
     async def test_a_busy_start_costs_no_more_than_what_was_spent(self) -> None:
         async with whole_rig(4_000, waits=60.0) as at:
-            spent = at.snapshot.spending.in_window(at.clock.monotonic())
+            spent = at.snapshot.usage.in_window(at.clock.monotonic())
             assert await load(at) <= 1.1 * WINDOW_S / SHARED_LIMIT * (len(at.source.log) + spent)
 
     async def test_a_cursor_that_moves_has_its_history_at_once(self) -> None:
@@ -88,13 +88,13 @@ class TestLoading:
                 await at.clock.advance(0.1)
             moments = [on for on, key in at.source.log if isinstance(key, PageKey)]
             assert max(later - earlier for earlier, later in pairwise(moments)) <= 1.5 * WINDOW_S + 1.0
-            assert at.snapshot.spending.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
+            assert at.snapshot.usage.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
 
     async def test_it_never_leaves_less_than_what_is_kept_for_key_presses(self) -> None:
         async with whole_rig(10_000) as at:
             while len(loaded(at)) < 90:
                 await at.clock.advance(0.1)
-                assert at.allowance.delay(Priority.USER) == 0.0
+                assert at.rate_limiter.delay(Priority.USER) == 0.0
 
     async def test_a_few_pages_are_there_at_once(self) -> None:
         async with whole_rig(500) as at:
@@ -104,7 +104,7 @@ class TestLoading:
         async with whole_rig(2_000, latency=lambda: 1.0) as at:
             await at.clock.advance(0.5)
             assert sum(isinstance(asked, PageKey) and asked.per_page == 100 for asked in at.source.under_way) <= 4
-            assert at.source.under_way.total() <= MAX_FLIGHTS
+            assert at.source.under_way.total() <= MAX_IN_FLIGHT
             await load(at)
             assert at.source.most_under_way == 1
 
@@ -112,11 +112,11 @@ class TestLoading:
         async with whole_rig(10_000) as at:
             while len(loaded(at)) < 99:
                 await at.clock.advance(1.0)
-                freshness = at.snapshot.page.freshness(at.clock.monotonic(), at.snapshot.list_pace)
+                freshness = at.snapshot.page.freshness(at.clock.monotonic(), at.snapshot.list_interval_s)
                 assert freshness is Freshness.LIVE
 
     async def test_a_list_without_a_total_is_loaded_to_its_end(self) -> None:
-        async with rig(QUIET._replace(whole=False)) as at:
+        async with rig(QUIET._replace(all_pages=False)) as at:
             for number in range(1, 4):
                 runners = EVERYBODY[number * 100 - 100 : number * 100]
                 at.source.pages[page(number)] = make_page(*runners).model_copy(update={"total": None})
@@ -171,7 +171,7 @@ class TestFailing:
             tries.append(clock.monotonic())
             raise ConnectionFailedError("GET", "/v1/runner", "connection refused")
 
-        engine = Engine(refused, clock, attention=WHOLE, interval=INTERVAL, jitter=without_jitter)
+        engine = Engine(refused, clock, viewport=WHOLE, interval=INTERVAL, jitter=without_jitter)
         async with at_work(engine):
             await clock.advance(20.0)
             assert engine.snapshot.page.problem is not None

@@ -6,7 +6,7 @@ import pytest
 
 from comfytui.api import errors
 from comfytui.api.statuses import RunnerState
-from comfytui.engine.feed import Problem, ProblemKind, problem_of
+from comfytui.engine.feed import Problem, ProblemKind, problem_from_error
 from tests.support.clock import START
 
 WHERE = ("GET", "/v1/runner")
@@ -52,15 +52,17 @@ def silent(state: RunnerState) -> errors.SilentRunnerError:
 def test_each_error_has_its_kind(
     error: errors.ComfyControlError, kind: ProblemKind, message: str, status: int | None
 ) -> None:
-    assert problem_of(error, None, START, 105.0, tried_on=100.0, streak=1) == Problem(
+    assert problem_from_error(error, None, START, 105.0, failed_monotonic=100.0, streak=1) == Problem(
         kind, message, status, START, 1, 105.0, 100.0, 1
     )
 
 
 def test_a_further_failure_is_counted_and_keeps_the_beginning() -> None:
-    first = problem_of(errors.ConnectionFailedError(*WHERE, "refused"), None, START, 105.0, tried_on=100.0, streak=1)
+    first = problem_from_error(
+        errors.ConnectionFailedError(*WHERE, "refused"), None, START, 105.0, failed_monotonic=100.0, streak=1
+    )
     down = errors.ServerError(*WHERE, "down", 500)
-    later = problem_of(down, first, START + timedelta(seconds=5), 110.0, tried_on=105.0, streak=2)
+    later = problem_from_error(down, first, START + timedelta(seconds=5), 110.0, failed_monotonic=105.0, streak=2)
     assert later == Problem(ProblemKind.SERVER, "down", 500, START, 2, 110.0, 105.0, 2)
 
 
@@ -72,5 +74,8 @@ def test_every_kind_is_made_of_some_error() -> None:
     ]
     unread = [errors.InvalidResponseError(*WHERE, "x"), silent(RunnerState.SLOW), silent(RunnerState.PARTIAL)]
     statuses = [errors.error_for_status(*WHERE, "x", status) for status in (302, 400, 401, 403, 404, 429, 500)]
-    made = [problem_of(error, None, START, 0.0, tried_on=0.0, streak=1) for error in [*leaves, *unread, *statuses]]
+    made = [
+        problem_from_error(error, None, START, 0.0, failed_monotonic=0.0, streak=1)
+        for error in [*leaves, *unread, *statuses]
+    ]
     assert {problem.kind for problem in made} == set(ProblemKind)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
-from comfytui.engine.fetch import MAX_FLIGHTS, Flights
+from comfytui.engine.fetch import MAX_IN_FLIGHT, InFlightRequests
 from comfytui.engine.protocol import PageKey
 from comfytui.engine.scheduler import Request
 from comfytui.ratelimit.window import Priority
@@ -14,17 +14,17 @@ class Tower:
 
     def __init__(self) -> None:
         self.landed = 0
-        self.flights = Flights(self._land)
+        self.in_flight = InFlightRequests(self._land)
         self.may_land = asyncio.Event()
 
     def launch(self, group: asyncio.TaskGroup, *pages: int) -> None:
         for page in pages:
-            self.flights.launch(group, Request(PageKey(page), Priority.POLL), self._fly())
+            self.in_flight.start(group, Request(PageKey(page), Priority.POLL), self._fly())
 
     @property
     def pages(self) -> list[int]:
         """The pages under way."""
-        return [key.page for key in self.flights.uses if isinstance(key, PageKey)]
+        return [key.page for key in self.in_flight.priorities if isinstance(key, PageKey)]
 
     async def _fly(self) -> None:
         await self.may_land.wait()
@@ -37,7 +37,7 @@ async def test_what_is_under_way_is_known_until_it_has_ended() -> None:
     tower = Tower()
     async with asyncio.TaskGroup() as group:
         tower.launch(group, 1, 2)
-        assert tower.flights.uses == {PageKey(1): Priority.POLL, PageKey(2): Priority.POLL}
+        assert tower.in_flight.priorities == {PageKey(1): Priority.POLL, PageKey(2): Priority.POLL}
         await settle()
         assert (tower.pages, tower.landed) == ([1, 2], 0)
         tower.may_land.set()
@@ -50,28 +50,28 @@ async def test_giving_up_ends_those_too_that_have_not_begun() -> None:
         tower.launch(group, 1)
         await settle()
         tower.launch(group, 2)
-        tower.flights.give_up()
+        tower.in_flight.cancel_all()
     assert (tower.pages, tower.landed) == ([], 2)
 
 
 async def test_beyond_the_most_the_oldest_that_nobody_wants_is_given_up() -> None:
     tower = Tower()
     async with asyncio.TaskGroup() as group:
-        for page in range(1, MAX_FLIGHTS + 3):
-            tower.flights.make_room([PageKey(1), PageKey(3)])
+        for page in range(1, MAX_IN_FLIGHT + 3):
+            tower.in_flight.evict_one([PageKey(1), PageKey(3)])
             tower.launch(group, page)
             await settle()
-        assert tower.pages == [1, 3, *range(5, MAX_FLIGHTS + 3)]
+        assert tower.pages == [1, 3, *range(5, MAX_IN_FLIGHT + 3)]
         tower.may_land.set()
 
 
 async def test_what_is_wanted_is_never_given_up() -> None:
     tower = Tower()
     async with asyncio.TaskGroup() as group:
-        tower.launch(group, *range(MAX_FLIGHTS + 2))
-        tower.flights.make_room([PageKey(page) for page in range(MAX_FLIGHTS + 2)])
+        tower.launch(group, *range(MAX_IN_FLIGHT + 2))
+        tower.in_flight.evict_one([PageKey(page) for page in range(MAX_IN_FLIGHT + 2)])
         await settle()
-        assert len(tower.pages) == MAX_FLIGHTS + 2
+        assert len(tower.pages) == MAX_IN_FLIGHT + 2
         tower.may_land.set()
 
 

@@ -21,13 +21,13 @@ from comfytui.engine.intervals import (
     scan_interval,
     smooth,
 )
-from comfytui.engine.protocol import Attention
+from comfytui.engine.protocol import Viewport
 from comfytui.ratelimit.window import WINDOW_S
 
-LOOKS = Attention(runner_id="r1")
-LOOKS_AWAY = Attention(runner_id="r1", focused=False)
-WHOLE = Attention(runner_id="r1", whole=True)
-WALLBOARD = Attention(runner_id="r1", focused=False, wallboard=True)
+LOOKS = Viewport(runner_id="r1")
+LOOKS_AWAY = Viewport(runner_id="r1", focused=False)
+WHOLE = Viewport(runner_id="r1", all_pages=True)
+WALLBOARD = Viewport(runner_id="r1", focused=False, full_rate_unfocused=True)
 
 
 @pytest.mark.parametrize(
@@ -41,17 +41,17 @@ WALLBOARD = Attention(runner_id="r1", focused=False, wallboard=True)
         pytest.param(5.0, LOOKS_AWAY, 4.0, 20, 20.0, id="slow answers, unfocused"),
         pytest.param(1.0, LOOKS, 0.1, 20, 2.0, id="three things a second are more than the share bears"),
         pytest.param(1.0, LOOKS, 0.1, 10, 4.0, id="a smaller share bears less"),
-        pytest.param(1.0, Attention(), 0.1, 20, 1.0, id="one thing a second it bears"),
+        pytest.param(1.0, Viewport(), 0.1, 20, 1.0, id="one thing a second it bears"),
         pytest.param(2.5, LOOKS, 0.1, 20, 2.5, id="what was wished is not rounded"),
         pytest.param(1.0, WHOLE, 0.1, 20, 4.0, id="a runner beside a whole list has a quarter of the share"),
         pytest.param(5.0, WHOLE, 0.1, 20, 5.0, id="which is enough as a rule"),
-        pytest.param(1.0, Attention(whole=True), 0.1, 20, 1.0, id="a whole list has its own pace"),
+        pytest.param(1.0, Viewport(all_pages=True), 0.1, 20, 1.0, id="a whole list has its own pace"),
     ],
 )
 def test_effective_interval_follows_user_focus_and_responses(
-    interval: float, attention: Attention, response_time: float, share: int, in_force: float
+    interval: float, viewport: Viewport, response_time: float, share: int, in_force: float
 ) -> None:
-    assert effective_interval(interval, attention, response_time, share) == in_force
+    assert effective_interval(interval, viewport, response_time, share) == in_force
 
 
 @pytest.mark.parametrize("share", [10, 20, 40])
@@ -114,14 +114,14 @@ def test_backoff_stays_between_interval_and_maximum(interval: float, streak: int
         pytest.param(5.0, 20.0, 20, LOOKS, RotationBatch(3, 20.0), id="slowed down"),
         pytest.param(60.0, 60.0, 20, LOOKS, RotationBatch(6, 10.0), id="long interval"),
         pytest.param(2.0, 2.0, 20, LOOKS, RotationBatch(1, 10 / 3), id="polls leave little"),
-        pytest.param(2.0, 2.0, 20, Attention(), RotationBatch(1, 2.0), id="without a runner"),
+        pytest.param(2.0, 2.0, 20, Viewport(), RotationBatch(1, 2.0), id="without a runner"),
         pytest.param(5.0, 5.0, 4, LOOKS, RotationBatch(1, 10.0), id="small limit"),
     ],
 )
 def test_rotation_batch_fits_beside_the_polls(
-    interval: float, in_force: float, share: int, attention: Attention, batch: RotationBatch
+    interval: float, in_force: float, share: int, viewport: Viewport, batch: RotationBatch
 ) -> None:
-    made = rotation_batch(interval, in_force, share, attention)
+    made = rotation_batch(interval, in_force, share, viewport)
     assert made.size == batch.size
     assert made.period_s == pytest.approx(batch.period_s)
 

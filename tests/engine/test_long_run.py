@@ -8,7 +8,7 @@ from random import Random
 import pytest
 
 from comfytui.api.errors import ServerError
-from comfytui.engine.protocol import Action, Attend, Attention, ChangeInterval, PageKey, Refresh
+from comfytui.engine.protocol import EngineCommand, PageKey, Refresh, SetInterval, SetViewport, Viewport
 from comfytui.engine.reducer import MAX_PAGES, MAX_RUNNERS
 from tests.engine.rig import Rig, rig
 
@@ -32,15 +32,15 @@ class Restless(Random):
     def page(self) -> PageKey:
         return PageKey(self.randint(1, PAGES))
 
-    def wish(self) -> Action:
+    def wish(self) -> EngineCommand:
         match self.randint(0, 9):
             case 0:
                 return Refresh()
             case 1:
-                return ChangeInterval(self.choice([1.0, 2.5, 5.0, 30.0]))
+                return SetInterval(self.choice([1.0, 2.5, 5.0, 30.0]))
             case _:
                 runner_id = self.choice([None, *(f"r{number}" for number in range(RUNNERS))])
-                return Attend(Attention(self.page(), runner_id, paused=self.random() < 0.2))
+                return SetViewport(Viewport(self.page(), runner_id, paused=self.random() < 0.2))
 
     def meddle(self, at: Rig) -> None:
         """Break a page of the service, mend it if it was broken, and set the wall clock."""
@@ -59,11 +59,11 @@ async def test_nothing_is_asked_twice_at_once_and_the_page_in_view_is_never_forg
         while at.clock.monotonic() < end:
             await at.perform(somebody.wish())
             somebody.meddle(at)
-            slowest = max(at.snapshot.pace, LEAST_PACE)
+            slowest = max(at.snapshot.interval_s, LEAST_PACE)
             silence = await longest_silence(at, somebody.expovariate(1 / 30.0))
             problem = at.snapshot.page.problem
-            if not at.snapshot.attention.paused and (problem is None or problem.failures == 1):
-                assert silence <= CYCLES * max(slowest, at.snapshot.pace) + SLOWEST_ANSWER + SLACK
+            if not at.snapshot.viewport.paused and (problem is None or problem.failures == 1):
+                assert silence <= CYCLES * max(slowest, at.snapshot.interval_s) + SLOWEST_ANSWER + SLACK
                 looked += 1
         assert at.source.most_under_way == 1
         assert len(at.snapshot.pages) <= MAX_PAGES
@@ -76,5 +76,5 @@ async def longest_silence(at: Rig, seconds: float) -> float:
     began = at.clock.monotonic()
     at.source.forget()
     await at.clock.advance(seconds)
-    asked = [on for on, resource in at.source.log if resource == at.snapshot.attention.page]
+    asked = [on for on, resource in at.source.log if resource == at.snapshot.viewport.page]
     return max(later - earlier for earlier, later in pairwise([began, *asked, at.clock.monotonic()]))

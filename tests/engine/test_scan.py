@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource, RunnerKey, StatsKey
+from comfytui.engine.protocol import HistoryKey, PageKey, Resource, RunnerKey, StatsKey, Viewport
 from comfytui.engine.scan import MAX_PAGES_IN_FLIGHT, ScanState, next_scan_page
 from comfytui.engine.scheduler import Request, SchedulerState, next_cycle
 from comfytui.engine.snapshot import Snapshot
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
 
 NOW = 1000.0
-WHOLE = Attention(whole=True)
+WHOLE = Viewport(all_pages=True)
 PAUSED = WHOLE._replace(paused=True)
 WITH_RUNNER = WHOLE._replace(runner_id="r1")
 LATELY = ScanState(NOW, page_monotonic=NOW - 1)
-DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, next_try=NOW - 1, tried_on=NOW - 6)
+DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, retry_monotonic=NOW - 1, failed_monotonic=NOW - 6)
 
 
 def page(number: int) -> PageKey:
     return PageKey(number, 100)
 
 
-def known(*ages: float | None, attention: Attention = WHOLE) -> Snapshot:
+def known(*ages: float | None, viewport: Viewport = WHOLE) -> Snapshot:
     """A list of so many pages, each answered that many seconds ago or never."""
     answer = make_page(make_runner(), total=100 * len(ages))
     feeds: dict[PageKey, Feed[RunnerPage]] = {
         PageKey(): Feed(answer, START, NOW),
         **{page(number): Feed(answer, START, NOW - age) for number, age in enumerate(ages, 1) if age is not None},
     }
-    return Snapshot(attention=attention, interval=5.0, pages=feeds)
+    return Snapshot(viewport=viewport, interval=5.0, pages=feeds)
 
 
 def with_problem(snapshot: Snapshot, number: int, problem: Problem) -> Snapshot:
-    feed = replace(snapshot.page_at(page(number)), problem=problem)
+    feed = replace(snapshot.page_feed(page(number)), problem=problem)
     return snapshot._replace(pages={**snapshot.pages, page(number): feed})
 
 
@@ -60,20 +60,23 @@ def due(snapshot: Snapshot, state: ScanState = LATELY) -> tuple[int, float]:
 @pytest.mark.parametrize(
     ("snapshot", "number", "seconds"),
     [
-        pytest.param(Snapshot(attention=WHOLE), 1, -math.inf, id="nothing known: the first tells the total"),
+        pytest.param(Snapshot(viewport=WHOLE), 1, -math.inf, id="nothing known: the first tells the total"),
         pytest.param(known(1, None, None), 2, -math.inf, id="never asked: in order"),
-        pytest.param(known(1, None, None, attention=PAUSED), 2, -math.inf, id="never asked, paused"),
+        pytest.param(known(1, None, None, viewport=PAUSED), 2, -math.inf, id="never asked, paused"),
         pytest.param(known(900, None), 2, -math.inf, id="never asked before old"),
         pytest.param(known(5, 7, 6, 8), 4, -0.5, id="overdue"),
         pytest.param(known(1), 1, 4, id="a single page is polled as ever"),
         pytest.param(known(2, 3), 2, 1.5, id="of two one each half interval"),
         pytest.param(known(1, 2, 3, 4, 3, 2, 3, 2), 4, 0.25, id="of eight one each eighth of their pace"),
-        pytest.param(known(1, 2, 3, 4, attention=PAUSED), 1, math.inf, id="paused: old is not due"),
+        pytest.param(known(1, 2, 3, 4, viewport=PAUSED), 1, math.inf, id="paused: old is not due"),
         pytest.param(with_problem(known(1, 2, None), 3, DOWN), 3, -1, id="failed: when its next try is"),
         pytest.param(
-            with_problem(known(1, 2, None), 3, DOWN._replace(next_try=NOW + 4)), 2, 2 / 3, id="failed: others go on"
+            with_problem(known(1, 2, None), 3, DOWN._replace(retry_monotonic=NOW + 4)),
+            2,
+            2 / 3,
+            id="failed: others go on",
         ),
-        pytest.param(with_problem(known(1, None, attention=PAUSED), 2, DOWN), 1, math.inf, id="failed, paused"),
+        pytest.param(with_problem(known(1, None, viewport=PAUSED), 2, DOWN), 1, math.inf, id="failed, paused"),
     ],
 )
 def test_next_scan_page_and_its_moment(snapshot: Snapshot, number: int, seconds: float) -> None:
@@ -84,27 +87,27 @@ def test_next_scan_page_and_its_moment(snapshot: Snapshot, number: int, seconds:
 def test_refreshed_page_is_due_at_its_moment() -> None:
     wished: dict[Resource, float] = {page(2): NOW - 1, page(1): NOW + 2}
     state = ScanState(NOW, refreshes=wished, page_monotonic=NOW)
-    assert due(known(1, 2, 3, attention=PAUSED), state) == (2, -1)
+    assert due(known(1, 2, 3, viewport=PAUSED), state) == (2, -1)
     assert due(known(1, 2, 3), state) == (2, -1)
     state = replace(state, in_flight=flying(page(2)))
-    assert due(known(1, 2, 3, attention=PAUSED), state) == (1, 2)
+    assert due(known(1, 2, 3, viewport=PAUSED), state) == (1, 2)
 
 
 def test_page_in_flight_is_skipped() -> None:
     state = ScanState(NOW, in_flight=flying(page(1), page(2)))
     assert due(known(None, None, 1), state)[0] == 3
-    assert next_scan_page(Snapshot(attention=WHOLE), state) is None
+    assert next_scan_page(Snapshot(viewport=WHOLE), state) is None
 
 
 def test_page_from_before_a_change_of_the_list_is_due_soon() -> None:
     paces = known(*[10.0] * 40)
     assert due(paces)[1] > -8.0
     before = paces.pages[page(7)]
-    changed = replace(before, value=make_page(make_runner(), total=3_999), fetched_on=NOW - 1.0)
+    changed = replace(before, value=make_page(make_runner(), total=3_999), fetched_monotonic=NOW - 1.0)
     snapshot = paces._replace(pages={**paces.pages, page(7): changed})
     assert due(snapshot) == (1, -7.5)
-    paused = snapshot._replace(attention=PAUSED)
-    assert next_scan_page(paused, LATELY) == next_scan_page(paces._replace(attention=PAUSED), LATELY)
+    paused = snapshot._replace(viewport=PAUSED)
+    assert next_scan_page(paused, LATELY) == next_scan_page(paces._replace(viewport=PAUSED), LATELY)
 
 
 class TestRhythm:
@@ -117,11 +120,11 @@ class TestRhythm:
         return step.room_at - state.now
 
     def test_server_in_this_process_is_asked_without_a_rhythm(self) -> None:
-        snapshot = known(1, None, None)._replace(spending=Usage(is_limited=False))
+        snapshot = known(1, None, None)._replace(usage=Usage(is_limited=False))
         assert self.room(snapshot, ScanState(NOW, page_monotonic=NOW)) == -math.inf
 
     def spent(self, sent: int) -> Snapshot:
-        return known(1, None, None)._replace(spending=Usage(tuple(NOW - 9 + n / 100 for n in range(sent))))
+        return known(1, None, None)._replace(usage=Usage(tuple(NOW - 9 + n / 100 for n in range(sent))))
 
     @pytest.mark.parametrize(("sent", "seconds"), [(0, -math.inf), (14, -math.inf), (15, 10 / 18), (20, 10 / 18)])
     def test_pages_come_at_once_until_three_quarters_are_spent_then_evenly(self, sent: int, seconds: float) -> None:
@@ -153,7 +156,7 @@ class TestCycle:
         return [*next_cycle(snapshot, replace(fresh, **others)).requests]
 
     def test_first_page_is_a_user_request_and_the_others_are_not(self) -> None:
-        assert self.decided(Snapshot(attention=WHOLE)) == [Request(page(1), Priority.USER)]
+        assert self.decided(Snapshot(viewport=WHOLE)) == [Request(page(1), Priority.USER)]
         assert self.decided(known(1, None)) == [Request(page(2), Priority.POLL)]
 
     def test_one_page_a_decision_then_at_once_the_next(self) -> None:
@@ -161,7 +164,7 @@ class TestCycle:
         assert next_cycle(known(1, None, None), state).next_monotonic == NOW
 
     def test_runner_comes_before_the_pages(self) -> None:
-        decided = self.decided(known(1, None, None, attention=WITH_RUNNER))
+        decided = self.decided(known(1, None, None, viewport=WITH_RUNNER))
         assert [request.resource for request in decided] == [HistoryKey("r1"), RunnerKey("r1"), page(2)]
 
     def test_page_held_up_by_key_presses_becomes_as_urgent_as_they(self) -> None:
@@ -170,8 +173,8 @@ class TestCycle:
         assert self.decided(snapshot, delays=delays, page_monotonic=NOW - 14) == []
 
     def test_rows_and_rotation_wait_while_pages_were_never_requested(self) -> None:
-        attention = WHOLE._replace(visible=("r1", "r2"))
+        viewport = WHOLE._replace(visible_ids=("r1", "r2"))
         busy = flying(*map(page, range(1, 5)))
-        assert self.decided(known(*[None] * 9, attention=attention), in_flight=busy, cycle_monotonic=NOW - 5) == []
-        rows = self.decided(known(1, 2, attention=attention), page_monotonic=NOW)
+        assert self.decided(known(*[None] * 9, viewport=viewport), in_flight=busy, cycle_monotonic=NOW - 5) == []
+        rows = self.decided(known(1, 2, viewport=viewport), page_monotonic=NOW)
         assert [request.resource for request in rows] == [HistoryKey("r1"), HistoryKey("r2")]

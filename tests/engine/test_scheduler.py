@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.protocol import Attention, HistoryKey, PageKey, Resource, RunnerKey, StatsKey
-from comfytui.engine.reducer import Seen, depart
+from comfytui.engine.protocol import HistoryKey, PageKey, Resource, RunnerKey, StatsKey, Viewport
+from comfytui.engine.reducer import RequestTiming, remove_runner
 from comfytui.engine.scheduler import Cycle, Request, SchedulerState, next_cycle, viewport_resources
-from comfytui.engine.snapshot import Checkup, Snapshot
+from comfytui.engine.snapshot import HealthCheck, Snapshot
 from comfytui.ratelimit.window import WINDOW_MARGIN_S, WINDOW_S, Priority, Usage
 from tests.engine.planning import (
     ALONE,
@@ -49,8 +49,8 @@ def refreshed(*resources: Resource, at: float = NOW) -> Mapping[Resource, float]
     return dict.fromkeys(resources, at)
 
 
-def flying(*resources: Resource, use: Priority = Priority.POLL) -> Mapping[Resource, Priority]:
-    return dict.fromkeys(resources, use)
+def flying(*resources: Resource, priority: Priority = Priority.POLL) -> Mapping[Resource, Priority]:
+    return dict.fromkeys(resources, priority)
 
 
 def resources(cycle: Cycle) -> tuple[Resource, ...]:
@@ -58,16 +58,16 @@ def resources(cycle: Cycle) -> tuple[Resource, ...]:
 
 
 def spent(snapshot: Snapshot, *moments: float) -> Snapshot:
-    return snapshot._replace(spending=Usage(moments))
+    return snapshot._replace(usage=Usage(moments))
 
 
 @pytest.mark.parametrize(
     ("snapshot", "cycle", "in_flight", "refreshes", "due", "next_at"),
     [
-        pytest.param(Snapshot(attention=LIVE), OVER, NOTHING, NOTHING, EVERYTHING, 105.0, id="never fetched"),
-        pytest.param(Snapshot(attention=PAUSED), OVER, NOTHING, NOTHING, EVERYTHING, None, id="never fetched, paused"),
-        pytest.param(Snapshot(attention=ALONE), OVER, NOTHING, NOTHING, (PAGE,), 105.0, id="no runner"),
-        pytest.param(Snapshot(attention=LIVE), WITHIN, (PAGE,), NOTHING, (HISTORY, RUNNER), 104.0, id="one in flight"),
+        pytest.param(Snapshot(viewport=LIVE), OVER, NOTHING, NOTHING, EVERYTHING, 105.0, id="never fetched"),
+        pytest.param(Snapshot(viewport=PAUSED), OVER, NOTHING, NOTHING, EVERYTHING, None, id="never fetched, paused"),
+        pytest.param(Snapshot(viewport=ALONE), OVER, NOTHING, NOTHING, (PAGE,), 105.0, id="no runner"),
+        pytest.param(Snapshot(viewport=LIVE), WITHIN, (PAGE,), NOTHING, (HISTORY, RUNNER), 104.0, id="one in flight"),
         pytest.param(known(LIVE, 99, 98, 97), WITHIN, NOTHING, NOTHING, (), 104.0, id="within a cycle"),
         pytest.param(known(LIVE, 95, 95, 95), OVER, NOTHING, NOTHING, EVERYTHING, 105.0, id="a cycle is due"),
         pytest.param(known(LIVE, 97, 95, 97.5), OVER, NOTHING, NOTHING, (PAGE, HISTORY, RUNNER), 105.0, id="together"),
@@ -101,7 +101,7 @@ def test_next_cycle_requests_and_next_moment(
 @pytest.mark.parametrize(
     ("snapshot", "cycle", "refreshes", "priority"),
     [
-        pytest.param(Snapshot(attention=LIVE), WITHIN, NOTHING, Priority.USER, id="never fetched"),
+        pytest.param(Snapshot(viewport=LIVE), WITHIN, NOTHING, Priority.USER, id="never fetched"),
         pytest.param(failed(ALONE, NOW), WITHIN, NOTHING, Priority.USER, id="never answered"),
         pytest.param(known(LIVE, 95, 99, 99), OVER, NOTHING, Priority.POLL, id="by time"),
         pytest.param(known(LIVE, 99, 99, 99), WITHIN, (PAGE,), Priority.USER, id="refreshed"),
@@ -117,12 +117,12 @@ def test_priority_of_the_first_request(
 
 
 def test_viewport_resources_are_in_order_of_urgency() -> None:
-    assert viewport_resources(Snapshot(attention=LIVE)) == (*EVERYTHING, STATS)
-    assert viewport_resources(Snapshot(attention=ALONE)) == (PAGE,)
+    assert viewport_resources(Snapshot(viewport=LIVE)) == (*EVERYTHING, STATS)
+    assert viewport_resources(Snapshot(viewport=ALONE)) == (PAGE,)
 
 
 def test_refused_token_stops_all_requests() -> None:
-    snapshot = Snapshot(attention=IN_VIEW)._replace(needs_token=DOWN)
+    snapshot = Snapshot(viewport=IN_VIEW)._replace(auth_problem=DOWN)
     assert next_cycle(snapshot, state(OVER, refreshes=refreshed(*EVERYTHING))) == Cycle()
 
 
@@ -133,19 +133,19 @@ def test_refresh_put_off_waits_for_its_moment() -> None:
 
 def test_problem_beside_a_value_decides_the_retry() -> None:
     problem = Problem(ProblemKind.TIMED_OUT, "slow", None, START, 2, 101.0)
-    snapshot = Snapshot(attention=ALONE, interval=5.0, pages={PAGE: Feed(make_page(), START, 1.0, problem)})
+    snapshot = Snapshot(viewport=ALONE, interval=5.0, pages={PAGE: Feed(make_page(), START, 1.0, problem)})
     assert next_cycle(snapshot, state(OVER)) == Cycle((), 101.0, is_poll=True)
 
 
 def test_stale_resources_are_due_at_once_unless_paused() -> None:
     snapshot = known(LIVE, 99, 97, 98)
     assert resources(next_cycle(snapshot, state(stale_before=98.5))) == (HISTORY, RUNNER)
-    paused = snapshot._replace(attention=PAUSED)
+    paused = snapshot._replace(viewport=PAUSED)
     assert resources(next_cycle(paused, state(stale_before=98.5))) == ()
 
 
 def test_key_of_another_page_size_is_another_page() -> None:
-    snapshot = known(Attention(page=PageKey(per_page=50)), 99, 99, 99)
+    snapshot = known(Viewport(page=PageKey(per_page=50)), 99, 99, 99)
     assert resources(next_cycle(snapshot, state(in_flight=flying(PAGE)))) == (PageKey(per_page=50),)
 
 
@@ -154,7 +154,7 @@ class TestBudget:
 
     def test_delay_of_the_rate_limiter_holds_each_priority_back(self) -> None:
         delays = {Priority.USER: 3.0, Priority.POLL: 4.0, Priority.BACKGROUND: 5.0}
-        assert next_cycle(Snapshot(attention=ALONE), state(delays=delays)) == Cycle((), 103.0)
+        assert next_cycle(Snapshot(viewport=ALONE), state(delays=delays)) == Cycle((), 103.0)
         assert resources(next_cycle(known(ALONE, 95, 95, 95), state(delays=delays, cycle=OVER))) == ()
 
     def test_user_request_goes_where_a_poll_has_to_wait(self) -> None:
@@ -164,7 +164,7 @@ class TestBudget:
         assert resources(decided) == (RUNNER,)
 
     def test_runner_leaves_the_last_two_requests_to_pages(self) -> None:
-        snapshot = spent(Snapshot(attention=LIVE), *(NOW - 8 + n / 10 for n in range(18)))
+        snapshot = spent(Snapshot(viewport=LIVE), *(NOW - 8 + n / 10 for n in range(18)))
         decided = next_cycle(snapshot, state())
         assert resources(decided) == (PAGE,)
         assert decided.next_monotonic == pytest.approx(102.1 + WINDOW_MARGIN_S)
@@ -175,7 +175,7 @@ class TestBudget:
         assert resources(next_cycle(spent(known(LIVE, 95, 95, 95), *sent, 99.0), state(OVER))) == ()
 
     def test_requests_that_wait_for_the_rate_limiter_count(self) -> None:
-        snapshot = known(LIVE, 95, 95, 95)._replace(spending=Usage(waiting=15))
+        snapshot = known(LIVE, 95, 95, 95)._replace(usage=Usage(waiting=15))
         assert resources(next_cycle(snapshot, state(OVER))) == (PAGE,)
 
     def test_cycle_waits_a_moment_for_room_for_all_of_it(self) -> None:
@@ -191,7 +191,7 @@ class TestRows:
     """Rows in view that were never fetched."""
 
     def snapshot(self, *sent: float) -> Snapshot:
-        return spent(known(LIVE._replace(visible=ROWS), 99, 99, 99), *sent)
+        return spent(known(LIVE._replace(visible_ids=ROWS), 99, 99, 99), *sent)
 
     def test_four_are_in_flight_at_once_from_the_top(self) -> None:
         decided = next_cycle(self.snapshot(), state())
@@ -200,7 +200,7 @@ class TestRows:
         assert resources(more) == (HistoryKey("r5"),)
 
     def test_server_in_this_process_is_asked_for_all_at_once(self) -> None:
-        snapshot = self.snapshot()._replace(spending=Usage(is_limited=False))
+        snapshot = self.snapshot()._replace(usage=Usage(is_limited=False))
         assert len(next_cycle(snapshot, state()).requests) == 24
 
     def test_a_quarter_of_the_limit_is_left(self) -> None:
@@ -209,14 +209,14 @@ class TestRows:
         assert len(next_cycle(self.snapshot(*sent[:-2]), state()).requests) == 2
 
     def test_polls_of_the_runner_wait_for_them_until_overdue(self) -> None:
-        snapshot = known(LIVE._replace(visible=ROWS), 95, 95, 95)
+        snapshot = known(LIVE._replace(visible_ids=ROWS), 95, 95, 95)
         assert {HISTORY, RUNNER}.isdisjoint(resources(next_cycle(snapshot, state(OVER))))
-        overdue = known(LIVE._replace(visible=ROWS), 95, 87, 87)
+        overdue = known(LIVE._replace(visible_ids=ROWS), 95, 87, 87)
         assert {HISTORY, RUNNER} <= {*resources(next_cycle(overdue, state(OVER)))}
 
     def test_none_is_requested_while_paused(self) -> None:
         snapshot = self.snapshot()
-        paused = snapshot._replace(attention=snapshot.attention._replace(paused=True))
+        paused = snapshot._replace(viewport=snapshot.viewport._replace(paused=True))
         assert next_cycle(paused, state()).requests == ()
 
 
@@ -247,18 +247,18 @@ class TestRotation:
         assert resources(next_cycle(snapshot, state(OVER))) == (HistoryKey("r4"), HistoryKey("r2"))
 
     def test_failed_history_waits_for_its_retry(self) -> None:
-        problem = DOWN._replace(next_try=101.0)
+        problem = DOWN._replace(retry_monotonic=101.0)
         snapshot = self.KNOWN._replace(histories={**self.KNOWN.histories, "r3": Feed(problem=problem)})
         assert resources(next_cycle(snapshot, state(OVER))) == (HistoryKey("r4"), HistoryKey("r2"))
 
     def test_four_rows_are_in_flight_at_most(self) -> None:
-        under_way = flying(*(HistoryKey(f"x{n}") for n in range(3)), use=Priority.BACKGROUND)
+        under_way = flying(*(HistoryKey(f"x{n}") for n in range(3)), priority=Priority.BACKGROUND)
         assert resources(next_cycle(self.KNOWN, state(OVER, in_flight=under_way))) == (HistoryKey("r3"),)
 
     def test_removed_runner_is_left_alone_for_a_while_though_a_page_has_it(self) -> None:
         listed = Feed(make_page(make_runner("r1"), make_runner("r2"), make_runner("r3")), START, NOW)
         for on, rows in ((90.0, ("r4", "r2")), (60.0, ("r3", "r4", "r2"))):
-            gone = depart(self.KNOWN, "r3", Seen(on, on, START))
+            gone = remove_runner(self.KNOWN, "r3", RequestTiming(on, on, START))
             gone = with_histories(gone._replace(pages={PAGE: listed}), r3=91.0)
             assert resources(next_cycle(gone, state(OVER))) == tuple(map(HistoryKey, rows))
 
@@ -266,14 +266,14 @@ class TestRotation:
 class TestHealthChecks:
     """Stats, which make the API ask the runner itself."""
 
-    def snapshot(self, attention: Attention = LIVE, interval: float = 5.0, **checked: float) -> Snapshot:
-        snapshot = known(attention, NOW, NOW, NOW)._replace(interval=interval)
-        stats = {row: Feed(Checkup(reachable=True), START, on) for row, on in checked.items()}
-        return with_histories(snapshot, **dict.fromkeys(attention.visible, NOW))._replace(stats=stats)
+    def snapshot(self, viewport: Viewport = LIVE, interval: float = 5.0, **checked: float) -> Snapshot:
+        snapshot = known(viewport, NOW, NOW, NOW)._replace(interval=interval)
+        stats = {row: Feed(HealthCheck(reachable=True), START, on) for row, on in checked.items()}
+        return with_histories(snapshot, **dict.fromkeys(viewport.visible_ids, NOW))._replace(stats=stats)
 
     @pytest.mark.parametrize("attention", [LIVE, PAUSED])
-    def test_first_check_follows_the_history(self, attention: Attention) -> None:
-        snapshot = self.snapshot(attention)
+    def test_first_check_follows_the_history(self, viewport: Viewport) -> None:
+        snapshot = self.snapshot(viewport)
         assert resources(next_cycle(snapshot, state())) == (STATS,)
         untried = snapshot._replace(histories={})
         assert resources(next_cycle(untried, state(in_flight=flying(HISTORY)))) == ()
@@ -289,13 +289,13 @@ class TestHealthChecks:
         ],
     )
     def test_check_of_the_cursor_is_due(
-        self, snapshot: tuple[Attention, float, float], refresh: float | None, due_at: float | None
+        self, snapshot: tuple[Viewport, float, float], refresh: float | None, due_at: float | None
     ) -> None:
-        attention, interval, checked = snapshot
+        viewport, interval, checked = snapshot
         refreshes: Mapping[Resource, float] = {} if refresh is None else {STATS: refresh}
         # The cycle is far away, so that the check alone decides.
         at = SchedulerState(NOW, refreshes=refreshes, cycle_monotonic=NOW + 1_000)
-        assert next_cycle(self.snapshot(attention, interval, r1=checked), at).next_monotonic == due_at
+        assert next_cycle(self.snapshot(viewport, interval, r1=checked), at).next_monotonic == due_at
 
     def test_check_goes_along_with_a_cycle(self) -> None:
         assert STATS in resources(next_cycle(self.snapshot(r1=84.0), state(OVER)))
@@ -310,24 +310,24 @@ class TestHealthChecks:
         assert resources(decided) == (StatsKey("r2"), HistoryKey("r2"), HistoryKey("r3"))
         checked = self.snapshot(IN_VIEW, r1=NOW, r2=99.0)
         assert StatsKey("r3") not in resources(next_cycle(checked, state(OVER)))
-        under_way = flying(StatsKey("r2"), use=Priority.BACKGROUND)
+        under_way = flying(StatsKey("r2"), priority=Priority.BACKGROUND)
         assert StatsKey("r3") not in resources(next_cycle(snapshot, state(OVER, in_flight=under_way)))
 
     def test_row_is_checked_once_in_a_minute_however_it_ended(self) -> None:
         for tried, expected in ((41.0, ()), (40.0, (StatsKey("r2"),))):
             snapshot = self.snapshot(IN_VIEW, r1=NOW, r3=60.0, r4=60.0)
-            problem = DOWN._replace(tried_on=tried, next_try=tried + 5)
-            for feed in (Feed(Checkup(reachable=True), START, tried), Feed(problem=problem)):
+            problem = DOWN._replace(failed_monotonic=tried, retry_monotonic=tried + 5)
+            for feed in (Feed(HealthCheck(reachable=True), START, tried), Feed(problem=problem)):
                 tried_before = snapshot._replace(stats={**snapshot.stats, "r2": feed})
                 assert resources(next_cycle(tried_before, state(OVER))) == expected
 
     def test_deployment_without_stats_is_not_asked_for_rows(self) -> None:
-        missing: Feed[Checkup] = Feed(problem=DOWN._replace(kind=ProblemKind.NOT_FOUND, next_try=NOW + 9))
+        missing: Feed[HealthCheck] = Feed(problem=DOWN._replace(kind=ProblemKind.NOT_FOUND, retry_monotonic=NOW + 9))
         snapshot = self.snapshot(IN_VIEW)._replace(stats={"r1": missing})
         assert next_cycle(snapshot, state(OVER)).requests == ()
 
     def test_rows_a_filter_asks_for_take_turns_with_histories(self) -> None:
-        wanted = IN_VIEW._replace(unchecked=("far", "r1"))
+        wanted = IN_VIEW._replace(health_check_ids=("far", "r1"))
         snapshot = with_histories(self.snapshot(wanted, r1=NOW, far=30.0), r2=91.0, r3=20.0, r4=93.0)
         assert resources(next_cycle(snapshot, state(OVER))) == (HistoryKey("r3"), StatsKey("far"), HistoryKey("r2"))
 
@@ -359,10 +359,10 @@ class TestRemoved:
 
     def gone(self) -> Snapshot:
         snapshot = FRESH._replace(pages={PAGE: Feed(make_page(make_runner("r1"), make_runner("r2")), START, NOW)})
-        return depart(snapshot, "r1", Seen(99.0, 99.0, START))
+        return remove_runner(snapshot, "r1", RequestTiming(99.0, 99.0, START))
 
     def test_runner_under_the_cursor_is_not_requested_again(self) -> None:
-        assert next_cycle(self.gone()._replace(attention=LIVE), state()) == Cycle((), 104.0)
+        assert next_cycle(self.gone()._replace(viewport=LIVE), state()) == Cycle((), 104.0)
 
     def test_runner_that_a_page_brought_back_is_requested_again(self) -> None:
         back = self.gone()._replace(pages=FRESH.pages)

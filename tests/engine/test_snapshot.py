@@ -2,18 +2,16 @@ from __future__ import annotations
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.feed import Feed
-from comfytui.engine.protocol import Attention, PageKey
-from comfytui.engine.snapshot import Checkup, Snapshot
+from comfytui.engine.protocol import PageKey, Viewport
+from comfytui.engine.snapshot import HealthCheck, Snapshot
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 
 PAGES = {PageKey(1): Feed(make_page(), START, 1.0), PageKey(2): Feed(make_page(make_runner()), START, 2.0)}
 RUNNERS = {"r1": Feed(make_runner("r1"), START, 3.0)}
 HISTORIES = {"r1": Feed((make_workflow("w1"),), START, 4.0)}
-STATS = {"r1": Feed(Checkup(reachable=True), START, 5.0)}
-SNAPSHOT = Snapshot(
-    attention=Attention(page=PageKey(2)), pages=PAGES, runners=RUNNERS, histories=HISTORIES, stats=STATS
-)
+STATS = {"r1": Feed(HealthCheck(reachable=True), START, 5.0)}
+SNAPSHOT = Snapshot(viewport=Viewport(page=PageKey(2)), pages=PAGES, runners=RUNNERS, histories=HISTORIES, stats=STATS)
 
 
 def test_the_page_is_the_one_in_view() -> None:
@@ -23,20 +21,20 @@ def test_the_page_is_the_one_in_view() -> None:
 def test_feeds_of_a_runner_are_found_by_its_id() -> None:
     assert SNAPSHOT.runner("r1") is RUNNERS["r1"]
     assert SNAPSHOT.history("r1") is HISTORIES["r1"]
-    assert SNAPSHOT.checkup("r1") is STATS["r1"]
+    assert SNAPSHOT.health("r1") is STATS["r1"]
 
 
 def test_what_was_never_asked_is_an_empty_feed() -> None:
-    assert Snapshot(attention=Attention(page=PageKey(9)), pages=PAGES).page == Feed()
+    assert Snapshot(viewport=Viewport(page=PageKey(9)), pages=PAGES).page == Feed()
     for runner_id in ("r2", None):
         assert SNAPSHOT.runner(runner_id) == Feed()
         assert SNAPSHOT.history(runner_id) == Feed()
-        assert SNAPSHOT.checkup(runner_id) == Feed()
+        assert SNAPSHOT.health(runner_id) == Feed()
 
 
 def test_a_runner_is_checked_as_it_is_polled_but_not_so_fast() -> None:
-    assert (SNAPSHOT.pace, SNAPSHOT.stats_pace) == (5.0, 15.0)
-    assert SNAPSHOT._replace(interval=60.0).stats_pace == 60.0
+    assert (SNAPSHOT.interval_s, SNAPSHOT.health_interval_s) == (5.0, 15.0)
+    assert SNAPSHOT._replace(interval=60.0).health_interval_s == 60.0
 
 
 def test_the_total_is_what_the_newest_page_of_the_same_list_told() -> None:
@@ -46,8 +44,8 @@ def test_the_total_is_what_the_newest_page_of_the_same_list_told() -> None:
         PageKey(2): Feed(make_page(total=8), START, 2.0),
         disabled: Feed(make_page(total=1), START, 4.0),
     }
-    assert Snapshot(attention=Attention(page=PageKey(9)), pages=pages).total == 7
-    assert Snapshot(attention=Attention(page=disabled), pages=pages).total == 1
+    assert Snapshot(viewport=Viewport(page=PageKey(9)), pages=pages).total == 7
+    assert Snapshot(viewport=Viewport(page=disabled), pages=pages).total == 1
     assert Snapshot().total is None
 
 
@@ -70,7 +68,7 @@ class TestWholeList:
     """All pages of the list are looked at."""
 
     SNAPSHOT = Snapshot(
-        attention=Attention(page=PageKey(2), whole=True),
+        viewport=Viewport(page=PageKey(2), all_pages=True),
         pages={
             PageKey(2): Feed(make_page(total=290), START, 1.0),
             PageKey(1, 100): Feed(make_page(total=310), START, 3.0),
@@ -82,14 +80,14 @@ class TestWholeList:
     def test_its_pages_follow_from_the_newest_total(self) -> None:
         assert self.SNAPSHOT.total == 310
         assert self.SNAPSHOT.page_keys == tuple(PageKey(number, 100) for number in range(1, 5))
-        assert self.SNAPSHOT._replace(attention=Attention(page=PageKey(2))).page_keys == (PageKey(2),)
+        assert self.SNAPSHOT._replace(viewport=Viewport(page=PageKey(2))).page_keys == (PageKey(2),)
 
     def test_it_is_judged_by_the_worst_of_them(self) -> None:
         assert self.SNAPSHOT.page is self.SNAPSHOT.pages[PageKey(2, 100)]
-        assert Snapshot(attention=Attention(whole=True)).page == Feed()
+        assert Snapshot(viewport=Viewport(all_pages=True)).page == Feed()
 
     def test_its_pace_is_what_its_pages_need(self) -> None:
-        assert self.SNAPSHOT.list_pace == self.SNAPSHOT.pace == 5.0
+        assert self.SNAPSHOT.list_interval_s == self.SNAPSHOT.interval_s == 5.0
         many = self.SNAPSHOT._replace(pages={PageKey(1, 100): Feed(make_page(total=10_000), START, 3.0)})
-        assert (many.pace, many.list_pace) == (5.0, 125.0)
-        assert many._replace(attention=Attention()).list_pace == 5.0
+        assert (many.interval_s, many.list_interval_s) == (5.0, 125.0)
+        assert many._replace(viewport=Viewport()).list_interval_s == 5.0

@@ -7,17 +7,17 @@ import pytest
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, Attention, PageKey
+from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey, Viewport
 from comfytui.engine.snapshot import (
-    WHOLE_PAGES,
-    front,
-    is_of_list,
-    last_page,
+    MAX_SCAN_PAGES,
+    certain_monotonic,
+    first_page,
+    in_list,
     outdated,
+    page_count,
     page_keys,
-    sure_on,
-    whole_keys,
-    worst,
+    scan_keys,
+    stalest,
 )
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
@@ -30,8 +30,8 @@ SOME = make_page(make_runner())
 DOWN = Problem(ProblemKind.SERVER, "down", 503, START, 1, 5.0)
 
 
-def whole(status: RunnerStatus | None = None) -> Attention:
-    return Attention(page=PageKey(3, 25, status), whole=True)
+def whole(status: RunnerStatus | None = None) -> Viewport:
+    return Viewport(page=PageKey(3, 25, status), all_pages=True)
 
 
 def hundred(page: int, status: RunnerStatus | None = None) -> PageKey:
@@ -39,18 +39,18 @@ def hundred(page: int, status: RunnerStatus | None = None) -> PageKey:
 
 
 def test_a_list_is_its_page_or_all_pages_of_its_status() -> None:
-    assert page_keys(Attention(page=PageKey(3)), 120, {}) == [PageKey(3)]
+    assert page_keys(Viewport(page=PageKey(3)), 120, {}) == [PageKey(3)]
     assert page_keys(whole(ACTIVE), 120, {}) == [hundred(1, ACTIVE), hundred(2, ACTIVE)]
 
 
 @pytest.mark.parametrize(
     ("total", "pages"),
-    [(0, 1), (1, 1), (100, 1), (101, 2), (9_999, 100), (MAX_WHOLE_RUNNERS, 100), (MAX_WHOLE_RUNNERS + 1, 100)],
+    [(0, 1), (1, 1), (100, 1), (101, 2), (9_999, 100), (MAX_SCANNED_RUNNERS, 100), (MAX_SCANNED_RUNNERS + 1, 100)],
 )
 def test_how_many_pages_there_are(total: int, pages: int) -> None:
-    keys = whole_keys(None, total, {})
+    keys = scan_keys(None, total, {})
     assert keys == [hundred(page) for page in range(1, pages + 1)]
-    assert last_page(keys, total, {}) == pages
+    assert page_count(keys, total, {}) == pages
 
 
 @pytest.mark.parametrize(
@@ -62,21 +62,21 @@ def test_how_many_pages_there_are(total: int, pages: int) -> None:
         ([SOME, make_page()], 2, 2),
         ([make_page(unreadable=3)], 2, None),
         ([SOME, make_page(), SOME], 2, 2),
-        ([SOME] * WHOLE_PAGES, WHOLE_PAGES, WHOLE_PAGES),
+        ([SOME] * MAX_SCAN_PAGES, MAX_SCAN_PAGES, MAX_SCAN_PAGES),
     ],
 )
 def test_where_no_total_is_told_the_first_empty_page_is_the_last(
     answers: list[RunnerPage], wanted: int, last: int | None
 ) -> None:
     pages = {hundred(number): Feed(page, START, 1.0) for number, page in enumerate(answers, 1)}
-    keys = whole_keys(None, None, pages)
+    keys = scan_keys(None, None, pages)
     assert len(keys) == wanted
-    assert last_page(keys, None, pages) == last
+    assert page_count(keys, None, pages) == last
 
 
 def test_the_front_stands_for_the_list() -> None:
-    assert front(Attention(page=PageKey(3))) == PageKey(3)
-    assert front(whole(ACTIVE)) == hundred(1, ACTIVE)
+    assert first_page(Viewport(page=PageKey(3))) == PageKey(3)
+    assert first_page(whole(ACTIVE)) == hundred(1, ACTIVE)
 
 
 @pytest.mark.parametrize(
@@ -90,19 +90,19 @@ def test_the_front_stands_for_the_list() -> None:
     ],
 )
 def test_what_a_list_may_be_made_of(key: PageKey, is_of_whole: bool) -> None:
-    assert is_of_list(whole(ACTIVE), key) is is_of_whole
-    assert is_of_list(whole(ACTIVE)._replace(whole=False), key) is (key == PageKey(3, 25, ACTIVE))
+    assert in_list(whole(ACTIVE), key) is is_of_whole
+    assert in_list(whole(ACTIVE)._replace(all_pages=False), key) is (key == PageKey(3, 25, ACTIVE))
 
 
 def test_the_worst_is_what_failed_for_longest_else_what_was_answered_longest_ago() -> None:
     never: Feed[RunnerPage] = Feed()
     old, new = Feed(SOME, START, 1.0), Feed(SOME, START, 2.0)
-    failed = Feed(SOME, START, 3.0, DOWN._replace(since=START.replace(hour=20)))
+    failed = Feed(SOME, START, 3.0, DOWN._replace(since_at=START.replace(hour=20)))
     failed_for_longer: Feed[RunnerPage] = Feed(problem=DOWN)
-    assert worst([]) == worst([never, never]) == never
-    assert worst([never, new, old]) is old
-    assert worst([old, failed, never]) is failed
-    assert worst([old, failed, failed_for_longer, failed]) is failed_for_longer
+    assert stalest([]) == stalest([never, never]) == never
+    assert stalest([never, new, old]) is old
+    assert stalest([old, failed, never]) is failed
+    assert stalest([old, failed, failed_for_longer, failed]) is failed_for_longer
 
 
 @pytest.mark.parametrize(
@@ -133,6 +133,6 @@ def test_empty_page_beyond_the_last_tells_of_no_change() -> None:
 
 
 def test_what_is_missing_is_sure_once_all_pages_were_asked_since() -> None:
-    assert sure_on([5.0], 1.0) == math.inf
-    assert sure_on([5.0, 9.0], 1.0) == 3.0
-    assert sure_on([5.0, -math.inf], 1.0) == -math.inf
+    assert certain_monotonic([5.0], 1.0) == math.inf
+    assert certain_monotonic([5.0, 9.0], 1.0) == 3.0
+    assert certain_monotonic([5.0, -math.inf], 1.0) == -math.inf

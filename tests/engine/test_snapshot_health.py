@@ -4,16 +4,16 @@ from datetime import timedelta
 
 import pytest
 
-from comfytui.engine.snapshot import Checkup, answering, unreachable
+from comfytui.engine.snapshot import HealthCheck, healthy, unhealthy
 from tests.support.builders import make_stats
 from tests.support.clock import START
 
 STATS = make_stats()
-KNOWN = Checkup(reachable=True, latency=0.1, stats=STATS)
+KNOWN = HealthCheck(reachable=True, latency=0.1, stats=STATS)
 
 
 def test_the_first_answer_is_what_it_is() -> None:
-    assert answering(None, STATS, 0.043) == Checkup(reachable=True, latency=0.043, stats=STATS)
+    assert healthy(None, STATS, 0.043) == HealthCheck(reachable=True, latency=0.043, stats=STATS)
 
 
 @pytest.mark.parametrize(
@@ -32,28 +32,28 @@ def test_the_first_answer_is_what_it_is() -> None:
     ],
 )
 def test_latency_moves_only_where_it_changes_much(before: float | None, took: float, latency: float) -> None:
-    old = Checkup(reachable=True, latency=before, stats=STATS)
-    assert answering(old, STATS, took).latency == latency
+    old = HealthCheck(reachable=True, latency=before, stats=STATS)
+    assert healthy(old, STATS, took).latency == latency
 
 
 def test_an_answer_that_is_nothing_new_is_the_same_object() -> None:
-    assert answering(KNOWN, make_stats(), 0.12) is KNOWN
-    assert answering(KNOWN, make_stats(), 0.3).stats is STATS
-    silent = unreachable(KNOWN, "refused", START)
-    assert unreachable(silent, "refused", START) is silent
-    assert unreachable(silent, "timed out", START) is not silent
+    assert healthy(KNOWN, make_stats(), 0.12) is KNOWN
+    assert healthy(KNOWN, make_stats(), 0.3).stats is STATS
+    silent = unhealthy(KNOWN, "refused", START)
+    assert unhealthy(silent, "refused", START) is silent
+    assert unhealthy(silent, "timed out", START) is not silent
     later = START + timedelta(minutes=5)
-    assert unreachable(silent, "refused", later) is silent
-    assert unreachable(silent, "timed out", later).since == START
+    assert unhealthy(silent, "refused", later) is silent
+    assert unhealthy(silent, "timed out", later).since == START
 
 
 def test_other_stats_are_another_checkup_as_fast_as_before() -> None:
     other = make_stats(dev_mode=True)
-    assert answering(KNOWN, other, 0.12) == Checkup(reachable=True, latency=0.1, stats=other)
+    assert healthy(KNOWN, other, 0.12) == HealthCheck(reachable=True, latency=0.1, stats=other)
 
 
 def test_what_was_last_said_stays_while_it_cannot_be_reached() -> None:
-    silent = unreachable(KNOWN, "refused", START)
-    assert silent == Checkup(reachable=False, latency=None, stats=STATS, words="refused", since=START)
-    assert answering(silent, make_stats(), 0.5) == Checkup(reachable=True, latency=0.5, stats=STATS)
-    assert unreachable(None, "refused", START) == Checkup(reachable=False, words="refused", since=START)
+    silent = unhealthy(KNOWN, "refused", START)
+    assert silent == HealthCheck(reachable=False, latency=None, stats=STATS, error="refused", since=START)
+    assert healthy(silent, make_stats(), 0.5) == HealthCheck(reachable=True, latency=0.5, stats=STATS)
+    assert unhealthy(None, "refused", START) == HealthCheck(reachable=False, error="refused", since=START)

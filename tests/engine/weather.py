@@ -54,10 +54,10 @@ class Weather(httpx.AsyncBaseTransport):
         fleet = DemoFleet(self.clock, runners=RUNNERS, seed=1)
         self._app = httpx.ASGITransport(create_app(fleet, _TOKEN), raise_app_exceptions=False)
 
-    async def connect(self, allowance: LocalRateLimiter) -> ComfyControlClient:
+    async def connect(self, rate_limiter: LocalRateLimiter) -> ComfyControlClient:
         """A client of the real kind, which spends this allowance."""
         return ComfyControlClient(
-            Session("http://localhost", _TOKEN, transport=self, allowance=allowance, clock=self.clock)
+            Session("http://localhost", _TOKEN, transport=self, rate_limiter=rate_limiter, clock=self.clock)
         )
 
     def most_in(self, seconds: float) -> int:

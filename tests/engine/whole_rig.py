@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
-from comfytui.engine.protocol import Attention, PageKey
+from comfytui.engine.protocol import PageKey, Viewport
 from tests.engine.rig import Rig, rig, soon
 from tests.support.builders import make_page, make_runner
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from tests.support.source import ScriptedSource
 
 EVERYBODY = [make_runner(f"r{number}") for number in range(10_000)]
-PLAIN = Attention(runner_id="r1", visible=tuple(f"r{number}" for number in range(25)))
-WHOLE = PLAIN._replace(whole=True)
-QUIET = Attention(whole=True)
+PLAIN = Viewport(runner_id="r1", visible_ids=tuple(f"r{number}" for number in range(25)))
+WHOLE = PLAIN._replace(all_pages=True)
+QUIET = Viewport(all_pages=True)
 LONG = 150.0
 USUAL_PAGES = 70
 
@@ -37,21 +37,21 @@ def fill(source: ScriptedSource, runners: list[Runner]) -> None:
 
 @asynccontextmanager
 async def whole_rig(
-    runners: int, attention: Attention = WHOLE, latency: Callable[[], float] = soon, waits: float = 0.0
+    runners: int, viewport: Viewport = WHOLE, latency: Callable[[], float] = soon, waits: float = 0.0
 ) -> AsyncIterator[Rig]:
     """An engine that was looking at a page of so many runners for a while, and now needs all of them."""
-    async with rig(attention._replace(whole=False), latency=latency) as at:
+    async with rig(viewport._replace(all_pages=False), latency=latency) as at:
         fill(at.source, EVERYBODY[:runners])
         await at.clock.advance(waits)
         at.source.forget()
-        await at.attend(attention)
+        await at.attend(viewport)
         yield at
 
 
 async def load(at: Rig, most: float = LONG) -> float:
     """Let time pass until all is loaded; the seconds that took."""
     began = at.clock.monotonic()
-    while any(at.snapshot.page_at(key).value is None for key in at.snapshot.page_keys):
+    while any(at.snapshot.page_feed(key).value is None for key in at.snapshot.page_keys):
         assert at.clock.monotonic() - began < most
         await at.clock.advance(0.25)
     return at.clock.monotonic() - began

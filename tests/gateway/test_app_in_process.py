@@ -103,8 +103,10 @@ async def test_fault_before_the_stream_begins_is_an_answer() -> None:
 
 async def test_event_stream_in_this_process_counts_as_one_request() -> None:
     clock = FakeClock()
-    allowance = LocalRateLimiter(clock)
-    session = Session("http://fleet", TOKEN, InProcessTransport(_Fleet(clock), TOKEN), allowance=allowance, clock=clock)
+    rate_limiter = LocalRateLimiter(clock)
+    session = Session(
+        "http://fleet", TOKEN, InProcessTransport(_Fleet(clock), TOKEN), rate_limiter=rate_limiter, clock=clock
+    )
     async with aclosing(session), aclosing(session.events(EVENTS, Priority.POLL)) as stream:
         await anext(stream)
-        assert len(allowance.usage.sent_monotonic) == 1
+        assert len(rate_limiter.usage.sent_monotonic) == 1

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.query.collation import fold, natural_key
+from comfytui.query.collation import natural_key, reducer
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,12 @@ from comfytui.query.collation import fold, natural_key
     ],
 )
 def test_fold_equal_texts(one: str, other: str) -> None:
-    assert fold(one) == fold(other)
+    assert reducer(one) == reducer(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("gpu", "gpv"), ("e", "\u00e9"), ("i", "\u0131")])
 def test_fold_different_texts(one: str, other: str) -> None:
-    assert fold(one) != fold(other)
+    assert reducer(one) != reducer(other)
 
 
 def test_natural_key_sorts_numbers_by_value() -> None:

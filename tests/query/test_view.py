@@ -6,8 +6,8 @@ import pytest
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.feed import Feed
-from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, Attention, PageKey
-from comfytui.engine.reducer import depart, fold_history, fold_page, fold_silence, fold_stats
+from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey, Viewport
+from comfytui.engine.reducer import apply_history, apply_page, apply_stats, apply_unreachable, remove_runner
 from comfytui.engine.snapshot import Snapshot
 from comfytui.query.filter import Query, parse
 from comfytui.query.sorting import Sort
@@ -18,7 +18,7 @@ from tests.support.builders import make_page, make_runner, make_stats, make_work
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, Workflow
 
-WHOLE = Attention(whole=True)
+WHOLE = Viewport(all_pages=True)
 ALL = Query()
 
 
@@ -26,16 +26,16 @@ def runners(first: int, last: int) -> list[Runner]:
     return [make_runner(f"r{number:03}") for number in range(first, last + 1)]
 
 
-def loaded(*pages: list[Runner], total: int = 250, attention: Attention = WHOLE) -> Snapshot:
+def loaded(*pages: list[Runner], total: int = 250, viewport: Viewport = WHOLE) -> Snapshot:
     """These pages, answered one after another."""
-    snapshot = Snapshot(attention=attention)
+    snapshot = Snapshot(viewport=viewport)
     for number, page in enumerate(pages, 1):
         snapshot = answered(snapshot, number, make_page(*page, total=total), float(number))
     return snapshot
 
 
 def answered(snapshot: Snapshot, number: int, page: RunnerPage, on: float) -> Snapshot:
-    return fold_page(snapshot, PageKey(number, 100, snapshot.attention.page.status), page, seen(on))
+    return apply_page(snapshot, PageKey(number, 100, snapshot.viewport.page.status), page, seen(on))
 
 
 def ids(view: ListView) -> list[str]:
@@ -47,7 +47,7 @@ def failed() -> tuple[Workflow, ...]:
 
 
 THREE = loaded(runners(1, 100), runners(101, 200), runners(201, 250))
-CHECKED = fold_silence(fold_stats(THREE, "r150", make_stats(), seen(1.0)), "r002", "no route to host", seen(1.0))
+CHECKED = apply_unreachable(apply_stats(THREE, "r150", make_stats(), seen(1.0)), "r002", "no route to host", seen(1.0))
 
 
 def test_without_anything_all_runners_in_the_order_of_the_api() -> None:
@@ -66,7 +66,7 @@ def test_what_matches_in_the_order_wished_for() -> None:
 
 def test_what_was_searched_while_pages_are_missing() -> None:
     viewer = ListViewBuilder()
-    assert viewer.build(Snapshot(attention=WHOLE), ALL, None) == ListView()
+    assert viewer.build(Snapshot(viewport=WHOLE), ALL, None) == ListView()
     assert not ListView().searched.is_complete
     some = answered(loaded(runners(1, 100)), 3, make_page(*runners(201, 250), total=250), 5.0)
     view = viewer.build(some, ALL, None)
@@ -75,16 +75,16 @@ def test_what_was_searched_while_pages_are_missing() -> None:
 
 
 def test_a_total_told_by_a_page_of_the_same_list_counts_before_anything_is_loaded() -> None:
-    snapshot = fold_page(Snapshot(attention=WHOLE), PageKey(), make_page(*runners(1, 25), total=250), seen(1.0))
+    snapshot = apply_page(Snapshot(viewport=WHOLE), PageKey(), make_page(*runners(1, 25), total=250), seen(1.0))
     assert ListViewBuilder().build(snapshot, ALL, None).searched == SearchProgress(
         pages=0, total_pages=3, runners=0, total=250
     )
 
 
 def test_more_than_is_ever_loaded_is_said() -> None:
-    view = ListViewBuilder().build(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS + 1), ALL, None)
-    assert view.searched == SearchProgress(1, 100, 100, MAX_WHOLE_RUNNERS + 1, capped=True)
-    assert not ListViewBuilder().build(loaded(runners(1, 100), total=MAX_WHOLE_RUNNERS), ALL, None).searched.capped
+    view = ListViewBuilder().build(loaded(runners(1, 100), total=MAX_SCANNED_RUNNERS + 1), ALL, None)
+    assert view.searched == SearchProgress(1, 100, 100, MAX_SCANNED_RUNNERS + 1, capped=True)
+    assert not ListViewBuilder().build(loaded(runners(1, 100), total=MAX_SCANNED_RUNNERS), ALL, None).searched.capped
 
 
 def test_pages_beyond_the_end_of_a_list_that_has_shrunk_count_for_nothing() -> None:
@@ -94,8 +94,8 @@ def test_pages_beyond_the_end_of_a_list_that_has_shrunk_count_for_nothing() -> N
 
 
 def test_pages_of_another_status_count_for_nothing() -> None:
-    active = Attention(page=PageKey(status=RunnerStatus.ACTIVE), whole=True)
-    snapshot = THREE._replace(attention=active)
+    active = Viewport(page=PageKey(status=RunnerStatus.ACTIVE), all_pages=True)
+    snapshot = THREE._replace(viewport=active)
     assert ListViewBuilder().build(snapshot, ALL, None) == ListView()
 
 
@@ -115,7 +115,7 @@ class TestTwice:
         viewer, moved = ListViewBuilder(), make_runner("r100", tags=["newer"])
         snapshot = loaded(runners(1, 100), [moved, *runners(101, 199)], total=199)
         assert viewer.build(snapshot, ALL, None).runners[99] is moved
-        page = snapshot.page_at(PageKey(1, 100)).value
+        page = snapshot.page_feed(PageKey(1, 100)).value
         assert page is not None
         confirmed = answered(snapshot, 1, page, 9.0)
         view = viewer.build(confirmed, ALL, None)
@@ -129,10 +129,10 @@ class TestTheSameObject:
     @pytest.mark.parametrize("text", ["", "r0", "last:failed"])
     @pytest.mark.parametrize("sort", [None, Sort("name"), Sort("when")])
     def test_after_an_unchanged_poll(self, text: str, sort: Sort | None) -> None:
-        viewer, known = ListViewBuilder(), fold_history(THREE, "r001", failed(), seen(1.0))
+        viewer, known = ListViewBuilder(), apply_history(THREE, "r001", failed(), seen(1.0))
         view = viewer.build(known, parse(text), sort)
         page = make_page(*runners(101, 200), total=250)
-        polled = answered(fold_history(known, "r001", failed(), seen(8.0)), 2, page, 9.0)
+        polled = answered(apply_history(known, "r001", failed(), seen(8.0)), 2, page, 9.0)
         assert polled.pages is not known.pages
         assert polled.histories is not known.histories
         assert viewer.build(polled, parse(text), sort) is view
@@ -140,26 +140,26 @@ class TestTheSameObject:
     def test_whatever_happens_to_what_it_does_not_look_at(self) -> None:
         viewer = ListViewBuilder()
         view = viewer.build(THREE, parse("r0"), Sort("name"))
-        other = fold_history(THREE, "r001", failed(), seen(1.0))
-        other = other._replace(attention=WHOLE._replace(runner_id="r002"), revision=7)
-        other = fold_stats(other, "r001", make_stats(), seen(1.0))
-        other = fold_page(other, PageKey(2, 25), make_page(make_runner("x"), total=250), seen(9.0))
+        other = apply_history(THREE, "r001", failed(), seen(1.0))
+        other = other._replace(viewport=WHOLE._replace(runner_id="r002"), revision=7)
+        other = apply_stats(other, "r001", make_stats(), seen(1.0))
+        other = apply_page(other, PageKey(2, 25), make_page(make_runner("x"), total=250), seen(9.0))
         assert viewer.build(other, parse("r0"), Sort("name")) is view
 
     @pytest.mark.parametrize("text", ["", "last:failed", "is:reachable", "is:unreachable"])
     def test_after_a_check_that_finds_the_same_runners_reachable(self, text: str) -> None:
         viewer = ListViewBuilder()
         view = viewer.build(CHECKED, parse(text), None)
-        other = fold_stats(CHECKED, "r150", make_stats(dev_mode=True), seen(90.0, asked_on=80.0))
-        other = fold_silence(other, "r002", "other words", seen(91.0))
+        other = apply_stats(CHECKED, "r150", make_stats(dev_mode=True), seen(90.0, asked_on=80.0))
+        other = apply_unreachable(other, "r002", "other words", seen(91.0))
         assert viewer.build(other, parse(text), None) is view
 
     def test_but_not_where_one_is_reachable_again(self) -> None:
         viewer = ListViewBuilder()
         assert ids(viewer.build(CHECKED, parse("is:reachable"), None)) == ["r150"]
-        back = fold_stats(CHECKED, "r002", make_stats(), seen(90.0))
+        back = apply_stats(CHECKED, "r002", make_stats(), seen(90.0))
         assert ids(viewer.build(back, parse("is:reachable"), None)) == ["r002", "r150"]
-        first = fold_stats(back, "r001", make_stats(), seen(91.0))
+        first = apply_stats(back, "r001", make_stats(), seen(91.0))
         assert ids(viewer.build(first, parse("is:reachable"), None)) == ["r001", "r002", "r150"]
 
     def test_nor_where_a_runner_changed(self) -> None:
@@ -181,7 +181,7 @@ class TestTheSameObject:
     def test_nor_where_one_is_gone(self) -> None:
         viewer = ListViewBuilder()
         viewer.build(THREE, ALL, None)
-        view = viewer.build(depart(THREE, "r002", seen(9.0)), ALL, None)
+        view = viewer.build(remove_runner(THREE, "r002", seen(9.0)), ALL, None)
         assert ids(view)[:2] == ["r001", "r003"]
         assert view.searched.runners == 249
 
@@ -191,21 +191,21 @@ class TestKnown:
 
     def test_what_is_not_known_is_not_found_and_counted(self) -> None:
         viewer = ListViewBuilder()
-        snapshot = fold_history(fold_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
+        snapshot = apply_history(apply_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
         view = viewer.build(snapshot, parse("last:failed"), None)
         assert (ids(view), view.known) == (["r150"], 2)
-        more = viewer.build(fold_history(snapshot, "r020", failed(), seen(2.0)), parse("last:failed"), None)
+        more = viewer.build(apply_history(snapshot, "r020", failed(), seen(2.0)), parse("last:failed"), None)
         assert (ids(more), more.known) == (["r020", "r150"], 3)
 
     def test_it_grows_though_the_same_match(self) -> None:
         viewer = ListViewBuilder()
         view = viewer.build(THREE, parse("last:failed"), None)
-        more = viewer.build(fold_history(THREE, "r020", (), seen(2.0)), parse("last:failed"), None)
+        more = viewer.build(apply_history(THREE, "r020", (), seen(2.0)), parse("last:failed"), None)
         assert (view.known, more.known) == (0, 1)
         assert more.runners is view.runners
 
     def test_an_order_asks_too(self) -> None:
-        snapshot = fold_history(fold_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
+        snapshot = apply_history(apply_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
         view = ListViewBuilder().build(snapshot, ALL, Sort("last"))
         assert view.known == 2
         assert ids(view)[:3] == ["r150", "r001", "r002"]
@@ -271,7 +271,7 @@ class TestChangingList:
     def test_runner_that_has_departed_goes_at_once(self) -> None:
         viewer = ListViewBuilder()
         viewer.build(THREE, ALL, None)
-        view = viewer.build(depart(self.changing(), "r101", seen(4.5)), ALL, None)
+        view = viewer.build(remove_runner(self.changing(), "r101", seen(4.5)), ALL, None)
         assert "r101" not in ids(view)
 
     def test_list_that_changes_for_ever_keeps_nothing_for_ever(self) -> None:
@@ -289,6 +289,6 @@ class TestChangingList:
     def test_runners_of_another_list_are_not_missing(self) -> None:
         viewer = ListViewBuilder()
         viewer.build(THREE, ALL, None)
-        disabled = Attention(PageKey(status=RunnerStatus.DISABLED), whole=True)
-        other = loaded([], total=0, attention=disabled)
+        disabled = Viewport(PageKey(status=RunnerStatus.DISABLED), all_pages=True)
+        other = loaded([], total=0, viewport=disabled)
         assert viewer.build(other, ALL, None).missing == frozenset()

@@ -69,7 +69,7 @@ async def test_the_line_has_grown_once_nobody_joins_any_more() -> None:
 
     with line.enter(0) as first:
         bringing = asyncio.create_task(bring())
-        await line.grown()
+        await line.settle()
         assert len(first.waiting_behind) == 5
         await asyncio.gather(bringing, *joined)
 

@@ -98,17 +98,17 @@ def log(clock: FakeClock) -> RequestLog:
 async def shared(
     clock: Clock, path: Path, log: RequestLog, count: int = 1, window: float = 10.0
 ) -> AsyncIterator[list[SharedRateLimiter]]:
-    allowances = [SharedRateLimiter(clock, [path], API, note=log.note, window=window) for _ in range(count)]
+    rate_limiters = [SharedRateLimiter(clock, [path], API, note=log.note, window=window) for _ in range(count)]
     try:
-        yield allowances
+        yield rate_limiters
     finally:
-        for allowance in allowances:
-            allowance.close()
+        for rate_limiter in rate_limiters:
+            rate_limiter.close()
 
 
-async def spend(allowance: SharedRateLimiter, count: int, use: Priority = Priority.USER) -> None:
+async def spend(rate_limiter: SharedRateLimiter, count: int, priority: Priority = Priority.USER) -> None:
     for _ in range(count):
-        await allowance.acquire(use)
+        await rate_limiter.acquire(priority)
 
 
 def notes(log: RequestLog) -> list[str]:
@@ -136,13 +136,15 @@ class TestTogether:
     async def test_no_window_holds_more_than_the_share(self, path: Path, log: RequestLog) -> None:
         clock, sent = SystemClock(), list[float]()
 
-        async def customer(allowance: SharedRateLimiter, use: Priority) -> None:
+        async def customer(rate_limiter: SharedRateLimiter, priority: Priority) -> None:
             for _ in range(15):
-                await allowance.acquire(use)
+                await rate_limiter.acquire(priority)
                 sent.append(clock.monotonic())
 
-        async with shared(clock, path, log, 3, SHORT) as allowances:
-            await asyncio.gather(*(customer(each, use) for each, use in zip(allowances, Priority, strict=True)))
+        async with shared(clock, path, log, 3, SHORT) as rate_limiters:
+            await asyncio.gather(
+                *(customer(each, priority) for each, priority in zip(rate_limiters, Priority, strict=True))
+            )
         assert len(sent) == 45
         assert most_in_a_window(sent, SHORT) <= 20
         assert notes(log) == []
@@ -161,17 +163,17 @@ class TestTogether:
 
     async def test_waiting_is_foretold(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log, 2) as (first, second):
-            assert [first.delay(use) for use in Priority] == [0.0] * 3
+            assert [first.delay(priority) for priority in Priority] == [0.0] * 3
             await spend(first, 17)
             await spend(second, 1)
-            assert [second.delay(use) for use in Priority] == [0.0, pytest.approx(10.3), pytest.approx(10.3)]
+            assert [second.delay(priority) for priority in Priority] == [0.0, pytest.approx(10.3), pytest.approx(10.3)]
 
     async def test_a_wish_passes_a_poll_that_waits(self, path: Path, log: RequestLog) -> None:
-        async with shared(SystemClock(), path, log, window=60.0) as (allowance,):
-            await spend(allowance, 18, Priority.POLL)
-            poll = asyncio.create_task(allowance.acquire(Priority.POLL))
+        async with shared(SystemClock(), path, log, window=60.0) as (rate_limiter,):
+            await spend(rate_limiter, 18, Priority.POLL)
+            poll = asyncio.create_task(rate_limiter.acquire(Priority.POLL))
             await settle()
-            await asyncio.wait_for(allowance.acquire(Priority.USER), 5)
+            await asyncio.wait_for(rate_limiter.acquire(Priority.USER), 5)
             assert not poll.done()
             poll.cancel()
 
@@ -186,51 +188,51 @@ class TestTogether:
             assert clock.monotonic() - start >= 0.4
 
     async def test_it_is_told_what_a_cool_down_leaves(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
-        async with shared(clock, path, log) as (allowance,):
-            allowance.block_for(30)
-            allowance.block_for(COOLDOWN_S)
-            assert allowance.usage.cooldown_left(clock.monotonic()) == 30
-            allowance.block_for(1e9)
-            assert allowance.usage.cooldown_left(clock.monotonic()) == 120
+        async with shared(clock, path, log) as (rate_limiter,):
+            rate_limiter.block_for(30)
+            rate_limiter.block_for(COOLDOWN_S)
+            assert rate_limiter.usage.cooldown_left(clock.monotonic()) == 30
+            rate_limiter.block_for(1e9)
+            assert rate_limiter.usage.cooldown_left(clock.monotonic()) == 120
             await clock.advance(120)
-            assert allowance.usage.blocked_until is None
+            assert rate_limiter.usage.blocked_until is None
 
 
 class TestCancelling:
     async def test_who_leaves_holds_nobody_up(self, path: Path, log: RequestLog) -> None:
-        async with shared(SystemClock(), path, log, window=SHORT) as (allowance,):
-            await spend(allowance, 20)
-            first = asyncio.create_task(allowance.acquire(Priority.USER))
-            second = asyncio.create_task(allowance.acquire(Priority.USER))
+        async with shared(SystemClock(), path, log, window=SHORT) as (rate_limiter,):
+            await spend(rate_limiter, 20)
+            first = asyncio.create_task(rate_limiter.acquire(Priority.USER))
+            second = asyncio.create_task(rate_limiter.acquire(Priority.USER))
             await asyncio.sleep(0.05)
             first.cancel()
             await asyncio.wait_for(second, 5)
 
     async def test_what_is_granted_to_who_has_left_is_given_back(self, path: Path, log: RequestLog) -> None:
-        async with shared(SystemClock(), path, log) as (allowance,):
-            await spend(allowance, 1)
+        async with shared(SystemClock(), path, log) as (rate_limiter,):
+            await spend(rate_limiter, 1)
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
                 other.execute("BEGIN IMMEDIATE")
-                leaver = asyncio.create_task(allowance.acquire(Priority.USER))
+                leaver = asyncio.create_task(rate_limiter.acquire(Priority.USER))
                 await asyncio.sleep(0.05)
                 leaver.cancel()
                 await asyncio.gather(leaver, return_exceptions=True)
                 other.execute("COMMIT")
-            await spend(allowance, 1)
+            await spend(rate_limiter, 1)
         assert leaver.cancelled()
         assert sends_in(path) == 2
 
     async def test_those_who_wait_behind_are_asked_for_as_well(self, path: Path, log: RequestLog) -> None:
-        async with shared(SystemClock(), path, log) as (allowance,):
-            uses = [Priority.BACKGROUND, Priority.POLL, Priority.BACKGROUND, Priority.POLL, Priority.USER]
-            takers = [asyncio.create_task(allowance.acquire(use)) for use in uses]
+        async with shared(SystemClock(), path, log) as (rate_limiter,):
+            priorities = [Priority.BACKGROUND, Priority.POLL, Priority.BACKGROUND, Priority.POLL, Priority.USER]
+            takers = [asyncio.create_task(rate_limiter.acquire(priority)) for priority in priorities]
             await takers[-1]
             # The first asked for all others: nobody is asked any more.
             await settle()
             assert all(taker.done() for taker in takers)
-            kinds = sorted(send.priority for send in allowance._standing.sends)
+            kinds = sorted(send.priority for send in rate_limiter._standing.sends)
         assert sends_in(path) == 5
-        assert kinds == sorted(uses)
+        assert kinds == sorted(priorities)
 
     @pytest.mark.parametrize(
         ("first", "claims"),
@@ -258,19 +260,19 @@ class TestCancelling:
             return claim(ledger, wanted, changes, until)
 
         monkeypatch.setattr(RateLimitStore, "acquire", note)
-        async with shared(SystemClock(), path, log) as (allowance,):
-            asked = asyncio.create_task(allowance.acquire(first))
+        async with shared(SystemClock(), path, log) as (rate_limiter,):
+            asked = asyncio.create_task(rate_limiter.acquire(first))
             await asyncio.sleep(0)
-            await asyncio.gather(asked, asyncio.create_task(allowance.acquire(Priority.BACKGROUND)))
+            await asyncio.gather(asked, asyncio.create_task(rate_limiter.acquire(Priority.BACKGROUND)))
         assert claimed == claims
 
     @pytest.mark.parametrize("steps", range(0, 40, 4))
     async def test_whoever_leaves_while_they_are_asked_for_costs_nothing(
         self, path: Path, log: RequestLog, steps: int
     ) -> None:
-        async with shared(SystemClock(), path, log) as (allowance,):
-            await spend(allowance, 1)
-            takers = [asyncio.create_task(allowance.acquire(Priority.POLL)) for _ in range(12)]
+        async with shared(SystemClock(), path, log) as (rate_limiter,):
+            await spend(rate_limiter, 1)
+            takers = [asyncio.create_task(rate_limiter.acquire(Priority.POLL)) for _ in range(12)]
             await takers[0]
             await settle(steps)
             for leaver in takers[2::3]:
@@ -284,13 +286,13 @@ class TestAlone:
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
         block(path)
-        async with shared(clock, path, log) as (allowance,):
-            await spend(allowance, SOLO_LIMIT)
-            assert allowance.delay(Priority.USER) == pytest.approx(10.05)
-            assert allowance.usage.limit == SOLO_LIMIT
-            assert allowance.usage.in_window(clock.monotonic()) == SOLO_LIMIT
+        async with shared(clock, path, log) as (rate_limiter,):
+            await spend(rate_limiter, SOLO_LIMIT)
+            assert rate_limiter.delay(Priority.USER) == pytest.approx(10.05)
+            assert rate_limiter.usage.limit == SOLO_LIMIT
+            assert rate_limiter.usage.in_window(clock.monotonic()) == SOLO_LIMIT
             await clock.advance(10.1)
-            await spend(allowance, SOLO_LIMIT)
+            await spend(rate_limiter, SOLO_LIMIT)
         (note,) = notes(log)
         assert note == (
             f"the request budget cannot be shared with other terminals by way of {path}: "
@@ -301,32 +303,32 @@ class TestAlone:
         assert 6 * SOLO_LIMIT < API_LIMIT
 
     async def test_what_was_known_before_still_counts(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
-        async with shared(clock, path, log, 2) as (allowance, other):
+        async with shared(clock, path, log, 2) as (rate_limiter, other):
             await spend(other, 15)
-            await spend(allowance, 4)
+            await spend(rate_limiter, 4)
             block(path)
-            await spend(allowance, 1)
+            await spend(rate_limiter, 1)
             # Twenty are known of, five of them this one's.
-            assert allowance.delay(Priority.USER) == pytest.approx(10.3)
-            assert allowance.usage.in_window(clock.monotonic()) == 5
+            assert rate_limiter.delay(Priority.USER) == pytest.approx(10.3)
+            assert rate_limiter.usage.in_window(clock.monotonic()) == 5
 
     async def test_unusable_file_is_tried_again_and_the_others_hear_what_was_sent(
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
         block(path)
-        async with shared(clock, path, log, 2) as (allowance, other):
-            await spend(allowance, 3)
+        async with shared(clock, path, log, 2) as (rate_limiter, other):
+            await spend(rate_limiter, 3)
             unblock(path)
             await clock.advance(9.9)
-            await spend(allowance, 2)
+            await spend(rate_limiter, 2)
             assert not await asyncio.to_thread(path.exists)
             await clock.advance(0.2)
             while "again" not in notes(log)[-1]:
                 await clock.advance(10)
-                await spend(allowance, 1)
+                await spend(rate_limiter, 1)
                 await asyncio.sleep(0.01)
-            assert allowance.usage.limit == 20
-            sent = allowance.usage.in_window(clock.monotonic())
+            assert rate_limiter.usage.limit == 20
+            sent = rate_limiter.usage.in_window(clock.monotonic())
             await spend(other, 1)
             assert other.usage.in_window(clock.monotonic()) == sent + 1
         assert notes(log)[1:] == ["the request budget is shared with other terminals again"]
@@ -335,12 +337,12 @@ class TestAlone:
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
         block(path)
-        async with shared(clock, path, log, 2) as (allowance, other):
-            await spend(allowance, 1)
+        async with shared(clock, path, log, 2) as (rate_limiter, other):
+            await spend(rate_limiter, 1)
             unblock(path)
-            allowance.block_for(100)
-            assert allowance.delay(Priority.USER) == 100
-            asking = asyncio.create_task(allowance.acquire(Priority.USER))
+            rate_limiter.block_for(100)
+            assert rate_limiter.delay(Priority.USER) == 100
+            asking = asyncio.create_task(rate_limiter.acquire(Priority.USER))
             while "again" not in notes(log)[-1]:
                 await clock.advance(1)
                 await asyncio.sleep(0.01)
@@ -349,26 +351,26 @@ class TestAlone:
             assert 0 < other.usage.cooldown_left(clock.monotonic()) <= 90
 
     async def test_locked_file_blocks_nothing_and_is_replaced(self, path: Path, log: RequestLog) -> None:
-        async with shared(SystemClock(), path, log) as (allowance,):
-            await spend(allowance, 1)
+        async with shared(SystemClock(), path, log) as (rate_limiter,):
+            await spend(rate_limiter, 1)
             with in_the_middle(path) as process:
                 process.send_signal(signal.SIGSTOP)
-                turns = await turns_until(allowance.acquire(Priority.USER))
+                turns = await turns_until(rate_limiter.acquire(Priority.USER))
                 assert turns > 10
-                assert await turns_until(allowance.acquire(Priority.USER)) <= turns
+                assert await turns_until(rate_limiter.acquire(Priority.USER)) <= turns
                 process.kill()
-            assert allowance.usage.limit == 20
+            assert rate_limiter.usage.limit == 20
         assert notes(log) == []
 
     async def test_disk_that_hangs_is_not_waited_for(
         self, path: Path, log: RequestLog, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("comfytui.ratelimit.shared._PATIENCE", 0.1)
+        monkeypatch.setattr("comfytui.ratelimit.shared._STORE_TIMEOUT_S", 0.1)
         over = threading.Event()
-        async with shared(SystemClock(), path, log) as (allowance,):
-            allowance._worker.submit(lambda: over.wait(20))
-            await asyncio.wait_for(spend(allowance, SOLO_LIMIT), 5)
-            assert allowance.usage.in_window(SystemClock().monotonic()) == SOLO_LIMIT
+        async with shared(SystemClock(), path, log) as (rate_limiter,):
+            rate_limiter._worker.submit(lambda: over.wait(20))
+            await asyncio.wait_for(spend(rate_limiter, SOLO_LIMIT), 5)
+            assert rate_limiter.usage.in_window(SystemClock().monotonic()) == SOLO_LIMIT
             over.set()
         assert "it does not answer" in notes(log)[0]
         assert len(notes(log)) == 1
@@ -388,47 +390,47 @@ class TestPermits:
             return claim(ledger, wanted, changes, until)
 
         monkeypatch.setattr(RateLimitStore, "acquire", note)
-        async with shared(clock, path, log) as (allowance,):
-            takers = [asyncio.create_task(allowance.acquire(Priority.POLL)) for _ in range(9)]
+        async with shared(clock, path, log) as (rate_limiter,):
+            takers = [asyncio.create_task(rate_limiter.acquire(Priority.POLL)) for _ in range(9)]
             for permit in await asyncio.gather(*takers):
                 await permit.confirm()
                 permit.mark_sent()
         assert claims == [9]
 
     async def test_permit_sent_late_counts_from_then(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
-        async with shared(clock, path, log, 2) as (allowance, other):
-            permits = [await allowance.acquire(Priority.USER) for _ in range(20)]
+        async with shared(clock, path, log, 2) as (rate_limiter, other):
+            permits = [await rate_limiter.acquire(Priority.USER) for _ in range(20)]
             await clock.advance(0.2)
             for permit in permits:
                 await permit.confirm()
             await clock.advance(3)
             for permit in permits:
                 permit.mark_sent()
-            assert allowance.delay(Priority.USER) == pytest.approx(10.05)
-            await settled(allowance)
+            assert rate_limiter.delay(Priority.USER) == pytest.approx(10.05)
+            await settled(rate_limiter)
             waiting = asyncio.create_task(other.acquire(Priority.USER))
             await asyncio.wait([waiting], timeout=0.3)
             assert other.delay(Priority.USER) == pytest.approx(10.3)
             waiting.cancel()
 
     async def test_permit_that_aged_is_asked_for_anew(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
-        async with shared(clock, path, log) as (allowance,):
-            permit = await allowance.acquire(Priority.USER)
-            await spend(allowance, 19)
+        async with shared(clock, path, log) as (rate_limiter,):
+            permit = await rate_limiter.acquire(Priority.USER)
+            await spend(rate_limiter, 19)
             await clock.advance(5)
             await permit.confirm()
-            assert allowance.usage.in_window(clock.monotonic()) == 20
+            assert rate_limiter.usage.in_window(clock.monotonic()) == 20
             await clock.advance(5.1)
-            assert allowance.usage.in_window(clock.monotonic()) == 1
+            assert rate_limiter.usage.in_window(clock.monotonic()) == 1
 
     async def test_permit_that_aged_goes_before_those_who_wait(
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
-        async with shared(clock, path, log) as (allowance,):
-            permits = [await allowance.acquire(Priority.POLL) for _ in range(18)]
+        async with shared(clock, path, log) as (rate_limiter,):
+            permits = [await rate_limiter.acquire(Priority.POLL) for _ in range(18)]
             waiting = [
-                asyncio.create_task(allowance.acquire(use))
-                for use in (*[Priority.POLL] * 10, *[Priority.BACKGROUND] * 10)
+                asyncio.create_task(rate_limiter.acquire(priority))
+                for priority in (*[Priority.POLL] * 10, *[Priority.BACKGROUND] * 10)
             ]
             await asyncio.sleep(0.05)
             await clock.advance(1.5)
@@ -441,10 +443,10 @@ class TestPermits:
     async def test_permit_older_than_the_window_waits_for_room(
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
-        async with shared(clock, path, log) as (allowance,):
-            permit = await allowance.acquire(Priority.USER)
+        async with shared(clock, path, log) as (rate_limiter,):
+            permit = await rate_limiter.acquire(Priority.USER)
             await clock.advance(11)
-            await spend(allowance, 20)
+            await spend(rate_limiter, 20)
             confirming = asyncio.create_task(permit.confirm())
             await asyncio.sleep(0.1)
             assert not confirming.done()
@@ -454,9 +456,9 @@ class TestPermits:
             await asyncio.wait_for(confirming, 5)
 
     async def test_permit_waits_for_a_cool_down(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
-        async with shared(clock, path, log) as (allowance,):
-            permit = await allowance.acquire(Priority.USER)
-            allowance.block_for(10)
+        async with shared(clock, path, log) as (rate_limiter,):
+            permit = await rate_limiter.acquire(Priority.USER)
+            rate_limiter.block_for(10)
             confirming = asyncio.create_task(permit.confirm())
             await asyncio.sleep(0.1)
             assert not confirming.done()
@@ -468,17 +470,17 @@ class TestPermits:
     async def test_permit_that_is_not_used_is_free_for_others(
         self, clock: FakeClock, path: Path, log: RequestLog
     ) -> None:
-        async with shared(clock, path, log, 2) as (allowance, other):
-            permits = [await allowance.acquire(Priority.USER) for _ in range(20)]
+        async with shared(clock, path, log, 2) as (rate_limiter, other):
+            permits = [await rate_limiter.acquire(Priority.USER) for _ in range(20)]
             permits[3].release()
             permits[3].release()
-            await settled(allowance)
+            await settled(rate_limiter)
             await asyncio.wait_for(other.acquire(Priority.USER), 5)
 
 
-async def settled(allowance: SharedRateLimiter) -> None:
+async def settled(rate_limiter: SharedRateLimiter) -> None:
     """Return once the ledger knows what is new."""
-    await asyncio.wrap_future(allowance._worker.submit(lambda: None))
+    await asyncio.wrap_future(rate_limiter._worker.submit(lambda: None))
 
 
 class TestProcesses:
@@ -499,10 +501,10 @@ class TestProcesses:
         assert all(max(each) > died + SHORT for each in sent)
 
 
-async def until_cooling(allowance: SharedRateLimiter, clock: FakeClock) -> None:
+async def until_cooling(rate_limiter: SharedRateLimiter, clock: FakeClock) -> None:
     """Ask until the answer is that nothing may be sent yet."""
-    asking = asyncio.create_task(allowance.acquire(Priority.USER))
-    while allowance.usage.cooldown_left(clock.monotonic()) == 0:
+    asking = asyncio.create_task(rate_limiter.acquire(Priority.USER))
+    while rate_limiter.usage.cooldown_left(clock.monotonic()) == 0:
         await settle()
     asking.cancel()
 

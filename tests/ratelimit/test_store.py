@@ -130,12 +130,12 @@ def ledgers(clock: FakeClock, path: Path, count: int = 1, share: int = 20) -> It
 NUMBERS = itertools.count(1)
 
 
-def wanted(*uses: Priority) -> list[RequestedSlot]:
-    return [RequestedSlot(next(NUMBERS), use) for use in uses]
+def wanted(*priorities: Priority) -> list[RequestedSlot]:
+    return [RequestedSlot(next(NUMBERS), priority) for priority in priorities]
 
 
-def claim(ledger: RateLimitStore, use: Priority = Priority.USER, cooling_until: float = 0.0) -> AcquireResult:
-    outcome = ledger.acquire(wanted(use), (), cooling_until)
+def claim(ledger: RateLimitStore, priority: Priority = Priority.USER, cooling_until: float = 0.0) -> AcquireResult:
+    outcome = ledger.acquire(wanted(priority), (), cooling_until)
     assert isinstance(outcome, AcquireResult)
     assert (not outcome.grants) == (outcome.delay > 0)
     return outcome
@@ -145,8 +145,8 @@ def change(ledger: RateLimitStore, *changes: SlotChange, cooling_until: float = 
     assert isinstance(ledger.acquire((), changes, cooling_until), AcquireResult)
 
 
-def granted(ledger: RateLimitStore, use: Priority, tries: int = 30) -> int:
-    return sum(claim(ledger, use).grants != () for _ in range(tries))
+def granted(ledger: RateLimitStore, priority: Priority, tries: int = 30) -> int:
+    return sum(claim(ledger, priority).grants != () for _ in range(tries))
 
 
 def trouble(ledger: RateLimitStore) -> str:
@@ -198,10 +198,10 @@ class TestSharing:
             assert granted(ledger, Priority.USER) == 20
 
     @pytest.mark.parametrize(("use", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)])
-    def test_what_a_use_may_spend(self, clock: FakeClock, path: Path, use: Priority, count: int) -> None:
+    def test_what_a_use_may_spend(self, clock: FakeClock, path: Path, priority: Priority, count: int) -> None:
         with ledgers(clock, path, 2) as (first, second):
-            assert granted(first, use) == count
-            assert granted(second, use) == 0
+            assert granted(first, priority) == count
+            assert granted(second, priority) == 0
 
     def test_hosts_are_kept_apart(self, clock: FakeClock, path: Path) -> None:
         with (
@@ -442,14 +442,14 @@ class TestTrouble:
     ) -> None:
         with ledgers(clock, path, 2) as (first, second):
             claim(first)
-            decide = RateLimitStore._decide
+            decide = RateLimitStore._grant
 
             def interrupted(*args: Any) -> AcquireResult:
                 monkeypatch.undo()
                 path.unlink()
                 return decide(*args)
 
-            monkeypatch.setattr(RateLimitStore, "_decide", interrupted)
+            monkeypatch.setattr(RateLimitStore, "_grant", interrupted)
             assert len(claim(first).grants) == 1
             assert len(claim(second).state.sends) == 3
 

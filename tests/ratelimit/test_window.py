@@ -25,19 +25,19 @@ def most_in_a_window(sent: Sequence[float]) -> int:
 class Customers:
     """Tasks that take from an allowance; `served` tells who was let through, and when, in order."""
 
-    def __init__(self, allowance: LocalRateLimiter, clock: FakeClock) -> None:
+    def __init__(self, rate_limiter: LocalRateLimiter, clock: FakeClock) -> None:
         self.served: list[tuple[str, float]] = []
         self.tasks: list[asyncio.Task[None]] = []
-        self._allowance = allowance
+        self._rate_limiter = rate_limiter
         self._clock = clock
 
     @property
     def names(self) -> list[str]:
         return [name for name, _ in self.served]
 
-    async def come(self, name: str, use: Priority) -> asyncio.Task[None]:
+    async def come(self, name: str, priority: Priority) -> asyncio.Task[None]:
         async def take() -> None:
-            await self._allowance.acquire(use)
+            await self._rate_limiter.acquire(priority)
             self.served.append((name, self._clock.monotonic()))
 
         self.tasks.append(asyncio.create_task(take()))
@@ -51,8 +51,8 @@ class Customers:
 
 
 @asynccontextmanager
-async def market(allowance: LocalRateLimiter, clock: FakeClock) -> AsyncIterator[Customers]:
-    customers = Customers(allowance, clock)
+async def market(rate_limiter: LocalRateLimiter, clock: FakeClock) -> AsyncIterator[Customers]:
+    customers = Customers(rate_limiter, clock)
     try:
         yield customers
     finally:
@@ -64,9 +64,9 @@ def clock() -> FakeClock:
     return FakeClock()
 
 
-async def spend(allowance: LocalRateLimiter, count: int, use: Priority = Priority.USER) -> None:
+async def spend(rate_limiter: LocalRateLimiter, count: int, priority: Priority = Priority.USER) -> None:
     for _ in range(count):
-        await allowance.acquire(use)
+        await rate_limiter.acquire(priority)
 
 
 class TestWindow:
@@ -77,8 +77,8 @@ class TestWindow:
     ) -> None:
         clock = FakeClock()
         async with market(LocalRateLimiter(clock, share), clock) as customers:
-            for number, (use, pause) in enumerate(comings):
-                task = await customers.come(str(number), use)
+            for number, (priority, pause) in enumerate(comings):
+                task = await customers.come(str(number), priority)
                 await clock.advance(pause)
                 if not patient:
                     task.cancel()
@@ -89,9 +89,9 @@ class TestWindow:
     async def test_the_share_goes_at_once_and_the_next_once_the_first_is_older_than_the_window(
         self, clock: FakeClock
     ) -> None:
-        allowance = LocalRateLimiter(clock, 20)
-        await spend(allowance, 20)
-        async with market(allowance, clock) as customers:
+        rate_limiter = LocalRateLimiter(clock, 20)
+        await spend(rate_limiter, 20)
+        async with market(rate_limiter, clock) as customers:
             await customers.come("late", Priority.USER)
             await clock.advance(WINDOW_S)
             assert customers.names == []
@@ -99,67 +99,67 @@ class TestWindow:
             assert customers.names == ["late"]
 
     async def test_waiting_is_foretold(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 4)
-        assert allowance.delay(Priority.USER) == 0.0
-        await spend(allowance, 3)
+        rate_limiter = LocalRateLimiter(clock, 4)
+        assert rate_limiter.delay(Priority.USER) == 0.0
+        await spend(rate_limiter, 3)
         await clock.advance(4)
-        assert allowance.delay(Priority.USER) == 0.0
-        assert allowance.delay(Priority.POLL) == pytest.approx(6.05)
-        await spend(allowance, 1)
-        assert allowance.delay(Priority.USER) == pytest.approx(6.05)
+        assert rate_limiter.delay(Priority.USER) == 0.0
+        assert rate_limiter.delay(Priority.POLL) == pytest.approx(6.05)
+        await spend(rate_limiter, 1)
+        assert rate_limiter.delay(Priority.USER) == pytest.approx(6.05)
 
     async def test_waiting_is_foretold_behind_those_who_wait(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 2)
-        await spend(allowance, 1)
+        rate_limiter = LocalRateLimiter(clock, 2)
+        await spend(rate_limiter, 1)
         await clock.advance(1)
-        await spend(allowance, 1)
-        assert allowance.delay(Priority.USER) == pytest.approx(9.05)
-        async with market(allowance, clock) as customers:
+        await spend(rate_limiter, 1)
+        assert rate_limiter.delay(Priority.USER) == pytest.approx(9.05)
+        async with market(rate_limiter, clock) as customers:
             await customers.come("first", Priority.USER)
-            assert allowance.delay(Priority.USER) == pytest.approx(10.05)
+            assert rate_limiter.delay(Priority.USER) == pytest.approx(10.05)
 
 
 class TestUses:
     @pytest.mark.parametrize(("use", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)])
-    async def test_what_a_use_may_spend_by_itself(self, clock: FakeClock, use: Priority, count: int) -> None:
-        allowance = LocalRateLimiter(clock, 20)
-        await spend(allowance, count, use)
-        assert allowance.delay(use) > 0
-        assert allowance.delay(Priority.USER) == (allowance.delay(use) if use is Priority.USER else 0.0)
+    async def test_what_a_use_may_spend_by_itself(self, clock: FakeClock, priority: Priority, count: int) -> None:
+        rate_limiter = LocalRateLimiter(clock, 20)
+        await spend(rate_limiter, count, priority)
+        assert rate_limiter.delay(priority) > 0
+        assert rate_limiter.delay(Priority.USER) == (rate_limiter.delay(priority) if priority is Priority.USER else 0.0)
 
     async def test_the_rotation_leaves_to_wishes_what_polls_leave(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 20)
-        await spend(allowance, 17, Priority.POLL)
-        assert allowance.delay(Priority.BACKGROUND) == 0.0
-        await spend(allowance, 1, Priority.BACKGROUND)
-        assert allowance.delay(Priority.BACKGROUND) > 0
+        rate_limiter = LocalRateLimiter(clock, 20)
+        await spend(rate_limiter, 17, Priority.POLL)
+        assert rate_limiter.delay(Priority.BACKGROUND) == 0.0
+        await spend(rate_limiter, 1, Priority.BACKGROUND)
+        assert rate_limiter.delay(Priority.BACKGROUND) > 0
 
     async def test_a_small_share_still_serves_every_use(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 1)
-        async with market(allowance, clock) as customers:
-            for use in reversed(Priority):
-                await customers.come(use, use)
+        rate_limiter = LocalRateLimiter(clock, 1)
+        async with market(rate_limiter, clock) as customers:
+            for priority in reversed(Priority):
+                await customers.come(priority, priority)
             await clock.advance(3 * WINDOW_S)
             assert sorted(customers.names) == sorted(Priority)
 
     async def test_the_more_urgent_goes_first_and_then_who_came_first(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 4)
-        await spend(allowance, 4)
-        async with market(allowance, clock) as customers:
-            for name, use in [
+        rate_limiter = LocalRateLimiter(clock, 4)
+        await spend(rate_limiter, 4)
+        async with market(rate_limiter, clock) as customers:
+            for name, priority in [
                 ("r", Priority.BACKGROUND),
                 ("p", Priority.POLL),
                 ("w1", Priority.USER),
                 ("w2", Priority.USER),
             ]:
-                await customers.come(name, use)
+                await customers.come(name, priority)
             await clock.advance(5 * WINDOW_S)
             assert customers.names == ["w1", "w2", "p", "r"]
 
     async def test_a_wish_passes_a_poll_that_waits(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 4)
-        await spend(allowance, 2, Priority.POLL)
-        async with market(allowance, clock) as customers:
+        rate_limiter = LocalRateLimiter(clock, 4)
+        await spend(rate_limiter, 2, Priority.POLL)
+        async with market(rate_limiter, clock) as customers:
             await customers.come("poll", Priority.POLL)
             await clock.advance(1)
             await customers.come("wish", Priority.USER)
@@ -168,9 +168,9 @@ class TestUses:
 
 class TestCancelling:
     async def test_who_leaves_takes_nothing_along(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 2)
-        await spend(allowance, 2)
-        async with market(allowance, clock) as customers:
+        rate_limiter = LocalRateLimiter(clock, 2)
+        await spend(rate_limiter, 2)
+        async with market(rate_limiter, clock) as customers:
             first = await customers.come("first", Priority.USER)
             await customers.come("second", Priority.USER)
             await customers.come("third", Priority.USER)
@@ -179,20 +179,20 @@ class TestCancelling:
             assert customers.names == ["second", "third"]
 
     async def test_who_leaves_in_the_middle_holds_nobody_up(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 2)
-        await spend(allowance, 2)
-        async with market(allowance, clock) as customers:
+        rate_limiter = LocalRateLimiter(clock, 2)
+        await spend(rate_limiter, 2)
+        async with market(rate_limiter, clock) as customers:
             await customers.come("first", Priority.USER)
             (await customers.come("second", Priority.USER)).cancel()
             await customers.come("third", Priority.USER)
             await clock.advance(10.05)
             assert customers.names == ["first", "third"]
-            assert allowance.usage.in_window(clock.monotonic()) == 2
+            assert rate_limiter.usage.in_window(clock.monotonic()) == 2
 
     async def test_who_leaves_as_its_turn_comes_holds_nobody_up(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 1)
-        await spend(allowance, 1)
-        async with market(allowance, clock) as customers:
+        rate_limiter = LocalRateLimiter(clock, 1)
+        await spend(rate_limiter, 1)
+        async with market(rate_limiter, clock) as customers:
             first = await customers.come("first", Priority.USER)
             second = await customers.come("second", Priority.USER)
             await customers.come("third", Priority.USER)
@@ -204,10 +204,10 @@ class TestCancelling:
 
 class TestCoolingDown:
     async def test_nothing_is_sent_until_it_is_over(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock)
-        allowance.block_for(COOLDOWN_S)
-        assert [allowance.delay(use) for use in Priority] == [COOLDOWN_S] * 3
-        async with market(allowance, clock) as customers:
+        rate_limiter = LocalRateLimiter(clock)
+        rate_limiter.block_for(COOLDOWN_S)
+        assert [rate_limiter.delay(priority) for priority in Priority] == [COOLDOWN_S] * 3
+        async with market(rate_limiter, clock) as customers:
             await customers.come("wish", Priority.USER)
             await clock.advance(COOLDOWN_S - 0.01)
             assert customers.names == []
@@ -215,13 +215,13 @@ class TestCoolingDown:
             assert customers.names == ["wish"]
 
     async def test_it_makes_those_who_wait_wait_longer(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 1)
-        await spend(allowance, 1)
+        rate_limiter = LocalRateLimiter(clock, 1)
+        await spend(rate_limiter, 1)
         start = clock.monotonic()
-        async with market(allowance, clock) as customers:
+        async with market(rate_limiter, clock) as customers:
             await customers.come("wish", Priority.USER)
             await clock.advance(5)
-            allowance.block_for(30)
+            rate_limiter.block_for(30)
             await clock.advance(60)
             assert customers.served == [("wish", start + 35)]
 
@@ -237,28 +237,28 @@ class TestCoolingDown:
         ],
     )
     def test_the_longer_one_wins_within_reason(self, clock: FakeClock, asked: list[float], seconds: float) -> None:
-        allowance = LocalRateLimiter(clock)
+        rate_limiter = LocalRateLimiter(clock)
         for each in asked:
-            allowance.block_for(each)
+            rate_limiter.block_for(each)
         now = clock.monotonic()
-        assert allowance.usage.cooldown_left(now) == seconds
-        assert (allowance.usage.blocked_until is None) == (seconds == 0.0)
+        assert rate_limiter.usage.cooldown_left(now) == seconds
+        assert (rate_limiter.usage.blocked_until is None) == (seconds == 0.0)
 
 
 class TestSpending:
     async def test_it_tells_what_was_sent_in_the_last_minute(self, clock: FakeClock) -> None:
-        allowance = LocalRateLimiter(clock, 20)
-        await spend(allowance, 3)
+        rate_limiter = LocalRateLimiter(clock, 20)
+        await spend(rate_limiter, 3)
         first = clock.monotonic()
         await clock.advance(30)
-        await spend(allowance, 1)
-        assert allowance.usage == Usage((first, first, first, first + 30), None, 20)
+        await spend(rate_limiter, 1)
+        assert rate_limiter.usage == Usage((first, first, first, first + 30), None, 20)
         await clock.advance(30.1)
-        assert allowance.usage == Usage((first + 30,), None, 20)
+        assert rate_limiter.usage == Usage((first + 30,), None, 20)
 
     def test_a_send_counts_for_a_whole_window(self) -> None:
-        spending = Usage((100.0, 105.0, 105.0))
-        assert [spending.in_window(now) for now in (105.0, 110.0, 110.1, 115.0, 115.1)] == [3, 3, 2, 2, 0]
+        usage = Usage((100.0, 105.0, 105.0))
+        assert [usage.in_window(now) for now in (105.0, 110.0, 110.1, 115.0, 115.1)] == [3, 3, 2, 2, 0]
 
     @pytest.mark.parametrize(
         ("sent", "peak"),
@@ -275,8 +275,8 @@ class TestSpending:
         assert Usage(sent).peak_per_window(60.0) == peak
 
     def test_the_peak_forgets_after_a_minute(self) -> None:
-        spending = Usage((0.0,) * 6 + (50.0,))
-        assert spending.peak_per_window(60.1) == 5
+        usage = Usage((0.0,) * 6 + (50.0,))
+        assert usage.peak_per_window(60.1) == 5
 
     def test_cooling_counts_down_to_nothing(self) -> None:
         assert [Usage(blocked_until=20.0).cooldown_left(now) for now in (12.5, 20.0, 21.0)] == [7.5, 0.0, 0.0]
@@ -286,17 +286,17 @@ class TestSpending:
 class TestReadyAt:
     def test_other_processes_count_for_the_share_and_not_for_the_part(self) -> None:
         others = [SentRequest(float(at), Priority.POLL, own=False) for at in range(8)]
-        assert available_at(Priority.USER, others, share=9, part=4) == -math.inf
-        assert available_at(Priority.USER, others, share=8, part=4) == pytest.approx(10.05)
+        assert available_at(Priority.USER, others, limit=9, quota=4) == -math.inf
+        assert available_at(Priority.USER, others, limit=8, quota=4) == pytest.approx(10.05)
         mine = [*others[:4], *(SentRequest(float(at), Priority.POLL) for at in range(4, 8))]
-        assert available_at(Priority.USER, mine, share=20, part=4) == pytest.approx(14.05)
+        assert available_at(Priority.USER, mine, limit=20, quota=4) == pytest.approx(14.05)
 
     def test_a_part_leaves_room_for_wishes_too(self) -> None:
         mine = [SentRequest(float(at), Priority.POLL) for at in range(2)]
-        assert available_at(Priority.USER, mine, share=20, part=4) == -math.inf
-        assert available_at(Priority.POLL, mine, share=20, part=4) == pytest.approx(10.05)
+        assert available_at(Priority.USER, mine, limit=20, quota=4) == -math.inf
+        assert available_at(Priority.POLL, mine, limit=20, quota=4) == pytest.approx(10.05)
 
     def test_the_rotations_of_all_together_have_half(self) -> None:
         sends = [SentRequest(float(at), Priority.BACKGROUND, own=at % 2 == 0) for at in range(10)]
-        assert available_at(Priority.BACKGROUND, sends, share=20, part=20) == pytest.approx(10.05)
-        assert available_at(Priority.POLL, sends, share=20, part=20) == -math.inf
+        assert available_at(Priority.BACKGROUND, sends, limit=20, quota=20) == pytest.approx(10.05)
+        assert available_at(Priority.POLL, sends, limit=20, quota=20) == -math.inf

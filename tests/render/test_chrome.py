@@ -6,7 +6,7 @@ import pytest
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.protocol import PageKey
-from comfytui.engine.snapshot import Departure
+from comfytui.engine.snapshot import RemovedRunner
 from comfytui.query.filter import parse
 from comfytui.query.sorting import Sort
 from comfytui.query.view import ListView, SearchProgress
@@ -155,7 +155,7 @@ def test_no_match_says_whether_all_were_searched_and_which_key_helps() -> None:
 
 
 def test_who_is_gone_is_said_for_a_while() -> None:
-    gone = (Departure("r1", "gpu-07", NOW.now, 90.0),)
+    gone = (RemovedRunner("r1", "gpu-07", NOW.now, 90.0),)
     assert plain_text(removed_notice(gone, 100.0)) == "gpu-07 is no longer registered"
     assert removed_notice(gone, 106.0) == removed_notice((), 100.0) == ()
     assert plain_text(lost_selection_notice(("gpu-07", 90.0), 100.0)) == "gpu-07 is no longer on this page"

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.protocol import Attention, PageKey
-from comfytui.engine.snapshot import Checkup, Snapshot
+from comfytui.engine.protocol import PageKey, Viewport
+from comfytui.engine.snapshot import HealthCheck, Snapshot
 from comfytui.render.cells import Role, Span, cell_width
 from comfytui.render.freshness import RenderContext, describe_problem, freshness_label, problem_notice, summarize
 from comfytui.render.times import TimeStyle
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 SINCE = datetime(2026, 7, 1, 12, 2, tzinfo=UTC)
 NOW = 1000.0
 AT = RenderContext(SINCE, NOW)
-DOWN = Problem(ProblemKind.SERVER, "", 503, SINCE, failures=1, next_try=NOW + 7.2)
+DOWN = Problem(ProblemKind.SERVER, "", 503, SINCE, failures=1, retry_monotonic=NOW + 7.2)
 
 
 def feed(problem: Problem | None, fetched_on: float | None = None) -> Feed[RunnerPage]:
     value = None if fetched_on is None else make_page()
-    return Feed(value, fetched_at=SINCE if value else None, fetched_on=fetched_on, problem=problem)
+    return Feed(value, fetched_at=SINCE if value else None, fetched_monotonic=fetched_on, problem=problem)
 
 
 @pytest.mark.parametrize(
@@ -69,7 +69,7 @@ def test_a_notice_says_since_when_why_and_what_happens_next(in_zone: InZone) -> 
 
 
 def test_a_try_that_is_due_is_not_in_the_past() -> None:
-    assert plain_text(problem_notice(feed(DOWN._replace(next_try=NOW - 3)), AT, 80)[0]).endswith("retry in 0 s")
+    assert plain_text(problem_notice(feed(DOWN._replace(retry_monotonic=NOW - 3)), AT, 80)[0]).endswith("retry in 0 s")
 
 
 @given(TEXT, st.integers(2, 80))
@@ -95,19 +95,19 @@ def test_the_state_in_one_word(in_zone: InZone, shown: Feed[RunnerPage], word: s
     in_zone("UTC")
     snapshot = Snapshot(interval=5.0, pages={PageKey(): shown})
     assert freshness_label(summarize(snapshot), AT) == (Span(word, role),)
-    paused = snapshot._replace(attention=Attention(paused=True))
+    paused = snapshot._replace(viewport=Viewport(paused=True))
     assert freshness_label(summarize(paused), AT) == (Span(" PAUSED ", Role.ALERT),)
 
 
 def test_the_api_is_not_blamed_for_a_runner_that_is_known_not_to_answer() -> None:
     problem = DOWN._replace(message="connection refused")
-    silent = Checkup(reachable=False, words="connection refused")
+    silent = HealthCheck(reachable=False, error="connection refused")
     assert describe_problem(problem, silent) == "the runner is unreachable: connection refused"
     assert plain_text(problem_notice(feed(problem), AT, 120, silent)[0]).endswith(
         "— the runner is unreachable: connection refused, retry in 8 s"
     )
-    for checkup in (None, Checkup(reachable=True), silent._replace(words="no route to host")):
-        assert describe_problem(problem, checkup) == "503 from the API: connection refused"
+    for health in (None, HealthCheck(reachable=True), silent._replace(error="no route to host")):
+        assert describe_problem(problem, health) == "503 from the API: connection refused"
 
 
 def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZone) -> None:
@@ -146,7 +146,7 @@ def shown(total: int, *reachable: bool | None, problem: Problem | None = None) -
     ids = [f"r{number}" for number in range(len(reachable))]
     page = make_page(*(make_runner(id) for id in ids), total=total)
     known = [(id, yes) for id, yes in zip(ids, reachable, strict=True) if yes is not None]
-    stats = {id: Feed(Checkup(reachable=yes), SINCE, NOW, problem) for id, yes in known}
+    stats = {id: Feed(HealthCheck(reachable=yes), SINCE, NOW, problem) for id, yes in known}
     return Snapshot(pages={PageKey(): Feed(page, SINCE, NOW)}, stats=stats)
 
 

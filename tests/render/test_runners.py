@@ -7,7 +7,7 @@ import pytest
 
 from comfytui.api.models import Runner
 from comfytui.engine.feed import Feed
-from comfytui.engine.snapshot import Checkup
+from comfytui.engine.snapshot import HealthCheck
 from comfytui.redaction import MASK
 from comfytui.render.cells import Role, Span
 from comfytui.render.panels import field
@@ -29,11 +29,11 @@ DOCUMENTED = Runner.model_validate(documented("get-runner"))
 BARE = Runner.model_validate({"id": "bare"})
 
 UNASKED: Feed[tuple[Workflow, ...]] = Feed()
-UNCHECKED: Feed[Checkup] = Feed()
+UNCHECKED: Feed[HealthCheck] = Feed()
 
 
-def row(runner: Runner, history: Feed[tuple[Workflow, ...]] = UNASKED, checkup: Feed[Checkup] = UNCHECKED) -> Row:
-    return runner_row(runner, history, checkup, TimeStyle.RELATIVE, NOW)
+def row(runner: Runner, history: Feed[tuple[Workflow, ...]] = UNASKED, health: Feed[HealthCheck] = UNCHECKED) -> Row:
+    return runner_row(runner, history, health, TimeStyle.RELATIVE, NOW)
 
 
 def cells(row: Row) -> dict[str, str]:
@@ -88,7 +88,7 @@ def test_the_last_workflow_is_told_where_it_is_known() -> None:
 
 def test_reachability_and_the_queue_are_told_where_they_are_known() -> None:
     busy = (make_workflow(status="queued"), make_workflow(status="running"), make_workflow(status="completed"))
-    told = cells(row(DOCUMENTED, Feed(busy), Feed(Checkup(reachable=False, words="no route"))))
+    told = cells(row(DOCUMENTED, Feed(busy), Feed(HealthCheck(reachable=False, error="no route"))))
     assert told.items() >= {"reach": "✖ no", "queue": "▶1 ◔1"}.items()
     assert cells(row(DOCUMENTED)).items() >= {"reach": "…", "queue": "…"}.items()
 
@@ -96,18 +96,18 @@ def test_reachability_and_the_queue_are_told_where_they_are_known() -> None:
 @pytest.mark.parametrize(
     ("history", "checkup", "is_change"),
     [
-        (Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=True, latency=0.02)), False),
-        (Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=False)), True),
-        (Feed((make_workflow(status="running"), make_workflow("w2"))), Feed(Checkup(reachable=True)), True),
+        (Feed((make_workflow(status="running"),)), Feed(HealthCheck(reachable=True, latency=0.02)), False),
+        (Feed((make_workflow(status="running"),)), Feed(HealthCheck(reachable=False)), True),
+        (Feed((make_workflow(status="running"), make_workflow("w2"))), Feed(HealthCheck(reachable=True)), True),
         (UNASKED, UNCHECKED, False),
     ],
     ids=["only faster", "unreachable", "one more waits", "not known any more"],
 )
 def test_a_row_has_changed_where_reachability_or_the_queue_has(
-    history: Feed[tuple[Workflow, ...]], checkup: Feed[Checkup], is_change: bool
+    history: Feed[tuple[Workflow, ...]], health: Feed[HealthCheck], is_change: bool
 ) -> None:
-    before = row(DOCUMENTED, Feed((make_workflow(status="running"),)), Feed(Checkup(reachable=True, latency=0.04)))
-    after = row(DOCUMENTED, history, checkup)
+    before = row(DOCUMENTED, Feed((make_workflow(status="running"),)), Feed(HealthCheck(reachable=True, latency=0.04)))
+    after = row(DOCUMENTED, history, health)
     assert changed_ids([before], [after]) == ([DOCUMENTED.id] if is_change else [])
 
 

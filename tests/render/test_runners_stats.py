@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from comfytui.api.models import Device, RunnerStats, SystemStats
 from comfytui.api.statuses import RunnerState
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.snapshot import Checkup
+from comfytui.engine.snapshot import HealthCheck
 from comfytui.render.cells import Role, Span, cell_width
 from comfytui.render.freshness import RenderContext
 from comfytui.render.panels import field, layout_fields
@@ -27,22 +27,22 @@ if TYPE_CHECKING:
 SINCE = datetime(2026, 7, 1, 12, 2, tzinfo=UTC)
 NOW = 1000.0
 AT = RenderContext(SINCE, NOW, interval_s=5.0)
-DOWN = Problem(ProblemKind.TIMED_OUT, "", None, SINCE, failures=1, next_try=NOW + 7)
+DOWN = Problem(ProblemKind.TIMED_OUT, "", None, SINCE, failures=1, retry_monotonic=NOW + 7)
 
 GB = 1024**3
 SYSTEM = SystemStats("posix", 64 * GB, 48 * GB, "0.33.0", "3.12.12 (main, Oct 15 2025, 12:00:00) [GCC 14.2.0]")
 CARD = Device("cuda:0 NVIDIA GeForce RTX 4090 : cudaMallocAsync", "cuda", 24 * GB, 10 * GB)
 STATS = RunnerStats(SYSTEM, (CARD,), dev_mode=False)
 
-WELL = Checkup(reachable=True, latency=0.043, stats=STATS)
-AWAY = Checkup(reachable=False, stats=STATS, words="[b]no route to host[/b]")
+WELL = HealthCheck(reachable=True, latency=0.043, stats=STATS)
+AWAY = HealthCheck(reachable=False, stats=STATS, error="[b]no route to host[/b]")
 
 
-def feed(checkup: Checkup | None, problem: Problem | None = None, age: float = 0.0) -> Feed[Checkup]:
-    return Feed(checkup, fetched_on=NOW - age if checkup else None, problem=problem)
+def feed(health: HealthCheck | None, problem: Problem | None = None, age: float = 0.0) -> Feed[HealthCheck]:
+    return Feed(health, fetched_monotonic=NOW - age if health else None, problem=problem)
 
 
-def health(known: Feed[Checkup], width: int = 56) -> list[tuple[str, str]]:
+def health(known: Feed[HealthCheck], width: int = 56) -> list[tuple[str, str]]:
     return [(label, plain_text(value)) for label, value in health_fields(known, AT, width)]
 
 
@@ -50,7 +50,7 @@ def roles(fields: tuple[Field, ...]) -> set[Role]:
     return {role for _, value in fields for text, role in value if text.strip()}
 
 
-def with_devices(*devices: Device, system: SystemStats | None = None) -> Feed[Checkup]:
+def with_devices(*devices: Device, system: SystemStats | None = None) -> Feed[HealthCheck]:
     return feed(WELL._replace(stats=RunnerStats(system or SystemStats(), devices)))
 
 
@@ -73,9 +73,9 @@ def test_a_runner_that_does_not_answer_keeps_its_numbers_and_they_look_old() -> 
 
 
 def test_one_that_never_answered_has_no_numbers() -> None:
-    assert health(feed(Checkup(reachable=False, words="refused"))) == [("Reachable", "✖ no: refused")]
-    assert health(feed(Checkup(reachable=False))) == [("Reachable", "✖ no")]
-    assert health(feed(Checkup(reachable=True))) == [("Reachable", "✔ yes")]
+    assert health(feed(HealthCheck(reachable=False, error="refused"))) == [("Reachable", "✖ no: refused")]
+    assert health(feed(HealthCheck(reachable=False))) == [("Reachable", "✖ no")]
+    assert health(feed(HealthCheck(reachable=True))) == [("Reachable", "✔ yes")]
 
 
 def test_not_checked_never_looks_like_ok(in_zone: InZone) -> None:
@@ -114,7 +114,7 @@ def test_a_check_long_ago_says_its_age(age: float, words: str) -> None:
         (feed(AWAY, DOWN), Span("✖ no", Role.MUTED)),
     ],
 )
-def test_the_cell_of_the_list(known: Feed[Checkup], cell: Span) -> None:
+def test_the_cell_of_the_list(known: Feed[HealthCheck], cell: Span) -> None:
     assert health_cell(known) == (cell,)
 
 
@@ -197,7 +197,7 @@ def test_what_health_is_of_is_the_same_while_its_fields_are() -> None:
     assert health_key(known, AT) != late[0] == late[1] != late[2]
 
 
-SLOW = Checkup(reachable=True, stats=STATS, words="slow, last answered 12 s ago", state=RunnerState.SLOW)
+SLOW = HealthCheck(reachable=True, stats=STATS, error="slow, last answered 12 s ago", state=RunnerState.SLOW)
 
 
 @pytest.mark.parametrize("state", [RunnerState.SLOW, RunnerState.WAITING, RunnerState.LATE])
@@ -210,6 +210,6 @@ def test_slow_runner_is_neither_well_nor_away(state: RunnerState) -> None:
 
 
 def test_runner_that_tells_no_numbers_answers_all_the_same() -> None:
-    partial = Checkup(reachable=True, words="it answered 502 to /system_stats", state=RunnerState.PARTIAL)
+    partial = HealthCheck(reachable=True, error="it answered 502 to /system_stats", state=RunnerState.PARTIAL)
     assert health_cell(feed(partial)) == (Span("✔ yes", Role.GOOD),)
     assert health(feed(partial)) == [("Reachable", "✔ yes, but it answered 502 to /system_stats")]

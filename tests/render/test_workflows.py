@@ -91,7 +91,7 @@ def test_job_last_seen_running_says_so_without_room_for_tags(columns: tuple[str,
 
 
 def test_last_run_last_seen_running_says_so_in_the_list() -> None:
-    told = last_workflow_cells(Feed((LOST,), fetched_on=1.0), TimeStyle.RELATIVE, NOW)
+    told = last_workflow_cells(Feed((LOST,), fetched_monotonic=1.0), TimeStyle.RELATIVE, NOW)
     assert plain_text(told["last"]) == "✖ run?"
 
 

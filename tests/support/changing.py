@@ -28,8 +28,8 @@ class ChangingSource(ScriptedSource):
         beyond: What pages beyond the last one raise; None if they are empty.
     """
 
-    def __init__(self, clock: Clock, ids: list[str], allowance: RateLimiter | None = None) -> None:
-        super().__init__(clock, allowance=allowance)
+    def __init__(self, clock: Clock, ids: list[str], rate_limiter: RateLimiter | None = None) -> None:
+        super().__init__(clock, rate_limiter=rate_limiter)
         self.ids = ids
         self.beyond: Exception | None = None
         self.changes: list[Callable[[list[str]], list[str]]] = []
@@ -39,10 +39,10 @@ class ChangingSource(ScriptedSource):
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | None = None,
-        use: Priority = Priority.POLL,
+        priority: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
-        return await self._answer(PageKey(page, per_page, status), use, on_sent, lambda: self._cut(page, per_page))
+        return await self._answer(PageKey(page, per_page, status), priority, on_sent, lambda: self._cut(page, per_page))
 
     def _cut(self, page: int, per_page: int) -> RunnerPage | Exception:
         if self.beyond is not None and page > 1 and (page - 1) * per_page >= len(self.ids):

@@ -97,25 +97,25 @@ class Driven:
     def _busy(self) -> bool:
         snapshot, dashboard = self.app.snapshot, self.app.screen_stack[0]
         assert isinstance(dashboard, DashboardScreen)
-        attention = snapshot.attention
+        viewport = snapshot.viewport
         if snapshot is not self.app.session.fleet.engine.snapshot:
             # What is known and comes in a burst is not shown yet.
             return True
-        if attention != dashboard.attention or attention.runner_id != dashboard.runners.cursor_id:
+        if viewport != dashboard.viewport or viewport.runner_id != dashboard.runners.cursor_id:
             return True
         in_view = dashboard.runners.ids_in_view
-        if attention.visible[: len(in_view)] != in_view:
+        if viewport.visible_ids[: len(in_view)] != in_view:
             return True
         feeds: list[Feed[object]] = [snapshot.page]
-        if attention.runner_id is not None:
-            feeds += [snapshot.runner(attention.runner_id), snapshot.history(attention.runner_id)]
+        if viewport.runner_id is not None:
+            feeds += [snapshot.runner(viewport.runner_id), snapshot.history(viewport.runner_id)]
         return any(feed.value is None and feed.problem is None for feed in feeds)
 
     async def knows_all_in_view(self) -> None:
         """Let time pass, a second at a time, until every runner in view has told its history."""
         engine = self.app.session.fleet.engine
         await self._idle()
-        while any(each not in engine.snapshot.histories for each in engine.snapshot.attention.visible):
+        while any(each not in engine.snapshot.histories for each in engine.snapshot.viewport.visible_ids):
             await self.clock.advance(1.0)
             await self._idle()
         await self.until(lambda: self.app.snapshot is engine.snapshot)
@@ -168,8 +168,8 @@ async def scripted(
 ) -> AsyncIterator[tuple[Driven, ScriptedSource]]:
     """The dashboard over a scripted source: its first page, and every runner's history."""
     clock = FakeClock()
-    allowance = LocalRateLimiter(clock)
-    source = ScriptedSource(clock, allowance=allowance)
+    rate_limiter = LocalRateLimiter(clock)
+    source = ScriptedSource(clock, rate_limiter=rate_limiter)
     source.pages[PageKey()] = page
     source.histories.update((runner.id, history) for runner in page.runners)
     source.runners.update((runner.id, runner) for runner in page.runners)
@@ -178,6 +178,6 @@ async def scripted(
         source.closed = 0
         return source
 
-    parts = (door or NoAuthentication("scripted"), allowance, RequestLog(clock))
+    parts = (door or NoAuthentication("scripted"), rate_limiter, RequestLog(clock))
     async with drive(build_app(Settings("scripted"), connect, clock, *parts, setup), clock, size) as driven:
         yield driven, source

@@ -48,7 +48,7 @@ class ScriptedSource:
     """
 
     def __init__(
-        self, clock: Clock, latency: Callable[[], float] = lambda: 0.0, allowance: RateLimiter | None = None
+        self, clock: Clock, latency: Callable[[], float] = lambda: 0.0, rate_limiter: RateLimiter | None = None
     ) -> None:
         """`latency` says, for each question anew, how many seconds its answer takes.
 
@@ -60,7 +60,7 @@ class ScriptedSource:
         self.histories: dict[str, tuple[Workflow, ...] | Exception] = {}
         self.stats: dict[str, RunnerStats | Exception] = {}
         self.log: list[tuple[float, Resource]] = []
-        self.uses: list[Priority] = []
+        self.priorities: list[Priority] = []
         self.under_way: Counter[Resource] = Counter()
         self.most_under_way = 0
         self.cancelled: list[Resource] = []
@@ -71,7 +71,7 @@ class ScriptedSource:
         self._stream: asyncio.Queue[tuple[RunnerRevisions, ...] | Exception] | None = None
         self._clock = clock
         self._latency = latency
-        self._allowance = allowance
+        self._rate_limiter = rate_limiter
         self._held: dict[Resource, asyncio.Event] = {}
 
     @property
@@ -82,7 +82,7 @@ class ScriptedSource:
     def forget(self) -> None:
         """Begin the log anew."""
         self.log.clear()
-        self.uses.clear()
+        self.priorities.clear()
 
     def hold(self, *resources: Resource) -> None:
         """Keep back answers to these, those under way not among them, until they are released."""
@@ -98,23 +98,27 @@ class ScriptedSource:
         page: int = 1,
         per_page: int = 10,
         status: RunnerStatus | None = None,
-        use: Priority = Priority.POLL,
+        priority: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
         key = PageKey(page, per_page, status)
-        return await self._answer(key, use, on_sent, lambda: self.pages.get(key, make_page()))
+        return await self._answer(key, priority, on_sent, lambda: self.pages.get(key, make_page()))
 
-    async def get_runner(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
+    async def get_runner(self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
         key = RunnerKey(runner_id)
-        return await self._answer(key, use, on_sent, lambda: self.runners.get(runner_id) or make_runner(runner_id))
+        return await self._answer(key, priority, on_sent, lambda: self.runners.get(runner_id) or make_runner(runner_id))
 
     async def get_history(
-        self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None
+        self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
     ) -> tuple[Workflow, ...]:
-        return await self._answer(HistoryKey(runner_id), use, on_sent, lambda: self.histories.get(runner_id, ()))
+        return await self._answer(HistoryKey(runner_id), priority, on_sent, lambda: self.histories.get(runner_id, ()))
 
-    async def get_stats(self, runner_id: str, use: Priority = Priority.POLL, on_sent: OnSent = None) -> RunnerStats:
-        return await self._answer(StatsKey(runner_id), use, on_sent, lambda: self.stats.get(runner_id) or make_stats())
+    async def get_stats(
+        self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
+    ) -> RunnerStats:
+        return await self._answer(
+            StatsKey(runner_id), priority, on_sent, lambda: self.stats.get(runner_id) or make_stats()
+        )
 
     async def watch_revisions(self) -> AsyncGenerator[tuple[RunnerRevisions, ...], None]:
         self.streams += 1
@@ -138,14 +142,14 @@ class ScriptedSource:
         self.closed += 1
 
     async def _answer(
-        self, resource: Resource, use: Priority, on_sent: OnSent, script: Callable[[], T | Exception]
+        self, resource: Resource, priority: Priority, on_sent: OnSent, script: Callable[[], T | Exception]
     ) -> T:
-        if self._allowance is not None:
-            await self._allowance.acquire(use)
+        if self._rate_limiter is not None:
+            await self._rate_limiter.acquire(priority)
         if on_sent is not None:
             on_sent()
         self.log.append((self._clock.monotonic(), resource))
-        self.uses.append(use)
+        self.priorities.append(priority)
         self.under_way[resource] += 1
         self.most_under_way = max(self.most_under_way, self.under_way[resource])
         try:
@@ -156,8 +160,8 @@ class ScriptedSource:
         finally:
             self.under_way[resource] -= 1
         answer = script()
-        if isinstance(answer, RateLimitedError) and self._allowance is not None:
-            self._allowance.block_for(answer.retry_after)
+        if isinstance(answer, RateLimitedError) and self._rate_limiter is not None:
+            self._rate_limiter.block_for(answer.retry_after)
         if isinstance(answer, Exception):
             raise answer
         return answer

@@ -70,7 +70,7 @@ async def test_the_palette_runs_commands(key: str) -> None:
         await driven.press(key)
         await driven.sees("Next page of runners", "Status filter")
         await driven.pilot.press(*"next page", "enter")
-        await driven.until(lambda: driven.app.snapshot.attention.page.page == 2)
+        await driven.until(lambda: driven.app.snapshot.viewport.page.page == 2)
 
 
 async def test_every_command_of_the_palette_can_be_given() -> None:

@@ -10,7 +10,7 @@ from textual.events import AppFocus
 from comfytui.config.settings import SettingsError
 from comfytui.config.state import Forgetful, State, ViewState
 from comfytui.engine.engine import Engine
-from comfytui.engine.protocol import Attention, ChangeInterval, PageKey
+from comfytui.engine.protocol import PageKey, SetInterval, Viewport
 from comfytui.engine.snapshot import Snapshot
 from comfytui.login import NoAuthentication
 from comfytui.ratelimit.local import LocalRateLimiter
@@ -53,8 +53,8 @@ class Other:
         async def connect() -> ScriptedSource:
             return self.source
 
-        def watch(attention: Attention) -> Watch:
-            engine = Engine(connect, clock, attention=attention, interval=5.0, allowance=LocalRateLimiter(clock))
+        def watch(viewport: Viewport) -> Watch:
+            engine = Engine(connect, clock, viewport=viewport, interval=5.0, rate_limiter=LocalRateLimiter(clock))
             return Watch(engine, NoAuthentication("staging.test"), self._close)
 
         return OpenFleet(profile, "staging.test", Snapshot(), watch, profile, "red")
@@ -84,7 +84,7 @@ async def test_another_fleet_begins_from_scratch() -> None:
         assert source.closed == 1
         assert driven.app.session.state.profile == "staging"
         await driven.settled()
-        assert driven.app.snapshot.attention.runner_id == "o1"
+        assert driven.app.snapshot.viewport.runner_id == "o1"
         assert driven.app.screen.focused is not None
         assert driven.app.screen.focused.id == "list"
     assert fleets.closed == 1
@@ -182,14 +182,14 @@ async def test_what_comes_in_a_burst_is_shown_together() -> None:
         app.session.coalescing.end()
         app.session.coalescing = Lull(3600.0)
         for seconds in (7.0, 8.0, 9.0):
-            engine.perform(ChangeInterval(seconds))
+            engine.perform(SetInterval(seconds))
             await driven.pilot.pause()
         assert app.snapshot.interval == 5.0, "it waits for what else comes"
         await driven.pilot.press("j")
         await driven.sees("every 9 s")
-        engine.perform(ChangeInterval(11.0))
+        engine.perform(SetInterval(11.0))
         await driven.sees("every 11 s")
-        engine.perform(ChangeInterval(12.0))
+        engine.perform(SetInterval(12.0))
         await driven.sees("every 12 s")
 
 
@@ -204,12 +204,12 @@ async def test_a_terminal_that_is_in_front_again_waits_for_nothing() -> None:
         await driven.passes(5.0)
         driven.app.session.coalescing.end()
         driven.app.session.coalescing = Lull(3600.0)
-        driven.app.session.fleet.engine.perform(ChangeInterval(7.0))
+        driven.app.session.fleet.engine.perform(SetInterval(7.0))
         await driven.pilot.pause()
         assert driven.app.snapshot.interval == 5.0
         driven.app.post_message(AppFocus())
         await driven.sees("every 7 s")
-        driven.app.session.fleet.engine.perform(ChangeInterval(9.0))
+        driven.app.session.fleet.engine.perform(SetInterval(9.0))
         await driven.sees("every 9 s")
 
 

@@ -96,7 +96,7 @@ class PaletteApp(App[None]):
 
 def loaded(*pages: RunnerPage) -> Snapshot:
     """Pages fetched one after another."""
-    feeds = {PageKey(page=at): Feed(page, fetched_on=float(at)) for at, page in enumerate(pages, 1)}
+    feeds = {PageKey(page=at): Feed(page, fetched_monotonic=float(at)) for at, page in enumerate(pages, 1)}
     return Snapshot(pages=feeds)
 
 

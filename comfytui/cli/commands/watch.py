@@ -26,9 +26,9 @@ from comfytui.cli.output import SCHEMA, write_line
 from comfytui.config.settings import DEFAULT_INTERVAL
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Feed
-from comfytui.engine.protocol import MAX_WHOLE_RUNNERS, Attend, Attention, PageKey, Reconnect
+from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey, Reconnect, SetViewport, Viewport
 from comfytui.engine.reducer import MAX_HISTORIES
-from comfytui.engine.snapshot import sure_on
+from comfytui.engine.snapshot import certain_monotonic
 from comfytui.query.filter import Query, Requirement, RunnerData
 from comfytui.query.view import ListView, ListViewBuilder
 from comfytui.render.export import runner_to_dict
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     async def work(at: CommandContext, progress: Progress) -> ExitCode:
         watched = WatchOptions(status, query, at.settings.interval)
         pipe = _standard_output()
-        await watch(at.connect, at.clock, at.allowance, watched, write_line, progress.print, pipe, at.renew)
+        await watch(at.connect, at.clock, at.rate_limiter, watched, write_line, progress.print, pipe, at.renew)
         return ExitCode.OK
 
     return run_command(args, work)
@@ -97,7 +97,7 @@ def _standard_output() -> int | None:
 async def watch(
     connect: Connect,
     clock: Clock,
-    allowance: RateLimiter,
+    rate_limiter: RateLimiter,
     watched: WatchOptions,
     emit: Emit,
     narrate: Callable[[str], None],
@@ -109,7 +109,7 @@ async def watch(
     Args:
         connect: Makes the source of answers.
         clock: Says when things are due, and dates the events.
-        allowance: Where the source takes leave for each request.
+        rate_limiter: Where the source takes leave for each request.
         watched: What is watched.
         emit: Takes each event (`event_data`); what it raises ends this and is raised.
         narrate: Takes what people should know: that answers fail, and that they come again.
@@ -122,8 +122,8 @@ async def watch(
         ExceptionGroup: A request raised something that is no ComfyControlError: a bug.
     """
     entrance = _WatchedBackend(connect)
-    attention = Attention(page=PageKey(status=watched.status), whole=True)
-    engine = Engine(entrance.connect, clock, attention=attention, interval=watched.interval, allowance=allowance)
+    viewport = Viewport(page=PageKey(status=watched.status), all_pages=True)
+    engine = Engine(entrance.connect, clock, viewport=viewport, interval=watched.interval, rate_limiter=rate_limiter)
     teller = _Reporter(watched.query, clock, emit, narrate)
     running = asyncio.create_task(engine.run())
     waiting = asyncio.create_task(_waited(clock, lambda: teller.heard, narrate))
@@ -135,7 +135,7 @@ async def watch(
                     continue
                 entrance.check(snapshot)
                 teller.tell(snapshot)
-                engine.perform(Attend(teller.attention(snapshot)))
+                engine.perform(SetViewport(teller.viewport(snapshot)))
     finally:
         waiting.cancel()
         running.cancel()
@@ -147,7 +147,7 @@ async def _is_renewed(
     snapshot: Snapshot, renew: Callable[[], Awaitable[bool]] | None, narrate: Callable[[str], None]
 ) -> bool:
     """Wait for a newer token where one that was taken before is refused; return True if there is one."""
-    if snapshot.needs_token is None or snapshot.page.value is None or renew is None:
+    if snapshot.auth_problem is None or snapshot.page.value is None or renew is None:
         return False
     narrate("token rejected; looking for a newer one where it came from")
     for _ in range(_RENEWALS):
@@ -182,8 +182,8 @@ class _WatchedBackend:
         """Raise UnauthorizedError or InvalidArgumentError where that stands against every answer."""
         if self._refusal is not None:
             raise self._refusal
-        if snapshot.needs_token is not None:
-            raise UnauthorizedError("GET", "/v1/runner", snapshot.needs_token.message, 401)
+        if snapshot.auth_problem is not None:
+            raise UnauthorizedError("GET", "/v1/runner", snapshot.auth_problem.message, 401)
 
 
 class _Reporter:
@@ -216,9 +216,9 @@ class _Reporter:
             self._emit(event_to_dict(change, at))
         self._say(snapshot)
 
-    def attention(self, snapshot: Snapshot) -> Attention:
+    def viewport(self, snapshot: Snapshot) -> Viewport:
         """What the engine should ask so that all can be judged."""
-        return viewport_for(snapshot.attention, self._query, self._view)
+        return viewport_for(snapshot.viewport, self._query, self._view)
 
     def _say(self, snapshot: Snapshot) -> None:
         problem = snapshot.page.problem
@@ -246,7 +246,7 @@ def event_to_dict(change: FleetChange, at: datetime) -> dict[str, object]:
 
 def _since(page: Feed[object], problem: Problem) -> str:
     """Since when the list cannot be trusted."""
-    return f"{'not known' if page.value is None else 'stale'} since {format_hms(problem.since)}"
+    return f"{'not known' if page.value is None else 'stale'} since {format_hms(problem.since_at)}"
 
 
 @contextmanager
@@ -309,7 +309,7 @@ class Observation:
 
     found: Mapping[str, Runner] = field(default_factory=dict)
     listed: AbstractSet[str] = frozenset()
-    departed: AbstractSet[str] = frozenset()
+    removed: AbstractSet[str] = frozenset()
     whole: bool = True
     seen_on: float = 0.0
     sure_on: float = math.inf
@@ -361,7 +361,7 @@ def _compared(runner: Runner) -> dict[str, object]:
 
 def _missing(told: ReportedState, sight: Observation) -> dict[str, float]:
     """Those of which is not known yet whether they are gone."""
-    unseen = (each for each in told.runners if each not in sight.listed and each not in sight.departed)
+    unseen = (each for each in told.runners if each not in sight.listed and each not in sight.removed)
     since = {each: told.missing.get(each, sight.seen_on) for each in unseen}
     return {each: moment for each, moment in since.items() if moment >= sight.sure_on}
 
@@ -370,12 +370,12 @@ def _removed(told: ReportedState, sight: Observation, missing: Mapping[str, floa
     return (each for each in told.runners if each not in sight.found and each not in missing)
 
 
-def viewport_for(attention: Attention, query: Query, view: ListView) -> Attention:
+def viewport_for(viewport: Viewport, query: Query, view: ListView) -> Viewport:
     """What is looked at, with as many runners as can be remembered whose histories or checks the query asks for."""
     ids = tuple(runner.id for runner in _judged(query, view))
-    return attention._replace(
-        visible=ids if Requirement.HISTORY in query.requirements else (),
-        unchecked=ids if Requirement.REACHABILITY in query.requirements else (),
+    return viewport._replace(
+        visible_ids=ids if Requirement.HISTORY in query.requirements else (),
+        health_check_ids=ids if Requirement.REACHABILITY in query.requirements else (),
     )
 
 
@@ -388,19 +388,19 @@ def observe(snapshot: Snapshot, view: ListView, query: Query) -> Observation:
     return Observation(
         found={runner.id: runner for runner in view.runners if runner.id not in view.missing},
         listed={runner.id for runner in view.loaded} - view.missing,
-        departed={departure.runner_id for departure in snapshot.departed},
+        removed={removal.runner_id for removal in snapshot.removed},
         whole=view.searched.is_complete
         and not view.is_changing
         and all(_was_asked(snapshot, each, query) for each in _judged(query, view)),
         seen_on=max(answered_on, default=0.0),
-        sure_on=sure_on(answered_on, snapshot.response_time),
+        sure_on=certain_monotonic(answered_on, snapshot.response_time),
     )
 
 
 def describe_limits(query: Query, view: ListView) -> Iterator[str]:
     """What is not looked at, in words."""
     if view.searched.capped:
-        yield f"only the newest {MAX_WHOLE_RUNNERS:,} runners are watched"
+        yield f"only the newest {MAX_SCANNED_RUNNERS:,} runners are watched"
     if len(_undecided(query, view)) > MAX_HISTORIES:
         yield f"more than the list tells is looked at for the newest {MAX_HISTORIES} runners alone"
 
@@ -420,11 +420,11 @@ def _undecided(query: Query, view: ListView) -> tuple[Runner, ...]:
 def _was_asked(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
     feeds: dict[Requirement, Feed[object]] = {
         Requirement.HISTORY: snapshot.history(runner.id),
-        Requirement.REACHABILITY: snapshot.checkup(runner.id),
+        Requirement.REACHABILITY: snapshot.health(runner.id),
     }
-    return all(feeds[need].tried_on is not None for need in query.requirements)
+    return all(feeds[need].tried_monotonic is not None for need in query.requirements)
 
 
 def _answered_on(snapshot: Snapshot) -> list[float]:
-    moments = (snapshot.page_at(key).fetched_on for key in snapshot.page_keys)
+    moments = (snapshot.page_feed(key).fetched_monotonic for key in snapshot.page_keys)
     return [-inf if moment is None else moment for moment in moments]

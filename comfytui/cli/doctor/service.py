@@ -113,14 +113,14 @@ async def check_api(
     from comfytui.ratelimit.shared import SharedRateLimiter
 
     log = RequestLog(clock, settings.log_file or request_log())
-    allowance = SharedRateLimiter(clock, rate_limit_files(), settings.url, note=log.note)
-    with contextlib.closing(log), contextlib.closing(allowance):
+    rate_limiter = SharedRateLimiter(clock, rate_limit_files(), settings.url, note=log.note)
+    with contextlib.closing(log), contextlib.closing(rate_limiter):
         try:
             session = Session(
                 settings.url,
                 secret,
                 timeout=timeout_s,
-                allowance=allowance,
+                rate_limiter=rate_limiter,
                 log=log,
                 clock=clock,
                 ca_bundle=settings.ca_bundle,
@@ -129,17 +129,17 @@ async def check_api(
         except errors.InvalidArgumentError as error:
             return ApiCheckResult(check_from_outcome(error, 0.0))
         async with contextlib.aclosing(ComfyControlClient(session)) as client:
-            return await request_page(client, allowance, clock, timeout_s, proxied)
+            return await request_page(client, rate_limiter, clock, timeout_s, proxied)
 
 
 async def request_page(
-    client: ComfyControlClient, allowance: RateLimiter, clock: Clock, timeout_s: float, proxied: str = ""
+    client: ComfyControlClient, rate_limiter: RateLimiter, clock: Clock, timeout_s: float, proxied: str = ""
 ) -> ApiCheckResult:
     """Request one runner and check the answer.
 
     Args:
         client: Client of the API.
-        allowance: Rate limiter of the client.
+        rate_limiter: Rate limiter of the client.
         clock: Clock that measures the duration.
         timeout_s: Timeout, time to wait for the rate limit included.
         proxied: Variable with the proxy in use, empty if there is none.
@@ -153,10 +153,10 @@ async def request_page(
 
     try:
         async with asyncio.timeout(timeout_s):
-            outcome = await client.list_runners(per_page=1, use=Priority.USER, on_sent=on_sent)
+            outcome = await client.list_runners(per_page=1, priority=Priority.USER, on_sent=on_sent)
     except TimeoutError:
-        if allowance.delay(Priority.USER) > 0:
-            return ApiCheckResult(_skip_rate_limited(allowance.usage.cooldown_left(clock.monotonic())))
+        if rate_limiter.delay(Priority.USER) > 0:
+            return ApiCheckResult(_skip_rate_limited(rate_limiter.usage.cooldown_left(clock.monotonic())))
         outcome = errors.RequestTimeoutError("GET", "/v1/runner", f"no whole answer within {timeout_s:g} seconds")
     except errors.ComfyControlError as error:
         outcome = error

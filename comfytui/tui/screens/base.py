@@ -174,9 +174,9 @@ class FollowingScreen(OwnScreen[None]):
         header = Header(
             source=self._source,
             state=freshness_label(seen, now),
-            usage=self._budget_words(snapshot.spending, now),
+            usage=self._budget_words(snapshot.usage, now),
             total=seen.total,
-            status=snapshot.attention.page.status,
+            status=snapshot.viewport.page.status,
             interval_s=seen.interval_s,
             breadcrumb=self.trail(),
             zone=zone_name(now.style, now.now),
@@ -189,11 +189,11 @@ class FollowingScreen(OwnScreen[None]):
             self._trail = header.breadcrumb
             self.post_message(Arrived(self._trail))
 
-    def _budget_words(self, spending: Usage, now: RenderContext) -> str:
+    def _budget_words(self, usage: Usage, now: RenderContext) -> str:
         """What is spent of the allowance; by time alone it only falls, which is told every few seconds."""
-        told = (spending, now.monotonic // CALM)
+        told = (usage, now.monotonic // CALM)
         if self._budget is None or self._budget[0] != told:
-            self._budget = (told, usage_text(spending, now.monotonic))
+            self._budget = (told, usage_text(usage, now.monotonic))
         return self._budget[1]
 
 

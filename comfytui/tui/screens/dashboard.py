@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual import events, on
 
-from comfytui.engine.protocol import Attend
+from comfytui.engine.protocol import SetViewport
 from comfytui.query.workflows import display_name
 from comfytui.render.runners import runner_display_name
 from comfytui.render.table import ORDER_FREEZE_S
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner
     from comfytui.clock import Clock
     from comfytui.config.state import ViewState
-    from comfytui.engine.protocol import Attention
+    from comfytui.engine.protocol import Viewport
     from comfytui.engine.snapshot import Snapshot
     from comfytui.render.chrome import ListSpec
     from comfytui.render.freshness import RenderContext
@@ -51,11 +51,11 @@ class DashboardScreen(FollowingScreen):
 
     Attributes:
         list: Selection and order of the runner list.
-        attention: What is in view; ahead of what the engine was told while keys are held down.
+        viewport: What is in view; ahead of what the engine was told while keys are held down.
 
     Args:
         clock: Source of time.
-        attention: The viewport to start with.
+        viewport: The viewport to start with.
         view: The saved view to start with.
     """
 
@@ -63,25 +63,25 @@ class DashboardScreen(FollowingScreen):
     HINTS = DASHBOARD_HINTS
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.DASHBOARD, Scope.ITEM)]
 
-    def __init__(self, clock: Clock, attention: Attention, view: ViewState) -> None:
+    def __init__(self, clock: Clock, viewport: Viewport, view: ViewState) -> None:
         super().__init__(clock)
-        per_page = attention.page.per_page
+        per_page = viewport.page.per_page
         self.list = ListController(self, view, per_page, on_list_changed=self._list_changed, focus_list=self.focus_list)
         self.runners = self.list.runners
         self.history = self.list.history
         self.detail = RunnerDetail(id="detail")
         self.side = LayoutOnly(self.detail, self.history, id="side")
-        self.attention = _attending(attention, self.list.listing)
+        self.viewport = _attending(viewport, self.list.listing)
         self._pressed_on = -math.inf
         self._is_stepping = self._was_in_front = False
         self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
         self._turns = Pace(self, _DEBOUNCE, self._wish)
 
-    def restart(self, attention: Attention, view: ViewState) -> None:
+    def restart(self, viewport: Viewport, view: ViewState) -> None:
         """Show another fleet, of which nothing is known yet."""
-        self.list.restore(view, attention.page.per_page)
+        self.list.restore(view, viewport.page.per_page)
         self.runners.forget()
-        self.attention = _attending(attention, self.list.listing)
+        self.viewport = _attending(viewport, self.list.listing)
         self.focus_list()
 
     def compose(self) -> ComposeResult:
@@ -106,8 +106,8 @@ class DashboardScreen(FollowingScreen):
         self.list.update_prompt_hint()
         in_view = (*self.runners.ids_in_view, *self.list.ids_missing_history(snapshot))
         asked = (in_view, self.list.ids_missing_health(snapshot))
-        if asked != (self.attention.visible, self.attention.unchecked):
-            self._attend(self.attention._replace(visible=asked[0], unchecked=asked[1]))
+        if asked != (self.viewport.visible_ids, self.viewport.health_check_ids):
+            self._attend(self.viewport._replace(visible_ids=asked[0], health_check_ids=asked[1]))
 
     def lasts(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
         """How long list, detail and history stay true; they settle after a key press."""
@@ -132,7 +132,7 @@ class DashboardScreen(FollowingScreen):
     def _list_changed(self) -> None:
         """Show another list; it is requested once keys rest."""
         self.follow_again()
-        self.attention = _attending(self.attention, self.list.listing)
+        self.viewport = _attending(self.viewport, self.list.listing)
         self._turns.wish()
 
     def exported(self) -> tuple[str, list[dict[str, object]]]:
@@ -292,11 +292,11 @@ class DashboardScreen(FollowingScreen):
 
     def set_paused(self, *, paused: bool) -> None:
         """Attend to the same things, polled or not."""
-        self._attend(self.attention._replace(paused=paused))
+        self._attend(self.viewport._replace(paused=paused))
 
     def set_focused(self, *, focused: bool) -> None:
         """Attend to the same things, with the terminal in front or not."""
-        self._attend(self.attention._replace(focused=focused))
+        self._attend(self.viewport._replace(focused=focused))
 
     def focus_list(self) -> None:
         """Put the keys into the list."""
@@ -315,15 +315,15 @@ class DashboardScreen(FollowingScreen):
                 return
 
     def _attend_runner(self) -> None:
-        self._attend(self.attention._replace(runner_id=self.runners.cursor_id))
+        self._attend(self.viewport._replace(runner_id=self.runners.cursor_id))
         self.follow_again()
 
-    def _attend(self, attention: Attention) -> None:
-        self.attention = attention
+    def _attend(self, viewport: Viewport) -> None:
+        self.viewport = viewport
         self._wish()
 
     def _wish(self) -> None:
-        self.post_message(Wished(Attend(self.attention)))
+        self.post_message(Wished(SetViewport(self.viewport)))
 
     def _show_runner(self, snapshot: Snapshot, now: RenderContext) -> None:
         runner_id = self.runners.cursor_id
@@ -331,9 +331,9 @@ class DashboardScreen(FollowingScreen):
             now = now._replace(shown_problem=said)
         feed = snapshot.runner(runner_id)
         runner = feed.value or self.runners.runner(runner_id)
-        checkup = snapshot.checkup(runner_id)
-        self.detail.show_runner(runner, feed, checkup, now)
-        self.history.show_history(runner_id, snapshot.history(runner_id), checkup.value, now)
+        health = snapshot.health(runner_id)
+        self.detail.show_runner(runner, feed, health, now)
+        self.history.show_history(runner_id, snapshot.history(runner_id), health.value, now)
 
     def _runner(self) -> Runner | None:
         runner_id = self.runners.cursor_id
@@ -370,8 +370,8 @@ class DashboardScreen(FollowingScreen):
         self.footer.display = layout is not Layout.TINY and self.list.prompt is None
 
 
-def _attending(attention: Attention, listing: ListSpec) -> Attention:
-    return attention._replace(page=listing.key, whole=listing.needs_all_pages)
+def _attending(viewport: Viewport, listing: ListSpec) -> Viewport:
+    return viewport._replace(page=listing.key, all_pages=listing.needs_all_pages)
 
 
 WIDE, MEDIUM, NARROW = 120, 80, 40

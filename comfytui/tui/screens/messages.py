@@ -13,13 +13,13 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from comfytui.config.state import ViewState
-    from comfytui.engine.protocol import Action
+    from comfytui.engine.protocol import EngineCommand
 
 
 class Wished(Message):
     """The person wants this of the engine."""
 
-    def __init__(self, action: Action) -> None:
+    def __init__(self, action: EngineCommand) -> None:
         super().__init__()
         self.action = action
 

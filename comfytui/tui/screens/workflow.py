@@ -59,7 +59,7 @@ class WorkflowScreen(FollowingScreen):
             return
         gone = found is None and feed.value is not None
         width = self.panel.body_width
-        said = problem_notice(feed, now, width, snapshot.checkup(self._runner_id).value)
+        said = problem_notice(feed, now, width, snapshot.health(self._runner_id).value)
         head: list[Line] = [*said, *(_GONE if gone else ())]
         bar = timeline(self._workflow, now.now, width)
         self.panel.label((Span(workflow_display_name(self._workflow), Role.STRONG),))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Runner
     from comfytui.engine.feed import Feed
-    from comfytui.engine.snapshot import Checkup
+    from comfytui.engine.snapshot import HealthCheck
     from comfytui.render.cells import Line
     from comfytui.render.freshness import RenderContext
 
@@ -96,22 +96,24 @@ class RunnerDetail(FieldPanel):
         self.revealed = False
         self._shown_id: str | None = None
 
-    def show_runner(self, runner: Runner | None, feed: Feed[Runner], checkup: Feed[Checkup], at: RenderContext) -> None:
+    def show_runner(
+        self, runner: Runner | None, feed: Feed[Runner], health: Feed[HealthCheck], at: RenderContext
+    ) -> None:
         """Show a runner, as the list or as Get Runner told of it, what is wrong with its feed, and how it is."""
         said, late = problem_notice(feed, at, self.body_width) if feed.problem else (), late_notice(feed, at)
         if runner is None or runner.id != self._shown_id:
             self.revealed = False
-        told = (runner, said, late, health_key(checkup, at), self.revealed, at.style, self.outer_size, self.framed)
+        told = (runner, said, late, health_key(health, at), self.revealed, at.style, self.outer_size, self.framed)
         if self.is_news(at.now, *told):
-            self._show(runner, checkup, at, said, late)
+            self._show(runner, health, at, said, late)
 
     def _show(
-        self, runner: Runner | None, checkup: Feed[Checkup], at: RenderContext, said: tuple[Line, ...], late: Line
+        self, runner: Runner | None, health: Feed[HealthCheck], at: RenderContext, said: tuple[Line, ...], late: Line
     ) -> None:
         self.label((Span(runner_display_name(runner) if runner else "Runner", Role.STRONG),), late)
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
-        health, machine = health_fields(checkup, at, self.body_width), machine_fields(checkup)
-        known = runner_fields(runner, at.style, at.now, health, machine, reveal=self.revealed) if runner else ()
+        reach, machine = health_fields(health, at, self.body_width), machine_fields(health)
+        known = runner_fields(runner, at.style, at.now, reach, machine, reveal=self.revealed) if runner else ()
         self.reads_so(period_of((runner.created_at, runner.updated_at) if runner else (), at.style, at.now))
         self.show(known, said, anew=anew)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from comfytui.api.models import Workflow
     from comfytui.engine.feed import Feed
-    from comfytui.engine.snapshot import Checkup
+    from comfytui.engine.snapshot import HealthCheck
     from comfytui.query.sorting import Sort
     from comfytui.render.freshness import RenderContext
     from comfytui.render.table import Row
@@ -59,11 +59,11 @@ class HistoryTable(KeyedTable):
         self._counted_until: datetime | None = None
 
     def show_history(
-        self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], checkup: Checkup | None, at: RenderContext
+        self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], health: HealthCheck | None, at: RenderContext
     ) -> None:
         """Show the history of a runner, of which the checkup is known; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
-        said = problem_notice(feed, at, self.body_width, checkup) if feed.problem else ()
+        said = problem_notice(feed, at, self.body_width, health) if feed.problem else ()
         late, self._said = late_notice(feed, at), self._gone(runner_id, feed.value, at)
         place = (self.outer_size, self.framed)
         is_cut = isinstance(feed.value, CutHistory)

@@ -66,7 +66,7 @@ class RunnerList(KeyedTable):
     def show_list(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> None:
         """Show what is to be listed, as far as it is known."""
         self.view = self.find(listing, snapshot)
-        feed = snapshot.page if listing.needs_all_pages else snapshot.page_at(listing.key)
+        feed = snapshot.page if listing.needs_all_pages else snapshot.page_feed(listing.key)
         self._said = self._gone(snapshot, at)
         problem = problem_notice(feed, at, self.body_width) if feed.problem else ()
         self._above = () if self.framed else self._frameless(listing, snapshot, at)
@@ -136,7 +136,7 @@ class RunnerList(KeyedTable):
     def _known_ids(self, listing: ListSpec, snapshot: Snapshot) -> list[str]:
         if self.view is not None:
             return [runner.id for runner in _slice(self.view.runners, listing)] or list(self._runners)
-        page = snapshot.page_at(listing.key).value or self._page
+        page = snapshot.page_feed(listing.key).value or self._page
         return [runner.id for runner in page.runners] if page else []
 
     def _show_view(
@@ -158,7 +158,7 @@ class RunnerList(KeyedTable):
         self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
     def _show_page(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext, problem: Sequence[Line]) -> None:
-        feed, before = snapshot.page_at(listing.key), self._listing
+        feed, before = snapshot.page_feed(listing.key), self._listing
         same_list = before is None or (before.key.status == listing.key.status and not before.needs_all_pages)
         self._page = feed.value or self._page
         page = self._page if feed.value is not None or same_list else None
@@ -172,8 +172,8 @@ class RunnerList(KeyedTable):
         by_id = {runner.id: runner for runner in runners}
 
         def make(runner_id: str) -> tuple[Row, Period]:
-            runner, history, checkup = by_id[runner_id], snapshot.history(runner_id), snapshot.checkup(runner_id)
-            row = runner_row(runner, history, checkup, at.style, at.now)
+            runner, history, health = by_id[runner_id], snapshot.history(runner_id), snapshot.health(runner_id)
+            row = runner_row(runner, history, health, at.style, at.now)
             return row, runner_period(runner, history, at.style, at.now)
 
         known = self._known
@@ -186,7 +186,7 @@ class RunnerList(KeyedTable):
         return compact_status(listing, self.view, aside, self._said, self.body_width)
 
     def _gone(self, snapshot: Snapshot, at: RenderContext) -> Line:
-        return removed_notice(snapshot.departed, at.monotonic) or lost_selection_notice(self._missed, at.monotonic)
+        return removed_notice(snapshot.removed, at.monotonic) or lost_selection_notice(self._missed, at.monotonic)
 
     def _put(self, content: _Content, snapshot: Snapshot, at: RenderContext) -> None:
         """Show these runners; at the top where another page of the same list was turned to."""
@@ -245,8 +245,8 @@ def _known(snapshot: Snapshot, runner_ids: Iterable[str]) -> dict[str, tuple[obj
     """What rows tell beside what the list says."""
     known = dict[str, tuple[object, ...]]()
     for runner_id in runner_ids:
-        history, checkup = snapshot.history(runner_id), snapshot.checkup(runner_id)
-        known[runner_id] = (history.value, history.problem, checkup.value, checkup.problem)
+        history, health = snapshot.history(runner_id), snapshot.health(runner_id)
+        known[runner_id] = (history.value, history.problem, health.value, health.problem)
     return known
 
 

@@ -40,24 +40,24 @@ def feed_lasts(feed: Feed[object], now: float, interval: float) -> float:
     """
     if feed.problem is not None:
         return TICK
-    if feed.fetched_on is None:
+    if feed.fetched_monotonic is None:
         return CALM
-    left = feed.fetched_on + LATE_AFTER_INTERVALS * interval - now
+    left = feed.fetched_monotonic + LATE_AFTER_INTERVALS * interval - now
     return min(left, CALM) if left >= 0 else TICK
 
 
 def list_lasts(seen: SnapshotSummary, at: RenderContext) -> float:
     """As `feed_lasts`, of the list in view, and of a cool-down, which is counted too."""
-    if seen.snapshot.spending.cooldown_left(at.monotonic) > 0:
+    if seen.snapshot.usage.cooldown_left(at.monotonic) > 0:
         return TICK
     return feed_lasts(seen.page_feed, at.monotonic, seen.list_interval_s)
 
 
 def runner_lasts(snapshot: Snapshot, runner_id: str | None, at: RenderContext) -> float:
     """As `feed_lasts`, of what is polled of the runner under the cursor."""
-    now, checkup = at.monotonic, snapshot.checkup(runner_id)
+    now, health = at.monotonic, snapshot.health(runner_id)
     # What is wrong with a checkup is said without a countdown.
-    checked = CALM if checkup.problem is not None else feed_lasts(checkup, now, health_interval(at.interval_s))
+    checked = CALM if health.problem is not None else feed_lasts(health, now, health_interval(at.interval_s))
     details, history = snapshot.runner(runner_id), snapshot.history(runner_id)
     return min(checked, feed_lasts(details, now, at.interval_s), feed_lasts(history, now, at.interval_s))
 

@@ -123,7 +123,7 @@ async def test_no_more_is_asked_than_it_takes(
 ) -> None:
     await ids(source, wanted, in_columns=in_columns)
     assert source.asked[1:] == asked
-    assert source.uses == [Priority.USER] + [Priority.POLL] * len(asked)
+    assert source.priorities == [Priority.USER] + [Priority.POLL] * len(asked)
 
 
 @pytest.mark.parametrize(

@@ -80,8 +80,8 @@ async def watching(
 ) -> AsyncIterator[Watching]:
     """Watch this list, which has been asked for, unless there are errors when it is to `connect` or `list`."""
     clock = FakeClock()
-    allowance = LocalRateLimiter(clock)
-    at = Watching(clock, ScriptedSource(clock, allowance=allowance))
+    rate_limiter = LocalRateLimiter(clock)
+    at = Watching(clock, ScriptedSource(clock, rate_limiter=rate_limiter))
     watched = watched or WatchOptions()
     at.list(*runners, status=watched.status)
     errors = errors or {}
@@ -95,7 +95,7 @@ async def watching(
             raise errors["connect"]
         return at.source
 
-    at.task = asyncio.create_task(watch(connect, clock, allowance, watched, at.emit, at.said.append, pipe, renew))
+    at.task = asyncio.create_task(watch(connect, clock, rate_limiter, watched, at.emit, at.said.append, pipe, renew))
     await settle()
     try:
         yield at
@@ -405,15 +405,15 @@ async def test_token_that_was_never_taken_ends_the_watch_at_once() -> None:
 
 async def test_runner_deleted_while_the_list_is_read_makes_no_other_one_come_or_go() -> None:
     clock = FakeClock()
-    allowance = LocalRateLimiter(clock)
-    source = ChangingSource(clock, [f"r{number}" for number in range(250)], allowance)
+    rate_limiter = LocalRateLimiter(clock)
+    source = ChangingSource(clock, [f"r{number}" for number in range(250)], rate_limiter)
     source.changes = [lambda ids: ids[1:]]
     events: list[Mapping[str, object]] = []
 
     async def connect() -> ChangingSource:
         return source
 
-    task = asyncio.create_task(watch(connect, clock, allowance, WatchOptions(), events.append, lambda _: None))
+    task = asyncio.create_task(watch(connect, clock, rate_limiter, WatchOptions(), events.append, lambda _: None))
     await clock.advance(120)
     task.cancel()
     with suppress(asyncio.CancelledError):

@@ -29,14 +29,14 @@ def told(*runners: Runner, whole: bool = True, **missing: float) -> ReportedStat
 def sight(
     *found: Runner,
     listed: str = "",
-    departed: str = "",
+    removed: str = "",
     whole: bool = True,
     seen_on: float = 10.0,
     sure_on: float = math.inf,
 ) -> Observation:
     """What is found is listed; `listed` and `departed` name others, a letter each."""
     ids = {each.id for each in found} | set(listed)
-    return Observation({each.id: each for each in found}, ids, set(departed), whole, seen_on, sure_on)
+    return Observation({each.id: each for each in found}, ids, set(removed), whole, seen_on, sure_on)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def sight(
         (told(A, B), sight(B), ["removed a"]),
         (told(A, B), sight(RENAMED, C), ["changed a", "added c", "removed b"]),
         (told(A, B), sight(B, listed="a", sure_on=0.0), ["removed a"]),
-        (told(A, B), sight(B, departed="a", sure_on=0.0), ["removed a"]),
+        (told(A, B), sight(B, removed="a", sure_on=0.0), ["removed a"]),
         (told(A, B), sight(B, sure_on=0.0), []),
         (told(A, B, a=5.0), sight(B, sure_on=5.0), []),
         (told(A, B, a=5.0), sight(B, sure_on=5.1), ["removed a"]),

@@ -7,10 +7,10 @@ import pytest
 
 from comfytui.api.errors import ServerError
 from comfytui.cli.commands.watch import describe_limits, observe, viewport_for
-from comfytui.engine.feed import Feed, problem_of
-from comfytui.engine.protocol import Attention, PageKey
+from comfytui.engine.feed import Feed, problem_from_error
+from comfytui.engine.protocol import PageKey, Viewport
 from comfytui.engine.reducer import MAX_HISTORIES
-from comfytui.engine.snapshot import Checkup, Departure, Snapshot
+from comfytui.engine.snapshot import HealthCheck, RemovedRunner, Snapshot
 from comfytui.query.filter import parse
 from comfytui.query.view import ListView, ListViewBuilder, SearchProgress
 from tests.support.builders import make_page, make_runner
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 A, B = make_runner("a"), make_runner("b", tags=["gpu"])
 DOWN = ServerError("GET", "/v1/runner/a/history", "the runner does not answer", 503)
-WHOLE = Attention(whole=True)
+WHOLE = Viewport(all_pages=True)
 
 
 @pytest.mark.parametrize(
@@ -36,25 +36,27 @@ WHOLE = Attention(whole=True)
     ],
 )
 def test_what_is_looked_at(query: str, visible: tuple[str, ...], unchecked: tuple[str, ...]) -> None:
-    attention = viewport_for(WHOLE, parse(query), ListView(loaded=(A, B)))
-    assert attention == Attention(whole=True, visible=visible, unchecked=unchecked)
+    viewport = viewport_for(WHOLE, parse(query), ListView(loaded=(A, B)))
+    assert viewport == Viewport(all_pages=True, visible_ids=visible, health_check_ids=unchecked)
 
 
 def test_no_more_is_looked_at_than_can_be_remembered() -> None:
-    attention = viewport_for(WHOLE, parse("is:busy is:reachable"), view_of(MAX_HISTORIES + 1))
-    assert len(attention.visible) == len(attention.unchecked) == MAX_HISTORIES
-    assert attention.visible[0] == "r0"
+    viewport = viewport_for(WHOLE, parse("is:busy is:reachable"), view_of(MAX_HISTORIES + 1))
+    assert len(viewport.visible_ids) == len(viewport.health_check_ids) == MAX_HISTORIES
+    assert viewport.visible_ids[0] == "r0"
 
 
 def listed(*answered_on: float | None) -> Snapshot:
     """A list of as many pages as there are moments, each answered then, with the one runner on it that matters."""
     total = 100 * len(answered_on)
     pages = {
-        PageKey(number, 100): Feed(make_page(make_runner(f"r{number}"), total=total), fetched_at=START, fetched_on=on)
+        PageKey(number, 100): Feed(
+            make_page(make_runner(f"r{number}"), total=total), fetched_at=START, fetched_monotonic=on
+        )
         for number, on in enumerate(answered_on, 1)
         if on is not None
     }
-    return Snapshot(attention=WHOLE, pages=pages, response_time=0.5)
+    return Snapshot(viewport=WHOLE, pages=pages, response_time=0.5)
 
 
 def sighted(snapshot: Snapshot, text: str = "") -> Observation:
@@ -78,14 +80,14 @@ def test_how_far_a_list_may_be_trusted(
 
 
 def test_before_the_first_answer_nothing_is_known() -> None:
-    assert not sighted(Snapshot(attention=WHOLE)).whole
+    assert not sighted(Snapshot(viewport=WHOLE)).whole
 
 
 def test_what_is_found_and_what_is_there_besides() -> None:
-    pages = {PageKey(1, 100): Feed(make_page(A, B), fetched_at=START, fetched_on=1.0)}
-    snapshot = Snapshot(attention=WHOLE, pages=pages, departed=(Departure("c", "Runner c", START),))
+    pages = {PageKey(1, 100): Feed(make_page(A, B), fetched_at=START, fetched_monotonic=1.0)}
+    snapshot = Snapshot(viewport=WHOLE, pages=pages, removed=(RemovedRunner("c", "Runner c", START),))
     sight = sighted(snapshot, "gpu")
-    assert (dict(sight.found), sight.listed, sight.departed, sight.whole) == ({"b": B}, {"a", "b"}, {"c"}, True)
+    assert (dict(sight.found), sight.listed, sight.removed, sight.whole) == ({"b": B}, {"a", "b"}, {"c"}, True)
 
 
 @pytest.mark.parametrize(
@@ -103,19 +105,19 @@ def test_what_is_found_and_what_is_there_besides() -> None:
 )
 def test_it_is_whole_once_all_that_matters_was_asked(text: str, histories: str, stats: str, whole: bool) -> None:
     snapshot = Snapshot(
-        attention=WHOLE,
-        pages={PageKey(1, 100): Feed(make_page(A, B), fetched_at=START, fetched_on=1.0)},
-        histories={each: Feed((), fetched_at=START, fetched_on=1.0) for each in histories},
-        stats={each: Feed(Checkup(reachable=True), fetched_at=START, fetched_on=1.0) for each in stats},
+        viewport=WHOLE,
+        pages={PageKey(1, 100): Feed(make_page(A, B), fetched_at=START, fetched_monotonic=1.0)},
+        histories={each: Feed((), fetched_at=START, fetched_monotonic=1.0) for each in histories},
+        stats={each: Feed(HealthCheck(reachable=True), fetched_at=START, fetched_monotonic=1.0) for each in stats},
     )
     assert sighted(snapshot, text).whole is whole
 
 
 def test_a_runner_that_fails_to_tell_keeps_nothing_from_being_whole() -> None:
-    problem = problem_of(DOWN, None, START, next_try=9.0, tried_on=1.0, streak=1)
+    problem = problem_from_error(DOWN, None, START, retry_monotonic=9.0, failed_monotonic=1.0, streak=1)
     snapshot = Snapshot(
-        attention=WHOLE,
-        pages={PageKey(1, 100): Feed(make_page(A), fetched_at=START, fetched_on=1.0)},
+        viewport=WHOLE,
+        pages={PageKey(1, 100): Feed(make_page(A), fetched_at=START, fetched_monotonic=1.0)},
         histories={"a": Feed(problem=problem)},
     )
     assert sighted(snapshot, "last:failed").whole

@@ -134,13 +134,13 @@ class ApiRig:
 
     async def ask(self, answer: Answer, timeout_s: float = 5.0, *, cooling: float = 0.0) -> ApiCheckResult:
         self.server.on("/v1/runner", answer)
-        allowance = LocalRateLimiter(self.clock)
-        allowance.block_for(cooling)
+        rate_limiter = LocalRateLimiter(self.clock)
+        rate_limiter.block_for(cooling)
         token = SecretStr("cfc_s3cret")
-        session = Session(self.server.url, token, timeout=timeout_s, allowance=allowance, clock=self.clock)
+        session = Session(self.server.url, token, timeout=timeout_s, rate_limiter=rate_limiter, clock=self.clock)
         client = ComfyControlClient(session)
         try:
-            return await request_page(client, allowance, self.clock, timeout_s)
+            return await request_page(client, rate_limiter, self.clock, timeout_s)
         finally:
             await client.aclose()
 
@@ -185,12 +185,14 @@ async def test_api_is_skipped_while_rate_limited() -> None:
 
 async def test_api_duration_leaves_out_wait_for_rate_limit() -> None:
     clock = FakeClock()
-    allowance = LocalRateLimiter(clock, share=1)
+    rate_limiter = LocalRateLimiter(clock, limit=1)
     async with ScriptedServer() as server:
         server.on("/v1/runner", PAGE)
-        client = ComfyControlClient(Session(server.url, SecretStr("cfc_s3cret"), allowance=allowance, clock=clock))
-        await request_page(client, allowance, clock, 5.0)
-        second = asyncio.create_task(request_page(client, allowance, clock, 5.0))
+        client = ComfyControlClient(
+            Session(server.url, SecretStr("cfc_s3cret"), rate_limiter=rate_limiter, clock=clock)
+        )
+        await request_page(client, rate_limiter, clock, 5.0)
+        second = asyncio.create_task(request_page(client, rate_limiter, clock, 5.0))
         await clock.advance(11)
         asked = await second
         await client.aclose()
@@ -199,12 +201,12 @@ async def test_api_duration_leaves_out_wait_for_rate_limit() -> None:
 
 async def test_api_is_skipped_without_free_requests() -> None:
     clock = FakeClock()
-    allowance = LocalRateLimiter(clock, share=1)
+    rate_limiter = LocalRateLimiter(clock, limit=1)
     async with ScriptedServer() as server:
         server.on("/v1/runner", PAGE)
-        session = Session(server.url, SecretStr("cfc_s3cret"), allowance=allowance, clock=clock)
+        session = Session(server.url, SecretStr("cfc_s3cret"), rate_limiter=rate_limiter, clock=clock)
         client = ComfyControlClient(session)
-        first, second = [await request_page(client, allowance, clock, 0.5) for _ in range(2)]
+        first, second = [await request_page(client, rate_limiter, clock, 0.5) for _ in range(2)]
         await client.aclose()
         assert len(server.requests) == 1
     assert first.check.result is Result.OK

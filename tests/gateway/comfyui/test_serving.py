@@ -36,7 +36,9 @@ serve(fleet, "127.0.0.1", 0, SecretStr("cfc_only_for_tests"), announce)
 
 
 def dashboard(url: str) -> ComfyControlClient:
-    return ComfyControlClient(Session(url, SecretStr(TOKEN), allowance=LocalRateLimiter(SystemClock(), share=10_000)))
+    return ComfyControlClient(
+        Session(url, SecretStr(TOKEN), rate_limiter=LocalRateLimiter(SystemClock(), limit=10_000))
+    )
 
 
 async def look(client: ComfyControlClient) -> list[object]:

@@ -65,8 +65,10 @@ async def watching(
 def dashboard(fleet: Fleet) -> ComfyControlClient:
     """A client of the gateway over a fleet; closing it closes the fleet."""
     # The limit is not the gateway's, and waiting is not what is tested.
-    allowance = LocalRateLimiter(SystemClock(), share=10_000)
-    return ComfyControlClient(Session("http://fleet", TOKEN, InProcessTransport(fleet, TOKEN), allowance=allowance))
+    rate_limiter = LocalRateLimiter(SystemClock(), limit=10_000)
+    return ComfyControlClient(
+        Session("http://fleet", TOKEN, InProcessTransport(fleet, TOKEN), rate_limiter=rate_limiter)
+    )
 
 
 async def runner_ids(fleet: Fleet) -> list[str]:

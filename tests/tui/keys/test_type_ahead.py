@@ -30,7 +30,7 @@ async def test_what_is_typed_behind_a_filter_in_one_packet_is_done_in_the_list()
         source.pages[PageKey(1, 100)] = PAGE
         packet(driven, "slash", *"gpu", "enter", "o", "j")
         await driven.sees("Runners  /gpu", "name▲", "page 1/1  1–2 of 2")
-        await driven.until(lambda: driven.app.snapshot.attention.runner_id == "r3")
+        await driven.until(lambda: driven.app.snapshot.viewport.runner_id == "r3")
 
 
 async def test_what_is_typed_behind_a_page_number_in_one_packet_is_done_in_the_list() -> None:
@@ -45,7 +45,7 @@ async def test_what_is_typed_behind_a_palettes_line_in_one_packet_is_done_in_the
         source.pages[PageKey(1, 100)] = PAGE
         packet(driven, "colon", *"utc", "enter", "o", "j")
         await driven.sees("Runners  all pages searched", "name▲")
-        await driven.until(lambda: driven.app.snapshot.attention.runner_id == "r2")
+        await driven.until(lambda: driven.app.snapshot.viewport.runner_id == "r2")
         assert driven.app.time_style == "local"
 
 
@@ -70,4 +70,4 @@ async def test_key_that_comes_as_the_queue_was_just_emptied_is_acted_on() -> Non
         packet(driven, "j")
         come()
         await asyncio.wait_for(came.wait(), 15)
-        await driven.until(lambda: app.snapshot.attention.runner_id == "r3")
+        await driven.until(lambda: app.snapshot.viewport.runner_id == "r3")

@@ -116,13 +116,13 @@ async def test_the_cursor_stays_with_its_runner_while_pages_still_come_whatever_
         await driven.pilot.press("o")
         await driven.sees("1/3 pages", "page 4/4")
         await driven.pilot.press("up", "enter")
-        pointed_at = driven.app.snapshot.attention.runner_id
+        pointed_at = driven.app.snapshot.viewport.runner_id
         source.release(*keys[1:])
         await driven.passes(1.0)
         await driven.passes(1.0)
         await driven.sees("all pages searched", "page 10/10  226–250 of 250")
         assert "no longer" not in driven.text
-        assert (driven.app.snapshot.attention.runner_id, pointed_at) == ("r001", "r001")
+        assert (driven.app.snapshot.viewport.runner_id, pointed_at) == ("r001", "r001")
         await driven.sees("runners / n249")
 
 
@@ -181,11 +181,11 @@ async def test_the_cursor_stays_with_its_runner_through_sorting_and_filtering() 
         source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
         await driven.press("down", "down")
         await driven.press("o", "O")
-        assert driven.app.snapshot.attention.runner_id == "r3"
+        assert driven.app.snapshot.viewport.runner_id == "r3"
         await driven.press("slash")
         await type_in(driven, "gpu")
         await driven.press("enter")
-        assert driven.app.snapshot.attention.runner_id == "r3"
+        assert driven.app.snapshot.viewport.runner_id == "r3"
 
 
 async def test_the_history_sorts_too() -> None:
@@ -252,8 +252,8 @@ async def test_the_palette_goes_to_a_runner_on_another_page() -> None:
         await driven.pilot.press("enter")
         await driven.sees("page 2/5", name)
         await driven.settled()
-        assert driven.app.snapshot.find_runner(driven.app.snapshot.attention.runner_id or "") is not None
-        runner = driven.app.snapshot.find_runner(driven.app.snapshot.attention.runner_id or "")
+        assert driven.app.snapshot.find_runner(driven.app.snapshot.viewport.runner_id or "") is not None
+        runner = driven.app.snapshot.find_runner(driven.app.snapshot.viewport.runner_id or "")
         assert runner is not None
         assert runner.name == name
 

@@ -10,7 +10,7 @@ from comfytui.api.errors import UnauthorizedError
 from comfytui.api.request_log import RequestLog
 from comfytui.config.state import Forgetful
 from comfytui.engine.engine import Engine
-from comfytui.engine.protocol import Attention, PageKey
+from comfytui.engine.protocol import PageKey, Viewport
 from comfytui.engine.snapshot import Snapshot
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.tui.app import ComfyTUI
@@ -153,8 +153,8 @@ async def renewing(
 ) -> AsyncIterator[tuple[Driven, ScriptedSource, list[float]]]:
     """The dashboard of a source whose token expires; also the times when a newer one was looked for."""
     clock = FakeClock()
-    allowance, requests, looked = LocalRateLimiter(clock), RequestLog(clock), list[float]()
-    source = ScriptedSource(clock, allowance=allowance)
+    rate_limiter, requests, looked = LocalRateLimiter(clock), RequestLog(clock), list[float]()
+    source = ScriptedSource(clock, rate_limiter=rate_limiter)
     source.pages[PageKey()] = make_page(make_runner("a"))
 
     async def connect() -> ScriptedSource:
@@ -164,11 +164,11 @@ async def renewing(
         looked.append(clock.monotonic())
         return renew(source)
 
-    def watch(attention: Attention) -> Watch:
-        engine = Engine(connect, clock, attention=attention, interval=5.0, allowance=allowance)
+    def watch(viewport: Viewport) -> Watch:
+        engine = Engine(connect, clock, viewport=viewport, interval=5.0, rate_limiter=rate_limiter)
         return Watch(engine, OneTokenDoor(), renew=look)
 
-    first = Snapshot(attention=Attention(page=PageKey()))
+    first = Snapshot(viewport=Viewport(page=PageKey()))
     app = ComfyTUI(OpenFleet("host", "host", first, watch), clock, requests, Setup(Forgetful()))
     async with drive(app, clock, (100, 30)) as driven:
         yield driven, source, looked

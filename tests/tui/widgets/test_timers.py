@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from comfytui.engine.feed import Feed, Problem, ProblemKind
-from comfytui.engine.protocol import Attention, PageKey
-from comfytui.engine.snapshot import Checkup, Snapshot
+from comfytui.engine.protocol import PageKey, Viewport
+from comfytui.engine.snapshot import HealthCheck, Snapshot
 from comfytui.ratelimit.window import Usage
 from comfytui.render.freshness import RenderContext, freshness_label, late_notice, problem_notice, summarize
 from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts, list_lasts, runner_lasts, soonest
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 WALL = datetime(2026, 7, 1, 12, 0, tzinfo=UTC)
 NOW = 1000.0
-DOWN = Problem(ProblemKind.SERVER, "", 503, WALL, failures=1, next_try=NOW + 7.2)
+DOWN = Problem(ProblemKind.SERVER, "", 503, WALL, failures=1, retry_monotonic=NOW + 7.2)
 
-PROBLEMS = st.builds(DOWN._replace, next_try=st.floats(min_value=NOW, max_value=NOW + 30))
+PROBLEMS = st.builds(DOWN._replace, retry_monotonic=st.floats(min_value=NOW, max_value=NOW + 30))
 FEEDS = st.builds(
     Feed,
     value=st.just(1),
-    fetched_on=st.none() | st.floats(min_value=NOW - 40, max_value=NOW),
+    fetched_monotonic=st.none() | st.floats(min_value=NOW - 40, max_value=NOW),
     problem=st.none() | PROBLEMS,
 )
 
@@ -38,7 +38,7 @@ def at(seconds: float = 0.0) -> RenderContext:
 
 
 def page(fetched_on: float | None, problem: Problem | None = None) -> Feed[RunnerPage]:
-    return Feed(None if fetched_on is None else make_page(), fetched_on=fetched_on, problem=problem)
+    return Feed(None if fetched_on is None else make_page(), fetched_monotonic=fetched_on, problem=problem)
 
 
 def snapshot(feed: Feed[RunnerPage]) -> Snapshot:
@@ -81,27 +81,31 @@ def test_a_header_that_changes_by_time_does_so_when_it_is_said_to() -> None:
 
 def test_a_cool_down_is_counted() -> None:
     cooling = Usage(blocked_until=NOW + 6.5)
-    assert list_lasts(summarize(snapshot(page(NOW))._replace(spending=cooling)), at()) == TICK
-    assert list_lasts(summarize(snapshot(page(NOW))._replace(spending=cooling)), at(6.5)) == CALM - 1.5
+    assert list_lasts(summarize(snapshot(page(NOW))._replace(usage=cooling)), at()) == TICK
+    assert list_lasts(summarize(snapshot(page(NOW))._replace(usage=cooling)), at(6.5)) == CALM - 1.5
 
 
 def test_a_pause_leaves_what_is_not_late_alone() -> None:
-    paused = snapshot(page(NOW))._replace(attention=Attention(paused=True))
+    paused = snapshot(page(NOW))._replace(viewport=Viewport(paused=True))
     assert list_lasts(summarize(paused), at()) == CALM
 
 
 def test_of_the_runner_under_the_cursor_the_first_that_changes_counts() -> None:
     calm = Snapshot(
-        runners={"a": Feed(make_runner("a"), fetched_on=NOW)},
-        histories={"a": Feed((), fetched_on=NOW)},
-        stats={"a": Feed(Checkup(reachable=True), fetched_on=NOW)},
+        runners={"a": Feed(make_runner("a"), fetched_monotonic=NOW)},
+        histories={"a": Feed((), fetched_monotonic=NOW)},
+        stats={"a": Feed(HealthCheck(reachable=True), fetched_monotonic=NOW)},
     )
     assert runner_lasts(calm, "a", at()) == runner_lasts(calm, None, at()) == CALM
-    assert runner_lasts(calm._replace(runners={"a": Feed(make_runner("a"), fetched_on=NOW - 8)}), "a", at()) == 2.0
-    assert runner_lasts(calm._replace(histories={"a": Feed((), fetched_on=NOW, problem=DOWN)}), "a", at()) == TICK
-    checked = Feed(Checkup(reachable=True), fetched_on=NOW - 26)
+    assert (
+        runner_lasts(calm._replace(runners={"a": Feed(make_runner("a"), fetched_monotonic=NOW - 8)}), "a", at()) == 2.0
+    )
+    assert (
+        runner_lasts(calm._replace(histories={"a": Feed((), fetched_monotonic=NOW, problem=DOWN)}), "a", at()) == TICK
+    )
+    checked = Feed(HealthCheck(reachable=True), fetched_monotonic=NOW - 26)
     assert runner_lasts(calm._replace(stats={"a": checked}), "a", at()) == 4.0, "it is late after twice 15 s"
-    failed = Feed(checked.value, fetched_on=NOW - 26, problem=DOWN)
+    failed = Feed(checked.value, fetched_monotonic=NOW - 26, problem=DOWN)
     assert runner_lasts(calm._replace(stats={"a": failed}), "a", at()) == CALM, "it is said without a countdown"
 
 
