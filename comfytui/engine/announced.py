@@ -19,7 +19,7 @@ MAX_PAGE_AGE = 30.0
 """Seconds for which a stream vouches for a page: a gateway watches the servers of a page for a minute."""
 
 MAX_AGE = 120.0
-"""The same for what was requested of one runner."""
+"""Seconds for which a stream vouches for a resource of one runner."""
 
 # A stream that was not heard of for so long may be dead.
 _SILENCE_S = 2 * HEARTBEAT_SECONDS
@@ -45,7 +45,7 @@ class _Request(NamedTuple):
 
 
 class RevisionTracker:
-    """Tells which resources changed since they were requested, and which did not.
+    """Tracker of resources that changed since they were last requested.
 
     Revisions outlive a stream, so that the next one tells what was missed in between.
     """
@@ -59,19 +59,19 @@ class RevisionTracker:
         self._answered: dict[Resource, _Request] = {}
 
     def record_revisions(self, revisions: Iterable[RunnerRevisions], now: float) -> bool:
-        """Take in an event; return True if it brings anything new."""
+        """Record the revisions of an event and return True if any is new."""
         self._heard_monotonic = now
         self._events += 1
         news = [self._record(each) for each in revisions]
         return any(news)
 
     def disconnect(self) -> None:
-        """Vouch for nothing any more until the next stream tells what it knows."""
+        """Treat nothing as confirmed until the next stream sends its revisions."""
         self._heard_monotonic = -math.inf
         self._is_live.clear()
 
     def record_request(self, resource: Resource, now: float) -> None:
-        """Note that a resource is requested now."""
+        """Record that a resource is requested now."""
         if len(self._requested) >= _MAX_REQUESTS and resource not in self._requested:
             oldest = next(iter(self._requested))
             del self._requested[oldest]
@@ -80,12 +80,12 @@ class RevisionTracker:
         self._requested[resource] = _Request(self._events, now)
 
     def record_response(self, resource: Resource, now: float) -> None:
-        """Note that the last request for a resource was answered."""
+        """Record that the last request for a resource was answered."""
         if (request := self._requested.get(resource)) is not None:
             self._answered[resource] = request._replace(moment=now)
 
     def changed(self, resources: Iterable[Resource], snapshot: Snapshot) -> Mapping[Resource, float]:
-        """Return those that changed since they were requested, with the moment of that request."""
+        """Return the resources that changed since they were requested, with the time of that request."""
         changed = (resource for resource in resources if self.is_changed(resource, snapshot))
         return {resource: self._requested[resource].moment for resource in changed}
 
@@ -104,7 +104,7 @@ class RevisionTracker:
     def unchanged(
         self, resources: Iterable[Resource], snapshot: Snapshot, now: float, since: float
     ) -> Iterator[Resource]:
-        """Yield those that are still as they were answered, provided that the stream was heard after `since`."""
+        """Yield the resources known to be unchanged, if the stream was heard after `since`."""
         if self._heard_monotonic <= since or now - self._heard_monotonic > _SILENCE_S:
             return
         for resource in resources:
@@ -141,7 +141,7 @@ class RevisionTracker:
             case RunnerKey():
                 return age < MAX_AGE and self._is_same(resource, answer)
             case _:
-                # Figures of a machine change all the time.
+                # Stats change all the time, so no stream announces them.
                 return False
 
     def _is_same(self, part: _Part, answer: _Request) -> bool:
@@ -155,7 +155,7 @@ def _rows(snapshot: Snapshot, key: PageKey) -> Iterator[RunnerKey]:
 
 
 def announced_resources(viewport: Viewport) -> tuple[Resource, ...]:
-    """Return what is on screen and polled, stats apart; the pages of a whole list have a pace of their own."""
+    """Return the polled resources on screen except stats and the pages of a full scan."""
     page = () if viewport.all_pages else (viewport.page,)
     cursor = () if viewport.runner_id is None else (HistoryKey(viewport.runner_id), RunnerKey(viewport.runner_id))
     others = (HistoryKey(runner_id) for runner_id in viewport.visible_ids if runner_id != viewport.runner_id)

@@ -1,4 +1,4 @@
-"""One value that changes, and whoever follows it."""
+"""Broadcast of the latest value to any number of subscribers."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ T = TypeVar("T")
 
 
 class LatestValue(Generic[T]):
-    """Holds the newest of a row of values and hands it to any number of followers, each at its own pace.
+    """Latest value, delivered to any number of subscribers.
 
-    Nothing is queued: a follower that was busy while several values were put sees only the last of them.
+    Nothing is queued: a subscriber that was busy while several values were set sees only the last of them.
     Not for more than one thread.
 
     Attributes:
-        value: The newest value.
+        value: The latest value.
     """
 
     def __init__(self, value: T) -> None:
@@ -25,17 +25,17 @@ class LatestValue(Generic[T]):
         self._changed = asyncio.Event()
 
     def set(self, value: T) -> None:
-        """Make this the newest value and wake the followers."""
+        """Set the latest value and wake the subscribers."""
         self.value = value
         self._wake()
 
     def close(self) -> None:
-        """Let followers stop once they have seen the newest value."""
+        """End all subscriptions once they have seen the latest value."""
         self._ended = True
         self._wake()
 
     async def subscribe(self) -> AsyncIterator[T]:
-        """The newest value at once, then the newest after each change, until the end."""
+        """Yield the latest value at once and after each change, until `close`."""
         while True:
             timing = self.value
             yield timing

@@ -1,8 +1,7 @@
-"""Contact with a runner by a gateway that asks the runner itself: the newest counts for all that is shown of it. Pure.
+"""Contact of a gateway with a runner's own server: the latest applies to all of its feeds. Pure.
 
-The API tells a runner's history from its own records, so a history says nothing of the runner there, and a runner that
-does not answer says nothing of its history. A gateway to plain servers has both from the server, and says so by
-SilentRunnerError.
+The API answers a history from its own records, so there a history tells nothing about the runner. A gateway to plain
+servers reads both from the server and raises SilentRunnerError if that does not answer.
 """
 
 from __future__ import annotations
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def apply_contact(snapshot: Snapshot, resource: Resource, timing: RequestTiming) -> Snapshot:
-    """Clear, after an answer about a runner, that the runner did not answer before; what failed is due at once."""
+    """Clear, after a response from a runner, the problems from when it was silent; they are due at once."""
     match resource:
         case HistoryKey(runner_id):
             return _with_runner_reached(snapshot, runner_id, timing)
@@ -36,7 +35,7 @@ def apply_contact(snapshot: Snapshot, resource: Resource, timing: RequestTiming)
 def apply_silent_runner(
     snapshot: Snapshot, resource: HistoryKey | StatsKey, error: SilentRunnerError, timing: RequestTiming, jitter: float
 ) -> Snapshot:
-    """Take in that a runner gave no usable answer: for its history and its stats, unless it answers all else."""
+    """Record that a runner gave no usable answer, for its history and its stats."""
     runner_id, is_silent = resource.runner_id, error.state.is_silent
     if is_silent or isinstance(resource, StatsKey):
         health = silent(snapshot.health(runner_id).value, error.state, error.reason, timing.done_at)
@@ -50,7 +49,7 @@ def apply_silent_runner(
 
 
 def _with_runner_reached(snapshot: Snapshot, runner_id: str, timing: RequestTiming) -> Snapshot:
-    """Return the snapshot with a runner that answers, if it was silent; its stats are due then."""
+    """Return the snapshot with a silent runner reachable again and its stats due."""
     known = snapshot.health(runner_id).value
     if known is None or known.state is None or not known.state.is_silent:
         return snapshot

@@ -1,4 +1,4 @@
-"""Polls what is attended and publishes what is known: the thin part, where decisions meet the world."""
+"""Poller of the resources in view, publisher of snapshots; all decisions are made elsewhere."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ if TYPE_CHECKING:
 
 MIN_INTERVAL_S = 1.0
 
-# However long nothing is due: a machine that was suspended is noticed this soon after it wakes.
+# Longest sleep if nothing is due, so that a machine's suspension is noticed this soon after it wakes.
 _MAX_SLEEP_S = 6.0
-# Less than any clock's error matters, and enough that no rest is so short that it takes no time at all.
+# Shortest sleep, so that rounding errors of the clock cannot cause a busy loop.
 _MIN_SLEEP_S = 0.001
 
 _random_jitter = partial(random.SystemRandom().uniform, 1.0 - JITTER, 1.0 + JITTER)
 
 
 class Engine:
-    """Keeps what a person looks at up to date, one request in flight a resource, within an allowance.
+    """Poller of the resources in view, with one request in flight per resource, within a rate limit.
 
-    Wishes come in through `perform`, whole snapshots go out through `snapshot` and `subscribe`; both work from the
-    first moment, and all of it belongs to one event loop. What fails keeps its old value with the problem beside it.
+    Commands come in through `perform`, whole snapshots go out through `snapshot` and `subscribe`; both work before
+    `run`, in one event loop. A resource that fails keeps its old value, with the problem beside it.
     """
 
     def __init__(
@@ -67,15 +67,15 @@ class Engine:
         rate_limiter: RateLimiter | None = None,
         jitter: Callable[[], float] = _random_jitter,
     ) -> None:
-        """Nothing happens before `run`.
+        """Create an engine that is idle until `run`.
 
         Args:
-            connect: Makes the source of answers; may take its time, may raise ComfyControlError.
-            clock: Says when things are due.
-            viewport: What is looked at first.
-            interval: Seconds between polls of one resource, at least `MIN_INTERVAL`.
-            rate_limiter: Where the source takes leave for each request it sends; one of the engine's own without.
-            jitter: What the next wait after failures is multiplied with.
+            connect: Returns the source of responses; may raise ComfyControlError.
+            clock: Clock of due times and waits.
+            viewport: Viewport to start with.
+            interval: Seconds between polls of one resource, at least `MIN_INTERVAL_S`.
+            rate_limiter: Rate limiter of the source; a local one by default.
+            jitter: Returns the factor of the next wait after failures.
 
         Raises:
             ValueError: The interval is too short, or no number.
@@ -100,21 +100,21 @@ class Engine:
 
     @property
     def snapshot(self) -> Snapshot:
-        """What is known now."""
+        """Latest snapshot."""
         return self._newest.value
 
     def subscribe(self) -> AsyncIterator[Snapshot]:
-        """The current snapshot at once, then the newest after every change, until `run` has ended.
+        """Yield the current snapshot at once, then the latest after every change, until `run` ends.
 
-        Nothing is queued: who was busy meanwhile sees only the newest.
+        Nothing is queued: a subscriber that was busy meanwhile sees only the latest.
         """
         return self._newest.subscribe()
 
     def perform(self, command: EngineCommand) -> None:
-        """Take a wish and return at once; before `run` it is kept until then.
+        """Execute a command and return at once; before `run` it is kept until then.
 
         Raises:
-            ValueError: The action is a ChangeInterval to less than `MIN_INTERVAL`, or to no number.
+            ValueError: The command is a SetInterval to less than `MIN_INTERVAL_S`, or to no number.
         """
         match command:
             case SetViewport(viewport):
@@ -131,7 +131,7 @@ class Engine:
         self._wake.set()
 
     async def run(self) -> None:
-        """Connect, then poll until cancelled; to be awaited once.
+        """Connect, then poll until cancelled; may be awaited once.
 
         A ComfyControlError of `connect` becomes the problem of the page in view, and is tried again when that is
         due. However this ends, requests in flight are cancelled first, then the source is closed, then
@@ -151,7 +151,7 @@ class Engine:
             self._idle.set()
 
     async def wait_idle(self) -> None:
-        """Return once nothing is in flight and nothing is due before time passes or somebody calls `perform`."""
+        """Wait until nothing is in flight and nothing is due before time passes or `perform` is called."""
         await self._idle.wait()
 
     async def _connect_with_retry(self) -> RunnerSource:
@@ -202,13 +202,13 @@ class Engine:
             self._in_flight.start(group, request, self._fetch(source, request))
 
     def _next_connection_try(self) -> Cycle:
-        """Decide as if one page were all that is in view: its next try stands for that of connecting."""
+        """Return the cycle of a viewport with one page only: its next try is that of connecting."""
         viewport = self.snapshot.viewport
         alone = viewport._replace(runner_id=None, visible_ids=(), health_check_ids=())
         return self._next_cycle(alone._replace(page=first_page(viewport), all_pages=False))
 
     def _next_cycle(self, viewport: Viewport | None = None) -> Cycle:
-        # Cleared first: what happens from here on is not in the decision, so it must end the sleep that follows.
+        # Cleared first: later events are not part of this decision, so they must end the sleep that follows.
         self._wake.clear()
         self._sync_clock_and_cooldown()
         self._confirm()
@@ -230,11 +230,11 @@ class Engine:
         return next_cycle(snapshot, state)
 
     def _changed(self) -> Mapping[Resource, float]:
-        """Return the resources in view that changed since they were last requested."""
+        """Return the resources in view that changed since their last request."""
         return self._announced.changed(_expected_announcements(self.snapshot), self.snapshot)
 
     def _sync_clock_and_cooldown(self) -> None:
-        """Take in what nobody says: that the machine slept, and that another dashboard has to cool down."""
+        """Apply a suspension of the machine and a cooldown that another process caused."""
         if jump := self._drift.elapsed():
             self._stale_before = self._clock.monotonic()
             if jump > 0:
@@ -244,7 +244,7 @@ class Engine:
             self._publish(with_usage(self.snapshot, self._rate_limiter.usage))
 
     def _confirm(self) -> None:
-        """Confirm what a poll cycle would request and an event stream knows to be unchanged."""
+        """Confirm resources of a poll cycle that the event stream knows to be unchanged."""
         snapshot, now = self.snapshot, self._clock.monotonic()
         if snapshot.viewport.paused or now < self._cycle_monotonic + snapshot.interval_s:
             return
@@ -258,7 +258,7 @@ class Engine:
             self._publish(confirm_unchanged(snapshot, unchanged, RequestTiming(now, now, self._clock.now())))
 
     async def _sleep_until(self, moment: float | None) -> None:
-        """Wait for the user, an answer, or this moment, whichever comes first."""
+        """Wait for a command, a response or this moment, whichever comes first."""
         # Requests that were just started enter the rate limiter's queue.
         await asyncio.sleep(0)
         seconds = math.inf if moment is None else moment - self._clock.monotonic()
@@ -300,7 +300,7 @@ class Engine:
         now = self._clock.monotonic()
         if viewport.focused and not before.focused:
             self._stale_before = now
-        # Nobody has walked to the first of all: that is where the cursor begins.
+        # The cursor starts on the first runner, so no user waits for its stats.
         if viewport.runner_id != before.runner_id and self.snapshot.runners:
             self._cursor_monotonic = now
         self._publish(set_viewport(self.snapshot, viewport))
@@ -329,7 +329,7 @@ class Engine:
         self._publish(with_usage(clear_problems(self.snapshot), self._rate_limiter.usage))
 
     def _with_usage(self) -> Snapshot:
-        """What is known, with what it has cost so far."""
+        """Return the snapshot with the usage of the rate limiter as it is now."""
         return with_usage(self.snapshot, self._rate_limiter.usage)
 
     def _publish(self, snapshot: Snapshot) -> None:
@@ -337,13 +337,13 @@ class Engine:
 
 
 def _expected_announcements(snapshot: Snapshot) -> tuple[Resource, ...]:
-    """Return what is requested at once when a change of it is announced."""
+    """Return the resources to request as soon as a change of them is announced."""
     runner_id = snapshot.viewport.runner_id
     return (*announced_resources(snapshot.viewport), *(() if runner_id is None else (StatsKey(runner_id),)))
 
 
 def _restarts_cycle(request: Request, viewport: Viewport) -> bool:
-    """Return True if a user waits for the page in view: what else is due goes along with it."""
+    """Return True if a user waits for the page in view, so that all else that is due goes along."""
     return request.priority is Priority.USER and request.resource == viewport.page and not viewport.all_pages
 
 

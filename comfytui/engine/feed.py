@@ -1,4 +1,4 @@
-"""One polled thing and the truth about it."""
+"""Feeds: the latest value of a polled resource, its freshness and its problem."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ LATE_AFTER_INTERVALS = 2
 
 
 class Freshness(StrEnum):
-    """How far a value may be trusted at a given moment."""
+    """Trustworthiness of a value at a given moment."""
 
     WAITING = "waiting"
-    """Nothing has been answered yet."""
+    """No response yet."""
     LIVE = "live"
-    """The last try succeeded, no longer ago than two intervals."""
+    """The last try succeeded at most two intervals ago."""
     LATE = "late"
-    """The last try succeeded, but longer ago than that."""
+    """The last try succeeded more than two intervals ago."""
     STALE = "stale"
-    """The last try failed; what is shown, if anything, is from before."""
+    """The last try failed; the value, if any, is from before."""
 
 
 class ProblemKind(StrEnum):
-    """The cause of a failed try: one for each leaf of `comfytui.api.errors`, two for SilentRunnerError."""
+    """Cause of a failed try: one for each leaf of `comfytui.api.errors`, two for SilentRunnerError."""
 
     REFUSED = "refused"
     UNREACHABLE = "unreachable"
@@ -48,17 +48,17 @@ class ProblemKind(StrEnum):
 
 
 class Problem(NamedTuple):
-    """Why a feed is stale.
+    """Reason why a feed is stale.
 
     Attributes:
-        kind: The cause.
-        message: What the error said; clean, without secrets.
-        status: The HTTP status where there was one.
-        since: When the first of the failures in a row was seen, in UTC.
-        failures: How many tries in a row have failed, 1 or more.
-        retry_monotonic: When it is asked next, on the engine's monotonic clock.
-        failed_monotonic: When the last try failed, on that clock too.
-        streak: How many tries in a row have failed since anything at all last succeeded: what the back-off counts.
+        kind: Cause.
+        message: Text of the error, sanitized and without secrets.
+        status: HTTP status, or None without a response.
+        since_at: Time of the first failure in a row, in UTC.
+        failures: Number of failures in a row, 1 or more.
+        retry_monotonic: Time of the next try, on the engine's monotonic clock.
+        failed_monotonic: Time of the last failure, on that clock.
+        streak: Number of failures since anything at all last succeeded, as the backoff counts.
     """
 
     kind: ProblemKind
@@ -73,13 +73,13 @@ class Problem(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Feed(Generic[T_co]):
-    """The newest value of one polled thing, how old it is, and what went wrong since.
+    """Latest value of one polled resource, its age, and the problem since.
 
     Attributes:
-        value: The newest answer, the same object as before where the answer was equal; None before the first.
-        fetched_at: When `value` was last confirmed, in UTC.
-        fetched_on: The same on the engine's monotonic clock.
-        problem: Why the last try failed; None after a success.
+        value: Latest response, the same object as before if equal; None before the first.
+        fetched_at: Time when `value` was last confirmed, in UTC.
+        fetched_monotonic: The same on the engine's monotonic clock.
+        problem: Problem of the last try, or None after a success.
     """
 
     value: T_co | None = None
@@ -89,11 +89,11 @@ class Feed(Generic[T_co]):
 
     @property
     def tried_monotonic(self) -> float | None:
-        """When the last try ended, on the engine's monotonic clock; None before the first."""
+        """Time when the last try ended, on the engine's monotonic clock, or None before the first."""
         return self.problem.failed_monotonic if self.problem is not None else self.fetched_monotonic
 
     def freshness(self, now: float, interval: float) -> Freshness:
-        """Judge the value at a moment of the monotonic clock, for an interval in seconds."""
+        """Return the freshness at a moment of the monotonic clock, for an interval in seconds."""
         if self.problem is not None:
             return Freshness.STALE
         if self.fetched_monotonic is None:
@@ -126,15 +126,15 @@ def problem_from_error(
     failed_monotonic: float,
     streak: int,
 ) -> Problem:
-    """Describe a failed try.
+    """Return the problem of a failed try.
 
     Args:
-        error: What was raised; a class the tree does not name counts as its nearest named ancestor.
-        previous: The problem of the try before, None if that succeeded or there was none.
-        now_utc: When the failure was seen, in UTC.
-        retry_monotonic: When the thing is asked next, on the engine's monotonic clock.
-        failed_monotonic: When the failure was seen, on that clock.
-        streak: Which failure in a row it is since anything at all last succeeded, 1 for the first.
+        error: The error; a class without a kind of its own counts as its nearest ancestor that has one.
+        previous: Problem of the try before, or None if that succeeded or there was none.
+        now_utc: Time of the failure, in UTC.
+        retry_monotonic: Time of the next try, on the engine's monotonic clock.
+        failed_monotonic: Time of the failure, on that clock.
+        streak: Number of failures since anything at all last succeeded, 1 for the first.
     """
     return Problem(
         kind=_error_kind(error),

@@ -1,4 +1,4 @@
-"""From a question to what its answer, or its failure, makes of a snapshot."""
+"""Requests in flight, and the reducers of their responses and failures."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ if TYPE_CHECKING:
 
 
 Reducer: TypeAlias = Callable[[Snapshot, RequestTiming], Snapshot]
-"""What an answer makes of the snapshot of when it is there."""
+"""Applies a response to the snapshot at the time it arrives."""
 
 _RUNNER_UNREACHABLE_STATUS = 500
 
 
 class RequestTimer:
-    """A question on its way, and when it was asked and sent: the allowance may make it wait in between.
+    """Timer of one request, which the rate limiter may delay before it is sent.
 
     Args:
-        clock: Says when things are.
+        clock: Clock of the times.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -54,16 +54,16 @@ class RequestTimer:
         self._asked_on = self._sent_on = clock.monotonic()
 
     def mark_sent(self) -> None:
-        """It is sent now."""
+        """Record that the request is sent now."""
         self._sent_on = self._clock.monotonic()
 
     def finish(self) -> RequestTiming:
-        """It is answered now, or has failed."""
+        """Return the timing of the request, which ended now."""
         return RequestTiming(self._asked_on, self._clock.monotonic(), self._clock.now(), self._sent_on)
 
 
 async def fetch(source: RunnerSource, request: Request, on_sent: OnSent = None) -> Reducer:
-    """Ask for a resource; ComfyControlError where it is not answered."""
+    """Request a resource and return the reducer of the response; raises ComfyControlError."""
     match request.resource:
         case PageKey(page, per_page, status) as key:
             answer = await source.list_runners(page, per_page, status, priority=request.priority, on_sent=on_sent)
@@ -82,9 +82,9 @@ async def fetch(source: RunnerSource, request: Request, on_sent: OnSent = None) 
 
 
 def reduce_response(snapshot: Snapshot, resource: Resource, reducer: Reducer, timing: RequestTiming) -> Snapshot:
-    """Take in an answer, and what it means for everything that failed.
+    """Apply a response, and what it means for everything that failed.
 
-    How long stats took says how far away the runner is, and nothing of the API.
+    The duration of a stats request tells the distance of the runner, not the speed of the API.
     """
     took = None if isinstance(resource, StatsKey) else timing.duration_s
     return apply_success(apply_contact(reducer(snapshot, timing), resource, timing), took)
@@ -93,8 +93,8 @@ def reduce_response(snapshot: Snapshot, resource: Resource, reducer: Reducer, ti
 def reduce_failure(
     snapshot: Snapshot, resource: Resource, error: ComfyControlError, timing: RequestTiming, jitter: float
 ) -> Snapshot:
-    """Take in a failure: a problem, a runner that is gone or does not answer, a token that is none."""
-    # Not by its stats, which a deployment may not have. Of a runner that is listed the history alone may be missing.
+    """Apply a failure: a problem, a removed or unreachable runner, or a rejected token."""
+    # A deployment may lack stats, and the history alone of a listed runner may be missing, so neither tells of removal.
     if (
         isinstance(error, NotFoundError)
         and isinstance(resource, HistoryKey)
@@ -105,24 +105,24 @@ def reduce_failure(
         return apply_silent_runner(snapshot, resource, error, timing, jitter)
     if isinstance(resource, StatsKey) and isinstance(error, ServerError) and _is_of_runner(snapshot, error):
         return apply_unreachable(snapshot, resource.runner_id, error.message, timing)
-    # A refused token is told by more than a runner's stats, which may be refused for reasons of their own.
+    # Stats may be refused for reasons of their own, so they do not tell that the token is rejected.
     if isinstance(error, UnauthorizedError) and not isinstance(resource, StatsKey):
         snapshot = apply_unauthorized(snapshot, error, timing)
     return forget_old_removals(apply_failure(snapshot, resource, error, timing, jitter), timing)
 
 
 def _is_of_runner(snapshot: Snapshot, error: ServerError) -> bool:
-    """Whether the API says so that a runner does not answer (page get-runner-stats), and does not fail itself."""
+    """Return True if the error means an unreachable runner (page get-runner-stats), not a failing API."""
     problem = snapshot.page.problem
     return error.status == _RUNNER_UNREACHABLE_STATUS and (problem is None or problem.kind is not ProblemKind.SERVER)
 
 
 MAX_IN_FLIGHT = 8
-"""Requests under way, beyond which those that nobody waits for any more are given up: connections are few."""
+"""Most requests in flight; beyond it those that nothing needs are cancelled, for connections are few."""
 
 
 class InFlightRequests:
-    """Requests under way, as tasks. `landed` is called whenever one has ended, however it did."""
+    """Tasks of the requests in flight; `on_done` is called whenever one ends."""
 
     def __init__(self, on_done: Callable[[], None]) -> None:
         self._landed = on_done
@@ -131,27 +131,27 @@ class InFlightRequests:
 
     @property
     def priorities(self) -> Mapping[Resource, Priority]:
-        """What is under way, and what for, the longest under way first."""
+        """Resources in flight with their priorities, oldest first."""
         return MappingProxyType(self._uses)
 
     def start(self, group: asyncio.TaskGroup, request: Request, coroutine: Coroutine[None, None, None]) -> None:
-        """Let this request go its way."""
-        # Before the task is made: an eager one may be answered before create_task returns.
+        """Start a request."""
+        # Recorded before the task is created, for an eager task may end before create_task returns.
         self._uses[request.resource] = request.priority
         task = group.create_task(coroutine)
         self._tasks[request.resource] = task
-        # No `finally` in the request does this: a task that is cancelled before its first step has none.
+        # A callback instead of `finally`: a task that is cancelled before its first step never reaches `finally`.
         task.add_done_callback(partial(self._on_done, request.resource))
 
     def evict_one(self, needed: Collection[Resource]) -> None:
-        """Where too many are under way, give up the oldest that is none of the wanted."""
+        """Cancel the oldest request that is not needed, if too many are in flight."""
         if len(self._tasks) >= MAX_IN_FLIGHT:
             unwanted = (task for resource, task in self._tasks.items() if resource not in needed)
             if (oldest := next(unwanted, None)) is not None:
                 oldest.cancel()
 
     def cancel_all(self) -> None:
-        """Cancel all; none of them publishes anything from here on."""
+        """Cancel all requests; none of them publishes anything from here on."""
         for task in self._tasks.values():
             task.cancel()
 

@@ -29,7 +29,7 @@ CHANGE_BATCH_INTERVAL_S = 1.5
 
 _CHANGE_INTERVAL_S = 1.0
 _PAGE_CHANGE_INTERVAL_S = 1.5
-# Of the interval in force, for terminals without the focus.
+# Factor of the interval without the focus.
 _CHANGE_FRACTION = 0.2
 
 _UNFOCUSED_FACTOR = 4.0

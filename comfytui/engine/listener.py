@@ -1,4 +1,4 @@
-"""Keeps an event stream open for as long as the source offers one; without it nothing is missing but speed."""
+"""Listener that keeps the source's event stream open; without one, polling goes on as ever."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 SETTLE_S = 1.0
-"""Seconds after the first answer in which the screen is filled rather than a stream opened."""
+"""Seconds after the first response before a stream is opened, so that the screen is filled first."""
 
 STEADY_S = 30.0
 """Seconds that a stream has to last for the next one to be opened without a longer wait."""
@@ -38,13 +38,13 @@ _MAX_DOUBLINGS = 6
 
 
 class RevisionListener:
-    """Hears an event stream and opens the next when it ends; failures are no problem, for polling goes on.
+    """Listener to an event stream that reopens it when it ends.
 
     Args:
-        clock: Times the waits.
-        announced: Takes in what is heard.
-        wake: Called when something was heard that may have to be acted on, and when a stream ends.
-        jitter: What each wait is multiplied with.
+        clock: Clock of the waits.
+        announced: Tracker that records the revisions.
+        wake: Called after an event with news, and when a stream ends.
+        jitter: Returns the factor of the next wait.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class RevisionListener:
 
 
 def _is_refusal(error: ComfyControlError | None) -> bool:
-    """Return True if the server has no such stream, rather than none right now."""
+    """Return True if the server does not offer a stream at all."""
     if isinstance(error, ServerError):
         return error.status == _NOT_IMPLEMENTED
     return isinstance(error, _REFUSALS)

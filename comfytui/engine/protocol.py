@@ -1,4 +1,4 @@
-"""What can be asked of the API, as values: the keys of planning, of flight and of feeds."""
+"""Resource keys, commands of the engine and the protocol of its source."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 DEFAULT_PER_PAGE = 25
 
 SCAN_PAGE_SIZE = 100
-"""Runners a page where all pages are loaded: as many as the API gives (page list-runners)."""
+"""Runners per page of a full scan: the most that the API gives (page list-runners)."""
 
 MAX_SCANNED_RUNNERS = 10_000
-"""Runners of a list that are loaded at most, to filter and sort them here."""
+"""Most runners of a full scan, which are filtered and sorted here."""
 
 
 @dataclass(frozen=True, slots=True)
 class PageKey:
-    """One page of List Runners: `page` from 1, `per_page` 1 to 100, `status` None for all."""
+    """Page of List Runners: `page` from 1, `per_page` 1 to 100, `status` None for all."""
 
     page: int = 1
     per_page: int = DEFAULT_PER_PAGE
@@ -35,25 +35,25 @@ class PageKey:
 
 @dataclass(frozen=True, slots=True)
 class _RunnerResource:
-    """What is asked of one runner; equal only to the same of the same."""
+    """Resource of one runner; equal only to a key of the same class and runner."""
 
     runner_id: str
 
 
 class RunnerKey(_RunnerResource):
-    """Get Runner of one runner."""
+    """Key of Get Runner."""
 
     __slots__ = ()
 
 
 class HistoryKey(_RunnerResource):
-    """Get Runner History of one runner."""
+    """Key of Get Runner History."""
 
     __slots__ = ()
 
 
 class StatsKey(_RunnerResource):
-    """Get Runner Stats of one runner: the API asks the runner itself."""
+    """Key of Get Runner Stats: the API asks the runner itself."""
 
     __slots__ = ()
 
@@ -62,20 +62,20 @@ Resource: TypeAlias = PageKey | RunnerKey | HistoryKey | StatsKey
 
 
 class RunnerSource(Protocol):
-    """Who answers for the API; every method raises `comfytui.api.errors.ComfyControlError` when it cannot.
+    """Source of responses; every method raises `comfytui.api.errors.ComfyControlError`.
 
-    `use` says what a question is for: it decides who goes first where the allowance is short. `on_sent` is called when
-    it has waited for that and is sent.
+    `priority` decides which request goes first if the rate limiter delays requests. `on_sent` is called when the
+    request is sent.
     """
 
     @property
     def clock_skew(self) -> float:
-        """Seconds by which the server's clock is ahead of the one here; 0.0 unless they are more than 5 s apart."""
+        """Seconds by which the server's clock is ahead of the local one; 0.0 unless more than 5 s."""
         ...
 
     @property
     def has_events(self) -> bool:
-        """True once the API said that it announces changes."""
+        """True once the API has said that it announces changes."""
         ...
 
     async def list_runners(
@@ -86,74 +86,74 @@ class RunnerSource(Protocol):
         priority: Priority = Priority.POLL,
         on_sent: OnSent = None,
     ) -> RunnerPage:
-        """One page of runners, newest created first."""
+        """Return a page of runners, newest created first."""
         ...
 
     async def get_runner(self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None) -> Runner:
-        """One runner by id."""
+        """Return a runner by its id."""
         ...
 
     async def get_history(
         self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
     ) -> tuple[Workflow, ...]:
-        """A runner's newest workflows, at most ten, newest created first."""
+        """Return a runner's newest workflows, at most ten, newest created first."""
         ...
 
     async def get_stats(
         self, runner_id: str, priority: Priority = Priority.POLL, on_sent: OnSent = None
     ) -> RunnerStats:
-        """What a runner's machine says of itself right now; a ServerError of status 500 where it does not answer."""
+        """Return the stats of a runner's machine; a ServerError of status 500 means that it is unreachable."""
         ...
 
     def watch_revisions(self) -> AsyncGenerator[tuple[RunnerRevisions, ...], None]:
-        """Yield the revisions of all runners that are known, then those that changed; empty ones as a heartbeat."""
+        """Yield the revisions of all known runners, then changes; empty ones are heartbeats."""
         ...
 
     async def aclose(self) -> None:
-        """Let connections go; nothing may be asked afterwards."""
+        """Close all connections; the source is not used afterwards."""
         ...
 
 
 class SetViewport(NamedTuple):
-    """Look at this from now on; what it holds that was never asked is asked at once."""
+    """Command to poll another viewport; resources without a value are requested at once."""
 
     viewport: Viewport
 
 
 class Refresh:
-    """Ask everything attended again now, paused or not; what is already under way is not asked twice.
+    """Command to refresh all resources in view now, even if paused, except those in flight.
 
-    Wished again and again, as by a key held down, it asks no more often than the allowance bears.
+    Repeated, as by a key held down, it requests no more often than the rate limit allows.
     """
 
 
 class SetInterval(NamedTuple):
-    """Poll every so many seconds, 1 or more, from now on."""
+    """Command to poll every `seconds` seconds, 1 or more."""
 
     seconds: float
 
 
 class Reconnect:
-    """Close the connections, connect anew, as with another token, and ask everything attended again."""
+    """Command to close all connections, connect anew and refresh everything in view."""
 
 
 EngineCommand: TypeAlias = SetViewport | Refresh | SetInterval | Reconnect
 
 
 class Viewport(NamedTuple):
-    """What the person looks at: the engine polls this, and nothing that is out of sight.
+    """The part of the fleet that is on screen; the engine polls nothing else.
 
     Attributes:
-        page: The page of the list in view; of a whole list only the status of it matters here.
-        runner_id: The runner under the cursor, None where there is none.
-        paused: Whether polling is halted; what was never asked, and `Refresh`, is still asked once.
-        visible: The ids of the runners in view, top to bottom: their histories are asked in rotation, and where none of
-            those is due they are checked.
-        unchecked: The ids of runners whose reachability filter or order ask for, in view or not: they are checked in
-            turn with those histories.
-        focused: Whether the terminal has the focus, as far as it says so; without it polling slows down.
-        wallboard: Whether polling goes on as fast without the focus.
-        whole: Whether all pages are wanted, because the list is filtered or sorted here.
+        page: Page of the list in view; with `all_pages` only its status matters.
+        runner_id: Id of the runner under the cursor, or None.
+        paused: True if polling is halted; resources without a value and refreshes are still requested once.
+        visible_ids: Ids of the runners in view, top to bottom: their histories are requested in rotation, and their
+            health is checked if no history is due.
+        health_check_ids: Ids of the runners, in view or not, whose reachability the filter or the order needs: checked
+            in turn with those histories.
+        focused: False if the terminal lost the focus, which slows polling down.
+        full_rate_unfocused: True if polling is as fast without the focus.
+        all_pages: True if all pages are loaded, because the list is filtered or sorted here.
     """
 
     page: PageKey = PageKey()

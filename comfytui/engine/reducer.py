@@ -1,6 +1,6 @@
-"""From a snapshot and what happened to the next snapshot: pure, sharing whatever did not change.
+"""Reducers from a snapshot and an event to the next snapshot. Pure; unchanged parts are shared.
 
-The revision is left as it is: it counts what is published, and publishing is the engine's.
+The revision is left as it is: the engine counts it when it publishes.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ItemT = TypeVar("ItemT", bound=_Identified)
 
 
 def set_viewport(snapshot: Snapshot, viewport: Viewport) -> Snapshot:
-    """Look elsewhere; what is looked at now is from here on the last to be dropped."""
+    """Set the viewport; its feeds become the last to be dropped."""
     pages = {key for key in snapshot.pages if in_list(viewport, key)}
     runners = {viewport.runner_id}
     return snapshot._replace(
@@ -58,16 +58,16 @@ def set_viewport(snapshot: Snapshot, viewport: Viewport) -> Snapshot:
 
 
 def set_interval(snapshot: Snapshot, interval: float, now: float) -> Snapshot:
-    """Poll every `interval` seconds; what failed waits no longer than that from `now` for its next try."""
+    """Set the interval in seconds; failed resources wait no longer than that from `now`."""
     return clamp_retries(snapshot._replace(interval=interval), now)
 
 
 def apply_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, timing: RequestTiming) -> Snapshot:
-    """Take in an answer of List Runners.
+    """Apply a response of List Runners.
 
-    Where the key has a status, runners of another are left out: a deployment may not know the filter and
-    ignore it (page list-runners), and `total` stays as it was sent. Runners that departed after the page was sent for
-    are left out and not counted; one that departed before is back.
+    Runners of another status than the key's are left out, for a deployment may ignore the filter (page list-runners);
+    `total` stays as it was sent. Runners removed after the page was requested are left out and not counted; a runner
+    removed before is restored.
     """
     old = snapshot.pages.get(key, Feed()).value
     page = page_without(_filter_status(page, key.status), removed_since(snapshot, timing.began_monotonic))
@@ -76,7 +76,7 @@ def apply_page(snapshot: Snapshot, key: PageKey, page: RunnerPage, timing: Reque
 
 
 def apply_runner(snapshot: Snapshot, runner_id: str, runner: Runner, timing: RequestTiming) -> Snapshot:
-    """Take in an answer of Get Runner."""
+    """Apply a response of Get Runner."""
     old = snapshot.runners.get(runner_id, Feed()).value
     return _with_runner(
         snapshot, runner_id, Feed(old if old == runner else runner, timing.done_at, timing.done_monotonic)
@@ -84,23 +84,23 @@ def apply_runner(snapshot: Snapshot, runner_id: str, runner: Runner, timing: Req
 
 
 def apply_history(snapshot: Snapshot, runner_id: str, history: tuple[Workflow, ...], timing: RequestTiming) -> Snapshot:
-    """Take in an answer of Get Runner History."""
+    """Apply a response of Get Runner History."""
     old = snapshot.histories.get(runner_id, Feed()).value
     value = history if old is None else _reuse_equal(old, history)
     if type(value) is not type(history):
-        # It says whether more was sent than a history has.
+        # The histories differ in type if more was sent than a history holds.
         value = type(history)(value)
     return with_history(snapshot, runner_id, Feed(value, timing.done_at, timing.done_monotonic))
 
 
 def apply_stats(snapshot: Snapshot, runner_id: str, stats: RunnerStats, timing: RequestTiming) -> Snapshot:
-    """Take in an answer of Get Runner Stats: the runner is reachable."""
+    """Apply a response of Get Runner Stats: the runner is reachable."""
     health = healthy(snapshot.health(runner_id).value, stats, timing.duration_s)
     return with_stats(snapshot, runner_id, Feed(health, timing.done_at, timing.done_monotonic))
 
 
 def apply_unreachable(snapshot: Snapshot, runner_id: str, message: str, timing: RequestTiming) -> Snapshot:
-    """Take in that the API could not reach a runner, which is an answer as well; what it last said stays."""
+    """Record that the API could not reach a runner, which is a response as well; its last stats stay."""
     health = unhealthy(snapshot.health(runner_id).value, message, timing.done_at)
     return with_stats(snapshot, runner_id, Feed(health, timing.done_at, timing.done_monotonic))
 
@@ -108,10 +108,10 @@ def apply_unreachable(snapshot: Snapshot, runner_id: str, message: str, timing: 
 def apply_failure(
     snapshot: Snapshot, resource: Resource, error: ComfyControlError, timing: RequestTiming, jitter: float
 ) -> Snapshot:
-    """Put a problem beside what is known of a resource.
+    """Record a problem of a resource beside its value.
 
-    It is asked again after the back-off, whose waits are multiplied with `jitter`, and never inside the cool-down that
-    the snapshot's spending knows of; what was refused for being asked too often is asked again right after that.
+    The next try is after the backoff, whose waits are multiplied by `jitter`, and never within the cooldown in the
+    snapshot's usage; a rate limited request is tried right after that.
     """
 
     def failed(feed: Feed[V]) -> Feed[V]:
@@ -131,7 +131,7 @@ def apply_failure(
 
 
 def apply_unauthorized(snapshot: Snapshot, error: UnauthorizedError, timing: RequestTiming) -> Snapshot:
-    """The API refused the token: from here on nothing is asked until there is another."""
+    """Record that the API rejected the token; nothing is requested until there is another."""
     return snapshot._replace(auth_problem=_problem(snapshot, snapshot.auth_problem, error, timing, 1.0))
 
 
@@ -159,13 +159,13 @@ def _with_runner(snapshot: Snapshot, runner_id: str, feed: Feed[Runner]) -> Snap
 
 
 def with_history(snapshot: Snapshot, runner_id: str, feed: Feed[tuple[Workflow, ...]]) -> Snapshot:
-    """Return the snapshot with this history; beyond MAX_HISTORIES the one looked at longest ago is dropped."""
+    """Return the snapshot with this history, dropping the least recently viewed beyond MAX_HISTORIES."""
     is_attended = partial(eq, snapshot.viewport.runner_id)
     return snapshot._replace(histories=_put_bounded(snapshot.histories, runner_id, feed, is_attended, MAX_HISTORIES))
 
 
 def with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[HealthCheck]) -> Snapshot:
-    """Return the snapshot with this health check; beyond MAX_STATS the one looked at longest ago is dropped."""
+    """Return the snapshot with this health check, dropping the least recently viewed beyond MAX_STATS."""
     is_attended = partial(eq, snapshot.viewport.runner_id)
     return snapshot._replace(stats=_put_bounded(snapshot.stats, runner_id, feed, is_attended, MAX_STATS))
 
@@ -173,7 +173,7 @@ def with_stats(snapshot: Snapshot, runner_id: str, feed: Feed[HealthCheck]) -> S
 def _put_bounded(
     feeds: Mapping[K, Feed[V]], key: K, feed: Feed[V], is_in_view: Callable[[K], bool], limit: int
 ) -> Mapping[K, Feed[V]]:
-    """The feeds with this one; beyond the limit without the one that was attended longest ago, the first in order."""
+    """Return the feeds with this one, dropping the least recently viewed, the first, beyond the limit."""
     known = {**feeds, key: feed}
     if len(known) > limit:
         del known[next(other for other in known if not is_in_view(other))]
@@ -199,7 +199,7 @@ def _reuse_page(old: RunnerPage | None, new: RunnerPage) -> RunnerPage:
 
 
 def _reuse_equal(old: tuple[ItemT, ...], new: tuple[ItemT, ...]) -> tuple[ItemT, ...]:
-    """The new items, as the old objects where they are equal: the old tuple where all are."""
+    """Return the new items, with the old objects for equal ones; the old tuple if all are equal."""
     if old == new:
         return old
     known = {item.id: item for item in old}
@@ -211,10 +211,10 @@ class _Change(Protocol):
 
 
 def apply_success(snapshot: Snapshot, duration_s: float | None) -> Snapshot:
-    """Something was answered: whatever failed waits no longer than an interval after its last try.
+    """Shorten the waits of all failed resources to one interval after a success.
 
-    A cool-down is waited out all the same. `took` is how many seconds the API needed, None where that says nothing of
-    its own speed.
+    A cooldown is waited out all the same. `duration_s` is the response time of the API, or None if that tells nothing
+    about its speed.
     """
     if duration_s is not None:
         snapshot = snapshot._replace(response_time=smooth(snapshot.response_time, duration_s))
@@ -228,7 +228,7 @@ def apply_success(snapshot: Snapshot, duration_s: float | None) -> Snapshot:
 
 
 def clamp_retries(snapshot: Snapshot, now: float) -> Snapshot:
-    """The interval is another: whatever failed waits no longer than that from `now`, cool-downs apart."""
+    """Shorten the waits of failed resources to the interval from `now`, except for a cooldown."""
     latest = max(now + snapshot.interval_s, _blocked_until(snapshot.usage))
     return _with_problems(
         snapshot, lambda problem: problem._replace(retry_monotonic=min(problem.retry_monotonic, latest))
@@ -236,7 +236,7 @@ def clamp_retries(snapshot: Snapshot, now: float) -> Snapshot:
 
 
 def with_usage(snapshot: Snapshot, usage: Usage) -> Snapshot:
-    """The spending as it is now; in a cool-down no next try is promised before its end."""
+    """Set the usage; in a cooldown no next try is before its end."""
     snapshot = snapshot._replace(usage=usage)
     earliest = _blocked_until(usage)
     return _with_problems(
@@ -245,12 +245,12 @@ def with_usage(snapshot: Snapshot, usage: Usage) -> Snapshot:
 
 
 def clear_problems(snapshot: Snapshot) -> Snapshot:
-    """What is known stays, as if nothing had failed since and the token were a good one."""
+    """Clear all problems, including that of the token, and keep all values."""
     return _with_feeds(snapshot, _without_problem)._replace(auth_problem=None)
 
 
 def confirm_unchanged(snapshot: Snapshot, resources: Collection[Resource], timing: RequestTiming) -> Snapshot:
-    """Return the snapshot with these resources confirmed as if they had been answered unchanged just now."""
+    """Confirm resources as if an unchanged response had just arrived."""
     pages = {key for key in resources if isinstance(key, PageKey)}
     runners = {key.runner_id for key in resources if isinstance(key, RunnerKey)}
     histories = {key.runner_id for key in resources if isinstance(key, HistoryKey)}
@@ -271,7 +271,7 @@ def _confirm_feeds(feeds: Mapping[K, Feed[V]], keys: Collection[K], timing: Requ
 
 
 def age_by(snapshot: Snapshot, seconds: float) -> Snapshot:
-    """All that is known is older by that much than the monotonic clock has it."""
+    """Make all values older by this many seconds than the monotonic clock tells."""
 
     def older(feed: Feed[V]) -> Feed[V]:
         return (
@@ -306,7 +306,7 @@ def _with_feeds(snapshot: Snapshot, change: _Change) -> Snapshot:
 
 
 def _map_feeds(feeds: Mapping[K, Feed[V]], change: _Change) -> Mapping[K, Feed[V]]:
-    """The feeds as they are changed; the same mapping where none is."""
+    """Return the changed feeds, or the same mapping if none changes."""
     others = {key: other for key, feed in feeds.items() if (other := change(feed)) is not feed}
     return {**feeds, **others} if others else feeds
 
@@ -319,13 +319,13 @@ MAX_REMOVED = 16
 
 
 class RequestTiming(NamedTuple):
-    """When something was asked and answered.
+    """Times of one request.
 
     Attributes:
-        asked_on: When it was asked, on the engine's monotonic clock.
-        on: When the answer was there, on that clock.
-        at: The same in UTC.
-        sent_on: When it was sent, which may be long after it was asked, for the allowance may make it wait.
+        queued_monotonic: Time of the request, on the engine's monotonic clock.
+        done_monotonic: Time of the response or failure, on that clock.
+        done_at: The same in UTC.
+        sent_monotonic: Time of sending, which the rate limiter may delay, or None if unknown.
     """
 
     queued_monotonic: float
@@ -335,19 +335,19 @@ class RequestTiming(NamedTuple):
 
     @property
     def began_monotonic(self) -> float:
-        """Moment it was sent, on that clock; the moment it was asked if nothing is known of sending."""
+        """Time of sending on that clock, or of the request if unknown."""
         return self.queued_monotonic if self.sent_monotonic is None else self.sent_monotonic
 
     @property
     def duration_s(self) -> float:
-        """Seconds from its being sent to the answer."""
+        """Seconds from sending to the response."""
         return self.done_monotonic - self.began_monotonic
 
 
 def remove_runner(snapshot: Snapshot, runner_id: str, timing: RequestTiming) -> Snapshot:
-    """The API knows no such runner: its row leaves every page, its feeds are dropped, and its departure is told.
+    """Remove a runner that the API does not know from all pages, drop its feeds and record the removal.
 
-    A second answer to the same effect, to what was asked before the first one was there, only drops its feeds.
+    A second 404, of a request from before the first one, only drops its feeds.
     """
     if runner_id in removed_since(snapshot, timing.began_monotonic):
         return _without_feeds(snapshot, runner_id)
@@ -363,15 +363,15 @@ def remove_runner(snapshot: Snapshot, runner_id: str, timing: RequestTiming) -> 
 
 
 def is_unseen(snapshot: Snapshot, runner_id: str) -> bool:
-    """Return True if neither the list in view nor Get Runner tells of this runner."""
+    """Return True if neither the list in view nor Get Runner has this runner."""
     return snapshot.runner(runner_id).value is None and not _pages_listing(snapshot, runner_id)
 
 
 def forget_old_removals(snapshot: Snapshot, timing: RequestTiming) -> Snapshot:
-    """Decide whether runners that Get Runner does not find are registered: the newest answer about that counts.
+    """Remove runners that Get Runner does not find, unless a newer list has them.
 
-    A list that has one and was answered after the first 404 contradicts it, and stands. A list from before is waited
-    for, unless it has failed since. What is in no page of the list in view has departed.
+    A list that was answered after the first 404 and has the runner stands. An older list is waited for, unless it has
+    failed since. A runner in no page of the list in view is removed.
     """
     for runner_id, feed in snapshot.runners.items():
         if feed.problem is None or feed.problem.kind is not ProblemKind.NOT_FOUND:
@@ -382,7 +382,7 @@ def forget_old_removals(snapshot: Snapshot, timing: RequestTiming) -> Snapshot:
 
 
 def restore_listed(snapshot: Snapshot, page: RunnerPage, timing: RequestTiming) -> Snapshot:
-    """Forget the departures of runners that a page, sent for after them, has again."""
+    """Restore removed runners that a page, requested after their removal, has again."""
     if not snapshot.removed:
         return snapshot
     listed = {runner.id for runner in page.runners}
@@ -395,12 +395,12 @@ def restore_listed(snapshot: Snapshot, page: RunnerPage, timing: RequestTiming) 
 
 
 def removed_since(snapshot: Snapshot, moment: float) -> frozenset[str]:
-    """The ids of those whose departure was noticed at that moment of the monotonic clock or later."""
+    """Return the ids of runners whose removal was noticed at that monotonic time or later."""
     return frozenset(removal.runner_id for removal in snapshot.removed if removal.noticed_monotonic >= moment)
 
 
 def is_removed(snapshot: Snapshot, runner_id: str) -> bool:
-    """Whether it has departed and nothing has brought it back."""
+    """Return True if a runner was removed and not restored."""
     if not snapshot.removed:
         return False
     has_departed = any(removal.runner_id == runner_id for removal in snapshot.removed)
@@ -408,7 +408,7 @@ def is_removed(snapshot: Snapshot, runner_id: str) -> bool:
 
 
 def page_without(page: RunnerPage, removed_ids: frozenset[str]) -> RunnerPage:
-    """The page without these runners, its total less by as many; the same object where it has none of them."""
+    """Return the page without these runners and its total reduced, or the same object if it has none."""
     runners = tuple(runner for runner in page.runners if runner.id not in removed_ids)
     fewer = len(page.runners) - len(runners)
     if not fewer:
@@ -418,13 +418,13 @@ def page_without(page: RunnerPage, removed_ids: frozenset[str]) -> RunnerPage:
 
 
 def _pages_listing(snapshot: Snapshot, runner_id: str) -> list[Feed[RunnerPage]]:
-    """Return the pages of the list in view that have a runner."""
+    """Return the feeds of the pages in view that list a runner."""
     feeds = (snapshot.page_feed(key) for key in snapshot.page_keys)
     return [feed for feed in feeds if feed.value and any(runner.id == runner_id for runner in feed.value.runners)]
 
 
 def _is_outdated(page: Feed[RunnerPage], problem: Problem) -> bool:
-    """Return True if a page that has a runner is older than the 404 of that, and could not be confirmed since."""
+    """Return True if a page is older than the runner's 404 and could not be confirmed since."""
     if page.fetched_at is not None and page.fetched_at > problem.since_at:
         return False
     return page.problem is not None and page.problem.failed_monotonic >= problem.failed_monotonic

@@ -1,4 +1,4 @@
-"""Refreshes that the user asked for, and how often they may be repeated."""
+"""Queue of the refreshes that the user requested."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class RefreshQueue:
         return MappingProxyType(self._due)
 
     def add(self, resources: Collection[Resource], now: float, least_s: float) -> None:
-        """Refresh these, each at least `least_s` seconds after its last refresh."""
+        """Queue resources, each at least `least_s` seconds after its last refresh."""
         for resource in resources:
             self._due.setdefault(resource, max(now, self._sent.get(resource, -math.inf) + least_s))
 

@@ -1,4 +1,4 @@
-"""Full scan: which page of a list that is loaded whole comes next, and when. Pure.
+"""Full scan: the next page to request when all pages of a list are loaded. Pure.
 
 Pages are loaded as fast as the request limit allows, and refreshed evenly from then on.
 """
@@ -25,17 +25,17 @@ if TYPE_CHECKING:
 MAX_PAGES_IN_FLIGHT = 4
 """Pages of a full scan in flight at once: connections are few, and key presses need some."""
 
-# Of the list's interval: a page that is older is due even if it is not its turn.
+# Fraction of the list's interval after which a page is due even out of turn.
 _OVERDUE = 1.5
-# Of the interval in force: when a page from before the list's last change is due again.
+# Fraction of the effective interval after which a page from before the list's last change is due.
 _OUTDATED_FRACTION = 0.5
-# Seconds that key presses may hold a scan up before it goes first.
+# Seconds for which key presses may delay a scan.
 _HELD_UP_S = 1.5 * WINDOW_S
 
 
 @dataclass(frozen=True, slots=True)
 class ScanState:
-    """Inputs beside the snapshot; moments are of the monotonic clock.
+    """Inputs of the scan beside the snapshot; times are monotonic.
 
     Attributes:
         now: The present moment.
@@ -85,7 +85,7 @@ def next_scan_page(snapshot: Snapshot, state: ScanState) -> ScanStep | None:
     if not due:
         return None
     for key in outdated_keys(feeds):
-        # Soon, but not at once: a list may change for ever.
+        # Not at once, for a list may change continually.
         if key in due and interval < math.inf:
             due[key] = min(due[key], (feeds[key].tried_monotonic or 0.0) + _OUTDATED_FRACTION * snapshot.interval_s)
     answered = {

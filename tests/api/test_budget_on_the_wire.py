@@ -38,7 +38,8 @@ async def main(path, window, count, url):
     clock = SystemClock()
     log = RequestLog(clock)
     rate_limiter = SharedRateLimiter(clock, [Path(path)], url, note=log.note, window=float(window))
-    session = Session(url, SecretStr("cfc_0123456789abcdef"), timeout=30, rate_limiter=rate_limiter, log=log, clock=clock)
+    token = SecretStr("cfc_0123456789abcdef")
+    session = Session(url, token, timeout=30, rate_limiter=rate_limiter, log=log, clock=clock)
     async def keep_asking():
         for _ in range(int(count)):
             await session.get("/v1/runner", as_sent())
