@@ -271,7 +271,7 @@ class TestHealthChecks:
         stats = {row: Feed(HealthCheck(reachable=True), START, on) for row, on in checked.items()}
         return with_histories(snapshot, **dict.fromkeys(viewport.visible_ids, NOW))._replace(stats=stats)
 
-    @pytest.mark.parametrize("attention", [LIVE, PAUSED])
+    @pytest.mark.parametrize("viewport", [LIVE, PAUSED])
     def test_first_check_follows_the_history(self, viewport: Viewport) -> None:
         snapshot = self.snapshot(viewport)
         assert resources(next_cycle(snapshot, state())) == (STATS,)

@@ -22,7 +22,7 @@ PAGES = {
 }
 
 
-@pytest.mark.parametrize("attention", [Viewport(), Viewport(all_pages=True, runner_id="a"), Viewport(focused=False)])
+@pytest.mark.parametrize("viewport", [Viewport(), Viewport(all_pages=True, runner_id="a"), Viewport(focused=False)])
 @pytest.mark.parametrize("pages", [{}, PAGES])
 def test_it_is_what_the_snapshot_says(viewport: Viewport, pages: dict[PageKey, Feed[RunnerPage]]) -> None:
     snapshot = Snapshot(viewport=viewport, pages=pages)
