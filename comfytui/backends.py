@@ -43,7 +43,7 @@ Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
 """Makes who answers once it is needed. What it imports is heavy, so it does so behind the first frame."""
 
 _NOTHING_FOUND = "no token yet"
-_RESERVE_SECONDS = 1.0
+_RESERVE_S = 1.0
 """Seconds of a caller's patience that are left for an answer with what is known by then."""
 
 
@@ -105,7 +105,7 @@ def build_comfyui_fleet(
         servers,
         clock,
         ca_bundle=ca_bundle,
-        introduction=max(INTRODUCTION_SECONDS, patience - _RESERVE_SECONDS),
+        introduction=max(INTRODUCTION_SECONDS, patience - _RESERVE_S),
         log=requests,
     )
 
@@ -172,7 +172,7 @@ class HostedBackend:
         self.rate_limiter = SwitchableRateLimiter(rate_limiter)
         self._requests = requests
         self._token: SecretStr | None = None
-        self._renewal = Renewal(self._find_again, clock) if is_renewable(os.environ, settings.tokens) else None
+        self._renewal = Renewal(self._find_renewed_token, clock) if is_renewable(os.environ, settings.tokens) else None
         self._instead: tuple[str, Connect] | None = None
 
     @property
@@ -225,11 +225,11 @@ class HostedBackend:
         if self._renewal is not None:
             self._renewal.replace(token)
         self.rate_limiter.switch_to(None)
-        return LoginResult(accepted=True, message=await asyncio.to_thread(self._kept, token) if save else "")
+        return LoginResult(accepted=True, message=await asyncio.to_thread(self._save_token, token) if save else "")
 
     def use_demo(self) -> None:
         """Use the simulated fleet from now on."""
-        self._spend_alone()
+        self._use_local_limiter()
         self._instead = "demo", connect_demo(DEFAULT_RUNNERS, 0, self._clock, self.rate_limiter, self._requests)
 
     async def detect_comfyui(self) -> str:
@@ -240,7 +240,7 @@ class HostedBackend:
 
     def use_comfyui(self) -> None:
         """Watch the ComfyUI on this machine from now on."""
-        self._spend_alone()
+        self._use_local_limiter()
         ca_bundle = self._settings.ca_bundle
         source = connect_comfyui([self._local], ca_bundle, self._clock, self.rate_limiter, self._requests)
         self._instead = self._local.name, source
@@ -250,7 +250,7 @@ class HostedBackend:
         (server,) = parse_servers([LOCAL_SERVER], self._settings.configured_servers)
         return server
 
-    def _spend_alone(self) -> None:
+    def _use_local_limiter(self) -> None:
         """What the API may be asked, and whether it wants to be left alone, does not count any more."""
         self.rate_limiter.switch_to(UnlimitedRateLimiter(self._clock))
 
@@ -279,7 +279,7 @@ class HostedBackend:
         newest = None if self._renewal is None else self._renewal.newest
         return newest or self._token
 
-    async def _find_again(self) -> SecretStr | None:
+    async def _find_renewed_token(self) -> SecretStr | None:
         """Return what the source of the token has now, or None if it fails; the request log says why."""
         try:
             found = await asyncio.to_thread(find_token, os.environ, self._settings.tokens)
@@ -302,7 +302,7 @@ class HostedBackend:
         self._token = found.secret
         return found.secret
 
-    def _kept(self, token: SecretStr) -> str:
+    def _save_token(self, token: SecretStr) -> str:
         """Keep the token for the next start, and say what became of it."""
         try:
             return f"The token is kept in {display_path(save_token(token, self._settings.tokens))}."
@@ -317,9 +317,9 @@ class SwitchableRateLimiter:
         usual: Which counts at first.
     """
 
-    def __init__(self, usual: RateLimiter) -> None:
-        self._usual = usual
-        self._counts = usual
+    def __init__(self, default: RateLimiter) -> None:
+        self._usual = default
+        self._counts = default
 
     def switch_to(self, other: RateLimiter | None) -> None:
         """Have this one count from now on; None for the usual one."""

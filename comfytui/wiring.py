@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from comfytui.ratelimit.window import RateLimiter
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.keys.keymap import Keymap
-    from comfytui.tui.services import OpenFleet, Remembers, Setup, Watch
+    from comfytui.tui.services import AppServices, FleetResources, OpenFleet, StateStoreProtocol
     from comfytui.tui.terminal.capabilities import TerminalCapabilities
 
 
@@ -36,11 +36,13 @@ class ProfileFleets:
         memory: Knows how each was looked at last.
     """
 
-    def __init__(self, choices: ConfigSources, clock: Clock, requests: RequestLog, memory: Remembers) -> None:
-        self._choices = choices
+    def __init__(
+        self, sources: ConfigSources, clock: Clock, requests: RequestLog, state_store: StateStoreProtocol
+    ) -> None:
+        self._choices = sources
         self._clock = clock
         self._requests = requests
-        self._memory = memory
+        self._memory = state_store
 
     @property
     def profiles(self) -> tuple[str, ...]:
@@ -65,19 +67,19 @@ class ProfileFleets:
             key, settings.source_name, first, partial(self._watch, settings), settings.profile, settings.accent_color
         )
 
-    def _watch(self, settings: Settings, viewport: Viewport) -> Watch:
+    def _watch(self, settings: Settings, viewport: Viewport) -> FleetResources:
         from comfytui.backends import HostedBackend
         from comfytui.config.paths import rate_limit_files
         from comfytui.ratelimit.shared import SharedRateLimiter
-        from comfytui.tui.services import Watch
+        from comfytui.tui.services import FleetResources
 
         rate_limiter = SharedRateLimiter(self._clock, rate_limit_files(), settings.url, note=self._requests.note)
         entrance = HostedBackend(settings, self._clock, rate_limiter, self._requests)
         engine = _engine(settings, entrance.connect, self._clock, entrance.rate_limiter, viewport)
-        return Watch(engine, entrance, rate_limiter.close, entrance.renew if entrance.is_renewable else None)
+        return FleetResources(engine, entrance, rate_limiter.close, entrance.renew if entrance.is_renewable else None)
 
 
-def build_hosted_app(choices: ConfigSources, settings: Settings, setup: Setup) -> ComfyTUI:
+def build_hosted_app(sources: ConfigSources, settings: Settings, services: AppServices) -> ComfyTUI:
     """The dashboard of the API, beginning with the fleet that the settings are for."""
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import SystemClock
@@ -86,14 +88,14 @@ def build_hosted_app(choices: ConfigSources, settings: Settings, setup: Setup) -
 
     clock = SystemClock()
     requests = RequestLog(clock, settings.log_file or request_log())
-    fleets = ProfileFleets(choices, clock, requests, setup.memory)
-    app = ComfyTUI(fleets.open_settings(settings), clock, requests, setup._replace(fleets=fleets))
+    fleets = ProfileFleets(sources, clock, requests, services.state_store)
+    app = ComfyTUI(fleets.open_settings(settings), clock, requests, services._replace(fleets=fleets))
     app.session.add_cleanup(requests.close)
     return app
 
 
 def build_demo_app(
-    settings: Settings, runners: int, seed: int, clock: Clock | None = None, setup: Setup | None = None
+    settings: Settings, runners: int, seed: int, clock: Clock | None = None, services: AppServices | None = None
 ) -> ComfyTUI:
     """The dashboard of a simulated fleet in this very process."""
     from comfytui.api.request_log import RequestLog
@@ -105,10 +107,10 @@ def build_demo_app(
     clock = clock or SystemClock()
     requests, rate_limiter = RequestLog(clock, settings.log_file), UnlimitedRateLimiter(clock)
     connect = connect_demo(runners, seed, clock, rate_limiter, requests)
-    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), rate_limiter, requests, setup)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), rate_limiter, requests, services)
 
 
-def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
+def build_comfyui_app(settings: Settings, services: AppServices) -> ComfyTUI:
     """The dashboard of plain ComfyUI servers, by a gateway in this very process."""
     from comfytui.api.request_log import RequestLog
     from comfytui.backends import connect_comfyui
@@ -121,37 +123,40 @@ def build_comfyui_app(settings: Settings, setup: Setup) -> ComfyTUI:
     requests = RequestLog(clock, settings.log_file or request_log())
     rate_limiter = UnlimitedRateLimiter(clock)
     connect = connect_comfyui(settings.servers, settings.ca_bundle, clock, rate_limiter, requests)
-    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), rate_limiter, requests, setup)
+    return build_app(settings, connect, clock, NoAuthentication(settings.source_name), rate_limiter, requests, services)
 
 
 def build_app(
     settings: Settings,
     connect: Connect,
     clock: Clock,
-    door: Authenticator,
+    authenticator: Authenticator,
     rate_limiter: RateLimiter,
     requests: RequestLog,
-    setup: Setup | None = None,
+    services: AppServices | None = None,
 ) -> ComfyTUI:
     """The dashboard of one fleet, ready to run; nothing has been started."""
-    from comfytui.config.state import Forgetful
+    from comfytui.config.state import InMemoryStateStore
     from comfytui.tui.app import ComfyTUI
-    from comfytui.tui.services import OpenFleet, Setup, Watch
+    from comfytui.tui.services import AppServices, FleetResources, OpenFleet
 
-    setup = setup or Setup(Forgetful())
+    services = services or AppServices(InMemoryStateStore())
     key = " ".join(server.url for server in settings.servers) or settings.source_name
 
-    def watch(viewport: Viewport) -> Watch:
-        return Watch(_engine(settings, connect, clock, rate_limiter, viewport), door)
+    def watch(viewport: Viewport) -> FleetResources:
+        return FleetResources(_engine(settings, connect, clock, rate_limiter, viewport), authenticator)
 
     app = ComfyTUI(
-        OpenFleet(key, door.source, _initial_snapshot(settings, key, setup.memory), watch), clock, requests, setup
+        OpenFleet(key, authenticator.source, _initial_snapshot(settings, key, services.state_store), watch),
+        clock,
+        requests,
+        services,
     )
     app.session.add_cleanup(requests.close)
     return app
 
 
-def build_services(settings: Settings, around: TerminalCapabilities, memory: Remembers) -> Setup:
+def build_services(settings: Settings, terminal: TerminalCapabilities, state_store: StateStoreProtocol) -> AppServices:
     """How the dashboard is set up, but for the fleets.
 
     Raises:
@@ -159,17 +164,17 @@ def build_services(settings: Settings, around: TerminalCapabilities, memory: Rem
     """
     from comfytui.config.paths import state_dir
     from comfytui.render.times import TimeStyle
-    from comfytui.tui.services import Setup
+    from comfytui.tui.services import AppServices
 
-    return Setup(
+    return AppServices(
         keymap=load_keymap(settings),
-        memory=memory,
-        colours=around.colors,
-        ascii=around.ascii,
-        mouse=around.mouse,
+        state_store=state_store,
+        color_depth=terminal.colors,
+        ascii=terminal.ascii,
+        mouse=terminal.mouse,
         time_style=TimeStyle.UTC if settings.utc else None,
         environ=os.environ,
-        copies_in=state_dir(),
+        clipboard_dir=state_dir(),
     )
 
 
@@ -199,18 +204,18 @@ def _engine(
     return Engine(connect, clock, viewport=viewport, interval=settings.interval, rate_limiter=rate_limiter)
 
 
-def _initial_snapshot(settings: Settings, key: str, memory: Remembers) -> Snapshot:
+def _initial_snapshot(settings: Settings, key: str, state_store: StateStoreProtocol) -> Snapshot:
     """What is known of a fleet before anything was asked: what to look at, and how often."""
     from comfytui.engine.protocol import PageKey, Viewport
     from comfytui.engine.snapshot import Snapshot
 
-    page = PageKey(per_page=_per_page(settings, key, memory))
+    page = PageKey(per_page=_per_page(settings, key, state_store))
     return Snapshot(viewport=Viewport(page=page, full_rate_unfocused=settings.wallboard), interval=settings.interval)
 
 
-def _per_page(settings: Settings, key: str, memory: Remembers) -> int:
+def _per_page(settings: Settings, key: str, state_store: StateStoreProtocol) -> int:
     """Runners on a page: as many as are wished for, else as last time, else the usual number."""
-    view = memory.state.views.get(key)
+    view = state_store.state.views.get(key)
     remembered = None if view is None else view.per_page
     usable = remembered if remembered is not None and 1 <= remembered <= MAX_PER_PAGE else DEFAULT_PER_PAGE
     return settings.per_page or usable

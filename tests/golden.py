@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.config.state import Forgetful
-from comfytui.tui.services import Setup
+from comfytui.config.state import InMemoryStateStore
+from comfytui.tui.services import AppServices
 from comfytui.tui.terminal.capabilities import ColorDepth
 from tests.support.pilot import Driven, demo
 
@@ -30,11 +30,11 @@ FOLDER = Path(__file__).parent / "goldens"
 
 SIZES = ((40, 10), (80, 24), (120, 40), (200, 60))
 
-TERMINALS: Mapping[str, Setup] = {
-    "truecolor": Setup(Forgetful(), colours=ColorDepth.TRUECOLOR),
-    "16": Setup(Forgetful(), colours=ColorDepth.COLORS_16),
-    "nocolor": Setup(Forgetful(), colours=ColorDepth.NONE),
-    "ascii": Setup(Forgetful(), colours=ColorDepth.TRUECOLOR, ascii=True),
+TERMINALS: Mapping[str, AppServices] = {
+    "truecolor": AppServices(InMemoryStateStore(), color_depth=ColorDepth.TRUECOLOR),
+    "16": AppServices(InMemoryStateStore(), color_depth=ColorDepth.COLORS_16),
+    "nocolor": AppServices(InMemoryStateStore(), color_depth=ColorDepth.NONE),
+    "ascii": AppServices(InMemoryStateStore(), color_depth=ColorDepth.TRUECOLOR, ascii=True),
 }
 
 WALK: Mapping[str, Sequence[str]] = {
@@ -70,7 +70,7 @@ async def drawn(golden: Golden) -> str:
     """What the file has to say."""
     letters: dict[str, str] = {}
     lines: list[str] = []
-    async with demo(golden.size, RUNNERS, setup=TERMINALS[golden.terminal]) as driven:
+    async with demo(golden.size, RUNNERS, services=TERMINALS[golden.terminal]) as driven:
         await driven.passes_in_steps(5)
         await driven.knows_all_in_view()
         for title, keys in WALK.items():

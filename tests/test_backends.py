@@ -98,9 +98,9 @@ async def test_a_token_that_is_typed_is_kept_for_its_profile(home: Path) -> None
     async with ScriptedServer() as server:
         server.on("/v1/runner", json_reply({"runners": [], "total": 0}))
         settings = Settings("host", url=server.url, tokens=TokenSources(saved_names=("token-prod",)))
-        door = entrance(settings)
-        assert (door.source, door.token_path) == ("host", str(home / "token-prod"))
-        verdict = await door.login(SecretStr("cfc_typed"), save=True)
+        authenticator = entrance(settings)
+        assert (authenticator.source, authenticator.token_path) == ("host", str(home / "token-prod"))
+        verdict = await authenticator.login(SecretStr("cfc_typed"), save=True)
     assert verdict == LoginResult(accepted=True, message=f"The token is kept in {home / 'token-prod'}.")
     assert find_token({}, TokenSources()) is None
     assert find_token({}, TokenSources(saved_names=("token-prod",))) == Token(
@@ -132,14 +132,14 @@ async def test_token_that_its_source_renews_is_used_without_asking_the_user(kind
     }[kind]
     async with ScriptedServer() as server:
         server.on("/v1/runner", takes("cfc_old"))
-        door = entrance(Settings("host", url=server.url, tokens=sources))
-        client = await door.connect()
+        authenticator = entrance(Settings("host", url=server.url, tokens=sources))
+        client = await authenticator.connect()
         async with contextlib.aclosing(client):
             assert (await client.list_runners()).total == 0
             server.on("/v1/runner", takes("cfc_new"))
             file.write_text("cfc_new\n")
             assert (await client.list_runners()).total == 0
-        client = await door.connect()
+        client = await authenticator.connect()
         async with contextlib.aclosing(client):
             assert (await client.list_runners()).total == 0
     sent = [request.headers["authorization"] for request in server.requests]
@@ -151,8 +151,8 @@ async def test_source_that_fails_when_it_is_asked_again_leaves_the_refusal(tmp_p
     file.write_text("cfc_old")
     async with ScriptedServer() as server:
         server.on("/v1/runner", takes())
-        door = entrance(Settings("host", url=server.url, tokens=TokenSources(file=file)))
-        client = await door.connect()
+        authenticator = entrance(Settings("host", url=server.url, tokens=TokenSources(file=file)))
+        client = await authenticator.connect()
         async with contextlib.aclosing(client):
             file.write_text("no token at all")
             with pytest.raises(UnauthorizedError, match="Invalid token"):
@@ -161,40 +161,40 @@ async def test_source_that_fails_when_it_is_asked_again_leaves_the_refusal(tmp_p
 
 async def test_token_of_the_environment_is_never_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TOKEN_VARIABLE, "cfc_environ")
-    door = entrance(Settings("host", url="http://127.0.0.1:1"))
-    assert not door.is_renewable
-    assert not await door.renew()
+    authenticator = entrance(Settings("host", url="http://127.0.0.1:1"))
+    assert not authenticator.is_renewable
+    assert not await authenticator.renew()
 
 
 async def test_token_that_appears_while_there_is_none_is_found() -> None:
     clock = FakeClock()
     requests = RequestLog(clock)
-    door = HostedBackend(Settings("host", url="http://127.0.0.1:1"), clock, LocalRateLimiter(clock), requests)
-    assert not await door.renew()
+    authenticator = HostedBackend(Settings("host", url="http://127.0.0.1:1"), clock, LocalRateLimiter(clock), requests)
+    assert not await authenticator.renew()
     assert not [*requests.entries]
     save_token(SecretStr("cfc_saved"), TokenSources())
-    looking = asyncio.ensure_future(door.renew())
+    looking = asyncio.ensure_future(authenticator.renew())
     await clock.advance(10)
     assert await looking
 
 
 async def test_the_limits_of_the_api_do_not_count_for_the_runners_of_this_machine() -> None:
-    door = entrance(Settings("host", url="http://127.0.0.1:1"))
-    for enter in (door.use_demo, door.use_comfyui):
-        door.rate_limiter.switch_to(None)
-        door.rate_limiter.block_for(60)
+    authenticator = entrance(Settings("host", url="http://127.0.0.1:1"))
+    for enter in (authenticator.use_demo, authenticator.use_comfyui):
+        authenticator.rate_limiter.switch_to(None)
+        authenticator.rate_limiter.block_for(60)
         enter()
-        assert door.rate_limiter.delay(Priority.USER) == 0.0
-        door.rate_limiter.switch_to(None)
-        assert door.rate_limiter.delay(Priority.USER) == 60.0
+        assert authenticator.rate_limiter.delay(Priority.USER) == 0.0
+        authenticator.rate_limiter.switch_to(None)
+        assert authenticator.rate_limiter.delay(Priority.USER) == 60.0
 
 
 async def test_the_comfyui_of_this_machine_has_its_name_and_headers_of_the_configuration() -> None:
     named = Server("http://127.0.0.1:8188", "mybox", {"X-Key": SecretStr("sesame")})
-    door = entrance(Settings("host", url="http://127.0.0.1:1", configured_servers=(named,)))
-    door.use_comfyui()
-    assert door.source == "mybox"
-    client = await door.connect()
+    authenticator = entrance(Settings("host", url="http://127.0.0.1:1", configured_servers=(named,)))
+    authenticator.use_comfyui()
+    assert authenticator.source == "mybox"
+    client = await authenticator.connect()
     try:
         (runner,) = (await client.list_runners()).runners
     finally:

@@ -11,13 +11,13 @@ from comfytui.api.request_log import RequestLog
 from comfytui.backends import HostedBackend
 from comfytui.config.precedence import CliOptions, ConfigFile, ConfigSources, Profile, resolve_settings
 from comfytui.config.settings import KeySettings, Settings, SettingsError
-from comfytui.config.state import Forgetful, State, ViewState
+from comfytui.config.state import InMemoryStateStore, State, ViewState
 from comfytui.engine.protocol import PageKey
 from comfytui.login import NoAuthentication
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.render.times import TimeStyle
 from comfytui.tui.keys.keymap import Keymap
-from comfytui.tui.services import Setup
+from comfytui.tui.services import AppServices
 from comfytui.tui.terminal.capabilities import ColorDepth, detect_capabilities
 from comfytui.wiring import ProfileFleets, build_app, build_demo_app, build_hosted_app, build_services, load_keymap
 from tests.support.clock import FakeClock
@@ -43,15 +43,15 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def remembering(**views: ViewState) -> Forgetful:
-    memory = Forgetful()
-    memory.remember(State(views=views))
+def remembering(**views: ViewState) -> InMemoryStateStore:
+    memory = InMemoryStateStore()
+    memory.save(State(views=views))
     return memory
 
 
-def profiles(choices: ConfigSources, memory: Forgetful | None = None) -> ProfileFleets:
+def profiles(choices: ConfigSources, memory: InMemoryStateStore | None = None) -> ProfileFleets:
     clock = FakeClock()
-    return ProfileFleets(choices, clock, RequestLog(clock), memory or Forgetful())
+    return ProfileFleets(choices, clock, RequestLog(clock), memory or InMemoryStateStore())
 
 
 async def never() -> RunnerSource:
@@ -65,7 +65,7 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
     for app in (
         build_app(settings, never, clock, NoAuthentication("somewhere"), LocalRateLimiter(clock), RequestLog(clock)),
         build_demo_app(settings, runners=1, seed=0, clock=clock),
-        build_hosted_app(choices, resolve_settings(choices), Setup(Forgetful())),
+        build_hosted_app(choices, resolve_settings(choices), AppServices(InMemoryStateStore())),
     ):
         assert not app.is_running
         assert app.snapshot.viewport.page == PageKey(page=1, per_page=7)
@@ -77,21 +77,21 @@ def test_a_dashboard_starts_nothing_before_it_runs(home: Path) -> None:
 def test_a_hosted_dashboard_begins_with_the_fleet_of_its_settings_and_can_open_the_others() -> None:
     choices = ConfigSources(CliOptions(profile="prod"), config=CONFIG)
     memory = remembering()
-    app = build_hosted_app(choices, resolve_settings(choices), Setup(memory=memory, ascii=True))
+    app = build_hosted_app(choices, resolve_settings(choices), AppServices(state_store=memory, ascii=True))
     assert (app.session.fleet.key, app.session.fleet.profile, app.session.fleet.colour) == ("prod", "prod", "red")
-    assert app.setup.fleets.profiles == ("prod", "test", "same")
-    assert app.setup.fleets.open("test").profile == "test"
-    assert (app.setup.memory, app.setup.ascii) == (memory, True)
+    assert app.services.fleets.profiles == ("prod", "test", "same")
+    assert app.services.fleets.open("test").profile == "test"
+    assert (app.services.state_store, app.services.ascii) == (memory, True)
 
 
 def test_each_fleet_has_an_engine_and_a_door_of_its_own() -> None:
     fleets = profiles(ConfigSources(CliOptions(per_page=7), config=CONFIG))
     prod, test, again = fleets.open("prod"), fleets.open("test"), fleets.open("prod")
     assert [each.key for each in (prod, test, again)] == ["prod", "test", "prod"]
-    assert [each.door.source for each in (prod, test)] == ["127.0.0.1:1", "127.0.0.1:2"]
-    assert [each.door.token_path.rpartition("/")[2] for each in (prod, test)] == ["token-prod", "token-test"]
+    assert [each.authenticator.source for each in (prod, test)] == ["127.0.0.1:1", "127.0.0.1:2"]
+    assert [each.authenticator.token_path.rpartition("/")[2] for each in (prod, test)] == ["token-prod", "token-test"]
     assert [each.engine.snapshot.interval for each in (prod, test)] == [2, 5]
-    assert all(isinstance(each.door, HostedBackend) for each in (prod, test))
+    assert all(isinstance(each.authenticator, HostedBackend) for each in (prod, test))
     assert len({id(each.engine) for each in (prod, test, again)}) == 3
     for each in (prod, test, again):
         each.close()
@@ -120,22 +120,28 @@ def test_the_page_is_as_long_as_wished_else_as_last_time(
     fleets = profiles(ConfigSources(CliOptions(per_page=wished), config=CONFIG), remembering(prod=view))
     assert fleets.open("prod").engine.snapshot.viewport.page.per_page == per_page
     assert fleets.open("test").engine.snapshot.viewport.page.per_page == (wished or 25)
-    app = build_demo_app(Settings("demo", per_page=wished), 1, 0, FakeClock(), Setup(memory=remembering(demo=view)))
+    app = build_demo_app(
+        Settings("demo", per_page=wished), 1, 0, FakeClock(), AppServices(state_store=remembering(demo=view))
+    )
     assert app.snapshot.viewport.page.per_page == per_page
 
 
 def test_how_the_dashboard_is_set_up(home: Path) -> None:
-    memory = Forgetful()
+    memory = InMemoryStateStore()
     around = detect_capabilities({"TERM": "linux", "SSH_CONNECTION": "a"}, only_ascii=True)
-    setup = build_services(
+    services = build_services(
         Settings("demo", utc=True, keys=KeySettings("vim", {"refresh_now": ("f5",)})), around, memory
     )
-    assert (setup.colours, setup.ascii, setup.mouse) == (ColorDepth.COLORS_16, True, False)
-    assert (setup.time_style, setup.memory, setup.copies_in) == (TimeStyle.UTC, memory, home / "comfytui")
-    assert setup.keymap.overrides["refresh_now"] == ("f5",)
-    assert len(setup.keymap.overrides) > 1
+    assert (services.color_depth, services.ascii, services.mouse) == (ColorDepth.COLORS_16, True, False)
+    assert (services.time_style, services.state_store, services.clipboard_dir) == (
+        TimeStyle.UTC,
+        memory,
+        home / "comfytui",
+    )
+    assert services.keymap.overrides["refresh_now"] == ("f5",)
+    assert len(services.keymap.overrides) > 1
     usual = build_services(Settings("demo"), detect_capabilities({"TERM": "xterm-kitty"}), memory)
-    assert (usual.colours, usual.ascii, usual.mouse) == (ColorDepth.TRUECOLOR, False, True)
+    assert (usual.color_depth, usual.ascii, usual.mouse) == (ColorDepth.TRUECOLOR, False, True)
     assert (usual.time_style, usual.keymap) == (None, Keymap())
 
 

@@ -26,9 +26,9 @@ from comfytui.api.library_imports import trim_library_imports
 from comfytui.api.statuses import RunnerState
 from comfytui.backends import UnusableTokenError
 from comfytui.cli.context import open_context
-from comfytui.cli.deadlines import CoolingDownError, narrated, renew, within
+from comfytui.cli.deadlines import CooldownError, extend_deadlines, pausable_timeout, progress_after
 from comfytui.cli.exit_codes import ExitCode
-from comfytui.cli.output import require_stdout, write
+from comfytui.cli.output import require_stdout, write_output
 from comfytui.cli.progress import Progress
 from comfytui.clock import SystemClock
 from comfytui.config.credentials import has_token_source, kill_token_commands, missing_token_message
@@ -70,7 +70,7 @@ _FAILURES = (
 _T = TypeVar("_T")
 
 
-class RunnerNamedNowhereError(Exception):
+class RunnerNotFoundError(Exception):
     """What was asked for is not there, as far as can be told from what the API says; the message is a sentence."""
 
 
@@ -124,51 +124,51 @@ class RetryingClient:
     async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
         """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
         priority = Priority.USER if page == 1 else Priority.POLL
-        answer = await self._ask("", lambda: self._source.list_runners(page, per_page, status, priority))
+        answer = await self._fetch("", lambda: self._source.list_runners(page, per_page, status, priority))
         self._names |= {runner.id: display_name(runner.name, runner.id) for runner in answer.runners}
         if answer.is_cut:
-            self._say_cut("runners than were asked for")
+            self._warn_if_cut("runners than were asked for")
         return answer
 
     async def runner(self, runner_id: str) -> Runner:
         """One runner."""
-        return await self._ask(runner_id, lambda: self._source.get_runner(runner_id, Priority.USER))
+        return await self._fetch(runner_id, lambda: self._source.get_runner(runner_id, Priority.USER))
 
     async def history(self, runner_id: str, priority: Priority = Priority.USER) -> tuple[Workflow, ...]:
         """A runner's newest workflows."""
-        history = await self._ask(runner_id, lambda: self._source.get_history(runner_id, priority))
+        history = await self._fetch(runner_id, lambda: self._source.get_history(runner_id, priority))
         if isinstance(history, CutHistory):
-            self._say_cut(f"workflows than the {MAX_HISTORY} that a history has")
+            self._warn_if_cut(f"workflows than the {MAX_HISTORY} that a history has")
         return history
 
-    def _say_cut(self, what: str) -> None:
+    def _warn_if_cut(self, what: str) -> None:
         if not self._has_said_cut:
             self._has_said_cut = True
             self.progress.print(f"The API sent more {what}: the rest is left out.")
 
     async def stats(self, runner_id: str, priority: Priority = Priority.USER) -> RunnerStats:
         """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
-        return await self._ask(
+        return await self._fetch(
             runner_id, lambda: self._source.get_stats(runner_id, priority), is_answer=is_runner_unreachable
         )
 
-    async def _ask(
+    async def _fetch(
         self,
         runner_id: str,
         ask: Callable[[], Awaitable[_T]],
         is_answer: Callable[[ServerError], bool] = lambda _: False,
     ) -> _T:
         self.waiting_for = self._names.get(runner_id, "")
-        async with narrated(self.progress, self._clock, f"waiting for {self.waiting_for or 'an answer'}"):
+        async with progress_after(self.progress, self._clock, f"waiting for {self.waiting_for or 'an answer'}"):
             try:
-                answer = await self._repeated(ask, is_answer)
+                answer = await self._with_retries(ask, is_answer)
             except (StatusError, InvalidResponseError):
-                renew()
+                extend_deadlines()
                 raise
-        renew()
+        extend_deadlines()
         return answer
 
-    async def _repeated(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
+    async def _with_retries(self, ask: Callable[[], Awaitable[_T]], is_answer: Callable[[ServerError], bool]) -> _T:
         pauses = iter(_PAUSES)
         limited = 0
         asked_at = self._clock.monotonic()
@@ -176,16 +176,16 @@ class RetryingClient:
         self.failure = None
         while True:
             try:
-                return await self._once(ask, slow)
+                return await self._try_once(ask, slow)
             except RateLimitedError as error:
                 limited += 1
                 if self._no_wait:
-                    raise CoolingDownError(error.retry_after) from None
+                    raise CooldownError(error.retry_after) from None
                 if limited > _MOST_RATE_LIMITS:
                     raise
             except SilentRunnerError as error:
                 self.failure = slow = error
-                renew()
+                extend_deadlines()
                 if not error.state.is_pending or not await self._wait_for_slow(error, asked_at):
                     raise
                 asked_at = self._clock.monotonic()
@@ -197,7 +197,7 @@ class RetryingClient:
                 self.progress.update(f"{error.message}; asking again", pause)
                 await self._clock.sleep(pause)
 
-    async def _once(self, ask: Callable[[], Awaitable[_T]], slow: SilentRunnerError | None) -> _T:
+    async def _try_once(self, ask: Callable[[], Awaitable[_T]], slow: SilentRunnerError | None) -> _T:
         """Ask once; a runner that was slow before is waited for no longer than is left for those that are slow."""
         try:
             async with asyncio.timeout(None if slow is None else self._left_for_slow):
@@ -232,7 +232,7 @@ def run_query(args: argparse.Namespace, work: Callable[[RetryingClient], Awaitab
         timeout = args.timeout or DEFAULT_TIMEOUT
         answer = await fetch(source, progress, work, no_wait=args.no_wait, seconds=timeout)
         progress.clear()
-        write(answer, args.format)
+        write_output(answer, args.format)
         return answer.status
 
     return run_command(args, asked)
@@ -264,9 +264,9 @@ async def fetch(
     client = None if source.settings.url else await source.connect()
     asker = None
     try:
-        async with within(seconds):
+        async with pausable_timeout(seconds):
             if client is None:
-                async with narrated(progress, source.clock, "waiting for a token"):
+                async with progress_after(progress, source.clock, "waiting for a token"):
                     client = await source.connect()
             try:
                 names = _names_of(source.settings.servers)
@@ -316,14 +316,14 @@ def run_command(args: argparse.Namespace, work: Callable[[CommandContext, Progre
             return ExitCode.NO_TOKEN
         trim_library_imports()
         has_servers = bool(source.settings.servers)
-        return asyncio.run(_performed(partial(work, source, progress), progress, has_servers=has_servers))
+        return asyncio.run(_perform(partial(work, source, progress), progress, has_servers=has_servers))
 
 
-async def _performed(work: Callable[[], Awaitable[ExitCode]], progress: Progress, *, has_servers: bool) -> ExitCode:
+async def _perform(work: Callable[[], Awaitable[ExitCode]], progress: Progress, *, has_servers: bool) -> ExitCode:
     asyncio.get_running_loop().set_default_executor(LooseThreads())
     try:
         return await work()
-    except (ComfyControlError, CoolingDownError, RunnerNamedNowhereError) as error:
+    except (ComfyControlError, CooldownError, RunnerNotFoundError) as error:
         status, words = exit_for_error(error)
         progress.print(words)
         # The API of plain servers is in this very process: what fails there is a server that does not answer.
@@ -332,10 +332,10 @@ async def _performed(work: Callable[[], Awaitable[ExitCode]], progress: Progress
         kill_token_commands()
 
 
-def exit_for_error(error: ComfyControlError | CoolingDownError | RunnerNamedNowhereError) -> tuple[ExitCode, str]:
+def exit_for_error(error: ComfyControlError | CooldownError | RunnerNotFoundError) -> tuple[ExitCode, str]:
     """What the process ends with where this stood against an answer, and what to say."""
     match error:
-        case CoolingDownError():
+        case CooldownError():
             return ExitCode.COOLING_DOWN, str(error)
         case UnusableTokenError():
             return ExitCode.NO_TOKEN, str(error)

@@ -24,7 +24,7 @@ def load_sources(args: argparse.Namespace) -> ConfigSources:
     """
     flags = cli_options(args)
     path = locate_config_file(flags.config)
-    config = ConfigFile() if path is None else _read(path)
+    config = ConfigFile() if path is None else _load(path)
     hide_from_children(profile.token_env for profile in config.profiles.values() if profile.token_env)
     return ConfigSources(flags, os.environ, config, path)
 
@@ -40,7 +40,7 @@ def demo_options(args: argparse.Namespace) -> tuple[int, int]:
     return (DEFAULT_RUNNERS if args.runners is None else args.runners, args.seed or 0)
 
 
-def _read(path: Path) -> ConfigFile:
+def _load(path: Path) -> ConfigFile:
     from comfytui.config.file import load_config
 
     return load_config(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from comfytui.api.request_log import RequestLog
 from comfytui.backends import HostedBackend, connect_comfyui, connect_demo
 from comfytui.cli.config_sources import demo_options, load_sources
-from comfytui.cli.deadlines import Gate
+from comfytui.cli.deadlines import InteractiveRateLimiter
 from comfytui.config.paths import rate_limit_files, request_log
 from comfytui.config.precedence import resolve_settings
 from comfytui.config.settings import DEFAULT_TIMEOUT
@@ -75,13 +75,13 @@ def open_context(
             ending.callback(shared.close)
             return shared
 
-        gate = Gate(make, clock, progress, no_wait=no_wait)
+        gate = InteractiveRateLimiter(make, clock, progress, no_wait=no_wait)
         if settings.url and not args.demo:
             entrance = HostedBackend(settings, clock, gate, requests, timeout=timeout)
             renew = entrance.renew if entrance.is_renewable else None
             yield CommandContext(settings, entrance.connect, clock, gate, renew)
         else:
-            yield CommandContext(settings, _gateway(args, settings, clock, gate, requests, timeout), clock, gate)
+            yield CommandContext(settings, _build_gateway(args, settings, clock, gate, requests, timeout), clock, gate)
 
 
 def _report_log_error(requests: RequestLog, progress: Progress) -> None:
@@ -90,7 +90,7 @@ def _report_log_error(requests: RequestLog, progress: Progress) -> None:
         progress.print(requests.write_error)
 
 
-def _gateway(
+def _build_gateway(
     args: argparse.Namespace,
     settings: Settings,
     clock: Clock,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from comfytui.ratelimit.window import Permit, RateLimiter, Usage
 
 
-_LONG = 1.0
+_PROGRESS_DELAY_S = 1.0
 
 
 class _Deadline(NamedTuple):
@@ -30,7 +30,7 @@ class _Deadline(NamedTuple):
 _deadlines: ContextVar[tuple[_Deadline, ...]] = ContextVar("deadlines", default=())
 
 
-class CoolingDownError(Exception):
+class CooldownError(Exception):
     """The API wants to be left alone, and there was to be no waiting.
 
     Attributes:
@@ -45,7 +45,7 @@ class CoolingDownError(Exception):
 
 
 @asynccontextmanager
-async def within(seconds: float) -> AsyncIterator[asyncio.Timeout]:
+async def pausable_timeout(seconds: float) -> AsyncIterator[asyncio.Timeout]:
     """Raise TimeoutError where this block takes longer; what its requests wait at a `Gate` does not count.
 
     One within another counts on its own; `renew` has all of them begin anew.
@@ -58,7 +58,7 @@ async def within(seconds: float) -> AsyncIterator[asyncio.Timeout]:
             _deadlines.reset(outer)
 
 
-def renew() -> None:
+def extend_deadlines() -> None:
     """Give whoever asks as much time again as it had at first: an answer came."""
     now = asyncio.get_running_loop().time()
     for deadline, seconds in _deadlines.get():
@@ -66,14 +66,14 @@ def renew() -> None:
 
 
 @asynccontextmanager
-async def narrated(progress: Progress, clock: Clock, words: str) -> AsyncIterator[None]:
+async def progress_after(progress: Progress, clock: Clock, message: str) -> AsyncIterator[None]:
     """Tell what this block waits for once that takes longer than a second; at a `Gate` it waits for something else."""
 
     async def narrate() -> None:
-        await clock.sleep(_LONG)
+        await clock.sleep(_PROGRESS_DELAY_S)
         while any(deadline.when() is None for deadline, _ in _deadlines.get()):
-            await clock.sleep(_LONG)
-        progress.update(words)
+            await clock.sleep(_PROGRESS_DELAY_S)
+        progress.update(message)
 
     narrator = asyncio.create_task(narrate())
     try:
@@ -82,7 +82,7 @@ async def narrated(progress: Progress, clock: Clock, words: str) -> AsyncIterato
         narrator.cancel()
 
 
-class Gate:
+class InteractiveRateLimiter:
     """An allowance that tells when it makes somebody wait, and may refuse to; `comfytui.ratelimit.window.Allowance`.
 
     Args:
@@ -95,7 +95,7 @@ class Gate:
     def __init__(
         self, make: Callable[[Clock], RateLimiter], clock: Clock, progress: Progress, *, no_wait: bool = False
     ) -> None:
-        self._rate_limiter = make(_Waiting(clock, self._before_waiting))
+        self._rate_limiter = make(_NotifyingClock(clock, self._before_waiting))
         self._clock = clock
         self._progress = progress
         self._no_wait = no_wait
@@ -115,8 +115,8 @@ class Gate:
         Raises:
             CoolingDownError: It would have to wait for the API, and is not to.
         """
-        with _stopped():
-            return _GatedPermit(await self._rate_limiter.acquire(priority))
+        with _suspended_deadlines():
+            return _SuspendingPermit(await self._rate_limiter.acquire(priority))
 
     def block_for(self, seconds: float) -> None:
         """Let nobody who shares send anything for so long; of two, the longer one wins."""
@@ -131,12 +131,12 @@ class Gate:
             wait = max(seconds, self._rate_limiter.delay(Priority.POLL))
             self._progress.update(f"waiting {math.ceil(wait)} s for the request budget", wait)
         elif self._no_wait:
-            raise CoolingDownError(cooling)
+            raise CooldownError(cooling)
         else:
             self._progress.update(f"the API wants to be left alone for {math.ceil(cooling)} s more", math.inf)
 
 
-class _GatedPermit:
+class _SuspendingPermit:
     """Permit whose renewal is no part of what a command may take."""
 
     def __init__(self, permit: Permit) -> None:
@@ -150,11 +150,11 @@ class _GatedPermit:
         Raises:
             CoolingDownError: It would have to wait for the API, and is not to.
         """
-        with _stopped():
+        with _suspended_deadlines():
             await self._permit.confirm()
 
 
-class _Waiting:
+class _NotifyingClock:
     """A clock that tells before somebody waits by it."""
 
     def __init__(self, clock: Clock, before: Callable[[float], None]) -> None:
@@ -173,7 +173,7 @@ class _Waiting:
 
 
 @contextmanager
-def _stopped() -> Iterator[None]:
+def _suspended_deadlines() -> Iterator[None]:
     """The deadlines of whoever asks do not come nearer within this block."""
     loop = asyncio.get_running_loop()
     running = [(deadline, when - loop.time()) for deadline, _ in _deadlines.get() if (when := deadline.when())]

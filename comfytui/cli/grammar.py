@@ -19,11 +19,11 @@ class Option:
 
     flags: tuple[str, ...]
     value: str
-    words: str
+    help: str
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class OptionGroup:
     """Options that stand together, below a title; the first ones of a command have none."""
 
     title: str
@@ -48,11 +48,11 @@ class Command:
     words: str
     description: str
     epilog: str
-    groups: tuple[Group, ...]
+    groups: tuple[OptionGroup, ...]
     commands: tuple[Command, ...] = ()
 
 
-def command_of(parser: argparse.ArgumentParser, words: str = "") -> Command:
+def describe_parser(parser: argparse.ArgumentParser, words: str = "") -> Command:
     """What a parser knows."""
     groups = (_group(parser, group) for group in parser._action_groups)
     return Command(
@@ -61,25 +61,25 @@ def command_of(parser: argparse.ArgumentParser, words: str = "") -> Command:
         description=parser.description or "",
         epilog=parser.epilog or "",
         groups=tuple(group for group in groups if group.options),
-        commands=tuple(command_of(each, words) for each, words in _parsers_of(parser)),
+        commands=tuple(describe_parser(each, words) for each, words in _subparsers(parser)),
     )
 
 
-def actions_of(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
+def iter_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
     """Every option and argument of a parser and of its commands, as argparse has them."""
     yield from parser._actions
-    for command, _ in _parsers_of(parser):
-        yield from actions_of(command)
+    for command, _ in _subparsers(parser):
+        yield from iter_actions(command)
 
 
-def _parsers_of(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.ArgumentParser, str]]:
+def _subparsers(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.ArgumentParser, str]]:
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction):
             said = {choice.dest: choice.help or "" for choice in action._choices_actions}
             yield from ((command, said.get(name, "")) for name, command in action.choices.items())
 
 
-def _group(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> Group:
+def _group(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> OptionGroup:
     # What argparse begins with has titles of its own, other ones with each of its versions.
     is_first = group in parser._action_groups[:2]
     options = tuple(
@@ -87,7 +87,7 @@ def _group(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> G
         for action in group._group_actions
         if action.help is not argparse.SUPPRESS and not isinstance(action, argparse._SubParsersAction)
     )
-    return Group("" if is_first else group.title or "", group.description or "", options)
+    return OptionGroup("" if is_first else group.title or "", group.description or "", options)
 
 
 def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> Option:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.errors import BadRequestError, NotFoundError
-from comfytui.cli.client import RunnerNamedNowhereError
+from comfytui.cli.client import RunnerNotFoundError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.snapshot import merge_pages, outdated, page_total
 from comfytui.query.collation import reducer
@@ -61,20 +61,20 @@ async def fetch_all(
     """
     pages = _PageCollector(per_page)
     while (number := pages.next) is not None:
-        if pages.changes and number <= pages.read:
+        if pages.changes and number <= pages.pages_read:
             asker.progress.update("the list changed while it was read; reading it again")
-        elif pages.read:
+        elif pages.pages_read:
             asker.progress.update(f"{len(pages.ids)} of {pages.total or 'some'} runners")
         try:
             pages.add(number, await asker.page(number, per_page, status))
         except (BadRequestError, NotFoundError):
             # What an API answers beyond its last page is documented nowhere, and the list may have become shorter.
-            if number > 1 and pages.is_promised(number):
+            if number > 1 and pages.is_expected(number):
                 pages.add(1, await asker.page(1, per_page, status))
-            if pages.is_promised(number):
+            if pages.is_expected(number):
                 raise
             pages.end_before(number)
-    found = pages.found()
+    found = pages.listing()
     if found.changed:
         asker.progress.print(
             "The list changed again and again while it was read: runners may be missing. Run it again."
@@ -104,11 +104,11 @@ class _PageCollector:
     is_short: bool = False
 
     @property
-    def read(self) -> int:
+    def pages_read(self) -> int:
         """Number of pages that were read, each counted once."""
         return len(self.answers)
 
-    def is_promised(self, number: int) -> bool:
+    def is_expected(self, number: int) -> bool:
         """Return True if there must be this page by the total."""
         return number == 1 or (number - 1) * self.per_page < (self.total or 0)
 
@@ -122,7 +122,7 @@ class _PageCollector:
         """The page to read next, or None if all that there are were read."""
         if self.changes <= _MOST_CHANGES and (again := self._outdated):
             return again[0]
-        return None if self.is_over else self.read + 1
+        return None if self.is_over else self.pages_read + 1
 
     def add(self, number: int, page: RunnerPage) -> None:
         """Take in a page."""
@@ -139,7 +139,7 @@ class _PageCollector:
         read = (page for page, _ in self.answers.values()) if is_again else (page,)
         self.ids = {runner.id for each in read for runner in each.runners} | (set() if is_again else self.ids)
 
-    def found(self) -> RunnerListing:
+    def listing(self) -> RunnerListing:
         """Return the runners of all pages, each once."""
         runners = merge_pages([(page, float(asked)) for page, asked in self._current])
         total = None if self.total is None else max(self.total, len(runners))
@@ -156,9 +156,9 @@ class _PageCollector:
 
     def _take_next(self, page: RunnerPage) -> None:
         """Decide by the next page, which is about to be taken in, whether it is the last one."""
-        left = (page.total or 0) - self.read * self.per_page
+        left = (page.total or 0) - self.pages_read * self.per_page
         self.is_short = self.is_short or len(page.runners) + page.invalid_count < min(self.per_page, left)
-        is_done = (self.read + 1) * self.per_page >= (page.total or 0)
+        is_done = (self.pages_read + 1) * self.per_page >= (page.total or 0)
         ids = self.ids | {runner.id for runner in page.runners}
         is_new = len(ids) > len(self.ids) or (page.invalid_count > 0 and not is_done)
         is_right = page.total is not None and len(ids) <= page.total and not self.is_short
@@ -185,8 +185,8 @@ async def fetch_for_runner(
             asker.progress.update("no runner has that id; looking for the name")
     try:
         runner = resolve_runner((await fetch_all(asker)).runners, text)
-    except RunnerNamedNowhereError as error:
-        raise RunnerNamedNowhereError(f"{said}: {error}" if said else str(error)) from None
+    except RunnerNotFoundError as error:
+        raise RunnerNotFoundError(f"{said}: {error}" if said else str(error)) from None
     try:
         return runner.id, await question(runner.id)
     except NotFoundError as error:
@@ -212,12 +212,12 @@ def resolve_runner(runners: Sequence[Runner], text: str) -> Runner:
         or [runner for runner in runners if folded and reducer(runner.id).startswith(folded)]
     )
     if not candidates:
-        raise RunnerNamedNowhereError("There is no runner with that id, that name or an id that begins so.")
+        raise RunnerNotFoundError("There is no runner with that id, that name or an id that begins so.")
     if len(candidates) > 1:
-        raise SettingsError(f"ID could be any of {len(candidates)} runners: {_named(candidates)}.")
+        raise SettingsError(f"ID could be any of {len(candidates)} runners: {_matching_name(candidates)}.")
     return candidates[0]
 
 
-def _named(runners: Sequence[Runner]) -> str:
+def _matching_name(runners: Sequence[Runner]) -> str:
     named = [f"{runner.id} ({display_name(runner.name, runner.id)})" for runner in runners[:_MOST_NAMED]]
     return ", ".join([*named, "…"] if len(runners) > _MOST_NAMED else named)

@@ -56,7 +56,7 @@ def _run_guarded(argv: Sequence[str] | None) -> int:
 
     install_excepthook(print_error)
     try:
-        return _run(_parsed(argv))
+        return _run(_parse(argv))
     except SettingsError as error:
         print_error(str(error))
         return ExitCode.USAGE
@@ -67,7 +67,7 @@ def _run_guarded(argv: Sequence[str] | None) -> int:
         return ExitCode.OK
 
 
-def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     import sys
 
     from comfytui.cli.output import flush, output_error
@@ -75,7 +75,7 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
 
     argv = sys.argv[1:] if argv is None else argv
     parser = build_parser(argv)
-    if _has_value_of_help(argv):
+    if _is_option_value(argv):
         # CPython 3.13 would print the help and drop the rest.
         parser.error("argument -h/--help: ignored explicit argument")
     try:
@@ -92,7 +92,7 @@ def _parsed(argv: Sequence[str] | None) -> argparse.Namespace:
     return args
 
 
-def _has_value_of_help(argv: Sequence[str]) -> bool:
+def _is_option_value(argv: Sequence[str]) -> bool:
     """Return True if an argument is `-h` with something attached to it."""
     options = argv[: argv.index("--")] if "--" in argv else argv
     return any(option.startswith("-h") and option != "-h" for option in options)

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from comfytui.cli.grammar import command_of
+from comfytui.cli.grammar import describe_parser
 from comfytui.cli.parser import build_parser
 
 if TYPE_CHECKING:
     import argparse
 
-    from comfytui.cli.grammar import Command, Group, Option
+    from comfytui.cli.grammar import Command, Option, OptionGroup
 
 
 PAGE = Path(__file__).parents[1] / "man" / "comfytui.1"
@@ -55,9 +55,9 @@ class _Epilog:
     statuses: tuple[str, ...] = ()
 
 
-def page(parser: argparse.ArgumentParser) -> str:
+def render_manpage(parser: argparse.ArgumentParser) -> str:
     """The page in roff, always the same for the same parser."""
-    program = command_of(parser)
+    program = describe_parser(parser)
     told = _read(program.epilog)
     lines = (
         '.TH COMFYTUI 1 "" comfytui "User Commands"',
@@ -67,18 +67,18 @@ def page(parser: argparse.ArgumentParser) -> str:
         *_section("COMMANDS", [line for each in program.commands for line in _command(each, program)]),
         *_section("OPTIONS", [line for group in program.groups for line in _group(group)]),
         *_section("CONFIGURATION", _verbatim(told.configuration)),
-        *_section("FILES", _listed(_FILES)),
-        *_section("ENVIRONMENT", _listed(_ENVIRONMENT)),
-        *_section("EXIT STATUS", _listed(status.split(" ", 1) for status in told.statuses)),
+        *_section("FILES", _definition_list(_FILES)),
+        *_section("ENVIRONMENT", _definition_list(_ENVIRONMENT)),
+        *_section("EXIT STATUS", _definition_list(status.split(" ", 1) for status in told.statuses)),
         *_section("EXAMPLES", _verbatim(line for each in program.commands for line in _read(each.epilog).examples)),
     )
     return "".join(f"{line}\n" for line in lines)
 
 
-def write(path: Path = PAGE) -> None:
+def write_manpage(path: Path = PAGE) -> None:
     """Write the page as the parser has it now."""
     path.parent.mkdir(exist_ok=True)
-    path.write_text(page(build_parser()), encoding="utf-8")
+    path.write_text(render_manpage(build_parser()), encoding="utf-8")
 
 
 def _read(epilog: str) -> _Epilog:
@@ -100,14 +100,14 @@ def _read(epilog: str) -> _Epilog:
 def _synopsis(program: Command) -> Iterator[str]:
     yield rf"{_bold(program.name)} [{_italic('OPTION')}]..."
     for command in program.commands:
-        arguments = "".join(f" {_value(each.value)}" for each in _all(command) if not each.flags)
+        arguments = "".join(f" {_value(each.value)}" for each in _all_commands(command) if not each.flags)
         yield ".br"
         yield rf"{_bold(command.name)} [{_italic('OPTION')}]...{arguments}"
 
 
 def _command(command: Command, program: Command) -> Iterator[str]:
     """What a command is for, and those of its options that are not the program's own."""
-    own, shared = _apart(command, program)
+    own, shared = _separate_pages(command, program)
     yield f".SS {_escape(command.name.removeprefix(program.name).strip())}"
     yield from _paragraphs([_one_line(command.description)])
     yield from _options(own)
@@ -117,19 +117,19 @@ def _command(command: Command, program: Command) -> Iterator[str]:
         yield from _paragraphs([f"Exit status: {', '.join(statuses)}."])
 
 
-def _apart(command: Command, program: Command) -> tuple[list[Option], list[str]]:
+def _separate_pages(command: Command, program: Command) -> tuple[list[Option], list[str]]:
     """A command's own options, and the titles of the groups that the program itself has just the same."""
-    common = set(_all(program))
-    own = [option for option in _all(command) if option not in common]
+    common = set(_all_commands(program))
+    own = [option for option in _all_commands(command) if option not in common]
     shared = [f'"{group.title}"' for group in command.groups if group.title and common.issuperset(group.options)]
     return own, shared
 
 
-def _all(command: Command) -> Iterator[Option]:
+def _all_commands(command: Command) -> Iterator[Option]:
     return (option for group in command.groups for option in group.options)
 
 
-def _group(group: Group) -> Iterator[str]:
+def _group(group: OptionGroup) -> Iterator[str]:
     if group.title:
         yield f".SS {_escape(group.title)}"
     yield from _paragraphs([group.words] if group.words else [])
@@ -141,7 +141,7 @@ def _options(options: Iterable[Option]) -> Iterator[str]:
         yield ".TP"
         flags = ", ".join(map(_bold, option.flags))
         yield " ".join(part for part in (flags, _value(option.value)) if part)
-        yield _escape(option.words)
+        yield _escape(option.help)
 
 
 def _value(value: str) -> str:
@@ -150,7 +150,7 @@ def _value(value: str) -> str:
     return "|".join(map(_italic if is_name else _bold, value.split("|"))) if value else ""
 
 
-def _listed(entries: Iterable[Sequence[str]]) -> Iterator[str]:
+def _definition_list(entries: Iterable[Sequence[str]]) -> Iterator[str]:
     for term, words in entries:
         yield from (".TP", _bold(term), _escape(words))
 
@@ -196,4 +196,4 @@ def _escape(text: str) -> str:
 
 
 if __name__ == "__main__":
-    write()
+    write_manpage()

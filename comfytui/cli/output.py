@@ -113,7 +113,7 @@ class CommandOutput:
     status: ExitCode = ExitCode.OK
 
 
-def write(answer: CommandOutput, form: str | None) -> None:
+def write_output(answer: CommandOutput, form: str | None) -> None:
     """Write it as `json`, `ndjson` or `csv`; None is a table on a terminal, and columns elsewhere.
 
     Raises:
@@ -186,22 +186,22 @@ def fit_widths(wanted: Sequence[int], width: int, kept: Sequence[int] = ()) -> l
         kept: Places of columns by which a row is known; the last of them says nothing once it is cut.
     """
     widths = [min(each, max(1, width)) for each in wanted]
-    while len(widths) > 1 and _room(width, widths) < sum(min(_LEAST, each) for each in widths):
+    while len(widths) > 1 and _available_width(width, widths) < sum(min(_LEAST, each) for each in widths):
         widths.pop()
-    room = _room(width, widths)
+    room = _available_width(width, widths)
     long = [place for place, each in enumerate(widths) if each > _SHORT]
     others = [place for place in long if place not in kept]
     names = [place for place in long if place in kept[:-1]]
     for places, least in ((others, _LEAST), (names, _SHORT), (long, _LEAST), (range(len(widths)), _LEAST)):
-        _level(widths, places, room, least)
+        _fair_share(widths, places, room, least)
     return widths if sum(widths) <= room else [max(1, room)]
 
 
-def _room(width: int, widths: Sequence[int]) -> int:
+def _available_width(width: int, widths: Sequence[int]) -> int:
     return width - len(_GAP) * (len(widths) - 1)
 
 
-def _level(widths: list[int], places: Sequence[int], room: int, least: int) -> None:
+def _fair_share(widths: list[int], places: Sequence[int], room: int, least: int) -> None:
     """Take from the widest of these as long as all are too wide, and there is something to take."""
     while sum(widths) > room and places and max(widths[place] for place in places) > least:
         widths[max(places, key=lambda place: (widths[place], place))] -= 1

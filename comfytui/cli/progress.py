@@ -19,9 +19,9 @@ _LONG = 1.0
 _EVERY = 5.0
 
 
-def print_error(sentence: str) -> None:
+def print_error(message: str) -> None:
     """Tell the person something, on standard error."""
-    _write(f"comfytui: {sentence}\n")
+    _write(f"comfytui: {message}\n")
 
 
 class Progress:
@@ -45,21 +45,21 @@ class Progress:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.clear()
 
-    def update(self, words: str, ahead: float = 0.0) -> None:
+    def update(self, message: str, ahead: float = 0.0) -> None:
         """Tell what goes on now, and that it will for so many seconds at least."""
         now = self._clock.monotonic()
         if now + ahead - self._began < _LONG:
             return
         if _has_terminal():
-            self._show(words)
+            self._show(message)
         elif self._told_on is None or now - self._told_on >= _EVERY:
             self._told_on = now
-            print_error(words)
+            print_error(message)
 
-    def print(self, sentence: str) -> None:
+    def print(self, message: str) -> None:
         """Tell something that is to stay."""
         self.clear()
-        print_error(sentence)
+        print_error(message)
 
     def clear(self) -> None:
         """Take that one line away, so that something else can be written."""
@@ -67,12 +67,12 @@ class Progress:
             self._shown = False
             _write("\r\x1b[K")
 
-    def _show(self, words: str) -> None:
+    def _show(self, message: str) -> None:
         # A terminal on a serial line, or one of a container, may not know its size.
         columns, _ = terminal_size(sys.stderr.fileno()) or DEFAULT_SIZE
         width = max(1, columns - 1)
         self._shown = True
-        _write(f"\r{f'comfytui: {words}'[:width]}\x1b[K")
+        _write(f"\r{f'comfytui: {message}'[:width]}\x1b[K")
 
 
 def _has_terminal() -> bool:

@@ -76,11 +76,11 @@ class State(NamedTuple):
         return self._replace(views=dict([*others, (key, view)][-MAX_VIEWS:]))
 
 
-class Loaded(NamedTuple):
+class LoadResult(NamedTuple):
     """What was read, and what there is to tell of it: one sentence, or None."""
 
     state: State
-    note: str | None
+    warning: str | None
 
 
 class StateFile:
@@ -93,25 +93,25 @@ class StateFile:
     def __init__(self, path: Path) -> None:
         self._path = path
 
-    def load(self) -> Loaded:
+    def load(self) -> LoadResult:
         """Return what is kept; a file that holds no JSON object is renamed, which the note says."""
         try:
-            data = _start_of(self._path)
+            data = _read_bounded(self._path)
         except FileNotFoundError:
-            return Loaded(State(), None)
+            return LoadResult(State(), None)
         except OSError as error:
-            return Loaded(
+            return LoadResult(
                 State(), f"The last view cannot be restored from {display_path(self._path)}: {os_error_message(error)}."
             )
         try:
-            return Loaded(_decoded(data), None)
+            return LoadResult(_decode(data), None)
         except (ValueError, RecursionError):
-            return Loaded(State(), self._set_aside())
+            return LoadResult(State(), self._set_aside())
 
     def save(self, state: State) -> str | None:
         """Keep this instead; the sentence that says why it cannot be kept, else None."""
         try:
-            write_atomic(self._path, _encoded(state))
+            write_atomic(self._path, _encode(state))
         except OSError as error:
             return f"This view cannot be kept in {display_path(self._path)}: {os_error_message(error)}."
         return None
@@ -126,7 +126,7 @@ class StateFile:
         return f"{words}; it was set aside as {aside.name}."
 
 
-class Memory:
+class StateStore:
     """The state in use, and the file behind it.
 
     Attributes:
@@ -139,38 +139,38 @@ class Memory:
 
     def __init__(self, file: StateFile) -> None:
         self._file = file
-        self.state, self.note = file.load()
+        self.state, self.warning = file.load()
         self._kept = self.state
 
-    def remember(self, state: State) -> None:
+    def save(self, state: State) -> None:
         """Remember this; it is written where it is not what is in the file already. It may wait for the disk."""
         self.state = state
-        if _encoded(state) == _encoded(self._kept):
+        if _encode(state) == _encode(self._kept):
             return
         # Another dashboard may have kept something meanwhile, of another fleet say.
-        self.note = self._file.save(_merged(self._file.load().state, self._kept, state))
-        if self.note is None:
+        self.warning = self._file.save(_merge(self._file.load().state, self._kept, state))
+        if self.warning is None:
             self._kept = state
 
 
-class Forgetful:
+class InMemoryStateStore:
     """Remembers as long as it lasts, and neither reads nor writes a file; attributes as of `Memory`."""
 
     def __init__(self) -> None:
         self.state = State()
-        self.note: str | None = None
+        self.warning: str | None = None
 
-    def remember(self, state: State) -> None:
+    def save(self, state: State) -> None:
         """Remember this until the end."""
         self.state = state
 
 
-def state_file() -> Path:
+def state_path() -> Path:
     """Where the state is kept unless a person wants to start afresh; it need not exist."""
     return state_dir() / "state.json"
 
 
-def _merged(others: State, before: State, after: State) -> State:
+def _merge(others: State, before: State, after: State) -> State:
     """What others have kept, with what is another now than it was before."""
     merged = others._replace(
         profile=others.profile if after.profile == before.profile else after.profile,
@@ -184,7 +184,7 @@ def _merged(others: State, before: State, after: State) -> State:
     return merged
 
 
-def _start_of(path: Path) -> bytes:
+def _read_bounded(path: Path) -> bytes:
     """The file's first bytes, one more than it may have; none where it is no file at all, but a directory or pipe."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
@@ -193,7 +193,7 @@ def _start_of(path: Path) -> bytes:
         os.close(descriptor)
 
 
-def _encoded(state: State) -> str:
+def _encode(state: State) -> str:
     """The state as text that can be read back, without the views used longest ago where they are too much."""
     import json
 
@@ -206,7 +206,7 @@ def _encoded(state: State) -> str:
         del views[0]
 
 
-def _decoded(data: bytes) -> State:
+def _decode(data: bytes) -> State:
     """Parse a state; values of a wrong type are as if they were missing.
 
     Raises:

@@ -19,17 +19,17 @@ from comfytui.tui.keys.commands import Scope
 from comfytui.tui.keys.names import display_key
 from comfytui.tui.keys.type_ahead import InputHooks, KeySequencer
 from comfytui.tui.screen_stack import close_dialogs, mark_top_closed, notify_user, open_screen
-from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.screens.base import SnapshotScreen
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.tui.screens.messages import (
-    Arrived,
-    Copied,
-    OpenedRunner,
-    OpenedWorkflow,
-    Rearranged,
-    Saved,
-    SwitchedProfile,
-    Wished,
+    BreadcrumbChanged,
+    CopyRequested,
+    EngineCommandIssued,
+    ListViewChanged,
+    ProfileSelected,
+    RunnerRequested,
+    SaveRequested,
+    WorkflowRequested,
 )
 from comfytui.tui.terminal.driver import TerminalControl, TerminalDriver
 from comfytui.tui.terminal.filters import line_filters
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
     from comfytui.engine.snapshot import Snapshot
     from comfytui.render.cells import Line
-    from comfytui.tui.services import OpenFleet, Setup
+    from comfytui.tui.services import AppServices, OpenFleet
     from comfytui.tui.terminal.input_queue import QueuedEvent
 
 
@@ -77,7 +77,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
 
     Attributes:
         clock: Source of time.
-        setup: Services of the app.
+        services: Services of the app.
         session: Session with the fleet that is watched.
         shutdown: Guard of the app's end.
         time_style: Style in which times are display_key.
@@ -86,7 +86,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
         fleet: The fleet that is watched first.
         clock: Source of time.
         requests: Log of the requests to the API.
-        setup: Services of the app.
+        services: Services of the app.
     """
 
     TITLE = "comfytui"
@@ -96,30 +96,30 @@ class ComfyTUI(App[None], inherit_bindings=False):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.ANYWHERE)]
     ALLOW_SELECT: ClassVar[bool] = False
 
-    def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, setup: Setup) -> None:
+    def __init__(self, fleet: OpenFleet, clock: Clock, requests: RequestLog, services: AppServices) -> None:
         super().__init__(watch_css=False)
         self.clock = clock
-        self.setup = setup
+        self.services = services
         self.shutdown = ShutdownGuard(self)
         self.session = FleetSession(
-            self, fleet, clock, requests, setup, on_update=self._update_screens, on_switch=self._reset_dashboard
+            self, fleet, clock, requests, services, on_update=self._update_screens, on_switch=self._reset_dashboard
         )
         self.key_sequencer = KeySequencer(self, self._input_hooks())
-        self._exporter = Exporter(self, clock, setup, self.write_to_terminal)
+        self._exporter = Exporter(self, clock, services, self.write_to_terminal)
         self._terminal = TerminalControl(self)
         self._screen_buffer = ScreenBuffer()
-        self._mouse = setup.mouse
+        self._mouse = services.mouse
         state = self.session.state
-        for theme in build_themes(setup.colours):
+        for theme in build_themes(services.color_depth):
             self.register_theme(theme)
         self.theme = state.theme if state.theme in NAMES else NAMES[0]
         self.stylesheet.set_variables(self.get_css_variables())
         self._is_styled = self._has_begun = False
-        self.set_keymap(setup.keymap.as_textual)
-        self._keys_to_quit = frozenset(setup.keymap.keys("quit_at_once"))
-        self._keys_to_redraw = frozenset(setup.keymap.keys("redraw"))
-        self._own_filters = line_filters(setup.colours, only_ascii=setup.ascii)
-        self.time_style = setup.time_style or _style(state.time_style)
+        self.set_keymap(services.keymap.as_textual)
+        self._keys_to_quit = frozenset(services.keymap.keys("quit_at_once"))
+        self._keys_to_redraw = frozenset(services.keymap.keys("redraw"))
+        self._own_filters = line_filters(services.color_depth, only_ascii=services.ascii)
+        self.time_style = services.time_style or _role_style_or_default(state.time_style)
 
     @property
     def snapshot(self) -> Snapshot:
@@ -149,7 +149,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
         """Return the dashboard itself, so that the first frame is its frame."""
         fleet = self.session.fleet
         screen = DashboardScreen(self.clock, fleet.first.viewport, self.session.saved_view)
-        fleet.begin_with(screen.viewport)
+        fleet.set_initial_viewport(screen.viewport)
         return screen
 
     def get_css_variables(self) -> dict[str, str]:
@@ -168,7 +168,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
 
     def get_key_display(self, binding: Binding) -> str:
         """Return a key for display, without Textual's arrows and signs if only ASCII is drawn."""
-        return display_key(binding.key) if self.setup.ascii else super().get_key_display(binding)
+        return display_key(binding.key) if self.services.ascii else super().get_key_display(binding)
 
     def on_load(self) -> None:
         """Start the shutdown guard on the event loop."""
@@ -281,7 +281,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
         """Show the keys of the present screen."""
         from comfytui.tui.screens.help import HelpScreen, help_sections
 
-        open_screen(self, HelpScreen(help_sections(self.screen, self.setup.keymap)))
+        open_screen(self, HelpScreen(help_sections(self.screen, self.services.keymap)))
 
     def action_show_requests(self) -> None:
         """Show the log of the requests."""
@@ -293,40 +293,40 @@ class ComfyTUI(App[None], inherit_bindings=False):
         """Quit from whatever screen."""
         self.exit()
 
-    @on(Wished)
-    def _on_engine_command(self, event: Wished) -> None:
-        self.session.fleet.engine.perform(event.action)
+    @on(EngineCommandIssued)
+    def _on_engine_command(self, event: EngineCommandIssued) -> None:
+        self.session.fleet.engine.perform(event.command)
 
-    @on(OpenedWorkflow)
-    def _on_workflow_requested(self, event: OpenedWorkflow) -> None:
+    @on(WorkflowRequested)
+    def _on_workflow_requested(self, event: WorkflowRequested) -> None:
         from comfytui.tui.screens.workflow import WorkflowScreen
 
         open_screen(self, WorkflowScreen(self.clock, event.runner_id, event.workflow_id))
 
-    @on(OpenedRunner)
-    def _on_runner_requested(self, event: OpenedRunner) -> None:
+    @on(RunnerRequested)
+    def _on_runner_requested(self, event: RunnerRequested) -> None:
         if (dashboard := self._dashboard) is not None:
             close_dialogs(self)
             dashboard.go_to_runner(event.runner_id)
 
-    @on(Arrived)
-    def _on_breadcrumb_changed(self, event: Arrived) -> None:
-        self._terminal.set_title(" / ".join((self.TITLE, self.session.fleet.key, *event.trail)))
+    @on(BreadcrumbChanged)
+    def _on_breadcrumb_changed(self, event: BreadcrumbChanged) -> None:
+        self._terminal.set_title(" / ".join((self.TITLE, self.session.fleet.key, *event.breadcrumb)))
 
-    @on(Rearranged)
-    def _on_list_view_changed(self, event: Rearranged) -> None:
+    @on(ListViewChanged)
+    def _on_list_view_changed(self, event: ListViewChanged) -> None:
         self.session.save_view(event.view)
 
-    @on(SwitchedProfile)
-    def _on_profile_selected(self, event: SwitchedProfile) -> None:
+    @on(ProfileSelected)
+    def _on_profile_selected(self, event: ProfileSelected) -> None:
         self.session.switch_profile(event.name)
 
-    @on(Copied)
-    def _on_copy_requested(self, event: Copied) -> None:
+    @on(CopyRequested)
+    def _on_copy_requested(self, event: CopyRequested) -> None:
         self._exporter.copy(event.text, event.what)
 
-    @on(Saved)
-    def _on_save_requested(self, event: Saved) -> None:
+    @on(SaveRequested)
+    def _on_save_requested(self, event: SaveRequested) -> None:
         self._exporter.save(event.screen)
 
     @on(TerminalDriver.SuspendRefused)
@@ -354,7 +354,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
             bypass_queue=self._bypass_queue,
             focus_is_pending=lambda: isinstance(top := self._top, _SearchingScreen) and top.is_deciding,
             # Tables and panels do not follow the mouse.
-            needs_mouse_moves=lambda: not isinstance(self._top, FollowingScreen),
+            needs_mouse_moves=lambda: not isinstance(self._top, SnapshotScreen),
             on_input=self._on_input,
             on_error=self._handle_exception,
             on_dropped=lambda count: notify_user(self, f"Too much input at once: {count} keys ignored"),
@@ -379,15 +379,15 @@ class ComfyTUI(App[None], inherit_bindings=False):
 
     def _update_screens(self) -> None:
         for screen in self.screen_stack:
-            if isinstance(screen, FollowingScreen):
-                screen.take(self.snapshot, self.source, self.time_style)
+            if isinstance(screen, SnapshotScreen):
+                screen.show_snapshot(self.snapshot, self.source, self.time_style)
 
     def _reset_dashboard(self) -> None:
         """Clear the dashboard for another fleet."""
         if (dashboard := self._dashboard) is not None:
             fleet = self.session.fleet
-            dashboard.restart(fleet.first.viewport, self.session.saved_view)
-            fleet.begin_with(dashboard.viewport)
+            dashboard.reset(fleet.first.viewport, self.session.saved_view)
+            fleet.set_initial_viewport(dashboard.viewport)
 
     def _display(self, screen: Screen[object], renderable: RenderableType | None) -> None:
         super()._display(screen, self._screen_buffer.minimize(renderable))
@@ -420,5 +420,5 @@ class ComfyTUI(App[None], inherit_bindings=False):
         notify_user(self, interval_text(seconds), _SHORT_TOAST_S)
 
 
-def _style(word: str | None) -> TimeStyle:
+def _role_style_or_default(word: str | None) -> TimeStyle:
     return next((style for style in TimeStyle if style == word), TimeStyle.RELATIVE)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from comfytui.tui.screen_stack import notify_user, open_screen
-from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.screens.base import SnapshotScreen
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from textual.screen import Screen
 
     from comfytui.clock import Clock
-    from comfytui.tui.services import Setup
+    from comfytui.tui.services import AppServices
 
 
 class Exporter:
@@ -26,52 +26,54 @@ class Exporter:
     Args:
         app: The app whose screens are exported.
         clock: Clock that dates files.
-        setup: Directories and environment of the export.
+        services: Directories and environment of the export.
         write_to_terminal: Writes an escape sequence to the terminal.
     """
 
-    def __init__(self, app: App[None], clock: Clock, setup: Setup, write_to_terminal: Callable[[str], None]) -> None:
+    def __init__(
+        self, app: App[None], clock: Clock, services: AppServices, write_to_terminal: Callable[[str], None]
+    ) -> None:
         self._app = app
         self._clock = clock
-        self._setup = setup
+        self._services = services
         self._write_to_terminal = write_to_terminal
 
-    def copy(self, text: str, what: str) -> None:
+    def copy(self, text: str, label: str) -> None:
         """Copy a text to the clipboard, or into a file if there is no clipboard.
 
         Args:
             text: The text to copy.
-            what: Name of the text in the notification.
+            label: Name of the text in the notification.
         """
-        self._app.run_worker(self._copy(text, what), name="copy", exclusive=True, group="copy")
+        self._app.run_worker(self._copy(text, label), name="copy", exclusive=True, group="copy")
 
     def save(self, screen: Screen[None]) -> None:
         """Ask for a file name and save the view of this screen, unless another one is on top by now."""
         from comfytui.render.export import ExportFormat, suggest_file_name
         from comfytui.tui.screens.save import SaveScreen
 
-        if screen is self._app.screen and isinstance(screen, FollowingScreen):
-            what, _ = screen.exported()
+        if screen is self._app.screen and isinstance(screen, SnapshotScreen):
+            what, _ = screen.export_items()
             offered = suggest_file_name(what, self._clock.now().astimezone(), ExportFormat.TEXT)
             open_screen(self._app, SaveScreen(offered), partial(self._save_as, screen))
 
-    async def _copy(self, text: str, what: str) -> None:
+    async def _copy(self, text: str, label: str) -> None:
         from comfytui.tui.terminal.clipboard import copy_text
 
-        copied = await copy_text(text, self._setup.environ, self._write_to_terminal, self._setup.copies_in)
-        notify_user(self._app, f"{what[:1].upper()}{what[1:]}: {copied.message}")
+        copied = await copy_text(text, self._services.environ, self._write_to_terminal, self._services.clipboard_dir)
+        notify_user(self._app, f"{label[:1].upper()}{label[1:]}: {copied.message}")
 
-    def _save_as(self, screen: FollowingScreen, name: str | None) -> None:
+    def _save_as(self, screen: SnapshotScreen, name: str | None) -> None:
         if name is not None:
             # A picture is taken only after the dialog is gone from the screen.
             self._app.call_after_refresh(self._save, screen, name)
 
-    async def _save(self, screen: FollowingScreen, name: str) -> None:
+    async def _save(self, screen: SnapshotScreen, name: str) -> None:
         text = self._content(screen, name)
-        error = await asyncio.to_thread(save_file, self._setup.saves_in, name, text)
+        error = await asyncio.to_thread(save_file, self._services.export_dir, name, text)
         notify_user(self._app, error or f"Saved in {name}")
 
-    def _content(self, screen: FollowingScreen, name: str) -> str:
+    def _content(self, screen: SnapshotScreen, name: str) -> str:
         from comfytui.render.export import (
             RUNNER_FIELDS,
             WORKFLOW_FIELDS,
@@ -83,7 +85,7 @@ class Exporter:
             to_text,
         )
 
-        what, items = screen.exported()
+        what, items = screen.export_items()
         match format_for_name(name):
             case ExportFormat.JSON:
                 return to_json(items)

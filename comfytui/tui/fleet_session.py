@@ -14,7 +14,7 @@ from comfytui.engine.protocol import Reconnect
 from comfytui.render.chrome import source_text
 from comfytui.render.freshness import runner_skew_text, skew_text
 from comfytui.tui.screen_stack import close_dialogs, notify_user, open_screen
-from comfytui.tui.widgets.timers import Lull
+from comfytui.tui.widgets.timers import CoalescingDelay
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Snapshot
     from comfytui.render.cells import Line
     from comfytui.tui.screens.token import TokenScreen
-    from comfytui.tui.services import OpenFleet, Setup
+    from comfytui.tui.services import AppServices, OpenFleet
 
 
 _SAVE_DELAY_S = 1.0
@@ -68,7 +68,7 @@ class FleetSession:
         fleet: The fleet that is watched first.
         clock: Source of time.
         requests: Log of the requests to the API.
-        setup: Services of the app.
+        services: Services of the app.
         on_update: Called after each change of `snapshot` or `source`.
         on_switch: Called after a switch to another fleet, before its first update.
     """
@@ -79,20 +79,20 @@ class FleetSession:
         fleet: OpenFleet,
         clock: Clock,
         requests: RequestLog,
-        setup: Setup,
+        services: AppServices,
         *,
         on_update: Callable[[], None],
         on_switch: Callable[[], None],
     ) -> None:
         self.fleet = fleet
         self.requests = requests
-        self.state = setup.memory.state
+        self.state = services.state_store.state
         self.snapshot: Snapshot = fleet.first
         self.source: Line = _source_line(fleet)
-        self.coalescing = Lull(COALESCE_S)
+        self.coalescing = CoalescingDelay(COALESCE_S)
         self._app = app
         self._clock = clock
-        self._setup = setup
+        self._services = services
         self._on_update = on_update
         self._on_switch = on_switch
         self._cleanups = ExitStack()
@@ -132,7 +132,7 @@ class FleetSession:
     def note_activity(self) -> None:
         """Record that the user is active: for a while each response is drawn as it arrives."""
         self._active_monotonic = self._clock.monotonic()
-        self.coalescing.end()
+        self.coalescing.flush()
 
     def switch_profile(self, profile: str) -> None:
         """Watch the fleet of another profile, from scratch."""
@@ -163,7 +163,7 @@ class FleetSession:
         engine = self.fleet.engine
         async for _ in engine.subscribe():
             if self._clock.monotonic() - self._active_monotonic >= _INTERACTIVE_S:
-                await self.coalescing.rest()
+                await self.coalescing.wait()
             self._apply(engine.snapshot)
 
     def _apply(self, snapshot: Snapshot) -> None:
@@ -187,7 +187,7 @@ class FleetSession:
 
     async def _switch(self, profile: str) -> None:
         try:
-            fleet = self._setup.fleets.open(profile)
+            fleet = self._services.fleets.open(profile)
         except SettingsError as error:
             notify_user(self._app, str(error))
             return
@@ -206,7 +206,7 @@ class FleetSession:
         from comfytui.tui.screens.token import TokenScreen
 
         if not any(isinstance(screen, TokenScreen) for screen in self._app.screen_stack):
-            self._token_screen = TokenScreen(self.fleet.door, problem.message, self._clock)
+            self._token_screen = TokenScreen(self.fleet.authenticator, problem.message, self._clock)
             open_screen(self._app, self._token_screen, self._token_screen_closed)
             self._app.run_worker(self._renew_token(self.fleet), name="renew", exclusive=True, group="renew")
 
@@ -238,11 +238,11 @@ class FleetSession:
         self._notify_of_state()
 
     def _save_state(self) -> None:
-        self._setup.memory.remember(self.state)
+        self._services.state_store.save(self.state)
 
     def _notify_of_state(self) -> None:
         """Show each new note about the state file once."""
-        note = self._setup.memory.note
+        note = self._services.state_store.warning
         if note is not None and note != self._state_note:
             self.requests.note(note)
             notify_user(self._app, note)

@@ -22,7 +22,7 @@ from comfytui.query.workflows import display_name
 from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.screen_stack import OwnScreen
-from comfytui.tui.screens.messages import OpenedRunner, SwitchedProfile
+from comfytui.tui.screens.messages import ProfileSelected, RunnerRequested
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -35,35 +35,35 @@ if TYPE_CHECKING:
     from comfytui.engine.snapshot import Snapshot
 
 
-_MOST_RUNNERS = 50
-_MOST_LINES = 100
-_MOST_TYPED = 200
+_MAX_RUNNERS = 50
+_MAX_LINES = 100
+_MAX_TYPED = 200
 
 # What is done comes before what is looked at, where both match as well.
-_COMMANDS_FIRST = 0.01
+_COMMAND_BONUS = 0.01
 
 
-class _Fleets(Protocol):
+class _HasProfiles(Protocol):
     @property
     def profiles(self) -> tuple[str, ...]: ...
 
 
-class _Setup(Protocol):
+class _HasFleets(Protocol):
     @property
-    def fleets(self) -> _Fleets: ...
+    def fleets(self) -> _HasProfiles: ...
 
 
 @runtime_checkable
-class _Watching(Protocol):
+class _HasSnapshot(Protocol):
     """What the palette has to know of the app: what is loaded, and which profiles one can switch to."""
 
     snapshot: Snapshot
 
     @property
-    def setup(self) -> _Setup: ...
+    def services(self) -> _HasFleets: ...
 
 
-class _Offer(NamedTuple):
+class PaletteEntry(NamedTuple):
     """A line of the palette.
 
     Attributes:
@@ -73,42 +73,44 @@ class _Offer(NamedTuple):
     """
 
     title: str
-    beside: str
+    hint: str
     run: Callable[[], object]
 
 
-class _Offering(Provider):
+class EntryProvider(Provider):
     """Offers lines, all of them before anything is typed."""
 
     @abstractmethod
-    def offers(self) -> Iterable[_Offer]:
+    def entries(self) -> Iterable[PaletteEntry]:
         """The lines, the first ones first where they match as well."""
 
     async def discover(self) -> AsyncIterator[DiscoveryHit]:
         """All of them."""
-        for offer in self.offers():
-            yield DiscoveryHit(_drawn(offer), offer.run, text=offer.title)
+        for offer in self.entries():
+            yield DiscoveryHit(_display_text(offer), offer.run, text=offer.title)
 
     async def search(self, query: str) -> AsyncIterator[Hit]:
         """Those that match what is typed."""
-        for offer in self.offers():
-            if (found := match(query, offer.title)) is not None:
-                yield _hit(offer, found, self.match_style, _COMMANDS_FIRST)
+        for offer in self.entries():
+            if (found := fuzzy_match(query, offer.title)) is not None:
+                yield _hit(offer, found, self.match_style, _COMMAND_BONUS)
 
 
-class ProfileProvider(_Offering):
+class ProfileProvider(EntryProvider):
     """Offers the profiles one can switch to."""
 
-    def offers(self) -> Iterator[_Offer]:
+    def entries(self) -> Iterator[PaletteEntry]:
         """Each profile; none where there are no profiles."""
-        for name in self.app.setup.fleets.profiles if isinstance(self.app, _Watching) else ():
-            yield _Offer(f"Switch to profile {name}", "", partial(self.screen.post_message, SwitchedProfile(name)))
+        for name in self.app.services.fleets.profiles if isinstance(self.app, _HasSnapshot) else ():
+            yield PaletteEntry(
+                f"Switch to profile {name}", "", partial(self.screen.post_message, ProfileSelected(name))
+            )
 
 
-class CommandProvider(_Offering):
+class CommandProvider(EntryProvider):
     """Offers every command that works where the palette was opened, with its keys."""
 
-    def offers(self) -> Iterator[_Offer]:
+    def entries(self) -> Iterator[PaletteEntry]:
         """The commands in the order of their declaration, the profiles in place of the one that switches to them."""
         active: dict[str | None, ActiveBinding] = {}
         for each in self.screen.active_bindings.values():
@@ -116,10 +118,10 @@ class CommandProvider(_Offering):
         keys = active_keys(self.screen)
         for declared in COMMANDS:
             if declared.id == "switch_profile":
-                yield from ProfileProvider(self.screen).offers()
+                yield from ProfileProvider(self.screen).entries()
             elif declared.in_palette and (found := active.get(declared.id)) is not None:
                 run = partial(self.app.run_action, found.binding.action, found.node)
-                yield _Offer(declared.help, " ".join(keys[declared.id]), run)
+                yield PaletteEntry(declared.help, " ".join(keys[declared.id]), run)
 
 
 class RunnerProvider(Provider):
@@ -127,11 +129,11 @@ class RunnerProvider(Provider):
 
     async def search(self, query: str) -> AsyncIterator[Hit]:
         """The best of those that match what is typed."""
-        runners = _loaded(self.app.snapshot) if isinstance(self.app, _Watching) else ()
+        runners = _loaded(self.app.snapshot) if isinstance(self.app, _HasSnapshot) else ()
         named = ((display_name(runner.name, runner.id), runner.id) for runner in runners)
-        matching = ((found, name, each) for name, each in named if (found := match(query, name)) is not None)
-        for found, name, each in nsmallest(_MOST_RUNNERS, matching, key=_best_first):
-            offer = _Offer(name, each, partial(self.screen.post_message, OpenedRunner(each)))
+        matching = ((found, name, each) for name, each in named if (found := fuzzy_match(query, name)) is not None)
+        for found, name, each in nsmallest(_MAX_RUNNERS, matching, key=_best_first):
+            offer = PaletteEntry(name, each, partial(self.screen.post_message, RunnerRequested(each)))
             yield _hit(offer, found, self.match_style)
 
 
@@ -223,10 +225,10 @@ class Palette(CommandPalette, OwnScreen[None]):
     def on_mount(self) -> None:
         """Have the cursor stand still, and a sign that every terminal draws as wide as it is."""
         box = self.query_one(CommandInput)
-        box.cursor_blink, box.max_length = False, _MOST_TYPED
+        box.cursor_blink, box.max_length = False, _MAX_TYPED
         self.query_one(SearchIcon).icon = ">"
-        if self._finds_runners and isinstance(self.app, _Watching):
-            self.query_one("#--input", Horizontal).border_subtitle = _loaded_words(self.app.snapshot)
+        if self._finds_runners and isinstance(self.app, _HasSnapshot):
+            self.query_one("#--input", Horizontal).border_subtitle = _loaded_text(self.app.snapshot)
 
     def on_screen_suspend(self) -> None:
         """Search no more, for what would show the result may be gone by then."""
@@ -235,11 +237,11 @@ class Palette(CommandPalette, OwnScreen[None]):
         self._stop_no_matches_countdown()
 
     @on(Input.Changed)
-    def _typed(self) -> None:
+    def _query(self) -> None:
         self._given_early = False
 
     @on(Input.Submitted)
-    def _given(self, event: Input.Submitted) -> None:
+    def _on_submitted(self, event: Input.Submitted) -> None:
         # Until then the list is what fewer letters found, and its first line something else.
         if self._is_searching:
             event.prevent_default()
@@ -247,7 +249,7 @@ class Palette(CommandPalette, OwnScreen[None]):
             self._given_early = True
 
     @on(Worker.StateChanged)
-    def _searched(self, event: Worker.StateChanged) -> None:
+    def _on_search_ended(self, event: Worker.StateChanged) -> None:
         if self._given_early and not self._is_searching:
             self._given_early = False
             if event.state is WorkerState.SUCCESS:
@@ -265,12 +267,12 @@ class Palette(CommandPalette, OwnScreen[None]):
 
     def action_palette_up(self, times: int = 1) -> None:
         """To the line before, as often as said."""
-        for _ in range(min(times, _MOST_LINES)):
+        for _ in range(min(times, _MAX_LINES)):
             self._action_command_list("cursor_up")
 
     def action_palette_down(self, times: int = 1) -> None:
         """To the next line, as often as said."""
-        for _ in range(min(times, _MOST_LINES)):
+        for _ in range(min(times, _MAX_LINES)):
             self._action_cursor_down()
 
     def _action_command_list(self, action: str) -> None:
@@ -283,7 +285,7 @@ class Palette(CommandPalette, OwnScreen[None]):
         self._action_escape()
 
 
-def _best_first(matching: tuple[Match, str, str]) -> tuple[float, str, str]:
+def _best_first(matching: tuple[FuzzyMatch, str, str]) -> tuple[float, str, str]:
     """Return the sort key of a match: the score of the best first, then name and id."""
     found, name, runner_id = matching
     return -found.score, natural_key(name), runner_id
@@ -295,29 +297,29 @@ def _loaded(snapshot: Snapshot) -> Iterable[Runner]:
     return {runner.id: runner for feed in answered if feed.value for runner in feed.value.runners}.values()
 
 
-def _loaded_words(snapshot: Snapshot) -> str:
+def _loaded_text(snapshot: Snapshot) -> str:
     """How many of the runners can be found by name; nothing where all of them can."""
     loaded, total = len([*_loaded(snapshot)]), snapshot.total
     return f"{loaded} of {total} runners loaded" if total is not None and loaded < total else ""
 
 
-def _hit(offer: _Offer, found: Match, style: Style | None, bonus: float = 0.0) -> Hit:
-    return Hit(found.score + bonus, _drawn(offer, found.places, style), offer.run, text=offer.title)
+def _hit(offer: PaletteEntry, found: FuzzyMatch, style: Style | None, bonus: float = 0.0) -> Hit:
+    return Hit(found.score + bonus, _display_text(offer, found.indices, style), offer.run, text=offer.title)
 
 
-def _drawn(offer: _Offer, places: Iterable[int] = (), style: Style | None = None) -> Content:
+def _display_text(offer: PaletteEntry, places: Iterable[int] = (), style: Style | None = None) -> Content:
     """The line as text that is never read as markup."""
     title = Content(offer.title)
     for place in places:
         title = title.stylize(style or "", place, place + 1)
-    return Content.assemble(title, (f"  {offer.beside}", "dim")) if offer.beside else title
+    return Content.assemble(title, (f"  {offer.hint}", "dim")) if offer.hint else title
 
 
-_LONGEST = 200
+_MAX_CANDIDATE = 200
 """Of a longer text only this many characters are looked at."""
 
 
-class Match(NamedTuple):
+class FuzzyMatch(NamedTuple):
     """How well a text matches, and by which of its characters.
 
     Attributes:
@@ -326,27 +328,27 @@ class Match(NamedTuple):
     """
 
     score: float
-    places: tuple[int, ...]
+    indices: tuple[int, ...]
 
 
-def match(typed: str, text: str) -> Match | None:
+def fuzzy_match(query: str, text: str) -> FuzzyMatch | None:
     """Where the letters typed stand in the text in this order, whatever their case; None where they do not.
 
     What stands in one piece, at the begin of a word, in a short text comes first. It takes a time proportional to
     the text, whatever either of them is: names come from the API.
     """
-    wanted, (candidate, origins) = reducer(typed.strip()), _folded(text[:_LONGEST])
+    wanted, (candidate, origins) = reducer(query.strip()), _fold(text[:_MAX_CANDIDATE])
     if not wanted:
         return None
-    if (start := _piece(wanted, candidate)) is not None:
+    if (start := _match_substring(wanted, candidate)) is not None:
         whole_word = 0.5 if start == 0 or not candidate[start - 1].isalnum() else 0.0
-        places = _places(range(start, start + len(wanted)), origins)
-        return Match(1.0 + whole_word + 0.5 * len(wanted) / len(candidate), places)
-    found = _scattered("".join(wanted.split()), candidate)
-    return Match(len(found) / (found[-1] - found[0] + 1), _places(found, origins)) if found else None
+        places = _original_indices(range(start, start + len(wanted)), origins)
+        return FuzzyMatch(1.0 + whole_word + 0.5 * len(wanted) / len(candidate), places)
+    found = _match_subsequence("".join(wanted.split()), candidate)
+    return FuzzyMatch(len(found) / (found[-1] - found[0] + 1), _original_indices(found, origins)) if found else None
 
 
-def _folded(text: str) -> tuple[str, list[range]]:
+def _fold(text: str) -> tuple[str, list[range]]:
     """Return the folded text, and for each of its characters the offsets in `text` that it comes from."""
     if text.isascii():
         return reducer(text), [range(index, index + 1) for index in range(len(text))]
@@ -365,12 +367,12 @@ def _clusters(text: str) -> list[range]:
     return [range(start, stop) for start, stop in zip(starts, [*starts[1:], len(text)], strict=True)]
 
 
-def _places(found: Iterable[int], origins: Sequence[range]) -> tuple[int, ...]:
+def _original_indices(found: Iterable[int], origins: Sequence[range]) -> tuple[int, ...]:
     """Return the offsets in the text that these characters of the folded text come from, each once."""
     return tuple(dict.fromkeys(chain.from_iterable(origins[index] for index in found)))
 
 
-def _piece(wanted: str, candidate: str) -> int | None:
+def _match_substring(wanted: str, candidate: str) -> int | None:
     """Where it stands as it is: at the begin of a word if there is such a place, else the first place."""
     first = start = candidate.find(wanted)
     while start > 0 and candidate[start - 1].isalnum():
@@ -378,7 +380,7 @@ def _piece(wanted: str, candidate: str) -> int | None:
     return start if start >= 0 else first if first >= 0 else None
 
 
-def _scattered(wanted: str, candidate: str) -> tuple[int, ...]:
+def _match_subsequence(wanted: str, candidate: str) -> tuple[int, ...]:
     """Places of the letters in this order, close together: the first end there is, then back from there."""
     place = -1
     for letter in wanted:

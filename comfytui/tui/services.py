@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from comfytui.render.times import TimeStyle
 
 
-class Watch(NamedTuple):
+class FleetResources(NamedTuple):
     """What watches a fleet.
 
     Attributes:
@@ -30,7 +30,7 @@ class Watch(NamedTuple):
     """
 
     engine: Engine
-    door: Authenticator
+    authenticator: Authenticator
     close: Callable[[], None] = lambda: None
     renew: Callable[[], Awaitable[bool]] | None = None
 
@@ -56,7 +56,7 @@ class OpenFleet:
         key: str,
         source: str,
         first: Snapshot,
-        make: Callable[[Viewport], Watch],
+        make: Callable[[Viewport], FleetResources],
         profile: str | None = None,
         colour: str | None = None,
     ) -> None:
@@ -66,29 +66,29 @@ class OpenFleet:
         self.colour = colour
         self._source = source
         self._make = make
-        self._made: Watch | None = None
+        self._made: FleetResources | None = None
 
     @property
     def engine(self) -> Engine:
         """What polls it."""
-        return self._watch.engine
+        return self._resources.engine
 
     @property
-    def door(self) -> Authenticator:
+    def authenticator(self) -> Authenticator:
         """How to get in."""
-        return self._watch.door
+        return self._resources.authenticator
 
     @property
     def renew(self) -> Callable[[], Awaitable[bool]] | None:
         """The way to a newer token once one is refused, or None if there is none."""
-        return self._watch.renew
+        return self._resources.renew
 
     @property
     def source(self) -> str:
         """Where the runners come from, for people to read."""
-        return self._source if self._made is None else self._made.door.source
+        return self._source if self._made is None else self._made.authenticator.source
 
-    def begin_with(self, viewport: Viewport) -> None:
+    def set_initial_viewport(self, viewport: Viewport) -> None:
         """Have this attended first; to be called before anything watches the fleet."""
         self.first = self.first._replace(viewport=viewport)
 
@@ -98,13 +98,13 @@ class OpenFleet:
             self._made.close()
 
     @property
-    def _watch(self) -> Watch:
+    def _resources(self) -> FleetResources:
         if self._made is None:
             self._made = self._make(self.first.viewport)
         return self._made
 
 
-class Fleets(Protocol):
+class FleetDirectory(Protocol):
     """Opens fleets by their profile."""
 
     @property
@@ -121,7 +121,7 @@ class Fleets(Protocol):
         ...
 
 
-class OneFleet:
+class SingleFleet:
     """Where there are no profiles, there is nothing to switch to."""
 
     @property
@@ -134,7 +134,7 @@ class OneFleet:
         raise LookupError(profile)
 
 
-class Remembers(Protocol):
+class StateStoreProtocol(Protocol):
     """Where the view is kept from one start to the next.
 
     Attributes:
@@ -143,14 +143,14 @@ class Remembers(Protocol):
     """
 
     state: State
-    note: str | None
+    warning: str | None
 
-    def remember(self, state: State) -> None:
+    def save(self, state: State) -> None:
         """Keep this for the next start; nothing is written where it is what was kept already."""
         ...
 
 
-class Setup(NamedTuple):
+class AppServices(NamedTuple):
     """What the dashboard is set up with.
 
     Attributes:
@@ -166,13 +166,13 @@ class Setup(NamedTuple):
         copies_in: Where a copy is put that no clipboard takes.
     """
 
-    memory: Remembers
-    fleets: Fleets = OneFleet()
+    state_store: StateStoreProtocol
+    fleets: FleetDirectory = SingleFleet()
     keymap: Keymap = Keymap()
-    colours: ColorDepth = ColorDepth.TRUECOLOR
+    color_depth: ColorDepth = ColorDepth.TRUECOLOR
     ascii: bool = False
     mouse: bool = True
     time_style: TimeStyle | None = None
     environ: Mapping[str, str] = MappingProxyType({})
-    saves_in: Path = Path()
-    copies_in: Path = Path()
+    export_dir: Path = Path()
+    clipboard_dir: Path = Path()

@@ -152,7 +152,7 @@ def _move_surely(watch: Stopwatch, number: int) -> Press:
     raise AssertionError(f"the cursor cannot be moved:\n{watch.screen}")
 
 
-def _moves(watch: Stopwatch, count: int, quiet: float) -> list[Press]:
+def _cursor_debounce(watch: Stopwatch, count: int, quiet: float) -> list[Press]:
     """Move the cursor so many times, each time until nothing was written for `quiet` seconds."""
     return [_move(watch, number, quiet) for number in range(-2, count)][2:]
 
@@ -171,10 +171,10 @@ def _move(watch: Stopwatch, number: int, quiet: float = _BURST) -> Press:
 
 def bytes_of_keys(watch: Stopwatch, count: int) -> tuple[list[int], list[int]]:
     """Bytes of each press in the list, where the detail follows; and in the history of one runner."""
-    listed = [press.written for press in _moves(watch, count, _FOLLOWED)]
+    listed = [press.written for press in _cursor_debounce(watch, count, _FOLLOWED)]
     watch.press("g", "enter")
     watch.rest(_FOLLOWED, _SETTLED_BY)
-    return listed, [press.written for press in _moves(watch, count, _CALM)]
+    return listed, [press.written for press in _cursor_debounce(watch, count, _CALM)]
 
 
 def idle(environ: Mapping[str, str], seconds: float) -> list[float]:

@@ -24,9 +24,9 @@ from comfytui.api.errors import (
 )
 from comfytui.api.statuses import RunnerState
 from comfytui.backends import UnusableTokenError
-from comfytui.cli.client import RetryingClient, RunnerNamedNowhereError, exit_for_error, fetch
+from comfytui.cli.client import RetryingClient, RunnerNotFoundError, exit_for_error, fetch
 from comfytui.cli.context import CommandContext
-from comfytui.cli.deadlines import CoolingDownError, within
+from comfytui.cli.deadlines import CooldownError, pausable_timeout
 from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.progress import Progress
 from comfytui.config.credentials import MISSING_TOKEN, TOKEN_VARIABLE
@@ -186,7 +186,7 @@ async def test_an_answer_gives_it_as_much_time_again(error: ComfyControlError | 
     if error is not None:
         source.stats["r1"] = error
     asker = RetryingClient(source, clock, Progress(clock))
-    async with within(60.0) as deadline:
+    async with pausable_timeout(60.0) as deadline:
         deadline.reschedule(loop.time() + 30.0)
         with suppress(NotFoundError, ServerError):
             await asker.stats("r1")
@@ -197,7 +197,7 @@ async def test_an_answer_gives_it_as_much_time_again(error: ComfyControlError | 
 
 async def test_no_answer_gives_it_no_more_time() -> None:
     asker, _, clock = failing(*[ConnectionFailedError(*AT, "refused")] * 3)
-    async with within(60.0) as deadline:
+    async with pausable_timeout(60.0) as deadline:
         before = deadline.when()
         task = asyncio.create_task(asker.runner("r1"))
         await clock.advance(1.5)
@@ -298,7 +298,7 @@ async def test_what_it_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> 
 
 async def test_being_sent_away_is_not_borne_where_it_is_not_to_wait() -> None:
     asker, source, _ = failing(RateLimitedError(*AT, "slow down", retry_after=7.2), no_wait=True)
-    with pytest.raises(CoolingDownError, match="for 8 s more"):
+    with pytest.raises(CooldownError, match="for 8 s more"):
         await asker.runner("r1")
     assert source.tries == 1
 
@@ -338,13 +338,13 @@ def test_the_time_is_the_servers() -> None:
         (ForbiddenError(*AT, "not your tier", 403), ExitCode.FAILED, "not your tier"),
         (server_error(), ExitCode.FAILED, "down"),
         (InvalidResponseError(*AT, "HTML"), ExitCode.FAILED, "The answer makes no sense: HTML"),
-        (RunnerNamedNowhereError("none"), ExitCode.FAILED, "none"),
+        (RunnerNotFoundError("none"), ExitCode.FAILED, "none"),
         (ComfyControlError("anything"), ExitCode.FAILED, "anything"),
-        (CoolingDownError(3.0), ExitCode.COOLING_DOWN, "alone for 3 s more"),
+        (CooldownError(3.0), ExitCode.COOLING_DOWN, "alone for 3 s more"),
     ],
 )
 def test_what_it_ends_with(
-    error: ComfyControlError | CoolingDownError | RunnerNamedNowhereError, status: ExitCode, words: str
+    error: ComfyControlError | CooldownError | RunnerNotFoundError, status: ExitCode, words: str
 ) -> None:
     assert exit_for_error(error)[0] is status
     assert words in exit_for_error(error)[1]

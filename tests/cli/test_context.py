@@ -12,7 +12,7 @@ from comfytui.cli.parser import build_parser
 from comfytui.cli.progress import Progress
 from comfytui.config.paths import rate_limit_files, state_dir
 from comfytui.config.settings import SettingsError
-from comfytui.config.state import State, StateFile, state_file
+from comfytui.config.state import State, StateFile, state_path
 from comfytui.ratelimit.window import Priority
 from tests.support.clock import FakeClock
 
@@ -67,7 +67,7 @@ def test_comfyui_servers() -> None:
 def test_what_is_remembered_does_not_count(tmp_path: Path) -> None:
     config = tmp_path / "given.toml"
     config.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:9'")
-    assert StateFile(state_file()).save(State(profile="prod")) is None
+    assert StateFile(state_path()).save(State(profile="prod")) is None
     with open_context(parsed("runners", "--config", str(config)), *clock_and_progress()) as source:
         assert source.settings.profile is None
 

@@ -4,19 +4,27 @@ import asyncio
 
 import pytest
 
-from comfytui.cli.deadlines import CoolingDownError, Gate, narrated, renew, within
+from comfytui.cli.deadlines import (
+    CooldownError,
+    InteractiveRateLimiter,
+    extend_deadlines,
+    pausable_timeout,
+    progress_after,
+)
 from comfytui.cli.progress import Progress
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import Priority
 from tests.support.clock import FakeClock
 
 
-def gate_of(clock: FakeClock, *, share: int = 3, no_wait: bool = False) -> Gate:
-    return Gate(lambda waiting: LocalRateLimiter(waiting, share), clock, Progress(clock), no_wait=no_wait)
+def gate_of(clock: FakeClock, *, share: int = 3, no_wait: bool = False) -> InteractiveRateLimiter:
+    return InteractiveRateLimiter(
+        lambda waiting: LocalRateLimiter(waiting, share), clock, Progress(clock), no_wait=no_wait
+    )
 
 
-async def spend(gate: Gate, count: int) -> None:
-    async with within(60.0):
+async def spend(gate: InteractiveRateLimiter, count: int) -> None:
+    async with pausable_timeout(60.0):
         for _ in range(count):
             await gate.acquire(Priority.USER)
 
@@ -65,13 +73,13 @@ async def test_a_cool_down_is_waited_for_and_told(capsys: pytest.CaptureFixture[
 async def test_a_cool_down_is_not_waited_for() -> None:
     gate = gate_of(FakeClock(), no_wait=True)
     gate.block_for(7.5)
-    with pytest.raises(CoolingDownError, match="for 8 s more"):
+    with pytest.raises(CooldownError, match="for 8 s more"):
         await gate.acquire(Priority.USER)
 
 
 async def test_what_takes_too_long_is_given_up() -> None:
     with pytest.raises(TimeoutError):
-        async with within(0.01):
+        async with pausable_timeout(0.01):
             await asyncio.Future[None]()
 
 
@@ -82,7 +90,7 @@ async def test_what_the_allowance_makes_wait_does_not_count() -> None:
     deadlines: list[asyncio.Timeout] = []
 
     async def ask() -> None:
-        async with within(60.0) as deadline:
+        async with pausable_timeout(60.0) as deadline:
             deadlines.append(deadline)
             await gate.acquire(Priority.USER)
             when = deadline.when()
@@ -102,7 +110,7 @@ async def test_no_deadline_comes_nearer_meanwhile_not_even_an_outer_one() -> Non
     gate.block_for(5.0)
 
     async def ask() -> None:
-        async with within(60.0) as outer, within(30.0) as inner:
+        async with pausable_timeout(60.0) as outer, pausable_timeout(30.0) as inner:
             deadlines.extend((outer, inner))
             await gate.acquire(Priority.USER)
             assert None not in (outer.when(), inner.when())
@@ -117,15 +125,15 @@ async def test_no_deadline_comes_nearer_meanwhile_not_even_an_outer_one() -> Non
 
 async def test_of_two_deadlines_each_counts_on_its_own_and_an_answer_renews_both() -> None:
     loop = asyncio.get_running_loop()
-    async with within(60.0) as outer, within(30.0) as inner:
+    async with pausable_timeout(60.0) as outer, pausable_timeout(30.0) as inner:
         for deadline in (outer, inner):
             deadline.reschedule(loop.time() + 1.0)
-        renew()
+        extend_deadlines()
         left = [when - loop.time() for when in (outer.when(), inner.when()) if when is not None]
     assert [round(each) for each in left] == [60, 30]
-    async with within(60.0) as outer:
+    async with pausable_timeout(60.0) as outer:
         with pytest.raises(TimeoutError):
-            async with within(0.01):
+            async with pausable_timeout(0.01):
                 await asyncio.Future[None]()
         assert not outer.expired()
 
@@ -138,7 +146,7 @@ async def test_what_takes_a_second_is_told_but_not_while_the_gate_makes_it_wait(
     gate.block_for(7.0)
 
     async def ask() -> None:
-        async with within(60.0), narrated(progress, clock, "waiting for an answer"):
+        async with pausable_timeout(60.0), progress_after(progress, clock, "waiting for an answer"):
             await gate.acquire(Priority.USER)
             await clock.sleep(1.5)
 
@@ -153,7 +161,7 @@ async def test_what_takes_a_second_is_told_but_not_while_the_gate_makes_it_wait(
 
 async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
-    async with narrated(Progress(clock), clock, "waiting for an answer"):
+    async with progress_after(Progress(clock), clock, "waiting for an answer"):
         await clock.advance(0.9)
     await clock.advance(9.0)
     assert capsys.readouterr().err == ""
@@ -162,7 +170,7 @@ async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str])
 async def test_permit_renewed_in_a_cool_down_costs_no_time(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     gate = gate_of(clock)
-    async with within(0.1):
+    async with pausable_timeout(0.1):
         permit = await gate.acquire(Priority.USER)
         gate.block_for(7.5)
         confirming = asyncio.create_task(permit.confirm())
@@ -179,5 +187,5 @@ async def test_permit_in_a_cool_down_is_refused_where_there_is_to_be_no_wait() -
     gate = gate_of(FakeClock(), no_wait=True)
     permit = await gate.acquire(Priority.USER)
     gate.block_for(7.5)
-    with pytest.raises(CoolingDownError, match="for 8 s more"):
+    with pytest.raises(CooldownError, match="for 8 s more"):
         await permit.confirm()

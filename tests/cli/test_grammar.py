@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import argparse
 
-from comfytui.cli.grammar import Command, Group, Option, actions_of, command_of
+from comfytui.cli.grammar import Command, Option, OptionGroup, describe_parser, iter_actions
 
 HELP = Option(("-h", "--help"), "", "show this help message and exit")
 
@@ -26,18 +26,18 @@ def test_what_a_parser_knows() -> None:
         description="An egg.",
         epilog="",
         groups=(
-            Group("", "", (Option((), "ID", "which"),)),
-            Group("", "", (HELP, Option(("--how",), "soft|hard", "for boil egg"))),
+            OptionGroup("", "", (Option((), "ID", "which"),)),
+            OptionGroup("", "", (HELP, Option(("--how",), "soft|hard", "for boil egg"))),
         ),
     )
-    assert command_of(parser()) == Command(
+    assert describe_parser(parser()) == Command(
         name="boil",
         words="",
         description="Boils eggs.",
         epilog="examples:\n  boil egg",
         groups=(
-            Group("", "", (HELP,)),
-            Group(
+            OptionGroup("", "", (HELP,)),
+            OptionGroup(
                 "water",
                 "How much of it.",
                 (Option(("--litres",), "LITRES", "how much (2)"), Option(("--salt",), "", "")),
@@ -48,7 +48,7 @@ def test_what_a_parser_knows() -> None:
 
 
 def test_the_actions_of_a_parser_and_of_its_commands() -> None:
-    assert [action.dest for action in actions_of(parser())] == [
+    assert [action.dest for action in iter_actions(parser())] == [
         *("help", "secret", "litres", "salt", "command"),
         *("help", "id", "how"),
     ]

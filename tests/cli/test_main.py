@@ -17,7 +17,7 @@ from comfytui.cli.exit_codes import ExitCode
 from comfytui.config.credentials import MISSING_TOKEN, TOKEN_VARIABLE, save_token
 from comfytui.config.paths import config_dir, state_dir
 from comfytui.config.settings import API_URL_VARIABLE, TokenSources
-from comfytui.config.state import State, StateFile, state_file
+from comfytui.config.state import State, StateFile, state_path
 from comfytui.files import ensure_private_dir
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ def test_the_profile_of_last_time_is_gone_on_with_unless_it_is_to_be_fresh(run: 
     usual = ensure_private_dir(config_dir()) / "config.toml"
     usual.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:1'")
     save_token(SecretStr("cfc_usual"), TokenSources())
-    assert StateFile(state_file()).save(State(profile="prod")) is None
+    assert StateFile(state_path()).save(State(profile="prod")) is None
     assert run().status == ExitCode.NO_TOKEN
     for argv in (["--fresh"], ["--url", "http://127.0.0.1:1"], ["--demo"]):
         assert_one_sentence(run(*argv), ExitCode.USAGE, "needs a terminal")
@@ -187,7 +187,7 @@ def test_the_profile_of_last_time_is_gone_on_with_unless_it_is_to_be_fresh(run: 
 
 def test_who_wants_it_fresh_leaves_even_a_broken_state_alone(run: Run) -> None:
     ensure_private_dir(state_dir())
-    state_file().write_text("{")
+    state_path().write_text("{")
     assert_one_sentence(run("--demo", "--fresh"), ExitCode.USAGE, "needs a terminal")
     assert [each.name for each in state_dir().iterdir()] == ["state.json"]
     assert_one_sentence(run("--demo"), ExitCode.USAGE, "needs a terminal")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from comfytui.cli.exit_codes import ExitCode
-from comfytui.cli.grammar import command_of
-from comfytui.cli.manual import PAGE, page, write
+from comfytui.cli.grammar import describe_parser
+from comfytui.cli.manual import PAGE, render_manpage, write_manpage
 from comfytui.cli.parser import build_parser
 
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -22,15 +22,15 @@ def told() -> str:
     if groff is None:
         pytest.skip("there is no groff here")
     argv = [groff, "-man", "-Tutf8", "-ww", "-P-cbou", "-rLL=1000n", "-rHY=0"]
-    made = subprocess.run(argv, input=page(build_parser()).encode(), capture_output=True, check=True)
+    made = subprocess.run(argv, input=render_manpage(build_parser()).encode(), capture_output=True, check=True)
     assert made.stderr == b"", "it is without flaws"
     return " ".join(made.stdout.decode().split())
 
 
 def test_the_page_that_is_shipped_says_what_the_parser_says(tmp_path: Path) -> None:
     written = PAGE.read_text(encoding="utf-8")
-    assert written == page(build_parser()), "python -m comfytui.cli.manual writes it anew"
-    write(tmp_path / "comfytui.1")
+    assert written == render_manpage(build_parser()), "python -m comfytui.cli.manual writes it anew"
+    write_manpage(tmp_path / "comfytui.1")
     assert (tmp_path / "comfytui.1").read_text(encoding="utf-8") == written
 
 
@@ -45,7 +45,7 @@ def test_the_wheel_has_it_where_man_looks() -> None:
 
 
 def test_its_sections() -> None:
-    lines = page(build_parser()).splitlines()
+    lines = render_manpage(build_parser()).splitlines()
     assert [line.removeprefix(".SH ") for line in lines if line.startswith(".SH ")] == [
         *("NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS"),
         *("CONFIGURATION", "FILES", "ENVIRONMENT", "EXIT STATUS", "EXAMPLES"),
@@ -54,12 +54,12 @@ def test_its_sections() -> None:
 
 
 def test_a_reader_finds_every_command_option_and_status(told: str) -> None:
-    program = command_of(build_parser())
+    program = describe_parser(build_parser())
     for command in (program, *program.commands):
         assert " ".join(command.description.split()) in told
         for option in (option for group in command.groups for option in group.options):
             head = " ".join(part for part in (", ".join(option.flags), option.value) if part)
-            assert f"{head} {' '.join(option.words.split())}" in told
+            assert f"{head} {' '.join(option.help.split())}" in told
     statuses = told.partition("EXIT STATUS")[2]
     for status in (*ExitCode, 129, 143):
         assert f" {int(status)} " in statuses
@@ -70,4 +70,4 @@ def test_a_reader_finds_every_command_option_and_status(told: str) -> None:
 def test_what_begins_with_a_dot_is_no_request() -> None:
     parser = build_parser()
     parser.description = r".so /etc/passwd \fBand - such's"
-    assert r"\&.so /etc/passwd \efBand \- such\(aqs" in page(parser).splitlines()
+    assert r"\&.so /etc/passwd \efBand \- such\(aqs" in render_manpage(parser).splitlines()

@@ -6,7 +6,7 @@ import termios
 
 import pytest
 
-from comfytui.cli.output import CommandOutput, Table, write
+from comfytui.cli.output import CommandOutput, Table, write_output
 
 ANSWER = CommandOutput(
     document={"runners": [{"id": "r1"}], "total": 1},
@@ -27,7 +27,7 @@ ANSWER = CommandOutput(
     ],
 )
 def test_each_form(capsys: pytest.CaptureFixture[str], form: str | None, text: str) -> None:
-    write(ANSWER, form)
+    write_output(ANSWER, form)
     assert capsys.readouterr() == (text, "")
 
 
@@ -37,12 +37,12 @@ def test_a_table_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     termios.tcsetwinsize(slave, (24, 10))
     with os.fdopen(slave, "w", encoding="utf-8") as stream:
         monkeypatch.setattr("sys.stdout", stream)
-        write(ANSWER, None)
+        write_output(ANSWER, None)
         told = os.read(master, 4096).decode()
     os.close(master)
     assert told == "ID  NAME\r\nr1  gpu\r\nr2  a lon…\r\n"
 
 
 def test_csv_of_nothing_has_its_names(capsys: pytest.CaptureFixture[str]) -> None:
-    write(CommandOutput({}, [], list, ("id", "name"), lambda: Table((), ())), "csv")
+    write_output(CommandOutput({}, [], list, ("id", "name"), lambda: Table((), ())), "csv")
     assert capsys.readouterr().out == "id,name\n"

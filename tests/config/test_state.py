@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.config.state import MAX_VIEWS, Forgetful, Loaded, Memory, State, StateFile, ViewState, state_file
+from comfytui.config.state import (
+    MAX_VIEWS,
+    InMemoryStateStore,
+    LoadResult,
+    State,
+    StateFile,
+    StateStore,
+    ViewState,
+    state_path,
+)
 
 FULL = ViewState(
     filter='tag:"zwei wörter" 🚀',
@@ -38,7 +47,7 @@ def written(path: Path, text: str | bytes) -> StateFile:
 
 
 def test_what_is_kept_comes_back(path: Path) -> None:
-    assert StateFile(path).load() == Loaded(State(), None)
+    assert StateFile(path).load() == LoadResult(State(), None)
     assert StateFile(path).save(STATE) is None
     state, note = StateFile(path).load()
     assert (state, note) == (STATE, None)
@@ -107,7 +116,7 @@ def test_what_is_broken_is_set_aside_and_said(path: Path, text: str | bytes) -> 
     assert note == f"The last view cannot be restored: {path} is broken; it was set aside as state.json.broken."
     assert [each.name for each in path.parent.iterdir()] == [aside.name]
     assert aside.read_bytes() == (text if isinstance(text, bytes) else text.encode())
-    assert file.load() == Loaded(State(), None)
+    assert file.load() == LoadResult(State(), None)
 
 
 @pytest.mark.parametrize(
@@ -127,7 +136,7 @@ def test_what_is_broken_is_set_aside_and_said(path: Path, text: str | bytes) -> 
 def test_what_is_missing_or_of_later_versions_or_not_to_be_shown(
     path: Path, said: Mapping[str, object], state: State
 ) -> None:
-    assert written(path, json.dumps(said)).load() == Loaded(state, None)
+    assert written(path, json.dumps(said)).load() == LoadResult(state, None)
 
 
 @pytest.mark.parametrize(
@@ -146,7 +155,7 @@ def test_broken_value_of_a_view_loses_that_value_alone(
     path: Path, broken: Mapping[str, object], view: ViewState
 ) -> None:
     file = written(path, json.dumps({"theme": "dark", "views": {"prod": {**FULL._asdict(), **broken}}}))
-    assert file.load() == Loaded(State(theme="dark", views={"prod": view}), None)
+    assert file.load() == LoadResult(State(theme="dark", views={"prod": view}), None)
     assert path.exists()
 
 
@@ -159,28 +168,28 @@ def test_broken_value_beside_the_views_loses_that_value_alone(path: Path, broken
 
 def test_what_cannot_be_read_or_set_aside_is_said(path: Path) -> None:
     path.mkdir(parents=True)
-    assert "set aside as state.json.broken" in str(StateFile(path).load().note)
+    assert "set aside as state.json.broken" in str(StateFile(path).load().warning)
     (path.parent / "state.json.broken" / "full").mkdir()
     written(path, "{")
-    assert StateFile(path).load() == Loaded(
+    assert StateFile(path).load() == LoadResult(
         State(), f"The last view cannot be restored: {path} is broken, and it cannot be set aside: is a directory."
     )
     below = path / "below.json"
     words = f"The last view cannot be restored from {below}: not a directory."
-    assert StateFile(below).load() == Loaded(State(), words)
+    assert StateFile(below).load() == LoadResult(State(), words)
 
 
 def test_a_pipe_in_its_place_is_not_waited_for(path: Path) -> None:
     path.parent.mkdir(parents=True)
     os.mkfifo(path)
-    assert "set aside" in str(StateFile(path).load().note)
+    assert "set aside" in str(StateFile(path).load().warning)
 
 
 def test_what_cannot_be_kept_is_said_and_leaves_what_was(path: Path) -> None:
     file = written(path, "{}")
     said = StateFile(path / "below.json").save(STATE)
     assert said == f"This view cannot be kept in {path / 'below.json'}: not a directory."
-    assert file.load() == Loaded(State(), None)
+    assert file.load() == LoadResult(State(), None)
 
 
 def test_the_views_used_last_are_kept() -> None:
@@ -206,53 +215,53 @@ def test_what_would_be_too_much_goes_first_what_was_used_longest_ago(path: Path)
 
 
 def test_a_memory_writes_only_what_differs(path: Path) -> None:
-    memory = Memory(StateFile(path))
-    assert (memory.state, memory.note) == (State(), None)
-    memory.remember(State())
+    memory = StateStore(StateFile(path))
+    assert (memory.state, memory.warning) == (State(), None)
+    memory.save(State())
     assert not path.exists()
-    memory.remember(STATE)
+    memory.save(STATE)
     inode = path.stat().st_ino
-    memory.remember(State("prod", "UTC", "light", dict(STATE.views)))
+    memory.save(State("prod", "UTC", "light", dict(STATE.views)))
     assert path.stat().st_ino == inode
-    memory.remember(STATE.with_view("prod", FULL))
-    assert list(Memory(StateFile(path)).state.views) == ["host:8787", "prod"]
+    memory.save(STATE.with_view("prod", FULL))
+    assert list(StateStore(StateFile(path)).state.views) == ["host:8787", "prod"]
 
 
 def test_two_that_remember_side_by_side_keep_what_each_has_changed(path: Path) -> None:
-    one, other = Memory(StateFile(path)), Memory(StateFile(path))
-    one.remember(State(theme="light").with_view("a", FULL))
-    other.remember(State(time_style="UTC").with_view("b", ViewState(filter="gpu")))
-    kept = Memory(StateFile(path)).state
+    one, other = StateStore(StateFile(path)), StateStore(StateFile(path))
+    one.save(State(theme="light").with_view("a", FULL))
+    other.save(State(time_style="UTC").with_view("b", ViewState(filter="gpu")))
+    kept = StateStore(StateFile(path)).state
     assert (kept.theme, kept.time_style) == ("light", "UTC")
     assert kept.views == {"a": FULL, "b": ViewState(filter="gpu")}
 
 
 def test_a_memory_that_cannot_be_kept_says_so_remembers_and_tries_again(path: Path) -> None:
     written(path.parent, "in the way")
-    memory = Memory(StateFile(path))
-    assert str(memory.note).startswith("The last view cannot be restored from ")
-    memory.remember(STATE)
+    memory = StateStore(StateFile(path))
+    assert str(memory.warning).startswith("The last view cannot be restored from ")
+    memory.save(STATE)
     assert memory.state == STATE
-    assert str(memory.note).startswith("This view cannot be kept in ")
+    assert str(memory.warning).startswith("This view cannot be kept in ")
     path.parent.unlink()
-    memory.remember(STATE)
-    assert memory.note is None
-    assert Memory(StateFile(path)).state == STATE
+    memory.save(STATE)
+    assert memory.warning is None
+    assert StateStore(StateFile(path)).state == STATE
 
 
 def test_a_forgetful_one_remembers_while_it_lasts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    forgetful = Forgetful()
-    assert (forgetful.state, forgetful.note) == (State(), None)
-    forgetful.remember(STATE)
+    forgetful = InMemoryStateStore()
+    assert (forgetful.state, forgetful.warning) == (State(), None)
+    forgetful.save(STATE)
     assert forgetful.state == STATE
-    assert Forgetful().state == State()
+    assert InMemoryStateStore().state == State()
     assert list(tmp_path.iterdir()) == []
 
 
 def test_it_is_in_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    assert state_file() == tmp_path / "comfytui" / "state.json"
+    assert state_path() == tmp_path / "comfytui" / "state.json"
 
 
 def test_it_is_cheap_to_import() -> None:

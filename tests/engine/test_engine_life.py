@@ -34,50 +34,50 @@ class FlakyDoor:
         return self.source
 
 
-def behind(door: FlakyDoor, clock: FakeClock, viewport: Viewport = ALL) -> Engine:
-    return Engine(door.connect, clock, viewport=viewport, interval=INTERVAL, jitter=without_jitter)
+def behind(authenticator: FlakyDoor, clock: FakeClock, viewport: Viewport = ALL) -> Engine:
+    return Engine(authenticator.connect, clock, viewport=viewport, interval=INTERVAL, jitter=without_jitter)
 
 
 async def test_a_failure_to_connect_is_the_problem_of_the_page_and_tried_again() -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
-    door = FlakyDoor(source, failures=2)
-    engine = behind(door, clock)
+    authenticator = FlakyDoor(source, failures=2)
+    engine = behind(authenticator, clock)
     async with at_work(engine):
         assert engine.snapshot.page.problem is not None
         assert engine.snapshot.page.problem.kind is ProblemKind.REFUSED
         await clock.advance(INTERVAL - 0.1)
-        assert door.tries == 1
+        assert authenticator.tries == 1
         await clock.advance(0.1)
-        assert door.tries == 2
+        assert authenticator.tries == 2
         assert engine.snapshot.page.problem.failures == 2
         assert source.asked == []
         await clock.advance(2 * INTERVAL)
-        assert door.tries == 3
+        assert authenticator.tries == 3
         assert source.asked == [PAGE, HISTORY, RUNNER, STATS]
         assert engine.snapshot.page.problem is None
 
 
 async def test_connecting_is_tried_again_at_once_for_a_refresh_or_another_page() -> None:
     clock = FakeClock()
-    door = FlakyDoor(ScriptedSource(clock), failures=5)
-    engine = behind(door, clock)
+    authenticator = FlakyDoor(ScriptedSource(clock), failures=5)
+    engine = behind(authenticator, clock)
     async with at_work(engine):
         engine.perform(Refresh())
         await settle()
-        assert door.tries == 2
+        assert authenticator.tries == 2
         engine.perform(SetViewport(Viewport(page=SECOND)))
         await settle()
-        assert door.tries == 3
+        assert authenticator.tries == 3
         assert engine.snapshot.page.problem is not None
 
 
 async def test_paused_connecting_is_not_tried_again_by_time() -> None:
     clock = FakeClock()
-    door = FlakyDoor(ScriptedSource(clock), failures=1)
-    async with at_work(behind(door, clock, Viewport(paused=True))):
+    authenticator = FlakyDoor(ScriptedSource(clock), failures=1)
+    async with at_work(behind(authenticator, clock, Viewport(paused=True))):
         await clock.advance(10 * INTERVAL)
-        assert door.tries == 1
+        assert authenticator.tries == 1
 
 
 async def test_wishes_are_taken_before_it_runs() -> None:

@@ -47,7 +47,7 @@ class Door:
 
 
 @contextlib.asynccontextmanager
-async def door(most: int | None = None) -> AsyncIterator[Door]:
+async def authenticator(most: int | None = None) -> AsyncIterator[Door]:
     app = create_app(DemoFleet(FakeClock(), 3), SecretStr(TOKEN))
     http = guarded(Connections(most))
     config = uvicorn.Config(app, port=0, http=http, ws="none", log_config=None, log_level="error", lifespan="off")
@@ -75,7 +75,7 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
 
 
 async def test_half_sent_requests_shut_nobody_out() -> None:
-    async with door(most=16) as opened:
+    async with authenticator(most=16) as opened:
         for _ in range(100):
             await opened.connect(HALF)
         assert await status_of(await opened.connect(WHOLE)) == b"200"
@@ -83,7 +83,7 @@ async def test_half_sent_requests_shut_nobody_out() -> None:
 
 
 async def test_one_address_keeps_a_quarter_and_its_oldest_gives_way() -> None:
-    async with door(most=16) as opened:
+    async with authenticator(most=16) as opened:
         client = await opened.connect(WHOLE)
         assert await status_of(client) == b"200"
         half = [await opened.connect(HALF) for _ in range(3)]
@@ -96,7 +96,7 @@ async def test_one_address_keeps_a_quarter_and_its_oldest_gives_way() -> None:
 
 async def test_request_that_does_not_arrive_in_time_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "REQUEST_SECONDS", 0.2)
-    async with door() as opened:
+    async with authenticator() as opened:
         for sent in (b"", HALF, b"POST /v1/runner HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf"):
             reader = await opened.connect(sent)
             with contextlib.suppress(ConnectionError):
@@ -105,7 +105,7 @@ async def test_request_that_does_not_arrive_in_time_is_dropped(monkeypatch: pyte
 
 async def test_idle_connection_that_was_answered_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guard, "REQUEST_SECONDS", 0.1)
-    async with door() as opened:
+    async with authenticator() as opened:
         reader = await opened.connect(WHOLE)
         assert await status_of(reader) == b"200"
         # Others begin after it, and are dropped before it would be.
@@ -131,7 +131,7 @@ async def test_idle_connection_that_was_answered_is_kept(monkeypatch: pytest.Mon
 async def test_malformed_request_is_refused_without_a_word(
     sent: bytes, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    async with door() as opened:
+    async with authenticator() as opened:
         reader = await opened.connect(sent)
         with contextlib.suppress(ConnectionError):
             assert (await asyncio.wait_for(reader.readline(), 30))[9:10] in (b"4", b"")

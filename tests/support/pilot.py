@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage, Workflow
     from comfytui.engine.feed import Feed
     from comfytui.tui.app import ComfyTUI
-    from comfytui.tui.services import Setup
+    from comfytui.tui.services import AppServices
 
 PATIENCE = 15.0
 
@@ -84,7 +84,7 @@ class Driven:
 
     def redraw(self) -> None:
         """Draw for the present moment, as the screen's own timer does each second."""
-        again = getattr(self.app.screen, "follow_again", None)
+        again = getattr(self.app.screen, "refresh_view", None)
         if again is not None:
             again()
 
@@ -103,7 +103,7 @@ class Driven:
             return True
         if viewport != dashboard.viewport or viewport.runner_id != dashboard.runners.cursor_id:
             return True
-        in_view = dashboard.runners.ids_in_view
+        in_view = dashboard.runners.visible_ids
         if viewport.visible_ids[: len(in_view)] != in_view:
             return True
         feeds: list[Feed[object]] = [snapshot.page]
@@ -150,11 +150,11 @@ async def drive(app: ComfyTUI, clock: FakeClock, size: tuple[int, int] = (120, 4
 
 @asynccontextmanager
 async def demo(
-    size: tuple[int, int] = (120, 40), runners: int = 120, seed: int = 0, setup: Setup | None = None
+    size: tuple[int, int] = (120, 40), runners: int = 120, seed: int = 0, services: AppServices | None = None
 ) -> AsyncIterator[Driven]:
     """The dashboard over the in-process gateway and its simulated fleet, all on one clock that stands still."""
     clock = FakeClock()
-    async with drive(build_demo_app(Settings("demo"), runners, seed, clock, setup), clock, size) as driven:
+    async with drive(build_demo_app(Settings("demo"), runners, seed, clock, services), clock, size) as driven:
         yield driven
 
 
@@ -163,8 +163,8 @@ async def scripted(
     page: RunnerPage,
     history: tuple[Workflow, ...] = (),
     size: tuple[int, int] = (120, 40),
-    door: Authenticator | None = None,
-    setup: Setup | None = None,
+    authenticator: Authenticator | None = None,
+    services: AppServices | None = None,
 ) -> AsyncIterator[tuple[Driven, ScriptedSource]]:
     """The dashboard over a scripted source: its first page, and every runner's history."""
     clock = FakeClock()
@@ -178,6 +178,6 @@ async def scripted(
         source.closed = 0
         return source
 
-    parts = (door or NoAuthentication("scripted"), rate_limiter, RequestLog(clock))
-    async with drive(build_app(Settings("scripted"), connect, clock, *parts, setup), clock, size) as driven:
+    parts = (authenticator or NoAuthentication("scripted"), rate_limiter, RequestLog(clock))
+    async with drive(build_app(Settings("scripted"), connect, clock, *parts, services), clock, size) as driven:
         yield driven, source

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.config.state import Forgetful
-from comfytui.tui.services import Setup
+from comfytui.config.state import InMemoryStateStore
+from comfytui.tui.services import AppServices
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.pilot import Driven, demo, scripted
 
@@ -25,9 +25,11 @@ RUNNER = make_runner(
 WORKFLOW = make_workflow("w1", name="[Upscale]")
 
 
-def into(tmp_path: Path) -> Setup:
+def into(tmp_path: Path) -> AppServices:
     """No clipboard but a file, for there is no terminal."""
-    return Setup(Forgetful(), environ={"TERM": "dumb"}, copies_in=tmp_path / "state", saves_in=tmp_path)
+    return AppServices(
+        InMemoryStateStore(), environ={"TERM": "dumb"}, clipboard_dir=tmp_path / "state", export_dir=tmp_path
+    )
 
 
 async def copied(driven: Driven, tmp_path: Path, key: str) -> str:
@@ -40,7 +42,7 @@ async def copied(driven: Driven, tmp_path: Path, key: str) -> str:
 
 
 async def test_ids_endpoints_and_items_are_copied_without_secrets(tmp_path: Path) -> None:
-    async with scripted(make_page(RUNNER), (WORKFLOW,), setup=into(tmp_path)) as (driven, _):
+    async with scripted(make_page(RUNNER), (WORKFLOW,), services=into(tmp_path)) as (driven, _):
         assert await copied(driven, tmp_path, "y") == "r1"
         await driven.sees("The id of gpu-07: saved in", "clipboard.txt")
         assert await copied(driven, tmp_path, "e") == "https://••••••••@gpu.test/x?key=••••••••"
@@ -58,7 +60,7 @@ async def test_ids_endpoints_and_items_are_copied_without_secrets(tmp_path: Path
 
 
 async def test_nothing_is_copied_where_there_is_nothing(tmp_path: Path) -> None:
-    async with scripted(make_page(), setup=into(tmp_path)) as (driven, _):
+    async with scripted(make_page(), services=into(tmp_path)) as (driven, _):
         await driven.press("y", "Y", "e", "enter", "y")
         assert not (tmp_path / "state").exists()
 
@@ -81,7 +83,7 @@ def saved(tmp_path: Path) -> str:
     [("txt", "Recent workflows"), ("csv", "id,user_id,name,status"), ("json", '"gpu-07"'), ("svg", "<svg")],
 )
 async def test_a_view_is_saved_as_what_its_name_says(tmp_path: Path, ending: str, wanted: str) -> None:
-    async with scripted(make_page(RUNNER), (WORKFLOW,), setup=into(tmp_path)) as (driven, _):
+    async with scripted(make_page(RUNNER), (WORKFLOW,), services=into(tmp_path)) as (driven, _):
         await driven.press("H")
         await driven.sees("sekret")
         await save(driven, ending)
@@ -93,13 +95,13 @@ async def test_a_view_is_saved_as_what_its_name_says(tmp_path: Path, ending: str
 
 
 async def test_a_table_of_nothing_still_says_what_its_columns_are(tmp_path: Path) -> None:
-    async with scripted(make_page(), setup=into(tmp_path)) as (driven, _):
+    async with scripted(make_page(), services=into(tmp_path)) as (driven, _):
         await save(driven, "csv")
         assert saved(tmp_path) == "id,user_id,name,status,endpoint,tags,headers,created_at,updated_at\n"
 
 
 async def test_all_that_a_filter_found_is_saved(tmp_path: Path) -> None:
-    async with demo(setup=into(tmp_path)) as driven:
+    async with demo(services=into(tmp_path)) as driven:
         await driven.press("slash", *"gpu", "enter")
         await driven.sees("1–25 of 110")
         await save(driven, "json")
@@ -107,14 +109,14 @@ async def test_all_that_a_filter_found_is_saved(tmp_path: Path) -> None:
 
 
 async def test_the_history_is_saved_where_the_keys_go_there(tmp_path: Path) -> None:
-    async with scripted(make_page(RUNNER), (WORKFLOW,), setup=into(tmp_path)) as (driven, _):
+    async with scripted(make_page(RUNNER), (WORKFLOW,), services=into(tmp_path)) as (driven, _):
         await driven.press("enter")
         await save(driven, "json")
         assert [each["id"] for each in json.loads(saved(tmp_path))] == ["w1"]
 
 
 async def test_a_workflow_is_saved_from_its_screen(tmp_path: Path) -> None:
-    async with scripted(make_page(RUNNER), (WORKFLOW,), setup=into(tmp_path)) as (driven, _):
+    async with scripted(make_page(RUNNER), (WORKFLOW,), services=into(tmp_path)) as (driven, _):
         await driven.press("enter", "enter")
         await save(driven, "txt")
         assert "[Upscale]" in saved(tmp_path)

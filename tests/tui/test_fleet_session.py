@@ -8,16 +8,16 @@ import pytest
 from textual.events import AppFocus
 
 from comfytui.config.settings import SettingsError
-from comfytui.config.state import Forgetful, State, ViewState
+from comfytui.config.state import InMemoryStateStore, State, ViewState
 from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import PageKey, SetInterval, Viewport
 from comfytui.engine.snapshot import Snapshot
 from comfytui.login import NoAuthentication
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.render.times import TimeStyle
-from comfytui.tui.services import OpenFleet, Setup, Watch
-from comfytui.tui.widgets.inputs import MAX_LENGTH, Entry
-from comfytui.tui.widgets.timers import Lull
+from comfytui.tui.services import AppServices, FleetResources, OpenFleet
+from comfytui.tui.widgets.inputs import MAX_LENGTH, TextInput
+from comfytui.tui.widgets.timers import CoalescingDelay
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import FakeClock
 from tests.support.pilot import demo, scripted
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from tests.support.pilot import Driven
 
 
-def remembering(state: State) -> Setup:
-    memory = Forgetful()
-    memory.remember(state)
-    return Setup(memory=memory)
+def remembering(state: State) -> AppServices:
+    memory = InMemoryStateStore()
+    memory.save(state)
+    return AppServices(state_store=memory)
 
 
 class Other:
@@ -53,9 +53,9 @@ class Other:
         async def connect() -> ScriptedSource:
             return self.source
 
-        def watch(viewport: Viewport) -> Watch:
+        def watch(viewport: Viewport) -> FleetResources:
             engine = Engine(connect, clock, viewport=viewport, interval=5.0, rate_limiter=LocalRateLimiter(clock))
-            return Watch(engine, NoAuthentication("staging.test"), self._close)
+            return FleetResources(engine, NoAuthentication("staging.test"), self._close)
 
         return OpenFleet(profile, "staging.test", Snapshot(), watch, profile, "red")
 
@@ -76,7 +76,7 @@ async def choose(driven: Driven, words: str) -> None:
 async def test_another_fleet_begins_from_scratch() -> None:
     fleets = Other()
     page = make_page(make_runner("r1", name="first runner"))
-    async with scripted(page, setup=Setup(Forgetful(), fleets=fleets)) as (driven, source):
+    async with scripted(page, services=AppServices(InMemoryStateStore(), fleets=fleets)) as (driven, source):
         await driven.press("enter", "H")
         await choose(driven, "profile staging")
         await driven.sees("staging · staging.test", "other runner", "No workflows on this runner yet")
@@ -92,18 +92,18 @@ async def test_another_fleet_begins_from_scratch() -> None:
 
 async def test_a_fleet_that_cannot_be_opened_is_said_and_the_old_one_goes_on() -> None:
     page = make_page(make_runner("r1", name="first runner"))
-    async with scripted(page, setup=Setup(Forgetful(), fleets=Other())) as (driven, source):
+    async with scripted(page, services=AppServices(InMemoryStateStore(), fleets=Other())) as (driven, source):
         await choose(driven, "profile broken")
         await driven.sees("The profile [broken] is.", "first runner")
         assert source.closed == 0
 
 
 async def test_the_view_is_kept_and_found_again() -> None:
-    setup = Setup(Forgetful())
-    async with demo(setup=setup) as driven:
+    services = AppServices(InMemoryStateStore())
+    async with demo(services=services) as driven:
         await driven.press("s", "o", "O", "slash", *"gpu", "enter", "u", "t")
         await driven.press("c", "down", "down", "space", "escape", "enter", "o", "escape")
-    kept = setup.memory.state
+    kept = services.state_store.state
     assert kept.views["demo"] == ViewState(
         filter="gpu",
         status="active",
@@ -114,7 +114,7 @@ async def test_the_view_is_kept_and_found_again() -> None:
         per_page=25,
     )
     assert (kept.time_style, kept.theme) == ("local", "light")
-    async with demo(setup=setup) as driven:
+    async with demo(services=services) as driven:
         await driven.sees("Runners  active  /gpu", "name▼", "all pages searched")
         assert driven.app.theme == "light"
         assert driven.app.time_style is TimeStyle.LOCAL
@@ -123,7 +123,7 @@ async def test_the_view_is_kept_and_found_again() -> None:
 async def test_what_was_kept_and_makes_no_sense_is_left_out() -> None:
     view = ViewState(filter='"', status="gone", sort="mood", columns=("mood",), history_sort="mood", per_page=-1)
     state = State(time_style="sundial", theme="beige", views={"scripted": view})
-    async with scripted(make_page(make_runner("r1")), setup=remembering(state)) as (driven, _):
+    async with scripted(make_page(make_runner("r1")), services=remembering(state)) as (driven, _):
         await driven.sees("Runner r1", "page 1/1")
         assert driven.app.theme == "dark"
         assert driven.app.time_style is TimeStyle.RELATIVE
@@ -131,27 +131,27 @@ async def test_what_was_kept_and_makes_no_sense_is_left_out() -> None:
 
 async def test_restored_filter_is_cleaned_and_cut_as_a_typed_one_is() -> None:
     view = ViewState(filter="gpu\u202e\u2066\u200b\ufe0f" + "x" * 5000 + "\u2028gone")
-    async with scripted(make_page(make_runner("r1")), setup=remembering(State(views={"scripted": view}))) as (
+    async with scripted(make_page(make_runner("r1")), services=remembering(State(views={"scripted": view}))) as (
         driven,
         _,
     ):
         await driven.sees("No runner matches /gpu")
         await driven.press("slash")
-        typed = driven.app.screen.query_one(Entry).value
+        typed = driven.app.screen.query_one(TextInput).value
         assert typed == "gpu" + "x" * (MAX_LENGTH - 3)
         assert not set("\u202e\u2066\u200b\ufe0f\u2028") & set(driven.text)
 
 
 async def test_times_begin_in_the_style_that_was_asked_for() -> None:
-    setup = Setup(memory=remembering(State(time_style="local")).memory, time_style=TimeStyle.UTC)
-    async with demo(setup=setup) as driven:
+    services = AppServices(state_store=remembering(State(time_style="local")).state_store, time_style=TimeStyle.UTC)
+    async with demo(services=services) as driven:
         assert driven.app.time_style is TimeStyle.UTC
 
 
 async def test_a_note_about_what_was_kept_is_told() -> None:
-    memory = Forgetful()
-    memory.note = "The last view cannot be restored: [it] is broken."
-    async with demo(setup=Setup(memory=memory)) as driven:
+    memory = InMemoryStateStore()
+    memory.warning = "The last view cannot be restored: [it] is broken."
+    async with demo(services=AppServices(state_store=memory)) as driven:
         await driven.sees("The last view cannot be restored: [it] is broken.")
 
 
@@ -179,8 +179,8 @@ async def test_what_comes_in_a_burst_is_shown_together() -> None:
     async with scripted(make_page(make_runner("r1"))) as (driven, _):
         await driven.passes(5.0)
         engine, app = driven.app.session.fleet.engine, driven.app
-        app.session.coalescing.end()
-        app.session.coalescing = Lull(3600.0)
+        app.session.coalescing.flush()
+        app.session.coalescing = CoalescingDelay(3600.0)
         for seconds in (7.0, 8.0, 9.0):
             engine.perform(SetInterval(seconds))
             await driven.pilot.pause()
@@ -202,8 +202,8 @@ async def test_at_a_start_nothing_waits(monkeypatch: pytest.MonkeyPatch) -> None
 async def test_a_terminal_that_is_in_front_again_waits_for_nothing() -> None:
     async with scripted(make_page(make_runner("r1"))) as (driven, _):
         await driven.passes(5.0)
-        driven.app.session.coalescing.end()
-        driven.app.session.coalescing = Lull(3600.0)
+        driven.app.session.coalescing.flush()
+        driven.app.session.coalescing = CoalescingDelay(3600.0)
         driven.app.session.fleet.engine.perform(SetInterval(7.0))
         await driven.pilot.pause()
         assert driven.app.snapshot.interval == 5.0

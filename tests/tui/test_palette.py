@@ -14,7 +14,7 @@ from textual.app import App
 from textual.command import CommandList, Hit, Provider
 from textual.screen import Screen
 
-from comfytui.config.state import Forgetful
+from comfytui.config.state import InMemoryStateStore
 from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import PageKey
 from comfytui.engine.snapshot import Snapshot
@@ -22,8 +22,8 @@ from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.keys.keymap import Keymap, build_keymap
 from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
-from comfytui.tui.screens.messages import OpenedRunner, SwitchedProfile
-from comfytui.tui.services import OneFleet, Setup
+from comfytui.tui.screens.messages import ProfileSelected, RunnerRequested
+from comfytui.tui.services import AppServices, SingleFleet
 from comfytui.tui.theme.themes import NAMES, build_themes
 from tests.support.builders import make_page, make_runner
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 HERE = {Scope.DASHBOARD, Scope.ITEM, Scope.ANYWHERE}
 
 
-class Profiles(OneFleet):
+class Profiles(SingleFleet):
     """Two profiles that are never opened."""
 
     @property
@@ -65,14 +65,14 @@ class PaletteApp(App[None]):
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = set(PROVIDERS)
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.ANYWHERE)]
 
-    def __init__(self, snapshot: Snapshot, setup: Setup) -> None:
+    def __init__(self, snapshot: Snapshot, services: AppServices) -> None:
         super().__init__()
-        for theme in build_themes(setup.colours):
+        for theme in build_themes(services.color_depth):
             self.register_theme(theme)
         self.theme = NAMES[0]
-        self.set_keymap(setup.keymap.as_textual)
+        self.set_keymap(services.keymap.as_textual)
         self.snapshot = snapshot
-        self.setup = setup
+        self.services = services
         self.given: list[str] = []
         self.let = asyncio.Event()
 
@@ -85,12 +85,12 @@ class PaletteApp(App[None]):
     def action_toggle_mouse(self) -> None:
         self.given.append("toggle_mouse")
 
-    @on(OpenedRunner)
-    def _opened(self, event: OpenedRunner) -> None:
+    @on(RunnerRequested)
+    def _opened(self, event: RunnerRequested) -> None:
         self.given.append(event.runner_id)
 
-    @on(SwitchedProfile)
-    def _switched(self, event: SwitchedProfile) -> None:
+    @on(ProfileSelected)
+    def _switched(self, event: ProfileSelected) -> None:
         self.given.append(event.name)
 
 
@@ -105,7 +105,7 @@ async def opened(
     *pages: RunnerPage, keys: Mapping[str, tuple[str, ...]] | None = None, size: tuple[int, int] = (80, 60)
 ) -> AsyncIterator[tuple[PaletteApp, Pilot[None]]]:
     keymap = build_keymap("default", keys) if keys else Keymap()
-    app = PaletteApp(loaded(*pages), Setup(Forgetful(), fleets=Profiles(), keymap=keymap))
+    app = PaletteApp(loaded(*pages), AppServices(InMemoryStateStore(), fleets=Profiles(), keymap=keymap))
     async with app.run_test(size=size) as pilot:
         await pilot.press("colon")
         await offered(app, pilot, "")
@@ -226,7 +226,7 @@ async def test_a_profile_is_switched_to_whatever_its_name() -> None:
 
 
 async def test_profiles_alone_can_be_offered() -> None:
-    app = PaletteApp(loaded(), Setup(Forgetful(), fleets=Profiles()))
+    app = PaletteApp(loaded(), AppServices(InMemoryStateStore(), fleets=Profiles()))
     async with app.run_test(size=(40, 10)) as pilot:
         app.push_screen(Palette((ProfileProvider,)))
         await pilot.pause()

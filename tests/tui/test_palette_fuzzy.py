@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.tui.palette import match
+from comfytui.tui.palette import fuzzy_match
 
 
 def best(typed: str, *texts: str) -> list[str]:
-    found = [(found.score, text) for text in texts if (found := match(typed, text)) is not None]
+    found = [(found.score, text) for text in texts if (found := fuzzy_match(typed, text)) is not None]
     return [text for _, text in sorted(found, key=lambda pair: -pair[0])]
 
 
@@ -27,14 +27,14 @@ def best(typed: str, *texts: str) -> list[str]:
     ],
 )
 def test_it_tells_where_the_letters_are(typed: str, text: str, places: tuple[int, ...]) -> None:
-    found = match(typed, text)
+    found = fuzzy_match(typed, text)
     assert found is not None
-    assert found.places == places
+    assert found.indices == places
 
 
 @pytest.mark.parametrize(("typed", "text"), [("ab", "ba"), ("x", ""), ("", "abc"), ("  ", "a b"), ("aa", "a")])
 def test_what_does_not_match_is_none(typed: str, text: str) -> None:
-    assert match(typed, text) is None
+    assert fuzzy_match(typed, text) is None
 
 
 def test_one_piece_comes_first_and_then_the_begin_of_a_word_and_then_the_shorter_text() -> None:
@@ -48,19 +48,19 @@ def test_one_piece_comes_first_and_then_the_begin_of_a_word_and_then_the_shorter
 
 @given(st.text(max_size=6), st.text(max_size=40))
 def test_what_is_found_is_there_in_order(typed: str, text: str) -> None:
-    found = match(typed, text)
+    found = fuzzy_match(typed, text)
     if found is not None:
         assert 0 < found.score <= 2
-        assert list(found.places) == sorted(set(found.places))
-        assert 0 <= found.places[0] <= found.places[-1] < len(text)
+        assert list(found.indices) == sorted(set(found.indices))
+        assert 0 <= found.indices[0] <= found.indices[-1] < len(text)
 
 
 @given(st.text("abc ", min_size=1, max_size=20).filter(str.strip), st.data())
 def test_any_letters_of_a_text_in_their_order_are_found(text: str, data: st.DataObject) -> None:
     kept = data.draw(st.lists(st.booleans(), min_size=len(text), max_size=len(text)))
     typed = "".join(letter for letter, keep in zip(text, kept, strict=True) if keep)
-    assert not typed.strip() or match(typed, text) is not None
+    assert not typed.strip() or fuzzy_match(typed, text) is not None
 
 
 def test_a_hostile_name_takes_no_time() -> None:
-    assert match("a" * 30 + "b", "a" * 1_000_000) is None
+    assert fuzzy_match("a" * 30 + "b", "a" * 1_000_000) is None

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from comfytui.cli.exit_codes import ExitCode
-from comfytui.cli.grammar import actions_of
+from comfytui.cli.grammar import iter_actions
 from comfytui.cli.options import file_path
 from comfytui.cli.output import write_lines
 from comfytui.cli.parser import build_parser
@@ -95,7 +95,7 @@ def completion_script(shell: str) -> str:
     import shtab
 
     parser = build_parser()
-    for action in actions_of(parser):
+    for action in iter_actions(parser):
         if action.type is file_path:
             # This is how shtab is told what is completed.
             vars(action)["complete"] = shtab.FILE
@@ -105,14 +105,14 @@ def completion_script(shell: str) -> str:
     written: str = shtab.complete(parser, shell)
     match shell:
         case "bash":
-            return _words_for_bash(parser) + written.replace(*_REGISTERED_IN_BASH)
+            return _bash_words(parser) + written.replace(*_REGISTERED_IN_BASH)
         case "zsh":
             return _VALUE_FOR_ZSH.sub(r"\1=\2", written.replace(*_BY_EVAL))
         case _:
             return written.replace(*_PATH_FOR_FISH)
 
 
-def _words_for_bash(parser: argparse.ArgumentParser) -> str:
+def _bash_words(parser: argparse.ArgumentParser) -> str:
     """Return the function that bash calls, which knows the options that take a value."""
-    valued = {flag: None for action in actions_of(parser) if action.nargs != 0 for flag in action.option_strings}
+    valued = {flag: None for action in iter_actions(parser) if action.nargs != 0 for flag in action.option_strings}
     return _WORDS_FOR_BASH.replace("VALUED", " ".join(valued))

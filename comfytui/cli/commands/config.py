@@ -65,17 +65,17 @@ def _escape_path(path: Path) -> str:
 
 
 def _print(args: argparse.Namespace) -> None:
-    from comfytui.cli.commands.provenance import document, lines, setting_sources
+    from comfytui.cli.commands.provenance import setting_sources, to_json, to_lines
 
     choices = load_sources(args)
-    told = setting_sources(choices, resolve_settings(choices), _places(choices))
+    told = setting_sources(choices, resolve_settings(choices), _locations(choices))
     if args.json:
-        write_json(document(told))
+        write_json(to_json(told))
     else:
-        write_lines(lines(told))
+        write_lines(to_lines(told))
 
 
-def _places(choices: ConfigSources) -> Mapping[KeyPath, int]:
+def _locations(choices: ConfigSources) -> Mapping[KeyPath, int]:
     """The line of each key of the configuration."""
     if choices.config_file is None:
         # Without a file nothing needs pydantic, which is slow to import.
@@ -94,7 +94,7 @@ def _check(args: argparse.Namespace) -> ExitCode:
     load_keymap(settings)
     for sentence in permission_warnings(settings.tokens, choices.config_file):
         print_error(sentence)
-    flaws = list(find_broken_references(choices, settings, _places(choices)))
+    flaws = list(find_broken_references(choices, settings, _locations(choices)))
     for sentence in flaws:
         print_error(sentence)
     if flaws:

@@ -12,7 +12,7 @@ from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.progress import print_error
 from comfytui.config.credentials import has_token_source, kill_token_commands, missing_token_message
 from comfytui.config.precedence import resolve_settings
-from comfytui.config.state import Forgetful, Memory, StateFile, state_file
+from comfytui.config.state import InMemoryStateStore, StateFile, StateStore, state_path
 from comfytui.tui.terminal.capabilities import detect_capabilities
 from comfytui.wiring import build_comfyui_app, build_demo_app, build_hosted_app, build_services, load_keymap
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from comfytui.tui.app import ComfyTUI
 
 
-_TURN = 0.0005
+_SWITCH_INTERVAL_S = 0.0005
 """Seconds after which another thread has its turn: what writes to the terminal is not to wait for what comes next."""
 
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
         SettingsError: A setting cannot be used.
     """
     choices = load_sources(args)
-    memory = Forgetful() if args.fresh else Memory(StateFile(state_file()))
+    memory = InMemoryStateStore() if args.fresh else StateStore(StateFile(state_path()))
     settings = resolve_settings(choices, memory.state.profile)
     load_keymap(settings)
     if not _is_terminal():
@@ -48,23 +48,23 @@ def run(args: argparse.Namespace) -> int:
     try:
         app = _dashboard(args, choices, settings, memory)
         app.session.after_startup(_enable_gc)
-        sys.setswitchinterval(_TURN)
-        return app.shutdown.run(print_error, kill_token_commands, mouse=app.setup.mouse)
+        sys.setswitchinterval(_SWITCH_INTERVAL_S)
+        return app.shutdown.run(print_error, kill_token_commands, mouse=app.services.mouse)
     except KeyboardInterrupt:
         return ExitCode.OK
 
 
 def _dashboard(
-    args: argparse.Namespace, choices: ConfigSources, settings: Settings, memory: Memory | Forgetful
+    args: argparse.Namespace, choices: ConfigSources, settings: Settings, memory: StateStore | InMemoryStateStore
 ) -> ComfyTUI:
     around = detect_capabilities(os.environ, settings.color_depth, settings.ascii, sys.stderr.encoding)
     around.apply(os.environ)
-    setup = build_services(settings, around, memory)
+    services = build_services(settings, around, memory)
     if args.demo:
-        return build_demo_app(settings, *demo_options(args), setup=setup)
+        return build_demo_app(settings, *demo_options(args), services=services)
     if settings.servers:
-        return build_comfyui_app(settings, setup)
-    return build_hosted_app(choices, settings, setup)
+        return build_comfyui_app(settings, services)
+    return build_hosted_app(choices, settings, services)
 
 
 def _enable_gc() -> None:

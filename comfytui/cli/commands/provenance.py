@@ -52,21 +52,20 @@ def setting_sources(
         settings: What came of it.
         places: The line of each key of the configuration.
     """
-    return tuple(_SourceCollector(choices, settings, places).tell())
+    return tuple(_SourceCollector(choices, settings, places).collect())
 
 
-def lines(settings: Sequence[SettingSource]) -> list[str]:
+def to_lines(settings: Sequence[SettingSource]) -> list[str]:
     """A line each: name, value, source, aligned."""
-    rows = [(sanitize(told.name), sanitize(_words(told.value)), sanitize(told.source)) for told in settings]
+    rows = [(sanitize(told.name), sanitize(_to_text(told.value)), sanitize(told.source)) for told in settings]
     names, values = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     return [f"{name:{names}}  {value:{values}}  {source}" for name, value, source in rows]
 
 
-def document(settings: Sequence[SettingSource]) -> dict[str, object]:
+def to_json(settings: Sequence[SettingSource]) -> dict[str, object]:
     """The same for programs."""
     told = [
-        {"name": sanitize(each.name), "value": _cleaned(each.value), "source": sanitize(each.source)}
-        for each in settings
+        {"name": sanitize(each.name), "value": _clean(each.value), "source": sanitize(each.source)} for each in settings
     ]
     return {"schema": 1, "settings": told}
 
@@ -79,18 +78,18 @@ class _SourceCollector:
     settings: Settings
     places: Mapping[KeyPath, int]
 
-    def tell(self) -> Iterator[SettingSource]:
+    def collect(self) -> Iterator[SettingSource]:
         settings = self.settings
         yield SettingSource("config", _path(self.choices.config_file), self._source("config", own=False))
         profile = self._source("profile", own=False) if settings.profile is not None else _DEFAULT
         yield SettingSource("profile", settings.profile, profile)
-        yield SettingSource("profiles", self.choices.profiles, self._place(("profiles",)) or _DEFAULT)
+        yield SettingSource("profiles", self.choices.profiles, self._location(("profiles",)) or _DEFAULT)
         yield self._url()
         yield from self._tokens()
         yield SettingSource("interval", settings.interval, self._source("interval"))
         yield SettingSource("wallboard", settings.wallboard, self._source("wallboard", own=False))
         yield SettingSource("ca_bundle", _path(settings.ca_bundle), self._source("ca_bundle"))
-        yield SettingSource("colour", settings.accent_color, self._of_profile("colour") or _DEFAULT)
+        yield SettingSource("colour", settings.accent_color, self._from_profile("colour") or _DEFAULT)
         yield SettingSource("log", str(settings.log_file or request_log()), self._flag("log") or _DEFAULT)
         yield SettingSource("color", settings.color_depth, _DEFAULT if settings.color_depth == "auto" else "--color")
         for name in _BY_FLAG_ALONE:
@@ -110,8 +109,8 @@ class _SourceCollector:
         command = self._source(TOKEN_COMMAND)
         yield SettingSource("token", *self._token(command))
         yield SettingSource(TOKEN_COMMAND, program or None, command if program else _DEFAULT)
-        yield SettingSource("token_file", _path(tokens.file), self._of_profile("token_file") or _DEFAULT)
-        yield SettingSource("token_env", tokens.env_var or None, self._of_profile("token_env") or _DEFAULT)
+        yield SettingSource("token_file", _path(tokens.file), self._from_profile("token_file") or _DEFAULT)
+        yield SettingSource("token_env", tokens.env_var or None, self._from_profile("token_env") or _DEFAULT)
 
     def _token(self, command: str) -> tuple[Value, str]:
         """Where the token would be taken from, and who says so; runs and reads nothing."""
@@ -131,30 +130,32 @@ class _SourceCollector:
         yield SettingSource("comfyui", watched, "--comfyui" if watched else _DEFAULT)
         for server in self.choices.config.comfyui:
             path = ("comfyui", server.name)
-            yield SettingSource(".".join((*path, "url")), redact_url(server.url), self._place((*path, "url")))
+            yield SettingSource(".".join((*path, "url")), redact_url(server.url), self._location((*path, "url")))
             for header in server.headers:
-                yield SettingSource(".".join((*path, "headers", header)), MASK, self._place((*path, "headers", header)))
+                yield SettingSource(
+                    ".".join((*path, "headers", header)), MASK, self._location((*path, "headers", header))
+                )
 
     def _keys(self) -> Iterator[SettingSource]:
         keys = self.settings.keys
-        yield SettingSource("keys.preset", keys.preset, self._place(("keys", "preset")) or _DEFAULT)
+        yield SettingSource("keys.preset", keys.preset, self._location(("keys", "preset")) or _DEFAULT)
         for name, bound in keys.overrides.items():
-            yield SettingSource(f"keys.{name}", bound, self._place(("keys", name)))
+            yield SettingSource(f"keys.{name}", bound, self._location(("keys", name)))
 
     def _source(self, name: str, *, own: bool = True) -> str:
         """Who says it first: the flag, the profile if it may, the top of the configuration, nobody."""
-        return self._flag(name) or (self._of_profile(name) if own else "") or self._place((name,)) or _DEFAULT
+        return self._flag(name) or (self._from_profile(name) if own else "") or self._location((name,)) or _DEFAULT
 
     def _flag(self, name: str) -> str:
         given = getattr(self.choices.flags, name, None)
         return f"--{name.replace('_', '-')}" if given else ""
 
-    def _of_profile(self, name: str) -> str:
+    def _from_profile(self, name: str) -> str:
         profile = self.settings.profile
-        place = self._place(("profiles", profile, name)) if profile is not None else ""
+        place = self._location(("profiles", profile, name)) if profile is not None else ""
         return f"profile {profile}, {place}" if place else ""
 
-    def _place(self, path: KeyPath) -> str:
+    def _location(self, path: KeyPath) -> str:
         """File and line where the configuration says it; empty where it does not."""
         file, line = self.choices.config_file, self.places.get(path)
         return f"{display_path(file)}:{line}" if file is not None and line is not None else ""
@@ -164,7 +165,7 @@ def _path(path: Path | None) -> str | None:
     return None if path is None else str(path)
 
 
-def _cleaned(value: Value) -> Value:
+def _clean(value: Value) -> Value:
     match value:
         case str():
             return sanitize(value)
@@ -174,7 +175,7 @@ def _cleaned(value: Value) -> Value:
             return value
 
 
-def _words(value: Value) -> str:
+def _to_text(value: Value) -> str:
     match value:
         case None | ():
             return "-"

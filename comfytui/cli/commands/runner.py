@@ -38,7 +38,7 @@ def runner_output(runner: Runner) -> CommandOutput:
 def stats_output(runner_id: str, stats: RunnerStats) -> CommandOutput:
     """Everything that a runner's machine says of itself."""
     data = stats_to_dict(stats)
-    row = dict(_flattened(data))
+    row = dict(_flatten(data))
     return CommandOutput(
         {"runner_id": runner_id, "stats": data}, [data], lambda: [row], tuple(row), lambda: _fields(data)
     )
@@ -102,17 +102,17 @@ def _history(args: argparse.Namespace) -> Callable[[RetryingClient], Awaitable[C
 
 def _fields(data: Mapping[str, object]) -> Table:
     """A line for each field."""
-    return Table(("", ""), tuple(_flattened(data)))
+    return Table(("", ""), tuple(_flatten(data)))
 
 
-def _flattened(data: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
+def _flatten(data: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
     """Names and texts: `headers.X-Name`, `devices.0.type`; lists of texts with blanks between them."""
     for name, value in data.items():
         match value:
             case Mapping():
-                yield from _flattened(value, f"{prefix}{name}.")
+                yield from _flatten(value, f"{prefix}{name}.")
             case list() if any(isinstance(each, Mapping) for each in value):
-                yield from _flattened({str(place): each for place, each in enumerate(value)}, f"{prefix}{name}.")
+                yield from _flatten({str(place): each for place, each in enumerate(value)}, f"{prefix}{name}.")
             case list():
                 yield f"{prefix}{name}", " ".join(map(str, value))
             case None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from comfytui.api.errors import InvalidResponseError, NotFoundError, RequestTimeoutError, ServerError, SilentRunnerError
 from comfytui.api.statuses import RunnerState, RunnerStatus
 from comfytui.cli.client import is_runner_unreachable, run_query
-from comfytui.cli.deadlines import within
+from comfytui.cli.deadlines import pausable_timeout
 from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.lookup import fetch_all, fetch_page
 from comfytui.cli.output import CommandOutput, Table
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
     from comfytui.query.sorting import Sort
 
 
-_RUNNER_SECONDS = 3.0
+_RUNNER_TIMEOUT_S = 3.0
 """What a runner may take to be looked at: the API asks it before it answers, so it may be that one which is slow."""
 
-_MOST_LATE = 2
+_MAX_LATE = 2
 _TYPED = re.compile(r'(?<= or quotes) ".*"', re.DOTALL)
 
 
@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
         found = await list_runners(
             asker, wanted, in_columns=args.format is None or (args.format == "csv" and has_columns)
         )
-        return _answer(found, wanted.columns, only_columns=has_columns)
+        return _output(found, wanted.columns, only_columns=has_columns)
 
     return run_query(args, work)
 
@@ -116,7 +116,7 @@ def parse_filter(text: str | None) -> Query:
 
 
 async def list_runners(
-    asker: RetryingClient, wanted: ListOptions, *, in_columns: bool, runner_seconds: float = _RUNNER_SECONDS
+    asker: RetryingClient, wanted: ListOptions, *, in_columns: bool, runner_seconds: float = _RUNNER_TIMEOUT_S
 ) -> ListResult:
     """Ask for all that this takes, and no more; raises as the asker does.
 
@@ -188,10 +188,10 @@ class _DetailFetcher:
             if requirements:
                 name = display_name(each.runner.name, each.runner.id)
                 self._asker.progress.update(f"asking about {name}, {place + 1} of {len(facts)}")
-            told.append(await self._learned(each, requirements))
+            told.append(await self._fetch_missing(each, requirements))
         return told
 
-    async def _learned(self, facts: RunnerData, requirements: frozenset[Requirement]) -> RunnerData:
+    async def _fetch_missing(self, facts: RunnerData, requirements: frozenset[Requirement]) -> RunnerData:
         runner_id = facts.runner.id
         new = {(need, runner_id) for need in requirements} - self._asked
         self._asked |= new
@@ -199,7 +199,7 @@ class _DetailFetcher:
             facts = facts._replace(history=await self._history(runner_id))
             if facts.runner.tells_queue and facts.runner.queue_pending is None:
                 # It had not answered yet when it was listed, and has since.
-                facts = facts._replace(runner=await self._again(facts.runner))
+                facts = facts._replace(runner=await self._refetch(facts.runner))
         if (Requirement.REACHABILITY, runner_id) in new:
             facts = facts._replace(reachable=await self._reachable(runner_id))
         return facts
@@ -211,18 +211,18 @@ class _DetailFetcher:
             # It concerns this runner alone: the others are worth asking.
             return None
 
-    async def _again(self, runner: Runner) -> Runner:
+    async def _refetch(self, runner: Runner) -> Runner:
         try:
             return await self._asker.runner(runner.id)
         except (NotFoundError, ServerError, InvalidResponseError):
             return runner
 
     async def _reachable(self, runner_id: str) -> bool | None:
-        if self._late >= _MOST_LATE and not self._asker.asks_servers:
-            self._tell_once()
+        if self._late >= _MAX_LATE and not self._asker.asks_servers:
+            self._show_progress_once()
             return None
         try:
-            async with within(self._seconds):
+            async with pausable_timeout(self._seconds):
                 await self._asker.stats(runner_id, Priority.POLL)
         except (RequestTimeoutError, TimeoutError):
             self._late += 1
@@ -237,15 +237,15 @@ class _DetailFetcher:
         self._late = 0
         return True
 
-    def _tell_once(self) -> None:
-        if self._late == _MOST_LATE:
+    def _show_progress_once(self) -> None:
+        if self._late == _MAX_LATE:
             self._late += 1
             self._asker.progress.print(
                 "The API does not say in time whether runners answer: of the rest it stays unknown."
             )
 
 
-def _answer(found: ListResult, columns: tuple[str, ...], *, only_columns: bool) -> CommandOutput:
+def _output(found: ListResult, columns: tuple[str, ...], *, only_columns: bool) -> CommandOutput:
     items = [runner_to_dict(facts.runner) for facts in found.facts]
 
     def rows() -> list[tuple[str, ...]]:

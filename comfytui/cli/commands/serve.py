@@ -45,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         print_error(words)
 
     try:
-        serve(_served(args, SystemClock()), args.host, args.port, token, announce)
+        serve(_serve(args, SystemClock()), args.host, args.port, token, announce)
     except ServeError as error:
         print_error(str(error))
         return ExitCode.USAGE
@@ -61,7 +61,7 @@ def _open_standard_streams() -> None:
             os.open(os.devnull, os.O_RDWR)
 
 
-def _served(args: argparse.Namespace, clock: Clock) -> Fleet:
+def _serve(args: argparse.Namespace, clock: Clock) -> Fleet:
     from comfytui.backends import build_comfyui_fleet, build_demo_fleet
 
     if args.demo:

@@ -50,9 +50,9 @@ if TYPE_CHECKING:
     from comfytui.ratelimit.window import RateLimiter
 
 
-_LONG = 1.0
+_SLOW_S = 1.0
 # Times that the source of a refused token is asked again, ten seconds apart.
-_RENEWALS = 3
+_MAX_RENEWALS = 3
 
 Emit: TypeAlias = Callable[[Mapping[str, object]], None]
 
@@ -121,20 +121,20 @@ async def watch(
         InvalidArgumentError: A setting keeps it from being asked at all.
         ExceptionGroup: A request raised something that is no ComfyControlError: a bug.
     """
-    entrance = _WatchedBackend(connect)
+    entrance = _FailFastConnector(connect)
     viewport = Viewport(page=PageKey(status=watched.status), all_pages=True)
     engine = Engine(entrance.connect, clock, viewport=viewport, interval=watched.interval, rate_limiter=rate_limiter)
-    teller = _Reporter(watched.query, clock, emit, narrate)
+    teller = _ChangeReporter(watched.query, clock, emit, narrate)
     running = asyncio.create_task(engine.run())
-    waiting = asyncio.create_task(_waited(clock, lambda: teller.heard, narrate))
+    waiting = asyncio.create_task(_notify_if_slow(clock, lambda: teller.has_data, narrate))
     try:
-        with _hung_up(pipe, running.cancel):
+        with _on_pipe_closed(pipe, running.cancel):
             async for snapshot in engine.subscribe():
-                if await _is_renewed(snapshot, renew, narrate):
+                if await _renew_token(snapshot, renew, narrate):
                     engine.perform(Reconnect())
                     continue
                 entrance.check(snapshot)
-                teller.tell(snapshot)
+                teller.report(snapshot)
                 engine.perform(SetViewport(teller.viewport(snapshot)))
     finally:
         waiting.cancel()
@@ -143,27 +143,27 @@ async def watch(
             await running
 
 
-async def _is_renewed(
+async def _renew_token(
     snapshot: Snapshot, renew: Callable[[], Awaitable[bool]] | None, narrate: Callable[[str], None]
 ) -> bool:
     """Wait for a newer token where one that was taken before is refused; return True if there is one."""
     if snapshot.auth_problem is None or snapshot.page.value is None or renew is None:
         return False
     narrate("token rejected; looking for a newer one where it came from")
-    for _ in range(_RENEWALS):
+    for _ in range(_MAX_RENEWALS):
         if await renew():
             narrate("token renewed")
             return True
     return False
 
 
-async def _waited(clock: Clock, heard: Callable[[], bool], narrate: Callable[[str], None]) -> None:
-    await clock.sleep(_LONG)
+async def _notify_if_slow(clock: Clock, heard: Callable[[], bool], narrate: Callable[[str], None]) -> None:
+    await clock.sleep(_SLOW_S)
     if not heard():
         narrate("waiting for an answer")
 
 
-class _WatchedBackend:
+class _FailFastConnector:
     """Connects, and knows when there is no use in trying again."""
 
     def __init__(self, connect: Connect) -> None:
@@ -186,7 +186,7 @@ class _WatchedBackend:
             raise UnauthorizedError("GET", "/v1/runner", snapshot.auth_problem.message, 401)
 
 
-class _Reporter:
+class _ChangeReporter:
     """Tells what is new in one snapshot after another, and nothing twice."""
 
     def __init__(self, query: Query, clock: Clock, emit: Emit, narrate: Callable[[str], None]) -> None:
@@ -202,11 +202,11 @@ class _Reporter:
         self._limits: frozenset[str] = frozenset()
 
     @property
-    def heard(self) -> bool:
+    def has_data(self) -> bool:
         """Whether there was an answer, or is trouble that was told."""
         return self._heard
 
-    def tell(self, snapshot: Snapshot) -> None:
+    def report(self, snapshot: Snapshot) -> None:
         """Write what has changed, and say what has become of asking."""
         self._heard = self._heard or snapshot.page != Feed()
         self._view = self._viewer.build(snapshot, self._query, None)
@@ -214,13 +214,13 @@ class _Reporter:
         at = self._clock.now()
         for change in changes:
             self._emit(event_to_dict(change, at))
-        self._say(snapshot)
+        self._report_changes(snapshot)
 
     def viewport(self, snapshot: Snapshot) -> Viewport:
         """What the engine should ask so that all can be judged."""
         return viewport_for(snapshot.viewport, self._query, self._view)
 
-    def _say(self, snapshot: Snapshot) -> None:
+    def _report_changes(self, snapshot: Snapshot) -> None:
         problem = snapshot.page.problem
         # Not since when: the pages of a long list neither fail nor come back all at once.
         trouble = "" if problem is None else describe_problem(problem)
@@ -250,7 +250,7 @@ def _since(page: Feed[object], problem: Problem) -> str:
 
 
 @contextmanager
-def _hung_up(pipe: int | None, end: Callable[[], object]) -> Iterator[None]:
+def _on_pipe_closed(pipe: int | None, end: Callable[[], object]) -> Iterator[None]:
     """Call `end` once when the other end of a pipe is closed: in a quiet fleet nothing is written that would tell."""
     if pipe is None or not stat.S_ISFIFO(os.fstat(pipe).st_mode):
         yield
@@ -330,19 +330,22 @@ class ReportedState:
     whole: bool = False
 
 
-def diff(told: ReportedState, sight: Observation) -> tuple[tuple[FleetChange, ...], ReportedState]:
+def diff(reported: ReportedState, sight: Observation) -> tuple[tuple[FleetChange, ...], ReportedState]:
     """What there is to tell now, in the order of the list and removals last, and what is told once that is done."""
-    missing = _missing(told, sight)
-    changes = (*_seen(told, sight), *(FleetChange(EventType.REMOVED, each) for each in _removed(told, sight, missing)))
-    kept = {runner_id: told.runners[runner_id] for runner_id in missing}
-    return changes, ReportedState({**kept, **sight.found}, missing, told.whole or sight.whole)
+    missing = _missing(reported, sight)
+    changes = (
+        *_seen(reported, sight),
+        *(FleetChange(EventType.REMOVED, each) for each in _removed(reported, sight, missing)),
+    )
+    kept = {runner_id: reported.runners[runner_id] for runner_id in missing}
+    return changes, ReportedState({**kept, **sight.found}, missing, reported.whole or sight.whole)
 
 
-def _seen(told: ReportedState, sight: Observation) -> Iterator[FleetChange]:
+def _seen(reported: ReportedState, sight: Observation) -> Iterator[FleetChange]:
     for runner_id, runner in sight.found.items():
-        before = told.runners.get(runner_id)
+        before = reported.runners.get(runner_id)
         if before is None:
-            yield FleetChange(EventType.ADDED if told.whole else EventType.RUNNER, runner_id, runner)
+            yield FleetChange(EventType.ADDED if reported.whole else EventType.RUNNER, runner_id, runner)
         elif before is not runner and _has_changed(before, runner):
             yield FleetChange(EventType.CHANGED, runner_id, runner)
 
@@ -359,20 +362,20 @@ def _compared(runner: Runner) -> dict[str, object]:
     return {name: value for name, value in runner_to_dict(runner).items() if name not in _LIVE}
 
 
-def _missing(told: ReportedState, sight: Observation) -> dict[str, float]:
+def _missing(reported: ReportedState, sight: Observation) -> dict[str, float]:
     """Those of which is not known yet whether they are gone."""
-    unseen = (each for each in told.runners if each not in sight.listed and each not in sight.removed)
-    since = {each: told.missing.get(each, sight.seen_on) for each in unseen}
+    unseen = (each for each in reported.runners if each not in sight.listed and each not in sight.removed)
+    since = {each: reported.missing.get(each, sight.seen_on) for each in unseen}
     return {each: moment for each, moment in since.items() if moment >= sight.sure_on}
 
 
-def _removed(told: ReportedState, sight: Observation, missing: Mapping[str, float]) -> Iterator[str]:
-    return (each for each in told.runners if each not in sight.found and each not in missing)
+def _removed(reported: ReportedState, sight: Observation, missing: Mapping[str, float]) -> Iterator[str]:
+    return (each for each in reported.runners if each not in sight.found and each not in missing)
 
 
 def viewport_for(viewport: Viewport, query: Query, view: ListView) -> Viewport:
     """What is looked at, with as many runners as can be remembered whose histories or checks the query asks for."""
-    ids = tuple(runner.id for runner in _judged(query, view))
+    ids = tuple(runner.id for runner in _with_requirements(query, view))
     return viewport._replace(
         visible_ids=ids if Requirement.HISTORY in query.requirements else (),
         health_check_ids=ids if Requirement.REACHABILITY in query.requirements else (),
@@ -384,14 +387,14 @@ def observe(snapshot: Snapshot, view: ListView, query: Query) -> Observation:
 
     It is whole once all pages, none from before the list last changed, and all that the query needs were asked for.
     """
-    answered_on = _answered_on(snapshot)
+    answered_on = _response_monotonic(snapshot)
     return Observation(
         found={runner.id: runner for runner in view.runners if runner.id not in view.missing},
         listed={runner.id for runner in view.loaded} - view.missing,
         removed={removal.runner_id for removal in snapshot.removed},
         whole=view.searched.is_complete
         and not view.is_changing
-        and all(_was_asked(snapshot, each, query) for each in _judged(query, view)),
+        and all(_was_requested(snapshot, each, query) for each in _with_requirements(query, view)),
         seen_on=max(answered_on, default=0.0),
         sure_on=certain_monotonic(answered_on, snapshot.response_time),
     )
@@ -405,7 +408,7 @@ def describe_limits(query: Query, view: ListView) -> Iterator[str]:
         yield f"more than the list tells is looked at for the newest {MAX_HISTORIES} runners alone"
 
 
-def _judged(query: Query, view: ListView) -> tuple[Runner, ...]:
+def _with_requirements(query: Query, view: ListView) -> tuple[Runner, ...]:
     return _undecided(query, view)[:MAX_HISTORIES]
 
 
@@ -417,7 +420,7 @@ def _undecided(query: Query, view: ListView) -> tuple[Runner, ...]:
     return tuple(runner for runner in view.loaded if by_list.matches(RunnerData(runner)))
 
 
-def _was_asked(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
+def _was_requested(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
     feeds: dict[Requirement, Feed[object]] = {
         Requirement.HISTORY: snapshot.history(runner.id),
         Requirement.REACHABILITY: snapshot.health(runner.id),
@@ -425,6 +428,6 @@ def _was_asked(snapshot: Snapshot, runner: Runner, query: Query) -> bool:
     return all(feeds[need].tried_monotonic is not None for need in query.requirements)
 
 
-def _answered_on(snapshot: Snapshot) -> list[float]:
+def _response_monotonic(snapshot: Snapshot) -> list[float]:
     moments = (snapshot.page_feed(key).fetched_monotonic for key in snapshot.page_keys)
     return [-inf if moment is None else moment for moment in moments]

@@ -182,7 +182,7 @@ def _plan(lane: WorkloadLane, slot: int) -> list[_SimulatedJob]:
         if room < _LEAST_ROOM:
             break
         seconds = min(room, _run_seconds(dice, lane, kind, number))
-        job = _SimulatedJob(dice.id(), kind, _moves(dice, wait, seconds, _outcome(dice, lane, slot, number)))
+        job = _SimulatedJob(dice.id(), kind, _cursor_debounce(dice, wait, seconds, _outcome(dice, lane, slot, number)))
         jobs.append(job)
         free = free if job.started is None else job.ended
         arrival += _pause(dice, lane, number)
@@ -207,7 +207,7 @@ class _QueueTimes:
         return cls(arrival, uploaded, queued, max(queued, free) + 1)
 
 
-def _moves(
+def _cursor_debounce(
     dice: SeededRandom, wait: _QueueTimes, seconds: int, outcome: WorkflowStatus
 ) -> tuple[tuple[int, WorkflowStatus], ...]:
     accepted = (wait.accepted, WorkflowStatus.ACCEPTED)

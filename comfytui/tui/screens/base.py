@@ -17,9 +17,9 @@ from comfytui.render.workflows import workflow_display_name
 from comfytui.tui.keys.bindings import active_keys
 from comfytui.tui.keys.commands import Hint
 from comfytui.tui.screen_stack import OwnScreen
-from comfytui.tui.screens.messages import Arrived, Copied
-from comfytui.tui.widgets.line_widget import StatusLine
-from comfytui.tui.widgets.timers import CALM, TICK, Alarm, list_lasts, soonest
+from comfytui.tui.screens.messages import BreadcrumbChanged, CopyRequested
+from comfytui.tui.widgets.line_widget import StatusBar
+from comfytui.tui.widgets.timers import IDLE_TICK_S, TICK_S, DeferredCall, list_valid_s, shortest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -29,11 +29,11 @@ if TYPE_CHECKING:
     from comfytui.ratelimit.window import Usage
 
 
-_KEPT = (Hint("help", ("show_help",)), Hint("quit", ("quit",)))
+_ALWAYS_SHOWN = (Hint("help", ("show_help",)), Hint("quit", ("quit",)))
 
 
 @runtime_checkable
-class _Followed(Protocol):
+class _HasSnapshot(Protocol):
     """App that has what its screens show."""
 
     snapshot: Snapshot
@@ -41,7 +41,7 @@ class _Followed(Protocol):
     time_style: TimeStyle
 
 
-class FollowingScreen(OwnScreen[None]):
+class SnapshotScreen(OwnScreen[None]):
     """A screen that shows the app's snapshot, drawn anew with each one, each change of style, and when time changes it.
 
     A subclass yields `self.header` and `self.footer` where it composes, and implements `follow` and `trail`.
@@ -56,8 +56,8 @@ class FollowingScreen(OwnScreen[None]):
         super().__init__()
         self.clock = clock
         self.snapshot: Snapshot | None = None
-        self.header = StatusLine(id="header")
-        self.footer = StatusLine(id="footer")
+        self.header = StatusBar(id="header")
+        self.footer = StatusBar(id="footer")
         self._style = TimeStyle.RELATIVE
         self._source: Line = EMPTY
         self._keys: dict[str, str] = {}
@@ -66,49 +66,49 @@ class FollowingScreen(OwnScreen[None]):
         self._budget: tuple[tuple[object, float], str] | None = None
         self._said: tuple[object, ...] = ()
         self._fitted_on = -math.inf
-        self._alarm = Alarm(self, self.follow_again)
+        self._alarm = DeferredCall(self, self.refresh_view)
 
-    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
+    def render_snapshot(self, snapshot: Snapshot, now: RenderContext) -> None:
         """Show this snapshot at this moment."""
         raise NotImplementedError
 
-    def lasts(self, _snapshot: Snapshot, _now: RenderContext) -> Iterable[float]:
+    def valid_for_s(self, _snapshot: Snapshot, _now: RenderContext) -> Iterable[float]:
         """Seconds for which parts of what is shown stay true while only time passes; the header's are seen to."""
         return ()
 
-    def trail(self) -> tuple[str, ...]:
+    def breadcrumb(self) -> tuple[str, ...]:
         """The way to where one is, for the header."""
         raise NotImplementedError
 
-    def exported(self) -> tuple[str, list[dict[str, object]]]:
+    def export_items(self) -> tuple[str, list[dict[str, object]]]:
         """What is in view, in a word, and its items as data without secrets."""
         raise NotImplementedError
 
     def copy_endpoint(self, runner: Runner | None) -> None:
         """Copy the address of a runner, if it is known, without the secrets in it."""
         if runner is not None and runner.endpoint:
-            self.post_message(Copied(runner.endpoint, f"the endpoint of {runner_display_name(runner)}"))
+            self.post_message(CopyRequested(runner.endpoint, f"the endpoint of {runner_display_name(runner)}"))
 
     def copy_workflow(self, workflow: Workflow | None) -> None:
         """Copy all that is known of a workflow, if there is one."""
         from comfytui.render.export import workflow_json
 
         if workflow is not None:
-            self.post_message(Copied(workflow_json(workflow), workflow_display_name(workflow)))
+            self.post_message(CopyRequested(workflow_json(workflow), workflow_display_name(workflow)))
 
     @property
     def lines(self) -> list[str]:
         """What is on the screen, a string a line."""
         return [strip.text.rstrip() for strip in self._compositor.render_strips()]
 
-    def moment(self, snapshot: Snapshot) -> RenderContext:
+    def render_context(self, snapshot: Snapshot) -> RenderContext:
         """The present moment, ages by the server's clock."""
         wall = self.clock.now() + timedelta(seconds=snapshot.clock_skew)
         return RenderContext(
-            wall, self.clock.monotonic(), self._style, self.overview(snapshot).interval_s, keys=self._keys
+            wall, self.clock.monotonic(), self._style, self.summary(snapshot).interval_s, keys=self._keys
         )
 
-    def overview(self, snapshot: Snapshot) -> SnapshotSummary:
+    def summary(self, snapshot: Snapshot) -> SnapshotSummary:
         """What there is to know of a snapshot; found out once while it is the same."""
         if self._overview.snapshot is not snapshot:
             self._overview = summarize(snapshot)
@@ -117,8 +117,8 @@ class FollowingScreen(OwnScreen[None]):
     def on_mount(self) -> None:
         """Begin to follow the app."""
         # Told by the app later on: Textual keeps a watcher of the app, and its screen with it, for ever.
-        if isinstance(self.app, _Followed):
-            self.take(self.app.snapshot, self.app.source, self.app.time_style)
+        if isinstance(self.app, _HasSnapshot):
+            self.show_snapshot(self.app.snapshot, self.app.source, self.app.time_style)
         self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
 
     def on_unmount(self) -> None:
@@ -134,64 +134,64 @@ class FollowingScreen(OwnScreen[None]):
         """Fit what is shown to the new size."""
         self.call_after_refresh(self._fit)
 
-    def take(self, snapshot: Snapshot, source: Line, style: TimeStyle) -> None:
+    def show_snapshot(self, snapshot: Snapshot, source: Line, style: TimeStyle) -> None:
         """Show what the app knows now."""
         self.snapshot, self._source, self._style = snapshot, source, style
-        self.follow_again()
+        self.refresh_view()
 
-    def follow_again(self) -> None:
+    def refresh_view(self) -> None:
         """Draw the present snapshot for the present moment."""
         if self.snapshot is None or not self.is_current:
             return
-        now = self.moment(self.snapshot)
-        self.follow(self.snapshot, now)
+        now = self.render_context(self.snapshot)
+        self.render_snapshot(self.snapshot, now)
         self._show_header(self.snapshot, now)
         # What has just been laid out is fitted again soon, whoever was told of its size too late.
         age = now.monotonic - self._fitted_on
-        settling = TICK if age < TICK else ORDER_FREEZE_S - age if age < ORDER_FREEZE_S else CALM
-        lasting = self.lasts(self.snapshot, now)
-        self._alarm.ring_in(soonest((settling, list_lasts(self.overview(self.snapshot), now), *lasting)))
+        settling = TICK_S if age < TICK_S else ORDER_FREEZE_S - age if age < ORDER_FREEZE_S else IDLE_TICK_S
+        lasting = self.valid_for_s(self.snapshot, now)
+        self._alarm.schedule(shortest((settling, list_valid_s(self.summary(self.snapshot), now), *lasting)))
 
     def show_hints(self) -> None:
         """Show in the footer the keys that work here."""
         if not self.is_current:
             return
         keys = {command: found[0] for command, found in active_keys(self).items() if found}
-        shown, kept = _hints(self.HINTS, keys), _hints(_KEPT, keys)
-        self.footer.show(footer_line(shown, kept, self.size.width - 2))
+        shown, kept = _hints(self.HINTS, keys), _hints(_ALWAYS_SHOWN, keys)
+        self.footer.set_text(footer_line(shown, kept, self.size.width - 2))
         # Where something is typed few commands work, but what is said elsewhere still names the keys of the others.
         if {**self._keys, **keys} != self._keys:
             self._keys = {**self._keys, **keys}
-            self.follow_again()
+            self.refresh_view()
 
     def _fit(self) -> None:
         self._fitted_on = self.clock.monotonic()
-        self.follow_again()
+        self.refresh_view()
         self.show_hints()
 
     def _show_header(self, snapshot: Snapshot, now: RenderContext) -> None:
-        seen = self.overview(snapshot)
+        seen = self.summary(snapshot)
         header = Header(
             source=self._source,
             state=freshness_label(seen, now),
-            usage=self._budget_words(snapshot.usage, now),
+            usage=self._usage_text(snapshot.usage, now),
             total=seen.total,
             status=snapshot.viewport.page.status,
             interval_s=seen.interval_s,
-            breadcrumb=self.trail(),
+            breadcrumb=self.breadcrumb(),
             zone=zone_name(now.style, now.now),
         )
         if (said := (header, self.header.outer_size)) == self._said:
             return
         self._said = said
-        self.header.show(header_line(header, self.size.width - 2))
+        self.header.set_text(header_line(header, self.size.width - 2))
         if header.breadcrumb != self._trail:
             self._trail = header.breadcrumb
-            self.post_message(Arrived(self._trail))
+            self.post_message(BreadcrumbChanged(self._trail))
 
-    def _budget_words(self, usage: Usage, now: RenderContext) -> str:
+    def _usage_text(self, usage: Usage, now: RenderContext) -> str:
         """What is spent of the allowance; by time alone it only falls, which is told every few seconds."""
-        told = (usage, now.monotonic // CALM)
+        told = (usage, now.monotonic // IDLE_TICK_S)
         if self._budget is None or self._budget[0] != told:
             self._budget = (told, usage_text(usage, now.monotonic))
         return self._budget[1]

@@ -30,7 +30,7 @@ _USUAL = "*"
 _HINTS = {"on/off": ("toggle_column",), "move": ("column_up", "column_down"), "done": ("close_chooser",)}
 
 
-class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
+class ColumnChooserScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
     """The columns of a table in their order, those that are shown ticked.
 
     Dismissed with the keys of the columns to show, in order: none where the usual ones are wanted.
@@ -45,7 +45,7 @@ class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
 
     def __init__(self, columns: Sequence[Column], chosen: Sequence[str] = ()) -> None:
         super().__init__()
-        self._table = _Columns(columns, chosen)
+        self._table = _ColumnTable(columns, chosen)
 
     def compose(self) -> ComposeResult:
         """The table alone, over what is below."""
@@ -53,15 +53,15 @@ class ColumnsScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
 
     def on_mount(self) -> None:
         """Say which keys work, whenever others do."""
-        self.bindings_updated_signal.subscribe(self, lambda _screen: self._table.say_keys(active_keys(self.screen)))
+        self.bindings_updated_signal.subscribe(self, lambda _screen: self._table.show_keys(active_keys(self.screen)))
 
-    @on(KeyedTable.Opened)
-    def _clicked(self, event: KeyedTable.Opened) -> None:
+    @on(KeyedTable.RowSelected)
+    def _clicked(self, event: KeyedTable.RowSelected) -> None:
         event.stop()
         self._table.action_toggle_column()
 
 
-class _Columns(KeyedTable):
+class _ColumnTable(KeyedTable):
     """A line for the usual choice, and one for each column."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.CHOOSER)]
@@ -71,7 +71,7 @@ class _Columns(KeyedTable):
         self._titles = {column.key: column.title for column in columns if column.title}
         self._choosing = ColumnSelection.from_chosen(tuple(self._titles), chosen)
         self._hints: list[tuple[str, str]] = []
-        self.label((Span("Columns", Role.STRONG),))
+        self.set_title((Span("Columns", Role.STRONG),))
 
     def on_mount(self) -> None:
         """Show the choice as it is."""
@@ -81,13 +81,13 @@ class _Columns(KeyedTable):
         """As many lines as there are, in a frame."""
         return self.line_count() + 2
 
-    def say_keys(self, keys: dict[str, list[str]]) -> None:
+    def show_keys(self, keys: dict[str, list[str]]) -> None:
         """Say in the foot which keys do what."""
         told = (("/".join(keys[each][0] for each in ids if keys.get(each)), word) for word, ids in _HINTS.items())
         self._hints = [hint for hint in told if hint[0]]
         self.repaint()
 
-    def foot(self) -> Line:
+    def footer(self) -> Line:
         """As many of the keys as fit."""
         return footer_line(self._hints, (), self.body_width - 2)
 
@@ -120,13 +120,15 @@ class _Columns(KeyedTable):
 
     def _choose(self, choosing: ColumnSelection) -> None:
         self._choosing = choosing
-        usual = Row(_USUAL, {}, _ticked("the usual ones, as many as fit", on=choosing.is_default))
-        self.show((usual, *(self._row_of(key) for key in choosing.order)))
+        usual = Row(_USUAL, {}, _checkbox_text("the usual ones, as many as fit", on=choosing.is_default))
+        self.set_rows((usual, *(self._row_of(key) for key in choosing.order)))
 
     def _row_of(self, key: str) -> Row:
         note = "  always" if key == REQUIRED_COLUMN else ""
-        return Row(key, {}, (*_ticked(self._titles[key], on=key in self._choosing.shown), Span(note, Role.MUTED)))
+        return Row(
+            key, {}, (*_checkbox_text(self._titles[key], on=key in self._choosing.shown), Span(note, Role.MUTED))
+        )
 
 
-def _ticked(words: str, *, on: bool) -> Line:
+def _checkbox_text(words: str, *, on: bool) -> Line:
     return (Span(f"[{'x' if on else ' '}] ", Role.ACCENT), Span(words, Role.PLAIN if on else Role.MUTED))

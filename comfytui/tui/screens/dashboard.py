@@ -14,14 +14,14 @@ from comfytui.render.runners import runner_display_name
 from comfytui.render.table import ORDER_FREEZE_S
 from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import DASHBOARD_HINTS, Scope
-from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.screens.base import SnapshotScreen
 from comfytui.tui.screens.list_controller import ListController
-from comfytui.tui.screens.messages import Copied, OpenedWorkflow, Saved, Wished
+from comfytui.tui.screens.messages import CopyRequested, EngineCommandIssued, SaveRequested, WorkflowRequested
 from comfytui.tui.widgets.field_panel import RunnerDetail
-from comfytui.tui.widgets.inputs import Dropped, Edited, Given, Puzzled
+from comfytui.tui.widgets.inputs import PromptCancelled, PromptChanged, PromptHelpRequested, PromptSubmitted
 from comfytui.tui.widgets.keyed_table import KeyedTable
-from comfytui.tui.widgets.pane import LayoutOnly
-from comfytui.tui.widgets.timers import CALM, TICK, Pace, runner_lasts
+from comfytui.tui.widgets.pane import TransparentContainer
+from comfytui.tui.widgets.timers import IDLE_TICK_S, TICK_S, Debouncer, runner_valid_s
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -38,15 +38,15 @@ if TYPE_CHECKING:
 
 
 # Longer than the gap between repeats of a key held down, and not noticed after a single press.
-_DEBOUNCE = 0.09
+_DEBOUNCE_S = 0.09
 
-_CURSOR_FIRST = 0.02
+_CURSOR_DELAY_S = 0.02
 
-_MOST_PAGES = 10
+_MAX_PAGES = 10
 """Pages that repeats of one key turn at once."""
 
 
-class DashboardScreen(FollowingScreen):
+class DashboardScreen(SnapshotScreen):
     """The three panes, the routes between them, and the viewport that the engine polls.
 
     Attributes:
@@ -66,58 +66,60 @@ class DashboardScreen(FollowingScreen):
     def __init__(self, clock: Clock, viewport: Viewport, view: ViewState) -> None:
         super().__init__(clock)
         per_page = viewport.page.per_page
-        self.list = ListController(self, view, per_page, on_list_changed=self._list_changed, focus_list=self.focus_list)
+        self.list = ListController(
+            self, view, per_page, on_list_changed=self._on_list_changed, focus_list=self.focus_list
+        )
         self.runners = self.list.runners
         self.history = self.list.history
         self.detail = RunnerDetail(id="detail")
-        self.side = LayoutOnly(self.detail, self.history, id="side")
-        self.viewport = _attending(viewport, self.list.listing)
+        self.side = TransparentContainer(self.detail, self.history, id="side")
+        self.viewport = _viewport_for(viewport, self.list.listing)
         self._pressed_on = -math.inf
         self._is_stepping = self._was_in_front = False
-        self._moves = Pace(self, _DEBOUNCE, self._attend_runner)
-        self._turns = Pace(self, _DEBOUNCE, self._wish)
+        self._cursor_debounce = Debouncer(self, _DEBOUNCE_S, self._view_runner)
+        self._page_debounce = Debouncer(self, _DEBOUNCE_S, self._send_viewport)
 
-    def restart(self, viewport: Viewport, view: ViewState) -> None:
+    def reset(self, viewport: Viewport, view: ViewState) -> None:
         """Show another fleet, of which nothing is known yet."""
         self.list.restore(view, viewport.page.per_page)
-        self.runners.forget()
-        self.viewport = _attending(viewport, self.list.listing)
+        self.runners.clear()
+        self.viewport = _viewport_for(viewport, self.list.listing)
         self.focus_list()
 
     def compose(self) -> ComposeResult:
         """Header, three panes, footer."""
         # RenderContext, for what is styled already would be styled again.
-        self._arrange()
+        self._apply_layout()
         yield self.header
-        with LayoutOnly(id="body"):
+        with TransparentContainer(id="body"):
             yield self.runners
             yield self.side
         yield self.footer
 
-    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
+    def render_snapshot(self, snapshot: Snapshot, now: RenderContext) -> None:
         """Show list, detail and history."""
         self.list.follow_runner(snapshot)
-        self.runners.show_list(self.list.listing, snapshot, now)
+        self.runners.update_list(self.list.listing, snapshot, now)
         if self.runners.pages is not None and self.list.listing.key.page > self.runners.pages:
             # The list has become shorter than the page in view.
             self.list.go_to_page(self.runners.pages)
             return
         self._show_runner(snapshot, now)
         self.list.update_prompt_hint()
-        in_view = (*self.runners.ids_in_view, *self.list.ids_missing_history(snapshot))
+        in_view = (*self.runners.visible_ids, *self.list.ids_missing_history(snapshot))
         asked = (in_view, self.list.ids_missing_health(snapshot))
         if asked != (self.viewport.visible_ids, self.viewport.health_check_ids):
-            self._attend(self.viewport._replace(visible_ids=asked[0], health_check_ids=asked[1]))
+            self._set_viewport(self.viewport._replace(visible_ids=asked[0], health_check_ids=asked[1]))
 
-    def lasts(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
+    def valid_for_s(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
         """How long list, detail and history stay true; they settle after a key press."""
-        settling = TICK if now.order_frozen else CALM
-        runner = runner_lasts(snapshot, self.runners.cursor_id, now)
-        return (settling, runner, self.runners.lasts(now), self.history.lasts(now))
+        settling = TICK_S if now.order_frozen else IDLE_TICK_S
+        runner = runner_valid_s(snapshot, self.runners.cursor_id, now)
+        return (settling, runner, self.runners.valid_for_s(now), self.history.valid_for_s(now))
 
-    def moment(self, snapshot: Snapshot) -> RenderContext:
+    def render_context(self, snapshot: Snapshot) -> RenderContext:
         """The present moment; rows hold still in it where a key was pressed a moment ago."""
-        now = super().moment(snapshot)
+        now = super().render_context(snapshot)
         return now._replace(order_frozen=True) if now.monotonic - self._pressed_on < ORDER_FREEZE_S else now
 
     def on_user_input(self) -> None:
@@ -129,13 +131,13 @@ class DashboardScreen(FollowingScreen):
         """Move the cursor to this runner, on whatever page it is, if it is loaded."""
         self.list.go_to_runner(runner_id)
 
-    def _list_changed(self) -> None:
+    def _on_list_changed(self) -> None:
         """Show another list; it is requested once keys rest."""
-        self.follow_again()
-        self.viewport = _attending(self.viewport, self.list.listing)
-        self._turns.wish()
+        self.refresh_view()
+        self.viewport = _viewport_for(self.viewport, self.list.listing)
+        self._page_debounce.trigger()
 
-    def exported(self) -> tuple[str, list[dict[str, object]]]:
+    def export_items(self) -> tuple[str, list[dict[str, object]]]:
         """The history where the keys go there, else the runners listed, on all pages where all were searched."""
         from comfytui.render.export import runner_to_dict, workflow_to_dict
 
@@ -143,66 +145,66 @@ class DashboardScreen(FollowingScreen):
             return "history", [workflow_to_dict(each) for each in self.history.workflows]
         return "runners", [runner_to_dict(each) for each in self.runners.listed]
 
-    def trail(self) -> tuple[str, ...]:
+    def breadcrumb(self) -> tuple[str, ...]:
         """The list, and the runner one has gone into."""
         runner = self.runners.runner(self.runners.cursor_id)
         return ("runners", runner_display_name(runner)) if runner and self.history.has_focus else ("runners",)
 
-    @on(KeyedTable.Moved, "#list")
-    def _runner_pointed_at(self, event: KeyedTable.Moved) -> None:
+    @on(KeyedTable.RowHighlighted, "#list")
+    def _on_runner_highlighted(self, event: KeyedTable.RowHighlighted) -> None:
         if not event.by_hand:
             if not self._is_stepping and self.focused in {self.detail, self.history}:
                 # What one was in is gone: its neighbour must not slide into its place.
                 self.focus_list()
             self._is_stepping = False
         # The cursor first, and a moment for the thread that writes to the terminal: a key press is seen at once.
-        self.set_timer(_CURSOR_FIRST, self._moves.wish)
+        self.set_timer(_CURSOR_DELAY_S, self._cursor_debounce.trigger)
 
-    @on(KeyedTable.Opened, "#list")
-    def _runner_opened(self) -> None:
+    @on(KeyedTable.RowSelected, "#list")
+    def _on_runner_selected(self) -> None:
         if self.focused is not self.runners:
             # Two keys in one packet: the second was typed for where the first leads, before that had the focus.
             self.history.action_open_item()
             return
-        self._moves.now()
-        self._go_to(self.history)
-        self.history.move_to(None)
+        self._cursor_debounce.flush()
+        self._focus_pane(self.history)
+        self.history.select(None)
 
-    @on(KeyedTable.Opened, "#history")
-    def _workflow_opened(self, event: KeyedTable.Opened) -> None:
+    @on(KeyedTable.RowSelected, "#history")
+    def _on_workflow_selected(self, event: KeyedTable.RowSelected) -> None:
         if self.history.runner_id is not None:
-            self.post_message(OpenedWorkflow(self.history.runner_id, event.row_id))
+            self.post_message(WorkflowRequested(self.history.runner_id, event.row_id))
 
     def on_descendant_focus(self) -> None:
         """Scope the keys go decides what a narrow screen shows and what the header and the footer say."""
         if (prompt := self.list.prompt) is not None and not prompt.has_focus_within:
             self.list.close_prompt()
-        self._arrange()
-        self.follow_again()
+        self._apply_layout()
+        self.refresh_view()
 
     def on_resize(self) -> None:
         """Share the new size among the panes; Textual calls the one of all screens, too."""
-        self._arrange()
+        self._apply_layout()
 
     @on(events.ScreenResume)
-    def _in_front(self, event: events.ScreenResume) -> None:
+    def _on_resume(self, event: events.ScreenResume) -> None:
         """Have styles looked up again for what was out of sight, but not at first: all was styled as it was made."""
         event.refresh_styles, self._was_in_front = self._was_in_front, True
 
-    @on(Edited)
-    def _prompt_changed(self, event: Edited) -> None:
+    @on(PromptChanged)
+    def _on_prompt_changed(self, event: PromptChanged) -> None:
         self.list.prompt_changed(event)
 
-    @on(Given)
-    def _prompt_submitted(self, event: Given) -> None:
+    @on(PromptSubmitted)
+    def _on_prompt_submitted(self, event: PromptSubmitted) -> None:
         self.list.prompt_submitted(event)
 
-    @on(Dropped)
-    def _prompt_cancelled(self, event: Dropped) -> None:
+    @on(PromptCancelled)
+    def _on_prompt_cancelled(self, event: PromptCancelled) -> None:
         self.list.prompt_cancelled(event)
 
-    @on(Puzzled)
-    def _prompt_help_requested(self) -> None:
+    @on(PromptHelpRequested)
+    def _on_prompt_help_requested(self) -> None:
         self.list.show_filter_help()
 
     def action_next_page(self, times: int = 1) -> None:
@@ -243,15 +245,15 @@ class DashboardScreen(FollowingScreen):
         if self.runners.has_focus:
             self.list.clear_filter()
         else:
-            self._go_to(self.runners)
+            self._focus_pane(self.runners)
 
     def action_next_pane(self, times: int = 1) -> None:
         """Put the keys into the next pane."""
-        self._go_round(times)
+        self._cycle_panes(times)
 
     def action_previous_pane(self, times: int = 1) -> None:
         """Put the keys into the pane before."""
-        self._go_round(-times)
+        self._cycle_panes(-times)
 
     def action_next_runner(self, times: int = 1) -> None:
         """Point at the next runner, on the next page if need be, wherever the keys go."""
@@ -263,17 +265,17 @@ class DashboardScreen(FollowingScreen):
 
     def action_copy_id(self) -> None:
         """Copy the id of the workflow or the runner under the cursor."""
-        if (item := self.history.pointed_at if self.history.has_focus else self._runner()) is not None:
-            self.post_message(Copied(item.id, f"the id of {display_name(item.name, item.id)}"))
+        if (item := self.history.highlighted if self.history.has_focus else self._runner()) is not None:
+            self.post_message(CopyRequested(item.id, f"the id of {display_name(item.name, item.id)}"))
 
     def action_copy_json(self) -> None:
         """Copy all that is known of the workflow or the runner under the cursor."""
         from comfytui.render.export import runner_json
 
         if self.history.has_focus:
-            self.copy_workflow(self.history.pointed_at)
+            self.copy_workflow(self.history.highlighted)
         elif (runner := self._runner()) is not None:
-            self.post_message(Copied(runner_json(runner), runner_display_name(runner)))
+            self.post_message(CopyRequested(runner_json(runner), runner_display_name(runner)))
 
     def action_copy_endpoint(self) -> None:
         """Copy the address of the runner under the cursor, without the secrets in it."""
@@ -282,31 +284,31 @@ class DashboardScreen(FollowingScreen):
     def action_save_view(self) -> None:
         """Keep what is in view, without header values that were revealed."""
         self.detail.revealed = False
-        self.follow_again()
-        self.post_message(Saved(self))
+        self.refresh_view()
+        self.post_message(SaveRequested(self))
 
     def action_reveal_headers(self, times: int = 1) -> None:
         """Show the header values of the runner under the cursor, or mask them again."""
         self.detail.revealed = self.detail.revealed != bool(times % 2)
-        self.follow_again()
+        self.refresh_view()
 
     def set_paused(self, *, paused: bool) -> None:
         """Attend to the same things, polled or not."""
-        self._attend(self.viewport._replace(paused=paused))
+        self._set_viewport(self.viewport._replace(paused=paused))
 
     def set_focused(self, *, focused: bool) -> None:
         """Attend to the same things, with the terminal in front or not."""
-        self._attend(self.viewport._replace(focused=focused))
+        self._set_viewport(self.viewport._replace(focused=focused))
 
     def focus_list(self) -> None:
         """Put the keys into the list."""
-        self._go_to(self.runners)
+        self._focus_pane(self.runners)
 
     def _step(self, by: int) -> None:
         """Move by so many runners, across as many pages as are known already."""
-        for _ in range(_MOST_PAGES):
+        for _ in range(_MAX_PAGES):
             left = self.runners.rows_left(by)
-            if (page := self.runners.step(by, self.list.listing)) is None:
+            if (page := self.runners.move_selection(by, self.list.listing)) is None:
                 return
             self._is_stepping = True
             self.list.go_to_page(page)
@@ -314,20 +316,20 @@ class DashboardScreen(FollowingScreen):
             if not by:
                 return
 
-    def _attend_runner(self) -> None:
-        self._attend(self.viewport._replace(runner_id=self.runners.cursor_id))
-        self.follow_again()
+    def _view_runner(self) -> None:
+        self._set_viewport(self.viewport._replace(runner_id=self.runners.cursor_id))
+        self.refresh_view()
 
-    def _attend(self, viewport: Viewport) -> None:
+    def _set_viewport(self, viewport: Viewport) -> None:
         self.viewport = viewport
-        self._wish()
+        self._send_viewport()
 
-    def _wish(self) -> None:
-        self.post_message(Wished(SetViewport(self.viewport)))
+    def _send_viewport(self) -> None:
+        self.post_message(EngineCommandIssued(SetViewport(self.viewport)))
 
     def _show_runner(self, snapshot: Snapshot, now: RenderContext) -> None:
         runner_id = self.runners.cursor_id
-        if self.runners.display and (said := self.overview(snapshot).page_feed.problem) is not None:
+        if self.runners.display and (said := self.summary(snapshot).page_feed.problem) is not None:
             now = now._replace(shown_problem=said)
         feed = snapshot.runner(runner_id)
         runner = feed.value or self.runners.runner(runner_id)
@@ -343,19 +345,19 @@ class DashboardScreen(FollowingScreen):
     def _panes(self) -> tuple[Pane, ...]:
         return (self.runners, self.detail, self.history)
 
-    def _go_round(self, by: int) -> None:
+    def _cycle_panes(self, by: int) -> None:
         panes = self._panes()
         current = next((place for place, pane in enumerate(panes) if pane.has_focus), 0)
-        self._go_to(panes[(current + by) % len(panes)])
+        self._focus_pane(panes[(current + by) % len(panes)])
 
-    def _go_to(self, pane: Pane) -> None:
+    def _focus_pane(self, pane: Pane) -> None:
         self.list.close_prompt()
         pane.display = True
         self.side.display = True
         # Not pane.focus(), which waits its turn: the next key is already this pane's.
         self.set_focus(pane)
 
-    def _arrange(self) -> None:
+    def _apply_layout(self) -> None:
         """Give the panes their places, all of them or the one with the keys."""
         layout = layout_for(*self.app.size)
         for each in Layout:
@@ -370,7 +372,7 @@ class DashboardScreen(FollowingScreen):
         self.footer.display = layout is not Layout.TINY and self.list.prompt is None
 
 
-def _attending(viewport: Viewport, listing: ListSpec) -> Viewport:
+def _viewport_for(viewport: Viewport, listing: ListSpec) -> Viewport:
     return viewport._replace(page=listing.key, all_pages=listing.needs_all_pages)
 
 

@@ -26,30 +26,30 @@ if TYPE_CHECKING:
     from comfytui.tui.keys.keymap import Keymap
 
 
-_BOXES: Mapping[Scope, tuple[Scope, ...]] = {
+_CONTAINED_SCOPES: Mapping[Scope, tuple[Scope, ...]] = {
     Scope.DASHBOARD: (Scope.PROMPT, Scope.FILTER, Scope.CHOOSER),
     Scope.ITEM: (Scope.PROMPT,),
     Scope.ANYWHERE: (Scope.PALETTE, Scope.HELP, Scope.PANEL),
 }
 """What one can get into from a place, where help cannot be asked for."""
 
-_ONLY_THERE = "palette"
+_PALETTE_SCOPE = "palette"
 
 
 def help_sections(screen: Screen[Any], keymap: Keymap) -> dict[str, list[tuple[str, str]]]:
     """Keys and what they do on this screen, then in the boxes that open over it, by the title of the place."""
     app, live = screen.app, active_keys(screen)
     here = {declared.scope for declared in COMMANDS if declared.id in live}
-    boxes = {box for place in here for box in _BOXES.get(place, ())} - here
+    boxes = {box for place in here for box in _CONTAINED_SCOPES.get(place, ())} - here
     sections: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for declared in COMMANDS:
         if declared.id in live:
-            keys = " ".join(live[declared.id]) or _ONLY_THERE
+            keys = " ".join(live[declared.id]) or _PALETTE_SCOPE
             sections[declared.scope.capitalize()].append((keys, declared.help))
     for declared in COMMANDS:
         if declared.scope in boxes:
             keys = " ".join(app.get_key_display(Binding(key, declared.id)) for key in keymap.keys(declared.id))
-            sections[declared.scope.capitalize()].append((keys or _ONLY_THERE, declared.help))
+            sections[declared.scope.capitalize()].append((keys or _PALETTE_SCOPE, declared.help))
     return dict(sections)
 
 
@@ -72,7 +72,7 @@ class HelpScreen(OwnScreen[None]):
     def on_mount(self) -> None:
         """Say what closes it."""
         closing = "".join(active_keys(self).get("close_help", ())[:1])
-        self.panel.label((Span("Help", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
+        self.panel.set_title((Span("Help", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
 
     def on_resize(self) -> None:
         """Lay it out for the new width."""
@@ -83,18 +83,18 @@ class HelpScreen(OwnScreen[None]):
         self.dismiss()
 
     def _lay_out(self) -> None:
-        self.panel.show((), help_lines(self._sections, self.panel.body_width))
+        self.panel.set_fields((), help_lines(self._sections, self.panel.body_width))
 
 
-class GrammarScreen(ModalScreen[None], OwnScreen[None]):
+class FilterHelpScreen(ModalScreen[None], OwnScreen[None]):
     """Examples of filters and what they find, over the box they are typed into."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    GrammarScreen {
+    FilterHelpScreen {
         align: center bottom;
         background: transparent;
     }
-    GrammarScreen > FieldPanel {
+    FilterHelpScreen > FieldPanel {
         width: 76;
         max-width: 100%;
         height: 16;
@@ -113,8 +113,8 @@ class GrammarScreen(ModalScreen[None], OwnScreen[None]):
         """Fill the panel."""
         panel = self.query_one(FieldPanel)
         closing = "".join(active_keys(self).get("close_help", ())[:1])
-        panel.label((Span("Filter syntax", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
-        panel.show([Field(example, (Span(meaning),)) for example, meaning in SYNTAX_EXAMPLES])
+        panel.set_title((Span("Filter syntax", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
+        panel.set_fields([Field(example, (Span(meaning),)) for example, meaning in SYNTAX_EXAMPLES])
 
     def action_close_help(self) -> None:
         """Go back to the box."""

@@ -19,7 +19,7 @@ from comfytui.render.table import visible_columns
 from comfytui.render.workflows import HISTORY_COLUMNS
 from comfytui.tui.keys.typed_text import clean_typed
 from comfytui.tui.screen_stack import open_screen
-from comfytui.tui.screens.messages import Rearranged
+from comfytui.tui.screens.messages import ListViewChanged
 from comfytui.tui.widgets.history_table import HistoryTable
 from comfytui.tui.widgets.inputs import MAX_LENGTH
 from comfytui.tui.widgets.runner_list import RunnerList
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner
     from comfytui.engine.snapshot import Snapshot
     from comfytui.query.view import ListView
-    from comfytui.tui.screens.base import FollowingScreen
-    from comfytui.tui.widgets.inputs import Dropped, Edited, Given, Prompt
+    from comfytui.tui.screens.base import SnapshotScreen
+    from comfytui.tui.widgets.inputs import Prompt, PromptCancelled, PromptChanged, PromptSubmitted
 
 
 _MAX_BACKGROUND_IDS = 4
@@ -57,7 +57,7 @@ class ListController:
 
     def __init__(
         self,
-        screen: FollowingScreen,
+        screen: SnapshotScreen,
         view: ViewState,
         per_page: int,
         *,
@@ -77,16 +77,16 @@ class ListController:
     def restore(self, view: ViewState, per_page: int) -> None:
         """Apply a saved view; its filter comes from a file that a user can edit."""
         view = view._replace(filter=clean_typed(view.filter)[:MAX_LENGTH])
-        self.listing = self._listing_before = listing_of(view, per_page)
-        self.history.sort = history_sort_of(view)
+        self.listing = self._listing_before = spec_from_state(view, per_page)
+        self.history.sort = history_sort_from_state(view)
         self._columns, self._history_columns = view.columns, view.history_columns
         self._apply_columns(self.listing.sort)
 
-    def relist(self, listing: ListSpec) -> None:
+    def set_list_spec(self, spec: ListSpec) -> None:
         """Show another list; another order or filter follows the runner under the cursor."""
-        is_same = (listing.query, listing.sort) == (self.listing.query, self.listing.sort)
+        is_same = (spec.query, spec.sort) == (self.listing.query, self.listing.sort)
         self._followed_id = None if is_same else self.runners.cursor_id
-        self.listing = listing
+        self.listing = spec
         self._save()
         self._on_list_changed()
 
@@ -96,17 +96,17 @@ class ListController:
         The followed runner is the one under the cursor when the list was changed, or after the next key press the one
         under the cursor then: pages that are still being loaded move it from page to page.
         """
-        followed_id = self._followed_id or self.runners.unsettled_id(self.listing)
+        followed_id = self._followed_id or self.runners.unresolved_id(self.listing)
         if followed_id is None:
             return
-        view = self.runners.find(self.listing, snapshot)
-        found = listing_with(snapshot, self.listing, view, followed_id)
+        view = self.runners.build_view(self.listing, snapshot)
+        found = locate_runner(snapshot, self.listing, view, followed_id)
         if (
             found is not None
             and found.needs_all_pages == self.listing.needs_all_pages
             and found.key != self.listing.key
         ):
-            self.runners.seek(followed_id)
+            self.runners.select_when_shown(followed_id)
             self.listing = self.listing._replace(key=found.key)
         if view is None or view.searched.is_complete:
             self._followed_id = None
@@ -117,7 +117,7 @@ class ListController:
 
     def ids_missing_history(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the next runners whose unknown history the filter or the order requires."""
-        return self._ids_missing(Requirement.HISTORY, snapshot.histories, self.runners.ids_in_view)
+        return self._ids_missing(Requirement.HISTORY, snapshot.histories, self.runners.visible_ids)
 
     def ids_missing_health(self, snapshot: Snapshot) -> tuple[str, ...]:
         """Return the next runners whose unknown health the filter or the order requires."""
@@ -127,14 +127,14 @@ class ListController:
         """Move the cursor to this runner, on whatever page it is, if it is loaded."""
         if (snapshot := self._screen.snapshot) is None:
             return
-        listing = listing_with(snapshot, self.listing, self.runners.view, runner_id)
+        listing = locate_runner(snapshot, self.listing, self.runners.view, runner_id)
         if listing is None:
             return
         if self.runners.runner(runner_id) is not None:
-            self.runners.move_to(runner_id)
+            self.runners.select(runner_id)
         else:
-            self.runners.seek(runner_id)
-            self.relist(listing)
+            self.runners.select_when_shown(runner_id)
+            self.set_list_spec(listing)
         self._focus_list()
 
     def turn_page(self, by: int) -> None:
@@ -147,22 +147,22 @@ class ListController:
 
     def go_to_page(self, page: int) -> None:
         """Show the runners of this page."""
-        self.relist(self.listing._replace(key=replace(self.listing.key, page=page)))
+        self.set_list_spec(self.listing._replace(key=replace(self.listing.key, page=page)))
 
     def cycle_status(self, times: int) -> None:
         """List all, active or disabled runners, `times` steps on, from the first page."""
         key = self.listing.key
         following = STATUSES[(STATUSES.index(key.status) + times) % len(STATUSES)]
-        self.runners.seek(self.runners.cursor_id)
-        self.relist(self.listing._replace(key=replace(key, page=1, status=following)))
+        self.runners.select_when_shown(self.runners.cursor_id)
+        self.set_list_spec(self.listing._replace(key=replace(key, page=1, status=following)))
 
     def cycle_sort(self, times: int) -> None:
         """Sort the history, if it has the focus, or else the list by another column, `times` steps on."""
         if self.history.has_focus:
-            self.history.sort = following_sort(WORKFLOW_KEYS, self.history.sort, times)
+            self.history.sort = next_sort(WORKFLOW_KEYS, self.history.sort, times)
             self._on_columns_changed()
         else:
-            self._sort(following_sort(RUNNER_KEYS, self.listing.sort, times))
+            self._sort(next_sort(RUNNER_KEYS, self.listing.sort, times))
 
     def reverse_sort(self) -> None:
         """Sort the history, if it has the focus, or else the list the other way round."""
@@ -174,35 +174,35 @@ class ListController:
 
     def choose_columns(self) -> None:
         """Open the column chooser of the history, if it has the focus, or else of the list."""
-        from comfytui.tui.screens.column_chooser import ColumnsScreen
+        from comfytui.tui.screens.column_chooser import ColumnChooserScreen
 
         if self.history.has_focus:
-            chooser = ColumnsScreen(HISTORY_COLUMNS, self._history_columns)
+            chooser = ColumnChooserScreen(HISTORY_COLUMNS, self._history_columns)
             open_screen(self._screen.app, chooser, self._history_columns_chosen)
         else:
-            open_screen(self._screen.app, ColumnsScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
+            open_screen(self._screen.app, ColumnChooserScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
 
     def clear_filter(self) -> None:
         """Remove the filter, or if there is none, the selection by status."""
         key = replace(self.listing.key, page=1)
         if self.listing.query:
-            self.relist(self.listing._replace(key=key, query=parse("")))
+            self.set_list_spec(self.listing._replace(key=key, query=parse("")))
         elif key.status is not None:
-            self.runners.seek(self.runners.cursor_id)
-            self.relist(self.listing._replace(key=replace(key, status=None)))
+            self.runners.select_when_shown(self.runners.cursor_id)
+            self.set_list_spec(self.listing._replace(key=replace(key, status=None)))
 
     def open_filter_prompt(self) -> None:
         """Open the prompt for a filter."""
-        from comfytui.tui.widgets.inputs import FilterBox
+        from comfytui.tui.widgets.inputs import FilterPrompt
 
         self._listing_before = self.listing
-        self._open(FilterBox(self.listing.query.text))
+        self._open(FilterPrompt(self.listing.query.text))
 
     def open_page_prompt(self) -> None:
         """Open the prompt for a page number."""
-        from comfytui.tui.widgets.inputs import PageBox
+        from comfytui.tui.widgets.inputs import PagePrompt
 
-        self._open(PageBox())
+        self._open(PagePrompt())
 
     def close_prompt(self) -> None:
         """Close the prompt; its effect on the list stays."""
@@ -217,21 +217,21 @@ class ListController:
         if (prompt := self.prompt) is None:
             return
         pages = (Span(f"of {self.runners.pages or '?'}", Role.MUTED),)
-        found = match_count_text(self.runners.view, prompt.room) if self.runners.view else ()
+        found = match_count_text(self.runners.view, prompt.hint_width) if self.runners.view else ()
         error = (Span(self._filter_error, Role.BAD),) if self._filter_error else None
-        prompt.say(error or (found if prompt.FILTERS else pages))
+        prompt.set_hint(error or (found if prompt.FILTERS else pages))
 
-    def prompt_changed(self, event: Edited) -> None:
+    def prompt_changed(self, event: PromptChanged) -> None:
         """Filter by the text typed so far."""
         self._filter_error = ""
         if event.prompt is not self.prompt or not event.prompt.FILTERS:
             return
         query = self._parse(event.text)
         if query is not None and query.text != self.listing.query.text:
-            self.relist(self.listing._replace(key=replace(self.listing.key, page=1), query=query))
+            self.set_list_spec(self.listing._replace(key=replace(self.listing.key, page=1), query=query))
         self.update_prompt_hint()
 
-    def prompt_submitted(self, event: Given) -> None:
+    def prompt_submitted(self, event: PromptSubmitted) -> None:
         """Accept the filter or go to the page, or show what is wrong with it."""
         if event.prompt is not self.prompt:
             return
@@ -244,17 +244,17 @@ class ListController:
         else:
             self._focus_list()
 
-    def prompt_cancelled(self, event: Dropped) -> None:
+    def prompt_cancelled(self, event: PromptCancelled) -> None:
         """Restore the list from before the prompt was opened."""
         if event.prompt is self.prompt and event.prompt.FILTERS:
-            self.relist(self._listing_before)
+            self.set_list_spec(self._listing_before)
         self._focus_list()
 
     def show_filter_help(self) -> None:
         """Show the syntax of filters."""
-        from comfytui.tui.screens.help import GrammarScreen
+        from comfytui.tui.screens.help import FilterHelpScreen
 
-        open_screen(self._screen.app, GrammarScreen())
+        open_screen(self._screen.app, FilterHelpScreen())
 
     def _ids_missing(self, need: Requirement, known: Container[str], requested: Iterable[str]) -> tuple[str, ...]:
         """Return the first searched runners that are neither known nor requested anyway."""
@@ -264,7 +264,7 @@ class ListController:
         if need not in needed:
             return ()
         left_out = set(requested)
-        ids = (runner.id for runner in self.runners.searched)
+        ids = (runner.id for runner in self.runners.search_progress)
         missing = (runner_id for runner_id in ids if runner_id not in left_out and runner_id not in known)
         return tuple(islice(missing, _MAX_BACKGROUND_IDS))
 
@@ -291,7 +291,7 @@ class ListController:
 
     def _sort(self, sort: Sort | None) -> None:
         self._apply_columns(sort)
-        self.relist(self.listing._replace(sort=sort))
+        self.set_list_spec(self.listing._replace(sort=sort))
 
     def _columns_chosen(self, chosen: tuple[str, ...] | None) -> None:
         if chosen is not None:
@@ -305,16 +305,16 @@ class ListController:
 
     def _on_columns_changed(self) -> None:
         self._apply_columns(self.listing.sort)
-        self._screen.follow_again()
+        self._screen.refresh_view()
         self._save()
 
     def _apply_columns(self, sort: Sort | None) -> None:
-        self.runners.have_columns(visible_columns(RUNNER_COLUMNS, self._columns), sort)
-        self.history.have_columns(visible_columns(HISTORY_COLUMNS, self._history_columns), self.history.sort)
+        self.runners.set_columns(visible_columns(RUNNER_COLUMNS, self._columns), sort)
+        self.history.set_columns(visible_columns(HISTORY_COLUMNS, self._history_columns), self.history.sort)
 
     def _save(self) -> None:
-        view = view_of(self.listing, self._columns, self.history.sort, self._history_columns)
-        self._screen.post_message(Rearranged(view))
+        view = state_from_spec(self.listing, self._columns, self.history.sort, self._history_columns)
+        self._screen.post_message(ListViewChanged(view))
 
 
 API_ORDER = Sort("created", descending=True)
@@ -324,7 +324,7 @@ STATUSES = (None, RunnerStatus.ACTIVE, RunnerStatus.DISABLED)
 """Filters by status that the API supports, in the order of the key that cycles them."""
 
 
-def following_sort(keys: Sequence[str], sort: Sort | None, times: int = 1) -> Sort | None:
+def next_sort(keys: Sequence[str], sort: Sort | None, times: int = 1) -> Sort | None:
     """Return the sort by a later column, in its default direction; after the last one comes the API's order.
 
     Args:
@@ -338,7 +338,7 @@ def following_sort(keys: Sequence[str], sort: Sort | None, times: int = 1) -> So
     return default_order(keys[following]) if following < len(keys) else None
 
 
-def listing_with(snapshot: Snapshot, listing: ListSpec, view: ListView | None, runner_id: str) -> ListSpec | None:
+def locate_runner(snapshot: Snapshot, listing: ListSpec, view: ListView | None, runner_id: str) -> ListSpec | None:
     """Return the list that has this runner and is nearest to the present one, or None if it is on no loaded page."""
     if view is not None and (index := _index(view.runners, runner_id)) is not None:
         return listing._replace(key=replace(listing.key, page=index // listing.key.per_page + 1))
@@ -352,20 +352,20 @@ def listing_with(snapshot: Snapshot, listing: ListSpec, view: ListView | None, r
     return None
 
 
-def listing_of(view: ViewState, per_page: int) -> ListSpec:
+def spec_from_state(view: ViewState, per_page: int) -> ListSpec:
     """Return the list of a saved view; values that are no longer valid are left out."""
     status = next((status for status in STATUSES if status == view.status), None)
     sort = Sort(view.sort, descending=view.descending) if view.sort in RUNNER_KEYS and view.sort else None
-    return ListSpec(PageKey(per_page=per_page, status=status), _query(view.filter), sort)
+    return ListSpec(PageKey(per_page=per_page, status=status), _parse_or_none(view.filter), sort)
 
 
-def history_sort_of(view: ViewState) -> Sort | None:
+def history_sort_from_state(view: ViewState) -> Sort | None:
     """Return the order of the history in a saved view, or None for the API's order."""
     key = view.history_sort
     return Sort(key, descending=view.history_descending) if key and key in WORKFLOW_KEYS else None
 
 
-def view_of(
+def state_from_spec(
     listing: ListSpec, columns: tuple[str, ...], history_sort: Sort | None, history_columns: tuple[str, ...]
 ) -> ViewState:
     """Return the view to save."""
@@ -382,7 +382,7 @@ def view_of(
     )
 
 
-def _query(text: str) -> Query:
+def _parse_or_none(text: str) -> Query:
     try:
         return parse(text)
     except QueryError:

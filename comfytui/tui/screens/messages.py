@@ -16,15 +16,15 @@ if TYPE_CHECKING:
     from comfytui.engine.protocol import EngineCommand
 
 
-class Wished(Message):
+class EngineCommandIssued(Message):
     """The person wants this of the engine."""
 
-    def __init__(self, action: EngineCommand) -> None:
+    def __init__(self, command: EngineCommand) -> None:
         super().__init__()
-        self.action = action
+        self.command = command
 
 
-class OpenedWorkflow(Message):
+class WorkflowRequested(Message):
     """The person goes into this workflow of this runner."""
 
     def __init__(self, runner_id: str, workflow_id: str) -> None:
@@ -33,7 +33,7 @@ class OpenedWorkflow(Message):
         self.workflow_id = workflow_id
 
 
-class OpenedRunner(Message):
+class RunnerRequested(Message):
     """The person goes to this runner, on whatever page it is."""
 
     def __init__(self, runner_id: str) -> None:
@@ -41,7 +41,7 @@ class OpenedRunner(Message):
         self.runner_id = runner_id
 
 
-class SwitchedProfile(Message):
+class ProfileSelected(Message):
     """The person wants to watch the fleet of this profile."""
 
     def __init__(self, name: str) -> None:
@@ -49,15 +49,15 @@ class SwitchedProfile(Message):
         self.name = name
 
 
-class Arrived(Message):
+class BreadcrumbChanged(Message):
     """The person is somewhere else now: the way there, from the list inwards."""
 
-    def __init__(self, trail: tuple[str, ...]) -> None:
+    def __init__(self, breadcrumb: tuple[str, ...]) -> None:
         super().__init__()
-        self.trail = trail
+        self.breadcrumb = breadcrumb
 
 
-class Rearranged(Message):
+class ListViewChanged(Message):
     """The person lists the runners in another way, which is to be remembered."""
 
     def __init__(self, view: ViewState) -> None:
@@ -65,7 +65,7 @@ class Rearranged(Message):
         self.view = view
 
 
-class Copied(Message):
+class CopyRequested(Message):
     """The person wants this text outside; `what` says what it is."""
 
     def __init__(self, text: str, what: str) -> None:
@@ -74,7 +74,7 @@ class Copied(Message):
         self.what = what
 
 
-class Saved(Message):
+class SaveRequested(Message):
     """The view of a screen is to be kept, whichever screen is on top once this is read."""
 
     def __init__(self, screen: Screen[None]) -> None:

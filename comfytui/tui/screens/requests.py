@@ -9,9 +9,9 @@ from comfytui.render.panels import REQUEST_COLUMNS, request_rows
 from comfytui.render.times import TimeStyle, zone_name
 from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import LOG_HINTS, Scope
-from comfytui.tui.screens.base import FollowingScreen
+from comfytui.tui.screens.base import SnapshotScreen
 from comfytui.tui.widgets.keyed_table import KeyedTable
-from comfytui.tui.widgets.timers import TICK
+from comfytui.tui.widgets.timers import TICK_S
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from comfytui.render.freshness import RenderContext
 
 
-class RequestsScreen(FollowingScreen):
+class RequestsScreen(SnapshotScreen):
     """The request log, newest first, as it grows."""
 
     CSS_PATH = "requests.tcss"
@@ -42,20 +42,20 @@ class RequestsScreen(FollowingScreen):
         yield self._table
         yield self.footer
 
-    def follow(self, _snapshot: Snapshot, now: RenderContext) -> None:
+    def render_snapshot(self, _snapshot: Snapshot, now: RenderContext) -> None:
         """Show the requests up to now."""
         entries = self._requests.entries
         # There is no telling how long ago each was: even where ages are told, these are times of day.
         style = TimeStyle.LOCAL if now.style is TimeStyle.RELATIVE else now.style
         title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_name(style, now.now)}", Role.MUTED))
-        self._table.label(title, (Span(f"the last {len(entries)}", Role.MUTED),))
-        self._table.show(request_rows(entries, style))
+        self._table.set_title(title, (Span(f"the last {len(entries)}", Role.MUTED),))
+        self._table.set_rows(request_rows(entries, style))
 
-    def lasts(self, _snapshot: Snapshot, _now: RenderContext) -> tuple[float, ...]:
+    def valid_for_s(self, _snapshot: Snapshot, _now: RenderContext) -> tuple[float, ...]:
         """The log tells nobody that it has grown."""
-        return (TICK,)
+        return (TICK_S,)
 
-    def trail(self) -> tuple[str, ...]:
+    def breadcrumb(self) -> tuple[str, ...]:
         """The log."""
         return ("requests",)
 

@@ -14,16 +14,21 @@ from comfytui.render.export import ExportFormat, validate_file_name
 from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen
-from comfytui.tui.widgets.inputs import Entry
+from comfytui.tui.widgets.inputs import TextInput
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
     from textual.binding import BindingType
 
 
-_KINDS = {ExportFormat.TEXT: "text", ExportFormat.CSV: "table", ExportFormat.JSON: "data", ExportFormat.SVG: "picture"}
+_FORMAT_LABELS = {
+    ExportFormat.TEXT: "text",
+    ExportFormat.CSV: "table",
+    ExportFormat.JSON: "data",
+    ExportFormat.SVG: "picture",
+}
 
-ENDINGS = "  ".join(f".{kind} {word}" for kind, word in _KINDS.items())
+ENDINGS = "  ".join(f".{kind} {word}" for kind, word in _FORMAT_LABELS.items())
 """The endings a name can have, and what each makes of the file."""
 
 
@@ -43,7 +48,7 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
     def __init__(self, name: str) -> None:
         super().__init__()
         # The ending is what one changes most, so the cursor stands behind it, and nothing is typed away at once.
-        self._input = Entry(name, id="file")
+        self._input = TextInput(name, id="file")
         self._said = Static(validate_file_name(name) or "", id="wrong", markup=False)
 
     def compose(self) -> ComposeResult:
@@ -56,14 +61,14 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
 
     def on_mount(self) -> None:
         """Say which keys work, whenever others do."""
-        self.bindings_updated_signal.subscribe(self, lambda _screen: self._say_keys())
+        self.bindings_updated_signal.subscribe(self, lambda _screen: self._show_keys())
 
     @on(Input.Changed, "#file")
-    def _changed(self) -> None:
+    def _on_changed(self) -> None:
         self._said.update(validate_file_name(self._input.value) or "")
 
     @on(Input.Submitted, "#file")
-    def _submitted(self) -> None:
+    def _on_submitted(self) -> None:
         if validate_file_name(self._input.value) is None:
             self.dismiss(self._input.value)
 
@@ -71,7 +76,7 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
         """Go back, and save nothing."""
         self.dismiss(None)
 
-    def _say_keys(self) -> None:
+    def _show_keys(self) -> None:
         back = " ".join(active_keys(self.screen).get("close_prompt", [])[:1])
         # As content, for a key may be a bracket, and text would be read as markup.
         self.query_one("#save").border_subtitle = Content(f"enter saves  {back} goes back" if back else "enter saves")

@@ -14,7 +14,7 @@ from comfytui.config.credentials import trim_token
 from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen
-from comfytui.tui.widgets.inputs import Choice, Entry
+from comfytui.tui.widgets.inputs import Checkbox, TextInput
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     from comfytui.login import Authenticator
 
 
-WHERE = "Tokens are made in ComfyControl's web app: account settings, API Tokens. Each is shown there only once."
+HELP_TEXT = "Tokens are made in ComfyControl's web app: account settings, API Tokens. Each is shown there only once."
 
-_LOOK_EVERY = 3.0
+_DETECT_INTERVAL_S = 3.0
 """Seconds until a ComfyUI that did not answer is looked for again."""
 
 
@@ -41,13 +41,13 @@ class TokenScreen(OwnScreen[bool]):
     AUTO_FOCUS = "#token"
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.LOGIN)]
 
-    def __init__(self, door: Authenticator, why: str, clock: Clock) -> None:
+    def __init__(self, authenticator: Authenticator, reason: str, clock: Clock) -> None:
         super().__init__()
-        self._door = door
+        self._authenticator = authenticator
         self._clock = clock
-        self._why = why
-        self._input = Entry(password=True, placeholder="paste a token, then Enter", max_length=8192, id="token")
-        self._save = Choice(f"keep it in {door.token_path}", id="save")
+        self._why = reason
+        self._input = TextInput(password=True, placeholder="paste a token, then Enter", max_length=8192, id="token")
+        self._save = Checkbox(f"keep it in {authenticator.token_path}", id="save")
         self._said = Static("", id="said", markup=False)
         self._comfyui = Button("", id="comfyui", compact=True)
         self._comfyui.display = False
@@ -55,8 +55,8 @@ class TokenScreen(OwnScreen[bool]):
     def compose(self) -> ComposeResult:
         """What happened, what helps, and the ways in."""
         with VerticalScroll(id="ask", can_focus=False):
-            yield Static(f"{self._door.source}: {self._why}", id="why", markup=False)
-            yield Static(WHERE, id="where", markup=False)
+            yield Static(f"{self._authenticator.source}: {self._why}", id="why", markup=False)
+            yield Static(HELP_TEXT, id="where", markup=False)
             yield self._input
             yield self._save
             yield self._said
@@ -66,38 +66,38 @@ class TokenScreen(OwnScreen[bool]):
 
     def on_mount(self) -> None:
         """Look for a ComfyUI while the person reads or types."""
-        self.run_worker(self._look(), name="comfyui", group="comfyui")
+        self.run_worker(self._detect_comfyui(), name="comfyui", group="comfyui")
 
     @on(Input.Submitted, "#token")
-    def _submitted(self) -> None:
+    def _on_submitted(self) -> None:
         if trim_token(self._input.value):
             self._said.update("Asking the API …", layout=False)
-            self.run_worker(self._try(), name="token", exclusive=True)
+            self.run_worker(self._log_in(), name="token", exclusive=True)
 
     @on(Button.Pressed, "#comfyui")
-    def _local(self) -> None:
-        self._door.use_comfyui()
+    def _use_local(self) -> None:
+        self._authenticator.use_comfyui()
         self.dismiss(True)
 
     @on(Button.Pressed, "#demo")
-    def _demo(self) -> None:
-        self._door.use_demo()
+    def _use_demo(self) -> None:
+        self._authenticator.use_demo()
         self.dismiss(True)
 
     def action_leave_token(self) -> None:
         """Go back without a token; what is known stays on screen."""
         self.dismiss(False)
 
-    async def _look(self) -> None:
+    async def _detect_comfyui(self) -> None:
         """Offer the ComfyUI of this machine once it answers: it may well be started now."""
-        while not (name := await self._door.detect_comfyui()):
-            await self._clock.sleep(_LOOK_EVERY)
+        while not (name := await self._authenticator.detect_comfyui()):
+            await self._clock.sleep(_DETECT_INTERVAL_S)
         self._comfyui.label = Content(f"Watch the ComfyUI on {name} instead")
         self._comfyui.display = True
 
-    async def _try(self) -> None:
+    async def _log_in(self) -> None:
         token = SecretStr(trim_token(self._input.value))
-        verdict = await self._door.login(token, save=self._save.chosen)
+        verdict = await self._authenticator.login(token, save=self._save.value)
         if verdict.accepted:
             if verdict.message:
                 self.notify(verdict.message, markup=False)

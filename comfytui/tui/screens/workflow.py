@@ -11,10 +11,10 @@ from comfytui.render.runners import runner_display_name
 from comfytui.render.workflows import timeline, workflow_display_name, workflow_fields
 from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import WORKFLOW_HINTS, Scope
-from comfytui.tui.screens.base import FollowingScreen
-from comfytui.tui.screens.messages import Copied, Saved
+from comfytui.tui.screens.base import SnapshotScreen
+from comfytui.tui.screens.messages import CopyRequested, SaveRequested
 from comfytui.tui.widgets.field_panel import FieldPanel
-from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts
+from comfytui.tui.widgets.timers import IDLE_TICK_S, TICK_S, feed_valid_s
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from comfytui.render.freshness import RenderContext
 
 
-class WorkflowScreen(FollowingScreen):
+class WorkflowScreen(SnapshotScreen):
     """Every field of a workflow, and where its time went; it stays as last known once the history has moved on."""
 
     CSS_PATH = "workflow.tcss"
@@ -48,7 +48,7 @@ class WorkflowScreen(FollowingScreen):
         yield self.panel
         yield self.footer
 
-    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
+    def render_snapshot(self, snapshot: Snapshot, now: RenderContext) -> None:
         """Show the workflow as the newest history tells of it."""
         feed = snapshot.history(self._runner_id)
         found = next((each for each in feed.value or () if each.id == self._workflow_id), None)
@@ -60,23 +60,25 @@ class WorkflowScreen(FollowingScreen):
         gone = found is None and feed.value is not None
         width = self.panel.body_width
         said = problem_notice(feed, now, width, snapshot.health(self._runner_id).value)
-        head: list[Line] = [*said, *(_GONE if gone else ())]
+        head: list[Line] = [*said, *(_REMOVED_NOTICE if gone else ())]
         bar = timeline(self._workflow, now.now, width)
-        self.panel.label((Span(workflow_display_name(self._workflow), Role.STRONG),))
-        self.panel.show(workflow_fields(self._workflow, now.style, now.now), (*head, *bar, *([EMPTY] if bar else [])))
+        self.panel.set_title((Span(workflow_display_name(self._workflow), Role.STRONG),))
+        self.panel.set_fields(
+            workflow_fields(self._workflow, now.style, now.now), (*head, *bar, *([EMPTY] if bar else []))
+        )
 
-    def lasts(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
+    def valid_for_s(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
         """What goes on is told to the second; its history counts to the next try, or how late it is."""
         counted = self._workflow is not None and self._workflow.status in IN_PROGRESS
         feed = snapshot.history(self._runner_id)
-        return (TICK if counted else CALM, feed_lasts(feed, now.monotonic, now.interval_s))
+        return (TICK_S if counted else IDLE_TICK_S, feed_valid_s(feed, now.monotonic, now.interval_s))
 
-    def trail(self) -> tuple[str, ...]:
+    def breadcrumb(self) -> tuple[str, ...]:
         """The list, the runner, the workflow."""
         name = workflow_display_name(self._workflow) if self._workflow else self._workflow_id
         return ("runners", self._runner_name, name)
 
-    def exported(self) -> tuple[str, list[dict[str, object]]]:
+    def export_items(self) -> tuple[str, list[dict[str, object]]]:
         """The workflow."""
         from comfytui.render.export import workflow_to_dict
 
@@ -84,7 +86,7 @@ class WorkflowScreen(FollowingScreen):
 
     def action_copy_id(self) -> None:
         """Copy the workflow's id."""
-        self.post_message(Copied(self._workflow_id, f"the id of {self.trail()[-1]}"))
+        self.post_message(CopyRequested(self._workflow_id, f"the id of {self.breadcrumb()[-1]}"))
 
     def action_copy_json(self) -> None:
         """Copy all that is known of the workflow."""
@@ -96,11 +98,13 @@ class WorkflowScreen(FollowingScreen):
 
     def action_save_view(self) -> None:
         """Keep what is in view."""
-        self.post_message(Saved(self))
+        self.post_message(SaveRequested(self))
 
     def action_close_workflow(self) -> None:
         """Go back to the history."""
         self.dismiss()
 
 
-_GONE: tuple[Line, ...] = ((Span("No longer among this runner's newest workflows; as last seen.", Role.WAITING),),)
+_REMOVED_NOTICE: tuple[Line, ...] = (
+    (Span("No longer among this runner's newest workflows; as last seen.", Role.WAITING),),
+)

@@ -36,10 +36,10 @@ class FieldPanel(Pane):
         self._head: tuple[Line, ...] = ()
         self._fields: tuple[Field, ...] = ()
 
-    def show(self, fields: Sequence[Field], head: Sequence[Line] = (), *, anew: bool = False) -> None:
+    def set_fields(self, fields: Sequence[Field], head: Sequence[Line] = (), *, reset: bool = False) -> None:
         """Show these fields below these lines; `anew` starts at the top again, for another item."""
         self._fields, self._head = tuple(fields), tuple(head)
-        if anew:
+        if reset:
             self.top = 0
         self.top = max(0, min(self.top, self.line_count() - self.body_height))
         self.repaint()
@@ -48,7 +48,7 @@ class FieldPanel(Pane):
         """Lines at the present width."""
         return len(self._lines(self.body_width))
 
-    def body(self, width: int, height: int) -> Sequence[Strip]:
+    def content(self, width: int, height: int) -> Sequence[Strip]:
         """The lines in view."""
         return self._lines(width)[self.top : self.top + height]
 
@@ -78,9 +78,9 @@ class FieldPanel(Pane):
 
     def _lines(self, width: int) -> list[Strip]:
         """All lines, laid out anew only when something is different."""
-        return self.kept("lines", (width, self._head, self._fields), lambda: self._laid_out(width))
+        return self.cached("lines", (width, self._head, self._fields), lambda: self._layout(width))
 
-    def _laid_out(self, width: int) -> list[Strip]:
+    def _layout(self, width: int) -> list[Strip]:
         return [self.strip(pieces, width) for pieces in (*self._head, *layout_fields(self._fields, width))]
 
 
@@ -104,16 +104,16 @@ class RunnerDetail(FieldPanel):
         if runner is None or runner.id != self._shown_id:
             self.revealed = False
         told = (runner, said, late, health_key(health, at), self.revealed, at.style, self.outer_size, self.framed)
-        if self.is_news(at.now, *told):
+        if self.inputs_changed(at.now, *told):
             self._show(runner, health, at, said, late)
 
     def _show(
         self, runner: Runner | None, health: Feed[HealthCheck], at: RenderContext, said: tuple[Line, ...], late: Line
     ) -> None:
-        self.label((Span(runner_display_name(runner) if runner else "Runner", Role.STRONG),), late)
+        self.set_title((Span(runner_display_name(runner) if runner else "Runner", Role.STRONG),), late)
         shown_id = runner.id if runner else None
         anew, self._shown_id = shown_id != self._shown_id, shown_id
         reach, machine = health_fields(health, at, self.body_width), machine_fields(health)
         known = runner_fields(runner, at.style, at.now, reach, machine, reveal=self.revealed) if runner else ()
-        self.reads_so(period_of((runner.created_at, runner.updated_at) if runner else (), at.style, at.now))
-        self.show(known, said, anew=anew)
+        self.set_valid_period(period_of((runner.created_at, runner.updated_at) if runner else (), at.style, at.now))
+        self.set_fields(known, said, reset=anew)

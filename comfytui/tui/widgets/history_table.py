@@ -20,8 +20,8 @@ from comfytui.render.workflows import (
     workflow_period,
     workflow_row,
 )
-from comfytui.tui.widgets.keyed_table import KeyedTable, Making
-from comfytui.tui.widgets.timers import CALM, TICK
+from comfytui.tui.widgets.keyed_table import KeyedTable, RowCache
+from comfytui.tui.widgets.timers import IDLE_TICK_S, TICK_S
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -55,7 +55,7 @@ class HistoryTable(KeyedTable):
         self._known: tuple[Workflow, ...] = ()
         self._missed: tuple[str, float] | None = None
         self._said: Line = EMPTY
-        self._making = Making()
+        self._making = RowCache()
         self._counted_until: datetime | None = None
 
     def show_history(
@@ -64,17 +64,17 @@ class HistoryTable(KeyedTable):
         """Show the history of a runner, of which the checkup is known; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         said = problem_notice(feed, at, self.body_width, health) if feed.problem else ()
-        late, self._said = late_notice(feed, at), self._gone(runner_id, feed.value, at)
+        late, self._said = late_notice(feed, at), self._removed_notice(runner_id, feed.value, at)
         place = (self.outer_size, self.framed)
         is_cut = isinstance(feed.value, CutHistory)
         told = (runner_id, feed.value, is_cut, pointed, said, late, self._said, at.style, self.sort, at.keys, place)
-        if self.is_news(at.now, *told):
+        if self.inputs_changed(at.now, *told):
             self._show(runner_id, feed.value, at, said, join((self._said, late, _CUT if is_cut else EMPTY), GAP))
-        self.elapse(at)
+        self.tick(at)
 
-    def lasts(self, at: RenderContext) -> float:
+    def valid_for_s(self, at: RenderContext) -> float:
         """Seconds for which time alone changes nothing here that is not coarse."""
-        lasts = TICK if self._said else super().lasts(at)
+        lasts = TICK_S if self._said else super().valid_for_s(at)
         if self._counted_until is not None:
             lasts = min(lasts, (self._counted_until - at.now).total_seconds())
         return lasts
@@ -86,7 +86,7 @@ class HistoryTable(KeyedTable):
         return tuple(by_id[row.id] for row in self.rows if row.id in by_id)
 
     @property
-    def pointed_at(self) -> Workflow | None:
+    def highlighted(self) -> Workflow | None:
         """The workflow under the cursor; None where there is none any more."""
         return next((each for each in self._known if each.id == self.cursor_id), None)
 
@@ -103,15 +103,15 @@ class HistoryTable(KeyedTable):
         if self.sort is not None:
             workflows = tuple(sort_workflows(workflows, self.sort, at.now))
         anew, self._sorted_by = (runner_id, self.sort) != (self.runner_id, self._sorted_by), self.sort
-        rows = self._rows_of(workflows, pointed, at)
+        rows = self._build_rows(workflows, pointed, at)
         title = (Span("Recent workflows", Role.STRONG), *_tally(workflows))
-        self.label(join((title, sort_text(self.sort) if self.sorts_by_hidden else ()), GAP), foot)
-        self.show(rows, said or _empty(runner_id, known, at), at, anew=anew)
+        self.set_title(join((title, sort_text(self.sort) if self.sorts_by_hidden else ()), GAP), foot)
+        self.set_rows(rows, said or _empty_text(runner_id, known, at), at, reset=anew)
         if runner_id != self.runner_id:
             self.runner_id = runner_id
-            self.move_to(None)
+            self.select(None)
 
-    def _rows_of(self, workflows: tuple[Workflow, ...], pointed: str | None, at: RenderContext) -> list[Row]:
+    def _build_rows(self, workflows: tuple[Workflow, ...], pointed: str | None, at: RenderContext) -> list[Row]:
         by_id = {workflow.id: workflow for workflow in workflows}
 
         def make(workflow_id: str) -> tuple[Row, Period]:
@@ -120,16 +120,16 @@ class HistoryTable(KeyedTable):
             return row, workflow_period(workflow, style, now, exact=exact)
 
         told = {row_id: (workflow, row_id == pointed, at.style) for row_id, workflow in by_id.items()}
-        rows, period = self._making.rows(told, at.now, make), self._making.period
+        rows, period = self._making.get_rows(told, at.now, make), self._making.period
         under_way = [each.id for each in workflows if each.status in IN_PROGRESS]
         self._counted_until = period.until if period is not None and pointed in under_way else None
         if period is not None and under_way and self.sort is not None:
             # What goes on may take longer than what has ended by now.
-            period = Period(period.since, min(period.until, at.now + timedelta(seconds=CALM)))
-        self.reads_so(period)
+            period = Period(period.since, min(period.until, at.now + timedelta(seconds=IDLE_TICK_S)))
+        self.set_valid_period(period)
         return rows
 
-    def _gone(self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: RenderContext) -> Line:
+    def _removed_notice(self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: RenderContext) -> Line:
         """Which workflow is no longer among the newest, for a while, where the cursor was on it."""
         before, self._known = self._known, known or ()
         if runner_id != self.runner_id:
@@ -144,7 +144,7 @@ def _tally(workflows: tuple[Workflow, ...]) -> Line:
     return (Span("  "), *status_tally(workflows)) if workflows else ()
 
 
-def _empty(runner_id: str | None, workflows: tuple[Workflow, ...] | None, at: RenderContext) -> tuple[Line, ...]:
+def _empty_text(runner_id: str | None, workflows: tuple[Workflow, ...] | None, at: RenderContext) -> tuple[Line, ...]:
     if runner_id is None or workflows:
         return ()
     if workflows is None:

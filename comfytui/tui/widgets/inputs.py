@@ -12,7 +12,7 @@ from textual.widgets.input import Selection
 
 from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import Scope
-from comfytui.tui.widgets.line_widget import StatusLine
+from comfytui.tui.widgets.line_widget import StatusBar
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -27,7 +27,7 @@ MAX_LENGTH = 1000
 """Characters that a line takes unless told otherwise."""
 
 
-class Entry(Input):
+class TextInput(Input):
     """Textual's line without its blinking, bounded, and with keys that are told how often they were pressed."""
 
     def __init__(
@@ -80,20 +80,20 @@ class Entry(Input):
     def action_cursor_left(self, select: bool = False, times: int = 1) -> None:
         """Move the cursor, or the end of what is selected."""
         super().action_cursor_left(select)
-        self._move_on(select=select, by=1 - times)
+        self._move_cursor(select=select, by=1 - times)
 
     def action_cursor_right(self, select: bool = False, times: int = 1) -> None:
         """Move the cursor, or the end of what is selected."""
         super().action_cursor_right(select)
-        self._move_on(select=select, by=times - 1)
+        self._move_cursor(select=select, by=times - 1)
 
-    def _move_on(self, *, select: bool, by: int) -> None:
+    def _move_cursor(self, *, select: bool, by: int) -> None:
         if by:
             end = self.selection.end + by
             self.selection = Selection(self.selection.start if select else end, end)
 
 
-class Choice(Static, can_focus=True):
+class Checkbox(Static, can_focus=True):
     """`[ ] words`, or `[x] words` once it was chosen.
 
     Attributes:
@@ -102,10 +102,10 @@ class Choice(Static, can_focus=True):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.CHOICE)]
 
-    def __init__(self, words: str, *, id: str | None = None) -> None:
+    def __init__(self, label: str, *, id: str | None = None) -> None:
         super().__init__("", id=id, markup=False)
-        self.chosen = False
-        self._words = words
+        self.value = False
+        self._words = label
 
     def on_mount(self) -> None:
         """Show it as it is."""
@@ -117,11 +117,11 @@ class Choice(Static, can_focus=True):
 
     def action_choose(self, times: int = 1) -> None:
         """Say yes, or no again."""
-        self.chosen = self.chosen != bool(times % 2)
+        self.value = self.value != bool(times % 2)
         self._show()
 
     def _show(self) -> None:
-        self.update(f"[{'x' if self.chosen else ' '}] {self._words}", layout=False)
+        self.update(f"[{'x' if self.value else ' '}] {self._words}", layout=False)
 
 
 class Prompt(Horizontal):
@@ -154,16 +154,16 @@ class Prompt(Horizontal):
         padding: 0;
         background: $bar-background;
     }
-    Prompt > StatusLine {
+    Prompt > StatusBar {
         width: 1fr;
     }
     """
 
-    def __init__(self, label: str, entry: Entry) -> None:
+    def __init__(self, label: str, entry: TextInput) -> None:
         super().__init__()
         self._label = label
         self._input = entry
-        self._said = StatusLine()
+        self._said = StatusBar()
 
     def compose(self) -> ComposeResult:
         """The label, the line, and what is said of it."""
@@ -176,56 +176,56 @@ class Prompt(Horizontal):
         self._input.focus()
 
     @property
-    def room(self) -> int:
+    def hint_width(self) -> int:
         """Cells for what is said."""
         return max(0, self._said.size.width - 1)
 
-    def say(self, words: Line) -> None:
+    def set_hint(self, hint: Line) -> None:
         """Say this of the line."""
-        self._said.show(words)
+        self._said.set_text(hint)
 
     def action_close_prompt(self) -> None:
         """Never mind."""
-        self.post_message(Dropped(self))
+        self.post_message(PromptCancelled(self))
 
     @on(Input.Changed)
-    def _edited(self, event: Input.Changed) -> None:
+    def _on_changed(self, event: Input.Changed) -> None:
         event.stop()
-        self.post_message(Edited(self, event.value))
+        self.post_message(PromptChanged(self, event.value))
 
     @on(Input.Submitted)
-    def _given(self, event: Input.Submitted) -> None:
+    def _on_submitted(self, event: Input.Submitted) -> None:
         event.stop()
-        self.post_message(Given(self, event.value))
+        self.post_message(PromptSubmitted(self, event.value))
 
 
-class FilterBox(Prompt):
+class FilterPrompt(Prompt):
     """Takes a filter."""
 
     FILTERS: ClassVar[bool] = True
 
     def __init__(self, text: str) -> None:
-        super().__init__("/", _FilterEntry(text, placeholder="words, tag:x, last:failed, !not"))
+        super().__init__("/", _FilterInput(text, placeholder="words, tag:x, last:failed, !not"))
 
 
-class PageBox(Prompt):
+class PagePrompt(Prompt):
     """Takes a page's number."""
 
     def __init__(self) -> None:
-        super().__init__("page ", Entry(restrict=r"[0-9]{0,5}"))
+        super().__init__("page ", TextInput(restrict=r"[0-9]{0,5}"))
 
 
-class _FilterEntry(Entry):
+class _FilterInput(TextInput):
     """A line that explains itself: Textual asks nobody above it for a key that it could type."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.FILTER)]
 
     def action_explain_filter(self) -> None:
         """The person wants to know what can be typed."""
-        self.post_message(Puzzled())
+        self.post_message(PromptHelpRequested())
 
 
-class Edited(Message):
+class PromptChanged(Message):
     """Something else stands in the line now."""
 
     def __init__(self, prompt: Prompt, text: str) -> None:
@@ -234,7 +234,7 @@ class Edited(Message):
         self.text = text
 
 
-class Given(Message):
+class PromptSubmitted(Message):
     """This is the line."""
 
     def __init__(self, prompt: Prompt, text: str) -> None:
@@ -243,7 +243,7 @@ class Given(Message):
         self.text = text
 
 
-class Dropped(Message):
+class PromptCancelled(Message):
     """Never mind."""
 
     def __init__(self, prompt: Prompt) -> None:
@@ -251,5 +251,5 @@ class Dropped(Message):
         self.prompt = prompt
 
 
-class Puzzled(Message):
+class PromptHelpRequested(Message):
     """What can be typed into a filter?"""

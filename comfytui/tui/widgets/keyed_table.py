@@ -58,7 +58,7 @@ class KeyedTable(Pane):
     CURSOR_STAYS: ClassVar[bool] = True
     """Whether the cursor is shown while the keys go elsewhere."""
 
-    class Moved(Message):
+    class RowHighlighted(Message):
         """The cursor is on another item now, None when there is none left; `by_hand` where a person moved it."""
 
         def __init__(self, table: KeyedTable, row_id: str | None, *, by_hand: bool = False) -> None:
@@ -72,7 +72,7 @@ class KeyedTable(Pane):
             """The table it happened in."""
             return self.table
 
-    class Opened(Message):
+    class RowSelected(Message):
         """The person wants to go into the item under the cursor."""
 
         def __init__(self, table: KeyedTable, row_id: str) -> None:
@@ -111,12 +111,12 @@ class KeyedTable(Pane):
         return self._rows[self._cursor].id if self._rows else None
 
     @property
-    def held(self) -> Line:
+    def pending_moves_text(self) -> Line:
         """How much waits for a while after a key press, in words; nothing where nothing does."""
         return frozen_text(self._waiting)
 
     @property
-    def ids_in_view(self) -> tuple[str, ...]:
+    def visible_ids(self) -> tuple[str, ...]:
         """The ids of the rows in view, from the top."""
         view = (self._places, self.top, len(self._notice), self.framed, self.display, self.outer_size)
         if self._viewed is None or self._viewed[0] != view:
@@ -132,15 +132,15 @@ class KeyedTable(Pane):
         """Whether the order is by a column that is not on the screen."""
         return self._sort is not None and all(column.key != self._sort.key for column in self._fitted)
 
-    def have_columns(self, columns: Sequence[Column], sort: Sort | None) -> None:
+    def set_columns(self, columns: Sequence[Column], sort: Sort | None) -> None:
         """Have these columns from now on, and say in their titles how the rows are sorted."""
         if (tuple(columns), sort) != (self._columns, self._sort):
             self._columns, self._sort = tuple(columns), sort
             self._fitted_for = None
             self.repaint()
 
-    def show(
-        self, rows: Sequence[Row], notice: Sequence[Line] = (), at: RenderContext | None = None, *, anew: bool = False
+    def set_rows(
+        self, rows: Sequence[Row], notice: Sequence[Line] = (), at: RenderContext | None = None, *, reset: bool = False
     ) -> None:
         """Show these rows, and above them the notice's lines if there are any.
 
@@ -148,7 +148,7 @@ class KeyedTable(Pane):
             rows: All rows, in order.
             notice: What stands above them.
             at: The moment; without one nothing is marked and nothing held.
-            anew: Whether the person asked for other rows or another order: nothing is held then.
+            reset: Whether the person asked for other rows or another order: nothing is held then.
         """
         wanted, above, marked = tuple(rows), tuple(notice), frozenset[str]()
         if at is not None:
@@ -159,17 +159,17 @@ class KeyedTable(Pane):
             self._replace(wanted, marked)
             return
         self._notice = above
-        self._place(wanted if anew or at is None or not at.order_frozen else freeze_order(self._rows, wanted))
+        self._place_cursor(wanted if reset or at is None or not at.order_frozen else freeze_order(self._rows, wanted))
 
-    def elapse(self, at: RenderContext) -> None:
+    def tick(self, at: RenderContext) -> None:
         """Time has passed: marks go, and rows that were held go where they belong."""
         due = self._marks.expire(at.monotonic)
         if self._waiting and not at.order_frozen:
-            self._place(self._wanted)
+            self._place_cursor(self._wanted)
         elif due:
             self._repaint_rows(*(self._places[row_id] for row_id in due if row_id in self._places))
 
-    def lasts(self, at: RenderContext) -> float:
+    def valid_for_s(self, at: RenderContext) -> float:
         """Seconds for which time alone changes nothing here that is not coarse."""
         return self._marks.lasts(at.monotonic)
 
@@ -181,7 +181,7 @@ class KeyedTable(Pane):
         self._repaint_rows(*news)
         self.repaint_frame()
 
-    def _place(self, rows: tuple[Row, ...]) -> None:
+    def _place_cursor(self, rows: tuple[Row, ...]) -> None:
         """Put these rows on the screen, cursor and view staying with their items."""
         before = self.cursor_id
         in_view = self.top <= self._cursor < self.top + self.page_length
@@ -195,13 +195,13 @@ class KeyedTable(Pane):
         self._keep_in_view(cursor=in_view)
         self.repaint()
         if self.cursor_id != before:
-            self.post_message(self.Moved(self, self.cursor_id))
+            self.post_message(self.RowHighlighted(self, self.cursor_id))
 
     def rows_left(self, by: int) -> int:
         """Return how many rows there are behind the cursor, or before it if `by` is negative."""
         return max(0, len(self._rows) - 1 - self._cursor) if by > 0 else self._cursor
 
-    def move_to(self, row_id: str | None) -> None:
+    def select(self, row_id: str | None) -> None:
         """Put the cursor on this item, if it is there, or on the first."""
         self.move_cursor(self._places.get(row_id or "", 0) - self._cursor)
 
@@ -215,11 +215,11 @@ class KeyedTable(Pane):
         else:
             self.repaint()
         if self.cursor_id != before:
-            self.post_message(self.Moved(self, self.cursor_id, by_hand=True))
+            self.post_message(self.RowHighlighted(self, self.cursor_id, by_hand=True))
 
     def _repaint_rows(self, *places: int) -> None:
         """Draw these rows alone: a key press has no time for all the others."""
-        width, height = self.body_size
+        width, height = self.content_cells
         if self._fitted_for != (width, self.framed):
             self.repaint()
             return
@@ -256,7 +256,7 @@ class KeyedTable(Pane):
     def action_open_item(self) -> None:
         """Go into the item under the cursor."""
         if self.cursor_id is not None:
-            self.post_message(self.Opened(self, self.cursor_id))
+            self.post_message(self.RowSelected(self, self.cursor_id))
 
     @property
     def page_length(self) -> int:
@@ -267,7 +267,7 @@ class KeyedTable(Pane):
         """Heading and rows."""
         return self._heading_height + len(self._rows)
 
-    def body(self, width: int, height: int) -> Sequence[Strip]:
+    def content(self, width: int, height: int) -> Sequence[Strip]:
         """Notice, column titles, and the rows in view."""
         if (width, self.framed) != self._fitted_for:
             self._fitted, self._fitted_for, self._drawn_rows = (
@@ -276,14 +276,16 @@ class KeyedTable(Pane):
                 {},
             )
         titled = self._fitted if self.framed and self._rows else ()
-        heading = self.kept("heading", (self._notice, titled, self._sort, width), lambda: self._heading(titled, width))
+        heading = self.cached(
+            "heading", (self._notice, titled, self._sort, width), lambda: self._heading(titled, width)
+        )
         shown = range(self.top, min(len(self._rows), self.top + max(0, height - len(heading))))
         self._drawn_rows = {self._rows[place].id: self._row(place, width) for place in shown}
         return [*heading, *(strip for *_, strip in self._drawn_rows.values())]
 
-    def foot(self) -> Line:
+    def footer(self) -> Line:
         """How much waits, and what was given as the foot."""
-        return join((self.held, super().foot()), GAP)
+        return join((self.pending_moves_text, super().footer()), GAP)
 
     def on_click(self, event: events.Click) -> None:
         """A click moves the cursor, one on the cursor's own row goes in."""
@@ -314,27 +316,27 @@ class KeyedTable(Pane):
         self.top = max(0, min(self.top, len(self._rows) - self.page_length))
 
     def _heading(self, titled: Sequence[Column], width: int) -> list[Strip]:
-        titles = [self._joined([column_title(column, self._sort) for column in titled])] if titled else []
+        titles = [self._join_cells([column_title(column, self._sort) for column in titled])] if titled else []
         return [self.strip(pieces, width) for pieces in (*self._notice, *titles)]
 
     def _row(self, place: int, width: int) -> _Drawn:
         """A row and how it looks; as drawn last where neither has changed."""
         row = self._rows[place]
-        below = self._cursor_look() if place == self._cursor else ""
+        below = self._cursor_style() if place == self._cursor else ""
         marked = row.id in self._marks
         made = self._drawn_rows.get(row.id)
         if made is not None and made[1:3] == (below, marked) and (made[0] is row or made[0] == row):
             return (row, *made[1:])
-        shown = row.full_width or self._joined(row.visible_cells(self._fitted), marked=marked)
+        shown = row.full_width or self._join_cells(row.visible_cells(self._fitted), marked=marked)
         return (row, below, marked, self.strip(shown, width, below))
 
-    def _cursor_look(self) -> str:
+    def _cursor_style(self) -> str:
         """The part under the cursor's row; none where the keys go elsewhere and the table then hides it."""
         if self.has_focus:
             return CURSOR
         return CURSOR_BLURRED if self.CURSOR_STAYS else ""
 
-    def _joined(self, cells: Sequence[Line], *, marked: bool = False) -> Line:
+    def _join_cells(self, cells: Sequence[Line], *, marked: bool = False) -> Line:
         pieces: list[Span] = []
         gap = (_MARK, Span(GAP.text[1:])) if marked else (GAP,)
         for column, cell in zip(self._fitted, cells, strict=True):
@@ -349,7 +351,7 @@ class KeyedTable(Pane):
         self._drawn_rows, self._viewed = {}, None
 
 
-class Making:
+class RowCache:
     """Makes rows and keeps those made last, for often it is one that changes.
 
     Attributes:
@@ -360,7 +362,9 @@ class Making:
         self.period: Period | None = None
         self._made: dict[str, tuple[object, Period, Row]] = {}
 
-    def rows(self, told: Mapping[str, object], at: datetime, make: Callable[[str], tuple[Row, Period]]) -> list[Row]:
+    def get_rows(
+        self, told: Mapping[str, object], at: datetime, make: Callable[[str], tuple[Row, Period]]
+    ) -> list[Row]:
         """The rows of these ids in their order; the very same ones where nothing of them is news.
 
         Args:
@@ -378,11 +382,11 @@ class Making:
                 known = (tells, period, row)
             made[row_id] = known
         self._made = made
-        self.period = _common([period for _, period, _ in made.values()])
+        self.period = _earliest([period for _, period, _ in made.values()])
         return [row for *_, row in made.values()]
 
 
-def _common(periods: list[Period]) -> Period | None:
+def _earliest(periods: list[Period]) -> Period | None:
     """When all of the periods are."""
     if not periods:
         return None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from comfytui.render.times import Period
 
 
-class QuietView(Widget):
+class LineWidget(Widget):
     """Draws lines of roles; `repaint` compares with what is on screen and refreshes only the lines that differ.
 
     Of those the wire (comfytui.tui.terminal.screen_diff) writes only the cells that differ.
@@ -35,7 +35,7 @@ class QuietView(Widget):
 
     ALLOW_SELECT: ClassVar[bool] = False
     DEFAULT_CSS: ClassVar[str] = """
-    QuietView {
+    LineWidget {
         color: $foreground;
         background: $background;
     }
@@ -51,7 +51,7 @@ class QuietView(Widget):
         self._period: Period | None = None
         self._kept: dict[str, tuple[object, list[Strip]]] = {}
 
-    def is_news(self, at: datetime, *seen: object) -> bool:
+    def inputs_changed(self, at: datetime, *seen: object) -> bool:
         """Whether this differs from what the last call was given, or times in it read otherwise at this moment.
 
         If not, there is nothing to make or to draw. Who makes something says by `reads_so` for how long it is true.
@@ -60,7 +60,7 @@ class QuietView(Widget):
         self._seen = seen
         return news
 
-    def reads_so(self, period: Period | None) -> None:
+    def set_valid_period(self, period: Period | None) -> None:
         """What is shown is true for so long, as far as times in it go; for good where there are none."""
         self._period = period
 
@@ -78,7 +78,7 @@ class QuietView(Widget):
             # Hidden: what was drawn before is not what is to be seen when it is shown again.
             self._painted, self._painted_for = [], (0, 0)
             return
-        before, self._painted = self._painted, self._drawn(width, height)
+        before, self._painted = self._painted, self._cached_lines(width, height)
         if len(before) != len(self._painted):
             self.refresh()
             return
@@ -90,7 +90,7 @@ class QuietView(Widget):
         if regions:
             self.refresh(*regions)
 
-    def replace_line(self, y: int, line: Strip) -> None:
+    def set_line(self, y: int, line: Strip) -> None:
         """Have one line drawn so, all others staying as they are; all are drawn anew where none is known."""
         if y >= len(self._painted):
             self.repaint()
@@ -109,37 +109,37 @@ class QuietView(Widget):
         """
         width, height = self.size
         if len(self._painted) != height:
-            self._painted = self._drawn(width, height)
+            self._painted = self._cached_lines(width, height)
         if self._ground is None:
             self._ground = self.background_colors[1]
         lines, background = self._painted[crop.y : crop.bottom], self._ground
         for each in self.get_line_filters():
             lines = [line.apply_filter(each, background) for line in lines]
-        lines.extend(self.blank(width) for _ in range(crop.height - len(lines)))
+        lines.extend(self.blank_line(width) for _ in range(crop.height - len(lines)))
         return lines if crop.column_span == (0, width) else [line.crop(*crop.column_span) for line in lines]
 
-    def kept(self, part: str, told: object, make: Callable[[], list[Strip]]) -> list[Strip]:
+    def cached(self, part: str, told: object, make: Callable[[], list[Strip]]) -> list[Strip]:
         """The lines of a part, made anew only where what they tell, or how it looks, is not what it was last time."""
         made = self._kept.get(part)
         if made is None or made[0] != told:
             made = self._kept[part] = (told, make())
         return made[1]
 
-    def look(self, part: str, below: str = "") -> Style:
+    def style_for(self, part: str, below: str = "") -> Style:
         """The style of a role or a part, on top of another's where one is named, on the widget's own."""
         look = self._looks.get((part, below))
         if look is None:
-            base = self.look(below) if below else self.rich_style
+            base = self.style_for(below) if below else self.rich_style
             look = self._looks[part, below] = base + role_style(part, self.app.theme_variables)
         return look
 
     def strip(self, pieces: Line, width: int, below: str = "") -> Strip:
         """A line in exactly `width` cells, as the terminal will show it; `below` is a part under it all."""
-        return Strip([Segment(text, self.look(role, below)) for text, role in pad(pieces, width) if text], width)
+        return Strip([Segment(text, self.style_for(role, below)) for text, role in pad(pieces, width) if text], width)
 
-    def blank(self, width: int) -> Strip:
+    def blank_line(self, width: int) -> Strip:
         """A line of nothing."""
-        return Strip([Segment(" " * width, self.look(Role.PLAIN))] if width else [], width)
+        return Strip([Segment(" " * width, self.style_for(Role.PLAIN))] if width else [], width)
 
     def notify_style_update(self) -> None:
         """Textual says that styles changed: what was drawn is no longer what would be drawn."""
@@ -160,18 +160,18 @@ class QuietView(Widget):
         self._kept.clear()
         self._painted, self._painted_for = [], (0, 0)
 
-    def _drawn(self, width: int, height: int) -> list[Strip]:
+    def _cached_lines(self, width: int, height: int) -> list[Strip]:
         self._painted_for = (width, height)
         lines = [*self.draw(width, height)][:height]
-        lines.extend(self.blank(width) for _ in range(height - len(lines)))
+        lines.extend(self.blank_line(width) for _ in range(height - len(lines)))
         return lines
 
 
-class StatusLine(QuietView):
+class StatusBar(LineWidget):
     """A bar of one line: the header and the footer of every screen."""
 
     DEFAULT_CSS: ClassVar[str] = """
-    StatusLine {
+    StatusBar {
         height: 1;
         padding: 0;
         background: $bar-background;
@@ -182,7 +182,7 @@ class StatusLine(QuietView):
         super().__init__(id=id)
         self._shown: Line = EMPTY
 
-    def show(self, pieces: Line) -> None:
+    def set_text(self, pieces: Line) -> None:
         """Show this line."""
         self._shown = pieces
         self.repaint()

@@ -22,8 +22,8 @@ from comfytui.render.chrome import (
 )
 from comfytui.render.freshness import away_text, halt_reason, late_notice, problem_notice, summarize
 from comfytui.render.runners import RUNNER_COLUMNS, runner_display_name, runner_period, runner_row
-from comfytui.tui.widgets.keyed_table import KeyedTable, Making
-from comfytui.tui.widgets.timers import TICK
+from comfytui.tui.widgets.keyed_table import KeyedTable, RowCache
+from comfytui.tui.widgets.timers import TICK_S
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage
@@ -56,56 +56,56 @@ class RunnerList(KeyedTable):
         self._missed: tuple[str, float] | None = None
         self._sought: str | None = None
         self._to_end = False
-        self._making = Making()
+        self._making = RowCache()
         self._is_found = False
         self._above: tuple[Line, ...] = ()
         self._said: Line = EMPTY
         self._known: dict[str, tuple[object, ...]] = {}
         self._labelled: tuple[object, ...] = ()
 
-    def show_list(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> None:
+    def update_list(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> None:
         """Show what is to be listed, as far as it is known."""
-        self.view = self.find(listing, snapshot)
+        self.view = self.build_view(listing, snapshot)
         feed = snapshot.page if listing.needs_all_pages else snapshot.page_feed(listing.key)
-        self._said = self._gone(snapshot, at)
+        self._said = self._removed_notice(snapshot, at)
         problem = problem_notice(feed, at, self.body_width) if feed.problem else ()
         self._above = () if self.framed else self._frameless(listing, snapshot, at)
         self._known = _known(snapshot, self._known_ids(listing, snapshot))
         known = [*self._known.values()]
         place = (self.outer_size, self.framed)
         told = (listing, self.view, feed.value, problem, self._above, self._said, known, at.style, at.keys, place)
-        if self.is_news(at.now, *told):
+        if self.inputs_changed(at.now, *told):
             if self.view is not None:
                 self._show_view(listing, self.view, snapshot, at, problem)
             else:
                 self._show_page(listing, snapshot, at, problem)
-            self.reads_so(self._making.period)
-        self.elapse(at)
+            self.set_valid_period(self._making.period)
+        self.tick(at)
 
-    def lasts(self, at: RenderContext) -> float:
+    def valid_for_s(self, at: RenderContext) -> float:
         """Seconds for which time alone changes nothing here that is not coarse."""
-        return TICK if self._said or self._above else super().lasts(at)
+        return TICK_S if self._said or self._above else super().valid_for_s(at)
 
-    def forget(self) -> None:
+    def clear(self) -> None:
         """Nothing is known any more of what was listed."""
         self.pages, self.view, self._viewer = None, None, ListViewBuilder()
         self._page, self._listing, self._runners = None, None, {}
         self._missed = self._sought = None
-        self.show(())
+        self.set_rows(())
 
-    def find(self, listing: ListSpec, snapshot: Snapshot) -> ListView | None:
+    def build_view(self, listing: ListSpec, snapshot: Snapshot) -> ListView | None:
         """What such a listing has on all its pages; None where it is made of the API's own pages."""
         return self._viewer.build(snapshot, listing.query, listing.sort) if listing.needs_all_pages else None
 
-    def seek(self, runner_id: str | None) -> None:
+    def select_when_shown(self, runner_id: str | None) -> None:
         """Put the cursor on this runner once other runners are shown, if it is among them."""
         self._sought = runner_id
 
-    def unsettled_id(self, listing: ListSpec) -> str | None:
+    def unresolved_id(self, listing: ListSpec) -> str | None:
         """Whom the cursor is on while this listing is shown as far as it was found; None once all of it is."""
         return self.cursor_id if listing == self._listing and not self._is_found else None
 
-    def step(self, by: int, listing: ListSpec) -> int | None:
+    def move_selection(self, by: int, listing: ListSpec) -> int | None:
         """Move the cursor by so many runners; return the page to turn to if there are fewer on this one, else None.
 
         Nothing happens while the listing, of which the page is, has not come yet.
@@ -129,7 +129,7 @@ class RunnerList(KeyedTable):
         return self.view.runners if self.view is not None else tuple(self._runners.values())
 
     @property
-    def searched(self) -> tuple[Runner, ...]:
+    def search_progress(self) -> tuple[Runner, ...]:
         """All that were looked through; none where nothing is looked for."""
         return self.view.loaded if self.view is not None else ()
 
@@ -155,7 +155,7 @@ class RunnerList(KeyedTable):
             else partial(search_footer, listing.key, len(runners), view)
         )
         said = () if is_old else problem or empty_search(listing, view, at)
-        self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
+        self._set_content(_ListContent(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
     def _show_page(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext, problem: Sequence[Line]) -> None:
         feed, before = snapshot.page_feed(listing.key), self._listing
@@ -166,9 +166,9 @@ class RunnerList(KeyedTable):
         is_old = feed.value is None and page is not None and before is not None
         said = problem or empty_page(listing, page, at)
         runners, foot = page.runners if page else (), partial(page_footer, listing.key, feed.value)
-        self._put(_Content(listing, runners, said, foot, is_old=is_old), snapshot, at)
+        self._set_content(_ListContent(listing, runners, said, foot, is_old=is_old), snapshot, at)
 
-    def _rows_of(self, runners: Sequence[Runner], snapshot: Snapshot, at: RenderContext) -> list[Row]:
+    def _build_rows(self, runners: Sequence[Runner], snapshot: Snapshot, at: RenderContext) -> list[Row]:
         by_id = {runner.id: runner for runner in runners}
 
         def make(runner_id: str) -> tuple[Row, Period]:
@@ -178,52 +178,52 @@ class RunnerList(KeyedTable):
 
         known = self._known
         told = {runner_id: (runner, known.get(runner_id), at.style) for runner_id, runner in by_id.items()}
-        return self._making.rows(told, at.now, make)
+        return self._making.get_rows(told, at.now, make)
 
     def _frameless(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> tuple[Line, ...]:
         """What is said above the rows for want of a frame and of a header."""
         aside = halt_reason(snapshot, at) or late_notice(snapshot.page, at) or away_text(summarize(snapshot))
         return compact_status(listing, self.view, aside, self._said, self.body_width)
 
-    def _gone(self, snapshot: Snapshot, at: RenderContext) -> Line:
+    def _removed_notice(self, snapshot: Snapshot, at: RenderContext) -> Line:
         return removed_notice(snapshot.removed, at.monotonic) or lost_selection_notice(self._missed, at.monotonic)
 
-    def _put(self, content: _Content, snapshot: Snapshot, at: RenderContext) -> None:
+    def _set_content(self, content: _ListContent, snapshot: Snapshot, at: RenderContext) -> None:
         """Show these runners; at the top where another page of the same list was turned to."""
         before, pointed_at = self._listing, self.runner(self.cursor_id)
         listing = before if content.is_old and before is not None else content.listing
         self._listing, self._runners = listing, {runner.id: runner for runner in content.runners}
         if pointed_at is not None and pointed_at.id not in self._runners and listing == before:
             self._missed = (runner_display_name(pointed_at), at.monotonic)
-        self._said = self._gone(snapshot, at)
-        self._label(content)
-        rows = self._rows_of(content.runners, snapshot, at)
+        self._said = self._removed_notice(snapshot, at)
+        self._set_title_for(content)
+        rows = self._build_rows(content.runners, snapshot, at)
         anew = listing != before or not self._is_found
         # What a search still brings is what the person asked for: it waits for nothing.
         self._is_found = self.view is None or self.view.searched.is_complete
-        self.show(rows, (*self._above, *content.said), at, anew=anew)
-        if _is_turned(before, listing) or self._sought in self._runners:
-            self.move_to(self._sought)
+        self.set_rows(rows, (*self._above, *content.said), at, reset=anew)
+        if _is_page_turn(before, listing) or self._sought in self._runners:
+            self.select(self._sought)
             if self._to_end:
                 self.action_last_row()
         if content.runners and not content.is_old:
             self._sought, self._to_end = None, False
 
-    def _label(self, content: _Content) -> None:
+    def _set_title_for(self, content: _ListContent) -> None:
         """Say above and below what these are, where that is anything new."""
         width, foot = self.body_width - 2, content.foot
         title = (content.listing, self.view, width, self.sorts_by_hidden)
-        if (told := (*title, foot.func, foot.args, self._said, self.held)) == self._labelled:
+        if (told := (*title, foot.func, foot.args, self._said, self.pending_moves_text)) == self._labelled:
             return
         self._labelled = told
         # What waits is said below, too.
-        room = width - (cell_width(self.held) + 2 if self.held else 0)
-        self.label(
+        room = width - (cell_width(self.pending_moves_text) + 2 if self.pending_moves_text else 0)
+        self.set_title(
             list_title(content.listing, self.view, width, show_sort=self.sorts_by_hidden), foot(self._said, room)
         )
 
 
-class _Content(NamedTuple):
+class _ListContent(NamedTuple):
     """What is shown.
 
     Attributes:
@@ -255,7 +255,7 @@ def _slice(runners: Sequence[Runner], listing: ListSpec) -> tuple[Runner, ...]:
     return tuple(runners[start : start + listing.key.per_page])
 
 
-def _is_turned(before: ListSpec | None, after: ListSpec) -> bool:
+def _is_page_turn(before: ListSpec | None, after: ListSpec) -> bool:
     """Whether it is another page of the same list."""
     if before is None or before.key.page == after.key.page:
         return False

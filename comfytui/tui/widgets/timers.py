@@ -19,16 +19,16 @@ if TYPE_CHECKING:
     from comfytui.render.freshness import RenderContext, SnapshotSummary
 
 
-TICK = 1.0
+TICK_S = 1.0
 """Seconds from one drawing to the next where something is counted in seconds."""
 
-CALM = 5.0
+IDLE_TICK_S = 5.0
 """The same where nothing is: ages are coarse, and no older than this when they are told anew."""
 
-_MOMENT = 0.02
+_MIN_DELAY_S = 0.02
 
 
-def feed_lasts(feed: Feed[object], now: float, interval: float) -> float:
+def feed_valid_s(feed: Feed[object], now: float, interval: float) -> float:
     """Seconds for which time alone changes nothing of how far a feed may be trusted, at most CALM.
 
     Problems count down to the next try, what is late counts up, and what is live becomes late on time.
@@ -39,35 +39,35 @@ def feed_lasts(feed: Feed[object], now: float, interval: float) -> float:
         interval: Seconds between polls of it.
     """
     if feed.problem is not None:
-        return TICK
+        return TICK_S
     if feed.fetched_monotonic is None:
-        return CALM
+        return IDLE_TICK_S
     left = feed.fetched_monotonic + LATE_AFTER_INTERVALS * interval - now
-    return min(left, CALM) if left >= 0 else TICK
+    return min(left, IDLE_TICK_S) if left >= 0 else TICK_S
 
 
-def list_lasts(seen: SnapshotSummary, at: RenderContext) -> float:
+def list_valid_s(seen: SnapshotSummary, at: RenderContext) -> float:
     """As `feed_lasts`, of the list in view, and of a cool-down, which is counted too."""
     if seen.snapshot.usage.cooldown_left(at.monotonic) > 0:
-        return TICK
-    return feed_lasts(seen.page_feed, at.monotonic, seen.list_interval_s)
+        return TICK_S
+    return feed_valid_s(seen.page_feed, at.monotonic, seen.list_interval_s)
 
 
-def runner_lasts(snapshot: Snapshot, runner_id: str | None, at: RenderContext) -> float:
+def runner_valid_s(snapshot: Snapshot, runner_id: str | None, at: RenderContext) -> float:
     """As `feed_lasts`, of what is polled of the runner under the cursor."""
     now, health = at.monotonic, snapshot.health(runner_id)
     # What is wrong with a checkup is said without a countdown.
-    checked = CALM if health.problem is not None else feed_lasts(health, now, health_interval(at.interval_s))
+    checked = IDLE_TICK_S if health.problem is not None else feed_valid_s(health, now, health_interval(at.interval_s))
     details, history = snapshot.runner(runner_id), snapshot.history(runner_id)
-    return min(checked, feed_lasts(details, now, at.interval_s), feed_lasts(history, now, at.interval_s))
+    return min(checked, feed_valid_s(details, now, at.interval_s), feed_valid_s(history, now, at.interval_s))
 
 
-def soonest(seconds: Iterable[float]) -> float:
+def shortest(seconds: Iterable[float]) -> float:
     """The least of these, at most CALM and no less than a moment: what has its time now is drawn now."""
-    return max(_MOMENT, min(seconds, default=CALM))
+    return max(_MIN_DELAY_S, min(seconds, default=IDLE_TICK_S))
 
 
-class Alarm:
+class DeferredCall:
     """Acts once, at the moment that was named last.
 
     Putting that off costs next to nothing, other than with a timer of Textual's, which is a task, and wakes its widget.
@@ -85,13 +85,13 @@ class Alarm:
         self._due = 0.0
         self._handle: asyncio.TimerHandle | None = None
 
-    def ring_in(self, seconds: float) -> None:
+    def schedule(self, seconds: float) -> None:
         """Act so many seconds from now, whatever was said before."""
         loop = asyncio.get_running_loop()
         self._due = loop.time() + seconds
         if self._handle is None or self._handle.when() > self._due:
             self.stop()
-            self._handle = loop.call_at(self._due, self._ring)
+            self._handle = loop.call_at(self._due, self._call)
 
     def stop(self) -> None:
         """Do nothing any more."""
@@ -99,36 +99,36 @@ class Alarm:
             self._handle.cancel()
         self._handle = None
 
-    def _ring(self) -> None:
+    def _call(self) -> None:
         self._handle = None
         if (left := self._due - asyncio.get_running_loop().time()) > 0:
             # It was put off meanwhile.
-            self.ring_in(left)
+            self.schedule(left)
         else:
             self._owner.call_later(self._act)
 
 
-class Pace:
+class Debouncer:
     """Acts at once on a wish that comes alone, and once more when a burst of them has ended.
 
     So one key press is answered without delay, and a key held down asks for nothing on the way.
     """
 
-    def __init__(self, owner: DOMNode, quiet: float, act: Callable[[], None]) -> None:
+    def __init__(self, owner: DOMNode, delay_s: float, act: Callable[[], None]) -> None:
         """Make a pace.
 
         Args:
             owner: Whose timer it is.
-            quiet: Seconds without a wish that end a burst.
+            delay_s: Seconds without a wish that end a burst.
             act: What is wished.
         """
         self._owner = owner
-        self._quiet = quiet
+        self._quiet = delay_s
         self._act = act
         self._timer: Timer | None = None
         self._again = False
 
-    def wish(self) -> None:
+    def trigger(self) -> None:
         """Act now, or when the burst that this belongs to has ended."""
         self._again = self._timer is not None
         if self._timer is not None:
@@ -137,7 +137,7 @@ class Pace:
         if not self._again:
             self._act()
 
-    def now(self) -> None:
+    def flush(self) -> None:
         """Act at once, and not again for what was wished before."""
         self._again = False
         self._act()
@@ -145,10 +145,10 @@ class Pace:
     def _burst_ended(self) -> None:
         self._timer = None
         if self._again:
-            self.now()
+            self.flush()
 
 
-class Lull:
+class CoalescingDelay:
     """A short rest that whoever is in a hurry can end.
 
     Args:
@@ -159,18 +159,18 @@ class Lull:
         self._seconds = seconds
         self._over: asyncio.Future[None] | None = None
 
-    async def rest(self) -> None:
+    async def wait(self) -> None:
         """Return once it is over."""
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
-        alarm = loop.call_later(self._seconds, self.end)
+        alarm = loop.call_later(self._seconds, self.flush)
         try:
             await self._over
         finally:
             alarm.cancel()
             self._over = None
 
-    def end(self) -> None:
+    def flush(self) -> None:
         """Let it be over now; nothing where there is none."""
         if self._over is not None and not self._over.done():
             self._over.set_result(None)

@@ -11,7 +11,7 @@ import pytest
 
 from comfytui.cli.commands.completion import completion_script
 from comfytui.cli.exit_codes import ExitCode
-from comfytui.cli.grammar import command_of
+from comfytui.cli.grammar import describe_parser
 from comfytui.cli.parser import build_parser
 from tests.support.terminal import Terminal
 
@@ -31,7 +31,7 @@ def test_the_script_is_printed_and_nothing_else(run: Run, shell: str) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_every_command_and_option_is_in_it(shell: str) -> None:
     written = completion_script(shell)
-    program = command_of(build_parser())
+    program = describe_parser(build_parser())
     for command in program.commands:
         assert command.name.removeprefix("comfytui ") in written
         for option in (option for group in command.groups for option in group.options):

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Watched:
     """An app that notes how soon another thread has its turn while it runs."""
 
-    setup = SimpleNamespace(mouse=True)
+    services = SimpleNamespace(mouse=True)
     session = SimpleNamespace(after_startup=lambda _call: None)
     turn = 0.0
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from comfytui.cli.commands.provenance import SettingSource, Value, document, lines, setting_sources
+from comfytui.cli.commands.provenance import SettingSource, Value, setting_sources, to_json, to_lines
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.file import key_lines, load_config
 from comfytui.config.paths import config_dir
@@ -43,7 +43,7 @@ def tell(
     config = ConfigFile() if file is None else load_config(file)
     choices = ConfigSources(flags or CliOptions(), variables or {}, config, file)
     told = setting_sources(choices, resolve_settings(choices), key_lines(file.read_text()) if file else {})
-    assert "sekret" not in repr(told) + "".join(lines(told)) + json.dumps(document(told))
+    assert "sekret" not in repr(told) + "".join(to_lines(told)) + json.dumps(to_json(told))
     return {each.name: each for each in told}
 
 
@@ -124,7 +124,7 @@ def test_lines_are_aligned() -> None:
         SettingSource("b", True, "x:1"),
         SettingSource("c", (), "d"),
     ]
-    assert lines(told) == [
+    assert to_lines(told) == [
         "a         -     default",
         "interval  2.5   --interval",
         "b         true  x:1",
@@ -134,8 +134,8 @@ def test_lines_are_aligned() -> None:
 
 def test_what_a_file_says_stays_one_harmless_line() -> None:
     told = [SettingSource("keys.\x1b", ("a\nb", "c"), "x"), SettingSource("b", "\x1b[31m", "y")]
-    assert lines(told) == ["keys.␛  a␊b, c  x", "b       ␛[31m   y"]
-    assert document(told)["settings"] == [
+    assert to_lines(told) == ["keys.␛  a␊b, c  x", "b       ␛[31m   y"]
+    assert to_json(told)["settings"] == [
         {"name": "keys.␛", "value": ("a␊b", "c"), "source": "x"},
         {"name": "b", "value": "␛[31m", "source": "y"},
     ]

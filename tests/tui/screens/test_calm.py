@@ -11,7 +11,7 @@ from comfytui.engine.protocol import HistoryKey, PageKey
 from comfytui.tui.screens import base
 from comfytui.tui.screens.dashboard import DashboardScreen
 from comfytui.tui.widgets.runner_list import RunnerList
-from comfytui.tui.widgets.timers import Alarm
+from comfytui.tui.widgets.timers import DeferredCall
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
 from tests.support.pilot import demo, scripted
@@ -28,7 +28,7 @@ DONE = make_workflow("w", status="completed", created_at=START.isoformat(), comp
 def rung(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds after which screens wish to draw again, newest last."""
     seconds: list[float] = []
-    monkeypatch.setattr(Alarm, "ring_in", lambda _alarm, each: seconds.append(each))
+    monkeypatch.setattr(DeferredCall, "schedule", lambda _alarm, each: seconds.append(each))
     return seconds
 
 
@@ -139,7 +139,7 @@ async def test_a_screen_that_is_left_is_drawn_no_more() -> None:
     async with demo() as driven:
         await driven.press("L")
         log = driven.app.screen
-        assert isinstance(log, base.FollowingScreen)
+        assert isinstance(log, base.SnapshotScreen)
         assert log._alarm._handle is not None
         await driven.press("escape")
         await driven.until(lambda: log._alarm._handle is None)
@@ -152,7 +152,7 @@ async def test_a_poll_that_brings_nothing_makes_nothing_anew(monkeypatch: pytest
         screen = driven.app.screen
         assert isinstance(screen, DashboardScreen)
         made: list[str] = []
-        monkeypatch.setattr(RunnerList, "_put", lambda *_: made.append("list"))
+        monkeypatch.setattr(RunnerList, "_set_content", lambda *_: made.append("list"))
         monkeypatch.setattr(type(screen.history), "_show", lambda *_: made.append("history"))
         monkeypatch.setattr(type(screen.detail), "_show", lambda *_: made.append("detail"))
         monkeypatch.setattr(base, "header_line", lambda *_: made.append("header"))

@@ -11,7 +11,7 @@ import pytest
 
 from comfytui.render.runners import RUNNER_COLUMNS
 from comfytui.render.table import Column
-from comfytui.tui.screens.column_chooser import ColumnsScreen
+from comfytui.tui.screens.column_chooser import ColumnChooserScreen
 from tests.support.boxes import BoxApp
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ async def asked(
     app = app or BoxApp()
     async with app.run_test(size=size) as pilot:
         box = Asked(app, pilot)
-        app.push_screen(ColumnsScreen(columns, chosen), box.answers.append)
+        app.push_screen(ColumnChooserScreen(columns, chosen), box.answers.append)
         await pilot.pause()
         yield box
 

@@ -117,7 +117,7 @@ async def test_the_cursor_is_on_its_runner_whatever_the_server_does(
             if before in ids and step not in MOVES:
                 assert screen.runners.cursor_id == before
             assert (screen.runners.cursor_id in ids) == bool(ids)
-            assert screen.runners.cursor_id in screen.runners.ids_in_view or not ids
+            assert screen.runners.cursor_id in screen.runners.visible_ids or not ids
         await opens_what_is_under_the_cursor(driven, screen)
 
 

@@ -39,9 +39,9 @@ class Counted(RequestsScreen):
 
     drawn = drawn_at_first = lines_behind = 0
 
-    def follow(self, snapshot: Snapshot, now: RenderContext) -> None:
+    def render_snapshot(self, snapshot: Snapshot, now: RenderContext) -> None:
         self.drawn += 1
-        super().follow(snapshot, now)
+        super().render_snapshot(snapshot, now)
 
     def on_mount(self) -> None:
         before = self.drawn

@@ -20,7 +20,7 @@ from comfytui.render.cells import Role, Span
 from comfytui.tui.terminal.capabilities import ColorDepth
 from comfytui.tui.terminal.filters import line_filters
 from comfytui.tui.theme.themes import CURSOR, CURSOR_BLURRED, NAMES, build_theme, build_themes
-from comfytui.tui.widgets.line_widget import StatusLine
+from comfytui.tui.widgets.line_widget import StatusBar
 
 if TYPE_CHECKING:
     from textual.strip import Strip
@@ -197,7 +197,7 @@ def test_with_many_colours_the_cursor_differs_from_what_is_around_it(name: str, 
     assert len({cursor, blurred, plain}) == 3
 
 
-class Gallery(StatusLine):
+class Gallery(StatusBar):
     """Every role, plain and under both cursors."""
 
     DEFAULT_CSS = "Gallery { height: 3; background: $background; }"

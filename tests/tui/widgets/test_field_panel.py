@@ -31,8 +31,8 @@ def shown(app: PanelApp) -> list[str]:
 async def test_title_foot_and_fields_stand_in_a_frame() -> None:
     app = PanelApp()
     async with app.run_test(size=(30, 5)):
-        app.panel.label((Span("Title"),), (Span("foot"),))
-        app.panel.show((field("Name", "value"), field("None", None)))
+        app.panel.set_title((Span("Title"),), (Span("foot"),))
+        app.panel.set_fields((field("Name", "value"), field("None", None)))
         assert shown(app) == [
             "╭─ Title ────────────────────╮",
             "│ Name  value                │",
@@ -46,7 +46,7 @@ async def test_long_values_are_whole_and_scroll_by_keys() -> None:
     app = PanelApp()
     async with app.run_test(size=(30, 6)) as pilot:
         app.panel.focus()
-        app.panel.show((field("Long", " ".join(f"word{number}" for number in range(30))),))
+        app.panel.set_fields((field("Long", " ".join(f"word{number}" for number in range(30))),))
         assert "word0" in shown(app)[1]
         await pilot.press("G")
         assert any("word29" in line for line in shown(app))
@@ -57,7 +57,7 @@ async def test_long_values_are_whole_and_scroll_by_keys() -> None:
 async def test_the_wheel_scrolls_no_further_than_the_end() -> None:
     app = PanelApp()
     async with app.run_test(size=(30, 6)):
-        app.panel.show(tuple(field(f"f{number}", "x") for number in range(10)))
+        app.panel.set_fields(tuple(field(f"f{number}", "x") for number in range(10)))
         app.panel.scroll_by(100)
         assert "f9" in shown(app)[4]
         app.panel.scroll_by(-100)
@@ -68,9 +68,9 @@ async def test_another_item_starts_at_its_top_and_the_same_one_stays() -> None:
     app = PanelApp()
     fields = tuple(field(f"f{number}", "x") for number in range(10))
     async with app.run_test(size=(30, 6)):
-        app.panel.show(fields)
+        app.panel.set_fields(fields)
         app.panel.scroll_by(3)
-        app.panel.show(fields)
+        app.panel.set_fields(fields)
         assert "f3" in shown(app)[1]
-        app.panel.show(fields, anew=True)
+        app.panel.set_fields(fields, reset=True)
         assert "f0" in shown(app)[1]

@@ -7,7 +7,7 @@ from textual import events, on
 from textual.app import App
 
 from comfytui.tui.keys.type_ahead import KeySequencer
-from comfytui.tui.widgets.inputs import Entry
+from comfytui.tui.widgets.inputs import TextInput
 
 if TYPE_CHECKING:
     from textual.app import ComposeResult
@@ -24,10 +24,10 @@ class EntryApp(App[None]):
             await super().on_event(event)
 
     def compose(self) -> ComposeResult:
-        yield Entry("abc")
+        yield TextInput("abc")
 
-    @on(Entry.Submitted)
-    def _given(self, event: Entry.Submitted) -> None:
+    @on(TextInput.Submitted)
+    def _given(self, event: TextInput.Submitted) -> None:
         self.given = event.value
 
 
@@ -50,7 +50,7 @@ async def test_keys_that_come_in_one_packet_act_in_their_order(keys: list[str], 
             # All of them before the app comes to any: as the terminal's driver hands on what it reads at once.
             app.post_message(events.Key(key, key if len(key) == 1 else None))
         await pilot.pause()
-        entry = app.query_one(Entry)
+        entry = app.query_one(TextInput)
         assert entry.value == text
         assert (app.given == text) == ("enter" in keys)
         assert not entry.cursor_blink

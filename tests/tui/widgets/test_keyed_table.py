@@ -42,12 +42,12 @@ class TableApp(App[None]):
     def compose(self) -> ComposeResult:
         yield self.table
 
-    @on(KeyedTable.Moved)
-    def _moved(self, event: KeyedTable.Moved) -> None:
+    @on(KeyedTable.RowHighlighted)
+    def _moved(self, event: KeyedTable.RowHighlighted) -> None:
         self.told.append(event.row_id)
 
-    @on(KeyedTable.Opened)
-    def _opened(self, event: KeyedTable.Opened) -> None:
+    @on(KeyedTable.RowSelected)
+    def _opened(self, event: KeyedTable.RowSelected) -> None:
         self.told.append(("opened", event.row_id))
 
 
@@ -56,7 +56,7 @@ async def table_of(ids: Sequence[str], size: tuple[int, int] = (30, 8)) -> Async
     app = TableApp()
     async with app.run_test(size=size) as pilot:
         app.table.focus()
-        app.table.show(rows(ids))
+        app.table.set_rows(rows(ids))
         await pilot.pause()
         yield app, pilot
 
@@ -81,18 +81,18 @@ def shown(app: TableApp) -> list[str]:
 async def test_the_cursor_stays_with_its_item_or_goes_to_the_neighbour(after: str, cursor: str) -> None:
     async with table_of("abcdef") as (app, pilot):
         await pilot.press("down", "down")
-        app.table.show(rows(after))
+        app.table.set_rows(rows(after))
         assert app.table.cursor_id == cursor
 
 
 async def test_it_tells_when_the_cursor_is_on_another_item_and_only_then() -> None:
     async with table_of("abc") as (app, pilot):
         await pilot.press("down")
-        app.table.show(rows("zabc"))
+        app.table.set_rows(rows("zabc"))
         await pilot.pause()
-        app.table.show(rows("zac"))
+        app.table.set_rows(rows("zac"))
         await pilot.pause()
-        app.table.show([])
+        app.table.set_rows([])
         await pilot.pause()
         assert app.told == ["a", "b", "c", None]
 
@@ -115,7 +115,7 @@ async def test_rows_inserted_above_leave_the_item_where_it_is_on_the_screen() ->
     async with table_of(ids) as (app, pilot):
         await pilot.press(*["down"] * 10)
         before = shown(app)
-        app.table.show(rows(["new-1", "new-2", *ids]))
+        app.table.set_rows(rows(["new-1", "new-2", *ids]))
         assert shown(app) == before
 
 
@@ -124,7 +124,7 @@ async def test_the_wheel_moves_the_view_and_a_refresh_leaves_it_there() -> None:
     async with table_of(ids) as (app, pilot):
         app.table.scroll_by(12)
         assert shown(app)[0] == "name 12"
-        app.table.show(rows(["new", *ids]))
+        app.table.set_rows(rows(["new", *ids]))
         assert shown(app)[0] == "name 12"
         assert app.table.cursor_id == "00"
         await pilot.press("down")
@@ -151,7 +151,7 @@ async def test_through_any_changes_the_cursor_is_on_a_row_and_never_leaves_its_i
         await pilot.press("down", "down", "down")
         for state in states:
             before = app.table.cursor_id
-            app.table.show(rows(state))
+            app.table.set_rows(rows(state))
             assert app.table.cursor_id in state
             if before in state:
                 assert app.table.cursor_id == before
@@ -163,12 +163,12 @@ async def test_of_rows_that_stay_in_place_those_that_changed_are_drawn_alone(mon
         kept = app.table.rows
         drawn: list[Region] = []
         monkeypatch.setattr(app.table, "refresh", lambda *regions: drawn.extend(regions))
-        app.table.show((*kept[:2], Row("c", {"name": (Span("name C"),)}), *kept[3:]))
+        app.table.set_rows((*kept[:2], Row("c", {"name": (Span("name C"),)}), *kept[3:]))
         assert [region.y for region in drawn] == [4]
         assert app.table.rows[2].cells["name"] == (Span("name C"),)
         drawn.clear()
-        app.table.show(app.table.rows)
+        app.table.set_rows(app.table.rows)
         assert drawn == []
-        app.table.label((Span("title"),))
-        app.table.show(app.table.rows)
+        app.table.set_title((Span("title"),))
+        app.table.set_rows(app.table.rows)
         assert [region.y for region in drawn] == [0]

@@ -94,10 +94,10 @@ async def test_rows_are_as_the_model_has_them(steps: list[State | float | str | 
             match step:
                 case dict():
                     model.sends(step)
-                    app.table.show(made(step), (), model.at())
+                    app.table.set_rows(made(step), (), model.at())
                 case float():
                     model.passes(step)
-                    app.table.elapse(model.at())
+                    app.table.tick(model.at())
                 case str():
                     model.moves({"down": 1, "up": -1}[step])
                     await pilot.press(step)
@@ -115,12 +115,12 @@ def agrees(app: TableApp, model: Model) -> None:
     lines = shown(app)
     if model.cursor is not None:
         assert any(f"name {model.cursor}"[:8] in line for line in lines), "the cursor is in view"
-    for each in table.ids_in_view:
+    for each in table.visible_ids:
         (line,) = (line for line in lines if f"name {each}" in line)
         assert ("∆" in line) == (each in model.marks)
     drawn = [*table._painted]
     table._forget()
-    assert drawn == table._drawn(*table.size), "what is drawn alone is what would be drawn with all others"
+    assert drawn == table._cached_lines(*table.size), "what is drawn alone is what would be drawn with all others"
     waits = [*model.told] != model.order
     assert ("held" in drawn_line(app.table, app.size.height - 1).text) == waits
 
@@ -128,11 +128,11 @@ def agrees(app: TableApp, model: Model) -> None:
 async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
     async with table_of(()) as (app, pilot):
         await pilot.resize_terminal(40, 10)
-        app.table.show(made(dict.fromkeys("abc", 0)), (), NOW)
-        app.table.show(made(dict.fromkeys("cab", 0)), (), NOW._replace(order_frozen=True))
+        app.table.set_rows(made(dict.fromkeys("abc", 0)), (), NOW)
+        app.table.set_rows(made(dict.fromkeys("cab", 0)), (), NOW._replace(order_frozen=True))
         assert [row.id for row in app.table.rows] == ["a", "b", "c"]
         assert "1 move held" in drawn_line(app.table, 9).text
-        app.table.elapse(NOW)
+        app.table.tick(NOW)
         assert [row.id for row in app.table.rows] == ["c", "a", "b"]
         assert app.table.cursor_id == "a"
         assert "held" not in drawn_line(app.table, 9).text
@@ -140,8 +140,8 @@ async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
 
 async def test_what_the_person_asked_for_is_not_held() -> None:
     async with table_of(()) as (app, _):
-        app.table.show(made(dict.fromkeys("abc", 0)), (), NOW)
-        app.table.show(made(dict.fromkeys("cb", 0)), (), NOW._replace(order_frozen=True), anew=True)
+        app.table.set_rows(made(dict.fromkeys("abc", 0)), (), NOW)
+        app.table.set_rows(made(dict.fromkeys("cb", 0)), (), NOW._replace(order_frozen=True), reset=True)
         assert [row.id for row in app.table.rows] == ["c", "b"]
 
 
@@ -151,7 +151,7 @@ async def test_what_the_person_asked_for_is_not_held() -> None:
 )
 async def test_the_title_of_the_column_says_how_rows_are_sorted(sort: Sort | None, titles: str) -> None:
     async with table_of("ab") as (app, pilot):
-        app.table.have_columns(COLUMNS, sort)
+        app.table.set_columns(COLUMNS, sort)
         await pilot.pause()
         assert titles in drawn_line(app.table, 1).text.split()
         assert app.table.sorts_by_hidden == (sort is not None and sort.key == "other")

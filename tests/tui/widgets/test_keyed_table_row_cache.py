@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.render.table import Row
 from comfytui.render.times import Period
-from comfytui.tui.widgets.keyed_table import Making
+from comfytui.tui.widgets.keyed_table import RowCache
 from tests.support.builders import make_runner
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ class Maker:
     """Makes rows that read so for a minute, those of `b` for half of that, and remembers whose."""
 
     def __init__(self) -> None:
-        self.making = Making()
+        self.making = RowCache()
         self.made: list[str] = []
 
     def rows(self, *runners: Runner, after: float = 0.0) -> list[Row]:
@@ -32,7 +32,7 @@ class Maker:
             return Row(row_id, {}), Period(now, now + timedelta(seconds=30 if row_id == "b" else 60))
 
         self.made.clear()
-        return self.making.rows({runner.id: runner for runner in runners}, now, make)
+        return self.making.get_rows({runner.id: runner for runner in runners}, now, make)
 
 
 def test_the_very_same_rows_come_while_nothing_of_them_is_news() -> None:

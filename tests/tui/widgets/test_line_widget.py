@@ -12,14 +12,14 @@ from comfytui.render.cells import Role, Span
 from comfytui.tui.terminal.capabilities import ColorDepth
 from comfytui.tui.terminal.filters import AsciiFilter
 from comfytui.tui.theme.themes import NAMES, build_themes
-from comfytui.tui.widgets.line_widget import QuietView
+from comfytui.tui.widgets.line_widget import LineWidget
 from tests.support.lines import drawn_line
 
 if TYPE_CHECKING:
     from textual.strip import Strip
 
 
-class Lines(QuietView):
+class Lines(LineWidget):
     """Shows what it is told, and remembers what it was asked to refresh."""
 
     def __init__(self) -> None:

@@ -14,7 +14,7 @@ from comfytui.engine.protocol import PageKey, Viewport
 from comfytui.engine.snapshot import HealthCheck, Snapshot
 from comfytui.ratelimit.window import Usage
 from comfytui.render.freshness import RenderContext, freshness_label, late_notice, problem_notice, summarize
-from comfytui.tui.widgets.timers import CALM, TICK, feed_lasts, list_lasts, runner_lasts, soonest
+from comfytui.tui.widgets.timers import IDLE_TICK_S, TICK_S, feed_valid_s, list_valid_s, runner_valid_s, shortest
 from tests.support.builders import make_page, make_runner
 
 if TYPE_CHECKING:
@@ -49,28 +49,28 @@ def snapshot(feed: Feed[RunnerPage]) -> Snapshot:
 def test_while_a_feed_lasts_nothing_is_said_of_it_that_is_wrong_by_more_than_a_second(
     feed: Feed[int], share: float
 ) -> None:
-    lasts = feed_lasts(feed, NOW, 5.0)
-    assert 0 <= lasts <= CALM
+    lasts = feed_valid_s(feed, NOW, 5.0)
+    assert 0 <= lasts <= IDLE_TICK_S
     before, after = (late_notice(feed, at(when)) or problem_notice(feed, at(when), 60) for when in (0.0, share * lasts))
-    assert before == after or (before and after and lasts == TICK)
+    assert before == after or (before and after and lasts == TICK_S)
 
 
 @pytest.mark.parametrize(
     ("feed", "lasts"),
     [
-        (page(None), CALM),
-        (page(NOW), CALM),
-        (page(NOW - 5.0), CALM),
+        (page(None), IDLE_TICK_S),
+        (page(NOW), IDLE_TICK_S),
+        (page(NOW - 5.0), IDLE_TICK_S),
         (page(NOW - 7.0), 3.0),
         (page(NOW - 10.0), 0.0),
-        (page(NOW - 10.1), TICK),
-        (page(NOW - 1.0, DOWN), TICK),
-        (page(None, DOWN), TICK),
+        (page(NOW - 10.1), TICK_S),
+        (page(NOW - 1.0, DOWN), TICK_S),
+        (page(None, DOWN), TICK_S),
     ],
 )
 def test_what_is_fresh_is_left_alone_until_it_is_late(feed: Feed[RunnerPage], lasts: float) -> None:
-    assert feed_lasts(feed, NOW, 5.0) == lasts
-    assert list_lasts(summarize(snapshot(feed)), at()) == lasts
+    assert feed_valid_s(feed, NOW, 5.0) == lasts
+    assert list_valid_s(summarize(snapshot(feed)), at()) == lasts
 
 
 def test_a_header_that_changes_by_time_does_so_when_it_is_said_to() -> None:
@@ -81,13 +81,13 @@ def test_a_header_that_changes_by_time_does_so_when_it_is_said_to() -> None:
 
 def test_a_cool_down_is_counted() -> None:
     cooling = Usage(blocked_until=NOW + 6.5)
-    assert list_lasts(summarize(snapshot(page(NOW))._replace(usage=cooling)), at()) == TICK
-    assert list_lasts(summarize(snapshot(page(NOW))._replace(usage=cooling)), at(6.5)) == CALM - 1.5
+    assert list_valid_s(summarize(snapshot(page(NOW))._replace(usage=cooling)), at()) == TICK_S
+    assert list_valid_s(summarize(snapshot(page(NOW))._replace(usage=cooling)), at(6.5)) == IDLE_TICK_S - 1.5
 
 
 def test_a_pause_leaves_what_is_not_late_alone() -> None:
     paused = snapshot(page(NOW))._replace(viewport=Viewport(paused=True))
-    assert list_lasts(summarize(paused), at()) == CALM
+    assert list_valid_s(summarize(paused), at()) == IDLE_TICK_S
 
 
 def test_of_the_runner_under_the_cursor_the_first_that_changes_counts() -> None:
@@ -96,19 +96,25 @@ def test_of_the_runner_under_the_cursor_the_first_that_changes_counts() -> None:
         histories={"a": Feed((), fetched_monotonic=NOW)},
         stats={"a": Feed(HealthCheck(reachable=True), fetched_monotonic=NOW)},
     )
-    assert runner_lasts(calm, "a", at()) == runner_lasts(calm, None, at()) == CALM
+    assert runner_valid_s(calm, "a", at()) == runner_valid_s(calm, None, at()) == IDLE_TICK_S
     assert (
-        runner_lasts(calm._replace(runners={"a": Feed(make_runner("a"), fetched_monotonic=NOW - 8)}), "a", at()) == 2.0
+        runner_valid_s(calm._replace(runners={"a": Feed(make_runner("a"), fetched_monotonic=NOW - 8)}), "a", at())
+        == 2.0
     )
     assert (
-        runner_lasts(calm._replace(histories={"a": Feed((), fetched_monotonic=NOW, problem=DOWN)}), "a", at()) == TICK
+        runner_valid_s(calm._replace(histories={"a": Feed((), fetched_monotonic=NOW, problem=DOWN)}), "a", at())
+        == TICK_S
     )
     checked = Feed(HealthCheck(reachable=True), fetched_monotonic=NOW - 26)
-    assert runner_lasts(calm._replace(stats={"a": checked}), "a", at()) == 4.0, "it is late after twice 15 s"
+    assert runner_valid_s(calm._replace(stats={"a": checked}), "a", at()) == 4.0, "it is late after twice 15 s"
     failed = Feed(checked.value, fetched_monotonic=NOW - 26, problem=DOWN)
-    assert runner_lasts(calm._replace(stats={"a": failed}), "a", at()) == CALM, "it is said without a countdown"
+    assert runner_valid_s(calm._replace(stats={"a": failed}), "a", at()) == IDLE_TICK_S, (
+        "it is said without a countdown"
+    )
 
 
-@pytest.mark.parametrize(("seconds", "least"), [((), CALM), ((3.0, 1.0, 4.0), 1.0), ((0.0,), 0.02), ((-1.0,), 0.02)])
+@pytest.mark.parametrize(
+    ("seconds", "least"), [((), IDLE_TICK_S), ((3.0, 1.0, 4.0), 1.0), ((0.0,), 0.02), ((-1.0,), 0.02)]
+)
 def test_the_soonest_counts_and_is_never_no_time_at_all(seconds: tuple[float, ...], least: float) -> None:
-    assert soonest(seconds) == least
+    assert shortest(seconds) == least

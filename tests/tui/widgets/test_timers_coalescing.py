@@ -7,27 +7,27 @@ import math
 
 import pytest
 
-from comfytui.tui.widgets.timers import Lull
+from comfytui.tui.widgets.timers import CoalescingDelay
 
 
 async def test_it_is_over_by_itself() -> None:
-    await Lull(0.001).rest()
+    await CoalescingDelay(0.001).wait()
 
 
 async def test_whoever_is_in_a_hurry_ends_it() -> None:
-    lull = Lull(3600.0)
-    lull.end()
+    lull = CoalescingDelay(3600.0)
+    lull.flush()
     for _ in range(2):
-        rest = asyncio.create_task(lull.rest())
+        rest = asyncio.create_task(lull.wait())
         await asyncio.sleep(0)
         assert not rest.done(), "what was ended before does not count"
-        lull.end()
-        lull.end()
+        lull.flush()
+        lull.flush()
         await rest
 
 
 async def test_it_can_be_given_up() -> None:
-    rest = asyncio.create_task(Lull(math.inf).rest())
+    rest = asyncio.create_task(CoalescingDelay(math.inf).wait())
     await asyncio.sleep(0)
     rest.cancel()
     with pytest.raises(asyncio.CancelledError):

@@ -6,7 +6,7 @@ import asyncio
 
 from textual.app import App
 
-from comfytui.tui.widgets.timers import Alarm
+from comfytui.tui.widgets.timers import DeferredCall
 
 
 class AlarmApp(App[None]):
@@ -14,7 +14,7 @@ class AlarmApp(App[None]):
         super().__init__()
         self.rung = asyncio.Event()
         self.times = 0
-        self.alarm = Alarm(self, self._ring)
+        self.alarm = DeferredCall(self, self._ring)
 
     def _ring(self) -> None:
         self.times += 1
@@ -29,7 +29,7 @@ async def test_it_acts_once_when_its_moment_has_come() -> None:
     async with AlarmApp().run_test() as pilot:
         app = pilot.app
         assert isinstance(app, AlarmApp)
-        app.alarm.ring_in(0.001)
+        app.alarm.schedule(0.001)
         await asyncio.wait_for(app.rung.wait(), 5.0)
         assert (app.times, app.handle) == (1, None)
 
@@ -38,16 +38,16 @@ async def test_it_is_brought_forward_and_put_off_at_no_cost() -> None:
     async with AlarmApp().run_test() as pilot:
         app = pilot.app
         assert isinstance(app, AlarmApp)
-        app.alarm.ring_in(3600.0)
+        app.alarm.schedule(3600.0)
         first = app.handle
-        app.alarm.ring_in(1800.0)
+        app.alarm.schedule(1800.0)
         sooner = app.handle
         assert first is not sooner
         assert first is not None
         assert first.cancelled()
-        app.alarm.ring_in(3600.0)
+        app.alarm.schedule(3600.0)
         assert app.handle is sooner, "it finds out when it rings"
-        app.alarm._ring()
+        app.alarm._call()
         await pilot.pause()
         assert app.times == 0
         assert app.handle is not None
@@ -58,7 +58,7 @@ async def test_once_stopped_it_does_nothing() -> None:
         app = pilot.app
         assert isinstance(app, AlarmApp)
         app.alarm.stop()
-        app.alarm.ring_in(3600.0)
+        app.alarm.schedule(3600.0)
         handle = app.handle
         app.alarm.stop()
         assert handle is not None
