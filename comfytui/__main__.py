@@ -1,4 +1,4 @@
-"""`python -m comfytui` is `comfytui`."""
+"""Entry point of `python -m comfytui`."""
 
 from comfytui.cli.main import entry_point
 

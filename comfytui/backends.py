@@ -1,4 +1,4 @@
-"""Who answers for the API: the API itself with whichever token there is, or a gateway in this process."""
+"""Backends: the hosted API, or a gateway in this process to a demo fleet or ComfyUI servers."""
 
 from __future__ import annotations
 
@@ -40,19 +40,19 @@ if TYPE_CHECKING:
 
 
 Connect: TypeAlias = Callable[[], Awaitable["RunnerSource"]]
-"""Makes who answers once it is needed. What it imports is heavy, so it does so behind the first frame."""
+"""Connects to a backend. Its imports are heavy, so they are made behind the first frame."""
 
 _NOTHING_FOUND = "no token yet"
 _RESERVE_S = 1.0
-"""Seconds of a caller's patience that are left for an answer with what is known by then."""
+"""Seconds of a caller's timeout that are reserved for an answer with what is known by then."""
 
 
 class UnusableTokenError(InvalidArgumentError):
-    """What should give the token fails, or what it gives is none; the message says which."""
+    """The source of the token failed or returned an unusable one; the message tells which."""
 
 
 def connect_demo(runners: int, seed: int, clock: Clock, rate_limiter: RateLimiter, requests: RequestLog) -> Connect:
-    """A client of the gateway in this very process, over a simulated fleet: no port, no network."""
+    """Return a connector to a demo fleet in this process, without port or network."""
     return _connect_in_process(lambda: build_demo_fleet(runners, seed, clock), "demo", clock, rate_limiter, requests)
 
 
@@ -64,7 +64,7 @@ def connect_comfyui(
     requests: RequestLog,
     timeout: float | None = None,
 ) -> Connect:
-    """Return what makes a client of plain ComfyUI servers, in this process; for `timeout` see `comfyui_fleet`."""
+    """Return a connector to plain ComfyUI servers; for `timeout` see `build_comfyui_fleet`."""
     return _connect_in_process(
         lambda: build_comfyui_fleet(servers, ca_bundle, clock, requests, timeout),
         "comfyui",
@@ -76,7 +76,7 @@ def connect_comfyui(
 
 
 def build_demo_fleet(runners: int, seed: int, clock: Clock) -> Fleet:
-    """The believable fleet, driven by a clock."""
+    """Return a demo fleet, driven by a clock."""
     from comfytui.gateway.demo.fleet import DemoFleet
 
     return DemoFleet(clock, runners=runners, seed=seed)
@@ -89,14 +89,14 @@ def build_comfyui_fleet(
     requests: RequestLog | None = None,
     timeout: float | None = None,
 ) -> Fleet:
-    """Return plain ComfyUI servers as a fleet; nothing is requested of them before a client asks for it.
+    """Return plain ComfyUI servers as a fleet; nothing is requested before a client asks.
 
     Args:
         servers: The servers.
-        ca_bundle: Certificates to trust beside the system's.
-        clock: All times and waits.
-        requests: Keeps a record of each request to a server.
-        timeout: Seconds that a caller waits who asks but once; None if what comes later is shown, too.
+        ca_bundle: Certificates to trust besides the system's.
+        clock: Clock of all times and waits.
+        requests: Log of the requests to the servers.
+        timeout: Seconds that a caller waits who requests only once, or None for callers that poll.
     """
     from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS, ComfyUIFleet
 
@@ -135,7 +135,7 @@ def _connect_in_process(
 
 
 def generate_token() -> SecretStr:
-    """A token nobody else has."""
+    """Return a new random token."""
     import secrets
 
     from pydantic import SecretStr
@@ -144,17 +144,17 @@ def generate_token() -> SecretStr:
 
 
 class HostedBackend:
-    """Makes clients of the API with the token at hand, and takes new ones; `comfytui.login.Door` for the dashboard.
+    """Backend of the hosted API; the `comfytui.login.Authenticator` of the dashboard.
 
     Attributes:
-        rate_limiter: What may be sent to whoever answers now.
+        rate_limiter: Rate limiter of the backend in use.
 
     Args:
-        settings: The API's address, where tokens may come from, and how to connect.
-        clock: Dates requests and the allowance.
-        rate_limiter: What may be sent to the API, whichever token is used.
-        requests: Where requests are kept.
-        timeout: Seconds that the API has for an answer.
+        settings: Address of the API, sources of tokens, and connection options.
+        clock: Clock of requests and the rate limiter.
+        rate_limiter: Rate limiter of the API, whichever token is used.
+        requests: Log of requests.
+        timeout: Seconds that a response may take.
     """
 
     def __init__(
@@ -177,20 +177,20 @@ class HostedBackend:
 
     @property
     def source(self) -> str:
-        """Where the runners come from, for people to read."""
+        """Name of the data source, for display."""
         return self._settings.source_name if self._instead is None else self._instead[0]
 
     @property
     def token_path(self) -> str:
-        """Where a token would be saved, for people to read."""
+        """Path where a token would be saved, for display."""
         return display_path(token_file(self._settings.tokens))
 
     async def connect(self) -> RunnerSource:
-        """A client with the token at hand.
+        """Return a client with the current token.
 
         Raises:
-            UnauthorizedError: There is no token anywhere; the message says so.
-            InvalidArgumentError: A token or a setting cannot be used; the message says why.
+            UnauthorizedError: There is no token.
+            InvalidArgumentError: A token or a setting cannot be used; the message tells why.
         """
         if self._instead is not None:
             return await self._instead[1]()
@@ -202,13 +202,13 @@ class HostedBackend:
         return self._renewal is not None
 
     async def renew(self) -> bool:
-        """Look for a newer token once the one at hand is refused; return True if `connect` uses it from now on."""
+        """Look for a newer token after a rejection; return True if `connect` uses it from now on."""
         if self._renewal is None or self._instead is not None:
             return False
         return await self._renewal.newer_than(self._at_hand) is not None
 
     async def login(self, token: SecretStr, *, save: bool) -> LoginResult:
-        """Ask the API whether it takes this token; use and, if wished, save it then."""
+        """Check a token with the API; if accepted, use it and save it if `save`."""
         try:
             client = await asyncio.to_thread(self._client, token)
         except InvalidArgumentError as error:
@@ -228,18 +228,18 @@ class HostedBackend:
         return LoginResult(accepted=True, message=await asyncio.to_thread(self._save_token, token) if save else "")
 
     def use_demo(self) -> None:
-        """Use the simulated fleet from now on."""
+        """Switch to the demo fleet."""
         self._use_local_limiter()
         self._instead = "demo", connect_demo(DEFAULT_RUNNERS, 0, self._clock, self.rate_limiter, self._requests)
 
     async def detect_comfyui(self) -> str:
-        """What the ComfyUI on this machine is called, for people to read; empty where none answers."""
+        """Return the address of a ComfyUI on this machine, for display; empty if none answers."""
         from comfytui.gateway.comfyui.client import is_comfyui
 
         return self._local.name if await is_comfyui(self._local) else ""
 
     def use_comfyui(self) -> None:
-        """Watch the ComfyUI on this machine from now on."""
+        """Switch to the ComfyUI on this machine."""
         self._use_local_limiter()
         ca_bundle = self._settings.ca_bundle
         source = connect_comfyui([self._local], ca_bundle, self._clock, self.rate_limiter, self._requests)
@@ -251,11 +251,11 @@ class HostedBackend:
         return server
 
     def _use_local_limiter(self) -> None:
-        """What the API may be asked, and whether it wants to be left alone, does not count any more."""
+        """Use a local rate limiter: limit and cooldown of the API do not apply any more."""
         self.rate_limiter.switch_to(UnlimitedRateLimiter(self._clock))
 
     def _client(self, token: SecretStr | None = None) -> ComfyControlClient:
-        """Return a client with the token at hand, or with one that is only tried."""
+        """Return a client with the current token, or with one that is only tried."""
         trim_library_imports()
         from comfytui.api.client import ComfyControlClient
         from comfytui.api.session import Session
@@ -280,7 +280,7 @@ class HostedBackend:
         return newest or self._token
 
     async def _find_renewed_token(self) -> SecretStr | None:
-        """Return what the source of the token has now, or None if it fails; the request log says why."""
+        """Return the token that its source has now, or None if it fails; the request log tells why."""
         try:
             found = await asyncio.to_thread(find_token, os.environ, self._settings.tokens)
         except SettingsError as error:
@@ -303,7 +303,7 @@ class HostedBackend:
         return found.secret
 
     def _save_token(self, token: SecretStr) -> str:
-        """Keep the token for the next start, and say what became of it."""
+        """Save the token for the next start and return a message about that."""
         try:
             return f"The token is kept in {display_path(save_token(token, self._settings.tokens))}."
         except SettingsError as error:
@@ -311,10 +311,10 @@ class HostedBackend:
 
 
 class SwitchableRateLimiter:
-    """What one allowance says, until another is to count.
+    """Rate limiter that delegates to one of two.
 
     Args:
-        usual: Which counts at first.
+        default: Rate limiter to start with.
     """
 
     def __init__(self, default: RateLimiter) -> None:
@@ -322,16 +322,16 @@ class SwitchableRateLimiter:
         self._counts = default
 
     def switch_to(self, other: RateLimiter | None) -> None:
-        """Have this one count from now on; None for the usual one."""
+        """Delegate to another rate limiter from now on; None for the default."""
         self._counts = self._usual if other is None else other
 
     @property
     def usage(self) -> Usage:
-        """What was spent, as last known; asks nobody."""
+        """Last known use of the limit; no I/O."""
         return self._counts.usage
 
     def delay(self, priority: Priority) -> float:
-        """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
+        """Return the seconds until a request may be sent, as far as known; no I/O."""
         return self._counts.delay(priority)
 
     async def acquire(self, priority: Priority) -> Permit:
@@ -339,5 +339,5 @@ class SwitchableRateLimiter:
         return await self._counts.acquire(priority)
 
     def block_for(self, seconds: float) -> None:
-        """Send nothing for so long; of two, the longer one wins."""
+        """Block all requests for these seconds; the longer of two cooldowns counts."""
         self._counts.block_for(seconds)

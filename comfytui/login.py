@@ -1,4 +1,4 @@
-"""How the dashboard gets in: what the token screen asks of whoever knows tokens and sources."""
+"""Login: what the token screen needs from a backend."""
 
 from __future__ import annotations
 
@@ -9,68 +9,68 @@ if TYPE_CHECKING:
 
 
 class LoginResult(NamedTuple):
-    """Whether a token was taken, and what there is to say of it: one sentence without the token, or nothing."""
+    """Result of a login: accepted or not, and a message without the token, or empty."""
 
     accepted: bool
     message: str = ""
 
 
 class Authenticator(Protocol):
-    """Tries tokens, keeps one, and switches between the API, a ComfyUI of this machine, and the simulated fleet."""
+    """Protocol that logs in with a token, or switches to a local ComfyUI or the demo fleet."""
 
     @property
     def source(self) -> str:
-        """Where the runners come from, for people to read."""
+        """Name of the data source, for display."""
         ...
 
     @property
     def token_path(self) -> str:
-        """Where a token would be saved, for people to read."""
+        """Path where a token would be saved, for display."""
         ...
 
     async def login(self, token: SecretStr, *, save: bool) -> LoginResult:
-        """Ask the API whether it takes this token; if so use it from now on, and keep it if that is wished."""
+        """Check a token with the API; if accepted, use it and save it if `save`."""
         ...
 
     async def detect_comfyui(self) -> str:
-        """The address of a ComfyUI on this machine that answers, for people to read; empty where none does."""
+        """Return the address of a ComfyUI on this machine, for display; empty if none answers."""
         ...
 
     def use_comfyui(self) -> None:
-        """Watch that ComfyUI from now on."""
+        """Switch to that ComfyUI."""
         ...
 
     def use_demo(self) -> None:
-        """Use the simulated fleet from now on."""
+        """Switch to the demo fleet."""
         ...
 
 
 class NoAuthentication:
-    """The door of a source that asks for no token."""
+    """Authenticator of a backend that needs no token."""
 
     def __init__(self, source: str) -> None:
         self._source = source
 
     @property
     def source(self) -> str:
-        """Where the runners come from."""
+        """Name of the data source."""
         return self._source
 
     @property
     def token_path(self) -> str:
-        """Nowhere."""
+        """Empty: no token is saved."""
         return ""
 
     async def login(self, _token: SecretStr, *, save: bool) -> LoginResult:
-        """Any token will do, and none is kept."""
+        """Accept any token and save none."""
         return LoginResult(accepted=True, message="It is not kept: none is needed here." if save else "")
 
     async def detect_comfyui(self) -> str:
-        """None is looked for."""
+        """Return nothing: no server is looked for."""
         return ""
 
     def use_comfyui(self) -> None:
-        """None was found."""
+        """Do nothing: there is no local server."""
 
     def use_demo(self) -> None:
-        """One is in already."""
+        """Do nothing: the backend is in use already."""

@@ -1,4 +1,4 @@
-"""The composition root: joins client, engine and dashboard. It knows every room and decides nothing."""
+"""Composition root: builds backend, engine and dashboard from the settings."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ if TYPE_CHECKING:
 
 
 class ProfileFleets:
-    """The fleets of the API, each with the profile it is watched by; `comfytui.tui.services.Fleets` for the dashboard.
+    """Fleets by profile; the `comfytui.tui.services.FleetDirectory` of the dashboard.
 
     Args:
-        choices: What was chosen, profiles among it.
-        clock: What all fleets go by.
-        requests: Where the requests to all of them are kept.
-        memory: Knows how each was looked at last.
+        sources: Sources of the settings, profiles among them.
+        clock: Clock of all fleets.
+        requests: Log of the requests to all fleets.
+        state_store: Saved views of the fleets.
     """
 
     def __init__(
@@ -46,19 +46,19 @@ class ProfileFleets:
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """The names that can be opened, in the order of the configuration."""
+        """Names of the profiles, in the order of the configuration."""
         return self._choices.profiles
 
     def open(self, profile: str) -> OpenFleet:
-        """The fleet of a profile, by its own settings before those of the environment.
+        """Open the fleet of a profile, whose settings precede those of the environment.
 
         Raises:
-            SettingsError: It cannot be used; the sentence says why.
+            SettingsError: It cannot be used; the message tells why.
         """
         return self.open_settings(resolve_profile(self._choices, profile))
 
     def open_settings(self, settings: Settings) -> OpenFleet:
-        """The fleet that settings are for; it shares its host's allowance with other dashboards of this user."""
+        """Open the fleet of settings; other dashboards of this user share its rate limit."""
         from comfytui.tui.services import OpenFleet
 
         key = settings.profile or settings.source_name
@@ -80,7 +80,7 @@ class ProfileFleets:
 
 
 def build_hosted_app(sources: ConfigSources, settings: Settings, services: AppServices) -> ComfyTUI:
-    """The dashboard of the API, beginning with the fleet that the settings are for."""
+    """Build the dashboard of the hosted API, which starts with the fleet of the settings."""
     from comfytui.api.request_log import RequestLog
     from comfytui.clock import SystemClock
     from comfytui.config.paths import request_log
@@ -97,7 +97,7 @@ def build_hosted_app(sources: ConfigSources, settings: Settings, services: AppSe
 def build_demo_app(
     settings: Settings, runners: int, seed: int, clock: Clock | None = None, services: AppServices | None = None
 ) -> ComfyTUI:
-    """The dashboard of a simulated fleet in this very process."""
+    """Build the dashboard of a demo fleet in this process."""
     from comfytui.api.request_log import RequestLog
     from comfytui.backends import connect_demo
     from comfytui.clock import SystemClock
@@ -111,7 +111,7 @@ def build_demo_app(
 
 
 def build_comfyui_app(settings: Settings, services: AppServices) -> ComfyTUI:
-    """The dashboard of plain ComfyUI servers, by a gateway in this very process."""
+    """Build the dashboard of plain ComfyUI servers, through a gateway in this process."""
     from comfytui.api.request_log import RequestLog
     from comfytui.backends import connect_comfyui
     from comfytui.clock import SystemClock
@@ -135,7 +135,7 @@ def build_app(
     requests: RequestLog,
     services: AppServices | None = None,
 ) -> ComfyTUI:
-    """The dashboard of one fleet, ready to run; nothing has been started."""
+    """Build the dashboard of one fleet; nothing is started yet."""
     from comfytui.config.state import InMemoryStateStore
     from comfytui.tui.app import ComfyTUI
     from comfytui.tui.services import AppServices, FleetResources, OpenFleet
@@ -157,10 +157,10 @@ def build_app(
 
 
 def build_services(settings: Settings, terminal: TerminalCapabilities, state_store: StateStoreProtocol) -> AppServices:
-    """How the dashboard is set up, but for the fleets.
+    """Build the services of the dashboard, except the fleets.
 
     Raises:
-        SettingsError: What the configuration says of keys cannot be; the sentence names file and line.
+        SettingsError: The keys of the configuration are invalid; the message names file and line.
     """
     from comfytui.config.paths import state_dir
     from comfytui.render.times import TimeStyle
@@ -179,10 +179,10 @@ def build_services(settings: Settings, terminal: TerminalCapabilities, state_sto
 
 
 def load_keymap(settings: Settings) -> Keymap:
-    """The keys that were wished for; imports nothing heavy.
+    """Load the keymap of the settings; imports nothing heavy.
 
     Raises:
-        SettingsError: They cannot be; a sentence for each that cannot, in a line of its own, names file and line.
+        SettingsError: Keys are invalid; the message has a line for each, with file and line.
     """
     from comfytui.tui.keys.keymap import KeymapError, build_keymap
 
@@ -205,7 +205,7 @@ def _engine(
 
 
 def _initial_snapshot(settings: Settings, key: str, state_store: StateStoreProtocol) -> Snapshot:
-    """What is known of a fleet before anything was asked: what to look at, and how often."""
+    """Return the snapshot of a fleet before the first request: viewport and interval."""
     from comfytui.engine.protocol import PageKey, Viewport
     from comfytui.engine.snapshot import Snapshot
 
@@ -214,7 +214,7 @@ def _initial_snapshot(settings: Settings, key: str, state_store: StateStoreProto
 
 
 def _per_page(settings: Settings, key: str, state_store: StateStoreProtocol) -> int:
-    """Runners on a page: as many as are wished for, else as last time, else the usual number."""
+    """Return the runners per page: of the settings, else of the saved view, else the default."""
     view = state_store.state.views.get(key)
     remembered = None if view is None else view.per_page
     usable = remembered if remembered is not None and 1 <= remembered <= MAX_PER_PAGE else DEFAULT_PER_PAGE

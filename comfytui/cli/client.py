@@ -1,4 +1,4 @@
-"""Asking once, for a script: patient, but not for ever; and what the process ends with where no answer comes."""
+"""Client of scripts: requests with retries and timeouts, and the exit status of failures."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 _PAUSES = (0.5, 1.0)
 """Seconds before each repeat."""
 _SLOW_PAUSE = 1.0
-"""Seconds before a runner is asked for again that is slow."""
+"""Seconds before a slow runner is requested again."""
 
 _MOST_RATE_LIMITS = 3
 _RUNNER_IS_SILENT = 500
@@ -62,34 +62,35 @@ _FAILURES = (
     (SilentRunnerError, ExitCode.UNREACHABLE, ""),
     (ConnectionFailedError, ExitCode.UNREACHABLE, "The API cannot be reached: "),
     (RequestTimeoutError, ExitCode.UNREACHABLE, "The API does not answer: "),
-    (InvalidResponseError, ExitCode.FAILED, "The answer makes no sense: "),
+    (InvalidResponseError, ExitCode.FAILED, "Invalid response: "),
     (RequestError, ExitCode.FAILED, ""),
 )
-"""Exit status of each kind of failed request, and what its message is led in by."""
+"""Exit status of each kind of failed request, and the beginning of its message."""
 
 _T = TypeVar("_T")
 
 
-class RunnerNotFoundError(Exception):
-    """What was asked for is not there, as far as can be told from what the API says; the message is a sentence."""
+class RunnerLookupError(Exception):
+    """The API has no such runner; the message is for users."""
 
 
 class RetryingClient:
-    """Asks for one thing after another, each again where that may help.
+    """Client that repeats failed requests if that may help.
 
-    What is unreachable, late or failing is asked twice more, what was too early (429) once it may be; a no is a no.
+    Connection failures, timeouts and server errors are repeated twice, a 429 after its cooldown; other errors are
+    final.
 
     Args:
-        source: Who answers.
-        clock: What pauses go by.
-        progress: Is told what goes on.
-        no_wait: Whether CoolingDownError is raised where the API wants to be left alone.
-        timeout: Seconds, over all that are slow, to wait for runners that a gateway calls slow.
-        names: Names of runners by id; those of runners that are listed are added.
+        source: Source of the responses.
+        clock: Clock of the pauses.
+        progress: Progress display.
+        no_wait: Raise CooldownError during a cooldown instead of waiting.
+        timeout: Seconds to wait in all for runners that a gateway calls slow.
+        names: Names of runners by id; those of listed runners are added.
 
     Attributes:
-        asks_servers: True if the runners are plain servers, which are asked from this process.
-        waiting_for: Name of the runner that is asked for; empty if that is not known, or the list is.
+        asks_servers: True if the runners are plain servers, requested from this process.
+        waiting_for: Name of the runner that is requested; empty if unknown or for the list.
     """
 
     def __init__(
@@ -113,16 +114,16 @@ class RetryingClient:
         self.waiting_for = ""
         self.progress = progress
         self.failure: ServerError | None = None
-        """What was answered last, where that was a failure which is asked about again."""
+        """Last response if it was a failure that is repeated, else None."""
 
     def now(self) -> datetime:
-        """What time it is where the answers come from."""
+        """Current time of the server."""
         from datetime import timedelta
 
         return self._clock.now() + timedelta(seconds=self._source.clock_skew)
 
     async def page(self, page: int, per_page: int, status: RunnerStatus | None = None) -> RunnerPage:
-        """A page of runners; raises ComfyControlError or CoolingDownError, as all of these do."""
+        """Return a page of runners; raises ComfyControlError or CooldownError, as all methods do."""
         priority = Priority.USER if page == 1 else Priority.POLL
         answer = await self._fetch("", lambda: self._source.list_runners(page, per_page, status, priority))
         self._names |= {runner.id: display_name(runner.name, runner.id) for runner in answer.runners}
@@ -131,11 +132,11 @@ class RetryingClient:
         return answer
 
     async def runner(self, runner_id: str) -> Runner:
-        """One runner."""
+        """Return a runner."""
         return await self._fetch(runner_id, lambda: self._source.get_runner(runner_id, Priority.USER))
 
     async def history(self, runner_id: str, priority: Priority = Priority.USER) -> tuple[Workflow, ...]:
-        """A runner's newest workflows."""
+        """Return a runner's newest workflows."""
         history = await self._fetch(runner_id, lambda: self._source.get_history(runner_id, priority))
         if isinstance(history, CutHistory):
             self._warn_if_cut(f"workflows than the {MAX_HISTORY} that a history has")
@@ -147,7 +148,7 @@ class RetryingClient:
             self.progress.print(f"The API sent more {what}: the rest is left out.")
 
     async def stats(self, runner_id: str, priority: Priority = Priority.USER) -> RunnerStats:
-        """What a runner's machine says of itself; a ServerError of status 500 is that it says nothing."""
+        """Return the stats of a runner's machine; a ServerError of status 500 means it is unreachable."""
         return await self._fetch(
             runner_id, lambda: self._source.get_stats(runner_id, priority), is_answer=is_runner_unreachable
         )
@@ -198,7 +199,7 @@ class RetryingClient:
                 await self._clock.sleep(pause)
 
     async def _try_once(self, ask: Callable[[], Awaitable[_T]], slow: SilentRunnerError | None) -> _T:
-        """Ask once; a runner that was slow before is waited for no longer than is left for those that are slow."""
+        """Request once; a runner that was slow before has what is left of the timeout."""
         try:
             async with asyncio.timeout(None if slow is None else self._left_for_slow):
                 return await ask()
@@ -209,7 +210,7 @@ class RetryingClient:
             raise slow from None
 
     async def _wait_for_slow(self, error: SilentRunnerError, asked_at: float) -> bool:
-        """Wait before a slow runner is asked for again; return False if there is no time left for that."""
+        """Wait before a slow runner is requested again; return False if no time is left."""
         self._left_for_slow -= self._clock.monotonic() - asked_at
         pause = min(_SLOW_PAUSE, self._left_for_slow)
         if pause <= 0:
@@ -221,12 +222,12 @@ class RetryingClient:
 
 
 def is_runner_unreachable(error: ServerError) -> bool:
-    """Whether the API says of a runner that it does not answer (page get-runner-stats): asking again is no use."""
+    """Return True if the error means an unreachable runner (page get-runner-stats), so repeating is no use."""
     return error.status == _RUNNER_IS_SILENT
 
 
 def run_query(args: argparse.Namespace, work: Callable[[RetryingClient], Awaitable[CommandOutput]]) -> int:
-    """Ask whoever answers what this work needs, and write what comes of it; raises as `perform` does."""
+    """Run the requests of a command and write its output; raises as `run_command` does."""
 
     async def asked(source: CommandContext, progress: Progress) -> ExitCode:
         timeout = args.timeout or DEFAULT_TIMEOUT
@@ -246,21 +247,21 @@ async def fetch(
     no_wait: bool = False,
     seconds: float = DEFAULT_TIMEOUT,
 ) -> _T:
-    """What the work brings, with nothing left open; raises what it raises.
+    """Return the result of `work` and close the source; raises what it raises.
 
     Args:
-        source: Who answers.
-        progress: Is told what goes on.
-        work: Asks.
-        no_wait: As for `Asker`.
-        seconds: How long it goes on without any answer; what the allowance makes it wait does not count.
+        source: Source of the responses.
+        progress: Progress display.
+        work: The requests.
+        no_wait: As for `RetryingClient`.
+        seconds: Timeout without any response; waits for the rate limiter do not count.
 
     Raises:
-        TimedOut: No answer came for so long.
-        ServerError: None but this one came.
-        UnusableTokenError: Not even a token did.
+        RequestTimeoutError: No response within the timeout.
+        ServerError: The only response.
+        UnusableTokenError: The source of the token did not answer.
     """
-    # A fleet in this process answers for sure; a large one takes its time to make.
+    # A fleet in this process always answers, and a large one takes time to build.
     client = None if source.settings.url else await source.connect()
     asker = None
     try:
@@ -281,7 +282,7 @@ async def fetch(
             raise asker.failure from None
         words = f"no answer within {seconds:g} seconds"
         if asker is not None and asker.waiting_for and source.settings.servers:
-            # No API is to blame: it is in this very process.
+            # The API is in this process, so the server is at fault.
             words, state = f"{asker.waiting_for}: {words}", RunnerState.WAITING
             raise SilentRunnerError("GET", "/v1/runner", words, 503, state, words) from None
         raise RequestTimeoutError("GET", "/v1/runner", words) from None
@@ -297,12 +298,12 @@ def _names_of(servers: Sequence[Server]) -> Mapping[str, str]:
 
 
 def run_command(args: argparse.Namespace, work: Callable[[CommandContext, Progress], Awaitable[ExitCode]]) -> int:
-    """Open who answers, do this work, and return what the process is to end with.
+    """Open the backend, do the work and return the exit status.
 
     Raises:
         SettingsError: A setting cannot be used.
-        OutputError: What there is to say cannot be written.
-        PipeClosedError: Nobody reads what is written any more.
+        OutputError: Standard output cannot be written.
+        PipeClosedError: The reader of standard output is gone.
         KeyboardInterrupt: Ctrl+C.
     """
     require_stdout()
@@ -323,17 +324,17 @@ async def _perform(work: Callable[[], Awaitable[ExitCode]], progress: Progress, 
     asyncio.get_running_loop().set_default_executor(LooseThreads())
     try:
         return await work()
-    except (ComfyControlError, CooldownError, RunnerNotFoundError) as error:
+    except (ComfyControlError, CooldownError, RunnerLookupError) as error:
         status, words = exit_for_error(error)
         progress.print(words)
-        # The API of plain servers is in this very process: what fails there is a server that does not answer.
+        # The API of plain servers is in this process, so a failure means a server that does not answer.
         return ExitCode.UNREACHABLE if has_servers and isinstance(error, ServerError) else status
     finally:
         kill_token_commands()
 
 
-def exit_for_error(error: ComfyControlError | CooldownError | RunnerNotFoundError) -> tuple[ExitCode, str]:
-    """What the process ends with where this stood against an answer, and what to say."""
+def exit_for_error(error: ComfyControlError | CooldownError | RunnerLookupError) -> tuple[ExitCode, str]:
+    """Return the exit status and message of an error."""
     match error:
         case CooldownError():
             return ExitCode.COOLING_DOWN, str(error)
@@ -344,7 +345,7 @@ def exit_for_error(error: ComfyControlError | CooldownError | RunnerNotFoundErro
         case UnauthorizedError():
             return ExitCode.NO_TOKEN, error.message
         case RateLimitedError():
-            return ExitCode.FAILED, "The API goes on saying that it is asked too often."
+            return ExitCode.FAILED, f"Still rate limited after {len(_PAUSES) + 1} attempts (HTTP 429)."
         case RequestError():
             status, lead = next((status, lead) for kind, status, lead in _FAILURES if isinstance(error, kind))
             return status, f"{lead}{error.message}"

@@ -1,4 +1,4 @@
-"""From what was parsed to what was chosen."""
+"""Sources of the settings of a parsed command line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def load_sources(args: argparse.Namespace) -> ConfigSources:
-    """What the flags, the environment and the configuration say; tokens in the environment are kept from children.
+    """Load flags, environment and configuration; hides tokens in the environment from children.
 
     Raises:
         SettingsError: The configuration cannot be used.
@@ -30,13 +30,13 @@ def load_sources(args: argparse.Namespace) -> ConfigSources:
 
 
 def cli_options(args: argparse.Namespace) -> CliOptions:
-    """What the command line says, wherever on it."""
+    """Return the options of the command line, before or after the command."""
     given = {name: getattr(args, name) for name in CliOptions._fields}
     return CliOptions(**given | {"comfyui": server_arguments(args)})
 
 
 def demo_options(args: argparse.Namespace) -> tuple[int, int]:
-    """How many runners the simulated fleet has, and its seed."""
+    """Return the number of runners of the demo fleet, and its seed."""
     return (DEFAULT_RUNNERS if args.runners is None else args.runners, args.seed or 0)
 
 

@@ -1,4 +1,4 @@
-"""Who answers a command, by the same settings, allowance and request log as the dashboard's."""
+"""Context of a command: backend, settings, rate limiter and request log as the dashboard's."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class CommandContext:
-    """Who answers, and what comes with it.
+    """Backend of a command and its services.
 
     Attributes:
-        settings: What was chosen.
-        connect: Makes who answers.
-        clock: What all go by.
-        rate_limiter: What each request is taken from.
-        renew: Looks for a newer token once one is refused; None if there cannot be one.
+        settings: Resolved settings.
+        connect: Connects to the backend.
+        clock: Clock of all waits.
+        rate_limiter: Rate limiter of the requests.
+        renew: Looks for a newer token after a rejection, or None if there cannot be one.
     """
 
     settings: Settings
@@ -54,7 +54,7 @@ def open_context(
     no_wait: bool = False,
     timeout: float = DEFAULT_TIMEOUT,
 ) -> Iterator[CommandContext]:
-    """What the command line, the environment and the configuration say; nothing that is remembered counts.
+    """Open the context of a command line; saved state does not count.
 
     Raises:
         SettingsError: A setting cannot be used.
@@ -85,7 +85,7 @@ def open_context(
 
 
 def _report_log_error(requests: RequestLog, progress: Progress) -> None:
-    """Say of a log that somebody asked for that it was not written."""
+    """Report that the request log could not be written."""
     if requests.write_error:
         progress.print(requests.write_error)
 

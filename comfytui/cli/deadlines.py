@@ -1,4 +1,4 @@
-"""How long a command waits: for answers seconds, for the allowance as long as it takes unless told not to wait."""
+"""Deadlines of commands, which pause while the rate limiter makes a request wait."""
 
 from __future__ import annotations
 
@@ -31,24 +31,22 @@ _deadlines: ContextVar[tuple[_Deadline, ...]] = ContextVar("deadlines", default=
 
 
 class CooldownError(Exception):
-    """The API wants to be left alone, and there was to be no waiting.
+    """The rate limit is exhausted, and the command must not wait.
 
     Attributes:
-        seconds: For how long, as far as known.
+        seconds: Rest of the cooldown, as far as known.
     """
 
     def __init__(self, seconds: float) -> None:
-        super().__init__(
-            f"The API wants to be left alone for {math.ceil(seconds)} s more, and there was to be no wait."
-        )
+        super().__init__(f"Rate limited: retry in {math.ceil(seconds)} s (--no-wait).")
         self.seconds = seconds
 
 
 @asynccontextmanager
 async def pausable_timeout(seconds: float) -> AsyncIterator[asyncio.Timeout]:
-    """Raise TimeoutError where this block takes longer; what its requests wait at a `Gate` does not count.
+    """Raise TimeoutError if a block takes longer, not counting waits at an `InteractiveRateLimiter`.
 
-    One within another counts on its own; `renew` has all of them begin anew.
+    Nested timeouts count on their own; `extend_deadlines` restarts all of them.
     """
     async with asyncio.timeout(seconds) as deadline:
         outer = _deadlines.set((*_deadlines.get(), _Deadline(deadline, seconds)))
@@ -59,7 +57,7 @@ async def pausable_timeout(seconds: float) -> AsyncIterator[asyncio.Timeout]:
 
 
 def extend_deadlines() -> None:
-    """Give whoever asks as much time again as it had at first: an answer came."""
+    """Restart all deadlines of the caller after a response."""
     now = asyncio.get_running_loop().time()
     for deadline, seconds in _deadlines.get():
         deadline.reschedule(now + seconds)
@@ -67,7 +65,7 @@ def extend_deadlines() -> None:
 
 @asynccontextmanager
 async def progress_after(progress: Progress, clock: Clock, message: str) -> AsyncIterator[None]:
-    """Tell what this block waits for once that takes longer than a second; at a `Gate` it waits for something else."""
+    """Show a message once a block takes longer than a second, not counting waits for the rate limiter."""
 
     async def narrate() -> None:
         await clock.sleep(_PROGRESS_DELAY_S)
@@ -83,13 +81,13 @@ async def progress_after(progress: Progress, clock: Clock, message: str) -> Asyn
 
 
 class InteractiveRateLimiter:
-    """An allowance that tells when it makes somebody wait, and may refuse to; `comfytui.ratelimit.window.Allowance`.
+    """Rate limiter that reports its waits and can refuse to wait.
 
     Args:
-        make: Makes the allowance, given the clock by which it waits.
-        clock: The clock.
-        progress: Is told.
-        no_wait: Whether CoolingDownError is raised where the API wants to be left alone.
+        make: Builds the rate limiter, given the clock that it waits by.
+        clock: Clock of the waits.
+        progress: Progress display.
+        no_wait: Raise CooldownError during a cooldown instead of waiting.
     """
 
     def __init__(
@@ -102,42 +100,42 @@ class InteractiveRateLimiter:
 
     @property
     def usage(self) -> Usage:
-        """What was spent, as last known; asks nobody."""
+        """Last known use of the limit; no I/O."""
         return self._rate_limiter.usage
 
     def delay(self, priority: Priority) -> float:
-        """Seconds until a request for this use may be sent, as far as known; 0.0 is now; asks nobody."""
+        """Return the seconds until a request may be sent, as far as known; no I/O."""
         return self._rate_limiter.delay(priority)
 
     async def acquire(self, priority: Priority) -> Permit:
         """Return once one request may be sent, which is recorded as sent by then.
 
         Raises:
-            CoolingDownError: It would have to wait for the API, and is not to.
+            CooldownError: The request would have to wait for a cooldown, and must not.
         """
         with _suspended_deadlines():
             return _SuspendingPermit(await self._rate_limiter.acquire(priority))
 
     def block_for(self, seconds: float) -> None:
-        """Let nobody who shares send anything for so long; of two, the longer one wins."""
+        """Block all processes for these seconds; the longer of two cooldowns counts."""
         self._rate_limiter.block_for(seconds)
 
     def _before_waiting(self, seconds: float) -> None:
         cooling = self._rate_limiter.usage.cooldown_left(self._clock.monotonic())
         if cooling <= 0:
             if not _deadlines.get():
-                # Nobody waits for this one: it is one of many that come when they may.
+                # No deadline waits for this request: it is one of many in the background.
                 return
             wait = max(seconds, self._rate_limiter.delay(Priority.POLL))
             self._progress.update(f"waiting {math.ceil(wait)} s for the request budget", wait)
         elif self._no_wait:
             raise CooldownError(cooling)
         else:
-            self._progress.update(f"the API wants to be left alone for {math.ceil(cooling)} s more", math.inf)
+            self._progress.update(f"rate limited: retry in {math.ceil(cooling)} s", math.inf)
 
 
 class _SuspendingPermit:
-    """Permit whose renewal is no part of what a command may take."""
+    """Permit whose renewal pauses the deadlines."""
 
     def __init__(self, permit: Permit) -> None:
         self._permit = permit
@@ -148,14 +146,14 @@ class _SuspendingPermit:
         """Wait until the request may be sent now.
 
         Raises:
-            CoolingDownError: It would have to wait for the API, and is not to.
+            CooldownError: The request would have to wait for a cooldown, and must not.
         """
         with _suspended_deadlines():
             await self._permit.confirm()
 
 
 class _NotifyingClock:
-    """A clock that tells before somebody waits by it."""
+    """Clock that calls back before each sleep."""
 
     def __init__(self, clock: Clock, before: Callable[[float], None]) -> None:
         self._clock = clock
@@ -174,7 +172,7 @@ class _NotifyingClock:
 
 @contextmanager
 def _suspended_deadlines() -> Iterator[None]:
-    """The deadlines of whoever asks do not come nearer within this block."""
+    """Pause the deadlines of the caller within a block."""
     loop = asyncio.get_running_loop()
     running = [(deadline, when - loop.time()) for deadline, _ in _deadlines.get() if (when := deadline.when())]
     for deadline, _ in running:

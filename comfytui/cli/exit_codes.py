@@ -1,4 +1,4 @@
-"""What the process ends with."""
+"""Exit codes."""
 
 from __future__ import annotations
 
@@ -6,28 +6,28 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What the process ends with, unless a signal ended the dashboard."""
+    """Exit status of the process, unless a signal ended the dashboard."""
 
     OK = 0
-    """What was asked for is there."""
+    """The command succeeded."""
 
     FAILED = 1
-    """The API said no, or the dashboard failed."""
+    """The API refused the request, or the dashboard failed."""
 
     USAGE = 2
-    """Something on the command line or in the configuration cannot be."""
+    """The command line or the configuration is invalid."""
 
     NO_TOKEN = 3
-    """The token is missing, wrong or expired."""
+    """The token is missing, invalid or expired."""
 
     UNREACHABLE = 4
     """The API could not be reached, or did not answer in time."""
 
     COOLING_DOWN = 5
-    """The API wants to be left alone, and there was to be no waiting."""
+    """The rate limit is exhausted, and --no-wait was given."""
 
     CHANGED = 6
-    """The list changed again and again while it was read: what was found is written, but may lack runners."""
+    """The list kept changing while it was read: the output may lack runners."""
 
     INTERRUPTED = 130
     """Ctrl+C."""

@@ -1,4 +1,4 @@
-"""What a parser knows, as values: its commands, their options, and what is said of them."""
+"""Description of a parser: commands, options and their help."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Option:
-    """An option, or an argument that has no flag.
+    """Option, or a positional argument.
 
     Attributes:
-        flags: How it is spelled, such as `--help` and `-h`; none for an argument.
-        value: What follows, or what stands for the argument; empty where nothing does.
-        words: What it does.
+        flags: Spellings such as `--help` and `-h`; empty for a positional argument.
+        value: Placeholder of the value or argument; empty if there is none.
+        help: Its help.
     """
 
     flags: tuple[str, ...]
@@ -24,7 +24,7 @@ class Option:
 
 @dataclass(frozen=True, slots=True)
 class OptionGroup:
-    """Options that stand together, below a title; the first ones of a command have none."""
+    """Group of options below a title; the first group of a command has none."""
 
     title: str
     words: str
@@ -32,16 +32,16 @@ class OptionGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
-    """The program itself, or one of its commands.
+class CommandHelp:
+    """The program, or one of its commands.
 
     Attributes:
-        name: What is typed.
-        words: What it is for, in a few words.
-        description: The same at length.
-        epilog: What is said after the options.
-        groups: Its options and arguments.
-        commands: Its own commands.
+        name: Name on the command line.
+        words: Short description.
+        description: Long description.
+        epilog: Text after the options.
+        groups: Options and arguments.
+        commands: Subcommands.
     """
 
     name: str
@@ -49,13 +49,13 @@ class Command:
     description: str
     epilog: str
     groups: tuple[OptionGroup, ...]
-    commands: tuple[Command, ...] = ()
+    commands: tuple[CommandHelp, ...] = ()
 
 
-def describe_parser(parser: argparse.ArgumentParser, words: str = "") -> Command:
-    """What a parser knows."""
+def describe_parser(parser: argparse.ArgumentParser, words: str = "") -> CommandHelp:
+    """Return the description of a parser."""
     groups = (_group(parser, group) for group in parser._action_groups)
-    return Command(
+    return CommandHelp(
         name=parser.prog,
         words=words,
         description=parser.description or "",
@@ -66,7 +66,7 @@ def describe_parser(parser: argparse.ArgumentParser, words: str = "") -> Command
 
 
 def iter_actions(parser: argparse.ArgumentParser) -> Iterator[argparse.Action]:
-    """Every option and argument of a parser and of its commands, as argparse has them."""
+    """Yield all actions of a parser and of its commands."""
     yield from parser._actions
     for command, _ in _subparsers(parser):
         yield from iter_actions(command)
@@ -80,7 +80,7 @@ def _subparsers(parser: argparse.ArgumentParser) -> Iterator[tuple[argparse.Argu
 
 
 def _group(parser: argparse.ArgumentParser, group: argparse._ArgumentGroup) -> OptionGroup:
-    # What argparse begins with has titles of its own, other ones with each of its versions.
+    # argparse's own groups have titles that differ between its versions.
     is_first = group in parser._action_groups[:2]
     options = tuple(
         _option(parser, action)

@@ -1,4 +1,4 @@
-"""All runners there are, and the one among them that a person means."""
+"""Lookup: all pages of the list, and the runner that an argument names."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 from comfytui.api.errors import BadRequestError, NotFoundError
-from comfytui.cli.client import RunnerNotFoundError
+from comfytui.cli.client import RunnerLookupError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.snapshot import merge_pages, outdated, page_total
 from comfytui.query.collation import reducer
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _MOST_NAMED = 5
-# Changes of a list while it is read, beyond which it is not read again.
+# Changes of a list while it is read after which it is not read again.
 _MOST_CHANGES = 5
 
 _T = TypeVar("_T")
@@ -35,8 +35,8 @@ class RunnerListing:
 
     Attributes:
         runners: In the order of the API, each id once.
-        total: How many the whole list has by the API, None where it does not say.
-        unreadable: How many entries were no runners.
+        total: Total of the list by the API, or None if unknown.
+        unreadable: Number of invalid entries.
         changed: True if the list changed again and again while it was read, so that runners may be missing.
     """
 
@@ -47,7 +47,7 @@ class RunnerListing:
 
 
 async def fetch_page(asker: RetryingClient, page: int, per_page: int, status: RunnerStatus | None) -> RunnerListing:
-    """The runners of one page; raises as `comfytui.cli.client.Asker` does."""
+    """Return the runners of one page; raises as `RetryingClient` does."""
     answer = await asker.page(page, per_page, status)
     return RunnerListing(answer.runners, answer.total, answer.invalid_count)
 
@@ -55,9 +55,9 @@ async def fetch_page(asker: RetryingClient, page: int, per_page: int, status: Ru
 async def fetch_all(
     asker: RetryingClient, per_page: int = MAX_PER_PAGE, status: RunnerStatus | None = None
 ) -> RunnerListing:
-    """Return the runners of all pages; raises as `comfytui.cli.client.Asker` does.
+    """Return the runners of all pages; raises as `RetryingClient` does.
 
-    Pages from before a change of the list are read again; a list that goes on changing is told of.
+    Pages from before a change of the list are read again; `changed` tells of a list that keeps changing.
     """
     pages = _PageCollector(per_page)
     while (number := pages.next) is not None:
@@ -68,7 +68,7 @@ async def fetch_all(
         try:
             pages.add(number, await asker.page(number, per_page, status))
         except (BadRequestError, NotFoundError):
-            # What an API answers beyond its last page is documented nowhere, and the list may have become shorter.
+            # The API documents no answer beyond the last page, and the list may have become shorter.
             if number > 1 and pages.is_expected(number):
                 pages.add(1, await asker.page(1, per_page, status))
             if pages.is_expected(number):
@@ -84,14 +84,14 @@ async def fetch_all(
 
 @dataclass(slots=True)
 class _PageCollector:
-    """The pages that were read, and which to read next until they are all there are.
+    """Collector of pages until the list is complete.
 
-    The total says so. Where it is wrong, or the pages are not as large as they were to be, they end where one brings
-    nothing new.
+    The total tells how many there are. If it is wrong, or pages are smaller than requested, the list ends at a page
+    without new runners.
 
     Attributes:
-        answers: Each page by its number, with the count of answers until then.
-        changes: How often the total was another than in the answer before.
+        answers: Each page by its number, with the count of responses until then.
+        changes: Number of times the total differed from the response before.
     """
 
     per_page: int
@@ -109,23 +109,23 @@ class _PageCollector:
         return len(self.answers)
 
     def is_expected(self, number: int) -> bool:
-        """Return True if there must be this page by the total."""
+        """Return True if the total says that there is such a page."""
         return number == 1 or (number - 1) * self.per_page < (self.total or 0)
 
     def end_before(self, number: int) -> None:
-        """Note that there is no such page."""
+        """Record that there is no such page."""
         self.answers.pop(number, None)
         self.is_over = True
 
     @property
     def next(self) -> int | None:
-        """The page to read next, or None if all that there are were read."""
+        """Return the next page to read, or None if complete."""
         if self.changes <= _MOST_CHANGES and (again := self._outdated):
             return again[0]
         return None if self.is_over else self.pages_read + 1
 
     def add(self, number: int, page: RunnerPage) -> None:
-        """Take in a page."""
+        """Add a page."""
         self.asked += 1
         is_again = number in self.answers
         if not is_again:
@@ -155,7 +155,7 @@ class _PageCollector:
         return outdated({number: (float(asked), page) for number, (page, asked) in self.answers.items()})
 
     def _take_next(self, page: RunnerPage) -> None:
-        """Decide by the next page, which is about to be taken in, whether it is the last one."""
+        """Decide by the next page, before it is added, if it is the last one."""
         left = (page.total or 0) - self.pages_read * self.per_page
         self.is_short = self.is_short or len(page.runners) + page.invalid_count < min(self.per_page, left)
         is_done = (self.pages_read + 1) * self.per_page >= (page.total or 0)
@@ -168,13 +168,13 @@ class _PageCollector:
 async def fetch_for_runner(
     asker: RetryingClient, text: str, question: Callable[[str], Awaitable[_T]]
 ) -> tuple[str, _T]:
-    """The id of the runner that is meant, and the answer about it; raises as the asker does.
+    """Return the id of the runner that an argument names, and the response about it; raises as the client does.
 
-    A whole id is taken at its word, unless the API does not know it: a name may look the same.
+    A whole id is requested directly; if the API does not know it, it may be a name.
 
     Raises:
-        SettingsError: Several are meant; the sentence names some of them.
-        NotFoundHereError: None is; the sentence begins with what the API said, where it was asked.
+        SettingsError: The argument is ambiguous; the message names some of the runners.
+        RunnerLookupError: There is no such runner; the message begins with that of the API.
     """
     said = ""
     if _UUID.fullmatch(text):
@@ -185,24 +185,24 @@ async def fetch_for_runner(
             asker.progress.update("no runner has that id; looking for the name")
     try:
         runner = resolve_runner((await fetch_all(asker)).runners, text)
-    except RunnerNotFoundError as error:
-        raise RunnerNotFoundError(f"{said}: {error}" if said else str(error)) from None
+    except RunnerLookupError as error:
+        raise RunnerLookupError(f"{said}: {error}" if said else str(error)) from None
     try:
         return runner.id, await question(runner.id)
     except NotFoundError as error:
         name = display_name(runner.name, runner.id)
-        words = f"{name} is listed, but this of it is not known: 404, {error.message}"
+        words = f"{name} is listed, but the API answers 404: {error.message}"
         raise NotFoundError(error.method, error.path, words, error.status) from None
 
 
 def resolve_runner(runners: Sequence[Runner], text: str) -> Runner:
-    """Return the runner with this id, else of exactly this name, else of this name in any case, else by id prefix.
+    """Return a runner by id, else by exact name, else by name in any case, else by id prefix.
 
     Raises:
-        SettingsError: There are several; the sentence names some of them.
-        NotFoundHereError: There is none.
+        SettingsError: There are several; the message names some of them.
+        RunnerLookupError: There is none.
     """
-    # As names are: emoji have invisible characters within them, which somebody copies along.
+    # Names are cleaned, too: copied emoji contain invisible characters.
     text = sanitize(text)
     folded = reducer(text)
     candidates = (
@@ -212,7 +212,7 @@ def resolve_runner(runners: Sequence[Runner], text: str) -> Runner:
         or [runner for runner in runners if folded and reducer(runner.id).startswith(folded)]
     )
     if not candidates:
-        raise RunnerNotFoundError("There is no runner with that id, that name or an id that begins so.")
+        raise RunnerLookupError("There is no runner with that id, that name or an id that begins so.")
     if len(candidates) > 1:
         raise SettingsError(f"ID could be any of {len(candidates)} runners: {_matching_name(candidates)}.")
     return candidates[0]

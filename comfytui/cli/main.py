@@ -1,8 +1,8 @@
-"""The `comfytui` command: parse, check, hand over, and end with a status that says how it went."""
+"""The `comfytui` command: parses the arguments, runs the command and ends with its status."""
 
 from __future__ import annotations
 
-# Nothing is loaded here: Ctrl+C is expected from `main` on.
+# Nothing is imported here, for Ctrl+C is handled from `main` on.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -14,33 +14,33 @@ _INTERRUPTED = 130
 
 
 def entry_point() -> NoReturn:
-    """Run the command line, and end the process at once: the system tidies up sooner than Python does.
+    """Run the command line and end the process at once, without Python's slow finalization.
 
-    All that is to outlive the process was written and closed by the time that `main` returns.
+    All files are written and closed by the time that `main` returns.
     """
     import gc
     import os
     import sys
 
-    # What is imported stays, so looking for garbage among it is in vain; what goes on for long enables that again.
+    # Imported modules are no garbage; commands that run for long enable the collector again.
     gc.disable()
     try:
         status = main()
     except SystemExit as end:
-        # argparse has said all there is to say. Python would flush once more, and end otherwise where that fails.
+        # argparse has printed its message. Python would flush again, and change the status if that fails.
         status = int(end.code or 0)
     for stream in (sys.stdout, sys.stderr):
         if stream is not None:
             try:
                 stream.flush()
             except OSError:
-                # Whoever wrote to it has found that out, and said so where that was possible.
+                # The writer has found that out already, and reported it if possible.
                 continue
     os._exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line (this process's, unless another is given) and return the exit status."""
+    """Run a command line, by default that of the process, and return the exit status."""
     try:
         return _run_guarded(argv)
     except KeyboardInterrupt:
@@ -83,7 +83,7 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     except OSError as error:
         raise output_error(error) from None
     except SystemExit:
-        # What argparse printed is still in Python's hands.
+        # The output of argparse is still buffered.
         flush()
         raise
     flaw = _conflicts(args)
@@ -99,14 +99,14 @@ def _is_option_value(argv: Sequence[str]) -> bool:
 
 
 def _conflicts(args: argparse.Namespace) -> str:
-    """What cannot be together, in words; empty where all is well."""
+    """Return a message about conflicting options, or empty if there are none."""
     if args.command == "config" and args.json and args.action != "print":
         return "--json goes with config print"
     return _fleet_conflicts(args) or (_list_conflicts(args) if args.command == "runners" else "")
 
 
 def _fleet_conflicts(args: argparse.Namespace) -> str:
-    """One fleet at a time, and for `serve` one at least."""
+    """Return a message unless exactly one fleet is chosen, where `serve` needs one."""
     from comfytui.cli.options import server_arguments
 
     servers = server_arguments(args)
@@ -130,7 +130,7 @@ def _fleet_conflicts(args: argparse.Namespace) -> str:
 
 
 def _list_conflicts(args: argparse.Namespace) -> str:
-    """A stream of changes has one form and no order, and only it goes on."""
+    """Return a message about options that do not go with --watch, or that need it."""
     if not args.watch:
         return "--interval goes with --watch" if args.interval is not None else ""
     for flag, given in (
@@ -149,7 +149,7 @@ def _list_conflicts(args: argparse.Namespace) -> str:
 
 
 def _run(args: argparse.Namespace) -> int:
-    """Hand over to the command, loading nothing of the others."""
+    """Run the command, importing nothing of the others."""
     match args.command:
         case None:
             from comfytui.cli.commands.dashboard import run

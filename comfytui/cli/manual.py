@@ -1,4 +1,4 @@
-"""The man page, made of what the parser says; `python -m comfytui.cli.manual` writes the one that is shipped."""
+"""Man page, generated from the parser; `python -m comfytui.cli.manual` writes the shipped file."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from comfytui.cli.parser import build_parser
 if TYPE_CHECKING:
     import argparse
 
-    from comfytui.cli.grammar import Command, Option, OptionGroup
+    from comfytui.cli.grammar import CommandHelp, Option, OptionGroup
 
 
 PAGE = Path(__file__).parents[1] / "man" / "comfytui.1"
-"""Where it is kept; the wheel has it in `share/man/man1`, too."""
+"""Path of the man page, which the wheel installs in `share/man/man1` as well."""
 
 _FILES = (
     ("~/.config/comfytui/config.toml", "The configuration; see CONFIGURATION."),
@@ -47,7 +47,7 @@ _ENVIRONMENT = (
 
 @dataclass(frozen=True, slots=True)
 class _Epilog:
-    """What an epilog holds, apart; each as lines."""
+    """Parts of an epilog, each as lines."""
 
     prose: tuple[str, ...] = ()
     configuration: tuple[str, ...] = ()
@@ -56,7 +56,7 @@ class _Epilog:
 
 
 def render_manpage(parser: argparse.ArgumentParser) -> str:
-    """The page in roff, always the same for the same parser."""
+    """Return the page in roff, always the same for the same parser."""
     program = describe_parser(parser)
     told = _read(program.epilog)
     lines = (
@@ -76,13 +76,13 @@ def render_manpage(parser: argparse.ArgumentParser) -> str:
 
 
 def write_manpage(path: Path = PAGE) -> None:
-    """Write the page as the parser has it now."""
+    """Write the page of the current parser."""
     path.parent.mkdir(exist_ok=True)
     path.write_text(render_manpage(build_parser()), encoding="utf-8")
 
 
 def _read(epilog: str) -> _Epilog:
-    """Take an epilog apart: blocks with an empty line between them, some of which say what they are."""
+    """Parse an epilog into its blocks, which empty lines separate."""
     prose, configuration, examples, statuses = [], [], [], []
     for block in re.split(r"\n\n(?=\S)", epilog.strip()):
         head, _, rest = block.partition("\n")
@@ -97,7 +97,7 @@ def _read(epilog: str) -> _Epilog:
     return _Epilog(tuple(prose), tuple(configuration), tuple(examples), tuple(statuses))
 
 
-def _synopsis(program: Command) -> Iterator[str]:
+def _synopsis(program: CommandHelp) -> Iterator[str]:
     yield rf"{_bold(program.name)} [{_italic('OPTION')}]..."
     for command in program.commands:
         arguments = "".join(f" {_value(each.value)}" for each in _all_commands(command) if not each.flags)
@@ -105,8 +105,8 @@ def _synopsis(program: Command) -> Iterator[str]:
         yield rf"{_bold(command.name)} [{_italic('OPTION')}]...{arguments}"
 
 
-def _command(command: Command, program: Command) -> Iterator[str]:
-    """What a command is for, and those of its options that are not the program's own."""
+def _command(command: CommandHelp, program: CommandHelp) -> Iterator[str]:
+    """Yield the description of a command and the options that are not the program's own."""
     own, shared = _separate_pages(command, program)
     yield f".SS {_escape(command.name.removeprefix(program.name).strip())}"
     yield from _paragraphs([_one_line(command.description)])
@@ -117,15 +117,15 @@ def _command(command: Command, program: Command) -> Iterator[str]:
         yield from _paragraphs([f"Exit status: {', '.join(statuses)}."])
 
 
-def _separate_pages(command: Command, program: Command) -> tuple[list[Option], list[str]]:
-    """A command's own options, and the titles of the groups that the program itself has just the same."""
+def _separate_pages(command: CommandHelp, program: CommandHelp) -> tuple[list[Option], list[str]]:
+    """Return a command's own options, and the titles of the groups that the program has as well."""
     common = set(_all_commands(program))
     own = [option for option in _all_commands(command) if option not in common]
     shared = [f'"{group.title}"' for group in command.groups if group.title and common.issuperset(group.options)]
     return own, shared
 
 
-def _all_commands(command: Command) -> Iterator[Option]:
+def _all_commands(command: CommandHelp) -> Iterator[Option]:
     return (option for group in command.groups for option in group.options)
 
 
@@ -145,7 +145,7 @@ def _options(options: Iterable[Option]) -> Iterator[str]:
 
 
 def _value(value: str) -> str:
-    """What follows an option: a name to put something in the place of, or words of which one is meant."""
+    """Return the value of an option: a placeholder, or the choices."""
     is_name = value == value.upper()
     return "|".join(map(_italic if is_name else _bold, value.split("|"))) if value else ""
 
@@ -157,7 +157,7 @@ def _definition_list(entries: Iterable[Sequence[str]]) -> Iterator[str]:
 
 def _section(title: str, lines: Iterable[str]) -> Iterator[str]:
     yield f".SH {title}"
-    # A section begins with a paragraph of itself.
+    # A section starts with a paragraph anyway.
     lines = list(lines)
     yield from lines[1:] if lines[:1] == [".PP"] else lines
 
@@ -172,7 +172,7 @@ def _verbatim(lines: Iterable[str]) -> Iterator[str]:
 
 
 def _as_name(description: str) -> str:
-    """The description as the page's name has it: no sentence."""
+    """Return the description for the NAME section: lower case, without a full stop."""
     return f"{description[:1].lower()}{description[1:]}".removesuffix(".")
 
 
@@ -189,7 +189,7 @@ def _italic(text: str) -> str:
 
 
 def _escape(text: str) -> str:
-    """The text for roff: hyphens that can be copied, quotes that stay straight, no line that is a request."""
+    """Escape text for roff: copyable hyphens, straight quotes, no line that is a request."""
     for char, escaped in (("\\", r"\e"), ("-", r"\-"), ("'", r"\(aq"), ("`", r"\(ga"), ("~", r"\(ti"), ("^", r"\(ha")):
         text = text.replace(char, escaped)
     return rf"\&{text}" if text.startswith((".", "'")) else text

@@ -1,4 +1,4 @@
-"""Data: the only writer to standard output. It is UTF-8 wherever it goes, and never anything but data."""
+"""Output: the only writer to standard output, always UTF-8, and data only."""
 
 from __future__ import annotations
 
@@ -16,34 +16,34 @@ from comfytui.files import os_error_message
 
 
 class PipeClosedError(Exception):
-    """Nobody reads any more, so there is nothing left to do; `comfytui.cli.main` ends quietly, with status 0."""
+    """The reader of standard output is gone; `comfytui.cli.main` ends quietly with status 0."""
 
 
 class OutputError(Exception):
-    """Standard output takes nothing any more; the message is a sentence."""
+    """Standard output cannot be written; the message is for users."""
 
 
 def write_json(value: object) -> None:
-    """One JSON document over several lines; raises as `write_text` does."""
+    """Write a JSON document over several lines; raises as `write_text` does."""
     write_text(f"{json.dumps(value, indent=2, ensure_ascii=False)}\n")
 
 
 def write_line(value: object) -> None:
-    """One JSON object on a line of its own (NDJSON); raises as `write_text` does."""
+    """Write a JSON object on a line of its own (NDJSON); raises as `write_text` does."""
     write_text(f"{json.dumps(value, ensure_ascii=False, separators=(',', ':'))}\n")
 
 
 def write_lines(lines: Iterable[str]) -> None:
-    """Lines of text, together; raises as `write_text` does."""
+    """Write lines of text at once; raises as `write_text` does."""
     write_text("".join(f"{line}\n" for line in lines))
 
 
 def write_text(text: str) -> None:
-    """Text as it is, out of Python's hands once this returns.
+    """Write text and flush it.
 
     Raises:
-        PipeClosedError: Nobody reads any more.
-        OutputError: It cannot be written, as where a disk is full or standard output is closed.
+        PipeClosedError: The reader is gone.
+        OutputError: It cannot be written: the disk is full, or standard output is closed.
     """
     require_stdout()
     stream = sys.stdout
@@ -57,13 +57,13 @@ def write_text(text: str) -> None:
 
 
 def require_stdout() -> None:
-    """Raise OutputError where standard output is closed, so that nothing is begun in vain."""
+    """Raise OutputError if standard output is closed, before any work is done."""
     if sys.stdout is None:
         raise OutputError("What there is to say cannot be written: standard output is closed.")
 
 
 def flush() -> None:
-    """See what was written out of Python's hands; raises PipeClosedError or OutputError as `write_text` does."""
+    """Flush standard output; raises as `write_text` does."""
     if sys.stdout is None:
         return
     try:
@@ -73,13 +73,13 @@ def flush() -> None:
 
 
 def is_terminal() -> bool:
-    """Whether somebody looks at what is written."""
+    """Return True if standard output is a terminal."""
     return sys.stdout is not None and sys.stdout.isatty()
 
 
 def output_error(error: OSError) -> PipeClosedError | OutputError:
-    """What it means that standard output could not be written to; whatever else is, goes into nothing."""
-    # Python flushes once more when it ends, and would complain; let it do so into nothing.
+    """Map a write failure to PipeClosedError or OutputError and redirect stdout to /dev/null."""
+    # Python flushes again at exit and would report the failure once more.
     nothing = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nothing, sys.stdout.fileno())
     os.close(nothing)
@@ -89,20 +89,20 @@ def output_error(error: OSError) -> PipeClosedError | OutputError:
 
 
 SCHEMA = 1
-"""The version of the JSON documents."""
+"""Version of the JSON documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOutput:
-    """What there is to say.
+    """Output of a command in all its formats.
 
     Attributes:
-        document: As JSON, but for its version.
-        items: One by one, for a line each.
-        rows: The same for CSV.
-        fields: What the cells of CSV are called, even where there are no rows.
-        table: For people, made only if it is wanted.
-        status: What the process ends with.
+        document: JSON document, without its version.
+        items: Items for NDJSON.
+        rows: Rows for CSV.
+        fields: Titles of the CSV columns.
+        table: Builds the table for people.
+        status: Exit status.
     """
 
     document: Mapping[str, object]
@@ -114,10 +114,10 @@ class CommandOutput:
 
 
 def write_output(answer: CommandOutput, form: str | None) -> None:
-    """Write it as `json`, `ndjson` or `csv`; None is a table on a terminal, and columns elsewhere.
+    """Write the output as `json`, `ndjson`, `csv`, or None: a table on a terminal, tab-separated elsewhere.
 
     Raises:
-        PipeClosedError: Nobody reads any more.
+        PipeClosedError: The reader is gone.
         OutputError: It cannot be written.
     """
     match form:
@@ -137,7 +137,7 @@ def write_output(answer: CommandOutput, form: str | None) -> None:
 
 
 ABSENT = "–"
-"""What stands in a table for nothing; between tabs nothing does."""
+"""Text of an empty cell in a table; tab-separated cells stay empty."""
 
 _GAP = "  "
 _LEAST = 4
@@ -148,19 +148,19 @@ _BREAKS = re.compile(r"[\t\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows of cells, as many as there are titles; without titles it has no line above them."""
+    """Table of rows with as many cells as titles; without titles it has no heading."""
 
     titles: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
 
 
 def tab_separated(table: Table) -> Iterator[str]:
-    """A line for each row: whole cells with tabs between them and nothing above."""
+    """Yield a line per row, tab-separated, without a heading."""
     return ("\t".join(_BREAKS.sub(" ", cell) for cell in row) for row in table.rows)
 
 
 def aligned(table: Table, width: int) -> Iterator[str]:
-    """The titles and a line for each row, in columns that fit the width; the last are left out where it is narrow."""
+    """Yield the heading and a line per row, in aligned columns that fit the width."""
     from comfytui.render.cells import cell_width, line, pad
 
     rows = [tuple(cell or ABSENT for cell in row) for row in table.rows]
@@ -175,15 +175,15 @@ def aligned(table: Table, width: int) -> Iterator[str]:
 
 
 def fit_widths(wanted: Sequence[int], width: int, kept: Sequence[int] = ()) -> list[int]:
-    """How wide the columns are, with gaps between them, for a line of this width.
+    """Return the widths of the columns of a line, which has gaps between them.
 
-    The widest give way first, those that are kept after the others, short ones last and none below 4 cells; where
-    even that is too wide, the last columns are left out. The first is always there.
+    The widest shrink first, identifying columns after the others, none below 4 cells; if that is still too wide, the
+    last columns are left out. The first is always kept.
 
     Args:
-        wanted: How wide each would be.
+        wanted: Preferred width of each column.
         width: Cells of a line.
-        kept: Places of columns by which a row is known; the last of them says nothing once it is cut.
+        kept: Indices of the identifying columns; the last of them is useless once it is cut.
     """
     widths = [min(each, max(1, width)) for each in wanted]
     while len(widths) > 1 and _available_width(width, widths) < sum(min(_LEAST, each) for each in widths):
@@ -202,6 +202,6 @@ def _available_width(width: int, widths: Sequence[int]) -> int:
 
 
 def _fair_share(widths: list[int], places: Sequence[int], room: int, least: int) -> None:
-    """Take from the widest of these as long as all are too wide, and there is something to take."""
+    """Shrink the widest of these columns while all together are too wide."""
     while sum(widths) > room and places and max(widths[place] for place in places) > least:
         widths[max(places, key=lambda place: (widths[place], place))] -= 1

@@ -1,4 +1,4 @@
-"""Narration: the only writer to standard error."""
+"""Progress and error messages: the only writer to standard error."""
 
 from __future__ import annotations
 
@@ -20,17 +20,17 @@ _EVERY = 5.0
 
 
 def print_error(message: str) -> None:
-    """Tell the person something, on standard error."""
+    """Print a message for the user on standard error."""
     _write(f"comfytui: {message}\n")
 
 
 class Progress:
-    """What goes on, told once it takes longer than a second: on a terminal in one line, elsewhere in a few.
+    """Progress display after one second: one line on a terminal, a few lines elsewhere.
 
-    Leaving it takes that one line away.
+    Leaving the context clears the line.
 
     Args:
-        clock: Says what takes long.
+        clock: Clock of the delay.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -46,7 +46,7 @@ class Progress:
         self.clear()
 
     def update(self, message: str, ahead: float = 0.0) -> None:
-        """Tell what goes on now, and that it will for so many seconds at least."""
+        """Show a message about work that takes at least `ahead` seconds."""
         now = self._clock.monotonic()
         if now + ahead - self._began < _LONG:
             return
@@ -57,18 +57,18 @@ class Progress:
             print_error(message)
 
     def print(self, message: str) -> None:
-        """Tell something that is to stay."""
+        """Print a message that stays."""
         self.clear()
         print_error(message)
 
     def clear(self) -> None:
-        """Take that one line away, so that something else can be written."""
+        """Clear the line, so that something else can be written."""
         if self._shown:
             self._shown = False
             _write("\r\x1b[K")
 
     def _show(self, message: str) -> None:
-        # A terminal on a serial line, or one of a container, may not know its size.
+        # A serial line or a container's terminal may not know its size.
         columns, _ = terminal_size(sys.stderr.fileno()) or DEFAULT_SIZE
         width = max(1, columns - 1)
         self._shown = True
@@ -80,9 +80,9 @@ def _has_terminal() -> bool:
 
 
 def _write(text: str) -> None:
-    """Nothing where standard error is closed, for print would take the other; nor where it takes nothing.
+    """Write to standard error; do nothing if it is closed or cannot be written.
 
-    What a command brings, and what it ends with, does not depend on whether anybody hears how it went.
+    Result and status of a command do not depend on its progress messages.
     """
     if sys.stderr is not None:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a person left behind: the view of each fleet and the looks, kept from one start to the next.
+"""Saved state: the view of each fleet and the appearance, kept between starts.
 
 It is read before the first frame, so it is cheap to import. A value of a wrong type counts as missing; the code that
 uses a value checks its meaning.
@@ -21,27 +21,27 @@ _T = TypeVar("_T")
 _Default = TypeVar("_Default")
 
 MAX_VIEWS = 32
-"""Of so many fleets the view is kept."""
+"""Number of fleets whose view is kept."""
 
 MAX_BYTES = 64 * 1024
 
-# A terminal acts on control characters, and nothing can write half of a surrogate pair.
+# Terminals act on control characters, and half of a surrogate pair cannot be encoded.
 _UNSHOWN = {"Cc", "Cs"}
 
 
 class ViewState(NamedTuple):
-    """How one fleet was looked at.
+    """View of one fleet.
 
     Attributes:
-        filter: The filter's text.
-        status: The status that was asked for, None for all.
-        sort: The column that the runners were sorted by, None for the API's order.
-        descending: Whether from the greatest to the least.
-        columns: The chosen columns of the list in their order; none for the usual ones.
+        filter: Text of the filter.
+        status: Status of the runners, or None for all.
+        sort: Column that the runners are sorted by, or None for the API's order.
+        descending: True if sorted from the greatest to the least.
+        columns: Chosen columns of the list in their order; empty for the default.
         history_sort: As `sort`, of the history.
         history_descending: As `descending`, of the history.
         history_columns: As `columns`, of the history.
-        per_page: Runners on a page, None for the usual number.
+        per_page: Runners per page, or None for the default.
     """
 
     filter: str = ""
@@ -56,13 +56,13 @@ class ViewState(NamedTuple):
 
 
 class State(NamedTuple):
-    """All that is kept.
+    """All saved state.
 
     Attributes:
-        profile: The profile that was watched last, None for none.
-        time_style: How times were told.
-        theme: The theme's name.
-        views: How each fleet was looked at, by its key, the one used last at the end.
+        profile: Last profile in use, or None.
+        time_style: Style of times.
+        theme: Name of the theme.
+        views: View of each fleet by its key, the last used at the end.
     """
 
     profile: str | None = None
@@ -71,30 +71,30 @@ class State(NamedTuple):
     views: Mapping[str, ViewState] = MappingProxyType({})
 
     def with_view(self, key: str, view: ViewState) -> State:
-        """The same with this view of a fleet as the one used last; of too many, those used longest ago go."""
+        """Return the state with this view as the last used, without the least recently used beyond MAX_VIEWS."""
         others = [(other, kept) for other, kept in self.views.items() if other != key]
         return self._replace(views=dict([*others, (key, view)][-MAX_VIEWS:]))
 
 
 class LoadResult(NamedTuple):
-    """What was read, and what there is to tell of it: one sentence, or None."""
+    """State that was loaded, and a warning about it, or None."""
 
     state: State
     warning: str | None
 
 
 class StateFile:
-    """The file that the state is kept in, for this user alone.
+    """File of the saved state, readable by this user alone.
 
     Args:
-        path: Where.
+        path: Path of the file.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def load(self) -> LoadResult:
-        """Return what is kept; a file that holds no JSON object is renamed, which the note says."""
+        """Return the saved state; a file without a JSON object is renamed, which the warning tells."""
         try:
             data = _read_bounded(self._path)
         except FileNotFoundError:
@@ -109,7 +109,7 @@ class StateFile:
             return LoadResult(State(), self._set_aside())
 
     def save(self, state: State) -> str | None:
-        """Keep this instead; the sentence that says why it cannot be kept, else None."""
+        """Save a state; return the reason if it cannot be saved, else None."""
         try:
             write_atomic(self._path, _encode(state))
         except OSError as error:
@@ -127,14 +127,14 @@ class StateFile:
 
 
 class StateStore:
-    """The state in use, and the file behind it.
+    """State in use, and the file it is saved to.
 
     Attributes:
-        state: What is remembered now.
-        note: What to tell the person about it: that it could not be restored, or since then not be kept.
+        state: Current state.
+        warning: Message that the state could not be restored or saved, or None.
 
     Args:
-        file: Where it is kept.
+        file: File of the state.
     """
 
     def __init__(self, file: StateFile) -> None:
@@ -143,35 +143,35 @@ class StateStore:
         self._kept = self.state
 
     def save(self, state: State) -> None:
-        """Remember this; it is written where it is not what is in the file already. It may wait for the disk."""
+        """Set the state, and write it if it differs from the file; blocks on the disk."""
         self.state = state
         if _encode(state) == _encode(self._kept):
             return
-        # Another dashboard may have kept something meanwhile, of another fleet say.
+        # Another dashboard may have saved the view of another fleet meanwhile.
         self.warning = self._file.save(_merge(self._file.load().state, self._kept, state))
         if self.warning is None:
             self._kept = state
 
 
 class InMemoryStateStore:
-    """Remembers as long as it lasts, and neither reads nor writes a file; attributes as of `Memory`."""
+    """State in memory only, for `--fresh`; attributes as of `StateStore`."""
 
     def __init__(self) -> None:
         self.state = State()
         self.warning: str | None = None
 
     def save(self, state: State) -> None:
-        """Remember this until the end."""
+        """Set the state."""
         self.state = state
 
 
 def state_path() -> Path:
-    """Where the state is kept unless a person wants to start afresh; it need not exist."""
+    """Return the path of the state file, which need not exist."""
     return state_dir() / "state.json"
 
 
 def _merge(others: State, before: State, after: State) -> State:
-    """What others have kept, with what is another now than it was before."""
+    """Return the state that others saved, with the changes from `before` to `after`."""
     merged = others._replace(
         profile=others.profile if after.profile == before.profile else after.profile,
         time_style=others.time_style if after.time_style == before.time_style else after.time_style,
@@ -185,7 +185,7 @@ def _merge(others: State, before: State, after: State) -> State:
 
 
 def _read_bounded(path: Path) -> bytes:
-    """The file's first bytes, one more than it may have; none where it is no file at all, but a directory or pipe."""
+    """Return the file's first bytes, one more than the limit; empty if it is a directory or pipe."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         return os.read(descriptor, MAX_BYTES + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else b""
@@ -194,7 +194,7 @@ def _read_bounded(path: Path) -> bytes:
 
 
 def _encode(state: State) -> str:
-    """The state as text that can be read back, without the views used longest ago where they are too much."""
+    """Return the state as JSON, without the least recently used views if it would be too large."""
     import json
 
     views = [(key, view._asdict()) for key, view in state.views.items()][-MAX_VIEWS:]
@@ -207,11 +207,11 @@ def _encode(state: State) -> str:
 
 
 def _decode(data: bytes) -> State:
-    """Parse a state; values of a wrong type are as if they were missing.
+    """Parse a state; values of a wrong type count as missing.
 
     Raises:
-        ValueError: The file is too big, or no JSON object.
-        RecursionError: Its JSON is nested too deeply.
+        ValueError: The file is too large, or no JSON object.
+        RecursionError: The JSON is nested too deeply.
     """
     import json
 

@@ -1,4 +1,4 @@
-"""Rate limiter of one process, and the queue of those who wait for it."""
+"""Rate limiter of one process, and its priority wait queue."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
 
 RENEWED = -1
-"""Rank of requests that had a grant before: they stand before all others."""
+"""Rank of requests that are renewed: they go before all others."""
 
 
 @dataclass(order=True, slots=True)
 class Waiter:
-    """A place in a Line; made by it.
+    """Request waiting in a `WaitQueue`.
 
     Attributes:
         rank: 0 for the most urgent.
-        number: In order of arrival.
-        line: All places.
-        request: Number of the request that waits there, 0 if it gets one with its grant.
-        turn: Set when it may be this one's turn.
-        granted: Grant that it got, by itself or from one before it; None if it has none yet.
+        number: Order of arrival.
+        line: All waiters of the queue.
+        request: Number of the request, or 0 if it gets one with its grant.
+        turn: Set when it may be this waiter's turn.
+        grant: Grant that it got, by itself or from a waiter before it, or None.
     """
 
     rank: int
@@ -55,23 +55,23 @@ class Waiter:
 
     @property
     def has_left(self) -> bool:
-        """Whether nobody stands there any more."""
+        """True if the waiter has left the queue."""
         return self not in self.line
 
     @property
     def waiting_behind(self) -> list[Waiter]:
-        """Those behind it for whom nobody got anything yet."""
+        """Waiters behind this one without a grant."""
         return [other for other in self.line[self.line.index(self) + 1 :] if other.grant is None]
 
     async def wait_turn(self) -> None:
-        """Return once nobody stands before this place."""
+        """Wait until no waiter is ahead."""
         while self.line[0] is not self:
             self.turn.clear()
             await self.turn.wait()
 
 
 class WaitQueue:
-    """Those who wait within this process: by rank, 0 first, and within a rank in order of arrival."""
+    """Queue of the waiters of this process, by rank, then by arrival."""
 
     def __init__(self) -> None:
         self._places: list[Waiter] = []
@@ -79,7 +79,7 @@ class WaitQueue:
 
     @contextmanager
     def enter(self, rank: int, request: int = 0) -> Iterator[Waiter]:
-        """Stand in line; leaving, for whatever reason, makes room for the next."""
+        """Enter the queue; leaving the context wakes the next waiter."""
         place = Waiter(rank, next(self._numbers), self._places, request)
         insort(self._places, place)
         try:
@@ -90,29 +90,29 @@ class WaitQueue:
                 self._places[0].turn.set()
 
     async def settle(self) -> None:
-        """Return once nobody joins any more: who has much to ask comes with one thing after another."""
+        """Wait until no more requests join, for a batch of requests comes one by one."""
         stood = 0
         while stood != len(self._places):
             stood = len(self._places)
-            # One to decide on the next thing, one for that to come here.
+            # One turn of the loop for the caller to decide on its next request, one for that to get here.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
 
     def __len__(self) -> int:
-        """Number of those who wait."""
+        """Number of waiters."""
         return len(self._places)
 
     def ahead_of(self, rank: int) -> int:
-        """How many stand before a newcomer of this rank."""
+        """Return the number of waiters ahead of a new one of this rank."""
         return sum(place.rank <= rank for place in self._places)
 
 
 class LocalRateLimiter:
-    """An allowance that one process spends alone, kept in memory.
+    """Sliding-window rate limiter of one process, kept in memory.
 
     Args:
-        clock: Its monotonic clock dates what is sent; waiting is its sleep.
-        share: How many requests a window may hold.
+        clock: Clock of send times and waits.
+        limit: Requests that a window may hold.
         window: Seconds.
     """
 
@@ -127,14 +127,14 @@ class LocalRateLimiter:
 
     @property
     def usage(self) -> Usage:
-        """What this process spent."""
+        """Requests that this process sent."""
         now = self._clock.monotonic()
         self._prune(now)
         until = self._cooling_until if self._cooling_until > now else None
         return Usage(tuple(send.monotonic for send in self._sends), until, self._share, len(self._line))
 
     def delay(self, priority: Priority) -> float:
-        """Seconds until a request for this use may be sent if nobody more urgent comes; 0.0 is now."""
+        """Return the seconds until a request may be sent unless a more urgent one comes; 0.0 is now."""
         return self._delay(priority, self._line.ahead_of(priority.rank))
 
     async def acquire(self, priority: Priority) -> Permit:
@@ -157,12 +157,12 @@ class LocalRateLimiter:
             return grant
 
     def block_for(self, seconds: float) -> None:
-        """Send nothing for so long, at most MAX_COOLDOWN_S; of two, the longer one wins."""
+        """Block all requests for these seconds, at most MAX_COOLDOWN_S; the longer of two cooldowns counts."""
         until = self._clock.monotonic() + min(seconds, MAX_COOLDOWN_S)
         self._cooling_until = max(self._cooling_until, until)
 
     def record(self, send: SentRequest) -> None:
-        """Count a request that was sent without being taken here, no older than the last one."""
+        """Count a request that was sent without `acquire`, no older than the last one."""
         self._sends.append(send)
         self._prune(send.monotonic)
 

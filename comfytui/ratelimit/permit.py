@@ -33,14 +33,14 @@ class Issuer(Protocol):
 
 
 class IssuedPermit:
-    """Permit of an allowance; see `comfytui.ratelimit.window.Permit`.
+    """Permit of a rate limiter; see `comfytui.ratelimit.window.Permit`.
 
     Between grant and wire lie the lookup of a name, a handshake, a wait for a free connection: seconds on a busy
     machine. A record that is older than its request lets too many others into the window that the server sees.
 
     Args:
-        issuer: Keeps the record.
-        clock: Its monotonic clock dates the record.
+        issuer: Keeper of the record.
+        clock: Clock of the record's time.
         priority: Priority of the request.
         grant: Record of the request.
     """

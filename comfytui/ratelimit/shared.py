@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from comfytui.ratelimit.window import Permit
 
 
-# Longer than a busy machine takes, and than it takes to set aside a file whose lock is held for ever.
+# Longer than a transaction takes on a busy machine, and than setting aside a file whose lock is never released.
 _STORE_TIMEOUT_S = 5.0
-# Who is alone tries again this often, without waiting for it.
+# Interval at which a process on its own tries the file again.
 _SOLO_S = 10.0
-# Who waits looks again this often in a window: others may have left, or begun to cool down.
+# Looks per window of a waiter, for other processes may have left or begun a cooldown.
 _POLLS_PER_WINDOW = 10
-# By their ranks.
+# In order of their ranks.
 _PRIORITIES = tuple(Priority)
 _MAX_CHANGES = 500
 
@@ -61,11 +61,11 @@ class SharedRateLimiter:
     tries again now and then. All I/O happens in a thread.
 
     Args:
-        clock: Its monotonic clock must be the one that all processes share, CLOCK_MONOTONIC.
+        clock: Clock whose monotonic time all processes share, CLOCK_MONOTONIC.
         paths: Places of the file, best first.
-        api: Address of the API that the allowance is for.
-        share: How many requests all processes may send within a window.
-        note: Called with a message when that the file cannot be used.
+        api: Address of the API that is limited.
+        limit: Requests that all processes may send within a window.
+        note: Called with a message if the file cannot be used.
         window: Seconds.
     """
 
@@ -90,7 +90,7 @@ class SharedRateLimiter:
         self._standing = SharedState((), share, share, 0.0)
         self._sent: tuple[float, ...] = ()
         self._sent_of: SharedState | None = None
-        # What the ledger does not know yet.
+        # Changes that are not in the store yet.
         self._changes: deque[SlotChange] = deque(maxlen=_MAX_CHANGES)
         self._is_flushing = False
         self._renewed: dict[int, Priority] = {}
@@ -100,7 +100,7 @@ class SharedRateLimiter:
 
     @property
     def usage(self) -> Usage:
-        """What all who share spent when this process last looked; what it spent itself while it is on its own."""
+        """Usage of all processes as last known, or of this process while it is on its own."""
         now, sent, is_alone = self._clock.monotonic(), self._sent, self._alone_until is not None
         if self._sent_of is not self._standing or (sent and now - sent[0] > HISTORY_S):
             sends = self._standing.sends
@@ -113,7 +113,7 @@ class SharedRateLimiter:
         return Usage(sent, until if until > now else None, share, len(self._line))
 
     def delay(self, priority: Priority) -> float:
-        """Seconds until a request for this use may be sent if nobody more urgent comes, as last known; 0.0 is now."""
+        """Return the seconds until a request may be sent unless a more urgent one comes, as last known."""
         return self._local_delay(priority, self._line.ahead_of(priority.rank))
 
     async def acquire(self, priority: Priority) -> Permit:
@@ -150,20 +150,20 @@ class SharedRateLimiter:
         self._queue_change(SlotChange(number, priority, None))
 
     def block_for(self, seconds: float) -> None:
-        """Let nobody who shares send anything for so long, at most MAX_COOLDOWN_S; of two, the longer one wins."""
+        """Block all processes for these seconds, at most MAX_COOLDOWN_S; the longer of two cooldowns counts."""
         until = self._clock.monotonic() + min(seconds, MAX_COOLDOWN_S)
         self._cooling_until = max(self._cooling_until, until)
         self._flush()
 
     def close(self) -> None:
-        """Close the file, as far as that goes at once; nothing may be taken afterwards."""
+        """Close the file without waiting; nothing is acquired afterwards."""
         self._worker.submit(self._ledger.close)
         self._worker.close()
 
     async def _granted(self, priority: Priority, waiter: Waiter) -> Grant:
         await waiter.wait_turn()
         if priority is not Priority.USER:
-            # Nobody waits for it, so it waits for whatever else is about to be asked.
+            # Background requests yield once so that a batch is acquired in one transaction.
             await self._line.settle()
             await waiter.wait_turn()
         while waiter.grant is None:
@@ -175,7 +175,7 @@ class SharedRateLimiter:
     async def _acquire_shared(self, priority: Priority, waiter: Waiter) -> float:
         """Return the seconds to wait; 0.0 once a request was granted and recorded.
 
-        Those who wait behind are asked for as well: to ask is most of what it costs.
+        Waiters behind are asked for as well, for a transaction costs more than a grant.
         """
         if self._alone_until is not None and not self._resume_sharing():
             return self._acquire_locally(priority, waiter)
@@ -195,7 +195,7 @@ class SharedRateLimiter:
         return self._renewed[waiter.request] if waiter.request else _PRIORITIES[waiter.rank]
 
     def _distribute(self, grants: Sequence[Grant], waiters: Sequence[Waiter]) -> None:
-        """Give them what was granted for them; what nobody waits for any more is not spent."""
+        """Hand out grants to their waiters and release those of waiters that have left."""
         for place, grant in zip(waiters, grants, strict=False):
             if place.has_left:
                 self.withdraw(grant.number, Priority.POLL)
@@ -231,15 +231,15 @@ class SharedRateLimiter:
             raise
 
     def _cancel(self, future: _Answer) -> None:
-        """See to it that what nobody waits for any more is not spent."""
+        """Release the grants of a transaction whose waiters have left."""
         if not future.cancel():
             future.add_done_callback(self._release)
 
     def _release(self, future: _Answer) -> None:
-        """Withdraw what was granted; called in whichever thread."""
+        """Withdraw grants; called in any thread."""
         outcome = future.result()
         if isinstance(outcome, AcquireResult):
-            # One that is renewed is asked for again by its number.
+            # A renewed request keeps its number.
             numbers = [grant.number for grant in outcome.grants if grant.number not in self._renewed]
             self._changes.extend(SlotChange(number, Priority.POLL, None) for number in numbers)
             self._flush()
@@ -259,7 +259,7 @@ class SharedRateLimiter:
         return taken
 
     def _flush(self) -> None:
-        """Tell the ledger what is new, once for all that is by the time it listens."""
+        """Write all changes to the store in one transaction."""
         if self._alone_until is None and not self._is_flushing:
             self._is_flushing = True
             self._worker.submit(self._flush_now)
@@ -271,7 +271,7 @@ class SharedRateLimiter:
             self._changes.extendleft(reversed(changes))
 
     def _go_solo(self, failure: StoreUnavailable) -> None:
-        """Go on without the others; what is known to have been sent so far still counts."""
+        """Go on without the file; sends known so far still count."""
         if self._alone_until is None:
             self._note(
                 "the request budget cannot be shared with other terminals by way of "

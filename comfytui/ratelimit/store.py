@@ -1,8 +1,7 @@
-"""The record by which processes tell each other what they sent: rows of a small SQLite database.
+"""Store of the requests that all processes sent: rows of a small SQLite database.
 
-Times in it are of the system-wide monotonic clock. A process that dies in the middle of something leaves nothing
-half done, and nothing that it holds outlives it. Each process remembers what it knows, and enters it into a file that
-took the place of the one before.
+Times are of the system-wide monotonic clock. A process that dies leaves no transaction half done and no lock. Each
+process remembers the rows it knows and enters them into a file that replaced the one before.
 """
 
 from __future__ import annotations
@@ -28,17 +27,17 @@ MIN_QUOTA = 4
 """Requests in a window that a process may send, however many others there are."""
 
 FALLBACK_LIMIT = 10
-"""Requests in a window that processes share who cannot use the best place of the file: others may still use it."""
+"""Requests in a window for processes that cannot use the best place of the file, which others may still use."""
 
-# Seconds that a window is taken to be longer among several processes: a machine that runs many lets requests wait
-# between their sending and their arrival.
+# Seconds added to a window shared by several processes, for a busy machine delays requests between sending and
+# arrival.
 _SHARED_MARGIN_S = 0.25
-# How far apart two readings of the clock may seem, taken by two processes.
+# Difference between two processes' readings of the same clock.
 _CLOCK_TOLERANCE_S = 1.0
 _WAITING_FRACTION = 0.25
-# Seconds after which a file is no longer taken for one of many that somebody removes again and again.
+# Seconds after which a file no longer counts as one of many that are removed again and again.
 _NEW_FILE_DOUBT_S = 1.0
-# Seconds from one time that what is over is dropped to the next: it does no harm, and is much to look through.
+# Seconds between prunings: old rows do no harm, and finding them takes time.
 _PRUNE_INTERVAL_S = 10.0
 _PRIORITIES = {str(priority): priority for priority in Priority}
 _SENDS = (
@@ -53,7 +52,7 @@ _SCHEMA = (
 )
 
 _SENT = "SELECT at, use, process, number FROM sends WHERE host = ? AND at BETWEEN ? AND ? ORDER BY at"
-# In one, for whoever comes back from the database may have to wait for the interpreter.
+# One statement, for each return from the database may have to wait for the interpreter lock.
 _OTHERS = (
     "SELECT process, until FROM wants WHERE host = ? AND until BETWEEN ? AND ? "
     "UNION ALL SELECT NULL, until FROM cooling WHERE host = ? AND until BETWEEN ? AND ? "
@@ -98,15 +97,15 @@ class SlotChange(NamedTuple):
 
 
 class SharedState(NamedTuple):
-    """How things stood when somebody last looked.
+    """State shared by all processes, as last read.
 
     Attributes:
-        sends: What all who share sent in the last HISTORY_S seconds, oldest first.
-        share: How many of them a window may hold.
-        part: How many of those may be this process's.
-        cooling_until: Until when nothing is sent, in seconds of the monotonic clock.
-        doubtful_until: Until when this process sends no more than SOLO_LIMIT: others may have sent what is not known.
-        slack: Seconds that a window is taken to be longer.
+        sends: Requests of all processes in the last HISTORY_S seconds, oldest first.
+        limit: Requests that a window may hold.
+        quota: Requests of these that this process may send.
+        blocked_until: End of the cooldown, in seconds of the monotonic clock.
+        doubtful_until: Time until which this process sends at most SOLO_LIMIT, for sends of others may be missing.
+        slack: Seconds added to a window.
     """
 
     sends: tuple[SentRequest, ...]
@@ -117,9 +116,9 @@ class SharedState(NamedTuple):
     slack: float = 0.0
 
     def delay(self, priority: Priority, now: float, window: float, ahead: int = 0, number: int = 0) -> float:
-        """Seconds until a request for this use may be sent, when `ahead` others of this process go first.
+        """Return the seconds until a request may be sent, if `ahead` others of this process go first.
 
-        One that counts already, by its number, only waits for a cool-down: a later moment makes no window fuller.
+        A request that counts already, by its number, only waits for a cooldown: a later time makes no window fuller.
         """
         if any(send.number == number and now - send.monotonic <= window for send in self.sends if number and send.own):
             return max(0.0, self.blocked_until - now)
@@ -132,7 +131,7 @@ class SharedState(NamedTuple):
 
 
 class AcquireResult(NamedTuple):
-    """Answer of the ledger: what was granted; nothing if `wait` seconds are to pass first."""
+    """Result of a transaction: the grants, or none if `delay` seconds are to pass first."""
 
     state: SharedState
     delay: float
@@ -140,7 +139,7 @@ class AcquireResult(NamedTuple):
 
 
 class StoreUnavailable(NamedTuple):
-    """Why the ledger cannot be kept, in words."""
+    """Reason why the store cannot be used."""
 
     message: str
 
@@ -156,10 +155,10 @@ class RateLimitStore:
     """Access to the file for one process; all of it blocks and belongs into one thread.
 
     Args:
-        clock: Its monotonic clock dates the rows.
+        clock: Clock of the rows.
         paths: Places of the file, best first.
         api: Address of the API that this is about: the file can serve several.
-        share: How many requests a window may hold.
+        limit: Requests that a window may hold.
         window: Seconds.
     """
 
@@ -186,12 +185,12 @@ class RateLimitStore:
         """Ask for requests, and record as sent those that may be, up to the first that may not.
 
         Args:
-            wanted: The requests, none to tell of changes alone.
-            changes: What is new of others of this process.
-            cooling_until: Until when this process knows that nothing may be sent.
+            wanted: The requests; empty to write changes only.
+            changes: Changes of other requests of this process.
+            cooling_until: End of the cooldown that this process knows of.
         """
         try:
-            # A name may have to be looked up, which is not to happen while the file is locked.
+            # A host name may have to be looked up, which must not happen while the file is locked.
             self._host = self._host or budget_key(self._api)
             claim, self._rows = self._file.run(partial(self._acquire, wanted, changes, cooling_until))
         except StoreFileError as error:
@@ -199,7 +198,7 @@ class RateLimitStore:
         return claim
 
     def recent_usage(self) -> tuple[int, int] | StoreUnavailable:
-        """How many processes asked in the last HISTORY_S seconds, and what all sent within the last window."""
+        """Return the number of processes in the last HISTORY_S and of requests in the last window."""
         try:
             self._host = self._host or budget_key(self._api)
             return self._file.run(self._load_recent_usage)
@@ -222,7 +221,7 @@ class RateLimitStore:
         is_due = opening.is_new or now >= self._forgets_on
         if is_due or cooling_until > now:
             self._prune(database, now)
-            # Also now and then, for a file that cannot be told of a cool-down is none that can be shared.
+            # Also write periodically, to find out early that the file became read-only.
             database.execute(_COOL, (self._host, cooling_until))
         if opening.is_new:
             self._insert_known_sends(database, now, opening)
@@ -256,7 +255,7 @@ class RateLimitStore:
         return AcquireResult(standing, wait, tuple(grants))
 
     def _mark_waiting(self, database: sqlite3.Connection, priority: Priority, now: float, *, is_granted: bool) -> None:
-        """Let the others know whether this process waits for what somebody looks at."""
+        """Record if this process waits with a request that is not in the background."""
         if is_granted and self._wants:
             database.execute("DELETE FROM wants WHERE host = ? AND process = ?", (self._host, self._process))
             self._wants = False
@@ -266,7 +265,7 @@ class RateLimitStore:
             self._wants = True
 
     def _load(self, database: sqlite3.Connection, now: float, opening: Opening) -> tuple[tuple[_Row, ...], SharedState]:
-        # What is older decides nothing: it is shown, and known from before.
+        # Older rows decide nothing; they are only shown, and known from before.
         since = now - (self._window + _CLOCK_TOLERANCE_S if self._rows else HISTORY_S)
         newest = tuple(_Row(*row) for row in database.execute(_SENT, (self._host, since, now + _CLOCK_TOLERANCE_S)))
         older = tuple(row for row in self._rows if now - HISTORY_S <= row.at < since)
@@ -310,7 +309,7 @@ class RateLimitStore:
         )
 
     def _insert_known_sends(self, database: sqlite3.Connection, now: float, opening: Opening) -> None:
-        """Enter into another file than before what this process knows, and that others may know more."""
+        """Insert the sends that this process knows into a new file, and mark it as doubtful."""
         known = [(*row, self._host) for row in self._rows if now - row.at <= HISTORY_S]
         database.executemany(_ENTER, known)
         if opening.is_doubtful or opening.is_made:
@@ -324,7 +323,7 @@ class RateLimitStore:
                 database.execute(_ENTER, (at, priority, self._process, number, self._host))
 
     def _prune(self, database: sqlite3.Connection, now: float) -> None:
-        """Drop what is over, and what is yet to come: that was written before the machine started again."""
+        """Delete old rows, and rows from the future, which were written before a reboot."""
         soon = now + _CLOCK_TOLERANCE_S
         database.execute("DELETE FROM sends WHERE at NOT BETWEEN ? AND ?", (now - HISTORY_S, soon))
         database.execute("DELETE FROM wants WHERE until NOT BETWEEN ? AND ?", (now, soon + self._window))

@@ -1,6 +1,6 @@
 """The SQLite file that processes of a user share: found, checked, replaced if unusable, and never trusted.
 
-Whatever lies in its place is set aside and the file begun anew. Where that is impossible, the next place is used.
+An unusable file is set aside and created anew. If that is impossible, the next place is used.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _T = TypeVar("_T")
 
-# Seconds that SQLite itself waits for a lock. So many times without any change of the file, and its holder hangs; so
-# many times in all, and others go on without this process.
+# Seconds that SQLite waits for a lock. After _HANGS_AFTER such waits without a change of the file its holder hangs;
+# after _BUSY_AFTER waits in all, this process goes on without the file.
 _BUSY_TIMEOUT_S = 0.5
 _HANGS_AFTER = 4
 _BUSY_AFTER = 16
@@ -47,12 +47,12 @@ _NOT_THE_FILE = {
 }
 # These may come from what lies there, or from the disk and the limits of this process.
 _UNOPENED = {sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_IOERR}
-# Errors of what is read, whatever somebody wrote into the file.
+# Errors of values that were read, whatever was written into the file.
 _CONTENT = (ArithmeticError, LookupError, TypeError, ValueError)
 
 
 class StoreFileError(Exception):
-    """The file cannot be used in any place; the text says why not in the best of them."""
+    """The file cannot be used in any place; the text gives the reason for the best one."""
 
 
 class _LockHeldError(Exception):
@@ -79,7 +79,7 @@ class StoreFile:
     """Runs transactions in the first place of several where the file can be used; all of it blocks.
 
     Args:
-        clock: Says when a better place is tried again.
+        clock: Clock of the tries of a better place.
         paths: Places of the file, best first. The directory of each belongs to the file alone.
         schema: Statements that make its tables, exactly as SQLite keeps them.
     """
@@ -92,7 +92,7 @@ class StoreFile:
         self._rank = 0
         self._retry_at = 0.0
         self._opened: tuple[int, int] | None = None
-        # Numbers of inodes are used again, so each file has a number of its own.
+        # Inode numbers are reused, so each file has a number of its own.
         self._number: int | None = None
         self._known: int | None = None
         self._is_replaced = False
@@ -214,14 +214,14 @@ class StoreFile:
         return code not in _UNOPENED or not _is_our_file(self.path) or any(map(_is_suspect, _companions(self.path)))
 
     def _file_unchanged(self) -> bool:
-        """Return True if others would find the file that is open: it may have been removed or replaced."""
+        """Return True if the open file was neither removed nor replaced."""
         return _identity(self.path) == self._opened
 
     def _quarantine(self) -> None:
         """Rename the file that was opened, and what belongs to it, unless another process has done so."""
         with _guard(self.path.parent):
             if _identity(self.path) == self._opened:
-                # What is left of a transaction must not be applied to the next file.
+                # The rest of a transaction must not be applied to the next file.
                 for each in (*_companions(self.path), self.path):
                     _rename_aside(each)
                 self._is_replaced = True
@@ -241,7 +241,7 @@ def _error_message(error: Exception) -> str:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells files of one name apart, or None if there is none."""
+    """Return the identity of a file, or None if there is no file."""
     try:
         about = path.lstat()
     except OSError:
@@ -250,7 +250,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _state(path: Path) -> tuple[int, int] | None:
-    """Return what every transaction changes, or None if there is no file."""
+    """Return a state that every transaction changes, or None if there is no file."""
     try:
         about = path.lstat()
     except OSError:
@@ -273,7 +273,7 @@ def _companions(path: Path) -> list[Path]:
 
 
 def _is_suspect(companion: Path) -> bool:
-    """Return True if a file of SQLite beside the database is there and is none that SQLite could have made."""
+    """Return True if a file beside the database exists that SQLite cannot have made."""
     return _identity(companion) is not None and not _is_our_file(companion)
 
 
@@ -281,14 +281,14 @@ def _make_private(directory: Path) -> None:
     """Make the directory for this user alone; one that is there is used if nobody else may write into it.
 
     Raises:
-        OSError: There is none to be used.
+        OSError: There is no usable directory.
     """
     with suppress(FileExistsError):
         directory.mkdir(mode=PRIVATE)
     about = directory.lstat()
     is_ours = stat.S_ISDIR(about.st_mode) and about.st_uid == os.geteuid()
     if not is_ours or about.st_mode & _OTHERS_WRITE:
-        # What others put there is not touched: the next place will do.
+        # Files of others are not touched: the next place is used.
         raise OSError(0, "it is no directory of this user alone")
 
 
@@ -315,7 +315,7 @@ def _guard(directory: Path) -> Iterator[None]:
     """Let one process at a time set files of a directory aside.
 
     Raises:
-        OSError: Another one does, and does not get on.
+        OSError: Another process holds the lock and makes no progress.
     """
     handle = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:

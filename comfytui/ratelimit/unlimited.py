@@ -15,7 +15,7 @@ class UnlimitedRateLimiter:
     """Rate limiter that counts no requests; it still waits after a 429.
 
     Args:
-        clock: Times the cooldown.
+        clock: Clock of the cooldown.
     """
 
     def __init__(self, clock: Clock) -> None:
@@ -39,13 +39,13 @@ class UnlimitedRateLimiter:
         return _FreePermit()
 
     def block_for(self, seconds: float) -> None:
-        """Send nothing for so long, at most MAX_COOLDOWN_S; of two cooldowns, the longer one counts."""
+        """Block all requests for these seconds, at most MAX_COOLDOWN_S; the longer of two cooldowns counts."""
         until = self._clock.monotonic() + min(seconds, MAX_COOLDOWN_S)
         self._blocked_until = max(self._blocked_until, until)
 
 
 class _FreePermit:
-    """Permit that stands for nothing."""
+    """Permit that is never recorded."""
 
     async def confirm(self) -> None:
         """Return at once."""

@@ -38,7 +38,7 @@ PERMIT_FRESH_S = 0.25
 """Seconds after which a permit that was not used has to be renewed."""
 
 SEND_TOLERANCE_S = 0.03
-"""Seconds between the grant and the sending of a request that its record may be off by, less than MARGIN."""
+"""Seconds by which the recorded send time may be off, less than WINDOW_MARGIN_S."""
 
 HISTORY_S = 60.0
 """Seconds for which sends are remembered."""
@@ -168,11 +168,11 @@ OnSent: TypeAlias = Callable[[], None] | None
 
 
 class SentRequest(NamedTuple):
-    """One request that was sent.
+    """Request that was sent.
 
     Attributes:
-        at: When, in seconds of the monotonic clock.
-        priority: What for.
+        monotonic: Time of sending, in seconds of the monotonic clock.
+        priority: Its priority.
         own: True if this process sent it.
         number: Its number within this process; 0 for those of other processes.
     """
@@ -196,7 +196,7 @@ def available_at(
 
     Args:
         priority: Priority: all but USER leave RESERVED_FOR_USER, BACKGROUND takes half of the limit at most.
-        sends: What was sent, oldest first.
+        sends: Requests that were sent, oldest first.
         limit: Requests that a window may hold, of all processes.
         quota: Requests of these that this process may send.
         window: Seconds.
@@ -214,6 +214,6 @@ def available_at(
 
 
 def _slot_free_at(sent: Sequence[float], limit: int, span: float) -> float:
-    """Return when fewer than `room` of these, at least one, are left within a span."""
+    """Return when fewer than `limit` of these, at least one, are left within a span."""
     over = len(sent) - max(1, limit)
     return sent[over] + span if over >= 0 else -math.inf

@@ -249,9 +249,9 @@ class ComfyTUI(App[None], inherit_bindings=False):
 
     def action_command_palette(self) -> None:
         """Open the palette of all commands and all loaded runners."""
-        from comfytui.tui.palette import Palette
+        from comfytui.tui.palette import PaletteScreen
 
-        self._open_palette(Palette())
+        self._open_palette(PaletteScreen())
 
     def action_cycle_theme(self, times: int = 1) -> None:
         """Use another theme, `times` steps on."""
@@ -273,9 +273,9 @@ class ComfyTUI(App[None], inherit_bindings=False):
 
     def action_switch_profile(self) -> None:
         """Open the palette of the profiles."""
-        from comfytui.tui.palette import Palette, ProfileProvider
+        from comfytui.tui.palette import PaletteScreen, ProfileProvider
 
-        self._open_palette(Palette((ProfileProvider,)))
+        self._open_palette(PaletteScreen((ProfileProvider,)))
 
     def action_show_help(self) -> None:
         """Show the keys of the present screen."""

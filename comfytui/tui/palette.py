@@ -150,7 +150,7 @@ class CommandLines(CommandList):
             event.prevent_default()
 
 
-class Palette(CommandPalette, OwnScreen[None]):
+class PaletteScreen(CommandPalette, OwnScreen[None]):
     """Textual's palette with keys from the keymap, and with nothing that moves by itself.
 
     Enter behind what is typed waits for what that finds, and the frame says so where not all runners are loaded.
@@ -159,44 +159,44 @@ class Palette(CommandPalette, OwnScreen[None]):
     # Specific enough to come before Textual's, which draws edges that not every terminal can; without colours it
     # would have the line under the cursor reversed, which its lists cannot draw.
     DEFAULT_CSS: ClassVar[str] = """
-    Palette {
+    PaletteScreen {
         background: transparent;
     }
-    Palette > Vertical {
+    PaletteScreen > Vertical {
         margin-top: 0;
         width: 80;
         max-width: 100%;
         background: $bar-background;
     }
-    Palette #--input, Palette #--input.--list-visible {
+    PaletteScreen #--input, Palette #--input.--list-visible {
         height: 3;
         border: round $frame-focused;
         border-subtitle-color: $role-muted;
         background: $bar-background;
     }
-    Palette #--input SearchIcon {
+    PaletteScreen #--input SearchIcon {
         margin: 0 0 0 1;
         color: $role-accent;
     }
-    Palette #--input CommandInput, Palette #--input CommandInput:focus {
+    PaletteScreen #--input CommandInput, Palette #--input CommandInput:focus {
         height: 1;
         border: none;
         padding: 0;
     }
-    Palette #--results CommandList, Palette #--results CommandList.--populating {
+    PaletteScreen #--results CommandList, Palette #--results CommandList.--populating {
         max-height: 70vh;
         scrollbar-size-vertical: 0;
         border: round $frame;
         background: $bar-background;
     }
-    Palette #--results CommandList > .option-list--option {
+    PaletteScreen #--results CommandList > .option-list--option {
         padding: 0 1;
         text-style: none;
     }
-    Palette #--results CommandList > .option-list--option-highlighted {
+    PaletteScreen #--results CommandList > .option-list--option-highlighted {
         text-style: bold;
     }
-    Palette #--results CommandList:nocolor > .option-list--option-highlighted {
+    PaletteScreen #--results CommandList:nocolor > .option-list--option-highlighted {
         text-style: bold underline;
     }
     """

@@ -24,7 +24,7 @@ from comfytui.api.errors import (
 )
 from comfytui.api.statuses import RunnerState
 from comfytui.backends import UnusableTokenError
-from comfytui.cli.client import RetryingClient, RunnerNotFoundError, exit_for_error, fetch
+from comfytui.cli.client import RetryingClient, RunnerLookupError, exit_for_error, fetch
 from comfytui.cli.context import CommandContext
 from comfytui.cli.deadlines import CooldownError, pausable_timeout
 from comfytui.cli.exit_codes import ExitCode
@@ -308,7 +308,7 @@ async def test_being_sent_away_is_borne_for_a_while() -> None:
     with pytest.raises(RateLimitedError) as raised:
         await asker.runner("r1")
     assert source.tries == 4
-    assert exit_for_error(raised.value) == (ExitCode.FAILED, "The API goes on saying that it is asked too often.")
+    assert exit_for_error(raised.value) == (ExitCode.FAILED, "Still rate limited after 3 attempts (HTTP 429).")
 
 
 async def test_a_runner_that_is_silent_is_an_answer() -> None:
@@ -337,14 +337,14 @@ def test_the_time_is_the_servers() -> None:
         (RequestTimeoutError(*AT, "late"), ExitCode.UNREACHABLE, "The API does not answer: late"),
         (ForbiddenError(*AT, "not your tier", 403), ExitCode.FAILED, "not your tier"),
         (server_error(), ExitCode.FAILED, "down"),
-        (InvalidResponseError(*AT, "HTML"), ExitCode.FAILED, "The answer makes no sense: HTML"),
-        (RunnerNotFoundError("none"), ExitCode.FAILED, "none"),
+        (InvalidResponseError(*AT, "HTML"), ExitCode.FAILED, "Invalid response: HTML"),
+        (RunnerLookupError("none"), ExitCode.FAILED, "none"),
         (ComfyControlError("anything"), ExitCode.FAILED, "anything"),
-        (CooldownError(3.0), ExitCode.COOLING_DOWN, "alone for 3 s more"),
+        (CooldownError(3.0), ExitCode.COOLING_DOWN, "retry in 3 s"),
     ],
 )
 def test_what_it_ends_with(
-    error: ComfyControlError | CooldownError | RunnerNotFoundError, status: ExitCode, words: str
+    error: ComfyControlError | CooldownError | RunnerLookupError, status: ExitCode, words: str
 ) -> None:
     assert exit_for_error(error)[0] is status
     assert words in exit_for_error(error)[1]
@@ -406,8 +406,8 @@ async def test_cooling_down_and_not_to_wait(server: ScriptedServer, run: Run) ->
     first = await called(run, "runners", "--no-wait")
     again = await called(run, "runners", "--no-wait")
     assert (first.status, again.status) == (5, 5)
-    assert "for 30 s more" in first.err
-    assert "The API wants to be left alone for " in again.err
+    assert "retry in 30 s" in first.err
+    assert "Rate limited: retry in " in again.err
     assert len(server.requests) == 1
 
 

@@ -65,7 +65,7 @@ async def test_a_cool_down_is_waited_for_and_told(capsys: pytest.CaptureFixture[
     task = asyncio.create_task(gate.acquire(Priority.USER))
     await clock.advance(7.0)
     assert not task.done()
-    assert capsys.readouterr().err == "comfytui: the API wants to be left alone for 8 s more\n"
+    assert capsys.readouterr().err == "comfytui: rate limited: retry in 8 s\n"
     await clock.advance(0.5)
     await task
 
@@ -73,7 +73,7 @@ async def test_a_cool_down_is_waited_for_and_told(capsys: pytest.CaptureFixture[
 async def test_a_cool_down_is_not_waited_for() -> None:
     gate = gate_of(FakeClock(), no_wait=True)
     gate.block_for(7.5)
-    with pytest.raises(CooldownError, match="for 8 s more"):
+    with pytest.raises(CooldownError, match="retry in 8 s"):
         await gate.acquire(Priority.USER)
 
 
@@ -180,12 +180,12 @@ async def test_permit_renewed_in_a_cool_down_costs_no_time(capsys: pytest.Captur
         await confirming
         permit.mark_sent()
     assert gate.usage.in_window(clock.monotonic()) == 1
-    assert "left alone for 8 s more" in capsys.readouterr().err
+    assert "rate limited: retry in 8 s" in capsys.readouterr().err
 
 
 async def test_permit_in_a_cool_down_is_refused_where_there_is_to_be_no_wait() -> None:
     gate = gate_of(FakeClock(), no_wait=True)
     permit = await gate.acquire(Priority.USER)
     gate.block_for(7.5)
-    with pytest.raises(CooldownError, match="for 8 s more"):
+    with pytest.raises(CooldownError, match="retry in 8 s"):
         await permit.confirm()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import argparse
 
-from comfytui.cli.grammar import Command, Option, OptionGroup, describe_parser, iter_actions
+from comfytui.cli.grammar import CommandHelp, Option, OptionGroup, describe_parser, iter_actions
 
 HELP = Option(("-h", "--help"), "", "show this help message and exit")
 
@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def test_what_a_parser_knows() -> None:
-    egg = Command(
+    egg = CommandHelp(
         name="boil egg",
         words="one egg",
         description="An egg.",
@@ -30,7 +30,7 @@ def test_what_a_parser_knows() -> None:
             OptionGroup("", "", (HELP, Option(("--how",), "soft|hard", "for boil egg"))),
         ),
     )
-    assert describe_parser(parser()) == Command(
+    assert describe_parser(parser()) == CommandHelp(
         name="boil",
         words="",
         description="Boils eggs.",

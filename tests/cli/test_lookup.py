@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.errors import BadRequestError, ComfyControlError, NotFoundError
-from comfytui.cli.client import RetryingClient, RunnerNotFoundError
+from comfytui.cli.client import RetryingClient, RunnerLookupError
 from comfytui.cli.lookup import RunnerListing, fetch_all, fetch_for_runner, fetch_page, resolve_runner
 from comfytui.cli.progress import Progress
 from comfytui.config.settings import SettingsError
@@ -210,7 +210,7 @@ def test_an_id_before_a_name_before_a_beginning(text: str, runner_id: str) -> No
 
 @pytest.mark.parametrize("text", ["nothing", "Sevens", "bc1", "abc12", "", " "])
 def test_none_is_meant(text: str) -> None:
-    with pytest.raises(RunnerNotFoundError, match="no runner with that id"):
+    with pytest.raises(RunnerLookupError, match="no runner with that id"):
         resolve_runner(RUNNERS, text)
 
 
@@ -238,7 +238,7 @@ async def test_a_name_may_look_like_an_id(typed: str) -> None:
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=typed.swapcase()))
     assert (await fetch_for_runner(asker, typed, asker.runner))[0] == "b"
     source.pages[PageKey(1, 100)] = make_page(A, make_runner("b", name=f"{typed}0"))
-    with pytest.raises(RunnerNotFoundError):
+    with pytest.raises(RunnerLookupError):
         await fetch_for_runner(asker, typed, asker.runner)
 
 
@@ -260,9 +260,7 @@ async def test_an_id_of_the_list_that_the_api_does_not_know_is_not_found() -> No
     source.pages[PageKey(1, 100)] = make_page(make_runner(UUID))
     with pytest.raises(NotFoundError) as caught:
         await fetch_for_runner(asker, UUID, asker.history)
-    assert caught.value.message == (
-        f"Runner {UUID} is listed, but this of it is not known: 404, requested entity not found"
-    )
+    assert caught.value.message == (f"Runner {UUID} is listed, but the API answers 404: requested entity not found")
 
 
 async def test_anything_else_is_looked_for_on_all_pages() -> None:
@@ -276,7 +274,7 @@ async def test_what_the_api_said_of_an_id_is_told_along() -> None:
     asker, source = asker_of()
     source.pages[PageKey(1, 100)] = make_page(A)
     source.runners[UUID] = NotFoundError(*AT, "requested entity not found", 404)
-    with pytest.raises(RunnerNotFoundError, match=r"^requested entity not found: There is no runner"):
+    with pytest.raises(RunnerLookupError, match=r"^requested entity not found: There is no runner"):
         await fetch_for_runner(asker, UUID, asker.runner)
 
 

@@ -197,7 +197,9 @@ class TestSharing:
             await clock.advance(0.06)
             assert granted(ledger, Priority.USER) == 20
 
-    @pytest.mark.parametrize(("use", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)])
+    @pytest.mark.parametrize(
+        ("priority", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)]
+    )
     def test_what_a_use_may_spend(self, clock: FakeClock, path: Path, priority: Priority, count: int) -> None:
         with ledgers(clock, path, 2) as (first, second):
             assert granted(first, priority) == count

@@ -120,7 +120,9 @@ class TestWindow:
 
 
 class TestUses:
-    @pytest.mark.parametrize(("use", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)])
+    @pytest.mark.parametrize(
+        ("priority", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)]
+    )
     async def test_what_a_use_may_spend_by_itself(self, clock: FakeClock, priority: Priority, count: int) -> None:
         rate_limiter = LocalRateLimiter(clock, 20)
         await spend(rate_limiter, count, priority)

@@ -21,7 +21,7 @@ from comfytui.engine.snapshot import Snapshot
 from comfytui.tui.keys.bindings import bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
 from comfytui.tui.keys.keymap import Keymap, build_keymap
-from comfytui.tui.palette import PROVIDERS, Palette, ProfileProvider
+from comfytui.tui.palette import PROVIDERS, PaletteScreen, ProfileProvider
 from comfytui.tui.screens.messages import ProfileSelected, RunnerRequested
 from comfytui.tui.services import AppServices, SingleFleet
 from comfytui.tui.theme.themes import NAMES, build_themes
@@ -80,7 +80,7 @@ class PaletteApp(App[None]):
         return Place()
 
     def action_command_palette(self) -> None:
-        self.push_screen(Palette())
+        self.push_screen(PaletteScreen())
 
     def action_toggle_mouse(self) -> None:
         self.given.append("toggle_mouse")
@@ -180,7 +180,7 @@ async def test_runners_that_match_as_well_are_in_natural_order() -> None:
 async def test_enter_typed_behind_letters_takes_what_those_find_and_not_what_fewer_found() -> None:
     async with opened() as (app, pilot):
         await pilot.press("escape")
-        app.push_screen(Palette((Slow,)))
+        app.push_screen(PaletteScreen((Slow,)))
         assert await offered(app, pilot, "a") == ["a!"]
         await pilot.press("b", "enter")
         assert app.given == []
@@ -195,7 +195,7 @@ async def test_enter_typed_behind_letters_takes_what_those_find_and_not_what_few
 async def test_who_types_on_behind_enter_takes_it_back() -> None:
     async with opened() as (app, pilot):
         await pilot.press("escape")
-        app.push_screen(Palette((Slow,)))
+        app.push_screen(PaletteScreen((Slow,)))
         await pilot.pause()
         await pilot.press("a", "b", "enter", "c")
         app.let.set()
@@ -228,7 +228,7 @@ async def test_a_profile_is_switched_to_whatever_its_name() -> None:
 async def test_profiles_alone_can_be_offered() -> None:
     app = PaletteApp(loaded(), AppServices(InMemoryStateStore(), fleets=Profiles()))
     async with app.run_test(size=(40, 10)) as pilot:
-        app.push_screen(Palette((ProfileProvider,)))
+        app.push_screen(PaletteScreen((ProfileProvider,)))
         await pilot.pause()
         assert await offered(app, pilot, "") == ["Switch to profile prod", "Switch to profile [b]lab[/b]"]
 

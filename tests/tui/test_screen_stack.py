@@ -14,7 +14,7 @@ from textual.events import Click, Key, MouseDown, Resize
 from textual.geometry import Size
 from textual.screen import Screen
 
-from comfytui.tui.palette import Palette
+from comfytui.tui.palette import PaletteScreen
 from comfytui.tui.screen_stack import OwnScreen
 from comfytui.tui.screens.help import HelpScreen
 from comfytui.tui.screens.requests import RequestsScreen
@@ -192,5 +192,5 @@ async def test_click_on_a_line_of_the_palette_that_is_gone_is_ignored() -> None:
         lines = driven.app.screen.query_one(CommandList)
         click = Click(lines, 5, 5, 0, 0, 1, False, False, False, 5, 5, Style.from_meta({"option": lines.option_count}))
         await lines._dispatch_message(click)
-        assert isinstance(driven.app.screen, Palette)
+        assert isinstance(driven.app.screen, PaletteScreen)
         assert not driven.app._exit

@@ -1,4 +1,4 @@
-"""`completion`: the script that lets a shell complete what is typed after `comfytui`."""
+"""`comfytui completion`: completion scripts for shells."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ _REGISTERED_IN_BASH = ("-F _shtab_comfytui comfytui", "-F _comfytui comfytui")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the script for `args.shell`, made of what the parser knows; USAGE where what makes it is not installed."""
+    """Print the script for `args.shell`; the status is USAGE if the extra is not installed."""
     try:
         lines = completion_script(args.shell).splitlines()
     except ModuleNotFoundError:
@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def completion_script(shell: str) -> str:
-    """The script for this shell, `bash`, `zsh` or `fish`.
+    """Return the script for `bash`, `zsh` or `fish`.
 
     Raises:
         ModuleNotFoundError: The extra `completion` is not installed.
@@ -97,7 +97,7 @@ def completion_script(shell: str) -> str:
     parser = build_parser()
     for action in iter_actions(parser):
         if action.type is file_path:
-            # This is how shtab is told what is completed.
+            # Attribute that shtab reads.
             vars(action)["complete"] = shtab.FILE
         if shell == "zsh" and isinstance(action.metavar, str):
             # Behind a colon stands what zsh runs.

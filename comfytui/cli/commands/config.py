@@ -1,4 +1,4 @@
-"""`comfytui config`: where the configuration is, what comes of it, whether it can be used, and a first one."""
+"""`comfytui config`: print the path, the settings in force, check or create the configuration."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Do what the action says, and return the exit status.
+    """Run the action and return the exit status.
 
     Raises:
-        SettingsError: The configuration cannot be used, or not be written; the sentence says why.
+        SettingsError: The configuration cannot be read or written; the message tells why.
     """
     match args.action:
         case "path":
@@ -59,7 +59,7 @@ def _print_path(args: argparse.Namespace) -> None:
 
 
 def _escape_path(path: Path) -> str:
-    """The whole path, with escapes for what is no text and for what a terminal would obey."""
+    """Return the path with escapes for control characters and undecodable bytes."""
     text = os.fsencode(path).decode(errors="backslashreplace")
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
@@ -76,7 +76,7 @@ def _print(args: argparse.Namespace) -> None:
 
 
 def _locations(choices: ConfigSources) -> Mapping[KeyPath, int]:
-    """The line of each key of the configuration."""
+    """Return the line of each key of the configuration."""
     if choices.config_file is None:
         # Without a file nothing needs pydantic, which is slow to import.
         return {}
@@ -86,7 +86,7 @@ def _locations(choices: ConfigSources) -> Mapping[KeyPath, int]:
 
 
 def _check(args: argparse.Namespace) -> ExitCode:
-    """Say whether it can be used, what it names included, and what is open to others who have no business there."""
+    """Check the configuration, the files that it names, and permissions."""
     from comfytui.cli.doctor.local import find_broken_references
 
     choices = load_sources(args)
@@ -118,7 +118,7 @@ def _write(args: argparse.Namespace) -> None:
 
 
 def _ensure_dir(directory: Path) -> None:
-    # Only the directory that is ours alone is made so where it exists: another one may be anybody's.
+    # Permissions of an existing directory change only if it is comfytui's own.
     if directory == config_dir():
         ensure_private_dir(directory)
     else:
@@ -126,7 +126,7 @@ def _ensure_dir(directory: Path) -> None:
 
 
 def _write_new(file: Path) -> None:
-    """Write a file that was not there, this user's alone from its first byte."""
+    """Write a new file that only this user can read."""
     text = template()
     descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -196,7 +196,7 @@ _TOP = f"""\
 
 
 def template() -> str:
-    """The whole file, in TOML."""
+    """Return a commented configuration file in TOML."""
     return "\n".join((_TOP.rstrip("\n"), *_commands(), ""))
 
 

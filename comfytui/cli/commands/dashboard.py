@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 _SWITCH_INTERVAL_S = 0.0005
-"""Seconds after which another thread has its turn: what writes to the terminal is not to wait for what comes next."""
+"""Seconds between thread switches, so that the writer of the terminal does not wait."""
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show the dashboard until it ends; the status is its own.
+    """Show the dashboard until it ends, and return its status.
 
     Raises:
         SettingsError: A setting cannot be used.
@@ -39,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     settings = resolve_settings(choices, memory.state.profile)
     load_keymap(settings)
     if not _is_terminal():
-        # Nobody can be asked for a token there, so that is what is missing first.
+        # Without a terminal no token can be entered, so that is reported first.
         if settings.url and not has_token_source(os.environ, settings.tokens):
             print_error(missing_token_message(settings.tokens))
             return ExitCode.NO_TOKEN
@@ -68,12 +68,12 @@ def _dashboard(
 
 
 def _enable_gc() -> None:
-    """Do so from now on, but not among what was imported: to look through all of it again and again held up keys."""
+    """Enable the garbage collector, but not for imported modules: scanning them delays key presses."""
     gc.freeze()
     gc.enable()
 
 
 def _is_terminal() -> bool:
-    """Textual reads standard input and draws on standard error; without either it would hang for ever."""
+    """Return True if Textual can read standard input and draw on standard error."""
     terminal = sys.stdin is not None and sys.stdin.isatty() and sys.stderr is not None and sys.stderr.isatty()
     return terminal and os.environ.get("TERM", "") not in {"", "dumb"}

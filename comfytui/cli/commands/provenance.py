@@ -1,4 +1,4 @@
-"""Every setting with its value and where that comes from; nothing secret among them."""
+"""Settings with their values and sources, without secrets."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ Value: TypeAlias = str | float | bool | tuple[str, ...] | None
 _DEFAULT = "default"
 _BY_FLAG_ALONE = ("per_page", "insecure_http", "fresh", "utc", "ascii")
 _ATTRIBUTES = {"fresh": "ephemeral"}
-"""Attributes of settings that are not called like the option."""
+"""Attributes of settings that are named differently from the option."""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingSource:
-    """A setting.
+    """Setting with its value and source.
 
     Attributes:
-        name: As the configuration has it, with dots, or as the flag without its dashes.
-        value: What is in force, None where nothing is.
+        name: Dotted key of the configuration, or the flag without dashes.
+        value: Value in force, or None.
         source: A flag, an environment variable, a profile, file and line, or `default`.
     """
 
@@ -45,25 +45,25 @@ class SettingSource:
 def setting_sources(
     choices: ConfigSources, settings: Settings, places: Mapping[KeyPath, int]
 ) -> tuple[SettingSource, ...]:
-    """Every setting.
+    """Return all settings.
 
     Args:
-        choices: What was chosen.
-        settings: What came of it.
-        places: The line of each key of the configuration.
+        choices: Sources of the settings.
+        settings: Resolved settings.
+        places: Line of each key of the configuration.
     """
     return tuple(_SourceCollector(choices, settings, places).collect())
 
 
 def to_lines(settings: Sequence[SettingSource]) -> list[str]:
-    """A line each: name, value, source, aligned."""
+    """Return a line per setting: name, value, source, aligned."""
     rows = [(sanitize(told.name), sanitize(_to_text(told.value)), sanitize(told.source)) for told in settings]
     names, values = (max((len(row[column]) for row in rows), default=0) for column in (0, 1))
     return [f"{name:{names}}  {value:{values}}  {source}" for name, value, source in rows]
 
 
 def to_json(settings: Sequence[SettingSource]) -> dict[str, object]:
-    """The same for programs."""
+    """Return the settings as a JSON document."""
     told = [
         {"name": sanitize(each.name), "value": _clean(each.value), "source": sanitize(each.source)} for each in settings
     ]
@@ -72,7 +72,7 @@ def to_json(settings: Sequence[SettingSource]) -> dict[str, object]:
 
 @dataclass(frozen=True, slots=True)
 class _SourceCollector:
-    """Finds who said each; the attributes are the arguments of `tell_settings`."""
+    """Collector of settings; the attributes are the arguments of `setting_sources`."""
 
     choices: ConfigSources
     settings: Settings
@@ -113,7 +113,7 @@ class _SourceCollector:
         yield SettingSource("token_env", tokens.env_var or None, self._from_profile("token_env") or _DEFAULT)
 
     def _token(self, command: str) -> tuple[Value, str]:
-        """Where the token would be taken from, and who says so; runs and reads nothing."""
+        """Return the source of the token and its provenance, without reading or running it."""
         tokens, environ = self.settings.tokens, self.choices.environ
         if not self.settings.url:
             return None, _DEFAULT
@@ -143,7 +143,7 @@ class _SourceCollector:
             yield SettingSource(f"keys.{name}", bound, self._location(("keys", name)))
 
     def _source(self, name: str, *, own: bool = True) -> str:
-        """Who says it first: the flag, the profile if it may, the top of the configuration, nobody."""
+        """Return the first source: flag, profile if allowed, top of the configuration, or default."""
         return self._flag(name) or (self._from_profile(name) if own else "") or self._location((name,)) or _DEFAULT
 
     def _flag(self, name: str) -> str:
@@ -156,7 +156,7 @@ class _SourceCollector:
         return f"profile {profile}, {place}" if place else ""
 
     def _location(self, path: KeyPath) -> str:
-        """File and line where the configuration says it; empty where it does not."""
+        """Return file and line of a key of the configuration, or empty if missing."""
         file, line = self.choices.config_file, self.places.get(path)
         return f"{display_path(file)}:{line}" if file is not None and line is not None else ""
 

@@ -23,20 +23,20 @@ if TYPE_CHECKING:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Show what is asked for; raises as `comfytui.cli.client.perform` does."""
+    """Run the command; raises as `comfytui.cli.client.run_command` does."""
     if not args.id:
         raise SettingsError("ID: expected a runner's id, the beginning of it, or its name.")
     return run_query(args, _ANSWERS[args.command](args))
 
 
 def runner_output(runner: Runner) -> CommandOutput:
-    """Everything that the API says of a runner."""
+    """Return the output of `runner`."""
     data = runner_to_dict(runner)
     return CommandOutput({"runner": data}, [data], lambda: [data], RUNNER_FIELDS, lambda: _fields(data))
 
 
 def stats_output(runner_id: str, stats: RunnerStats) -> CommandOutput:
-    """Everything that a runner's machine says of itself."""
+    """Return the output of `stats`."""
     data = stats_to_dict(stats)
     row = dict(_flatten(data))
     return CommandOutput(
@@ -47,7 +47,7 @@ def stats_output(runner_id: str, stats: RunnerStats) -> CommandOutput:
 def history_output(
     runner_id: str, workflows: Sequence[Workflow], columns: tuple[str, ...], now: datetime, *, only_columns: bool
 ) -> CommandOutput:
-    """Workflows in the order given; `only_columns` has CSV hold the columns instead of all fields."""
+    """Return the output of `history`; with `only_columns` CSV has the columns instead of all fields."""
     items = [workflow_to_dict(workflow) for workflow in workflows]
 
     def rows() -> list[tuple[str, ...]]:
@@ -63,7 +63,7 @@ def history_output(
 
 
 def stats_to_dict(stats: RunnerStats) -> dict[str, object]:
-    """The fields of get-runner-stats by the API's names; None for what was not said, memory in bytes."""
+    """Return stats by the API's names (page get-runner-stats), None if missing, memory in bytes."""
     return {
         "system": stats.system._asdict(),
         "devices": [device._asdict() for device in stats.devices],
@@ -101,12 +101,12 @@ def _history(args: argparse.Namespace) -> Callable[[RetryingClient], Awaitable[C
 
 
 def _fields(data: Mapping[str, object]) -> Table:
-    """A line for each field."""
+    """Return a table with a row per field."""
     return Table(("", ""), tuple(_flatten(data)))
 
 
 def _flatten(data: Mapping[str, object], prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Names and texts: `headers.X-Name`, `devices.0.type`; lists of texts with blanks between them."""
+    """Yield dotted names and values such as `headers.X-Name` and `devices.0.type`."""
     for name, value in data.items():
         match value:
             case Mapping():

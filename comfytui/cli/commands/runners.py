@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 _RUNNER_TIMEOUT_S = 3.0
-"""What a runner may take to be looked at: the API asks it before it answers, so it may be that one which is slow."""
+"""Timeout of a runner's details, for the API asks the runner, which may be slow."""
 
 _MAX_LATE = 2
 _TYPED = re.compile(r'(?<= or quotes) ".*"', re.DOTALL)
@@ -40,15 +40,15 @@ _TYPED = re.compile(r'(?<= or quotes) ".*"', re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class ListOptions:
-    """What is asked for.
+    """Options of the list.
 
     Attributes:
-        status: Only runners with this status; None for all.
-        query: Only those that match.
-        sort: In which order; None is the API's.
-        page: That page alone, of what is found; None for all.
-        per_page: How many runners a page has; None for the usual number.
-        columns: What is told of each.
+        status: Status of the runners, or None for all.
+        query: Filter.
+        sort: Order, or None for the API's.
+        page: Only this page of the result, or None for all.
+        per_page: Runners per page, or None for the default.
+        columns: Columns of the output.
     """
 
     status: RunnerStatus | None = None
@@ -61,7 +61,7 @@ class ListOptions:
 
 @dataclass(frozen=True, slots=True)
 class ListResult:
-    """What was found: what is known of each, and how many there are, on other pages too.
+    """Result of the list: data of the runners, and the total over all pages.
 
     Attributes:
         changed: True if the list changed again and again while it was read, so that runners may be missing.
@@ -73,7 +73,7 @@ class ListResult:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List the runners; raises as `comfytui.cli.client.perform` does."""
+    """List the runners; raises as `comfytui.cli.client.run_command` does."""
     wanted = parse_options(args)
     has_columns = args.columns is not None
 
@@ -87,10 +87,10 @@ def run(args: argparse.Namespace) -> int:
 
 
 def parse_options(args: argparse.Namespace) -> ListOptions:
-    """What the command line asks for.
+    """Return the options of a command line.
 
     Raises:
-        SettingsError: A filter, key or column cannot be; the sentence says what can.
+        SettingsError: A filter, key or column is invalid; the message tells what is valid.
     """
     return ListOptions(
         status=None if args.status is None else RunnerStatus(args.status),
@@ -103,10 +103,10 @@ def parse_options(args: argparse.Namespace) -> ListOptions:
 
 
 def parse_filter(text: str | None) -> Query:
-    """What `--filter` asks for.
+    """Parse `--filter`.
 
     Raises:
-        SettingsError: It is no query; the sentence says why and where, and repeats nothing of it.
+        SettingsError: It is invalid; the message tells why and where without repeating the text.
     """
     try:
         return parse(text or "")
@@ -118,13 +118,13 @@ def parse_filter(text: str | None) -> Query:
 async def list_runners(
     asker: RetryingClient, wanted: ListOptions, *, in_columns: bool, runner_seconds: float = _RUNNER_TIMEOUT_S
 ) -> ListResult:
-    """Ask for all that this takes, and no more; raises as the asker does.
+    """Return the list with exactly the requests that it needs; raises as the client does.
 
     Args:
-        asker: Asks.
-        wanted: What for.
-        in_columns: Whether the columns are wanted, and not the runners alone.
-        runner_seconds: What a runner may take to be looked at, where the list does not tell whether it answers.
+        asker: Client.
+        wanted: Options of the list.
+        in_columns: True if the columns are needed, not the runners alone.
+        runner_seconds: Timeout of a runner's details.
     """
     is_whole = wanted.page is None or bool(wanted.query or wanted.sort)
     if not is_whole:
@@ -135,9 +135,9 @@ async def list_runners(
         asker.progress.print(f"{found.unreadable} entries of the list are no runners, and left out.")
     if is_whole and not found.changed and wanted.status is None and _missing(found):
         asker.progress.print(f"The API promises {found.total} runners, but its pages have {len(found.runners)}.")
-    # The API of an older deployment does not know the parameter, and counts them all.
+    # An older deployment ignores the parameter and counts all runners.
     runners = [runner for runner in found.runners if wanted.status in (None, runner.status)]
-    # Plain servers have as long as the timeout says: no API asks them one after the other.
+    # Plain servers have the whole timeout: no API asks them one after the other.
     inquiry = _DetailFetcher(asker, asker.timeout if asker.asks_servers else runner_seconds)
     facts = await _ordered(inquiry, await _matching(inquiry, runners, wanted.query), wanted.sort)
     is_counted = is_whole and (bool(wanted.query) or len(runners) < len(found.runners))
@@ -151,12 +151,12 @@ async def list_runners(
 
 
 def _missing(found: RunnerListing) -> int:
-    """Return how many runners the pages have less than the API promises."""
+    """Return the number of runners that the total promises and the pages lack."""
     return max(0, (found.total or 0) - len(found.runners) - found.unreadable)
 
 
 def _page_size(wanted: ListOptions) -> int:
-    """As many as there may be, unless a number was asked for and no page of what is found has it."""
+    """Return the page size of the requests: the most, unless the pages of the API are asked for."""
     return MAX_PER_PAGE if wanted.page is not None or wanted.per_page is None else wanted.per_page
 
 
@@ -173,7 +173,7 @@ async def _ordered(inquiry: _DetailFetcher, facts: list[RunnerData], sort: Sort 
 
 
 class _DetailFetcher:
-    """Asks for what the list does not tell of runners, each thing once; what does not come stays unknown."""
+    """Fetcher of the details that the list lacks, each once; failures stay unknown."""
 
     def __init__(self, asker: RetryingClient, seconds: float) -> None:
         self._asker = asker
@@ -182,7 +182,7 @@ class _DetailFetcher:
         self._late = 0
 
     async def complete(self, facts: list[RunnerData], requirements: frozenset[Requirement]) -> list[RunnerData]:
-        """The same with what is needed, as far as it can be known; raises as the asker does."""
+        """Return the data completed with what is required, as far as known; raises as the client does."""
         told = []
         for place, each in enumerate(facts):
             if requirements:
@@ -198,7 +198,7 @@ class _DetailFetcher:
         if (Requirement.HISTORY, runner_id) in new:
             facts = facts._replace(history=await self._history(runner_id))
             if facts.runner.tells_queue and facts.runner.queue_pending is None:
-                # It had not answered yet when it was listed, and has since.
+                # A server that had not answered when it was listed has answered since.
                 facts = facts._replace(runner=await self._refetch(facts.runner))
         if (Requirement.REACHABILITY, runner_id) in new:
             facts = facts._replace(reachable=await self._reachable(runner_id))
@@ -208,7 +208,7 @@ class _DetailFetcher:
         try:
             return await self._asker.history(runner_id, Priority.POLL)
         except (NotFoundError, ServerError, InvalidResponseError):
-            # It concerns this runner alone: the others are worth asking.
+            # The failure concerns this runner alone.
             return None
 
     async def _refetch(self, runner: Runner) -> Runner:
@@ -228,7 +228,7 @@ class _DetailFetcher:
             self._late += 1
             return None
         except SilentRunnerError as error:
-            # A slow one answers, and so does one that tells no numbers.
+            # A slow runner is reachable, and so is one without stats.
             self._late = 0
             return error.state not in (RunnerState.WAITING, RunnerState.HANGING, RunnerState.UNREACHABLE)
         except (NotFoundError, ServerError, InvalidResponseError) as error:

@@ -1,4 +1,4 @@
-"""`comfytui serve`: a fleet on a socket."""
+"""`comfytui serve`: serve a fleet over HTTP."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _open_standard_streams() -> None:
-    """Open /dev/null as each standard stream that is closed: else a socket would take its number, and its output."""
+    """Open /dev/null as each closed standard stream, for a socket would take its descriptor."""
     for descriptor in range(3):
         try:
             os.fstat(descriptor)

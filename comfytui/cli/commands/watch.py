@@ -1,4 +1,4 @@
-"""`runners --watch`: what changes in a fleet, told as it is seen. The engine asks, this tells."""
+"""`runners --watch`: changes of a fleet as a stream of events."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
 
 _SLOW_S = 1.0
-# Times that the source of a refused token is asked again, ten seconds apart.
+# Tries to renew a rejected token, ten seconds apart.
 _MAX_RENEWALS = 3
 
 Emit: TypeAlias = Callable[[Mapping[str, object]], None]
@@ -59,12 +59,12 @@ Emit: TypeAlias = Callable[[Mapping[str, object]], None]
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What is watched.
+    """Options of the watch.
 
     Attributes:
-        status: The runners of this status, None for all.
-        query: Those that match.
-        interval: Seconds between two looks at the list, 1 or more; longer where the budget does not bear it.
+        status: Status of the runners, or None for all.
+        query: Filter.
+        interval: Seconds between polls, 1 or more; longer if the rate limit requires it.
     """
 
     status: RunnerStatus | None = None
@@ -73,7 +73,7 @@ class WatchOptions:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print each change as a line of JSON until interrupted; raises as `comfytui.cli.client.perform` does."""
+    """Print each change as a line of JSON until interrupted; raises as `run_command` does."""
     gc.enable()
     query = parse_filter(args.filter)
     status = None if args.status is None else RunnerStatus(args.status)
@@ -104,21 +104,21 @@ async def watch(
     pipe: int | None = None,
     renew: Callable[[], Awaitable[bool]] | None = None,
 ) -> None:
-    """Tell of each runner once, then of each change, until cancelled or nobody listens any more.
+    """Report each runner once, then each change, until cancelled or the reader is gone.
 
     Args:
-        connect: Makes the source of answers.
-        clock: Says when things are due, and dates the events.
-        rate_limiter: Where the source takes leave for each request.
-        watched: What is watched.
-        emit: Takes each event (`event_data`); what it raises ends this and is raised.
-        narrate: Takes what people should know: that answers fail, and that they come again.
-        pipe: What is written to, as a file descriptor; where that is a pipe, its other end closing ends this.
-        renew: Looks for a newer token once one that was taken is refused; None if there cannot be one.
+        connect: Connects to the backend.
+        clock: Clock of the polls and of the events.
+        rate_limiter: Rate limiter of the requests.
+        watched: Options.
+        emit: Called with each event (`event_to_dict`); its errors end the watch and are raised.
+        narrate: Called with messages about failures and recoveries.
+        pipe: File descriptor of the output; if it is a pipe, closing its other end ends the watch.
+        renew: Looks for a newer token after a rejection, or None if there cannot be one.
 
     Raises:
-        UnauthorizedError: The API refuses the token, or there is none.
-        InvalidArgumentError: A setting keeps it from being asked at all.
+        UnauthorizedError: The token is rejected or missing.
+        InvalidArgumentError: A setting is invalid.
         ExceptionGroup: A request raised something that is no ComfyControlError: a bug.
     """
     entrance = _FailFastConnector(connect)
@@ -146,7 +146,7 @@ async def watch(
 async def _renew_token(
     snapshot: Snapshot, renew: Callable[[], Awaitable[bool]] | None, narrate: Callable[[str], None]
 ) -> bool:
-    """Wait for a newer token where one that was taken before is refused; return True if there is one."""
+    """Wait for a newer token after a rejection; return True if there is one."""
     if snapshot.auth_problem is None or snapshot.page.value is None or renew is None:
         return False
     narrate("token rejected; looking for a newer one where it came from")
@@ -164,14 +164,14 @@ async def _notify_if_slow(clock: Clock, heard: Callable[[], bool], narrate: Call
 
 
 class _FailFastConnector:
-    """Connects, and knows when there is no use in trying again."""
+    """Connector that ends the watch on errors that no retry can mend."""
 
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._refusal: InvalidArgumentError | None = None
 
     async def connect(self) -> RunnerSource:
-        """A source of answers; raises ComfyControlError."""
+        """Return a source of responses; raises ComfyControlError."""
         try:
             return await self._connect()
         except InvalidArgumentError as error:
@@ -179,7 +179,7 @@ class _FailFastConnector:
             raise
 
     def check(self, snapshot: Snapshot) -> None:
-        """Raise UnauthorizedError or InvalidArgumentError where that stands against every answer."""
+        """Raise UnauthorizedError or InvalidArgumentError if every request fails with it."""
         if self._refusal is not None:
             raise self._refusal
         if snapshot.auth_problem is not None:
@@ -187,7 +187,7 @@ class _FailFastConnector:
 
 
 class _ChangeReporter:
-    """Tells what is new in one snapshot after another, and nothing twice."""
+    """Reporter of the changes from one snapshot to the next."""
 
     def __init__(self, query: Query, clock: Clock, emit: Emit, narrate: Callable[[str], None]) -> None:
         self._query = query
@@ -203,11 +203,11 @@ class _ChangeReporter:
 
     @property
     def has_data(self) -> bool:
-        """Whether there was an answer, or is trouble that was told."""
+        """True if there was a response, or a problem that was reported."""
         return self._heard
 
     def report(self, snapshot: Snapshot) -> None:
-        """Write what has changed, and say what has become of asking."""
+        """Emit the changes of a snapshot, and report failures and recoveries."""
         self._heard = self._heard or snapshot.page != Feed()
         self._view = self._viewer.build(snapshot, self._query, None)
         changes, self._told = diff(self._told, observe(snapshot, self._view, self._query))
@@ -217,12 +217,12 @@ class _ChangeReporter:
         self._report_changes(snapshot)
 
     def viewport(self, snapshot: Snapshot) -> Viewport:
-        """What the engine should ask so that all can be judged."""
+        """Return the viewport that the engine needs to decide the filter."""
         return viewport_for(snapshot.viewport, self._query, self._view)
 
     def _report_changes(self, snapshot: Snapshot) -> None:
         problem = snapshot.page.problem
-        # Not since when: the pages of a long list neither fail nor come back all at once.
+        # Without the time, for the pages of a long list neither fail nor recover all at once.
         trouble = "" if problem is None else describe_problem(problem)
         if trouble != self._trouble:
             self._narrate("live again" if problem is None else f"{_since(snapshot.page, problem)}: {trouble}")
@@ -234,7 +234,7 @@ class _ChangeReporter:
 
 
 def event_to_dict(change: FleetChange, at: datetime) -> dict[str, object]:
-    """An event as it is written: a runner as `comfytui.render.export` has it, the time ISO 8601 in UTC."""
+    """Return an event as JSON: the runner as in `comfytui.render.export`, the time in UTC."""
     data: dict[str, object] = {
         "schema": SCHEMA,
         "event": str(change.event),
@@ -245,13 +245,13 @@ def event_to_dict(change: FleetChange, at: datetime) -> dict[str, object]:
 
 
 def _since(page: Feed[object], problem: Problem) -> str:
-    """Since when the list cannot be trusted."""
+    """Return the text since when the list is stale."""
     return f"{'not known' if page.value is None else 'stale'} since {format_hms(problem.since_at)}"
 
 
 @contextmanager
 def _on_pipe_closed(pipe: int | None, end: Callable[[], object]) -> Iterator[None]:
-    """Call `end` once when the other end of a pipe is closed: in a quiet fleet nothing is written that would tell."""
+    """Call `end` once when the reader of a pipe is gone, which no write would tell in a quiet fleet."""
     if pipe is None or not stat.S_ISFIFO(os.fstat(pipe).st_mode):
         yield
         return
@@ -272,21 +272,21 @@ _LIVE = ("queue_running", "queue_pending")
 
 
 class EventType(StrEnum):
-    """What has happened to a runner, as it is written."""
+    """Kind of an event."""
 
     RUNNER = "runner"
-    """It was there when everything was looked at for the first time."""
+    """The runner was there at the first complete look."""
     ADDED = "added"
-    """It is there, or is what is looked for, since then."""
+    """The runner was added, or matches now."""
     CHANGED = "changed"
-    """One of its fields is another."""
+    """A field of the runner changed."""
     REMOVED = "removed"
-    """It is there no more, or no more what is looked for."""
+    """The runner was removed, or does not match any more."""
 
 
 @dataclass(frozen=True, slots=True)
 class FleetChange:
-    """Something to tell: of a runner that was removed there is nothing but its id."""
+    """Change of a fleet; of a removed runner only the id is known."""
 
     event: EventType
     runner_id: str
@@ -295,16 +295,16 @@ class FleetChange:
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What is seen of a fleet at one moment; times are of one monotonic clock.
+    """Observation of a fleet; times are monotonic.
 
     Attributes:
-        found: The runners that are looked for, by id, in order.
-        listed: The ids of all that are listed, looked for or not.
-        departed: The ids of those that are known not to be registered any more.
-        whole: Whether everything was looked at.
-        seen_on: When the newest part of the list was answered.
-        sure_on: What was in no part of the list at this moment, and still is not, is gone. The parts are answered one
-            after another, and a runner that moves from one to another may be in neither for a while.
+        found: Matching runners by id, in order.
+        listed: Ids of all listed runners.
+        departed: Ids of runners known to be removed.
+        whole: True if all pages and details are known.
+        seen_on: Time of the newest response of the list.
+        sure_on: Time since when a runner missing from all pages is gone: one that moves from page to page may be in
+            neither for a while.
     """
 
     found: Mapping[str, Runner] = field(default_factory=dict)
@@ -317,12 +317,12 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class ReportedState:
-    """What was told so far.
+    """State reported so far.
 
     Attributes:
-        runners: Those that are there, by id, as told last.
-        missing: Of them those that were not seen lately, each with the moment it was first not seen.
-        whole: Whether everything was looked at once.
+        runners: Runners by id, as last reported.
+        missing: Runners not listed lately, each with the time since when.
+        whole: True once everything was looked at.
     """
 
     runners: Mapping[str, Runner] = field(default_factory=dict)
@@ -331,7 +331,7 @@ class ReportedState:
 
 
 def diff(reported: ReportedState, sight: Observation) -> tuple[tuple[FleetChange, ...], ReportedState]:
-    """What there is to tell now, in the order of the list and removals last, and what is told once that is done."""
+    """Return the events since `reported`, removals last, and the new reported state."""
     missing = _missing(reported, sight)
     changes = (
         *_seen(reported, sight),
@@ -352,7 +352,7 @@ def _seen(reported: ReportedState, sight: Observation) -> Iterator[FleetChange]:
 
 def _has_changed(before: Runner, after: Runner) -> bool:
     if after.tells_queue and before.updated_at == after.updated_at:
-        # Our gateway dates every change, so anything else is what it had not learned yet.
+        # The gateway dates every change, so other differences are details that it learned late.
         return False
     return _compared(before) != _compared(after)
 
@@ -363,7 +363,7 @@ def _compared(runner: Runner) -> dict[str, object]:
 
 
 def _missing(reported: ReportedState, sight: Observation) -> dict[str, float]:
-    """Those of which is not known yet whether they are gone."""
+    """Return the runners that may be gone, with the time since when they are missing."""
     unseen = (each for each in reported.runners if each not in sight.listed and each not in sight.removed)
     since = {each: reported.missing.get(each, sight.seen_on) for each in unseen}
     return {each: moment for each, moment in since.items() if moment >= sight.sure_on}
@@ -374,7 +374,7 @@ def _removed(reported: ReportedState, sight: Observation, missing: Mapping[str, 
 
 
 def viewport_for(viewport: Viewport, query: Query, view: ListView) -> Viewport:
-    """What is looked at, with as many runners as can be remembered whose histories or checks the query asks for."""
+    """Return the viewport with the runners whose histories or health the filter needs, up to the limit."""
     ids = tuple(runner.id for runner in _with_requirements(query, view))
     return viewport._replace(
         visible_ids=ids if Requirement.HISTORY in query.requirements else (),
@@ -383,9 +383,9 @@ def viewport_for(viewport: Viewport, query: Query, view: ListView) -> Viewport:
 
 
 def observe(snapshot: Snapshot, view: ListView, query: Query) -> Observation:
-    """What a view of the whole list shows.
+    """Return the observation of a view of the whole list.
 
-    It is whole once all pages, none from before the list last changed, and all that the query needs were asked for.
+    It is whole once all pages since the list's last change, and all that the filter needs, were requested.
     """
     answered_on = _response_monotonic(snapshot)
     return Observation(
@@ -401,7 +401,7 @@ def observe(snapshot: Snapshot, view: ListView, query: Query) -> Observation:
 
 
 def describe_limits(query: Query, view: ListView) -> Iterator[str]:
-    """What is not looked at, in words."""
+    """Yield messages about runners that are not watched."""
     if view.searched.capped:
         yield f"only the newest {MAX_SCANNED_RUNNERS:,} runners are watched"
     if len(_undecided(query, view)) > MAX_HISTORIES:
@@ -413,7 +413,7 @@ def _with_requirements(query: Query, view: ListView) -> tuple[Runner, ...]:
 
 
 def _undecided(query: Query, view: ListView) -> tuple[Runner, ...]:
-    """The runners of which more must be known than the list tells: all that it does not rule out."""
+    """Return the runners that the list alone does not rule out."""
     if not query.requirements:
         return ()
     by_list = Query(terms=tuple(term for term in query.terms if term.requirement is None))
