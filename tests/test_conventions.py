@@ -24,15 +24,6 @@ RIDDLES = re.compile(r"(What|Whether|Who|Whose|Where|When|How|Which|That|Of|From
 RETIRED = frozenset((Path(__file__).parent / "fixtures" / "retired_names.txt").read_text(encoding="utf-8").split())
 """Class names that said nothing to a reader, or two things; see the words of CONTRIBUTING."""
 
-PENDING = frozenset(
-    line
-    for line in (Path(__file__).parent / "fixtures" / "pending_conventions.txt")
-    .read_text(encoding="utf-8")
-    .splitlines()
-    if line
-)
-"""Modules whose docstrings or names still offend. It only shrinks."""
-
 Documented: TypeAlias = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -99,7 +90,6 @@ def test_docstrings_say_what_a_thing_is() -> None:
     found = {
         f"{name}: {first}"
         for module, name, node, _ in everything()
-        if module not in PENDING
         for first in (ast.get_docstring(node) or "").splitlines()[:1]
         if RIDDLES.match(first)
     }
@@ -110,7 +100,6 @@ def test_constants_are_explained_in_the_same_language() -> None:
     found = {
         f"{module}:{node.lineno}: {node.value.value.splitlines()[0]}"
         for module, tree in modules().items()
-        if module not in PENDING
         for node in ast.walk(tree)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
         if RIDDLES.match(node.value.value)
@@ -122,7 +111,6 @@ def test_first_lines_are_short() -> None:
     found = {
         name
         for module, name, node, _ in everything()
-        if module not in PENDING
         for first in (ast.get_docstring(node) or "").splitlines()[:1]
         if len(first) > MAX_FIRST_LINE
     }
@@ -130,26 +118,22 @@ def test_first_lines_are_short() -> None:
 
 
 def test_everything_public_is_documented() -> None:
-    missing = {
-        name
-        for module, name, node, is_public in everything()
-        if module not in PENDING and is_public and not ast.get_docstring(node)
-    }
+    missing = {name for module, name, node, is_public in everything() if is_public and not ast.get_docstring(node)}
     assert missing == set()
 
 
 def test_public_class_names_are_unique() -> None:
-    names = Counter(node.name for module, node in classes() if module not in PENDING and not node.name.startswith("_"))
+    names = Counter(node.name for module, node in classes() if not node.name.startswith("_"))
     assert {name for name, count in names.items() if count > 1} == set()
 
 
 def test_retired_names_are_gone() -> None:
-    found = {f"{module}.{node.name}" for module, node in classes() if node.name in RETIRED and module not in PENDING}
+    found = {f"{module}.{node.name}" for module, node in classes() if node.name in RETIRED}
     assert found == set()
 
 
 def test_no_module_imports_itself_by_way_of_others() -> None:
-    assert circle({module: imported(module, tree) for module, tree in modules().items() if module not in PENDING}) == []
+    assert circle({module: imported(module, tree) for module, tree in modules().items()}) == []
 
 
 def test_a_circle_of_imports_is_found() -> None:
@@ -175,11 +159,7 @@ def test_no_class_is_sliced_by_inheritance() -> None:
                 used[node.attr] += 1
             elif isinstance(node, ast.Constant) and isinstance(node.value, str):
                 used.update(re.findall(r"\w+", node.value) if len(node.value) < MAX_FIRST_LINE else ())
-    sliced = {
-        f"{module}.{node.name}"
-        for module, node in classes()
-        if bases[node.name] == 1 and used[node.name] == 1 and module not in PENDING
-    }
+    sliced = {f"{module}.{node.name}" for module, node in classes() if bases[node.name] == 1 and used[node.name] == 1}
     assert sliced == set()
 
 

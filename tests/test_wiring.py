@@ -78,7 +78,7 @@ def test_a_hosted_dashboard_begins_with_the_fleet_of_its_settings_and_can_open_t
     choices = ConfigSources(CliOptions(profile="prod"), config=CONFIG)
     memory = remembering()
     app = build_hosted_app(choices, resolve_settings(choices), AppServices(state_store=memory, ascii=True))
-    assert (app.session.fleet.key, app.session.fleet.profile, app.session.fleet.colour) == ("prod", "prod", "red")
+    assert (app.session.fleet.key, app.session.fleet.profile, app.session.fleet.accent_color) == ("prod", "prod", "red")
     assert app.services.fleets.profiles == ("prod", "test", "same")
     assert app.services.fleets.open("test").profile == "test"
     assert (app.services.state_store, app.services.ascii) == (memory, True)
@@ -100,7 +100,7 @@ def test_each_fleet_has_an_engine_and_a_door_of_its_own() -> None:
 def test_a_fleet_without_a_profile_is_remembered_by_its_host() -> None:
     choices = ConfigSources(CliOptions(url="http://somebody:sekret@127.0.0.1:1/prefix"), config=CONFIG)
     fleet = profiles(choices).open_settings(resolve_settings(choices))
-    assert (fleet.key, fleet.profile, fleet.colour) == ("127.0.0.1:1", None, None)
+    assert (fleet.key, fleet.profile, fleet.accent_color) == ("127.0.0.1:1", None, None)
 
 
 def test_a_profile_that_cannot_be_opened() -> None:

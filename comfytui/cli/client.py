@@ -55,7 +55,7 @@ _PAUSES = (0.5, 1.0)
 _SLOW_PAUSE = 1.0
 """Seconds before a slow runner is requested again."""
 
-_MOST_RATE_LIMITS = 3
+_MAX_RATE_LIMITS = 3
 _RUNNER_IS_SILENT = 500
 
 _FAILURES = (
@@ -182,7 +182,7 @@ class RetryingClient:
                 limited += 1
                 if self._no_wait:
                     raise CooldownError(error.retry_after) from None
-                if limited > _MOST_RATE_LIMITS:
+                if limited > _MAX_RATE_LIMITS:
                     raise
             except SilentRunnerError as error:
                 self.failure = slow = error
@@ -345,7 +345,7 @@ def exit_for_error(error: ComfyControlError | CooldownError | RunnerLookupError)
         case UnauthorizedError():
             return ExitCode.NO_TOKEN, error.message
         case RateLimitedError():
-            return ExitCode.FAILED, f"Still rate limited after {len(_PAUSES) + 1} attempts (HTTP 429)."
+            return ExitCode.FAILED, f"Still rate limited after {_MAX_RATE_LIMITS + 1} attempts (HTTP 429)."
         case RequestError():
             status, lead = next((status, lead) for kind, status, lead in _FAILURES if isinstance(error, kind))
             return status, f"{lead}{error.message}"

@@ -123,13 +123,13 @@ class Settings(NamedTuple):
         servers: ComfyUI servers to monitor in place of an API.
         named: The ComfyUI servers that the configuration names, watched or not.
         profile: The profile that is in force, if any.
-        colour: What its name is coloured with, one of `COLOURS`; None for the usual.
+        accent_color: Color of its name, one of `ACCENT_COLORS`, or None for the default.
         tokens: Where a token may come from.
         keys: Key settings.
         fresh: Whether what was left behind is neither restored nor kept anew.
         utc: True to show times in UTC at the start.
         ascii: True to draw only ASCII.
-        color: How many colours there are: `auto`, `truecolor`, `256`, `16` or `none`.
+        color_depth: Colors of the terminal: `auto`, `truecolor`, `256`, `16` or `none`.
     """
 
     source_name: str

@@ -80,7 +80,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
         services: Services of the app.
         session: Session with the fleet that is watched.
         shutdown: Guard of the app's end.
-        time_style: Style in which times are display_key.
+        time_style: Style in which times are shown.
 
     Args:
         fleet: The fleet that is watched first.

@@ -279,4 +279,4 @@ class SkewNotices:
 
 
 def _source_line(fleet: OpenFleet) -> Line:
-    return source_text(fleet.source, fleet.profile, fleet.colour)
+    return source_text(fleet.source, fleet.profile, fleet.accent_color)

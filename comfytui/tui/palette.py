@@ -1,4 +1,4 @@
-"""The palette: the commands that can be given where it was opened, the profiles, and every runner that is loaded."""
+"""Palette of commands, profiles and loaded runners."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _MAX_RUNNERS = 50
 _MAX_LINES = 100
 _MAX_TYPED = 200
 
-# What is done comes before what is looked at, where both match as well.
+# Commands come before runners that match as well.
 _COMMAND_BONUS = 0.01
 
 
@@ -55,7 +55,7 @@ class _HasFleets(Protocol):
 
 @runtime_checkable
 class _HasSnapshot(Protocol):
-    """What the palette has to know of the app: what is loaded, and which profiles one can switch to."""
+    """App that has a snapshot and profiles."""
 
     snapshot: Snapshot
 
@@ -64,12 +64,12 @@ class _HasSnapshot(Protocol):
 
 
 class PaletteEntry(NamedTuple):
-    """A line of the palette.
+    """Entry of the palette.
 
     Attributes:
-        title: What it is found by.
-        beside: What stands behind it: keys, or an id.
-        run: What it does; a coroutine is awaited.
+        title: Text that is searched.
+        hint: Text beside it: keys, or an id.
+        run: Called when chosen; a coroutine is awaited.
     """
 
     title: str
@@ -78,29 +78,29 @@ class PaletteEntry(NamedTuple):
 
 
 class EntryProvider(Provider):
-    """Offers lines, all of them before anything is typed."""
+    """Provider of entries, all of which are shown before anything is typed."""
 
     @abstractmethod
     def entries(self) -> Iterable[PaletteEntry]:
-        """The lines, the first ones first where they match as well."""
+        """Return the entries; earlier ones come first if they match as well."""
 
     async def discover(self) -> AsyncIterator[DiscoveryHit]:
-        """All of them."""
+        """Yield all entries."""
         for offer in self.entries():
             yield DiscoveryHit(_display_text(offer), offer.run, text=offer.title)
 
     async def search(self, query: str) -> AsyncIterator[Hit]:
-        """Those that match what is typed."""
+        """Yield the entries that match the query."""
         for offer in self.entries():
             if (found := fuzzy_match(query, offer.title)) is not None:
                 yield _hit(offer, found, self.match_style, _COMMAND_BONUS)
 
 
 class ProfileProvider(EntryProvider):
-    """Offers the profiles one can switch to."""
+    """Provider of the profiles."""
 
     def entries(self) -> Iterator[PaletteEntry]:
-        """Each profile; none where there are no profiles."""
+        """Yield an entry per profile."""
         for name in self.app.services.fleets.profiles if isinstance(self.app, _HasSnapshot) else ():
             yield PaletteEntry(
                 f"Switch to profile {name}", "", partial(self.screen.post_message, ProfileSelected(name))
@@ -108,10 +108,10 @@ class ProfileProvider(EntryProvider):
 
 
 class CommandProvider(EntryProvider):
-    """Offers every command that works where the palette was opened, with its keys."""
+    """Provider of the commands of the screen below the palette, with their keys."""
 
     def entries(self) -> Iterator[PaletteEntry]:
-        """The commands in the order of their declaration, the profiles in place of the one that switches to them."""
+        """Yield the commands in the order of their declaration, with the profiles in place of their command."""
         active: dict[str | None, ActiveBinding] = {}
         for each in self.screen.active_bindings.values():
             active.setdefault(each.binding.id, each)
@@ -125,10 +125,10 @@ class CommandProvider(EntryProvider):
 
 
 class RunnerProvider(Provider):
-    """Offers every runner that is loaded, by name; none before anything is typed, as they are many."""
+    """Provider of all loaded runners by name; none before anything is typed, as they are many."""
 
     async def search(self, query: str) -> AsyncIterator[Hit]:
-        """The best of those that match what is typed."""
+        """Yield the best matches of the query."""
         runners = _loaded(self.app.snapshot) if isinstance(self.app, _HasSnapshot) else ()
         named = ((display_name(runner.name, runner.id), runner.id) for runner in runners)
         matching = ((found, name, each) for name, each in named if (found := fuzzy_match(query, name)) is not None)
@@ -138,11 +138,11 @@ class RunnerProvider(Provider):
 
 
 PROVIDERS = (CommandProvider, RunnerProvider)
-"""What the palette offers."""
+"""Providers of the palette."""
 
 
 class CommandLines(CommandList):
-    """Textual's list of commands, in which a click on a line that is gone by now does nothing."""
+    """Textual's command list, in which a click on a removed line does nothing."""
 
     @on(events.Click)
     def _skip_line_that_is_gone(self, event: events.Click) -> None:
@@ -151,13 +151,13 @@ class CommandLines(CommandList):
 
 
 class PaletteScreen(CommandPalette, OwnScreen[None]):
-    """Textual's palette with keys from the keymap, and with nothing that moves by itself.
+    """Textual's palette with the keys of the keymap and without animations.
 
-    Enter behind what is typed waits for what that finds, and the frame says so where not all runners are loaded.
+    Enter waits for the search, and the frame tells if not all runners are loaded.
     """
 
-    # Specific enough to come before Textual's, which draws edges that not every terminal can; without colours it
-    # would have the line under the cursor reversed, which its lists cannot draw.
+    # Specific enough to precede Textual's styles, whose edges not every terminal can draw; without colors they would
+    # reverse the line under the cursor, which its lists cannot draw.
     DEFAULT_CSS: ClassVar[str] = """
     PaletteScreen {
         background: transparent;
@@ -208,7 +208,7 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
         self._given_early = False
 
     def compose(self) -> ComposeResult:
-        """Lay out Textual's box over a list of our own."""
+        """Compose Textual's input over our own list."""
         with Vertical(id="--container"):
             with Horizontal(id="--input"):
                 yield SearchIcon()
@@ -219,11 +219,11 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
 
     @property
     def is_deciding(self) -> bool:
-        """True if Enter waits for what is being searched, so that it is not known yet where it leads."""
+        """True while Enter waits for the search."""
         return self._given_early
 
     def on_mount(self) -> None:
-        """Have the cursor stand still, and a sign that every terminal draws as wide as it is."""
+        """Stop the blinking cursor, and use an icon of width 1 in every terminal."""
         box = self.query_one(CommandInput)
         box.cursor_blink, box.max_length = False, _MAX_TYPED
         self.query_one(SearchIcon).icon = ">"
@@ -231,7 +231,7 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
             self.query_one("#--input", Horizontal).border_subtitle = _loaded_text(self.app.snapshot)
 
     def on_screen_suspend(self) -> None:
-        """Search no more, for what would show the result may be gone by then."""
+        """Cancel the search, for its list may be removed before it ends."""
         self._cancel_gather_commands()
         self._stop_busy_countdown()
         self._stop_no_matches_countdown()
@@ -242,7 +242,7 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
 
     @on(Input.Submitted)
     def _on_submitted(self, event: Input.Submitted) -> None:
-        # Until then the list is what fewer letters found, and its first line something else.
+        # Until then the list belongs to a shorter query.
         if self._is_searching:
             event.prevent_default()
             event.stop()
@@ -257,7 +257,7 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
 
     @property
     def _is_searching(self) -> bool:
-        """True if what was typed is still being searched: the app's workers include those of palettes closed before."""
+        """True while this palette is searching; the app's workers include those of closed palettes."""
         return any(
             worker.node is self
             and worker.group == self._GATHER_COMMANDS_GROUP
@@ -266,22 +266,22 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
         )
 
     def action_palette_up(self, times: int = 1) -> None:
-        """To the line before, as often as said."""
+        """Move the cursor up by `times` lines."""
         for _ in range(min(times, _MAX_LINES)):
             self._action_command_list("cursor_up")
 
     def action_palette_down(self, times: int = 1) -> None:
-        """To the next line, as often as said."""
+        """Move the cursor down by `times` lines."""
         for _ in range(min(times, _MAX_LINES)):
             self._action_cursor_down()
 
     def _action_command_list(self, action: str) -> None:
-        """Move in the list, once it has a place on the screen: before that it does not know where its lines are."""
+        """Move in the list once it is laid out, for before that it has no lines."""
         if action == "select" or (self._list_visible and self.query_one(CommandList).size):
             super()._action_command_list(action)
 
     def action_close_palette(self) -> None:
-        """Close it, and do nothing."""
+        """Close the palette."""
         self._action_escape()
 
 
@@ -292,13 +292,13 @@ def _best_first(matching: tuple[FuzzyMatch, str, str]) -> tuple[float, str, str]
 
 
 def _loaded(snapshot: Snapshot) -> Iterable[Runner]:
-    """Every runner of the pages that were answered, once, as the newest answer has it."""
+    """Return every loaded runner once, as the newest response has it."""
     answered = sorted(snapshot.pages.values(), key=lambda feed: feed.fetched_monotonic or 0.0)
     return {runner.id: runner for feed in answered if feed.value for runner in feed.value.runners}.values()
 
 
 def _loaded_text(snapshot: Snapshot) -> str:
-    """How many of the runners can be found by name; nothing where all of them can."""
+    """Return a text about how many runners are loaded, or empty if all are."""
     loaded, total = len([*_loaded(snapshot)]), snapshot.total
     return f"{loaded} of {total} runners loaded" if total is not None and loaded < total else ""
 
@@ -308,7 +308,7 @@ def _hit(offer: PaletteEntry, found: FuzzyMatch, style: Style | None, bonus: flo
 
 
 def _display_text(offer: PaletteEntry, places: Iterable[int] = (), style: Style | None = None) -> Content:
-    """The line as text that is never read as markup."""
+    """Return the entry as text that is never parsed as markup."""
     title = Content(offer.title)
     for place in places:
         title = title.stylize(style or "", place, place + 1)
@@ -316,15 +316,15 @@ def _display_text(offer: PaletteEntry, places: Iterable[int] = (), style: Style 
 
 
 _MAX_CANDIDATE = 200
-"""Of a longer text only this many characters are looked at."""
+"""Most characters of a text that are searched."""
 
 
 class FuzzyMatch(NamedTuple):
-    """How well a text matches, and by which of its characters.
+    """Match of a query in a text.
 
     Attributes:
-        score: Greater than 0 and at most 2: above 1 where what was typed stands in the text as it is.
-        places: Offsets of the characters in the text, ascending.
+        score: Greater than 0 and at most 2: above 1 if the text contains the query as it is.
+        indices: Offsets of the matching characters in the text, ascending.
     """
 
     score: float
@@ -332,10 +332,9 @@ class FuzzyMatch(NamedTuple):
 
 
 def fuzzy_match(query: str, text: str) -> FuzzyMatch | None:
-    """Where the letters typed stand in the text in this order, whatever their case; None where they do not.
+    """Return the match of a query whose letters the text contains in order, in any case, or None.
 
-    What stands in one piece, at the begin of a word, in a short text comes first. It takes a time proportional to
-    the text, whatever either of them is: names come from the API.
+    Whole words and short texts score higher. The time is linear in the text, for names come from the API.
     """
     wanted, (candidate, origins) = reducer(query.strip()), _fold(text[:_MAX_CANDIDATE])
     if not wanted:
@@ -373,7 +372,7 @@ def _original_indices(found: Iterable[int], origins: Sequence[range]) -> tuple[i
 
 
 def _match_substring(wanted: str, candidate: str) -> int | None:
-    """Where it stands as it is: at the begin of a word if there is such a place, else the first place."""
+    """Return the index of a substring, at the beginning of a word if possible, or None."""
     first = start = candidate.find(wanted)
     while start > 0 and candidate[start - 1].isalnum():
         start = candidate.find(wanted, start + 1)
@@ -381,7 +380,7 @@ def _match_substring(wanted: str, candidate: str) -> int | None:
 
 
 def _match_subsequence(wanted: str, candidate: str) -> tuple[int, ...]:
-    """Places of the letters in this order, close together: the first end there is, then back from there."""
+    """Return the indices of the letters in order, close together: the first possible end, then backwards."""
     place = -1
     for letter in wanted:
         if (place := candidate.find(letter, place + 1)) < 0:

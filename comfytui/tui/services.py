@@ -1,4 +1,4 @@
-"""Which fleets can be watched, and the one that is."""
+"""Services of the app: fleets and their resources, saved state, terminal options."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
 
 
 class FleetResources(NamedTuple):
-    """What watches a fleet.
+    """Resources of a fleet that is watched.
 
     Attributes:
-        engine: Polls it, once it is run; to be run once.
-        door: How to get in.
-        close: Lets go of what it holds open; to be called after the engine has ended.
-        renew: Looks for a newer token where the refused one came from; None if there cannot be one.
+        engine: Engine of the fleet, to be run once.
+        authenticator: Login.
+        close: Closes files and connections, after the engine has ended.
+        renew: Looks for a newer token after a rejection, or None if there cannot be one.
     """
 
     engine: Engine
@@ -36,19 +36,19 @@ class FleetResources(NamedTuple):
 
 
 class OpenFleet:
-    """A fleet ready to be watched; nothing has been asked of it yet.
+    """Fleet that can be watched; nothing is requested yet.
 
-    What watches it is made when it is first needed: a frame can be drawn before that, from what is known anyway.
+    Its resources are created at first use, so that the first frame can be drawn before.
 
     Attributes:
-        key: What its view is remembered under: the profile, or the host, or `demo`.
-        first: What is known before anything was asked.
-        profile: The profile it was opened by, None without one.
-        colour: The colour its name has in the header, one of `comfytui.config.settings.COLOURS`; None for the usual.
+        key: Key of its saved view: the profile, the host, or `demo`.
+        first: Snapshot before the first request.
+        profile: Its profile, or None.
+        accent_color: Color of its name in the header, one of `comfytui.config.settings.ACCENT_COLORS`, or None for the default.
 
     Args:
-        source: Where the runners come from, for people to read.
-        make: Makes what watches it, what is attended first being this.
+        source: Name of the data source, for display.
+        make: Creates the resources for an initial viewport.
     """
 
     def __init__(
@@ -58,42 +58,42 @@ class OpenFleet:
         first: Snapshot,
         make: Callable[[Viewport], FleetResources],
         profile: str | None = None,
-        colour: str | None = None,
+        accent_color: str | None = None,
     ) -> None:
         self.key = key
         self.first = first
         self.profile = profile
-        self.colour = colour
+        self.accent_color = accent_color
         self._source = source
         self._make = make
         self._made: FleetResources | None = None
 
     @property
     def engine(self) -> Engine:
-        """What polls it."""
+        """Engine of the fleet."""
         return self._resources.engine
 
     @property
     def authenticator(self) -> Authenticator:
-        """How to get in."""
+        """Login of the fleet."""
         return self._resources.authenticator
 
     @property
     def renew(self) -> Callable[[], Awaitable[bool]] | None:
-        """The way to a newer token once one is refused, or None if there is none."""
+        """Function that looks for a newer token after a rejection, or None if there cannot be one."""
         return self._resources.renew
 
     @property
     def source(self) -> str:
-        """Where the runners come from, for people to read."""
+        """Name of the data source, for display."""
         return self._source if self._made is None else self._made.authenticator.source
 
     def set_initial_viewport(self, viewport: Viewport) -> None:
-        """Have this attended first; to be called before anything watches the fleet."""
+        """Set the viewport to start with, before the resources are created."""
         self.first = self.first._replace(viewport=viewport)
 
     def close(self) -> None:
-        """Let go of what is held open; to be called after the engine has ended."""
+        """Close the resources, after the engine has ended."""
         if self._made is not None:
             self._made.close()
 
@@ -105,65 +105,65 @@ class OpenFleet:
 
 
 class FleetDirectory(Protocol):
-    """Opens fleets by their profile."""
+    """Directory of fleets by profile."""
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """The names that can be opened, in the order of the configuration."""
+        """Names of the profiles, in the order of the configuration."""
         ...
 
     def open(self, profile: str) -> OpenFleet:
-        """The fleet of a profile, by its own settings before those of the environment.
+        """Open the fleet of a profile, whose settings precede those of the environment.
 
         Raises:
-            SettingsError: It cannot be used; the sentence says why.
+            SettingsError: It cannot be used; the message tells why.
         """
         ...
 
 
 class SingleFleet:
-    """Where there are no profiles, there is nothing to switch to."""
+    """Directory without profiles."""
 
     @property
     def profiles(self) -> tuple[str, ...]:
-        """None."""
+        """Empty: there are no profiles."""
         return ()
 
     def open(self, profile: str) -> OpenFleet:
-        """Nobody asks for what is not offered."""
+        """Raise LookupError: there are no profiles."""
         raise LookupError(profile)
 
 
 class StateStoreProtocol(Protocol):
-    """Where the view is kept from one start to the next.
+    """Store of the state that is saved between starts.
 
     Attributes:
-        state: What was kept, as far as it could be read.
-        note: What to tell the person about it, None where there is nothing to tell.
+        state: Saved state, as far as it could be read.
+        warning: Message about a state that could not be read or saved, or None.
     """
 
     state: State
     warning: str | None
 
     def save(self, state: State) -> None:
-        """Keep this for the next start; nothing is written where it is what was kept already."""
+        """Save a state for the next start, if it differs from the saved one."""
         ...
 
 
 class AppServices(NamedTuple):
-    """What the dashboard is set up with.
+    """Services and options of the dashboard.
 
     Attributes:
-        memory: Where the view is kept.
-        fleets: The fleets one can switch to.
-        keymap: The keys that differ from the usual ones.
-        colours: How many colours may be drawn.
-        ascii: Whether nothing but ASCII may be drawn.
-        mouse: Whether the mouse is reported at the start.
-        time_style: How times are told at the start, None for as remembered.
-        environ: What tells of the ways to a clipboard.
-        saves_in: Where views are saved.
-        copies_in: Where a copy is put that no clipboard takes.
+        state_store: Store of the saved state.
+        fleets: Fleets to switch to.
+        keymap: Keys of the commands.
+        color_depth: Colors of the terminal.
+        ascii: True if only ASCII is drawn.
+        mouse: True if the mouse is reported at the start.
+        time_style: Style of times at the start, or None for the saved one.
+        environ: Environment, which tells the ways to a clipboard.
+        export_dir: Directory of saved views.
+        clipboard_dir: Directory of copies without a clipboard.
     """
 
     state_store: StateStoreProtocol

@@ -1,1 +1,1 @@
-"""One file a screen, its stylesheet beside it."""
+"""Screens, each in a file with its stylesheet beside it."""

@@ -1,4 +1,4 @@
-"""What every screen has: the header above, the footer below, and the app's state to follow."""
+"""Base of the screens that show the app's snapshot between a header and a footer."""
 
 from __future__ import annotations
 
@@ -42,13 +42,13 @@ class _HasSnapshot(Protocol):
 
 
 class SnapshotScreen(OwnScreen[None]):
-    """A screen that shows the app's snapshot, drawn anew with each one, each change of style, and when time changes it.
+    """Screen of the app's snapshot, redrawn with each one and when time changes it.
 
-    A subclass yields `self.header` and `self.footer` where it composes, and implements `follow` and `trail`.
-    Drawing twice what has not changed writes nothing, so following often is cheap.
+    A subclass yields `self.header` and `self.footer` in `compose`, and implements `render_snapshot` and `breadcrumb`.
+    Drawing unchanged content writes nothing, so drawing often is cheap.
     """
 
-    # Panes lie on all of it: there is nothing to look up for each line that they hide.
+    # Panes cover the whole screen, so its own lines need no styles.
     BLANK: ClassVar[bool] = True
     HINTS: ClassVar[Sequence[Hint]] = ()
 
@@ -69,19 +69,19 @@ class SnapshotScreen(OwnScreen[None]):
         self._alarm = DeferredCall(self, self.refresh_view)
 
     def render_snapshot(self, snapshot: Snapshot, now: RenderContext) -> None:
-        """Show this snapshot at this moment."""
+        """Show a snapshot at a moment."""
         raise NotImplementedError
 
     def valid_for_s(self, _snapshot: Snapshot, _now: RenderContext) -> Iterable[float]:
-        """Seconds for which parts of what is shown stay true while only time passes; the header's are seen to."""
+        """Return seconds for which parts of the content stay true while only time passes, except the header."""
         return ()
 
     def breadcrumb(self) -> tuple[str, ...]:
-        """The way to where one is, for the header."""
+        """Return the breadcrumb of the screen, for the header."""
         raise NotImplementedError
 
     def export_items(self) -> tuple[str, list[dict[str, object]]]:
-        """What is in view, in a word, and its items as data without secrets."""
+        """Return the kind of the items in view and the items as data without secrets."""
         raise NotImplementedError
 
     def copy_endpoint(self, runner: Runner | None) -> None:
@@ -98,35 +98,35 @@ class SnapshotScreen(OwnScreen[None]):
 
     @property
     def lines(self) -> list[str]:
-        """What is on the screen, a string a line."""
+        """Return the lines on the screen."""
         return [strip.text.rstrip() for strip in self._compositor.render_strips()]
 
     def render_context(self, snapshot: Snapshot) -> RenderContext:
-        """The present moment, ages by the server's clock."""
+        """Return the render context of the present moment, with ages by the server's clock."""
         wall = self.clock.now() + timedelta(seconds=snapshot.clock_skew)
         return RenderContext(
             wall, self.clock.monotonic(), self._style, self.summary(snapshot).interval_s, keys=self._keys
         )
 
     def summary(self, snapshot: Snapshot) -> SnapshotSummary:
-        """What there is to know of a snapshot; found out once while it is the same."""
+        """Return the summary of a snapshot, cached while it is the same."""
         if self._overview.snapshot is not snapshot:
             self._overview = summarize(snapshot)
         return self._overview
 
     def on_mount(self) -> None:
-        """Begin to follow the app."""
-        # Told by the app later on: Textual keeps a watcher of the app, and its screen with it, for ever.
+        """Show the app's snapshot."""
+        # Later changes come from the app, for Textual never releases a watcher of the app, nor its screen.
         if isinstance(self.app, _HasSnapshot):
             self.show_snapshot(self.app.snapshot, self.app.source, self.app.time_style)
         self.bindings_updated_signal.subscribe(self, lambda _screen: self.show_hints())
 
     def on_unmount(self) -> None:
-        """There is nothing to draw any more."""
+        """Stop drawing."""
         self._alarm.stop()
 
     def on_screen_resume(self) -> None:
-        """Show at once what was missed while another screen was in front."""
+        """Show changes from while another screen was in front."""
         self._trail = self._said = ()
         self._fit()
 
@@ -135,7 +135,7 @@ class SnapshotScreen(OwnScreen[None]):
         self.call_after_refresh(self._fit)
 
     def show_snapshot(self, snapshot: Snapshot, source: Line, style: TimeStyle) -> None:
-        """Show what the app knows now."""
+        """Show the app's present state."""
         self.snapshot, self._source, self._style = snapshot, source, style
         self.refresh_view()
 
@@ -146,7 +146,7 @@ class SnapshotScreen(OwnScreen[None]):
         now = self.render_context(self.snapshot)
         self.render_snapshot(self.snapshot, now)
         self._show_header(self.snapshot, now)
-        # What has just been laid out is fitted again soon, whoever was told of its size too late.
+        # After a layout the content is fitted again soon, for some widgets learn their size late.
         age = now.monotonic - self._fitted_on
         settling = TICK_S if age < TICK_S else ORDER_FREEZE_S - age if age < ORDER_FREEZE_S else IDLE_TICK_S
         lasting = self.valid_for_s(self.snapshot, now)
@@ -159,7 +159,7 @@ class SnapshotScreen(OwnScreen[None]):
         keys = {command: found[0] for command, found in active_keys(self).items() if found}
         shown, kept = _hints(self.HINTS, keys), _hints(_ALWAYS_SHOWN, keys)
         self.footer.set_text(footer_line(shown, kept, self.size.width - 2))
-        # Where something is typed few commands work, but what is said elsewhere still names the keys of the others.
+        # While text is typed few commands work, but texts elsewhere still name the keys of the others.
         if {**self._keys, **keys} != self._keys:
             self._keys = {**self._keys, **keys}
             self.refresh_view()
@@ -190,7 +190,7 @@ class SnapshotScreen(OwnScreen[None]):
             self.post_message(BreadcrumbChanged(self._trail))
 
     def _usage_text(self, usage: Usage, now: RenderContext) -> str:
-        """What is spent of the allowance; by time alone it only falls, which is told every few seconds."""
+        """Return the text of the rate limit's usage, updated every few seconds if only time passes."""
         told = (usage, now.monotonic // IDLE_TICK_S)
         if self._budget is None or self._budget[0] != told:
             self._budget = (told, usage_text(usage, now.monotonic))
@@ -198,6 +198,6 @@ class SnapshotScreen(OwnScreen[None]):
 
 
 def _hints(hints: Sequence[Hint], keys: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Keys and word of each hint any of whose commands has a key."""
+    """Return keys and label of each hint with a bound command."""
     found = (("/".join(keys[each] for each in hint.commands if each in keys), hint.word) for hint in hints)
     return [(shown, word) for shown, word in found if shown]

@@ -1,4 +1,4 @@
-"""Choosing the columns of a table, and their order."""
+"""Chooser of the columns of a table and their order."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _HINTS = {"on/off": ("toggle_column",), "move": ("column_up", "column_down"), "d
 
 
 class ColumnChooserScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...]]):
-    """The columns of a table in their order, those that are shown ticked.
+    """Dialog with the columns of a table in their order, the visible ones ticked.
 
-    Dismissed with the keys of the columns to show, in order: none where the usual ones are wanted.
+    Dismissed with the keys of the columns to show, in order; empty for the default.
 
     Args:
-        columns: All columns in their usual order; those without a title are not for choosing.
-        chosen: The keys chosen up to now, in order.
+        columns: All columns in their default order; those without a title cannot be chosen.
+        chosen: Keys of the present choice, in order.
     """
 
     CSS_PATH = "column_chooser.tcss"
@@ -48,11 +48,11 @@ class ColumnChooserScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...
         self._table = _ColumnTable(columns, chosen)
 
     def compose(self) -> ComposeResult:
-        """The table alone, over what is below."""
+        """Compose the table."""
         yield self._table
 
     def on_mount(self) -> None:
-        """Say which keys work, whenever others do."""
+        """Show the keys whenever they change."""
         self.bindings_updated_signal.subscribe(self, lambda _screen: self._table.show_keys(active_keys(self.screen)))
 
     @on(KeyedTable.RowSelected)
@@ -62,7 +62,7 @@ class ColumnChooserScreen(ModalScreen[tuple[str, ...]], OwnScreen[tuple[str, ...
 
 
 class _ColumnTable(KeyedTable):
-    """A line for the usual choice, and one for each column."""
+    """Table with a line for the default, and one per column."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.CHOOSER)]
 
@@ -74,25 +74,25 @@ class _ColumnTable(KeyedTable):
         self.set_title((Span("Columns", Role.STRONG),))
 
     def on_mount(self) -> None:
-        """Show the choice as it is."""
+        """Show the present choice."""
         self._choose(self._choosing)
 
     def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
-        """As many lines as there are, in a frame."""
+        """Return the number of lines, with the frame."""
         return self.line_count() + 2
 
     def show_keys(self, keys: dict[str, list[str]]) -> None:
-        """Say in the foot which keys do what."""
+        """Show the keys in the footer."""
         told = (("/".join(keys[each][0] for each in ids if keys.get(each)), word) for word, ids in _HINTS.items())
         self._hints = [hint for hint in told if hint[0]]
         self.repaint()
 
     def footer(self) -> Line:
-        """As many of the keys as fit."""
+        """Return as many of the keys as fit."""
         return footer_line(self._hints, (), self.body_width - 2)
 
     def action_toggle_column(self, times: int = 1) -> None:
-        """Show or hide the column under the cursor; on the line of the usual ones, go back to them."""
+        """Show or hide the column under the cursor; on the first line, restore the default."""
         if (key := self._column) is not None:
             self._choose(self._choosing.toggle(key) if times % 2 else self._choosing)
         else:
@@ -107,7 +107,7 @@ class _ColumnTable(KeyedTable):
         self._move(times)
 
     def action_close_chooser(self) -> None:
-        """Close, with the choice as it is."""
+        """Close the dialog and apply the choice."""
         self.screen.dismiss(self._choosing.chosen)
 
     @property

@@ -1,4 +1,4 @@
-"""The main screen: runners, the detail of one, its recent workflows."""
+"""Main screen: runners, the detail of one, its recent workflows."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from comfytui.tui.widgets.pane import Pane
 
 
-# Longer than the gap between repeats of a key held down, and not noticed after a single press.
+# Longer than the gap between repeats of a key held down, and too short to notice after a single press.
 _DEBOUNCE_S = 0.09
 
 _CURSOR_DELAY_S = 0.02
@@ -51,7 +51,7 @@ class DashboardScreen(SnapshotScreen):
 
     Attributes:
         list: Selection and order of the runner list.
-        viewport: What is in view; ahead of what the engine was told while keys are held down.
+        viewport: Viewport of the screen, ahead of the engine's while keys are held down.
 
     Args:
         clock: Source of time.
@@ -80,15 +80,15 @@ class DashboardScreen(SnapshotScreen):
         self._page_debounce = Debouncer(self, _DEBOUNCE_S, self._send_viewport)
 
     def reset(self, viewport: Viewport, view: ViewState) -> None:
-        """Show another fleet, of which nothing is known yet."""
+        """Show another fleet without data."""
         self.list.restore(view, viewport.page.per_page)
         self.runners.clear()
         self.viewport = _viewport_for(viewport, self.list.listing)
         self.focus_list()
 
     def compose(self) -> ComposeResult:
-        """Header, three panes, footer."""
-        # RenderContext, for what is styled already would be styled again.
+        """Compose header, three panes and footer."""
+        # Set before the widgets are styled, for otherwise they would be styled twice.
         self._apply_layout()
         yield self.header
         with TransparentContainer(id="body"):
@@ -101,7 +101,7 @@ class DashboardScreen(SnapshotScreen):
         self.list.follow_runner(snapshot)
         self.runners.update_list(self.list.listing, snapshot, now)
         if self.runners.pages is not None and self.list.listing.key.page > self.runners.pages:
-            # The list has become shorter than the page in view.
+            # The list became shorter than the page in view.
             self.list.go_to_page(self.runners.pages)
             return
         self._show_runner(snapshot, now)
@@ -112,13 +112,13 @@ class DashboardScreen(SnapshotScreen):
             self._set_viewport(self.viewport._replace(visible_ids=asked[0], health_check_ids=asked[1]))
 
     def valid_for_s(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
-        """How long list, detail and history stay true; they settle after a key press."""
+        """Return seconds for which list, detail and history stay true."""
         settling = TICK_S if now.order_frozen else IDLE_TICK_S
         runner = runner_valid_s(snapshot, self.runners.cursor_id, now)
         return (settling, runner, self.runners.valid_for_s(now), self.history.valid_for_s(now))
 
     def render_context(self, snapshot: Snapshot) -> RenderContext:
-        """The present moment; rows hold still in it where a key was pressed a moment ago."""
+        """Return the render context, in which the order is frozen shortly after a key press."""
         now = super().render_context(snapshot)
         return now._replace(order_frozen=True) if now.monotonic - self._pressed_on < ORDER_FREEZE_S else now
 
@@ -138,7 +138,7 @@ class DashboardScreen(SnapshotScreen):
         self._page_debounce.trigger()
 
     def export_items(self) -> tuple[str, list[dict[str, object]]]:
-        """The history where the keys go there, else the runners listed, on all pages where all were searched."""
+        """Return the history if it has the focus, else the listed runners, of all pages if all were searched."""
         from comfytui.render.export import runner_to_dict, workflow_to_dict
 
         if self.history.has_focus:
@@ -146,7 +146,7 @@ class DashboardScreen(SnapshotScreen):
         return "runners", [runner_to_dict(each) for each in self.runners.listed]
 
     def breadcrumb(self) -> tuple[str, ...]:
-        """The list, and the runner one has gone into."""
+        """Return the list, and the runner that was opened."""
         runner = self.runners.runner(self.runners.cursor_id)
         return ("runners", runner_display_name(runner)) if runner and self.history.has_focus else ("runners",)
 
@@ -154,16 +154,16 @@ class DashboardScreen(SnapshotScreen):
     def _on_runner_highlighted(self, event: KeyedTable.RowHighlighted) -> None:
         if not event.by_hand:
             if not self._is_stepping and self.focused in {self.detail, self.history}:
-                # What one was in is gone: its neighbour must not slide into its place.
+                # The opened runner is gone, and its neighbor must not take its place.
                 self.focus_list()
             self._is_stepping = False
-        # The cursor first, and a moment for the thread that writes to the terminal: a key press is seen at once.
+        # The cursor first, and a moment for the writer thread, so that a key press is seen at once.
         self.set_timer(_CURSOR_DELAY_S, self._cursor_debounce.trigger)
 
     @on(KeyedTable.RowSelected, "#list")
     def _on_runner_selected(self) -> None:
         if self.focused is not self.runners:
-            # Two keys in one packet: the second was typed for where the first leads, before that had the focus.
+            # With two keys in one packet, the second belongs to the pane that the first one focuses.
             self.history.action_open_item()
             return
         self._cursor_debounce.flush()
@@ -176,19 +176,19 @@ class DashboardScreen(SnapshotScreen):
             self.post_message(WorkflowRequested(self.history.runner_id, event.row_id))
 
     def on_descendant_focus(self) -> None:
-        """Scope the keys go decides what a narrow screen shows and what the header and the footer say."""
+        """Update layout, header and footer after a change of focus."""
         if (prompt := self.list.prompt) is not None and not prompt.has_focus_within:
             self.list.close_prompt()
         self._apply_layout()
         self.refresh_view()
 
     def on_resize(self) -> None:
-        """Share the new size among the panes; Textual calls the one of all screens, too."""
+        """Lay out the panes for the new size."""
         self._apply_layout()
 
     @on(events.ScreenResume)
     def _on_resume(self, event: events.ScreenResume) -> None:
-        """Have styles looked up again for what was out of sight, but not at first: all was styled as it was made."""
+        """Apply styles again after another screen, but not at the start, when all is styled already."""
         event.refresh_styles, self._was_in_front = self._was_in_front, True
 
     @on(PromptChanged)
@@ -241,26 +241,26 @@ class DashboardScreen(SnapshotScreen):
         self.list.choose_columns()
 
     def action_back(self) -> None:
-        """Step out: to the list, and from there out of the filters."""
+        """Go back to the list, and from there clear the filters."""
         if self.runners.has_focus:
             self.list.clear_filter()
         else:
             self._focus_pane(self.runners)
 
     def action_next_pane(self, times: int = 1) -> None:
-        """Put the keys into the next pane."""
+        """Focus the next pane."""
         self._cycle_panes(times)
 
     def action_previous_pane(self, times: int = 1) -> None:
-        """Put the keys into the pane before."""
+        """Focus the previous pane."""
         self._cycle_panes(-times)
 
     def action_next_runner(self, times: int = 1) -> None:
-        """Point at the next runner, on the next page if need be, wherever the keys go."""
+        """Select the next runner, on the next page if need be, whichever pane has the focus."""
         self._step(times)
 
     def action_previous_runner(self, times: int = 1) -> None:
-        """Point at the runner before, on the page before if need be, wherever the keys go."""
+        """Select the previous runner, on the previous page if need be, whichever pane has the focus."""
         self._step(-times)
 
     def action_copy_id(self) -> None:
@@ -269,7 +269,7 @@ class DashboardScreen(SnapshotScreen):
             self.post_message(CopyRequested(item.id, f"the id of {display_name(item.name, item.id)}"))
 
     def action_copy_json(self) -> None:
-        """Copy all that is known of the workflow or the runner under the cursor."""
+        """Copy the workflow or the runner under the cursor as JSON."""
         from comfytui.render.export import runner_json
 
         if self.history.has_focus:
@@ -282,7 +282,7 @@ class DashboardScreen(SnapshotScreen):
         self.copy_endpoint(self._runner())
 
     def action_save_view(self) -> None:
-        """Keep what is in view, without header values that were revealed."""
+        """Save the view to a file, without revealed header values."""
         self.detail.revealed = False
         self.refresh_view()
         self.post_message(SaveRequested(self))
@@ -293,19 +293,19 @@ class DashboardScreen(SnapshotScreen):
         self.refresh_view()
 
     def set_paused(self, *, paused: bool) -> None:
-        """Attend to the same things, polled or not."""
+        """Pause or resume polling of the viewport."""
         self._set_viewport(self.viewport._replace(paused=paused))
 
     def set_focused(self, *, focused: bool) -> None:
-        """Attend to the same things, with the terminal in front or not."""
+        """Set the focus of the terminal in the viewport."""
         self._set_viewport(self.viewport._replace(focused=focused))
 
     def focus_list(self) -> None:
-        """Put the keys into the list."""
+        """Focus the list."""
         self._focus_pane(self.runners)
 
     def _step(self, by: int) -> None:
-        """Move by so many runners, across as many pages as are known already."""
+        """Move the cursor by this many runners, across known pages."""
         for _ in range(_MAX_PAGES):
             left = self.runners.rows_left(by)
             if (page := self.runners.move_selection(by, self.list.listing)) is None:
@@ -354,11 +354,11 @@ class DashboardScreen(SnapshotScreen):
         self.list.close_prompt()
         pane.display = True
         self.side.display = True
-        # Not pane.focus(), which waits its turn: the next key is already this pane's.
+        # Not pane.focus(), which is queued: the next key is already this pane's.
         self.set_focus(pane)
 
     def _apply_layout(self) -> None:
-        """Give the panes their places, all of them or the one with the keys."""
+        """Arrange the panes: all of them, or the focused one."""
         layout = layout_for(*self.app.size)
         for each in Layout:
             self.set_class(each is layout, f"-{each}")
@@ -381,20 +381,20 @@ SHORT, STACKED = 10, 18
 
 
 class Layout(StrEnum):
-    """The arrangements of the dashboard."""
+    """Layout of the panes."""
 
     WIDE = "wide"
     """List left, detail over history right."""
     MEDIUM = "medium"
     """List above, detail beside history below."""
     NARROW = "narrow"
-    """One pane at a time."""
+    """Single pane."""
     TINY = "tiny"
-    """One pane at a time, and only its lines."""
+    """Single pane without a frame."""
 
 
 def layout_for(width: int, height: int) -> Layout:
-    """The arrangement for so many columns and rows; panes are stacked only where each keeps a few lines."""
+    """Return the layout for a size in cells; panes are stacked only if each keeps a few lines."""
     if width < NARROW or height < SHORT:
         return Layout.TINY
     if width >= WIDE:

@@ -1,4 +1,4 @@
-"""The keys that work where help was asked for, from the live keymap, and what the shapes mean."""
+"""Help: the keys of a screen, and the legend of the icons."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ _CONTAINED_SCOPES: Mapping[Scope, tuple[Scope, ...]] = {
     Scope.ITEM: (Scope.PROMPT,),
     Scope.ANYWHERE: (Scope.PALETTE, Scope.HELP, Scope.PANEL),
 }
-"""What one can get into from a place, where help cannot be asked for."""
+"""Scopes of dialogs that open over a scope and have no help of their own."""
 
 _PALETTE_SCOPE = "palette"
 
 
 def help_sections(screen: Screen[Any], keymap: Keymap) -> dict[str, list[tuple[str, str]]]:
-    """Keys and what they do on this screen, then in the boxes that open over it, by the title of the place."""
+    """Return keys and commands of a screen and of the dialogs over it, by section."""
     app, live = screen.app, active_keys(screen)
     here = {declared.scope for declared in COMMANDS if declared.id in live}
     boxes = {box for place in here for box in _CONTAINED_SCOPES.get(place, ())} - here
@@ -54,7 +54,7 @@ def help_sections(screen: Screen[Any], keymap: Keymap) -> dict[str, list[tuple[s
 
 
 class HelpScreen(OwnScreen[None]):
-    """Keys and what they do, a section for each place, and what the shapes mean."""
+    """Screen of keys and commands by section, and the legend of the icons."""
 
     CSS_PATH = "help.tcss"
     AUTO_FOCUS = "#help"
@@ -66,20 +66,20 @@ class HelpScreen(OwnScreen[None]):
         self.panel = FieldPanel(id="help")
 
     def compose(self) -> ComposeResult:
-        """The panel alone."""
+        """Compose the panel."""
         yield self.panel
 
     def on_mount(self) -> None:
-        """Say what closes it."""
+        """Show the key that closes the screen."""
         closing = "".join(active_keys(self).get("close_help", ())[:1])
         self.panel.set_title((Span("Help", Role.STRONG),), (Span(f"{closing} closes", Role.MUTED),))
 
     def on_resize(self) -> None:
-        """Lay it out for the new width."""
+        """Lay out the text for the new width."""
         self.call_after_refresh(self._lay_out)
 
     def action_close_help(self) -> None:
-        """Go back to where one was."""
+        """Close the screen."""
         self.dismiss()
 
     def _lay_out(self) -> None:
@@ -87,7 +87,7 @@ class HelpScreen(OwnScreen[None]):
 
 
 class FilterHelpScreen(ModalScreen[None], OwnScreen[None]):
-    """Examples of filters and what they find, over the box they are typed into."""
+    """Dialog with examples of filters, over the filter prompt."""
 
     DEFAULT_CSS: ClassVar[str] = """
     FilterHelpScreen {
@@ -106,7 +106,7 @@ class FilterHelpScreen(ModalScreen[None], OwnScreen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.HELP)]
 
     def compose(self) -> ComposeResult:
-        """The panel alone."""
+        """Compose the panel."""
         yield FieldPanel()
 
     def on_mount(self) -> None:
@@ -117,5 +117,5 @@ class FilterHelpScreen(ModalScreen[None], OwnScreen[None]):
         panel.set_fields([Field(example, (Span(meaning),)) for example, meaning in SYNTAX_EXAMPLES])
 
     def action_close_help(self) -> None:
-        """Go back to the box."""
+        """Close the dialog."""
         self.dismiss()

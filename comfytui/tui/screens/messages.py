@@ -1,6 +1,6 @@
-"""What screens say to the app.
+"""Messages of screens to the app.
 
-Written out, for a dataclass takes a quarter of a millisecond of every start.
+They are plain classes, for a dataclass would cost each start a quarter of a millisecond.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class EngineCommandIssued(Message):
-    """The person wants this of the engine."""
+    """A command for the engine was issued."""
 
     def __init__(self, command: EngineCommand) -> None:
         super().__init__()
@@ -25,7 +25,7 @@ class EngineCommandIssued(Message):
 
 
 class WorkflowRequested(Message):
-    """The person goes into this workflow of this runner."""
+    """A workflow of a runner is to be opened."""
 
     def __init__(self, runner_id: str, workflow_id: str) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class WorkflowRequested(Message):
 
 
 class RunnerRequested(Message):
-    """The person goes to this runner, on whatever page it is."""
+    """The cursor is to move to a runner, on whatever page it is."""
 
     def __init__(self, runner_id: str) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class RunnerRequested(Message):
 
 
 class ProfileSelected(Message):
-    """The person wants to watch the fleet of this profile."""
+    """The fleet of another profile is to be watched."""
 
     def __init__(self, name: str) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class ProfileSelected(Message):
 
 
 class BreadcrumbChanged(Message):
-    """The person is somewhere else now: the way there, from the list inwards."""
+    """The breadcrumb changed, from the list inwards."""
 
     def __init__(self, breadcrumb: tuple[str, ...]) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class BreadcrumbChanged(Message):
 
 
 class ListViewChanged(Message):
-    """The person lists the runners in another way, which is to be remembered."""
+    """Filter, order or columns changed and are to be saved."""
 
     def __init__(self, view: ViewState) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class ListViewChanged(Message):
 
 
 class CopyRequested(Message):
-    """The person wants this text outside; `what` says what it is."""
+    """A text is to be copied; `what` names it."""
 
     def __init__(self, text: str, what: str) -> None:
         super().__init__()
@@ -75,7 +75,7 @@ class CopyRequested(Message):
 
 
 class SaveRequested(Message):
-    """The view of a screen is to be kept, whichever screen is on top once this is read."""
+    """The view of a screen is to be saved to a file."""
 
     def __init__(self, screen: Screen[None]) -> None:
         super().__init__()

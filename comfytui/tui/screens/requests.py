@@ -1,4 +1,4 @@
-"""The last requests: what was asked, what came back, and how long it took."""
+"""Screen of the request log."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class RequestsScreen(SnapshotScreen):
         self._table = KeyedTable(REQUEST_COLUMNS, id="requests")
 
     def compose(self) -> ComposeResult:
-        """Header, the log, footer."""
+        """Compose header, log and footer."""
         yield self.header
         yield self._table
         yield self.footer
@@ -45,20 +45,20 @@ class RequestsScreen(SnapshotScreen):
     def render_snapshot(self, _snapshot: Snapshot, now: RenderContext) -> None:
         """Show the requests up to now."""
         entries = self._requests.entries
-        # There is no telling how long ago each was: even where ages are told, these are times of day.
+        # Always times of day, for ages of requests would change every second.
         style = TimeStyle.LOCAL if now.style is TimeStyle.RELATIVE else now.style
         title = (Span("Requests", Role.STRONG), Span(f"  times in {zone_name(style, now.now)}", Role.MUTED))
         self._table.set_title(title, (Span(f"the last {len(entries)}", Role.MUTED),))
         self._table.set_rows(request_rows(entries, style))
 
     def valid_for_s(self, _snapshot: Snapshot, _now: RenderContext) -> tuple[float, ...]:
-        """The log tells nobody that it has grown."""
+        """Return one second, for the log does not announce new entries."""
         return (TICK_S,)
 
     def breadcrumb(self) -> tuple[str, ...]:
-        """The log."""
+        """Return the name of the log."""
         return ("requests",)
 
     def action_close_log(self) -> None:
-        """Go back to where one was."""
+        """Close the screen."""
         self.dismiss()

@@ -1,4 +1,4 @@
-"""Asking what a file is to be called."""
+"""Dialog for the name of a file."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ _FORMAT_LABELS = {
 }
 
 ENDINGS = "  ".join(f".{kind} {word}" for kind, word in _FORMAT_LABELS.items())
-"""The endings a name can have, and what each makes of the file."""
+"""Extensions of file names and their formats."""
 
 
 class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
-    """A box to name a file in; what is wrong with the name is said as it is typed.
+    """Dialog for a file name, which is checked as it is typed.
 
-    Dismissed with a name that `check_name` finds nothing wrong with, or with None when the person goes back.
+    Dismissed with a valid name, or None if cancelled.
 
     Args:
-        name: The name offered.
+        name: Suggested name.
     """
 
     CSS_PATH = "save.tcss"
@@ -47,12 +47,12 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
 
     def __init__(self, name: str) -> None:
         super().__init__()
-        # The ending is what one changes most, so the cursor stands behind it, and nothing is typed away at once.
+        # The cursor is behind the extension, which is changed most often, and nothing is selected.
         self._input = TextInput(name, id="file")
         self._said = Static(validate_file_name(name) or "", id="wrong", markup=False)
 
     def compose(self) -> ComposeResult:
-        """The name, what it may end in, and what is wrong with it."""
+        """Compose the input, the extensions and the error."""
         with VerticalScroll(id="save", can_focus=False) as box:
             box.border_title = "Save this view in a file"
             yield self._input
@@ -60,7 +60,7 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
             yield self._said
 
     def on_mount(self) -> None:
-        """Say which keys work, whenever others do."""
+        """Show the keys whenever they change."""
         self.bindings_updated_signal.subscribe(self, lambda _screen: self._show_keys())
 
     @on(Input.Changed, "#file")
@@ -73,10 +73,10 @@ class SaveScreen(ModalScreen[str | None], OwnScreen[str | None]):
             self.dismiss(self._input.value)
 
     def action_close_prompt(self) -> None:
-        """Go back, and save nothing."""
+        """Close the dialog and save nothing."""
         self.dismiss(None)
 
     def _show_keys(self) -> None:
         back = " ".join(active_keys(self.screen).get("close_prompt", [])[:1])
-        # As content, for a key may be a bracket, and text would be read as markup.
+        # As content, for a key may be a bracket, which text would parse as markup.
         self.query_one("#save").border_subtitle = Content(f"enter saves  {back} goes back" if back else "enter saves")

@@ -1,4 +1,4 @@
-"""Asking for a token, at the first start and whenever the API takes the old one no more."""
+"""Login screen, at the first start and after a rejected token."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 HELP_TEXT = "Tokens are made in ComfyControl's web app: account settings, API Tokens. Each is shown there only once."
 
 _DETECT_INTERVAL_S = 3.0
-"""Seconds until a ComfyUI that did not answer is looked for again."""
+"""Seconds between tries to detect a local ComfyUI."""
 
 
 class TokenScreen(OwnScreen[bool]):
-    """Takes a token, checks it against the API, and saves it only if the person says so; or offers the demo.
+    """Screen that checks a token with the API and saves it if asked to, or opens the demo.
 
-    Where a ComfyUI of this machine answers meanwhile, it is offered too.
-    Dismissed with True once there is a way in, with False when the person goes back without one.
+    A ComfyUI on this machine is offered once it answers.
+    Dismissed with True after a login, with False if cancelled.
     """
 
     CSS_PATH = "token.tcss"
@@ -53,7 +53,7 @@ class TokenScreen(OwnScreen[bool]):
         self._comfyui.display = False
 
     def compose(self) -> ComposeResult:
-        """What happened, what helps, and the ways in."""
+        """Compose the reason, the help, the input and the choices."""
         with VerticalScroll(id="ask", can_focus=False):
             yield Static(f"{self._authenticator.source}: {self._why}", id="why", markup=False)
             yield Static(HELP_TEXT, id="where", markup=False)
@@ -65,7 +65,7 @@ class TokenScreen(OwnScreen[bool]):
             yield Static("Tab moves, Enter or Space chooses, Escape goes back, Ctrl+C quits.", id="keys", markup=False)
 
     def on_mount(self) -> None:
-        """Look for a ComfyUI while the person reads or types."""
+        """Start to look for a local ComfyUI."""
         self.run_worker(self._detect_comfyui(), name="comfyui", group="comfyui")
 
     @on(Input.Submitted, "#token")
@@ -85,11 +85,11 @@ class TokenScreen(OwnScreen[bool]):
         self.dismiss(True)
 
     def action_leave_token(self) -> None:
-        """Go back without a token; what is known stays on screen."""
+        """Close the screen without a token."""
         self.dismiss(False)
 
     async def _detect_comfyui(self) -> None:
-        """Offer the ComfyUI of this machine once it answers: it may well be started now."""
+        """Offer the ComfyUI on this machine once it answers."""
         while not (name := await self._authenticator.detect_comfyui()):
             await self._clock.sleep(_DETECT_INTERVAL_S)
         self._comfyui.label = Content(f"Watch the ComfyUI on {name} instead")

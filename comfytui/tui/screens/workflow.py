@@ -1,4 +1,4 @@
-"""One workflow in full."""
+"""Screen of one workflow."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class WorkflowScreen(SnapshotScreen):
-    """Every field of a workflow, and where its time went; it stays as last known once the history has moved on."""
+    """Screen of all fields of a workflow and its timeline, as last known."""
 
     CSS_PATH = "workflow.tcss"
     AUTO_FOCUS = "#workflow"
@@ -43,13 +43,13 @@ class WorkflowScreen(SnapshotScreen):
         self._runner_name = runner_id
 
     def compose(self) -> ComposeResult:
-        """Header, the workflow, footer."""
+        """Compose header, workflow and footer."""
         yield self.header
         yield self.panel
         yield self.footer
 
     def render_snapshot(self, snapshot: Snapshot, now: RenderContext) -> None:
-        """Show the workflow as the newest history tells of it."""
+        """Show the workflow as in the newest history."""
         feed = snapshot.history(self._runner_id)
         found = next((each for each in feed.value or () if each.id == self._workflow_id), None)
         self._workflow = found or self._workflow
@@ -68,18 +68,18 @@ class WorkflowScreen(SnapshotScreen):
         )
 
     def valid_for_s(self, snapshot: Snapshot, now: RenderContext) -> tuple[float, ...]:
-        """What goes on is told to the second; its history counts to the next try, or how late it is."""
+        """Return one second while the workflow is in progress, else what its history's feed allows."""
         counted = self._workflow is not None and self._workflow.status in IN_PROGRESS
         feed = snapshot.history(self._runner_id)
         return (TICK_S if counted else IDLE_TICK_S, feed_valid_s(feed, now.monotonic, now.interval_s))
 
     def breadcrumb(self) -> tuple[str, ...]:
-        """The list, the runner, the workflow."""
+        """Return the list, the runner and the workflow."""
         name = workflow_display_name(self._workflow) if self._workflow else self._workflow_id
         return ("runners", self._runner_name, name)
 
     def export_items(self) -> tuple[str, list[dict[str, object]]]:
-        """The workflow."""
+        """Return the workflow."""
         from comfytui.render.export import workflow_to_dict
 
         return "workflow", [workflow_to_dict(self._workflow)] if self._workflow else []
@@ -89,7 +89,7 @@ class WorkflowScreen(SnapshotScreen):
         self.post_message(CopyRequested(self._workflow_id, f"the id of {self.breadcrumb()[-1]}"))
 
     def action_copy_json(self) -> None:
-        """Copy all that is known of the workflow."""
+        """Copy the workflow as JSON."""
         self.copy_workflow(self._workflow)
 
     def action_copy_endpoint(self) -> None:
@@ -97,11 +97,11 @@ class WorkflowScreen(SnapshotScreen):
         self.copy_endpoint(self.snapshot.find_runner(self._runner_id) if self.snapshot else None)
 
     def action_save_view(self) -> None:
-        """Keep what is in view."""
+        """Save the view to a file."""
         self.post_message(SaveRequested(self))
 
     def action_close_workflow(self) -> None:
-        """Go back to the history."""
+        """Close the screen."""
         self.dismiss()
 
 

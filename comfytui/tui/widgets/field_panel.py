@@ -1,4 +1,4 @@
-"""A pane of labelled values that scrolls when they are many or long."""
+"""Pane of labelled values."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class FieldPanel(Pane):
-    """Labels and values, each value in full however long it is."""
+    """Scrolling pane of labels and whole values."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.PANEL)]
 
@@ -37,7 +37,7 @@ class FieldPanel(Pane):
         self._fields: tuple[Field, ...] = ()
 
     def set_fields(self, fields: Sequence[Field], head: Sequence[Line] = (), *, reset: bool = False) -> None:
-        """Show these fields below these lines; `anew` starts at the top again, for another item."""
+        """Show fields below head lines; `reset` scrolls to the top, for another item."""
         self._fields, self._head = tuple(fields), tuple(head)
         if reset:
             self.top = 0
@@ -45,39 +45,39 @@ class FieldPanel(Pane):
         self.repaint()
 
     def line_count(self) -> int:
-        """Lines at the present width."""
+        """Number of lines at the present width."""
         return len(self._lines(self.body_width))
 
     def content(self, width: int, height: int) -> Sequence[Strip]:
-        """The lines in view."""
+        """Return the lines in view."""
         return self._lines(width)[self.top : self.top + height]
 
     def action_scroll_up(self, times: int = 1) -> None:
-        """One line up."""
+        """Scroll up by `times` lines."""
         self.scroll_by(-times)
 
     def action_scroll_down(self, times: int = 1) -> None:
-        """One line down."""
+        """Scroll down by `times` lines."""
         self.scroll_by(times)
 
     def action_scroll_page_up(self, times: int = 1) -> None:
-        """A screenful up."""
+        """Scroll up by `times` pages."""
         self.scroll_by(-times * self.body_height)
 
     def action_scroll_page_down(self, times: int = 1) -> None:
-        """A screenful down."""
+        """Scroll down by `times` pages."""
         self.scroll_by(times * self.body_height)
 
     def action_scroll_top(self) -> None:
-        """To the top."""
+        """Scroll to the top."""
         self.scroll_by(-self.line_count())
 
     def action_scroll_end(self) -> None:
-        """To the end."""
+        """Scroll to the end."""
         self.scroll_by(self.line_count())
 
     def _lines(self, width: int) -> list[Strip]:
-        """All lines, laid out anew only when something is different."""
+        """Return all lines, cached while nothing differs."""
         return self.cached("lines", (width, self._head, self._fields), lambda: self._layout(width))
 
     def _layout(self, width: int) -> list[Strip]:
@@ -85,10 +85,10 @@ class FieldPanel(Pane):
 
 
 class RunnerDetail(FieldPanel):
-    """The detail panel.
+    """Detail panel of a runner.
 
     Attributes:
-        revealed: Whether header values are shown; only ever for the runner they were revealed for.
+        revealed: True if header values are shown, only for the runner they were revealed for.
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -99,7 +99,7 @@ class RunnerDetail(FieldPanel):
     def show_runner(
         self, runner: Runner | None, feed: Feed[Runner], health: Feed[HealthCheck], at: RenderContext
     ) -> None:
-        """Show a runner, as the list or as Get Runner told of it, what is wrong with its feed, and how it is."""
+        """Show a runner, the problem of its feed, and its health."""
         said, late = problem_notice(feed, at, self.body_width) if feed.problem else (), late_notice(feed, at)
         if runner is None or runner.id != self._shown_id:
             self.revealed = False

@@ -1,4 +1,4 @@
-"""The newest workflows of a runner."""
+"""Table of the newest workflows of a runner."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ _CUT: Line = (Span(CUT_TEXT, Role.BAD),)
 
 
 class HistoryTable(KeyedTable):
-    """A runner's history; what goes on under the cursor is told to the second.
+    """History of a runner; a running workflow under the cursor counts seconds.
 
     Attributes:
-        runner_id: Whose history it is.
-        sort: What the workflows are sorted by; None for the API's order, newest created first.
+        runner_id: Id of the runner.
+        sort: Order of the workflows, or None for the API's, newest created first.
     """
 
     CURSOR_STAYS: ClassVar[bool] = False
@@ -61,7 +61,7 @@ class HistoryTable(KeyedTable):
     def show_history(
         self, runner_id: str | None, feed: Feed[tuple[Workflow, ...]], health: HealthCheck | None, at: RenderContext
     ) -> None:
-        """Show the history of a runner, of which the checkup is known; another runner's starts at its first row."""
+        """Show the history and health of a runner; another runner's starts at its first row."""
         pointed = self.cursor_id if self.has_focus and runner_id == self.runner_id else None
         said = problem_notice(feed, at, self.body_width, health) if feed.problem else ()
         late, self._said = late_notice(feed, at), self._removed_notice(runner_id, feed.value, at)
@@ -73,7 +73,7 @@ class HistoryTable(KeyedTable):
         self.tick(at)
 
     def valid_for_s(self, at: RenderContext) -> float:
-        """Seconds for which time alone changes nothing here that is not coarse."""
+        """Return seconds for which time alone changes nothing in the table but ages."""
         lasts = TICK_S if self._said else super().valid_for_s(at)
         if self._counted_until is not None:
             lasts = min(lasts, (self._counted_until - at.now).total_seconds())
@@ -81,13 +81,13 @@ class HistoryTable(KeyedTable):
 
     @property
     def workflows(self) -> tuple[Workflow, ...]:
-        """The workflows, as they are listed."""
+        """Workflows in the order of the rows."""
         by_id = {workflow.id: workflow for workflow in self._known}
         return tuple(by_id[row.id] for row in self.rows if row.id in by_id)
 
     @property
     def highlighted(self) -> Workflow | None:
-        """The workflow under the cursor; None where there is none any more."""
+        """Workflow under the cursor, or None."""
         return next((each for each in self._known if each.id == self.cursor_id), None)
 
     def _show(
@@ -124,13 +124,13 @@ class HistoryTable(KeyedTable):
         under_way = [each.id for each in workflows if each.status in IN_PROGRESS]
         self._counted_until = period.until if period is not None and pointed in under_way else None
         if period is not None and under_way and self.sort is not None:
-            # What goes on may take longer than what has ended by now.
+            # A running workflow may take longer than one that has ended by now.
             period = Period(period.since, min(period.until, at.now + timedelta(seconds=IDLE_TICK_S)))
         self.set_valid_period(period)
         return rows
 
     def _removed_notice(self, runner_id: str | None, known: tuple[Workflow, ...] | None, at: RenderContext) -> Line:
-        """Which workflow is no longer among the newest, for a while, where the cursor was on it."""
+        """Return a notice if the workflow under the cursor left the history lately."""
         before, self._known = self._known, known or ()
         if runner_id != self.runner_id:
             self._missed = None

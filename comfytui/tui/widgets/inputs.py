@@ -1,4 +1,4 @@
-"""One line to type into, at the bottom of a screen."""
+"""Text inputs, checkbox and prompts at the bottom of a screen."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 MAX_LENGTH = 1000
-"""Characters that a line takes unless told otherwise."""
+"""Most characters of an input by default."""
 
 
 class TextInput(Input):
-    """Textual's line without its blinking, bounded, and with keys that are told how often they were pressed."""
+    """Textual's input without blinking, with a maximum length and repeat counts for keys."""
 
     def __init__(
         self,
@@ -53,16 +53,16 @@ class TextInput(Input):
         self._selections: Signal[Screen[Any]] | None = None
 
     def on_mount(self) -> None:
-        """Remember the signal of the screen that Textual's line subscribes to."""
+        """Remember the screen's signal that Textual's input subscribes to."""
         self._selections = self.screen.text_selection_started_signal
 
     def on_unmount(self) -> None:
-        """Let the screen forget this line: its signal would keep it for ever."""
+        """Unsubscribe from the screen's signal, which would keep the input in memory."""
         if self._selections is not None:
             self._selections.unsubscribe(self)
 
     def action_delete_left(self, times: int = 1) -> None:
-        """Delete what is selected, or characters before the cursor."""
+        """Delete the selection, or characters before the cursor."""
         if not self.selection.is_empty:
             self.delete_selection()
             times -= 1
@@ -70,7 +70,7 @@ class TextInput(Input):
             self.delete(self.cursor_position - times, self.cursor_position)
 
     def action_delete_right(self, times: int = 1) -> None:
-        """Delete what is selected, or characters behind the cursor."""
+        """Delete the selection, or characters behind the cursor."""
         if not self.selection.is_empty:
             self.delete_selection()
             times -= 1
@@ -78,12 +78,12 @@ class TextInput(Input):
             self.delete(self.cursor_position, self.cursor_position + times)
 
     def action_cursor_left(self, select: bool = False, times: int = 1) -> None:
-        """Move the cursor, or the end of what is selected."""
+        """Move the cursor, or the end of the selection."""
         super().action_cursor_left(select)
         self._move_cursor(select=select, by=1 - times)
 
     def action_cursor_right(self, select: bool = False, times: int = 1) -> None:
-        """Move the cursor, or the end of what is selected."""
+        """Move the cursor, or the end of the selection."""
         super().action_cursor_right(select)
         self._move_cursor(select=select, by=times - 1)
 
@@ -94,10 +94,10 @@ class TextInput(Input):
 
 
 class Checkbox(Static, can_focus=True):
-    """`[ ] words`, or `[x] words` once it was chosen.
+    """Checkbox with a label, drawn as `[ ]` or `[x]`.
 
     Attributes:
-        chosen: Whether it is a yes.
+        value: True if checked.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.CHOICE)]
@@ -108,15 +108,15 @@ class Checkbox(Static, can_focus=True):
         self._words = label
 
     def on_mount(self) -> None:
-        """Show it as it is."""
+        """Show the value."""
         self._show()
 
     def on_click(self) -> None:
-        """A click chooses as the keys do."""
+        """Toggle the value."""
         self.action_choose()
 
     def action_choose(self, times: int = 1) -> None:
-        """Say yes, or no again."""
+        """Toggle the value `times` times."""
         self.value = self.value != bool(times % 2)
         self._show()
 
@@ -125,12 +125,12 @@ class Checkbox(Static, can_focus=True):
 
 
 class Prompt(Horizontal):
-    """Takes a line, and says beside it what it means as it is typed.
+    """Prompt for a line, with a hint beside it as it is typed.
 
-    Whoever opens it takes it away again, once it was given, or dropped by Escape or by going elsewhere.
+    The opener removes it after it is submitted, or cancelled by Escape or a change of focus.
 
     Attributes:
-        FILTERS: Whether the line is a filter, else it is the number of a page.
+        FILTERS: True if the line is a filter, else it is a page number.
     """
 
     FILTERS: ClassVar[bool] = False
@@ -166,22 +166,22 @@ class Prompt(Horizontal):
         self._said = StatusBar()
 
     def compose(self) -> ComposeResult:
-        """The label, the line, and what is said of it."""
+        """Compose label, input and hint."""
         yield Static(self._label, markup=False)
         yield self._input
         yield self._said
 
     def on_mount(self) -> None:
-        """Whoever opened it types into it."""
+        """Focus the input."""
         self._input.focus()
 
     @property
     def hint_width(self) -> int:
-        """Cells for what is said."""
+        """Cells for the hint."""
         return max(0, self._said.size.width - 1)
 
     def set_hint(self, hint: Line) -> None:
-        """Say this of the line."""
+        """Show a hint."""
         self._said.set_text(hint)
 
     def action_close_prompt(self) -> None:
@@ -200,7 +200,7 @@ class Prompt(Horizontal):
 
 
 class FilterPrompt(Prompt):
-    """Takes a filter."""
+    """Prompt for a filter."""
 
     FILTERS: ClassVar[bool] = True
 
@@ -209,24 +209,24 @@ class FilterPrompt(Prompt):
 
 
 class PagePrompt(Prompt):
-    """Takes a page's number."""
+    """Prompt for a page number."""
 
     def __init__(self) -> None:
         super().__init__("page ", TextInput(restrict=r"[0-9]{0,5}"))
 
 
 class _FilterInput(TextInput):
-    """A line that explains itself: Textual asks nobody above it for a key that it could type."""
+    """Input with a help key, which Textual would otherwise not pass on."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.FILTER)]
 
     def action_explain_filter(self) -> None:
-        """The person wants to know what can be typed."""
+        """Request help about filters."""
         self.post_message(PromptHelpRequested())
 
 
 class PromptChanged(Message):
-    """Something else stands in the line now."""
+    """The text of a prompt changed."""
 
     def __init__(self, prompt: Prompt, text: str) -> None:
         super().__init__()
@@ -235,7 +235,7 @@ class PromptChanged(Message):
 
 
 class PromptSubmitted(Message):
-    """This is the line."""
+    """A prompt was submitted."""
 
     def __init__(self, prompt: Prompt, text: str) -> None:
         super().__init__()
@@ -252,4 +252,4 @@ class PromptCancelled(Message):
 
 
 class PromptHelpRequested(Message):
-    """What can be typed into a filter?"""
+    """Help about filters was requested."""

@@ -1,4 +1,4 @@
-"""A table whose cursor belongs to an item, not to a place."""
+"""Table whose cursor belongs to an item, not to a position."""
 
 from __future__ import annotations
 
@@ -40,26 +40,26 @@ if TYPE_CHECKING:
 
 
 _Drawn: TypeAlias = tuple[Row, str, bool, "Strip"]
-"""A row, the part under it, whether it is marked, and what became of them."""
+"""Row, the style below it, its change mark, and the drawn strip."""
 
 _MARK = Span("∆", Role.CHANGED)
 _LONGEST_TICK = 5.0
 
 
 class KeyedTable(Pane):
-    """Rows by id under column titles; shown rows are compared with the ones before, and only differences drawn.
+    """Table of rows by id, of which only differences are drawn.
 
-    The cursor and the place on the screen stay with their item when rows come, go or move. When the item itself is
-    gone the cursor goes to its nearest neighbour. For a while after a key press rows keep their places, and what waits
-    is counted in the foot; a row that has changed bears a mark for one tick.
+    Cursor and scroll position stay with their item when rows come, go or move. If the item is removed, the cursor goes
+    to its nearest neighbor. For a while after a key press the order is frozen, and pending moves are counted in the
+    footer; a changed row has a mark for one tick.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings_for(Scope.TABLE)]
     CURSOR_STAYS: ClassVar[bool] = True
-    """Whether the cursor is shown while the keys go elsewhere."""
+    """True if the cursor is shown without the focus."""
 
     class RowHighlighted(Message):
-        """The cursor is on another item now, None when there is none left; `by_hand` where a person moved it."""
+        """Another item is under the cursor, or None; `by_hand` if the user moved it."""
 
         def __init__(self, table: KeyedTable, row_id: str | None, *, by_hand: bool = False) -> None:
             super().__init__()
@@ -69,11 +69,11 @@ class KeyedTable(Pane):
 
         @property
         def control(self) -> KeyedTable:
-            """The table it happened in."""
+            """Table that sent the message."""
             return self.table
 
     class RowSelected(Message):
-        """The person wants to go into the item under the cursor."""
+        """The item under the cursor is to be opened."""
 
         def __init__(self, table: KeyedTable, row_id: str) -> None:
             super().__init__()
@@ -82,7 +82,7 @@ class KeyedTable(Pane):
 
         @property
         def control(self) -> KeyedTable:
-            """The table it happened in."""
+            """Table that sent the message."""
             return self.table
 
     def __init__(self, columns: Sequence[Column], *, id: str | None = None) -> None:
@@ -102,38 +102,38 @@ class KeyedTable(Pane):
 
     @property
     def rows(self) -> tuple[Row, ...]:
-        """What is shown."""
+        """Rows of the table."""
         return self._rows
 
     @property
     def cursor_id(self) -> str | None:
-        """The id of the item under the cursor, None in an empty table."""
+        """Id of the item under the cursor, or None in an empty table."""
         return self._rows[self._cursor].id if self._rows else None
 
     @property
     def pending_moves_text(self) -> Line:
-        """How much waits for a while after a key press, in words; nothing where nothing does."""
+        """Text about moves pending after a key press, or empty."""
         return frozen_text(self._waiting)
 
     @property
     def visible_ids(self) -> tuple[str, ...]:
-        """The ids of the rows in view, from the top."""
+        """Ids of the rows in view, from the top."""
         view = (self._places, self.top, len(self._notice), self.framed, self.display, self.outer_size)
         if self._viewed is None or self._viewed[0] != view:
             ids = tuple(row.id for row in self._rows[self.top : self.top + self.page_length])
             if not self.body_height:
-                # It has no place on the screen yet, or none any more.
+                # The table is not laid out yet, or not any more.
                 return ids
             self._viewed = (view, ids)
         return self._viewed[1]
 
     @property
     def sorts_by_hidden(self) -> bool:
-        """Whether the order is by a column that is not on the screen."""
+        """True if the table is sorted by a hidden column."""
         return self._sort is not None and all(column.key != self._sort.key for column in self._fitted)
 
     def set_columns(self, columns: Sequence[Column], sort: Sort | None) -> None:
-        """Have these columns from now on, and say in their titles how the rows are sorted."""
+        """Set the columns, and the order that their titles show."""
         if (tuple(columns), sort) != (self._columns, self._sort):
             self._columns, self._sort = tuple(columns), sort
             self._fitted_for = None
@@ -142,13 +142,13 @@ class KeyedTable(Pane):
     def set_rows(
         self, rows: Sequence[Row], notice: Sequence[Line] = (), at: RenderContext | None = None, *, reset: bool = False
     ) -> None:
-        """Show these rows, and above them the notice's lines if there are any.
+        """Set the rows, and the notice above them.
 
         Args:
             rows: All rows, in order.
-            notice: What stands above them.
-            at: The moment; without one nothing is marked and nothing held.
-            reset: Whether the person asked for other rows or another order: nothing is held then.
+            notice: Lines above the rows.
+            at: Render context, or None without change marks and frozen order.
+            reset: True if the user asked for other rows or another order, so that nothing is frozen.
         """
         wanted, above, marked = tuple(rows), tuple(notice), frozenset[str]()
         if at is not None:
@@ -162,7 +162,7 @@ class KeyedTable(Pane):
         self._place_cursor(wanted if reset or at is None or not at.order_frozen else freeze_order(self._rows, wanted))
 
     def tick(self, at: RenderContext) -> None:
-        """Time has passed: marks go, and rows that were held go where they belong."""
+        """Remove expired change marks and apply pending moves."""
         due = self._marks.expire(at.monotonic)
         if self._waiting and not at.order_frozen:
             self._place_cursor(self._wanted)
@@ -174,7 +174,7 @@ class KeyedTable(Pane):
         return self._marks.lasts(at.monotonic)
 
     def _replace(self, rows: tuple[Row, ...], marked: frozenset[str]) -> None:
-        """Put these rows in the places of those with their ids, and draw what is new of them alone."""
+        """Replace rows of the same ids and repaint only the changed ones."""
         shown, self._rows, self._waiting = self._rows, rows, 0
         places = range(len(rows))
         news = [each for each in places if rows[each] is not shown[each] or rows[each].id in marked]
@@ -182,7 +182,7 @@ class KeyedTable(Pane):
         self.repaint_frame()
 
     def _place_cursor(self, rows: tuple[Row, ...]) -> None:
-        """Put these rows on the screen, cursor and view staying with their items."""
+        """Set the rows with cursor and scroll position staying with their items."""
         before = self.cursor_id
         in_view = self.top <= self._cursor < self.top + self.page_length
         anchor = self._cursor if in_view else self.top
@@ -198,15 +198,15 @@ class KeyedTable(Pane):
             self.post_message(self.RowHighlighted(self, self.cursor_id))
 
     def rows_left(self, by: int) -> int:
-        """Return how many rows there are behind the cursor, or before it if `by` is negative."""
+        """Return the number of rows behind the cursor, or before it if `by` is negative."""
         return max(0, len(self._rows) - 1 - self._cursor) if by > 0 else self._cursor
 
     def select(self, row_id: str | None) -> None:
-        """Put the cursor on this item, if it is there, or on the first."""
+        """Move the cursor to an item, or to the first if it is missing."""
         self.move_cursor(self._places.get(row_id or "", 0) - self._cursor)
 
     def move_cursor(self, by: int) -> None:
-        """Move the cursor by so many rows, as far as there are any."""
+        """Move the cursor by this many rows, as far as there are any."""
         before, place, top = self.cursor_id, self._cursor, self.top
         self._cursor = max(0, min(self._cursor + by, len(self._rows) - 1))
         self._keep_in_view()
@@ -218,7 +218,7 @@ class KeyedTable(Pane):
             self.post_message(self.RowHighlighted(self, self.cursor_id, by_hand=True))
 
     def _repaint_rows(self, *places: int) -> None:
-        """Draw these rows alone: a key press has no time for all the others."""
+        """Repaint only these rows, for a key press must be fast."""
         width, height = self.content_cells
         if self._fitted_for != (width, self.framed):
             self.repaint()
@@ -230,45 +230,45 @@ class KeyedTable(Pane):
             self.repaint_line(self._heading_height + place - self.top, drawn[-1])
 
     def action_cursor_up(self, times: int = 1) -> None:
-        """One row up."""
+        """Move the cursor up by `times` rows."""
         self.move_cursor(-times)
 
     def action_cursor_down(self, times: int = 1) -> None:
-        """One row down."""
+        """Move the cursor down by `times` rows."""
         self.move_cursor(times)
 
     def action_page_up(self, times: int = 1) -> None:
-        """A screenful up."""
+        """Move the cursor up by `times` pages."""
         self.move_cursor(-times * self.page_length)
 
     def action_page_down(self, times: int = 1) -> None:
-        """A screenful down."""
+        """Move the cursor down by `times` pages."""
         self.move_cursor(times * self.page_length)
 
     def action_first_row(self) -> None:
-        """To the first row."""
+        """Move the cursor to the first row."""
         self.move_cursor(-self.line_count())
 
     def action_last_row(self) -> None:
-        """To the last row."""
+        """Move the cursor to the last row."""
         self.move_cursor(self.line_count())
 
     def action_open_item(self) -> None:
-        """Go into the item under the cursor."""
+        """Open the item under the cursor."""
         if self.cursor_id is not None:
             self.post_message(self.RowSelected(self, self.cursor_id))
 
     @property
     def page_length(self) -> int:
-        """How many rows fit."""
+        """Number of rows that fit."""
         return max(1, self.body_height - self._heading_height)
 
     def line_count(self) -> int:
-        """Heading and rows."""
+        """Number of lines: heading and rows."""
         return self._heading_height + len(self._rows)
 
     def content(self, width: int, height: int) -> Sequence[Strip]:
-        """Notice, column titles, and the rows in view."""
+        """Return notice, column titles and the rows in view."""
         if (width, self.framed) != self._fitted_for:
             self._fitted, self._fitted_for, self._drawn_rows = (
                 fit_columns(self._columns, width),
@@ -284,11 +284,11 @@ class KeyedTable(Pane):
         return [*heading, *(strip for *_, strip in self._drawn_rows.values())]
 
     def footer(self) -> Line:
-        """How much waits, and what was given as the foot."""
+        """Pending moves, and the footer that was set."""
         return join((self.pending_moves_text, super().footer()), GAP)
 
     def on_click(self, event: events.Click) -> None:
-        """A click moves the cursor, one on the cursor's own row goes in."""
+        """Move the cursor to the clicked row, or open the row under the cursor."""
         line = event.y - self._heading_height - (1 if self.framed else 0)
         place = self.top + line
         if not (0 <= line < self.page_length and place < len(self._rows)):
@@ -310,7 +310,7 @@ class KeyedTable(Pane):
         return len(self._notice) + (1 if self.framed and self._rows else 0)
 
     def _keep_in_view(self, *, cursor: bool = True) -> None:
-        """Leave no room below the last row, and, where asked to, the cursor in view."""
+        """Scroll so that no space is left below the last row, and the cursor is in view if `cursor`."""
         if cursor:
             self.top = max(self._cursor - self.page_length + 1, min(self.top, self._cursor))
         self.top = max(0, min(self.top, len(self._rows) - self.page_length))
@@ -320,7 +320,7 @@ class KeyedTable(Pane):
         return [self.strip(pieces, width) for pieces in (*self._notice, *titles)]
 
     def _row(self, place: int, width: int) -> _Drawn:
-        """A row and how it looks; as drawn last where neither has changed."""
+        """Return a row with its strip, cached while neither changes."""
         row = self._rows[place]
         below = self._cursor_style() if place == self._cursor else ""
         marked = row.id in self._marks
@@ -331,7 +331,7 @@ class KeyedTable(Pane):
         return (row, below, marked, self.strip(shown, width, below))
 
     def _cursor_style(self) -> str:
-        """The part under the cursor's row; none where the keys go elsewhere and the table then hides it."""
+        """Style below the cursor's row, or empty if the cursor is hidden without the focus."""
         if self.has_focus:
             return CURSOR
         return CURSOR_BLURRED if self.CURSOR_STAYS else ""
@@ -352,10 +352,10 @@ class KeyedTable(Pane):
 
 
 class RowCache:
-    """Makes rows and keeps those made last, for often it is one that changes.
+    """Cache of rows, of which usually only one changes.
 
     Attributes:
-        period: For how long times in the rows made last read so.
+        period: Time for which the times in the last rows read the same.
     """
 
     def __init__(self) -> None:
@@ -365,12 +365,12 @@ class RowCache:
     def get_rows(
         self, told: Mapping[str, object], at: datetime, make: Callable[[str], tuple[Row, Period]]
     ) -> list[Row]:
-        """The rows of these ids in their order; the very same ones where nothing of them is news.
+        """Return the rows of these ids in their order, the same objects if nothing changed.
 
         Args:
-            told: All that the row of each of them tells of, beside the time.
-            at: The time, by the wall clock.
-            make: The row, and for how long times in it read so.
+            told: Inputs of each row by id, besides the time.
+            at: Present wall-clock time.
+            make: Builds a row, and the time for which its times read the same.
         """
         before = self._made
         made: dict[str, tuple[object, Period, Row]] = {}
@@ -387,7 +387,7 @@ class RowCache:
 
 
 def _earliest(periods: list[Period]) -> Period | None:
-    """When all of the periods are."""
+    """Return the intersection of periods, or None without any."""
     if not periods:
         return None
     return Period(max([since for since, _ in periods]), min([until for _, until in periods]))

@@ -1,4 +1,4 @@
-"""A widget that draws whole lines and has only those drawn anew that differ."""
+"""Widget that draws whole lines and refreshes only those that differ."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class LineWidget(Widget):
-    """Draws lines of roles; `repaint` compares with what is on screen and refreshes only the lines that differ.
+    """Widget of styled lines; `repaint` refreshes only the lines that differ.
 
-    Of those the wire (comfytui.tui.terminal.screen_diff) writes only the cells that differ.
+    The screen diff (comfytui.tui.terminal.screen_diff) writes only the cells that differ.
 
-    A subclass implements `draw` and calls `repaint` whenever what it shows may have changed. The same state drawn
+    A subclass implements `draw` and calls `repaint` whenever its content may have changed. Drawing the same state
     twice writes nothing.
     """
 
@@ -52,30 +52,30 @@ class LineWidget(Widget):
         self._kept: dict[str, tuple[object, list[Strip]]] = {}
 
     def inputs_changed(self, at: datetime, *seen: object) -> bool:
-        """Whether this differs from what the last call was given, or times in it read otherwise at this moment.
+        """Return True if the inputs differ from the last call's, or times in the content read differently now.
 
-        If not, there is nothing to make or to draw. Who makes something says by `reads_so` for how long it is true.
+        If not, nothing needs to be built or drawn. `set_valid_period` sets for how long the content is true.
         """
         news = seen != self._seen or not (self._period is None or self._period.covers(at))
         self._seen = seen
         return news
 
     def set_valid_period(self, period: Period | None) -> None:
-        """What is shown is true for so long, as far as times in it go; for good where there are none."""
+        """Set the period in which times in the content read the same, or None if there are none."""
         self._period = period
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
-        """The widget's lines from the top, each of `width` cells, `height` of them or fewer.
+        """Return the lines from the top, each of `width` cells, at most `height`.
 
-        A line that is the same object as the last time is taken to be unchanged.
+        A line that is the same object as before counts as unchanged.
         """
         raise NotImplementedError
 
     def repaint(self) -> None:
-        """Draw, and refresh the lines that differ from what was drawn last."""
+        """Draw, and refresh the lines that differ."""
         width, height = self.size
         if not self.is_mounted or not (width and height):
-            # Hidden: what was drawn before is not what is to be seen when it is shown again.
+            # While hidden, earlier lines are outdated once the widget is shown again.
             self._painted, self._painted_for = [], (0, 0)
             return
         before, self._painted = self._painted, self._cached_lines(width, height)
@@ -91,7 +91,7 @@ class LineWidget(Widget):
             self.refresh(*regions)
 
     def set_line(self, y: int, line: Strip) -> None:
-        """Have one line drawn so, all others staying as they are; all are drawn anew where none is known."""
+        """Replace one line, or repaint all if none is known."""
         if y >= len(self._painted):
             self.repaint()
         elif self._painted[y] is not line and self._painted[y] != line:
@@ -99,13 +99,13 @@ class LineWidget(Widget):
             self.refresh(Region(0, y, self.size.width, 1))
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """All but the one for the colours of terminals, which no theme of ours has."""
+        """Return all filters but the one for ANSI colors, which our themes do not use."""
         return [each for each in super().get_line_filters() if not isinstance(each, ANSIToTruecolor)]
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """The lines that Textual asks for, as last drawn.
+        """Return the lines that Textual requests, as last drawn.
 
-        Its own way keeps a copy of each and looks up borders, margins and tints, of which there are none.
+        Textual's own method copies each and looks up borders, margins and tints, which do not exist here.
         """
         width, height = self.size
         if len(self._painted) != height:
@@ -119,14 +119,14 @@ class LineWidget(Widget):
         return lines if crop.column_span == (0, width) else [line.crop(*crop.column_span) for line in lines]
 
     def cached(self, part: str, told: object, make: Callable[[], list[Strip]]) -> list[Strip]:
-        """The lines of a part, made anew only where what they tell, or how it looks, is not what it was last time."""
+        """Return the lines of a part, rebuilt only if its inputs or styles changed."""
         made = self._kept.get(part)
         if made is None or made[0] != told:
             made = self._kept[part] = (told, make())
         return made[1]
 
     def style_for(self, part: str, below: str = "") -> Style:
-        """The style of a role or a part, on top of another's where one is named, on the widget's own."""
+        """Return the style of a role or part, over that of `below` if given, over the widget's."""
         look = self._looks.get((part, below))
         if look is None:
             base = self.style_for(below) if below else self.rich_style
@@ -134,20 +134,20 @@ class LineWidget(Widget):
         return look
 
     def strip(self, pieces: Line, width: int, below: str = "") -> Strip:
-        """A line in exactly `width` cells, as the terminal will show it; `below` is a part under it all."""
+        """Return a line of exactly `width` cells; `below` is a style under all of it."""
         return Strip([Segment(text, self.style_for(role, below)) for text, role in pad(pieces, width) if text], width)
 
     def blank_line(self, width: int) -> Strip:
-        """A line of nothing."""
+        """Return a blank line."""
         return Strip([Segment(" " * width, self.style_for(Role.PLAIN))] if width else [], width)
 
     def notify_style_update(self) -> None:
-        """Textual says that styles changed: what was drawn is no longer what would be drawn."""
+        """Discard drawn lines after a change of styles."""
         super().notify_style_update()
         self._forget()
 
     def on_resize(self) -> None:
-        """Draw anew at the new size; nothing but what differs where that was drawn, as the first frame is."""
+        """Draw at the new size."""
         self._seen = ()
         if self._painted_for != self.size:
             self._forget()
@@ -168,7 +168,7 @@ class LineWidget(Widget):
 
 
 class StatusBar(LineWidget):
-    """A bar of one line: the header and the footer of every screen."""
+    """Status bar of one line: the header or the footer of a screen."""
 
     DEFAULT_CSS: ClassVar[str] = """
     StatusBar {
@@ -183,10 +183,10 @@ class StatusBar(LineWidget):
         self._shown: Line = EMPTY
 
     def set_text(self, pieces: Line) -> None:
-        """Show this line."""
+        """Set the text."""
         self._shown = pieces
         self.repaint()
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
-        """The line, a cell away from the edges, where there is a line at all."""
+        """Return the line, one cell away from the edges, or nothing without height."""
         return [self.strip((Span(" "), *self._shown), width)] if height else []

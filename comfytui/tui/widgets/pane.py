@@ -1,4 +1,4 @@
-"""A framed, scrolling part of the screen."""
+"""Framed, scrolling pane."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _WHEEL_LINES = 3
 
 
 class Pane(LineWidget, can_focus=True):
-    """A frame with a title above and a foot below, around lines that scroll.
+    """Pane with a title, a footer and scrolling lines.
 
     The frame is drawn with the lines so that a changed title costs the terminal only the cells that differ. With
     `framed` off only the lines are drawn, as terminals below 40×10 need it.
@@ -39,44 +39,44 @@ class Pane(LineWidget, can_focus=True):
         self._sides: dict[int, tuple[Strip, Style, Strip]] = {}
 
     def set_title(self, title: Line, foot: Line = EMPTY) -> None:
-        """Set title and foot; the next `repaint` draws them."""
+        """Set title and footer; the next `repaint` draws them."""
         self._title, self._foot = title, foot
 
     def footer(self) -> Line:
-        """What stands in the frame below the lines."""
+        """Return the text in the lower edge of the frame."""
         return self._foot
 
     def content(self, width: int, height: int) -> Sequence[Strip]:
-        """The lines in view, from `top` on."""
+        """Return the lines in view, from `top` on."""
         raise NotImplementedError
 
     def scroll_by(self, lines: int) -> None:
-        """Move the view by so many lines, as far as there are any."""
+        """Scroll by this many lines, as far as there are any."""
         self.top = max(0, min(self.top + lines, self.line_count() - self.body_height))
         self.repaint()
 
     def line_count(self) -> int:
-        """How many lines there are to scroll over."""
+        """Number of lines to scroll over."""
         raise NotImplementedError
 
     @property
     def content_cells(self) -> tuple[int, int]:
-        """Cells for the lines inside the frame, and how many lines: asking Textual takes a while."""
+        """Width and height inside the frame, cached, for Textual's property is slow."""
         width, height = self.size
         return (max(0, width - 4), max(0, height - 2)) if self.framed else (width, height)
 
     @property
     def body_width(self) -> int:
-        """Cells for the lines inside the frame."""
+        """Width inside the frame."""
         return self.content_cells[0]
 
     @property
     def body_height(self) -> int:
-        """Lines inside the frame."""
+        """Height inside the frame."""
         return self.content_cells[1]
 
     def draw(self, width: int, height: int) -> Sequence[Strip]:
-        """The frame and the lines in it."""
+        """Return the frame and the lines in it."""
         if not self.framed:
             return self.content(width, height)
         lines = [*self.content(width - 4, height - 2)][: height - 2]
@@ -90,25 +90,25 @@ class Pane(LineWidget, can_focus=True):
         ]
 
     def repaint_line(self, place: int, strip: Strip) -> None:
-        """Draw one of the lines in view anew, the frame's sides around it."""
+        """Repaint one line in view within the frame."""
         if not self.framed:
             self.set_line(place, strip)
             return
         self.set_line(place + 1, self._framed(place, strip, self._border_style, self.size.width))
 
     def repaint_frame(self) -> None:
-        """Draw title and foot anew, the lines between them staying as they are."""
+        """Repaint title and footer only."""
         if self.framed and (size := self.size):
             self.set_line(0, self._border_line("╭", self._title, "╮", size.width))
             self.set_line(size.height - 1, self._border_line("╰", self.footer(), "╯", size.width))
 
     @property
     def _border_style(self) -> Style:
-        """The style of the frame: it shows where the keys go."""
+        """Style of the frame, which shows the focus."""
         return self.style_for(FRAME_FOCUSED if self.has_focus else FRAME)
 
     def _framed(self, place: int, strip: Strip, edge: Style, width: int) -> Strip:
-        """A line between the frame's sides; the one made last time where the line is the same object."""
+        """Return a line between the frame's sides, cached while the line is the same object."""
         made = self._sides.get(place)
         if made is None or made[0] is not strip or made[1] is not edge:
             gap = Segment(" ", self.style_for(Role.PLAIN))
@@ -117,20 +117,20 @@ class Pane(LineWidget, can_focus=True):
         return made[2]
 
     def on_focus(self) -> None:
-        """Show by the frame where the keys go."""
+        """Show the focus by the frame."""
         self.repaint()
 
     def on_blur(self) -> None:
-        """Show by the frame that the keys go elsewhere."""
+        """Show by the frame that the focus is elsewhere."""
         self.repaint()
 
     def on_mouse_scroll_down(self, event: events.MouseScrollDown) -> None:
-        """The wheel moves the view, not the cursor."""
+        """Scroll the view, not the cursor."""
         event.stop()
         self.scroll_by(_WHEEL_LINES)
 
     def on_mouse_scroll_up(self, event: events.MouseScrollUp) -> None:
-        """The wheel moves the view, not the cursor."""
+        """Scroll the view, not the cursor."""
         event.stop()
         self.scroll_by(-_WHEEL_LINES)
 
@@ -149,11 +149,11 @@ class Pane(LineWidget, can_focus=True):
 
 
 class TransparentContainer(Container):
-    """A container that draws nothing: its children lie on what is behind it.
+    """Container that draws nothing, for its children cover it.
 
-    Textual draws all lines of a container at each key press, only to find its children in front of them.
+    Textual would draw all of its lines at each key press.
     """
 
     def render_lines(self, _crop: Region) -> list[Strip]:
-        """No lines."""
+        """Return no lines."""
         return []

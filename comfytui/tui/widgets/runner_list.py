@@ -1,4 +1,4 @@
-"""The paginated list of runners."""
+"""Paginated list of runners."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ if TYPE_CHECKING:
 
 
 class RunnerList(KeyedTable):
-    """One page of runners: the API's, or one of all those that match, in the order wished for.
+    """Page of runners: the API's, or a page of all matching ones in the chosen order.
 
-    While another page is on its way the old one stays.
+    While another page is loading the old one stays.
 
     Attributes:
-        pages: How many pages there are of what is listed, None where that is not known.
-        view: What was found in all pages, None where the API's own pages are listed.
+        pages: Number of pages, or None if unknown.
+        view: Matches of all pages, or None if the API's own pages are listed.
     """
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -64,7 +64,7 @@ class RunnerList(KeyedTable):
         self._labelled: tuple[object, ...] = ()
 
     def update_list(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> None:
-        """Show what is to be listed, as far as it is known."""
+        """Show a list, as far as it is loaded."""
         self.view = self.build_view(listing, snapshot)
         feed = snapshot.page if listing.needs_all_pages else snapshot.page_feed(listing.key)
         self._said = self._removed_notice(snapshot, at)
@@ -87,28 +87,28 @@ class RunnerList(KeyedTable):
         return TICK_S if self._said or self._above else super().valid_for_s(at)
 
     def clear(self) -> None:
-        """Nothing is known any more of what was listed."""
+        """Clear the list."""
         self.pages, self.view, self._viewer = None, None, ListViewBuilder()
         self._page, self._listing, self._runners = None, None, {}
         self._missed = self._sought = None
         self.set_rows(())
 
     def build_view(self, listing: ListSpec, snapshot: Snapshot) -> ListView | None:
-        """What such a listing has on all its pages; None where it is made of the API's own pages."""
+        """Return the matches of a list on all pages, or None if it shows the API's own pages."""
         return self._viewer.build(snapshot, listing.query, listing.sort) if listing.needs_all_pages else None
 
     def select_when_shown(self, runner_id: str | None) -> None:
-        """Put the cursor on this runner once other runners are shown, if it is among them."""
+        """Move the cursor to a runner once another page is shown, if it has that runner."""
         self._sought = runner_id
 
     def unresolved_id(self, listing: ListSpec) -> str | None:
-        """Whom the cursor is on while this listing is shown as far as it was found; None once all of it is."""
+        """Return the id under the cursor while the search is incomplete, else None."""
         return self.cursor_id if listing == self._listing and not self._is_found else None
 
     def move_selection(self, by: int, listing: ListSpec) -> int | None:
-        """Move the cursor by so many runners; return the page to turn to if there are fewer on this one, else None.
+        """Move the cursor by this many runners; return the page to turn to if needed, else None.
 
-        Nothing happens while the listing, of which the page is, has not come yet.
+        Nothing happens while the list is loading.
         """
         left, page = self.rows_left(by), listing.key.page + (1 if by > 0 else -1)
         if listing != self._listing:
@@ -120,17 +120,17 @@ class RunnerList(KeyedTable):
         return page
 
     def runner(self, runner_id: str | None) -> Runner | None:
-        """A runner of the page by its id."""
+        """Return a runner of the page by its id, or None."""
         return self._runners.get(runner_id or "")
 
     @property
     def listed(self) -> tuple[Runner, ...]:
-        """All runners that are listed: of this page, or all that match where all pages were searched."""
+        """Listed runners: of this page, or all matches if all pages were searched."""
         return self.view.runners if self.view is not None else tuple(self._runners.values())
 
     @property
     def search_progress(self) -> tuple[Runner, ...]:
-        """All that were looked through; none where nothing is looked for."""
+        """Runners that were searched, or empty without a search."""
         return self.view.loaded if self.view is not None else ()
 
     def _known_ids(self, listing: ListSpec, snapshot: Snapshot) -> list[str]:
@@ -146,9 +146,9 @@ class RunnerList(KeyedTable):
         runners = _slice(view.runners, listing)
         is_old = not view.searched.pages and bool(self._runners)
         if is_old:
-            # Nothing was searched yet: what is on the screen is better than nothing.
+            # Before the first page is searched, the present rows stay.
             runners = tuple(self._runners.values())
-        # How many match is not known then.
+        # The number of matches is unknown then.
         foot = (
             partial(page_footer, listing.key, None)
             if is_old
@@ -181,7 +181,7 @@ class RunnerList(KeyedTable):
         return self._making.get_rows(told, at.now, make)
 
     def _frameless(self, listing: ListSpec, snapshot: Snapshot, at: RenderContext) -> tuple[Line, ...]:
-        """What is said above the rows for want of a frame and of a header."""
+        """Return the lines above the rows that replace frame and header."""
         aside = halt_reason(snapshot, at) or late_notice(snapshot.page, at) or away_text(summarize(snapshot))
         return compact_status(listing, self.view, aside, self._said, self.body_width)
 
@@ -189,7 +189,7 @@ class RunnerList(KeyedTable):
         return removed_notice(snapshot.removed, at.monotonic) or lost_selection_notice(self._missed, at.monotonic)
 
     def _set_content(self, content: _ListContent, snapshot: Snapshot, at: RenderContext) -> None:
-        """Show these runners; at the top where another page of the same list was turned to."""
+        """Show runners, from the top after a page turn."""
         before, pointed_at = self._listing, self.runner(self.cursor_id)
         listing = before if content.is_old and before is not None else content.listing
         self._listing, self._runners = listing, {runner.id: runner for runner in content.runners}
@@ -199,7 +199,7 @@ class RunnerList(KeyedTable):
         self._set_title_for(content)
         rows = self._build_rows(content.runners, snapshot, at)
         anew = listing != before or not self._is_found
-        # What a search still brings is what the person asked for: it waits for nothing.
+        # Results of a search are shown at once, without freezing the order.
         self._is_found = self.view is None or self.view.searched.is_complete
         self.set_rows(rows, (*self._above, *content.said), at, reset=anew)
         if _is_page_turn(before, listing) or self._sought in self._runners:
@@ -210,13 +210,13 @@ class RunnerList(KeyedTable):
             self._sought, self._to_end = None, False
 
     def _set_title_for(self, content: _ListContent) -> None:
-        """Say above and below what these are, where that is anything new."""
+        """Set title and footer, if they changed."""
         width, foot = self.body_width - 2, content.foot
         title = (content.listing, self.view, width, self.sorts_by_hidden)
         if (told := (*title, foot.func, foot.args, self._said, self.pending_moves_text)) == self._labelled:
             return
         self._labelled = told
-        # What waits is said below, too.
+        # The footer also tells pending moves.
         room = width - (cell_width(self.pending_moves_text) + 2 if self.pending_moves_text else 0)
         self.set_title(
             list_title(content.listing, self.view, width, show_sort=self.sorts_by_hidden), foot(self._said, room)
@@ -224,14 +224,14 @@ class RunnerList(KeyedTable):
 
 
 class _ListContent(NamedTuple):
-    """What is shown.
+    """Content of the list.
 
     Attributes:
-        listing: As what.
-        runners: The runners.
-        said: What is said above them.
-        foot: Makes what is said below of who is gone and of how many cells there are.
-        is_old: Whether the runners are those from before, until what is to be listed has come.
+        listing: Selection and order.
+        runners: Runners of the page.
+        said: Lines above them.
+        foot: Builds the footer from the removed runner and the width.
+        is_old: True if the runners are from before, while the list is loading.
     """
 
     listing: ListSpec
@@ -242,7 +242,7 @@ class _ListContent(NamedTuple):
 
 
 def _known(snapshot: Snapshot, runner_ids: Iterable[str]) -> dict[str, tuple[object, ...]]:
-    """What rows tell beside what the list says."""
+    """Return the data of the rows besides the runners."""
     known = dict[str, tuple[object, ...]]()
     for runner_id in runner_ids:
         history, health = snapshot.history(runner_id), snapshot.health(runner_id)
@@ -256,7 +256,7 @@ def _slice(runners: Sequence[Runner], listing: ListSpec) -> tuple[Runner, ...]:
 
 
 def _is_page_turn(before: ListSpec | None, after: ListSpec) -> bool:
-    """Whether it is another page of the same list."""
+    """Return True if the page of the same list changed."""
     if before is None or before.key.page == after.key.page:
         return False
     return (before.key.status, before.query, before.sort) == (after.key.status, after.query, after.sort)

@@ -1,4 +1,4 @@
-"""How long a screen may be left alone: until time by itself changes what it shows. Pure."""
+"""Timers: time until a screen must be redrawn, deferred call, debouncer and coalescing delay."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 
 
 TICK_S = 1.0
-"""Seconds from one drawing to the next where something is counted in seconds."""
+"""Seconds between redraws while something counts seconds."""
 
 IDLE_TICK_S = 5.0
-"""The same where nothing is: ages are coarse, and no older than this when they are told anew."""
+"""Seconds between redraws else, for ages are coarse."""
 
 _MIN_DELAY_S = 0.02
 
 
 def feed_valid_s(feed: Feed[object], now: float, interval: float) -> float:
-    """Seconds for which time alone changes nothing of how far a feed may be trusted, at most CALM.
+    """Return seconds for which the freshness of a feed reads the same, at most IDLE_TICK_S.
 
-    Problems count down to the next try, what is late counts up, and what is live becomes late on time.
+    Problems count down to the next try, late feeds count up, and live feeds become late on time.
 
     Args:
-        feed: Of whatever is shown.
-        now: The engine's monotonic clock.
-        interval: Seconds between polls of it.
+        feed: Feed that is shown.
+        now: Present time of the engine's monotonic clock.
+        interval: Seconds between polls of the feed.
     """
     if feed.problem is not None:
         return TICK_S
@@ -47,38 +47,38 @@ def feed_valid_s(feed: Feed[object], now: float, interval: float) -> float:
 
 
 def list_valid_s(seen: SnapshotSummary, at: RenderContext) -> float:
-    """As `feed_lasts`, of the list in view, and of a cool-down, which is counted too."""
+    """Return the same for the list in view, and for a cooldown, which counts down."""
     if seen.snapshot.usage.cooldown_left(at.monotonic) > 0:
         return TICK_S
     return feed_valid_s(seen.page_feed, at.monotonic, seen.list_interval_s)
 
 
 def runner_valid_s(snapshot: Snapshot, runner_id: str | None, at: RenderContext) -> float:
-    """As `feed_lasts`, of what is polled of the runner under the cursor."""
+    """Return the same for the feeds of the runner under the cursor."""
     now, health = at.monotonic, snapshot.health(runner_id)
-    # What is wrong with a checkup is said without a countdown.
+    # The problem of a health check has no countdown.
     checked = IDLE_TICK_S if health.problem is not None else feed_valid_s(health, now, health_interval(at.interval_s))
     details, history = snapshot.runner(runner_id), snapshot.history(runner_id)
     return min(checked, feed_valid_s(details, now, at.interval_s), feed_valid_s(history, now, at.interval_s))
 
 
 def shortest(seconds: Iterable[float]) -> float:
-    """The least of these, at most CALM and no less than a moment: what has its time now is drawn now."""
+    """Return the least of these seconds, at most IDLE_TICK_S and at least _MIN_DELAY_S."""
     return max(_MIN_DELAY_S, min(seconds, default=IDLE_TICK_S))
 
 
 class DeferredCall:
-    """Acts once, at the moment that was named last.
+    """Call at the last scheduled time.
 
-    Putting that off costs next to nothing, other than with a timer of Textual's, which is a task, and wakes its widget.
+    Rescheduling is cheap; a timer of Textual is a task that wakes its widget.
     """
 
     def __init__(self, owner: DOMNode, act: Callable[[], None]) -> None:
-        """Make an alarm; nothing happens before `ring_in`.
+        """Create a call; nothing happens before `schedule`.
 
         Args:
-            owner: Among whose messages it has its turn.
-            act: What is to be done.
+            owner: Node whose message queue runs the call.
+            act: Function to call.
         """
         self._owner = owner
         self._act = act
@@ -86,7 +86,7 @@ class DeferredCall:
         self._handle: asyncio.TimerHandle | None = None
 
     def schedule(self, seconds: float) -> None:
-        """Act so many seconds from now, whatever was said before."""
+        """Schedule the call in this many seconds, replacing the last schedule."""
         loop = asyncio.get_running_loop()
         self._due = loop.time() + seconds
         if self._handle is None or self._handle.when() > self._due:
@@ -94,7 +94,7 @@ class DeferredCall:
             self._handle = loop.call_at(self._due, self._call)
 
     def stop(self) -> None:
-        """Do nothing any more."""
+        """Cancel the call."""
         if self._handle is not None:
             self._handle.cancel()
         self._handle = None
@@ -102,25 +102,25 @@ class DeferredCall:
     def _call(self) -> None:
         self._handle = None
         if (left := self._due - asyncio.get_running_loop().time()) > 0:
-            # It was put off meanwhile.
+            # It was postponed meanwhile.
             self.schedule(left)
         else:
             self._owner.call_later(self._act)
 
 
 class Debouncer:
-    """Acts at once on a wish that comes alone, and once more when a burst of them has ended.
+    """Debouncer that calls at once on a single trigger, and once more when a burst has ended.
 
-    So one key press is answered without delay, and a key held down asks for nothing on the way.
+    So one key press acts without delay, and a key held down requests nothing on the way.
     """
 
     def __init__(self, owner: DOMNode, delay_s: float, act: Callable[[], None]) -> None:
-        """Make a pace.
+        """Create a debouncer.
 
         Args:
-            owner: Whose timer it is.
-            delay_s: Seconds without a wish that end a burst.
-            act: What is wished.
+            owner: Node of the timer.
+            delay_s: Seconds without a trigger that end a burst.
+            act: Function to call.
         """
         self._owner = owner
         self._quiet = delay_s
@@ -129,7 +129,7 @@ class Debouncer:
         self._again = False
 
     def trigger(self) -> None:
-        """Act now, or when the burst that this belongs to has ended."""
+        """Call now, or when the burst has ended."""
         self._again = self._timer is not None
         if self._timer is not None:
             self._timer.stop()
@@ -138,7 +138,7 @@ class Debouncer:
             self._act()
 
     def flush(self) -> None:
-        """Act at once, and not again for what was wished before."""
+        """Call at once, and not again for earlier triggers."""
         self._again = False
         self._act()
 
@@ -149,10 +149,10 @@ class Debouncer:
 
 
 class CoalescingDelay:
-    """A short rest that whoever is in a hurry can end.
+    """Short delay that can be ended early.
 
     Args:
-        seconds: How long it is where nobody is.
+        seconds: Length of the delay.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -160,7 +160,7 @@ class CoalescingDelay:
         self._over: asyncio.Future[None] | None = None
 
     async def wait(self) -> None:
-        """Return once it is over."""
+        """Wait until the delay is over."""
         loop = asyncio.get_running_loop()
         self._over = loop.create_future()
         alarm = loop.call_later(self._seconds, self.flush)
@@ -171,6 +171,6 @@ class CoalescingDelay:
             self._over = None
 
     def flush(self) -> None:
-        """Let it be over now; nothing where there is none."""
+        """End the delay now, if there is one."""
         if self._over is not None and not self._over.done():
             self._over.set_result(None)
