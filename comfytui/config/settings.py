@@ -111,22 +111,22 @@ class Settings(NamedTuple):
     """Settings of a start.
 
     Attributes:
-        source: Where the runners come from, for people to read.
-        interval: Seconds between polls of one thing, 1 or more.
-        per_page: Runners on a page, 1 to 100; None for as many as last time.
+        source_name: Name of the data source, for display.
+        interval: Seconds between polls of a resource, 1 or more.
+        per_page: Runners per page, 1 to 100, or None for the saved number.
         insecure_http: True if the token may be sent unencrypted to other hosts than loopback.
-        log_file: Where the request log is copied to instead of the state directory.
+        log_file: Path of the request log, or None for the state directory.
         wallboard: True to poll at full rate while the terminal is not focused.
         ca_bundle: Certificates to trust instead of the usual ones.
-        config_file: The configuration that was read, if any.
+        config_file: Configuration file that was read, or None.
         url: The API's address; empty for the simulated fleet and for ComfyUI servers.
         servers: ComfyUI servers to monitor in place of an API.
-        named: The ComfyUI servers that the configuration names, watched or not.
-        profile: The profile that is in force, if any.
+        configured_servers: ComfyUI servers of the configuration, monitored or not.
+        profile: Profile in force, or None.
         accent_color: Color of its name, one of `ACCENT_COLORS`, or None for the default.
-        tokens: Where a token may come from.
+        tokens: Sources of the token.
         keys: Key settings.
-        fresh: Whether what was left behind is neither restored nor kept anew.
+        ephemeral: True if the state is neither restored nor saved.
         utc: True to show times in UTC at the start.
         ascii: True to draw only ASCII.
         color_depth: Colors of the terminal: `auto`, `truecolor`, `256`, `16` or `none`.

@@ -44,7 +44,7 @@ class OpenFleet:
         key: Key of its saved view: the profile, the host, or `demo`.
         first: Snapshot before the first request.
         profile: Its profile, or None.
-        accent_color: Color of its name in the header, one of `comfytui.config.settings.ACCENT_COLORS`, or None for the default.
+        accent_color: Color of its name in the header, one of ACCENT_COLORS, or None.
 
     Args:
         source: Name of the data source, for display.
