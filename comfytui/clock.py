@@ -7,6 +7,9 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+"""Beginning of Unix time."""
+
 
 class Clock(Protocol):
     """Source of time, injected everywhere."""

@@ -13,7 +13,9 @@ from urllib.parse import urlsplit
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _LOCAL = "localhost"
-_PORTS = {"http": 80, "https": 443}
+DEFAULT_PORTS = {"http": 80, "https": 443}
+"""Default port of each scheme."""
+
 # A name that is not found by then cannot be asked either.
 _LOOKUP_SECONDS = 1.0
 
@@ -63,7 +65,7 @@ def budget_key(url: str, resolve: Callable[..., tuple[str, ...]] = resolve_host)
         resolve: Looks up the addresses of a host.
     """
     parts = urlsplit(url)
-    port = "" if parts.port in (None, _PORTS.get(parts.scheme)) else f":{parts.port}"
+    port = "" if parts.port in (None, DEFAULT_PORTS.get(parts.scheme)) else f":{parts.port}"
     # https without a port is a hosted API: a lookup would delay its first request for nothing.
     is_looked_up = bool(port) or parts.scheme != "https"
     return f"{_canonical(_plain_name(parts.hostname or ''), resolve, is_looked_up=is_looked_up)}{port}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from comfytui.api.trimming import CUT
 from comfytui.text import MAX_TEXT
 
 MAX_ENTRIES = 64
@@ -17,7 +18,6 @@ MAX_ANSWER_TEXT = 500_000
 MAX_NESTED = 256
 MAX_DEPTH = 8
 
-_CUT = "…"
 _USUAL_TEXT = 512
 _LEAST_ITEM_TEXT = 512
 
@@ -50,7 +50,7 @@ class Budget:
                 continue
             others += 1
             if others > MAX_ENTRIES:
-                kept[f"{_CUT} more than {MAX_ENTRIES}"] = "fields"
+                kept[f"{CUT} more than {MAX_ENTRIES}"] = "fields"
                 break
             kept[self._text(name)] = self._field(value)
         self._answer -= before - self._item
@@ -66,14 +66,14 @@ class Budget:
         if not isinstance(value, (dict, list)):
             return value
         if depth == 0:
-            return _CUT
+            return CUT
         return self._list(value, depth) if isinstance(value, list) else self._object(value, depth)
 
     def _list(self, values: list[object], depth: int) -> list[object]:
         kept: list[object] = []
         for value in values:
             if self._is_full(len(kept)):
-                kept.append(f"{_CUT} more than {len(kept)}")
+                kept.append(f"{CUT} more than {len(kept)}")
                 break
             kept.append(self._value(value, depth - 1))
         return kept
@@ -82,7 +82,7 @@ class Budget:
         kept: dict[str, object] = {}
         for name, value in fields.items():
             if self._is_full(len(kept)):
-                kept[f"{_CUT} more than {len(kept)}"] = _CUT
+                kept[f"{CUT} more than {len(kept)}"] = CUT
                 break
             kept[self._text(name)] = self._value(value, depth - 1)
         return kept
@@ -94,7 +94,7 @@ class Budget:
     def _text(self, text: str) -> str:
         room = min(MAX_TEXT, self._item)
         self._item -= min(room, len(text))
-        return text if len(text) <= room else f"{text[:room]}{_CUT}"
+        return text if len(text) <= room else f"{text[:room]}{CUT}"
 
 
 def _is_usual(entry: dict[str, object]) -> bool:

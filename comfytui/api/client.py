@@ -13,13 +13,12 @@ from comfytui.api.events import EVENTS_PATH, RUNNERS_EVENT, RunnerRevisions, par
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow, parse_history, parse_stats, read_runner
 from comfytui.api.response_cache import ParsedResponseCache
 from comfytui.api.statuses import RunnerStatus
+from comfytui.config.settings import MAX_PER_PAGE
 from comfytui.ratelimit.window import OnSent, Priority
 
 if TYPE_CHECKING:
     from comfytui.api.session import Session
 
-
-MAX_PER_PAGE = 100
 
 _RUNNERS = "/v1/runner"
 

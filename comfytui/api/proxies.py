@@ -10,12 +10,11 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import NamedTuple, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
-from comfytui.hosts import is_loopback
+from comfytui.hosts import DEFAULT_PORTS, is_loopback
 
 _Address: TypeAlias = IPv4Address | IPv6Address
 _Network: TypeAlias = IPv4Network | IPv6Network
 
-_PORTS = {"http": 80, "https": 443}
 _ANY_SCHEME = ("", "all")
 _BETWEEN = re.compile(r"[\s,;]+")
 _BRACKETED = re.compile(r"\[([^\]]*)\](/\d+)?(?::([^:]*))?")
@@ -64,7 +63,7 @@ class NoProxy(NamedTuple):
         """
         name = _ascii(host.strip("[]").partition("%")[0].lower().rstrip("."))
         address = _address(name)
-        port = _PORTS.get(scheme, 0) if port is None else port
+        port = DEFAULT_PORTS.get(scheme, 0) if port is None else port
         return any(entry.covers(scheme, name, address, port) for entry in self.entries)
 
 
@@ -90,7 +89,7 @@ def parse_no_proxy(text: str) -> NoProxy:
 
 def _parse(text: str) -> _Entry | None:
     scheme, separator, rest = text.lower().rpartition("://")
-    if scheme not in (*_ANY_SCHEME, *_PORTS):
+    if scheme not in (*_ANY_SCHEME, *DEFAULT_PORTS):
         return None
     if separator and not _is_network(rest):
         rest = rest.partition("/")[0]

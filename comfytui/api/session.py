@@ -37,6 +37,7 @@ from comfytui.api.response import ConnectionTrace, LargeTurn, Response, is_disco
 from comfytui.api.statuses import RunnerState
 from comfytui.api.transport import Bearer, build_http_client
 from comfytui.clock import Clock, SystemClock
+from comfytui.config.settings import DEFAULT_TIMEOUT
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import COOLDOWN_S, OnSent, Priority, RateLimiter
 from comfytui.threads import DaemonWorker
@@ -49,8 +50,6 @@ if TYPE_CHECKING:
     from comfytui.api.response_cache import ParsedResponseCache
     from comfytui.ratelimit.window import Permit
 
-
-DEFAULT_TIMEOUT = 10.0
 
 _METHOD = "GET"
 _MAX_URLS = 128

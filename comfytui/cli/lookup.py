@@ -11,7 +11,7 @@ from comfytui.api.errors import BadRequestError, NotFoundError
 from comfytui.cli.client import RunnerLookupError
 from comfytui.config.settings import MAX_PER_PAGE, SettingsError
 from comfytui.engine.snapshot import merge_pages, outdated, page_total
-from comfytui.query.collation import reducer
+from comfytui.query.collation import fold_case
 from comfytui.query.workflows import display_name
 from comfytui.text import sanitize
 
@@ -204,12 +204,12 @@ def resolve_runner(runners: Sequence[Runner], text: str) -> Runner:
     """
     # Names are cleaned, too: copied emoji contain invisible characters.
     text = sanitize(text)
-    folded = reducer(text)
+    folded = fold_case(text)
     candidates = (
         [runner for runner in runners if runner.id == text]
         or [runner for runner in runners if runner.name == text]
-        or [runner for runner in runners if folded and reducer(runner.name or "") == folded]
-        or [runner for runner in runners if folded and reducer(runner.id).startswith(folded)]
+        or [runner for runner in runners if folded and fold_case(runner.name or "") == folded]
+        or [runner for runner in runners if folded and fold_case(runner.id).startswith(folded)]
     )
     if not candidates:
         raise RunnerLookupError("There is no runner with that id, that name or an id that begins so.")

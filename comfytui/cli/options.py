@@ -10,13 +10,11 @@ from pathlib import Path
 from comfytui.config.settings import (
     API_URL,
     API_URL_VARIABLE,
-    DEFAULT_INTERVAL,
+    DEFAULT_INTERVAL_S,
     DEFAULT_RUNNERS,
     DEFAULT_TIMEOUT,
     MAX_PER_PAGE,
 )
-
-MAX_PORT = 65535
 
 _ABSENT = argparse.SUPPRESS
 
@@ -100,7 +98,7 @@ def add_interval_option(parser: argparse.ArgumentParser, event: str) -> None:
         type=seconds,
         metavar="SECONDS",
         default=_ABSENT,
-        help=f"time between {event}, 1 or more (default: {DEFAULT_INTERVAL:g})",
+        help=f"time between {event}, 1 or more (default: {DEFAULT_INTERVAL_S:g})",
     )
 
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NoReturn
 
 from comfytui import __version__
 from comfytui.cli.options import (
-    MAX_PORT,
     add_config_option,
     add_fleet_options,
     add_format_options,
@@ -22,7 +21,7 @@ from comfytui.cli.options import (
     add_source_options,
     integer_between,
 )
-from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE
+from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, MAX_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

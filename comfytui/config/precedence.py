@@ -11,7 +11,7 @@ from comfytui.config.servers import parse_servers, split_addresses
 from comfytui.config.settings import (
     API_URL,
     API_URL_VARIABLE,
-    DEFAULT_INTERVAL,
+    DEFAULT_INTERVAL_S,
     KeySettings,
     Server,
     Settings,
@@ -192,7 +192,7 @@ def _resolved(choices: ConfigSources, name: str | None, *, switched: bool) -> Se
     url = "" if flags.demo or servers else _url(choices, profile, switched=switched)
     return Settings(
         source_name=host_and_port(url) or _source_of(servers),
-        interval=_first_set(flags.interval, profile.interval, config.interval) or DEFAULT_INTERVAL,
+        interval=_first_set(flags.interval, profile.interval, config.interval) or DEFAULT_INTERVAL_S,
         per_page=flags.per_page,
         insecure_http=flags.insecure_http,
         log_file=flags.log,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from comfytui.config.settings import Server, SettingsError, is_number
+from comfytui.hosts import DEFAULT_PORTS
 
 if TYPE_CHECKING:
     from pydantic import SecretStr
@@ -21,7 +22,6 @@ LOCAL_SERVER = "http://127.0.0.1:8188"
 _PORT = 8188
 _LOOPBACK = "127.0.0.1"
 _PORT_ALONE = re.compile(r":?[0-9]+")
-_PORTS = {"http": 80, "https": 443}
 _HOST = re.compile(r"[A-Za-z0-9._-]+")
 _EXPECTED = "expected http:// or https:// and a host, with a port if need be, such as http://gpu2:8188"
 
@@ -83,7 +83,7 @@ def _parts(text: str) -> SplitResult:
     if is_number(parts.hostname or ""):
         raise SettingsError(f"--comfyui: a host cannot be a number; a port alone, such as 8188, means {_LOOPBACK}.")
     is_plain = text.isprintable() and " " not in text and not parts.query and not parts.fragment
-    if parts.scheme not in _PORTS or port == 0 or not is_plain or not _is_host(parts.hostname or ""):
+    if parts.scheme not in DEFAULT_PORTS or port == 0 or not is_plain or not _is_host(parts.hostname or ""):
         raise SettingsError(f"--comfyui: {_EXPECTED}.")
     return parts if port or "://" in text else parts._replace(netloc=f"{parts.netloc.removesuffix(':')}:{_PORT}")
 
@@ -100,7 +100,7 @@ def _is_host(host: str) -> bool:
 def _url(parts: SplitResult) -> str:
     host = parts.hostname or ""
     authority = f"[{host}]" if ":" in host else host
-    port = "" if parts.port in (None, _PORTS[parts.scheme]) else f":{parts.port}"
+    port = "" if parts.port in (None, DEFAULT_PORTS[parts.scheme]) else f":{parts.port}"
     return f"{parts.scheme}://{authority}{port}{parts.path.rstrip('/')}"
 
 

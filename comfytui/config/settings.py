@@ -19,11 +19,13 @@ API_URL = "https://api.comfycontrol.app"
 API_URL_VARIABLE = "COMFYCONTROL_API_URL"
 """Environment variable of another API address."""
 
-DEFAULT_INTERVAL = 5.0
+DEFAULT_INTERVAL_S = 5.0
 DEFAULT_TIMEOUT = 10.0
 """Seconds that a script waits for an answer."""
 DEFAULT_PER_PAGE = 25
 DEFAULT_RUNNERS = 120
+
+MAX_PORT = 65_535
 
 MAX_PER_PAGE = 100
 """Largest page of the API (page api/runners/list)."""
@@ -133,7 +135,7 @@ class Settings(NamedTuple):
     """
 
     source_name: str
-    interval: float = DEFAULT_INTERVAL
+    interval: float = DEFAULT_INTERVAL_S
     per_page: int | None = None
     insecure_http: bool = False
     log_file: Path | None = None

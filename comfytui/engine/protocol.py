@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias
 
+from comfytui.config.settings import DEFAULT_PER_PAGE
 from comfytui.ratelimit.window import OnSent, Priority
 
 if TYPE_CHECKING:
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
     from comfytui.api.statuses import RunnerStatus
 
-
-DEFAULT_PER_PAGE = 25
 
 SCAN_PAGE_SIZE = 100
 """Runners per page of a full scan: the most that the API gives (page list-runners)."""

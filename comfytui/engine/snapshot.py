@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Never, TypeVar, assert_never
 
 from comfytui.api.statuses import RunnerState
+from comfytui.config.settings import DEFAULT_INTERVAL_S
 from comfytui.engine.feed import Feed
 from comfytui.engine.intervals import effective_interval, health_interval, list_interval
 from comfytui.engine.protocol import (
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
     from comfytui.engine.feed import Problem
     from comfytui.engine.protocol import Resource
 
-
-DEFAULT_INTERVAL_S = 5.0
 
 _NEVER_ASKED: Feed[Never] = Feed()
 

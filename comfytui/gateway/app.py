@@ -26,6 +26,7 @@ from starlette.routing import Route
 
 from comfytui.api.events import EVENTS_PATH, EXTENSION_NAME, EXTENSIONS_HEADER
 from comfytui.api.statuses import RunnerState, RunnerStatus
+from comfytui.config.settings import MAX_PER_PAGE
 from comfytui.gateway.events import MEDIA_TYPE, EventStreamResponse
 from comfytui.gateway.fleet import RunnerNotFoundError, RunnerUnreachableError
 from comfytui.gateway.serializers import (
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
 
 DEFAULT_PER_PAGE = 10
-MAX_PER_PAGE = 100
 
 _UUID = re.compile(r"[0-9a-fA-F]{8}-(?:[0-9a-fA-F]{4}-){3}[0-9a-fA-F]{12}")
 _DIGITS = re.compile(r"[0-9]+")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from types import FrameType
 from typing import TYPE_CHECKING
 
+from comfytui.config.settings import MAX_PORT
 from comfytui.gateway.app import create_app
 
 if TYPE_CHECKING:
@@ -26,7 +27,6 @@ KEEP_ALIVE_SECONDS = 75
 GRACE_SECONDS = 5
 # A client of an event stream that takes no more data is gone, or too slow to be of use.
 UNREAD_SECONDS = 30
-MAX_PORT = 65_535
 
 
 class ServeError(Exception):

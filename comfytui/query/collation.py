@@ -10,7 +10,7 @@ _DIGITS = re.compile(r"0*([0-9]+)")
 _DOT_ABOVE = "\N{COMBINING DOT ABOVE}"
 
 
-def reducer(text: str) -> str:
+def fold_case(text: str) -> str:
     """Return the text as it is compared: composed (NFC) and without case.
 
     The dot that case folding leaves of the Turkish capital I is dropped, so that `istanbul` finds `İstanbul`.
@@ -28,7 +28,7 @@ def natural_key(text: str) -> str:
     A run of digits becomes `0`, its length as a character, and the digits: `gpu-2` comes before `gpu-10`, and digits
     stay before letters.
     """
-    return _DIGITS.sub(_number, reducer(text))
+    return _DIGITS.sub(_number, fold_case(text))
 
 
 def _number(match: re.Match[str]) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
-from comfytui.query.collation import reducer
+from comfytui.query.collation import fold_case
 from comfytui.query.workflows import display_name, last_run, queue_counts
 from comfytui.text import sanitize
 
@@ -147,7 +147,7 @@ def _parse_term(typed: str, index: int) -> Term:
         raise QueryError('expected a term after "!", e.g. !tag:cpu', index)
     field, typed_value = _split_field(word, index)
     # Names are sanitized, so the value is too: copied emoji contain invisible characters that names have lost.
-    value = reducer(sanitize(typed_value.replace('"', "")))
+    value = fold_case(sanitize(typed_value.replace('"', "")))
     if not value:
         raise QueryError(f"expected a value, e.g. {_EXAMPLES[field]}" if field else _EMPTY_QUOTES, index)
     if field == _IS and value not in _STATES:
@@ -160,7 +160,7 @@ def _split_field(word: str, index: int) -> tuple[str, str]:
     match = _FIELD.fullmatch(word)
     if match is None:
         return "", word
-    field, value = reducer(match[1]), match[2]
+    field, value = fold_case(match[1]), match[2]
     if field in _EXAMPLES:
         return field, value
     if value[:1].isdecimal():
@@ -170,26 +170,26 @@ def _split_field(word: str, index: int) -> tuple[str, str]:
 
 def _contains(data: RunnerData, value: str) -> bool:
     runner = data.runner
-    if value in reducer(display_name(runner.name, runner.id)) or value in reducer(runner.endpoint or ""):
+    if value in fold_case(display_name(runner.name, runner.id)) or value in fold_case(runner.endpoint or ""):
         return True
     return _has_tag(data, value)
 
 
 def _has_tag(data: RunnerData, value: str) -> bool:
-    return any(value in reducer(tag) for tag in data.runner.tags)
+    return any(value in fold_case(tag) for tag in data.runner.tags)
 
 
 def _has_status(data: RunnerData, value: str) -> bool | None:
     status = data.runner.status
-    return None if status is None else reducer(status).startswith(value)
+    return None if status is None else fold_case(status).startswith(value)
 
 
 def _last_status_is(data: RunnerData, value: str) -> bool | None:
     if data.history is None:
         return None
     last = last_run(data.history)
-    status = last.status if last else _NO_WORKFLOWS
-    return None if status is None else reducer(status).startswith(value)
+    status = last.status if last else NO_WORKFLOWS
+    return None if status is None else fold_case(status).startswith(value)
 
 
 def _is_in_state(data: RunnerData, value: str) -> bool | None:
@@ -200,7 +200,7 @@ def _is_in_state(data: RunnerData, value: str) -> bool | None:
 
 
 _LAST, _IS = "last", "is"
-_NO_WORKFLOWS = "none"
+NO_WORKFLOWS = "none"
 _STATES: Mapping[str, Requirement] = {
     "reachable": Requirement.REACHABILITY,
     "unreachable": Requirement.REACHABILITY,

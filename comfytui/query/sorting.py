@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
-from comfytui.query.collation import natural_key, reducer
+from comfytui.query.collation import fold_case, natural_key
 from comfytui.query.filter import Requirement, has_requirements
 from comfytui.query.workflows import display_name, durations, last_change, last_run, queue_counts
 
@@ -143,12 +143,12 @@ def _seconds_value(seconds: float | None) -> _Value | None:
 
 def _runner_status_value(runner: Runner) -> _Value | None:
     status = runner.status
-    return None if status is None else (_RUNNER_RANKS.get(status, len(_RUNNER_RANKS)), reducer(status))
+    return None if status is None else (_RUNNER_RANKS.get(status, len(_RUNNER_RANKS)), fold_case(status))
 
 
 def _workflow_status_value(workflow: Workflow) -> _Value | None:
     status = workflow.status
-    return None if status is None else (_WORKFLOW_RANKS.get(status, len(_WORKFLOW_RANKS)), reducer(status))
+    return None if status is None else (_WORKFLOW_RANKS.get(status, len(_WORKFLOW_RANKS)), fold_case(status))
 
 
 def _last_value(data: RunnerData) -> _Value | None:

@@ -9,6 +9,7 @@ from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey
 from comfytui.query.filter import Query
 from comfytui.ratelimit.window import API_LIMIT
 from comfytui.render.cells import Line, Role, Span, cell_width, join, truncate
+from comfytui.render.table import GAP
 
 if TYPE_CHECKING:
     from comfytui.api.models import RunnerPage
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 
 _NOTICE_S = 15.0
-_GAP = Span("  ")
 _MIN_QUERY_WIDTH = 6
 
 
@@ -60,13 +60,13 @@ def list_title(listing: ListSpec, view: ListView | None, width: int, *, show_sor
     """
     status = (Span(str(listing.key.status), Role.ACCENT),) if listing.key.status else ()
     order = sort_text(listing.sort) if show_sort else ()
-    tail = join((order, search_progress_text(view.searched), known_text(view)), _GAP) if view else order
-    head = join(((Span("Runners", Role.STRONG),), status), _GAP)
+    tail = join((order, search_progress_text(view.searched), known_text(view)), GAP) if view else order
+    head = join(((Span("Runners", Role.STRONG),), status), GAP)
     if not listing.query:
-        return join((head, tail), _GAP)
-    room = width - cell_width(head) - cell_width(tail) - 2 * len(_GAP.text)
+        return join((head, tail), GAP)
+    room = width - cell_width(head) - cell_width(tail) - 2 * len(GAP.text)
     query = truncate((Span(f"/{listing.query.text}", Role.ACCENT),), max(_MIN_QUERY_WIDTH, room))
-    return join((head, query, tail), _GAP)
+    return join((head, query, tail), GAP)
 
 
 def compact_status(
@@ -78,10 +78,10 @@ def compact_status(
     """
     status = (Span(str(listing.key.status), Role.ACCENT),) if listing.key.status else ()
     query = (Span(f"/{listing.query.text}", Role.ACCENT),) if listing.query else ()
-    said = join((removed, aside, status, query), _GAP)
-    room = width - cell_width(said) - len(_GAP.text)
+    said = join((removed, aside, status, query), GAP)
+    room = width - cell_width(said) - len(GAP.text)
     count = match_count_text(view, room) if view is not None and listing.query else ()
-    return (truncate(join((said, count), _GAP), width),) if said else ()
+    return (truncate(join((said, count), GAP), width),) if said else ()
 
 
 def sort_text(sort: Sort | None) -> Line:
@@ -95,7 +95,7 @@ def page_footer(key: PageKey, page: RunnerPage | None, removed: Line, width: int
     The `removed` notice follows it. If the width is too small, the notice stays and details go.
     """
     if page is None:
-        return join(((Span(f"page {key.page} …", Role.MUTED),), removed), _GAP)
+        return join(((Span(f"page {key.page} …", Role.MUTED),), removed), GAP)
     numbers = _PageNumbers(key, len(page.runners), page.total)
     unreadable = (Span(f"{page.invalid_count} unreadable", Role.BAD),) if page.invalid_count else ()
     is_cut = (Span(CUT_TEXT, Role.BAD),) if page.is_cut else ()
@@ -218,7 +218,7 @@ class _PageNumbers(NamedTuple):
 
 def _first_fitting(variants: Sequence[Sequence[Line]], width: int) -> Line:
     """Return the first variant that fits the width, else the last one."""
-    lines = [join(parts, _GAP) for parts in variants]
+    lines = [join(parts, GAP) for parts in variants]
     return next((line for line in lines if cell_width(line) <= width), lines[-1])
 
 

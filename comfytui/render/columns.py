@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from comfytui.config.settings import SettingsError
 from comfytui.query import sorting
+from comfytui.query.filter import NO_WORKFLOWS
 from comfytui.query.sorting import Sort, default_order
 from comfytui.query.workflows import display_name, durations, last_run, queue_counts
 from comfytui.render.export import runner_to_dict, workflow_to_dict
@@ -22,8 +23,6 @@ UNKNOWN = "?"
 
 DEFAULT_RUNNER_COLUMNS = ("id", "name", "status", "tags", "endpoint")
 DEFAULT_WORKFLOW_COLUMNS = ("id", "name", "status", "created", "took")
-
-_NO_WORKFLOWS = "none"
 
 
 def parse_columns(text: str | None, known: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
@@ -67,7 +66,7 @@ def _last(data: RunnerData) -> str:
     if data.history is None:
         return UNKNOWN
     last = last_run(data.history)
-    return _text(workflow_to_dict(last)["status"]) if last else _NO_WORKFLOWS
+    return _text(workflow_to_dict(last)["status"]) if last else NO_WORKFLOWS
 
 
 def _when(data: RunnerData) -> str:

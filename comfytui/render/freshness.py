@@ -14,7 +14,7 @@ from comfytui.engine.intervals import list_interval
 from comfytui.engine.snapshot import page_keys, stalest
 from comfytui.query.workflows import display_name
 from comfytui.render.cells import Line, Role, Span, wrap
-from comfytui.render.times import TimeStyle, format_duration, format_hm
+from comfytui.render.times import MINUTE, TimeStyle, format_duration, format_hm
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 NOT_FOUND_TEXT = "not found (404)"
 """Text for a part of a runner for which the API returns 404."""
 
-_MINUTE = 60
-_EXACT = 10 * _MINUTE
+_EXACT = 10 * MINUTE
 
 _CAUSES: Mapping[ProblemKind, str] = {
     ProblemKind.REFUSED: "not requested",
@@ -72,7 +71,7 @@ def clock_skew_text(skew_s: float) -> str:
     """Return the offset of a clock from another one, such as `5m00 ahead` or `43s behind`."""
     which = "ahead" if skew_s > 0 else "behind"
     # Response times shift the estimate by seconds, so a long one is rounded to minutes to keep it steady.
-    apart = abs(skew_s) if abs(skew_s) < _EXACT else round(abs(skew_s) / _MINUTE) * _MINUTE
+    apart = abs(skew_s) if abs(skew_s) < _EXACT else round(abs(skew_s) / MINUTE) * MINUTE
     return f"{format_duration(apart)} {which}"
 
 

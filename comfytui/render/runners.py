@@ -14,7 +14,7 @@ from comfytui.render.cells import Line, Role, Span
 from comfytui.render.freshness import NOT_FOUND_TEXT, clock_skew_text, describe_problem
 from comfytui.render.icons import ABSENT, health_icon, runner_icon, runner_status_cell, unknown_icon
 from comfytui.render.panels import Field, field
-from comfytui.render.table import Column, Row
+from comfytui.render.table import GAP, Column, Row
 from comfytui.render.times import Period, TimeStyle, format_age, format_hm, format_time, format_time_full, period_of
 from comfytui.render.workflows import last_change_at, last_workflow_cells, queue_cell
 
@@ -31,7 +31,6 @@ _GB = 1024**3
 _SLOW = Span("◔", Role.WAITING)
 
 _LONGEST_GAUGE, _SHORTEST_GAUGE = 10, 3
-_GAP = Span("  ")
 
 
 def health_cell(feed: Feed[HealthCheck]) -> Line:
@@ -178,7 +177,7 @@ def _has_memory(device: Device) -> bool:
 def _gauges(memories: Sequence[_MemoryUsage], width: int, *, muted: bool) -> Iterator[Field]:
     """Yield one field per memory, with gauges of equal length if they fit beside the numbers."""
     # Labels take at most a third of a panel (comfytui.render.panels), and a gauge has a gap on either side.
-    room = width - width // 3 - 2 * len(_GAP.text) - max((len(memory.text) for memory in memories), default=0)
+    room = width - width // 3 - 2 * len(GAP.text) - max((len(memory.text) for memory in memories), default=0)
     cells = min(room, _LONGEST_GAUGE)
     for memory in memories:
         numbers = Span(memory.text, Role.MUTED if muted else Role.PLAIN)
@@ -187,7 +186,7 @@ def _gauges(memories: Sequence[_MemoryUsage], width: int, *, muted: bool) -> Ite
             continue
         full, empty = gauge(memory.used / (memory.total or 1), cells)
         bar = (Span(full, Role.MUTED if muted else Role.ACCENT), Span(empty, Role.MUTED))
-        yield Field(memory.label, (*bar, _GAP, numbers))
+        yield Field(memory.label, (*bar, GAP, numbers))
 
 
 def _machine_values(stats: RunnerStats) -> Iterable[tuple[str, str | None]]:

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 
 _TENTHS = 10
-_MINUTE = 60
-_HOUR = 60 * _MINUTE
+MINUTE = 60
+_HOUR = 60 * MINUTE
 _DAY = 24 * _HOUR
 _YEAR = 365 * _DAY
 
@@ -48,21 +48,21 @@ class Period(NamedTuple):
 
 def format_age(seconds: float) -> str:
     """Return a coarse age: `<1m`, `4m`, `2h`, `3d`, `2y`, or `ahead` for a time in the future."""
-    if seconds < -_MINUTE:
+    if seconds < -MINUTE:
         return "ahead"
-    if seconds < _MINUTE:
+    if seconds < MINUTE:
         return "<1m"
     for unit, name in ((_YEAR, "y"), (_DAY, "d"), (_HOUR, "h")):
         if seconds >= unit:
             return f"{int(seconds // unit)}{name}"
-    return f"{int(seconds // _MINUTE)}m"
+    return f"{int(seconds // MINUTE)}m"
 
 
 def _lasting(seconds: float) -> float:
     """Return the seconds until `format_age` of this age changes."""
     if seconds < 0:
-        return -_MINUTE - seconds if seconds < -_MINUTE else -seconds
-    unit = next((unit for unit in (_DAY, _HOUR) if seconds >= unit), _MINUTE)
+        return -MINUTE - seconds if seconds < -MINUTE else -seconds
+    unit = next((unit for unit in (_DAY, _HOUR) if seconds >= unit), MINUTE)
     return unit - seconds % unit
 
 
@@ -71,19 +71,19 @@ def period_of(values: Iterable[Timestamp | None], style: TimeStyle, now: datetim
     lasting = [_lasting((now - value).total_seconds()) for value in values if isinstance(value, datetime)]
     if style is not TimeStyle.RELATIVE:
         # Clock times change their format at midnight, which is at a full minute in every zone.
-        lasting.append(_MINUTE - now.timestamp() % _MINUTE)
+        lasting.append(MINUTE - now.timestamp() % MINUTE)
     return Period(now, now + timedelta(seconds=min(lasting, default=_DAY)))
 
 
 def format_duration(seconds: float) -> str:
     """Return a duration as `43s`, `1m43`, `2h05` or `3d04h`."""
     whole = max(0, int(seconds))
-    if whole < _MINUTE:
+    if whole < MINUTE:
         return f"{whole}s"
     if whole < _HOUR:
-        return f"{whole // _MINUTE}m{whole % _MINUTE:02}"
+        return f"{whole // MINUTE}m{whole % MINUTE:02}"
     if whole < _DAY:
-        return f"{whole // _HOUR}h{whole % _HOUR // _MINUTE:02}"
+        return f"{whole // _HOUR}h{whole % _HOUR // MINUTE:02}"
     return f"{whole // _DAY}d{whole % _DAY // _HOUR:02}h"
 
 

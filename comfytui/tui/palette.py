@@ -17,7 +17,7 @@ from textual.content import Content
 from textual.widgets import Input, LoadingIndicator
 from textual.worker import Worker, WorkerState
 
-from comfytui.query.collation import natural_key, reducer
+from comfytui.query.collation import fold_case, natural_key
 from comfytui.query.workflows import display_name
 from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import COMMANDS, Scope
@@ -336,7 +336,7 @@ def fuzzy_match(query: str, text: str) -> FuzzyMatch | None:
 
     Whole words and short texts score higher. The time is linear in the text, for names come from the API.
     """
-    wanted, (candidate, origins) = reducer(query.strip()), _fold(text[:_MAX_CANDIDATE])
+    wanted, (candidate, origins) = fold_case(query.strip()), _fold(text[:_MAX_CANDIDATE])
     if not wanted:
         return None
     if (start := _match_substring(wanted, candidate)) is not None:
@@ -350,11 +350,11 @@ def fuzzy_match(query: str, text: str) -> FuzzyMatch | None:
 def _fold(text: str) -> tuple[str, list[range]]:
     """Return the folded text, and for each of its characters the offsets in `text` that it comes from."""
     if text.isascii():
-        return reducer(text), [range(index, index + 1) for index in range(len(text))]
+        return fold_case(text), [range(index, index + 1) for index in range(len(text))]
     folded: list[str] = []
     origins: list[range] = []
     for origin in _clusters(text):
-        part = reducer(text[origin.start : origin.stop])
+        part = fold_case(text[origin.start : origin.stop])
         folded.append(part)
         origins.extend([origin] * len(part))
     return "".join(folded), origins

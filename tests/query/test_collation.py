@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from comfytui.query.collation import natural_key, reducer
+from comfytui.query.collation import fold_case, natural_key
 
 
 @pytest.mark.parametrize(
@@ -18,12 +18,12 @@ from comfytui.query.collation import natural_key, reducer
     ],
 )
 def test_fold_equal_texts(one: str, other: str) -> None:
-    assert reducer(one) == reducer(other)
+    assert fold_case(one) == fold_case(other)
 
 
 @pytest.mark.parametrize(("one", "other"), [("gpu", "gpv"), ("e", "\u00e9"), ("i", "\u0131")])
 def test_fold_different_texts(one: str, other: str) -> None:
-    assert reducer(one) != reducer(other)
+    assert fold_case(one) != fold_case(other)
 
 
 def test_natural_key_sorts_numbers_by_value() -> None:

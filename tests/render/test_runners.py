@@ -94,7 +94,7 @@ def test_reachability_and_the_queue_are_told_where_they_are_known() -> None:
 
 
 @pytest.mark.parametrize(
-    ("history", "checkup", "is_change"),
+    ("history", "health", "is_change"),
     [
         (Feed((make_workflow(status="running"),)), Feed(HealthCheck(reachable=True, latency=0.02)), False),
         (Feed((make_workflow(status="running"),)), Feed(HealthCheck(reachable=False)), True),

@@ -14,7 +14,7 @@ from comfytui.cli.progress import print_error
 from comfytui.config.credentials import permission_warnings
 from comfytui.config.paths import config_dir, config_file, display_path, exists, is_homeless
 from comfytui.config.precedence import resolve_settings
-from comfytui.config.settings import ACCENT_COLORS, API_URL, DEFAULT_INTERVAL, PRESETS, SettingsError
+from comfytui.config.settings import ACCENT_COLORS, API_URL, PRESETS, SettingsError
 from comfytui.files import decode_text, ensure_private_dir, make_private_dir, os_error_message
 from comfytui.tui.keys.commands import COMMANDS, Command
 from comfytui.tui.keys.names import display_key, parse_key
@@ -151,7 +151,7 @@ _TOP = f"""\
 #token_command = "pass comfycontrol"
 
 # Seconds between polls, 1 or more.
-#interval = {DEFAULT_INTERVAL:g}
+#interval = {DEFAULT_INTERVAL_S:g}
 
 # Certificates to trust instead of the system's: a file or directory; paths are relative to this file.
 #ca_bundle = "/etc/ssl/own-ca.pem"

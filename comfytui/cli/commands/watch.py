@@ -23,7 +23,7 @@ from comfytui.cli.client import run_command
 from comfytui.cli.commands.runners import parse_filter
 from comfytui.cli.exit_codes import ExitCode
 from comfytui.cli.output import SCHEMA, write_line
-from comfytui.config.settings import DEFAULT_INTERVAL
+from comfytui.config.settings import DEFAULT_INTERVAL_S
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey, Reconnect, SetViewport, Viewport
@@ -69,7 +69,7 @@ class WatchOptions:
 
     status: RunnerStatus | None = None
     query: Query = field(default_factory=Query)
-    interval: float = DEFAULT_INTERVAL
+    interval: float = DEFAULT_INTERVAL_S
 
 
 def run(args: argparse.Namespace) -> int:

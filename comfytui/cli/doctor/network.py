@@ -23,7 +23,8 @@ from comfytui.api.proxies import (
 from comfytui.cli.doctor.check import Check, Result, fail, ok, warn
 from comfytui.cli.exit_codes import ExitCode
 from comfytui.config.paths import display_path
-from comfytui.hosts import is_loopback
+from comfytui.gateway.comfyui.errors import NOT_TLS
+from comfytui.hosts import DEFAULT_PORTS, is_loopback
 from comfytui.redaction import MASK
 
 if TYPE_CHECKING:
@@ -36,11 +37,9 @@ Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 """Return the addresses of a host and port, or raise OSError or UnicodeError. It may block."""
 
 _DAY_S = 86_400.0
-_PORTS = {"http": 80, "https": 443}
 _MAX_ENTRIES = 5
 _MAX_ENTRY_LENGTH = 60
 _CA_VARIABLES = ("SSL_CERT_FILE", "SSL_CERT_DIR")
-_NOT_TLS = ("wrong version number", "record layer failure")
 
 CA_HINT = "set it to a file of certificates that can be read, or unset it"
 """Remedy if the certificates to trust cannot be read."""
@@ -84,7 +83,7 @@ class Certificate(NamedTuple):
 def parse_endpoint(url: str) -> Endpoint:
     """Parse the URL of an API; the port defaults to that of the scheme."""
     parts = urlsplit(url)
-    return Endpoint(parts.scheme, parts.hostname or "", parts.port or _PORTS[parts.scheme])
+    return Endpoint(parts.scheme, parts.hostname or "", parts.port or DEFAULT_PORTS[parts.scheme])
 
 
 def resolve_host(host: str, port: int) -> Sequence[str]:
@@ -306,7 +305,7 @@ def _explain(error: Exception, timeout_s: float) -> tuple[str, str]:
             return reason, NOT_RUNNING_HINT
         case ssl.SSLCertVerificationError():
             return reason, trust_hint(reason)
-        case _ if any(words in reason for words in _NOT_TLS):
+        case _ if any(words in reason for words in NOT_TLS):
             return "the server speaks plain http, not https", "use http:// in the address, or the port of https"
         case _:
             return reason, _NO_HANDSHAKE_HINT

@@ -16,13 +16,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from comfytui.api.body import decode_json
+from comfytui.api.body import LARGE, MAX_BODY, decode_json
 from comfytui.api.headers import ClockSkewEstimator
 from comfytui.api.request_log import RequestRecord
 from comfytui.api.response import ConnectionTrace, describe_connect_error, is_disconnect, redirect_host
 from comfytui.clock import SystemClock
 from comfytui.gateway.comfyui.contact import Contact
 from comfytui.gateway.comfyui.errors import (
+    HANGS,
+    NOT_TLS,
     AuthRequiredError,
     ComfyUIError,
     ConnectionDroppedError,
@@ -46,8 +48,6 @@ if TYPE_CHECKING:
     from comfytui.config.settings import Server
 
 
-MAX_BODY = 8_000_000
-"""Bytes of a body that are taken."""
 ANSWER_SECONDS = 30.0
 """Seconds that a box has for a whole answer: one that loads models, or whose node holds the interpreter, is slow."""
 CONNECT_SECONDS = 2.5
@@ -57,13 +57,10 @@ GIVEN_UP = ResponseTimeoutError("given up before an answer came")
 """The outcome of a request that was cancelled."""
 
 _SHORTEST = "/prompt"
-_HANGS = "accepts connections and does not answer"
-_LARGE = 256 * 1024
 # A queue of 8 MB holds half as many values; a million decoded values take 100 MB.
 _MAX_VALUES = 800_000
 _CUT_OFF = (httpx.RemoteProtocolError, httpx.ReadError)
 _LOGIN = ("login", "log-in", "signin", "sign-in", "sign_in", "auth", "sso")
-_NOT_TLS = ("wrong version number", "record layer failure")
 
 
 class ComfyUIClient:
@@ -191,7 +188,7 @@ class ComfyUIClient:
             if attempt.is_connecting:
                 return ServerUnreachableError(f"no connection within {self._connect_timeout:g} s")
             begun = f"no whole answer within {self._timeout:g} s"
-            return ResponseTimeoutError(begun if attempt.status else _HANGS)
+            return ResponseTimeoutError(begun if attempt.status else HANGS)
         except (httpx.InvalidURL, UnicodeError):
             return ServerUnreachableError("no such host")
 
@@ -298,12 +295,12 @@ def _content_length(head: httpx.Response) -> int:
 
 def _values(body: bytes) -> int:
     """Return the approximate number of values of a JSON text; small texts count as 0."""
-    return sum(map(body.count, (b",", b"[", b"{"))) if len(body) > _LARGE else 0
+    return sum(map(body.count, (b",", b"[", b"{"))) if len(body) > LARGE else 0
 
 
 async def _decode(body: bytes) -> object:
     try:
-        return await asyncio.to_thread(decode_json, body) if len(body) > _LARGE else decode_json(body)
+        return await asyncio.to_thread(decode_json, body) if len(body) > LARGE else decode_json(body)
     except ValueError:
         return UnparsableResponseError()
 
@@ -326,12 +323,12 @@ def _explain(error: httpx.HTTPError, status: int) -> ComfyUIError:
     match error:
         case httpx.ConnectTimeout():
             # The TLS handshake took so long.
-            return ResponseTimeoutError(_HANGS)
+            return ResponseTimeoutError(HANGS)
         case httpx.ProxyError():
             return ServerUnreachableError("the proxy did not let the request through")
         case httpx.ConnectError():
             words = describe_connect_error(error)
-            return TLSNotSupportedError() if any(each in words for each in _NOT_TLS) else ServerUnreachableError(words)
+            return TLSNotSupportedError() if any(each in words for each in NOT_TLS) else ServerUnreachableError(words)
         case _ if status and isinstance(error, _CUT_OFF):
             return ConnectionDroppedError("closed the connection in the middle of its answer")
         case httpx.RemoteProtocolError() if not is_disconnect(error):

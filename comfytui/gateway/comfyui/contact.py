@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from comfytui.api.statuses import RunnerState
+from comfytui.gateway.comfyui.errors import HANGS
 
 if TYPE_CHECKING:
     from comfytui.clock import Clock
@@ -20,8 +21,6 @@ Longer than between two heartbeats: one request may hang while heartbeats are an
 """
 SLOW_SECONDS = 30.0
 """Seconds after its last answer, or the first question, during which a late box is slow; then it does not answer."""
-
-_HANGS = "accepts connections and does not answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,4 +90,4 @@ class Contact:
         if (answered is None or asked - answered >= SLOW_SECONDS) and now - asked < SLOW_SECONDS:
             # No request has been waiting for long, so the server may still answer.
             return Silence(RunnerState.WAITING, f"slow, no answer for {now - asked:.0f} s")
-        return Silence(RunnerState.HANGING, _HANGS)
+        return Silence(RunnerState.HANGING, HANGS)

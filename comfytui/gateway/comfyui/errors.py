@@ -18,6 +18,12 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+HANGS = "accepts connections and does not answer"
+"""Reason of a server that hangs."""
+
+NOT_TLS = ("wrong version number", "record layer failure")
+"""Messages of OpenSSL about a server that speaks no TLS."""
+
 
 class ComfyUIError(Exception):
     """The server gave no usable answer; the message follows the server's name.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from heapq import nlargest, nsmallest
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
+from comfytui.clock import EPOCH
 from comfytui.gateway.comfyui.models import queue_position
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ NO_LONGER_LISTED = "no longer listed"
 NEXT = 3
 """Waiting jobs that are shown: those that run next."""
 _MOST = 200
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SLACK = timedelta(seconds=5)
 """Up to this difference a server's clock is not corrected."""
 
@@ -134,13 +134,13 @@ class JobHistory:
         Jobs run one at a time, and a server tells the start of a job only after its end. So a job began when it was
         queued and the job before it had ended.
         """
-        last_end = max((each.job.ended for each in (*listed.values(), *unlisted) if each.job.ended), default=_EPOCH)
+        last_end = max((each.job.ended for each in (*listed.values(), *unlisted) if each.job.ended), default=EPOCH)
         for id, known in listed.items():
             if known.job.status is WorkflowStatus.RUNNING and not known.job.started:
                 listed[id] = replace(known, job=replace(known.job, started=self._start(known.job, last_end, now)))
 
     def _start(self, job: Job, last_end: datetime, now: datetime) -> datetime | None:
-        if job.created and (last_end > _EPOCH or not job.number or (self._taken_at or now) <= job.created):
+        if job.created and (last_end > EPOCH or not job.number or (self._taken_at or now) <= job.created):
             return max(last_end, job.created)
         if job.created:
             # It may have waited for jobs that are no longer in the history.
@@ -283,7 +283,7 @@ def _age(known: TrackedJob) -> tuple[datetime, float, str]:
 
 def _age_of(job: Job) -> tuple[datetime, float, str]:
     """Sort key by age, oldest first: a job put in front gets the next number, negated."""
-    return job.created or job.started or _EPOCH, abs(job.number or 0), job.id
+    return job.created or job.started or EPOCH, abs(job.number or 0), job.id
 
 
 def _turn(known: TrackedJob) -> tuple[bool, float, str]:
@@ -293,7 +293,7 @@ def _turn(known: TrackedJob) -> tuple[bool, float, str]:
 def _end(known: TrackedJob) -> tuple[datetime, float, str]:
     """Sort key by the end, or by the last known time of a job."""
     job = known.job
-    return job.ended or job.noticed or job.started or job.created or _EPOCH, abs(job.number or 0), job.id
+    return job.ended or job.noticed or job.started or job.created or EPOCH, abs(job.number or 0), job.id
 
 
 _MOST_ARRIVALS = 1_000

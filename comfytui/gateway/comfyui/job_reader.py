@@ -11,8 +11,8 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import quote
 
+from comfytui.api.body import MAX_BODY
 from comfytui.api.statuses import WorkflowStatus
-from comfytui.gateway.comfyui.client import MAX_BODY
 from comfytui.gateway.comfyui.errors import (
     ComfyUIError,
     HTTPStatusError,

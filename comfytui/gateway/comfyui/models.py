@@ -10,13 +10,14 @@ import heapq
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from math import isfinite
 
 from comfytui.api.models import RunnerStats
 from comfytui.api.models import parse_stats as read_runner_stats
 from comfytui.api.statuses import WorkflowStatus
+from comfytui.clock import EPOCH
 from comfytui.redaction import redact_value
 
 MOST = 1_000
@@ -265,9 +266,6 @@ def _prefix_of_graph(graph: Mapping[str, object], outputs: object) -> str:
     return ""
 
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
 def as_mapping(value: object) -> Mapping[str, object]:
     """Return an object, or an empty one."""
     return value if isinstance(value, Mapping) else {}
@@ -300,7 +298,7 @@ def as_timestamp(value: object) -> datetime | None:
     if number is None or number <= 0:
         return None
     try:
-        return _EPOCH + timedelta(milliseconds=number)
+        return EPOCH + timedelta(milliseconds=number)
     except OverflowError:
         return None
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from comfytui.api.histories import MAX_HISTORY
 from comfytui.api.statuses import RunnerState
 from comfytui.gateway.comfyui.client import ANSWER_SECONDS, ComfyUIClient
 from comfytui.gateway.comfyui.contact import LATE_SECONDS, Contact, Silence
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from comfytui.gateway.events import EventHub
 
 
-HISTORY_LENGTH = 10
 STATS_TTL_S = 14.0
 """For how long the machine's numbers are passed on without asking again: one dashboard asks every 15 s."""
 IDLE_TTL_S = 30.0
@@ -175,7 +175,7 @@ class ServerMonitor:
         if self._is_late:
             age = self._clock.monotonic() - self._read_at
             raise self._unreachable(Silence(RunnerState.LATE, f"slow, last told its jobs {age:.0f} s ago"))
-        shown = self._memory.shown(HISTORY_LENGTH)
+        shown = self._memory.shown(MAX_HISTORY)
         if self._partly and not shown:
             # Without an answer it is unknown if there are jobs.
             raise self._unreachable(Silence(RunnerState.PARTIAL, self._partly[0]))
@@ -245,7 +245,7 @@ class ServerMonitor:
             self._following.start_or_join()
         silence = self._contact.silence.state if self._contact.silence else None
         is_known = self._read_at is not None and silence is None and not self._unread and not self._is_late
-        jobs = self._memory.shown(HISTORY_LENGTH)
+        jobs = self._memory.shown(MAX_HISTORY)
         state = MonitorState(
             runner=self.runner(),
             history=(silence, self._unread, self._partly, jobs, self._saved.paths),
@@ -399,7 +399,7 @@ class ServerMonitor:
     def _look_for_names(self) -> None:
         if not (self._saved.is_running or self._prefixes.is_running):
             self._named_by = self._clock.monotonic() + REFRESH_TIMEOUT_S
-        shown = [known.job for known in self._memory.shown(HISTORY_LENGTH)]
+        shown = [known.job for known in self._memory.shown(MAX_HISTORY)]
         self._saved.request(job.document for job in shown)
         self._prefixes.request(job for job in shown if job.document not in self._saved.paths)
 

@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import SecretStr
 
+from comfytui.api.histories import MAX_HISTORY
 from comfytui.api.models import Runner, RunnerPage, RunnerStats, Workflow
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
+from comfytui.config.settings import DEFAULT_RUNNERS
 from comfytui.gateway.demo import catalog
 from comfytui.gateway.demo.events import DemoEvents
 from comfytui.gateway.demo.machine_stats import Machine, machine_stats
@@ -264,10 +266,6 @@ def _headers(dice: SeededRandom) -> dict[str, SecretStr]:
     return {name: SecretStr(f"Bearer {secret}" if name == "Authorization" else secret)}
 
 
-DEFAULT_RUNNERS = 120
-HISTORY_LENGTH = 10
-
-
 class DemoFleet:
     """A `Fleet` of made-up runners whose workflows come and go as the clock's time passes.
 
@@ -307,7 +305,7 @@ class DemoFleet:
         """Return the ten newest workflows of a runner; raises RunnerNotFoundError."""
         lane = self._record(runner_id).lane
         now = to_epoch(self._clock.now())
-        return () if lane is None else newest_workflows(lane, now, HISTORY_LENGTH)
+        return () if lane is None else newest_workflows(lane, now, MAX_HISTORY)
 
     async def get_stats(self, runner_id: str) -> RunnerStats:
         """Return the stats of a runner's machine.

@@ -13,11 +13,12 @@ import random
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from comfytui.api.models import Workflow
 from comfytui.api.statuses import WorkflowStatus
+from comfytui.clock import EPOCH
 
 if TYPE_CHECKING:
     from comfytui.gateway.demo.catalog import WorkflowKind
@@ -31,7 +32,6 @@ The first two workflows of their slots are timed such that each status that pass
 and the outcome of the fourth takes turns: so a whole relay shows every status at every instant.
 """
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RELAY_OUTCOMES = (WorkflowStatus.CANCELLED, WorkflowStatus.INVALID, WorkflowStatus.FAILED)
 _RELAY_FIRST_RUNS = 30
 _RELAY_SPOILT = 3
@@ -128,12 +128,12 @@ def changes_around(lane: WorkloadLane, now: int) -> tuple[int, int | None]:
 
 def to_epoch(moment: datetime) -> int:
     """Return the whole seconds since the Unix epoch of an aware datetime."""
-    return (moment - _EPOCH) // timedelta(seconds=1)
+    return (moment - EPOCH) // timedelta(seconds=1)
 
 
 def from_epoch(seconds: int) -> datetime:
     """Return the time in UTC of a number of seconds since the Unix epoch."""
-    return _EPOCH + timedelta(seconds=seconds)
+    return EPOCH + timedelta(seconds=seconds)
 
 
 def _jobs_backwards(lane: WorkloadLane, now: int) -> Iterator[_SimulatedJob]:

@@ -9,8 +9,9 @@ import httpx
 import pytest
 
 from comfytui import __version__
+from comfytui.api.body import MAX_BODY
 from comfytui.config.settings import Server
-from comfytui.gateway.comfyui.client import MAX_BODY, ComfyUIClient, is_comfyui
+from comfytui.gateway.comfyui.client import ComfyUIClient, is_comfyui
 from comfytui.gateway.comfyui.errors import (
     AuthRequiredError,
     ConnectionDroppedError,
