@@ -3,11 +3,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from comfytui.engine.reducer import apply_history, apply_page, apply_stats, apply_unreachable, remove_runner
 
 from comfytui.api.statuses import RunnerStatus
 from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey, Viewport
+from comfytui.engine.reducer import apply_history, apply_page, apply_stats, apply_unreachable, remove_runner
 from comfytui.engine.snapshot import Snapshot
 from comfytui.query.filter import Query, parse
 from comfytui.query.sorting import Sort

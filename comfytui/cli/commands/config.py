@@ -14,7 +14,7 @@ from comfytui.cli.progress import print_error
 from comfytui.config.credentials import permission_warnings
 from comfytui.config.paths import config_dir, config_file, display_path, exists, is_homeless
 from comfytui.config.precedence import resolve_settings
-from comfytui.config.settings import ACCENT_COLORS, API_URL, PRESETS, SettingsError
+from comfytui.config.settings import ACCENT_COLORS, API_URL, DEFAULT_INTERVAL_S, PRESETS, SettingsError
 from comfytui.files import decode_text, ensure_private_dir, make_private_dir, os_error_message
 from comfytui.tui.keys.commands import COMMANDS, Command
 from comfytui.tui.keys.names import display_key, parse_key
