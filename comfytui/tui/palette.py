@@ -168,7 +168,7 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
         max-width: 100%;
         background: $bar-background;
     }
-    PaletteScreen #--input, Palette #--input.--list-visible {
+    PaletteScreen #--input, PaletteScreen #--input.--list-visible {
         height: 3;
         border: round $frame-focused;
         border-subtitle-color: $role-muted;
@@ -178,12 +178,12 @@ class PaletteScreen(CommandPalette, OwnScreen[None]):
         margin: 0 0 0 1;
         color: $role-accent;
     }
-    PaletteScreen #--input CommandInput, Palette #--input CommandInput:focus {
+    PaletteScreen #--input CommandInput, PaletteScreen #--input CommandInput:focus {
         height: 1;
         border: none;
         padding: 0;
     }
-    PaletteScreen #--results CommandList, Palette #--results CommandList.--populating {
+    PaletteScreen #--results CommandList, PaletteScreen #--results CommandList.--populating {
         max-height: 70vh;
         scrollbar-size-vertical: 0;
         border: round $frame;

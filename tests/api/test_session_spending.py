@@ -97,7 +97,7 @@ async def arrived(server: ScriptedServer, count: int) -> None:
 
 
 class TestAllowance:
-    @pytest.mark.parametrize("use", Priority)
+    @pytest.mark.parametrize("priority", Priority)
     async def test_nothing_is_sent_before_it_is_taken(self, server: ScriptedServer, priority: Priority) -> None:
         gate = Gate(places=0)
         server.on(PATH, OK)

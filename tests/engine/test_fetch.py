@@ -28,7 +28,7 @@ SILENT = ServerError("GET", "/v1/runner/r1/stats", "could not connect to the run
 GONE = NotFoundError("GET", "/v1/runner", "requested entity not found", 404)
 
 
-@pytest.mark.parametrize("use", Priority)
+@pytest.mark.parametrize("priority", Priority)
 @pytest.mark.parametrize("resource", [KEY, RunnerKey("r1"), HistoryKey("r1"), StatsKey("r1")])
 async def test_each_resource_is_asked_for_what_it_is_for(resource: Resource, priority: Priority) -> None:
     source = ScriptedSource(FakeClock())

@@ -31,7 +31,7 @@ WALLBOARD = Viewport(runner_id="r1", focused=False, full_rate_unfocused=True)
 
 
 @pytest.mark.parametrize(
-    ("interval", "attention", "response_time", "share", "in_force"),
+    ("interval", "viewport", "response_time", "share", "in_force"),
     [
         pytest.param(5.0, LOOKS, 0.1, 20, 5.0, id="as wished"),
         pytest.param(5.0, LOOKS_AWAY, 0.1, 20, 20.0, id="four times where nobody looks"),
@@ -108,7 +108,7 @@ def test_backoff_stays_between_interval_and_maximum(interval: float, streak: int
 
 
 @pytest.mark.parametrize(
-    ("interval", "in_force", "share", "attention", "batch"),
+    ("interval", "in_force", "share", "viewport", "batch"),
     [
         pytest.param(5.0, 5.0, 20, LOOKS, RotationBatch(3, 5.0), id="usual"),
         pytest.param(5.0, 20.0, 20, LOOKS, RotationBatch(3, 20.0), id="slowed down"),
