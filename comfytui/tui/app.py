@@ -33,7 +33,7 @@ from comfytui.tui.screens.messages import (
 )
 from comfytui.tui.terminal.driver import TerminalControl, TerminalDriver
 from comfytui.tui.terminal.filters import line_filters
-from comfytui.tui.terminal.screen_diff import ScreenBuffer
+from comfytui.tui.terminal.screen_updates import build_screen_updates
 from comfytui.tui.terminal.shutdown import ShutdownGuard, driver_class
 from comfytui.tui.theme.themes import NAMES, build_themes
 
@@ -107,7 +107,7 @@ class ComfyTUI(App[None], inherit_bindings=False):
         self.key_sequencer = KeySequencer(self, self._input_hooks())
         self._exporter = Exporter(self, clock, services, self.write_to_terminal)
         self._terminal = TerminalControl(self)
-        self._screen_buffer = ScreenBuffer()
+        self._screen_buffer = build_screen_updates()
         self._mouse = services.mouse
         state = self.session.state
         for theme in build_themes(services.color_depth):

@@ -180,7 +180,12 @@ class ScreenBuffer:
 
     def minimize(self, update: RenderableType | None) -> RenderableType | None:
         """Return an update that writes only differences, or the same update if it cannot be reduced."""
-        return DiffUpdate(self, update) if isinstance(update, (ChopsUpdate, LayoutUpdate)) else update
+        if not isinstance(update, (ChopsUpdate, LayoutUpdate)):
+            return update
+        if _is_understood(update):
+            return DiffUpdate(self, update)
+        self.invalidate()
+        return update
 
     def diff(self, update: ChopsUpdate | LayoutUpdate, colors: ColorSystem | None) -> Iterable[_TextRun]:
         """Return the runs to write for an update, and record them as written."""
@@ -242,6 +247,12 @@ class DiffUpdate(CompositorUpdate):
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield from self._update.__rich_console__(console, options)
+
+
+def _is_understood(update: ChopsUpdate | LayoutUpdate) -> bool:
+    """Return True if an update has the attributes that this module reads, which are not part of Textual's API."""
+    names = ("chops", "spans", "chop_ends") if isinstance(update, ChopsUpdate) else ("strips", "region")
+    return all(hasattr(update, name) for name in names)
 
 
 def _changed_ranges(update: ChopsUpdate) -> Iterator[_CellRange]:
