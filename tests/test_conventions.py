@@ -165,3 +165,19 @@ def test_no_class_is_sliced_by_inheritance() -> None:
 
 def _unsubscripted(base: ast.expr) -> ast.expr:
     return base.value if isinstance(base, ast.Subscript) else base
+
+
+VAGUE_TEST = re.compile(
+    r"test_(what|it|its|who|whoever|whose|nobody|somebody|that|those|of|these|whether|where|when|how|which|they)(_|$)"
+)
+"""Beginnings of test names that hide the subject."""
+
+
+def test_names_of_tests_begin_with_their_subject() -> None:
+    vague = {
+        f"{path.relative_to(ROOT)}::{node.name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and VAGUE_TEST.match(node.name)
+    }
+    assert vague == set()

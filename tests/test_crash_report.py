@@ -36,7 +36,7 @@ def raised(error: E) -> E:
     return caught.value
 
 
-def test_it_says_what_where_and_with_which_versions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_report_has_error_location_and_versions(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-kitty")
     report = format_report(raised(KeyError(SECRET)), NOW, (120, 40))
     assert f"comfytui {__version__} crashed at 2026-11-21 14:00:00 UTC." in report
@@ -69,7 +69,7 @@ def test_no_value_is_in_it(error: Exception) -> None:
     assert report.endswith("the end\n")
 
 
-def test_it_follows_causes_groups_and_workers() -> None:
+def test_report_follows_causes_groups_and_workers() -> None:
     class Failed(Exception):
         """As Textual's, which tells what a worker raised in its message and in this attribute."""
 
@@ -94,7 +94,7 @@ def test_it_follows_causes_groups_and_workers() -> None:
     ]
 
 
-def test_it_ends_where_causes_go_round_and_where_frames_do_not_end() -> None:
+def test_report_ends_with_circular_causes() -> None:
     first, second = ValueError(), KeyError()
     first.__cause__, second.__cause__ = second, first
     assert format_report(first, NOW).count("caused by") == 1
@@ -161,7 +161,7 @@ def python(code: str, state: Path) -> tuple[int, str]:
     ],
     ids=["main", "thread", "finalizer"],
 )
-def test_what_nobody_caught_is_told_in_a_line(tmp_path: Path, code: str, status: int) -> None:
+def test_uncaught_error_is_one_line(tmp_path: Path, code: str, status: int) -> None:
     ended, said = python(code, tmp_path)
     assert ended == status
     (report,) = (tmp_path / "comfytui").iterdir()

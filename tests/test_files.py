@@ -8,7 +8,7 @@ import pytest
 from comfytui.files import os_error_message, write_atomic
 
 
-def test_what_is_replaced_is_whole_and_ours_alone(tmp_path: Path) -> None:
+def test_atomic_write_is_whole_and_private(tmp_path: Path) -> None:
     path = tmp_path / "below" / "file"
     write_atomic(path, "long " * 1000)
     write_atomic(path, "grün\n")
@@ -18,7 +18,7 @@ def test_what_is_replaced_is_whole_and_ours_alone(tmp_path: Path) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_what_cannot_be_written_leaves_what_was(tmp_path: Path) -> None:
+def test_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "file"
     write_atomic(path, "before")
     with pytest.raises(UnicodeEncodeError):

@@ -23,19 +23,19 @@ def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_what_is_missing_is_made_for_this_user_alone(tmp_path: Path) -> None:
+def test_missing_directory_is_created_private(tmp_path: Path) -> None:
     make_private_dir(tmp_path / "a" / "b" / "c")
     assert [mode(tmp_path / each) for each in ("a", "a/b", "a/b/c")] == [PRIVATE] * 3
 
 
-def test_what_is_there_stays_as_it_is(tmp_path: Path) -> None:
+def test_existing_directory_is_unchanged(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir(mode=0o755)
     make_private_dir(tmp_path / "a" / "b")
     make_private_dir(tmp_path / "a")
     assert (mode(tmp_path / "a"), mode(tmp_path / "a" / "b")) == (0o755, PRIVATE)
 
 
-def test_where_it_cannot_be_made_the_error_says_so(tmp_path: Path) -> None:
+def test_failed_directory_creation_raises(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(OSError, match="file"):
         make_private_dir(tmp_path / "file" / "a")

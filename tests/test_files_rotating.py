@@ -35,7 +35,7 @@ def test_lines_are_appended_in_a_private_file_of_a_private_directory(tmp_path: P
     assert (mode(path), mode(path.parent)) == (0o600, 0o700)
 
 
-def test_it_stays_small_and_keeps_one_older_file(tmp_path: Path) -> None:
+def test_log_rotates_to_one_older_file(tmp_path: Path) -> None:
     path = tmp_path / "requests.log"
     log = RotatingAppendFile(path, max_bytes=100)
     for number in range(100):
@@ -62,7 +62,7 @@ def test_lines_that_are_written_together_stay_together(tmp_path: Path) -> None:
     assert (tmp_path / "requests.log").read_text() == "second\nthird\n"
 
 
-def test_whoever_removes_it_gets_a_new_one(tmp_path: Path) -> None:
+def test_removed_log_is_created_again(tmp_path: Path) -> None:
     log = RotatingAppendFile(tmp_path / "requests.log")
     log.append("first")
     log.path.unlink()
@@ -81,12 +81,12 @@ def test_several_processes_share_it(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["/dev/full", "/dev/null/requests.log", "/proc/comfytui/requests.log"])
-def test_what_cannot_be_written_is_an_os_error(path: str) -> None:
+def test_failed_append_raises_an_os_error(path: str) -> None:
     with pytest.raises(OSError, match=r"\w"):
         RotatingAppendFile(Path(path)).append("line")
 
 
-def test_a_pipe_that_nobody_reads_does_not_hold_it_up(tmp_path: Path) -> None:
+def test_unread_pipe_does_not_block_the_log(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(OSError, match="No such device"):

@@ -26,7 +26,7 @@ UUID = "550e8400-e29b-41d4-a716-446655440000"
     ],
 )
 @pytest.mark.parametrize("value", [SECRET, {"a": SECRET}, [SECRET], 1234])
-def test_what_sounds_secret_is_masked_wherever_it_stands(name: str, value: object) -> None:
+def test_secret_names_are_masked_everywhere(name: str, value: object) -> None:
     assert redact_fields(name, value) == MASK
     assert redact_fields("config", [{"deep": {name: value, "n": 1}}]) == [{"deep": {name: MASK, "n": 1}}]
     assert redact_fields(name, None) is None
@@ -51,7 +51,7 @@ def test_argument_behind_secret_flag_is_masked() -> None:
     ]
 
 
-def test_what_has_no_bottom_hides_nothing_that_is_shown() -> None:
+def test_endless_nesting_hides_no_shown_field() -> None:
     deep: object = {"password": SECRET}
     for _ in range(100_000):
         deep = [deep]

@@ -20,7 +20,7 @@ def test_made_again_elsewhere_they_are_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / f"{scene.name}.svg").read_bytes() == (FOLDER / f"{scene.name}.svg").read_bytes()
 
 
-def test_they_ask_nobody_for_anything() -> None:
+def test_screenshots_need_no_network() -> None:
     for scene in SCENES:
         svg = (FOLDER / f"{scene.name}.svg").read_text(encoding="utf-8")
         assert "url(http" not in svg

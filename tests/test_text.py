@@ -62,7 +62,7 @@ def test_as_shown(sent: object, shown: str) -> None:
     assert sanitize_json(sent) == shown
 
 
-def test_what_has_no_bottom_is_shown_as_an_ellipsis() -> None:
+def test_endless_nesting_is_an_ellipsis() -> None:
     value: list[object] = []
     for _ in range(100_000):
         value = [value]

@@ -37,7 +37,7 @@ def test_no_thread_before_there_is_work() -> None:
     assert threading.active_count() == before
 
 
-def test_what_is_cancelled_in_time_never_runs(stop: threading.Event) -> None:
+def test_call_cancelled_in_time_never_runs(stop: threading.Event) -> None:
     worker = DaemonWorker("test")
     ran: list[str] = []
     first = worker.submit(lambda: stop.wait(PATIENCE))

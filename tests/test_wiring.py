@@ -126,7 +126,7 @@ def test_the_page_is_as_long_as_wished_else_as_last_time(
     assert app.snapshot.viewport.page.per_page == per_page
 
 
-def test_how_the_dashboard_is_set_up(home: Path) -> None:
+def test_services_follow_the_settings(home: Path) -> None:
     memory = InMemoryStateStore()
     around = detect_capabilities({"TERM": "linux", "SSH_CONNECTION": "a"}, only_ascii=True)
     services = build_services(

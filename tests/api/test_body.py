@@ -66,7 +66,7 @@ def test_any_bytes_are_json_or_words(data: bytes) -> None:
         (b"-" + b"9" * 4300, -int("9" * 4300)),
     ],
 )
-def test_what_is_nearly_json_is_read(sent: bytes, value: object) -> None:
+def test_lenient_json_is_read(sent: bytes, value: object) -> None:
     assert decode_json(sent) == value
 
 
@@ -85,7 +85,7 @@ def test_what_is_nearly_json_is_read(sent: bytes, value: object) -> None:
         ('{"a": 1}'.encode("utf-32"), "the answer is not JSON"),
     ],
 )
-def test_what_stands_there_instead_of_json(sent: bytes, words: str) -> None:
+def test_non_json_bodies_are_described(sent: bytes, words: str) -> None:
     with pytest.raises(ValueError, match=f"^{words}$"):
         decode_json(sent)
 
@@ -110,7 +110,7 @@ def test_gzip_is_unpacked() -> None:
     ],
     ids=["cut", "no gzip", "a bomb", "deflate", "twice"],
 )
-def test_what_cannot_be_unpacked(raw: bytes, coding: str, words: str) -> None:
+def test_undecompressable_bodies_are_refused(raw: bytes, coding: str, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         decompress(raw, coding)
 

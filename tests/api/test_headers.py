@@ -58,7 +58,7 @@ def test_more_than_a_few_seconds_count_from_the_middle_of_request_and_answer(
     assert told((seconds, took)) == [ahead]
 
 
-def test_it_moves_when_it_changed_by_more_than_its_doubt() -> None:
+def test_skew_changes_only_beyond_its_uncertainty() -> None:
     assert told((60, 0.0), (61, 0.0), (58, 1.0), (63, 0.0), (59, 6.0), (0, 0.0)) == [60.5, 60.5, 60.5, 63.5, 63.5, 0.0]
 
 
@@ -71,7 +71,7 @@ def test_an_answer_that_took_long_says_little() -> None:
     [{}, {"date": ""}, {"date": "noon"}, {**date(3600), "age": "7"}, {"date": "Fri, 31 Dec 9999 23:59:59 GMT"}],
     ids=["no date", "empty", "unreadable", "from a cache", "absurd"],
 )
-def test_what_tells_nothing_changes_nothing(headers: dict[str, str]) -> None:
+def test_response_without_date_keeps_the_skew(headers: dict[str, str]) -> None:
     clock = ClockSkewEstimator()
     clock.update(date(60), 0.0, NOW)
     clock.update(headers, 0.0, NOW)

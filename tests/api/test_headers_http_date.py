@@ -25,7 +25,7 @@ def test_every_form_of_a_date_is_read(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "soon", "10", "Sat, 31 Nov 2026 12:00:05 GMT"])
-def test_what_is_no_date(text: str) -> None:
+def test_invalid_dates_are_none(text: str) -> None:
     assert parse_http_date(text) is None
 
 

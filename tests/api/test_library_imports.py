@@ -22,6 +22,6 @@ print(*found, httpx.Client.__name__, callable(httpx.main))
     ("call", "told"),
     [("trim_library_imports()", "True False True Client True"), ("", "False True False Client True")],
 )
-def test_what_is_of_no_use_is_left_out_and_not_looked_for(call: str, told: str) -> None:
+def test_optional_imports_are_skipped_without_a_search(call: str, told: str) -> None:
     program = [sys.executable, "-c", CODE.format(call=call)]
     assert subprocess.run(program, capture_output=True, text=True, check=True).stdout == f"{told}\n"

@@ -143,7 +143,7 @@ class TestFields:
         )
         assert first == second
 
-    def test_what_has_no_bottom_spoils_its_field_alone(self) -> None:
+    def test_endless_nesting_spoils_only_its_field(self) -> None:
         deep: list[object] = []
         for _ in range(100_000):
             deep = [deep]
@@ -197,7 +197,7 @@ class TestTimes:
 
 
 class TestLists:
-    def test_one_bad_entry_costs_itself_alone(self) -> None:
+    def test_invalid_entry_drops_only_itself(self) -> None:
         page = RunnerPage.parse({"runners": [{"id": "a"}, None, {"name": "no id"}, [], 7, {"id": "b"}], "total": 6})
         assert [runner.id for runner in page.runners] == ["a", "b"]
         assert page.invalid_count == 4
@@ -212,7 +212,7 @@ class TestLists:
         assert RunnerPage.parse({"runners": [], "total": total}).total is None
 
     @pytest.mark.parametrize("body", [None, [], "runners", {}, {"total": 0}, {"runners": {"id": "a"}}])
-    def test_what_is_no_page(self, body: object) -> None:
+    def test_invalid_pages_are_refused(self, body: object) -> None:
         with pytest.raises(ValueError, match="list of runners"):
             RunnerPage.parse(body)
 
@@ -227,7 +227,7 @@ class TestLists:
         assert [workflow.id for workflow in parse_history([{"id": "a"}, {}, None, {"id": "a"}])] == ["a"]
 
     @pytest.mark.parametrize("body", [{}, "[]", 0, {"workflows": []}])
-    def test_what_is_no_history(self, body: object) -> None:
+    def test_invalid_histories_are_refused(self, body: object) -> None:
         with pytest.raises(ValueError, match="list of workflows"):
             parse_history(body)
 
@@ -250,7 +250,7 @@ class TestAnything:
         assert all(runner.id for runner in page.runners)
 
 
-def test_what_many_runners_share_is_kept_once() -> None:
+def test_equal_values_of_runners_are_shared() -> None:
     sent = {"user_id": "owner", "name": "a", "tags": ["gpu"]}
     body = {"runners": json.loads(json.dumps([{**sent, "id": "1"}, {**sent, "id": "2"}, {"id": "3"}])), "total": 3}
     first, second, third = RunnerPage.parse(body).runners

@@ -12,7 +12,7 @@ from tests.support.hostile import HOSTILE_VALUES, hostile_stats
 FIXTURES = Path(__file__).parent.parent / "fixtures"
 
 
-def test_what_the_page_shows() -> None:
+def test_documented_example_is_parsed() -> None:
     assert parse_stats(json.loads((FIXTURES / "get-runner-stats.json").read_text())) == RunnerStats(
         system=SystemStats(
             os="posix",
@@ -36,12 +36,12 @@ def test_what_the_page_shows() -> None:
         {"system": {"os": "", "ram_total": True, "comfyui_version": 3}, "devices": [None, "cuda:0", 7]},
     ],
 )
-def test_what_is_missing_or_of_another_kind_is_not_said(body: object) -> None:
+def test_missing_or_mistyped_stats_are_none(body: object) -> None:
     assert parse_stats(body) == RunnerStats()
 
 
 @pytest.mark.parametrize("body", [None, [], "ok", 7])
-def test_what_is_no_object_is_no_answer(body: object) -> None:
+def test_stats_that_are_no_object_are_refused(body: object) -> None:
     with pytest.raises(ValueError, match=r"^expected an object with system and devices$"):
         parse_stats(body)
 

@@ -50,7 +50,7 @@ def test_a_file_holds_what_the_memory_holds(tmp_path: Path) -> None:
     assert path.read_text().splitlines() == [str(entry) for entry in log.entries]
 
 
-def test_what_comes_together_is_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_records_of_a_batch_are_written_together(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     monkeypatch.setattr(RotatingAppendFile, "append", lambda _self, *lines: written.append(len(lines)))
     log = RequestLog(FakeClock(), tmp_path / "requests.log")

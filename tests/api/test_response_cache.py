@@ -38,7 +38,7 @@ def test_only_the_newest_of_an_address_is_remembered(reader: ParsedResponseCache
     assert reader.get(ADDRESS, RAW, "") is None
 
 
-def test_few_are_remembered_and_none_that_is_large(reader: ParsedResponseCache[Runner]) -> None:
+def test_cache_is_small_and_skips_large_bodies(reader: ParsedResponseCache[Runner]) -> None:
     for number in range(module._MOST + 1):
         reader.keep(b"%d" % number, RAW, "", reader.parse({"id": "r1"}))
     assert reader.get(b"0", RAW, "") is None
@@ -48,7 +48,7 @@ def test_few_are_remembered_and_none_that_is_large(reader: ParsedResponseCache[R
     assert reader.get(ADDRESS, large, "") is None
 
 
-def test_what_cannot_be_read_is_told_in_words_and_not_remembered(reader: ParsedResponseCache[Runner]) -> None:
+def test_unreadable_body_is_described_and_not_cached(reader: ParsedResponseCache[Runner]) -> None:
     with pytest.raises(ValueError, match=r"^expected an object with an id$"):
         reader.parse([])
     assert reader.get(ADDRESS, b"[]", "") is None

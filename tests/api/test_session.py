@@ -74,7 +74,7 @@ def mocked(handler: Callable[[httpx.Request], httpx.Response]) -> Session:
 
 
 class TestAsking:
-    async def test_what_is_sent(self, server: ScriptedServer) -> None:
+    async def test_request_has_the_documented_headers(self, server: ScriptedServer) -> None:
         server.on("/prefix/v1/runner", OK)
         session = session_to(f"{server.url}/prefix/")
         async with contextlib.aclosing(session):
@@ -118,7 +118,7 @@ class TestAsking:
         ],
         ids=["gzip", "not quite UTF-8", "NaN", "null", "large"],
     )
-    async def test_what_is_read(
+    async def test_response_is_parsed(
         self, server: ScriptedServer, body: bytes, headers: dict[str, str], value: object
     ) -> None:
         server.on(PATH, reply(body, headers=headers))

@@ -109,7 +109,7 @@ class TestAllowance:
             assert await asked == {"ok": True}
         assert gate.taken == [priority]
 
-    async def test_whoever_wants_to_know_hears_when_it_is_sent(self, server: ScriptedServer) -> None:
+    async def test_on_sent_is_called_when_the_request_is_sent(self, server: ScriptedServer) -> None:
         gate, told = Gate(places=0), asyncio.Event()
         server.on(PATH, OK)
         async with asking(server.url, gate) as session:
@@ -156,7 +156,7 @@ class TestAllowance:
                 assert isinstance(await failure(session), errors.RequestTimeoutError)
         assert len(server.requests) == 3
 
-    async def test_what_cannot_be_asked_costs_nothing(self, server: ScriptedServer) -> None:
+    async def test_invalid_request_uses_no_budget(self, server: ScriptedServer) -> None:
         gate = Gate()
         async with asking(server.url, gate) as session:
             with pytest.raises(errors.InvalidArgumentError):
@@ -270,7 +270,7 @@ class TestRateLimit:
     }
 
     @pytest.mark.parametrize(("body", "headers", "seconds", "message"), CASES.values(), ids=CASES)
-    async def test_it_is_told_to_the_allowance(
+    async def test_cooldown_is_passed_to_the_rate_limiter(
         self, server: ScriptedServer, body: bytes, headers: dict[str, str], seconds: float, message: str
     ) -> None:
         gate = Gate()
@@ -290,7 +290,7 @@ class TestRateLimit:
         ],
         ids=["the body never comes", "the body drips", "the body is cut"],
     )
-    async def test_it_is_one_even_where_the_body_does_not_come(self, server: ScriptedServer, answer: Answer) -> None:
+    async def test_429_counts_without_its_body(self, server: ScriptedServer, answer: Answer) -> None:
         gate = Gate()
         server.on(PATH, answer)
         async with asking(server.url, gate, seconds=SOON) as session:
@@ -344,7 +344,7 @@ class TestLog:
             (error_reply(401, f"\x1b[2J{TOKEN}[/x]"), 401, "␛[2J••••••••[/x]", 63),
         ],
     )
-    async def test_how_it_ended_is_kept(
+    async def test_outcome_of_a_request_is_logged(
         self, server: ScriptedServer, answer: Answer, status: int | None, words: str, size: int
     ) -> None:
         record = await recorded(server, answer)
@@ -354,7 +354,7 @@ class TestLog:
         record = await recorded(server, raw(response(b"[1", headers={"Content-Length": "9"})), SOON)
         assert (record.status, record.error, record.size) == (200, "no whole answer within 0.2 seconds", 2)
 
-    async def test_who_gives_up_leaves_a_record(self, server: ScriptedServer) -> None:
+    async def test_cancelled_request_is_logged(self, server: ScriptedServer) -> None:
         log = RequestLog(FakeClock())
         server.on(PATH, hang())
         async with asking(server.url, Gate(), log) as session:
@@ -374,7 +374,7 @@ class TestLog:
             await session.get(PATH, as_sent())
         assert [entry.status for entry in log.entries if isinstance(entry, RequestRecord)] == [200, None, 200]
 
-    async def test_what_was_never_sent_is_not_kept(self, server: ScriptedServer) -> None:
+    async def test_unsent_request_is_not_logged(self, server: ScriptedServer) -> None:
         log = RequestLog(FakeClock())
         async with asking(server.url, Gate(places=0), log) as session:
             asked = asyncio.create_task(session.get(PATH, as_sent()))

@@ -32,6 +32,6 @@ def test_an_unknown_word_is_kept(word: str) -> None:
 
 
 @pytest.mark.parametrize("value", [7, None, ["active"]])
-def test_what_is_no_text_is_no_status(value: Any) -> None:
+def test_status_must_be_text(value: Any) -> None:
     with pytest.raises(ValueError, match="is not a valid RunnerStatus"):
         RunnerStatus(value)

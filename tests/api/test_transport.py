@@ -112,19 +112,19 @@ class TestAddresses:
             "https://hunter2@host",
         ],
     )
-    def test_one_that_cannot_be_used(self, url: str) -> None:
+    def test_unusable_base_urls_are_refused(self, url: str) -> None:
         assert refusal(url).startswith("the API address ")
 
     @pytest.mark.parametrize(
         "url", [HOSTED, "https://Host:8787/prefix/", "http://[::1]:8787", "https://my_box.", "https://bücher.de"]
     )
-    async def test_one_that_can_be_used(self, url: str) -> None:
+    async def test_usable_base_urls_are_accepted(self, url: str) -> None:
         await session_to(url).aclose()
 
 
 class TestTokens:
     @pytest.mark.parametrize("token", ["", " ", "two words", "cfc_x\n", "cfc_x\r\nX-Evil: 1", "cfc_ü", "cfc_\x00"])
-    def test_one_that_no_header_can_carry(self, token: str) -> None:
+    def test_token_that_no_header_can_carry_is_refused(self, token: str) -> None:
         with pytest.raises(errors.InvalidArgumentError, match="API token") as caught:
             Session(HOSTED, SecretStr(token))
         assert not token.strip() or token not in str(caught.value)
@@ -132,12 +132,12 @@ class TestTokens:
     @pytest.mark.parametrize(
         "url", ["http://api.example.com", "HTTP://10.0.0.7:8787", "http://localhost.example.com", "http://[fe80::1]"]
     )
-    def test_one_does_not_travel_unprotected(self, url: str) -> None:
+    def test_token_is_not_sent_unencrypted(self, url: str) -> None:
         words = refusal(url)
         assert "--insecure-http" in words
         assert httpx.URL(url).host in words
 
-    async def test_one_travels_unprotected_when_a_person_says_so(
+    async def test_token_is_sent_unencrypted_with_insecure_http(
         self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("HTTP_PROXY", server.url)
@@ -146,7 +146,7 @@ class TestTokens:
         assert server.requests[0].headers["authorization"] == f"Bearer {TOKEN}"
 
     @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://127.9.9.9", "http://[::1]", "http://localhost"])
-    async def test_one_may_stay_on_this_machine(self, url: str) -> None:
+    async def test_token_may_be_sent_unencrypted_to_loopback(self, url: str) -> None:
         await session_to(url).aclose()
 
 
@@ -159,7 +159,9 @@ class TestProxies:
         assert await ask(session_to(ELSEWHERE, insecure_http=True)) == {"ok": True}
         assert server.requests[0].headers["host"] == "runners.example.invalid"
 
-    async def test_what_no_proxy_names_is_not(self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_hosts_of_no_proxy_bypass_the_proxy(
+        self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         async with ScriptedServer() as proxy:
             monkeypatch.setenv("HTTP_PROXY", proxy.url)
             monkeypatch.setenv("NO_PROXY", NOWHERE)
@@ -177,7 +179,7 @@ class TestProxies:
             assert await ask(session_to(server.url.replace("127.0.0.1", host))) == {"ok": True}
             assert proxy.connections == 0
 
-    async def test_one_that_says_no(self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def test_refusing_proxy_is_reported(self, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("HTTPS_PROXY", server.url)
         server.on("api.example.com:443", error_reply(403, "no"))
         assert await failure(session_to(HOSTED)) == "the proxy did not let the request through"
@@ -229,7 +231,7 @@ class TestCertificates:
         assert await ask(session_to(secure.url, tmp_path)) == {"ok": True}
 
     @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
-    async def test_those_of_the_environment_are_trusted_also_on_this_machine(
+    async def test_certificates_of_the_environment_apply_to_loopback(
         self, secure: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
     ) -> None:
         shutil.copy(AUTHORITY, tmp_path / f"{SUBJECT_HASH}.0")
@@ -242,7 +244,7 @@ class TestCertificates:
         monkeypatch.setenv("SSL_CERT_FILE", "/nonexistent.pem")
         assert await ask(session_to(secure.url, AUTHORITY)) == {"ok": True}
 
-    async def test_an_authority_nobody_knows(self, secure: ScriptedServer) -> None:
+    async def test_unknown_authority_is_refused(self, secure: ScriptedServer) -> None:
         words = await failure(session_to(secure.url))
         assert words == "TLS: the server's certificate is not trusted (unable to get local issuer certificate)"
         assert secure.requests == []

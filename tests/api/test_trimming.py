@@ -46,7 +46,7 @@ def test_huge_body_becomes_small_json_in_little_time(body: bytes) -> None:
     assert CUT in json.dumps(json.loads(trimmed), ensure_ascii=False)
 
 
-def test_what_stands_behind_a_cut_list_is_kept() -> None:
+def test_content_behind_a_cut_list_is_kept() -> None:
     page = json.loads(trim_json(HUGE["runners"]))
     assert page["total"] == 9
     assert page["runners"] == [{"id": 1}] * MAX_ENTRIES + [CUT]
@@ -71,7 +71,7 @@ def test_kept_bytes_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"]]]", b'"' * 99, b'["a', b"[{,", b"\xff\x00", b'["\\'])
-def test_what_is_no_json_stays_none(body: bytes) -> None:
+def test_trimming_keeps_invalid_json_invalid(body: bytes) -> None:
     assert trim_json(body) == body
 
 

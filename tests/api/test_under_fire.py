@@ -67,7 +67,7 @@ async def failure(client: ComfyControlClient) -> errors.RequestError:
     return caught.value
 
 
-async def test_it_behaves_until_it_is_told_otherwise(server: MisbehavingServer) -> None:
+async def test_server_behaves_by_default(server: MisbehavingServer) -> None:
     async with client_of(server) as client:
         page = await client.list_runners(2, per_page=5)
         assert [runner.name for runner in page.runners] == [f"Runner {number:03}" for number in range(5, 10)]
@@ -186,7 +186,7 @@ class TestLimiter:
         assert (server.limiter.busiest, server.limiter.refused) == (41, 1)
         assert [entry.status for entry in log.entries if isinstance(entry, RequestRecord)] == [200] * 40 + [429]
 
-    def test_it_slides(self) -> None:
+    def test_limiter_window_slides(self) -> None:
         limiter = Limiter(limit=3, window=10, cool_down=10)
         assert [limiter.refuse(at) is None for at in (0, 1, 9, 10, 10.5, 20.4)] == [
             True,
@@ -217,7 +217,7 @@ def status_of(server: MisbehavingServer) -> int:
         return connection.getresponse().status
 
 
-def test_it_runs_in_a_thread() -> None:
+def test_server_runs_in_a_thread() -> None:
     with MisbehavingServer().in_a_thread() as server:
         assert status_of(server) == 200
         server.mood = always(error_reply(503, "maintenance"))
@@ -280,7 +280,7 @@ async def test_tiny_chunks_leave_the_loop_to_others() -> None:
     assert pause.turns > 300
 
 
-async def test_one_large_answer_is_read_at_a_time() -> None:
+async def test_large_responses_are_read_one_at_a_time() -> None:
     large = reply(json.dumps({"runners": [{"id": "r", "name": "x" * 600_000}], "total": 1}).encode())
     async with ScriptedServer() as server:
         server.on("/v1/runner", large)

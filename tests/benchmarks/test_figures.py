@@ -15,11 +15,11 @@ NOTHING = Figure("bytes for nothing", Unit.BYTES, 0, 0)
     ("values", "expected"),
     [([3.0], 3.0), ([2.0, 1.0], 1.95), (range(101), 95.0), ([*range(20), 100], 19.0)],
 )
-def test_what_95_of_a_hundred_do_not_exceed(values: list[float], expected: float) -> None:
+def test_percentile_of_a_hundred_values(values: list[float], expected: float) -> None:
     assert p95(values) == pytest.approx(expected)
 
 
-def test_of_nothing_there_is_no_95th() -> None:
+def test_percentile_of_no_values_is_none() -> None:
     with pytest.raises(ValueError, match="no values"):
         p95([])
 

@@ -27,7 +27,7 @@ def watch() -> Iterator[Stopwatch]:
         yield watch
 
 
-def test_what_was_shown_when_is_found_out_afterwards(watch: Stopwatch) -> None:
+def test_time_of_a_shown_text_is_found(watch: Stopwatch) -> None:
     before = watch.moment
     watch.press("enter")
     watch.wait_written("third")
@@ -49,13 +49,13 @@ def test_a_key_that_does_nothing_is_not_timed(watch: Stopwatch) -> None:
     assert watch.press_timed("x", quiet=0.1) is None
 
 
-def test_where_the_cursor_is_is_seen_by_its_background() -> None:
+def test_cursor_is_found_by_its_background() -> None:
     draw = r"print('\x1b[44msecond line\x1b[m\r\nend', end='', flush=True); input()"
     with Stopwatch((sys.executable, "-S", "-c", f"print('first line', end='\\r\\n'); {draw}")) as watch:
         watch.wait_written("end")
         assert watch.cursor == ((1, "second line"),)
 
 
-def test_what_never_comes_is_said_with_the_screen(watch: Stopwatch) -> None:
+def test_missing_text_fails_with_the_screen(watch: Stopwatch) -> None:
     with pytest.raises(AssertionError, match=r"third.*\n(?s:.*)second"):
         watch.until_shown("third", patience=0.1)

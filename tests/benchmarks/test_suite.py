@@ -28,7 +28,7 @@ def test_keys_are_judged_by_the_usual_session() -> None:
     ("takes", "kept", "left"),
     [([[FINE], [OFF]], FINE, 1), ([[OFF], [FINE]], FINE, 0), ([[OFF], [OFF], [FINE]], OFF, 1)],
 )
-def test_what_is_far_off_is_taken_once_more(takes: list[list[Figure]], kept: Figure, left: int) -> None:
+def test_outlier_is_measured_again(takes: list[list[Figure]], kept: Figure, left: int) -> None:
     assert again_if_far_off(lambda: takes.pop(0)) == [kept]
     assert len(takes) == left
 

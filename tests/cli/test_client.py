@@ -99,7 +99,7 @@ def server_error(status: int = 503) -> ServerError:
         [RateLimitedError(*AT, "slow down", retry_after=0.0)] * 3,
     ],
 )
-async def test_what_may_come_right_is_asked_again(errors: list[ComfyControlError]) -> None:
+async def test_transient_failures_are_retried(errors: list[ComfyControlError]) -> None:
     asker, source, clock = failing(*errors)
     task = asyncio.create_task(asker.runner("r1"))
     await clock.advance(0.4)
@@ -127,7 +127,7 @@ async def test_a_no_is_a_no(error: ComfyControlError) -> None:
     assert source.tries == 1
 
 
-async def test_it_gives_up_after_three_tries(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_client_gives_up_after_three_tries(capsys: pytest.CaptureFixture[str]) -> None:
     asker, source, clock = failing(*[ConnectionFailedError(*AT, "Connection refused")] * 3)
     task = asyncio.create_task(asker.runner("r1"))
     await clock.advance(1.5)
@@ -142,7 +142,7 @@ def opened_with(connect: Connect, *, url: str = "https://api.example.com") -> Co
     return CommandContext(Settings(source_name="api", url=url), connect, clock, LocalRateLimiter(clock))
 
 
-async def test_it_gives_up_what_hangs_and_closes_it() -> None:
+async def test_client_cancels_and_closes_a_hanging_source() -> None:
     clock = FakeClock()
     source = Failing(clock, ConnectionFailedError(*AT, "refused"))
 
@@ -283,7 +283,7 @@ async def test_server_that_does_not_answer_at_all_is_named() -> None:
         await fetch(at, Progress(clock), lambda asker: asker.runner(runner_id_for(server.url)), seconds=0.01)
 
 
-async def test_what_it_waits_for_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_progress_tells_the_reason_of_a_wait(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
     source.hold(RunnerKey("r1"))
@@ -343,7 +343,7 @@ def test_the_time_is_the_servers() -> None:
         (CooldownError(3.0), ExitCode.COOLING_DOWN, "retry in 3 s"),
     ],
 )
-def test_what_it_ends_with(
+def test_error_has_its_exit_status(
     error: ComfyControlError | CooldownError | RunnerLookupError, status: ExitCode, words: str
 ) -> None:
     assert exit_for_error(error)[0] is status
@@ -364,7 +364,7 @@ async def called(run: Run, *argv: str) -> Outcome:
         (html_reply(), 1, "HTML"),
     ],
 )
-async def test_what_the_api_says_is_told_and_ends_it(
+async def test_api_error_ends_the_command(
     server: ScriptedServer, run: Run, answer: Answer, status: int, words: str
 ) -> None:
     server.on("/v1/runner", answer)

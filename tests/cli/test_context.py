@@ -64,7 +64,7 @@ def test_comfyui_servers() -> None:
     assert not (state_dir() / "run").exists()
 
 
-def test_what_is_remembered_does_not_count(tmp_path: Path) -> None:
+def test_saved_state_does_not_affect_commands(tmp_path: Path) -> None:
     config = tmp_path / "given.toml"
     config.write_text("[profiles.prod]\nurl = 'http://127.0.0.1:9'")
     assert StateFile(state_path()).save(State(profile="prod")) is None

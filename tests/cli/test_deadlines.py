@@ -29,7 +29,7 @@ async def spend(gate: InteractiveRateLimiter, count: int) -> None:
             await gate.acquire(Priority.USER)
 
 
-async def test_it_passes_on_what_the_allowance_says(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_interactive_limiter_delegates_usage(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     gate = gate_of(clock)
     await spend(gate, 3)
@@ -48,7 +48,7 @@ async def test_waiting_for_the_budget_is_told(capsys: pytest.CaptureFixture[str]
     await task
 
 
-async def test_who_has_no_deadline_is_not_told_of_the_budget(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_request_without_deadline_shows_no_budget_wait(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     gate = gate_of(clock)
     await spend(gate, 3)
@@ -77,13 +77,13 @@ async def test_a_cool_down_is_not_waited_for() -> None:
         await gate.acquire(Priority.USER)
 
 
-async def test_what_takes_too_long_is_given_up() -> None:
+async def test_slow_block_times_out() -> None:
     with pytest.raises(TimeoutError):
         async with pausable_timeout(0.01):
             await asyncio.Future[None]()
 
 
-async def test_what_the_allowance_makes_wait_does_not_count() -> None:
+async def test_rate_limit_wait_pauses_the_timeout() -> None:
     clock, loop = FakeClock(), asyncio.get_running_loop()
     gate = gate_of(clock)
     gate.block_for(5.0)
@@ -123,7 +123,7 @@ async def test_no_deadline_comes_nearer_meanwhile_not_even_an_outer_one() -> Non
     await task
 
 
-async def test_of_two_deadlines_each_counts_on_its_own_and_an_answer_renews_both() -> None:
+async def test_nested_timeouts_are_both_extended_by_a_response() -> None:
     loop = asyncio.get_running_loop()
     async with pausable_timeout(60.0) as outer, pausable_timeout(30.0) as inner:
         for deadline in (outer, inner):
@@ -138,7 +138,7 @@ async def test_of_two_deadlines_each_counts_on_its_own_and_an_answer_renews_both
         assert not outer.expired()
 
 
-async def test_what_takes_a_second_is_told_but_not_while_the_gate_makes_it_wait(
+async def test_progress_after_a_second_excludes_limiter_waits(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     clock = FakeClock()
@@ -159,7 +159,7 @@ async def test_what_takes_a_second_is_told_but_not_while_the_gate_makes_it_wait(
     await task
 
 
-async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_fast_work_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     async with progress_after(Progress(clock), clock, "waiting for an answer"):
         await clock.advance(0.9)

@@ -19,7 +19,7 @@ def parser() -> argparse.ArgumentParser:
     return parser
 
 
-def test_what_a_parser_knows() -> None:
+def test_parser_is_described() -> None:
     egg = CommandHelp(
         name="boil egg",
         words="one egg",

@@ -183,7 +183,7 @@ async def test_page_that_is_gone_meanwhile_is_the_end(changes: list[str], found:
     assert not all_there_are.changed
 
 
-async def test_one_page() -> None:
+async def test_single_page_is_listed() -> None:
     asker, source = asker_of(make_page(A, B, total=9), make_page(C, D, total=9, unreadable=1))
     assert await fetch_page(asker, 2, 2, None) == RunnerListing((C, D), 9, 1)
     assert source.asked == [PageKey(2, 2)]
@@ -270,7 +270,7 @@ async def test_anything_else_is_looked_for_on_all_pages() -> None:
     assert (await fetch_for_runner(asker, "seven", asker.stats))[0] == "7F"
 
 
-async def test_what_the_api_said_of_an_id_is_told_along() -> None:
+async def test_lookup_error_includes_the_api_message() -> None:
     asker, source = asker_of()
     source.pages[PageKey(1, 100)] = make_page(A)
     source.runners[UUID] = NotFoundError(*AT, "requested entity not found", 404)

@@ -68,7 +68,7 @@ def assert_usage(outcome: Outcome, *words: str) -> None:
         assert word in outcome.err.splitlines()[-1]
 
 
-def test_the_statuses_are_those_that_help_tells(run: Run) -> None:
+def test_exit_statuses_match_the_help(run: Run) -> None:
     assert list(ExitCode) == [0, 1, 2, 3, 4, 5, 6, 130]
     told = run("--help").out
     for words in (
@@ -185,7 +185,7 @@ def test_the_profile_of_last_time_is_gone_on_with_unless_it_is_to_be_fresh(run: 
     assert_one_sentence(run(), ExitCode.USAGE, "needs a terminal")
 
 
-def test_who_wants_it_fresh_leaves_even_a_broken_state_alone(run: Run) -> None:
+def test_fresh_start_leaves_a_broken_state_file_alone(run: Run) -> None:
     ensure_private_dir(state_dir())
     state_path().write_text("{")
     assert_one_sentence(run("--demo", "--fresh"), ExitCode.USAGE, "needs a terminal")
@@ -346,7 +346,7 @@ def test_no_token_is_made_known_for_a_server_that_does_not_start(run: Run, taken
         "serve --demo --port cfc_sekret",
     ],
 )
-def test_what_was_typed_is_not_repeated(run: Run, argv: str) -> None:
+def test_typed_arguments_are_not_repeated(run: Run, argv: str) -> None:
     outcome = run(*argv.split(" "))
     assert outcome.status == ExitCode.USAGE
     assert "sekret" not in outcome.err
@@ -365,7 +365,7 @@ async def test_serving_without_uvicorn() -> None:
 
 
 @pytest.mark.parametrize("flag", ["--version", "--help", "--interval=0"])
-async def test_what_needs_no_dashboard_loads_none_of_it(flag: str) -> None:
+async def test_commands_do_not_import_the_dashboard(flag: str) -> None:
     code = f"""
 import sys
 from comfytui.cli.main import main

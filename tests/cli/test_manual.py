@@ -44,7 +44,7 @@ def test_the_wheel_has_it_where_man_looks() -> None:
     assert PROJECT.parent / path == PAGE
 
 
-def test_its_sections() -> None:
+def test_man_page_has_all_sections() -> None:
     lines = render_manpage(build_parser()).splitlines()
     assert [line.removeprefix(".SH ") for line in lines if line.startswith(".SH ")] == [
         *("NAME", "SYNOPSIS", "DESCRIPTION", "COMMANDS", "OPTIONS"),
@@ -67,7 +67,7 @@ def test_a_reader_finds_every_command_option_and_status(told: str) -> None:
         assert example in told.partition("EXAMPLES")[2]
 
 
-def test_what_begins_with_a_dot_is_no_request() -> None:
+def test_line_with_a_leading_dot_is_escaped() -> None:
     parser = build_parser()
     parser.description = r".so /etc/passwd \fBand - such's"
     assert r"\&.so /etc/passwd \efBand \- such\(aqs" in render_manpage(parser).splitlines()

@@ -69,7 +69,7 @@ def test_a_closed_pipe_is_told_once_and_swallows_the_rest(monkeypatch: pytest.Mo
         assert os.fstat(descriptor).st_rdev == Path(os.devnull).stat().st_rdev
 
 
-def test_what_others_wrote_meets_a_closed_pipe_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_buffered_output_meets_a_closed_pipe(monkeypatch: pytest.MonkeyPatch) -> None:
     with closed_pipe(monkeypatch):
         sys.stdout.write("as argparse does")
         with pytest.raises(PipeClosedError):

@@ -11,7 +11,7 @@ def test_in_columns() -> None:
     assert list(aligned(TABLE, 80)) == ["ID  NAME  TAGS", "1   gpu   a b", "22  東京  –"]
 
 
-def test_what_is_too_wide_is_cut() -> None:
+def test_wide_cells_are_cut() -> None:
     lines = list(aligned(Table(("id", "name"), (("7", "a" * 50), ("8", "東" * 50))), 12))
     assert lines == ["ID  NAME", "7   aaaaaaa…", "8   東東東…"]
 

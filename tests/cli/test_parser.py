@@ -33,7 +33,7 @@ def test_a_parser_for_options_alone_has_no_commands(argv: str) -> None:
 
 
 @pytest.mark.parametrize("argv", ["--help", "-h", "nosuch", "-", "-5", "--no such"])
-def test_who_asks_for_commands_or_mistypes_one_is_told_them_all(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unknown_command_lists_all_commands(argv: str, capsys: pytest.CaptureFixture[str]) -> None:
     said = []
     for parser in (build_parser(), build_parser([argv])):
         with pytest.raises(SystemExit):
@@ -143,7 +143,7 @@ _ASKING = ("runners", "runner ID", "history ID", "stats ID", "doctor", "config p
         ("--insecure-http", "insecure_http", True),
     ],
 )
-def test_who_is_asked_is_told_before_or_after_the_command(command: str, option: str, name: str, value: object) -> None:
+def test_fleet_options_work_before_and_after_the_command(command: str, option: str, name: str, value: object) -> None:
     before, after = parsed(*option.split(), *command.split()), parsed(*command.split(), *option.split())
     assert before == after
     assert before[name] == value
@@ -237,7 +237,7 @@ def test_the_ends_of_what_is_allowed(argv: str, name: str, value: object) -> Non
 
 @pytest.mark.parametrize("option", ["--log", "--config"])
 @pytest.mark.parametrize("text", ["", "a\0b"])
-def test_what_is_no_path(option: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_invalid_paths_are_refused(option: str, text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         parsed(option, text)
     assert capsys.readouterr().err.endswith(f"argument {option}: expected the path of a file\n")
@@ -265,12 +265,12 @@ def test_options_are_spelled_out(argv: str) -> None:
         parsed(*argv.split())
 
 
-def test_it_is_named_comfytui_however_it_was_started() -> None:
+def test_program_name_is_comfytui() -> None:
     parser: argparse.ArgumentParser = build_parser()
     assert parser.prog == "comfytui"
 
 
-async def test_it_needs_the_standard_library_only() -> None:
+async def test_parser_imports_only_the_standard_library() -> None:
     code = """
 import sys
 before = set(sys.modules)  # what Python itself was told to begin with is another machine's business

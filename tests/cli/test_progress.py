@@ -36,12 +36,12 @@ def assert_sent(screen: int, wanted: str) -> None:
     assert data.decode() == wanted
 
 
-def test_it_speaks_on_standard_error_alone(capfd: pytest.CaptureFixture[str]) -> None:
+def test_progress_writes_only_to_standard_error(capfd: pytest.CaptureFixture[str]) -> None:
     print_error("One sentence.")
     assert capfd.readouterr() == ("", "comfytui: One sentence.\n")
 
 
-def test_it_is_silent_where_there_is_no_standard_error(
+def test_progress_is_silent_without_standard_error(
     capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stderr", None)
@@ -51,7 +51,7 @@ def test_it_is_silent_where_there_is_no_standard_error(
     assert capfd.readouterr() == ("", "")
 
 
-async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_fast_work_shows_no_progress(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     with Progress(clock) as progress:
         progress.update("page 1")
@@ -61,7 +61,7 @@ async def test_what_is_soon_done_is_not_told(capsys: pytest.CaptureFixture[str])
     assert capsys.readouterr().err == ""
 
 
-async def test_what_takes_long_is_told_in_a_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
+async def test_slow_work_shows_few_lines(capsys: pytest.CaptureFixture[str]) -> None:
     clock = FakeClock()
     with Progress(clock) as progress:
         progress.update("waiting 3 s", 3.0)

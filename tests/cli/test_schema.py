@@ -91,7 +91,7 @@ def test_a_runner_a_line(run: Run) -> None:
 
 
 @pytest.mark.parametrize("hostile", [False, True], ids=["decent", "hostile"])
-def test_it_is_what_the_dashboard_has_of_the_same_answer(run: Run, server: MisbehavingServer, hostile: bool) -> None:
+def test_json_equals_the_export_of_the_dashboard(run: Run, server: MisbehavingServer, hostile: bool) -> None:
     if hostile:
         server.turn_hostile()
 

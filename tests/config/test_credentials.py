@@ -130,7 +130,7 @@ def test_a_command_that_prints_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["sekret two", "sekret\ttwo", "sekrét", "sekret\x1b[0m", "sekret\x7f", "\u202esekret"])
-def test_what_no_header_takes(saved: Path, text: str) -> None:
+def test_token_unfit_for_a_header_is_refused(saved: Path, text: str) -> None:
     assert "no HTTP header takes" in refusal(printing(text))
     keep(text)
     assert f"What {saved} holds is no token" in refusal()
@@ -235,7 +235,7 @@ print(len(modes) > 1, any(modes))
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"True False\n"
 
 
-def test_what_cannot_be_saved_leaves_what_was(saved: Path) -> None:
+def test_failed_save_keeps_the_old_token(saved: Path) -> None:
     keep("cfc_first")
     with pytest.raises(SettingsError, match=r"^The token cannot be saved in .*: not a directory\.$") as caught:
         save_token(SecretStr("cfc_second"), TokenSources(saved_names=("token/below",)))

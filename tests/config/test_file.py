@@ -125,18 +125,18 @@ def test_paths_begin_at_home_or_at_the_file(file: Path, monkeypatch: pytest.Monk
 @pytest.mark.parametrize(
     "value", ["''", "'  '", "[]", "['']", "'\"unbalanced'", "1", "true", "[1]", "['a', 2]", "{a = 1}", '"a\\u0000b"']
 )
-def test_what_is_no_command(file: Path, value: str) -> None:
+def test_invalid_commands_are_refused(file: Path, value: str) -> None:
     said = refuses(file, f"wallboard = true\ntoken_command = {value}\n")
     assert said == ", line 2: token_command: expected a command: one string, or a list of strings."
 
 
 @pytest.mark.parametrize("value", ["''", "1", "['a']", "true", '"a\\u0000b"', "'~nobody-has-this-name/a'"])
-def test_what_is_no_path(file: Path, value: str) -> None:
+def test_invalid_paths_are_refused(file: Path, value: str) -> None:
     assert refuses(file, f"\n\nca_bundle = {value}") == ", line 3: ca_bundle: expected the path of a file, in quotes."
 
 
 @pytest.mark.parametrize("value", ["'true'", "1", "0", "[]", "'yes'", "1.0"])
-def test_what_is_neither_true_nor_false(file: Path, value: str) -> None:
+def test_flags_must_be_boolean(file: Path, value: str) -> None:
     assert refuses(file, f"wallboard = {value}") == ", line 1: wallboard: expected true or false."
 
 
@@ -151,14 +151,14 @@ def test_an_unknown_key_is_told_with_those_there_are(file: Path, text: str) -> N
 
 @pytest.mark.parametrize("value", ["'api.example.com'", "'ftp://host'", "''", "'http://'", "1", "['https://host']"])
 @pytest.mark.parametrize("table", ["", "[profiles.prod]\n"])
-def test_what_is_no_address(file: Path, table: str, value: str) -> None:
+def test_invalid_addresses_are_refused(file: Path, table: str, value: str) -> None:
     name = "profiles.prod.url" if table else "url"
     said = refuses(file, f"{table}url = {value}")
     assert said == f", line {1 + bool(table)}: {name}: expected http:// or https:// and a host, in quotes."
 
 
 @pytest.mark.parametrize("value", ["0", "0.99", "-5", "'5'", "true", "nan", "inf", "[5]", "1e999", f"-1{'0' * 400}"])
-def test_what_is_no_interval(file: Path, value: str) -> None:
+def test_invalid_intervals_are_refused(file: Path, value: str) -> None:
     assert refuses(file, f"interval = {value}") == ", line 1: interval: expected seconds, 1 or more."
 
 
@@ -241,7 +241,7 @@ SOURCES = "token_command, token_env, token_file"
     ],
     ids=range(40),
 )
-def test_what_tables_may_not_say(file: Path, text: str, words: str) -> None:
+def test_unknown_keys_of_tables_are_refused(file: Path, text: str, words: str) -> None:
     said = refuses(file, text)
     assert words in said
     assert "sekret" not in said
@@ -280,7 +280,7 @@ def test_hostile_keys_do_not_reach_the_terminal(file: Path) -> None:
     ],
     ids=range(10),
 )
-def test_what_is_no_toml(file: Path, text: str | bytes, words: str) -> None:
+def test_invalid_toml_is_refused_with_its_line(file: Path, text: str | bytes, words: str) -> None:
     said = refuses(file, text)
     assert said.startswith(words)
     assert "(at " not in said
@@ -294,7 +294,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
             load_config(no_file)
 
 
-def test_a_file_that_nobody_waits_for(tmp_path: Path) -> None:
+def test_pipe_as_configuration_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(SettingsError, match="no regular file"):
         load_config(tmp_path / "pipe.toml")
@@ -306,7 +306,7 @@ def test_a_file_that_is_too_large(file: Path) -> None:
     assert refuses(file, line * (1_000_000 // len(line) + 1)) == " is too large: a configuration has 1 MB at most."
 
 
-def test_all_that_is_wrong_is_told_at_once_in_the_order_of_the_file(file: Path) -> None:
+def test_all_errors_are_reported_in_file_order(file: Path) -> None:
     file.write_text('wallboard = 3\ninterval = "fast"\n[profiles.prod]\nurll = "x"\n[keys]\nquit = 5\n')
     with pytest.raises(SettingsError) as caught:
         load_config(file)

@@ -72,7 +72,7 @@ def test_nothing_else_is_taken_for_a_key() -> None:
     assert key_lines("# only this") == {}
 
 
-def test_what_has_no_line_is_where_it_is_in() -> None:
+def test_key_without_a_line_has_that_of_its_table() -> None:
     lines = key_lines(DOCUMENT)
     assert line_for(("keys", "quit", "1"), lines) == 20
     assert line_for(("profiles", "prod", "missing"), lines) == 14
@@ -93,7 +93,7 @@ def test_what_has_no_line_is_where_it_is_in() -> None:
         "{a = [1,\n2], \"b]\" = '{'}",
     ],
 )
-def test_where_a_value_ends(value: str) -> None:
+def test_end_of_a_value_is_found(value: str) -> None:
     text = f"first = 1\n\nvalue = {value} # [ ''' \"\n  last = 2"
     tomllib.loads(text)
     lines = key_lines(text)

@@ -134,11 +134,11 @@ PREFERRED = CONFIG._replace(profile="full")
     ],
     ids=range(30),
 )
-def test_what_to_start_with(choices: ConfigSources, remembered: str | None, settings: Settings) -> None:
+def test_start_profile_follows_precedence(choices: ConfigSources, remembered: str | None, settings: Settings) -> None:
     assert resolve_settings(choices, remembered) == settings
 
 
-def test_what_only_flags_say() -> None:
+def test_options_without_configuration_keys() -> None:
     flags = CliOptions(log=Path("l.log"), insecure_http=True, fresh=True, utc=True, ascii=True, color="16")
     settings = resolve_settings(ConfigSources(flags, config_file=Path("c.toml")))
     assert (settings.log_file, settings.config_file, settings.insecure_http) == (Path("l.log"), Path("c.toml"), True)
@@ -155,7 +155,7 @@ def test_what_only_flags_say() -> None:
         ("empty", FLAG, TokenSources(command=("top",), saved_names=("token-empty", "token"))),
     ],
 )
-def test_who_switches_takes_the_address_and_token_of_the_profile(profile: str, url: str, tokens: TokenSources) -> None:
+def test_switch_uses_url_and_token_of_the_profile(profile: str, url: str, tokens: TokenSources) -> None:
     settings = resolve_profile(chosen(CliOptions(profile="full", url=FLAG, interval=2), ENVIRON), profile)
     assert (settings.profile, settings.url, settings.tokens) == (profile, url, tokens)
     assert settings.source_name == url.removeprefix("https://")
@@ -174,7 +174,7 @@ def test_who_switches_takes_the_address_and_token_of_the_profile(profile: str, u
         ("empty", TokenSources(command=("top",), saved_names=("token-empty", "token"))),
     ],
 )
-def test_who_names_a_profile_at_the_start_means_it_with_the_environment(profile: str, tokens: TokenSources) -> None:
+def test_profile_flag_keeps_environment_settings(profile: str, tokens: TokenSources) -> None:
     assert resolve_settings(chosen(CliOptions(profile=profile))).tokens == tokens
 
 

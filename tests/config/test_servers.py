@@ -37,7 +37,7 @@ def test_addresses_are_compared_in_one_form(text: str, address: str) -> None:
     "text",
     ["ftp://gpu2", "http://", "http://gpu2:0", "http://gpu2:99999", "http://a b", "http://gpu2?x=1", "http://[z]"],
 )
-def test_what_is_no_address_is_refused_without_repeating_it(text: str) -> None:
+def test_invalid_url_is_refused_without_repeating_it(text: str) -> None:
     with pytest.raises(SettingsError, match="--comfyui: expected http://") as refused:
         normalize_url(text)
     assert text == "http://" or text not in str(refused.value)

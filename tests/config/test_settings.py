@@ -56,7 +56,7 @@ def test_flag_before_environment_before_the_hosted_api(flag: str | None, environ
         "http://[sekret]",
     ],
 )
-def test_what_is_no_address_is_refused_without_repeating_it(url: str) -> None:
+def test_invalid_url_is_refused_without_repeating_it(url: str) -> None:
     with pytest.raises(SettingsError, match=r"^--url is no address of an API; expected http:// or https://") as by_flag:
         resolve_api_url(url, {})
     with pytest.raises(SettingsError, match=f"^{API_URL_VARIABLE} is no address") as by_environment:
@@ -97,7 +97,7 @@ def test_an_address_does_not_show() -> None:
     assert "sekret" not in repr(Settings("host", url="http://somebody:sekret@host"))
 
 
-def test_where_an_entry_of_keys_is() -> None:
+def test_location_of_a_key_setting() -> None:
     keys = KeySettings(locations={"quit": "config.toml, line 3"}, file="config.toml")
     assert keys.location("quit") == "config.toml, line 3"
     assert keys.location("copy_id") == "config.toml"

@@ -46,7 +46,7 @@ def written(path: Path, text: str | bytes) -> StateFile:
     return StateFile(path)
 
 
-def test_what_is_kept_comes_back(path: Path) -> None:
+def test_saved_state_is_restored(path: Path) -> None:
     assert StateFile(path).load() == LoadResult(State(), None)
     assert StateFile(path).save(STATE) is None
     state, note = StateFile(path).load()
@@ -55,7 +55,7 @@ def test_what_is_kept_comes_back(path: Path) -> None:
 
 
 @pytest.mark.parametrize("umask", [0o000, 0o077])
-def test_it_is_ours_alone_whatever_the_umask(path: Path, umask: int) -> None:
+def test_state_file_is_private_with_any_umask(path: Path, umask: int) -> None:
     before = os.umask(umask)
     try:
         assert StateFile(path).save(State()) is None
@@ -69,7 +69,7 @@ def test_it_is_ours_alone_whatever_the_umask(path: Path, umask: int) -> None:
     assert list(path.parent.iterdir()) == [path]
 
 
-def test_it_is_private_from_its_first_byte_and_never_half_written(path: Path) -> None:
+def test_state_file_is_private_and_atomic(path: Path) -> None:
     # Every file that ever was there is watched: its mode, and what whoever reads at that moment would get.
     code = f"""
 import json, os, sys
@@ -107,7 +107,7 @@ print(len(modes) > 1, any(modes), sorted(json.loads(text)["theme"] for text in t
     ],
     ids=range(10),
 )
-def test_what_is_broken_is_set_aside_and_said(path: Path, text: str | bytes) -> None:
+def test_broken_state_is_quarantined_with_a_warning(path: Path, text: str | bytes) -> None:
     file = written(path, text)
     aside = path.with_name("state.json.broken")
     aside.write_text("an older one")
@@ -133,9 +133,7 @@ def test_what_is_broken_is_set_aside_and_said(path: Path, text: str | bytes) -> 
         ),
     ],
 )
-def test_what_is_missing_or_of_later_versions_or_not_to_be_shown(
-    path: Path, said: Mapping[str, object], state: State
-) -> None:
+def test_unknown_state_values_fall_back_one_by_one(path: Path, said: Mapping[str, object], state: State) -> None:
     assert written(path, json.dumps(said)).load() == LoadResult(state, None)
 
 
@@ -166,7 +164,7 @@ def test_broken_value_beside_the_views_loses_that_value_alone(path: Path, broken
     assert all(view == ViewState() for view in state.views.values())
 
 
-def test_what_cannot_be_read_or_set_aside_is_said(path: Path) -> None:
+def test_unreadable_state_is_reported(path: Path) -> None:
     path.mkdir(parents=True)
     assert "set aside as state.json.broken" in str(StateFile(path).load().warning)
     (path.parent / "state.json.broken" / "full").mkdir()
@@ -185,7 +183,7 @@ def test_a_pipe_in_its_place_is_not_waited_for(path: Path) -> None:
     assert "set aside" in str(StateFile(path).load().warning)
 
 
-def test_what_cannot_be_kept_is_said_and_leaves_what_was(path: Path) -> None:
+def test_failed_save_is_reported_and_keeps_the_file(path: Path) -> None:
     file = written(path, "{}")
     said = StateFile(path / "below.json").save(STATE)
     assert said == f"This view cannot be kept in {path / 'below.json'}: not a directory."
@@ -204,7 +202,7 @@ def test_the_views_used_last_are_kept() -> None:
     assert state.views["host3"] == ViewState(filter="3")
 
 
-def test_what_would_be_too_much_goes_first_what_was_used_longest_ago(path: Path) -> None:
+def test_too_large_state_drops_least_recent_views(path: Path) -> None:
     long = {f"host{number}": ViewState(filter="f" * 10_000) for number in range(20)}
     many = {f"host{number}": ViewState() for number in range(40)}
     for views, kept in ((long, 6), (many, MAX_VIEWS)):
@@ -259,12 +257,12 @@ def test_a_forgetful_one_remembers_while_it_lasts(tmp_path: Path, monkeypatch: p
     assert list(tmp_path.iterdir()) == []
 
 
-def test_it_is_in_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_state_path_is_in_the_state_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     assert state_path() == tmp_path / "comfytui" / "state.json"
 
 
-def test_it_is_cheap_to_import() -> None:
+def test_state_module_imports_fast() -> None:
     heavy = ("asyncio", "textual", "rich", "httpx", "pydantic")
     code = f"import sys, comfytui.config.state; print(sorted(set({heavy}) & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"[]\n"

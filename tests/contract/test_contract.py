@@ -111,7 +111,7 @@ class TestListRunners:
 
 
 class TestGetRunner:
-    async def test_it_is_what_the_list_shows(self, client: ComfyControlClient) -> None:
+    async def test_runner_equals_its_list_entry(self, client: ComfyControlClient) -> None:
         for runner in (await client.list_runners(per_page=5)).runners:
             assert await client.get_runner(runner.id) == runner
 
@@ -141,7 +141,7 @@ class TestGetRunnerHistory:
 
 
 class TestGetRunnerStats:
-    async def test_it_has_the_documented_fields(self, http: httpx.AsyncClient) -> None:
+    async def test_response_has_the_documented_fields(self, http: httpx.AsyncClient) -> None:
         answer = await http.get(f"/v1/runner/{PRODUCTION}/stats")
         assert answer.status_code == 200
         stats, page = answer.json(), documented("get-runner-stats")
@@ -158,7 +158,7 @@ class TestGetRunnerStats:
         assert [device.type for device in stats.devices] == ["cuda"]
         assert all(0 < (device.vram_free or 0) < (device.vram_total or 0) for device in stats.devices)
 
-    async def test_what_does_not_answer_is_a_500_with_words(self, client: ComfyControlClient) -> None:
+    async def test_unreachable_runner_is_a_500_with_a_message(self, client: ComfyControlClient) -> None:
         runners = await all_runners(client)
         problems = [await self.problem(client, runner) for runner in runners]
         assert problems[:2] == [None, None]
@@ -186,7 +186,7 @@ class TestEvents:
         assert {runner.id for runner in page.runners} <= told.keys()
         assert all(revisions.is_live for revisions in told.values())
 
-    async def test_it_is_a_stream_of_server_sent_events(self, http: httpx.AsyncClient) -> None:
+    async def test_events_are_a_server_sent_stream(self, http: httpx.AsyncClient) -> None:
         async with http.stream("GET", EVENTS_PATH) as answer:
             assert answer.status_code == 200
             assert answer.headers["content-type"] == "text/event-stream; charset=utf-8"
@@ -195,7 +195,7 @@ class TestEvents:
         assert re.match(r"event: (runners|heartbeat)\ndata: [\[{]", begin)
 
     @pytest.mark.parametrize("authorization", [None, "Bearer cfc_wrong"])
-    async def test_it_wants_the_token(self, gateway: Gateway, authorization: str | None) -> None:
+    async def test_events_require_the_token(self, gateway: Gateway, authorization: str | None) -> None:
         async with gateway.http(authorization) as http:
             answer = await http.get(EVENTS_PATH)
         assert (answer.status_code, answer.json()["status"]) == (401, 401)
@@ -269,13 +269,13 @@ class TestDocumentedExamples:
     )
 
     @pytest.mark.parametrize(("name", "path"), PATHS)
-    async def test_they_are_served_as_they_stand(self, documented_gateway: Gateway, name: str, path: str) -> None:
+    async def test_responses_are_served_verbatim(self, documented_gateway: Gateway, name: str, path: str) -> None:
         async with documented_gateway.http() as http:
             answer = await http.get(path)
         assert answer.headers["content-type"] == "application/json"
         assert answer.json() == documented(name)
 
-    async def test_they_are_read_back_equal(self, documented_gateway: Gateway) -> None:
+    async def test_responses_are_parsed_back_equal(self, documented_gateway: Gateway) -> None:
         async with contextlib.aclosing(documented_gateway.client()) as client:
             assert await client.list_runners() == RunnerPage.parse(documented("list-runners"))
             assert await client.get_runner(PRODUCTION) == Runner.model_validate(documented("get-runner"))

@@ -191,9 +191,7 @@ def wait_for_file(terminal: Terminal, ending: str) -> None:
     terminal.wait_until(lambda: said.search(terminal.screen) is not None, f"for the .{ending} file")
 
 
-def test_what_is_taken_out_holds_no_secret_although_headers_are_revealed(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
+def test_exports_hold_no_secret_with_revealed_headers(environ: dict[str, str], tmp_path: Path) -> None:
     at_home = ("/bin/sh", "-c", 'cd "$HOME" && exec "$0" "$@"', PROGRAM)
     with start(environ, tmp_path, command=at_home) as terminal:
         terminal.wait_for("visible name", "visible workflow", "● live")

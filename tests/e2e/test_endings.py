@@ -127,7 +127,7 @@ def test_a_parent_that_is_killed_takes_it_along() -> None:
         terminal.wait_until(lambda: b"\x1b[?1049l" in terminal.raw and not terminal.unrestored, "for it to leave")
 
 
-def test_an_api_that_does_not_answer_holds_nobody(silent: socket.socket) -> None:
+def test_silent_api_does_not_delay_quitting(silent: socket.socket) -> None:
     with dashboard(environ=client_environ(address_of(silent))) as terminal:
         terminal.wait_for("127.0.0.1")
         connection, _ = silent.accept()

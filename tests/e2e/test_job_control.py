@@ -260,7 +260,7 @@ def test_leader_of_a_session_does_not_suspend() -> None:
     [f"{PROGRAM} --demo; exit $?", f"trap '' TSTP; exec {PROGRAM} --demo"],
     ids=["orphaned process group", "stops ignored"],
 )
-def test_nobody_to_resume_it_does_not_suspend(script: str) -> None:
+def test_suspend_without_job_control_is_refused(script: str) -> None:
     with Terminal(["/bin/sh", "-c", script]) as terminal:
         refuses(terminal)
 

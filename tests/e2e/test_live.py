@@ -31,7 +31,7 @@ RESTART = os.environ.get("COMFYUI_RESTART", "")
 pytestmark = [pytest.mark.live, pytest.mark.skipif(not URL, reason="COMFYUI_URL names no server")]
 
 
-async def test_it_is_a_runner_with_workflows() -> None:
+async def test_live_server_is_a_runner_with_workflows() -> None:
     async with aclosing(ComfyUIFleet(parse_servers([URL]), SystemClock())) as fleet:
         (runner,) = (await fleet.list_runners(1, 10, None)).runners
         stats = await fleet.get_stats(runner.id)

@@ -90,7 +90,7 @@ def test_nothing_of_the_dashboard_is_loaded(api: dict[str, str], argv: list[str]
         ("--url http://127.0.0.1:9 --log own.log", "runners", 4),
     ],
 )
-def test_who_is_asked_is_told_before_or_after_the_command(
+def test_fleet_options_work_before_and_after_the_command(
     environ: dict[str, str], tmp_path: Path, options: str, command: str, status: int
 ) -> None:
     environ = {**environ, TOKEN_VARIABLE: TOKEN}
@@ -161,7 +161,7 @@ def test_a_full_disk(environ: dict[str, str], argv: list[str], unbuffered: str) 
         ("config path", 0),
     ],
 )
-def test_what_it_ends_with_does_not_depend_on_who_listens(environ: dict[str, str], argv: str, status: int) -> None:
+def test_exit_status_is_independent_of_the_reader(environ: dict[str, str], argv: str, status: int) -> None:
     """Standard error that takes nothing, that nobody reads, and that is closed."""
     if "--url" in argv:
         environ = {**environ, TOKEN_VARIABLE: TOKEN}

@@ -56,7 +56,7 @@ def test_ctrl_c_ends_it(home: str) -> None:
         assert watching.returncode == ExitCode.INTERRUPTED
 
 
-def test_it_ends_quietly_once_nobody_reads_though_nothing_changes(home: str) -> None:
+def test_watch_ends_quietly_after_its_reader(home: str) -> None:
     with watch("--demo", "--runners", "1", environ={"HOME": home}) as watching:
         assert event(watching)[0] == "runner"
         assert watching.stdout is not None
@@ -66,7 +66,7 @@ def test_it_ends_quietly_once_nobody_reads_though_nothing_changes(home: str) -> 
         assert without_progress(watching.stderr.read()) == ""
 
 
-def test_what_is_looked_for_must_be_something(home: str) -> None:
+def test_empty_filter_is_refused(home: str) -> None:
     with watch("--demo", "--filter", "is:odd", environ={"HOME": home}) as watching:
         out, err = watching.communicate(timeout=PATIENCE)
         assert (watching.returncode, out) == (ExitCode.USAGE, "")

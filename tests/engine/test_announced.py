@@ -40,7 +40,7 @@ def announced() -> RevisionTracker:
     return announced
 
 
-def test_what_was_answered_since_is_unchanged_but_figures(announced: RevisionTracker) -> None:
+def test_answered_resources_are_unchanged_except_stats(announced: RevisionTracker) -> None:
     assert unchanged(announced) == {PAGE, RUNNER, HISTORY}
     assert announced.changed(ALL, FRESH) == {}
 

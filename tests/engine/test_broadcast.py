@@ -24,7 +24,7 @@ async def test_a_follower_gets_what_is_and_what_comes() -> None:
     assert await follower == ["one", "two", "three"]
 
 
-async def test_what_was_put_while_a_follower_was_busy_is_skipped() -> None:
+async def test_busy_subscriber_skips_to_the_latest_value() -> None:
     newest = LatestValue("one")
     follower = newest.subscribe()
     assert await anext(follower) == "one"
@@ -44,13 +44,13 @@ async def test_the_last_value_is_seen_before_the_end() -> None:
         await anext(follower)
 
 
-async def test_whoever_follows_after_the_end_sees_the_last_value() -> None:
+async def test_late_subscriber_sees_the_last_value() -> None:
     newest = LatestValue("one")
     newest.close()
     assert [value async for value in newest.subscribe()] == ["one"]
 
 
-async def test_one_follower_going_away_disturbs_no_other() -> None:
+async def test_leaving_subscriber_does_not_affect_others() -> None:
     newest = LatestValue("one")
     leaving = asyncio.create_task(collect(newest.subscribe()))
     staying = asyncio.create_task(collect(newest.subscribe()))

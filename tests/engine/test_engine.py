@@ -19,7 +19,7 @@ from tests.support.clock import START
 NO = ConnectionFailedError("GET", "/v1/runner", "connection refused")
 
 
-async def test_what_is_attended_is_asked_at_once_in_order_and_published() -> None:
+async def test_viewport_is_requested_at_once_in_order() -> None:
     async with rig() as at:
         assert at.source.asked == [PAGE, HISTORY, RUNNER, STATS]
         assert at.snapshot.page.value == make_page()
@@ -96,7 +96,7 @@ async def test_page_known_and_fresh_is_shown_and_polled_with_the_next_cycle() ->
         assert await at.asked_within(0.1) == [PAGE]
 
 
-async def test_what_is_known_but_older_than_an_interval_is_asked_at_once() -> None:
+async def test_outdated_resource_is_requested_at_once() -> None:
     async with rig(Viewport()) as at:
         await at.attend(Viewport(page=PageKey(page=2)))
         await at.clock.advance(INTERVAL)
@@ -257,7 +257,7 @@ async def test_a_new_interval_hurries_what_failed_too() -> None:
         assert await at.asked_within(2.0) == [PAGE]
 
 
-async def test_how_far_the_servers_clock_is_ahead_is_published_with_an_answer_and_outlives_failures() -> None:
+async def test_clock_skew_is_published_and_survives_failures() -> None:
     async with rig() as at:
         assert at.snapshot.clock_skew == 0.0
         at.source.clock_skew = -42.5

@@ -81,7 +81,7 @@ class TestCoolDown:
             assert at.snapshot.page.problem is not None
             assert at.snapshot.page.problem.retry_monotonic == at.clock.monotonic() + 11.0
 
-    async def test_that_of_another_dashboard_is_published_though_nothing_is_answered(self) -> None:
+    async def test_cooldown_of_another_process_is_published(self) -> None:
         async with rig() as at:
             at.rate_limiter.block_for(60.0)
             revision = at.snapshot.revision
@@ -98,7 +98,7 @@ class TestBudget:
                 await at.clock.advance(0.1)
             assert at.snapshot.usage.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
 
-    async def test_of_pages_turned_too_fast_only_the_last_is_asked(self) -> None:
+    async def test_fast_page_turns_request_only_the_last(self) -> None:
         async with rig(Viewport()) as at:
             for number in range(SHARED_LIMIT + 10):
                 await at.attend(Viewport(PageKey(number + 2)))
@@ -209,7 +209,7 @@ class TestRotation:
             await at.clock.advance(26)
             assert at.snapshot.histories.keys() >= set(later)
 
-    async def test_it_takes_half_of_the_share_at_most(self) -> None:
+    async def test_rotation_takes_at_most_half_of_the_limit(self) -> None:
         async with rig(FULL_VIEW._replace(runner_id=None)) as at:
             await at.clock.advance(300)
             moments = [
@@ -237,7 +237,7 @@ class TestRotation:
         async with rig(FULL_VIEW._replace(paused=True)) as at:
             assert await at.asked_within(300) == []
 
-    async def test_it_goes_where_the_eye_goes(self) -> None:
+    async def test_rotation_follows_the_visible_rows(self) -> None:
         async with rig(FULL_VIEW) as at:
             await at.clock.advance(5)
             await at.attend(FULL_VIEW._replace(visible_ids=("a", "b")))

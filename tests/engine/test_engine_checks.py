@@ -24,7 +24,7 @@ FEW = FULL_VIEW._replace(visible_ids=("r1", "r2", "r3"))
 HUNG = tuple(StatsKey(f"x{number}") for number in range(20))
 
 
-async def test_what_is_found_is_published_beside_the_rest() -> None:
+async def test_health_check_is_published() -> None:
     async with rig() as at:
         assert at.snapshot.health("r1").value == HealthCheck(reachable=True, latency=0.0, stats=make_stats())
         at.source.stats["r1"] = SILENT
@@ -51,7 +51,7 @@ class Crowded(LocalRateLimiter):
         return await super().acquire(priority)
 
 
-async def test_how_long_an_answer_took_is_told_without_the_wait_for_the_allowance() -> None:
+async def test_latency_excludes_the_rate_limiter_wait() -> None:
     """Several dashboards share one: that this one had to wait is nothing that a runner or the API is slow for."""
     async with rig(Viewport(), latency=lambda: 0.25) as at:
         at.source._rate_limiter = Crowded(at.clock)
@@ -77,7 +77,7 @@ async def test_every_quarter_of_a_minute_however_much_it_is_wished_for_and_whate
         assert len(moments) >= 10
 
 
-async def test_one_that_does_not_answer_at_all_holds_up_nothing() -> None:
+async def test_silent_runner_delays_no_other() -> None:
     async with rig(FULL_VIEW, held=(STATS,)) as at:
         await at.clock.advance(30)
         pace = at.snapshot.interval_s
@@ -109,7 +109,7 @@ async def test_going_over_runners_that_hang_shows_each_at_once() -> None:
         assert at.source.under_way[HUNG[-1]] == 1
 
 
-async def test_where_there_are_no_stats_the_runner_stays() -> None:
+async def test_missing_stats_do_not_remove_the_runner() -> None:
     async with rig() as at:
         at.source.stats["r1"] = GONE
         await at.clock.advance(60)
@@ -134,7 +134,7 @@ class TestOthers:
             assert asked.count(StatsKey("r2")) == asked.count(StatsKey("r3"))
             assert asked.count(HistoryKey("r2")) >= 110
 
-    async def test_one_that_hangs_holds_up_no_history(self) -> None:
+    async def test_hanging_health_check_delays_no_history(self) -> None:
         async with rig(FEW, held=(StatsKey("r2"),)) as at:
             await at.clock.advance(30)
             asked = await at.asked_within(60)
@@ -155,7 +155,7 @@ class TestOthers:
             assert len(set(checks)) == 24
             assert 2 * len(checks) <= len(histories)
 
-    async def test_what_a_filter_asks_for_is_checked_though_the_view_is_full(self) -> None:
+    async def test_filter_health_checks_run_beside_a_full_view(self) -> None:
         wanted = tuple(f"far{number}" for number in range(4))
         async with rig(FULL_VIEW._replace(health_check_ids=wanted)) as at:
             await at.clock.advance(45)

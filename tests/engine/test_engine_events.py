@@ -122,7 +122,7 @@ async def test_runner_that_answers_again_is_checked_at_once() -> None:
         assert engine.source.asked == [STATS]
 
 
-async def test_runner_out_of_view_wakes_nobody() -> None:
+async def test_revision_of_an_invisible_runner_sends_nothing() -> None:
     async with listening() as engine:
         engine.source.announce(told("r9"))
         await settle()

@@ -101,7 +101,7 @@ class TestFailures:
             await at.refresh()
             assert at.source.asked[:3] == [PAGE, HISTORY, RUNNER]
 
-    async def test_what_is_forbidden_is_said_in_the_apis_words(self) -> None:
+    async def test_forbidden_keeps_the_message_of_the_api(self) -> None:
         async with rig() as at:
             at.source.histories["r1"] = ForbiddenError("GET", "/v1/runner/r1/history", "not in your tier", 403)
             await at.clock.advance(INTERVAL)
@@ -230,7 +230,7 @@ class TestToken:
             await clock.advance(INTERVAL)
             assert new.asked == [PAGE, HISTORY, RUNNER, STATS, PAGE, HISTORY, RUNNER]
 
-    async def test_one_that_is_refused_while_connecting_waits_for_another(self) -> None:
+    async def test_token_refused_while_connecting_waits_for_a_new_one(self) -> None:
         clock, source, tries = FakeClock(), ScriptedSource(FakeClock()), 0
 
         async def connect() -> ScriptedSource:
@@ -249,7 +249,7 @@ class TestToken:
             await settle()
             assert source.asked == [PAGE, HISTORY, RUNNER, STATS]
 
-    async def test_what_was_known_stays_in_view_meanwhile(self) -> None:
+    async def test_known_data_stays_without_a_token(self) -> None:
         async with rig() as at:
             known = at.snapshot.page.value
             await at.perform(Reconnect())

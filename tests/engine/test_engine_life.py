@@ -109,7 +109,7 @@ async def test_wishing_for_what_is_publishes_nothing() -> None:
         assert at.snapshot is before
 
 
-async def test_snapshots_do_not_change_under_whoever_holds_them() -> None:
+async def test_published_snapshots_are_immutable() -> None:
     async with rig() as at:
         held = at.snapshot
         keys = (set(held.pages), set(held.runners), set(held.histories))
@@ -201,7 +201,7 @@ async def test_subscriptions_end_with_the_engine_after_the_newest() -> None:
     assert await seen == [1, 2]
 
 
-async def test_it_loads_neither_the_client_nor_the_models_nor_the_screen() -> None:
+async def test_engine_imports_neither_client_nor_screen() -> None:
     code = "import sys, comfytui.engine.engine; print({'httpx', 'pydantic', 'textual'} & set(sys.modules))"
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code, stdout=asyncio.subprocess.PIPE)
     out, _ = await process.communicate()

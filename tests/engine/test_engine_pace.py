@@ -93,7 +93,7 @@ class TestSleepAndSlowness:
             await at.clock.advance(200)
             assert at.snapshot.interval_s == INTERVAL
 
-    async def test_requests_that_nobody_waits_for_do_not_pile_up_at_a_hung_server(self) -> None:
+    async def test_unneeded_requests_do_not_pile_up_at_a_hung_server(self) -> None:
         pages = tuple(PageKey(number) for number in range(2, 20))
         async with rig(Viewport(), held=pages) as at:
             for page in pages:

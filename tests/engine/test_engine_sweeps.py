@@ -101,7 +101,7 @@ class TestKeeping:
                 assert (len(view.runners), view.searched.total) == (runners, runners)
                 assert view.searched.is_complete
 
-    async def test_when_it_goes_off_the_page_is_asked_and_what_is_loaded_stays(self) -> None:
+    async def test_end_of_a_scan_requests_the_page_and_keeps_data(self) -> None:
         async with whole_rig(500) as at:
             await load(at)
             await at.clock.advance(2 * INTERVAL)

@@ -90,7 +90,7 @@ class TestLoading:
             assert max(later - earlier for earlier, later in pairwise(moments)) <= 1.5 * WINDOW_S + 1.0
             assert at.snapshot.usage.peak_per_window(at.clock.monotonic()) == SHARED_LIMIT
 
-    async def test_it_never_leaves_less_than_what_is_kept_for_key_presses(self) -> None:
+    async def test_scan_leaves_the_reserve_for_key_presses(self) -> None:
         async with whole_rig(10_000) as at:
             while len(loaded(at)) < 90:
                 await at.clock.advance(0.1)
@@ -164,7 +164,7 @@ class TestFailing:
             asked = await at.asked_within(10 * INTERVAL)
             assert 5 <= len(asked) <= 11
 
-    async def test_where_no_connection_comes_about_the_list_has_a_problem(self) -> None:
+    async def test_failed_connection_is_a_problem_of_the_list(self) -> None:
         clock, tries = FakeClock(), []
 
         async def refused() -> ScriptedSource:

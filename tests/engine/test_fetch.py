@@ -36,7 +36,7 @@ async def test_each_resource_is_asked_for_what_it_is_for(resource: Resource, pri
     assert (source.asked, source.priorities) == ([resource], [priority])
 
 
-async def test_what_is_answered_is_folded_into_the_snapshot_of_that_moment() -> None:
+async def test_response_is_reduced_into_the_latest_snapshot() -> None:
     source, snapshot = ScriptedSource(FakeClock()), Snapshot()
     source.pages[KEY] = make_page(make_runner("r1"))
     source.histories["r1"] = (make_workflow("w1"),)
@@ -81,7 +81,7 @@ def test_any_other_failure_is_a_problem_and_no_more(error: StatusError) -> None:
 class TestStats:
     """A runner's own answer, and the API's word that there is none."""
 
-    async def test_how_long_it_takes_is_not_held_against_the_api(self) -> None:
+    async def test_stats_duration_does_not_slow_polling(self) -> None:
         source = ScriptedSource(FakeClock())
         reducer = await fetch(source, Request(STATS, Priority.POLL))
         snapshot = reduce_response(Snapshot(response_time=0.2), STATS, reducer, seen(15.0, asked_on=6.0))
@@ -136,5 +136,5 @@ class TestStats:
         assert feed.value is None
         assert feed.problem is not None
 
-    def test_of_anything_else_500_is_a_problem(self) -> None:
+    def test_500_of_other_resources_is_a_problem(self) -> None:
         assert reduce_failure(Snapshot(), HistoryKey("r1"), SILENT, seen(5.0), 1.0).history("r1").problem is not None

@@ -33,7 +33,7 @@ class Tower:
         self.landed += 1
 
 
-async def test_what_is_under_way_is_known_until_it_has_ended() -> None:
+async def test_request_is_in_flight_until_it_ends() -> None:
     tower = Tower()
     async with asyncio.TaskGroup() as group:
         tower.launch(group, 1, 2)
@@ -54,7 +54,7 @@ async def test_giving_up_ends_those_too_that_have_not_begun() -> None:
     assert (tower.pages, tower.landed) == ([], 2)
 
 
-async def test_beyond_the_most_the_oldest_that_nobody_wants_is_given_up() -> None:
+async def test_oldest_unneeded_request_is_evicted() -> None:
     tower = Tower()
     async with asyncio.TaskGroup() as group:
         for page in range(1, MAX_IN_FLIGHT + 3):
@@ -65,7 +65,7 @@ async def test_beyond_the_most_the_oldest_that_nobody_wants_is_given_up() -> Non
         tower.may_land.set()
 
 
-async def test_what_is_wanted_is_never_given_up() -> None:
+async def test_needed_request_is_never_evicted() -> None:
     tower = Tower()
     async with asyncio.TaskGroup() as group:
         tower.launch(group, *range(MAX_IN_FLIGHT + 2))
@@ -75,7 +75,7 @@ async def test_what_is_wanted_is_never_given_up() -> None:
         tower.may_land.set()
 
 
-async def test_an_eager_one_that_is_answered_at_once_is_not_under_way_for_ever() -> None:
+async def test_eager_task_does_not_stay_in_flight() -> None:
     tower = Tower()
     tower.may_land.set()
     loop = asyncio.get_running_loop()

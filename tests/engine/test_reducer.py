@@ -91,7 +91,7 @@ def test_a_deployment_that_ignores_the_status_is_filtered_here() -> None:
     assert folded == make_page(page.runners[1], total=9)
 
 
-def test_what_a_filtered_page_leaves_out_does_not_make_it_new() -> None:
+def test_filtered_page_without_changes_is_reused() -> None:
     key = PageKey(status=RunnerStatus.DISABLED)
     disabled = make_runner("r2", status="disabled")
     snapshot = apply_page(Snapshot(), key, make_page(make_runner("r1"), disabled), seen(1.0))
@@ -135,7 +135,7 @@ def test_no_next_try_is_inside_a_cool_down() -> None:
         assert page_problem(apply_failure(cooling, PAGE, DOWN, seen(100.0), 1.0)).retry_monotonic == next_try
 
 
-def test_what_was_refused_for_being_asked_too_often_is_tried_when_the_cool_down_is_over() -> None:
+def test_rate_limited_request_is_retried_after_the_cooldown() -> None:
     limited = RateLimitedError("GET", "/v1/runner", "slow down", 429, 10.0)
     cooling = Snapshot(interval=60.0, usage=Usage(blocked_until=110.0))
     problem = page_problem(apply_failure(cooling, PAGE, limited, seen(100.0), 1.0))
@@ -177,7 +177,7 @@ def test_a_shorter_interval_brings_forward_what_failed_and_a_longer_one_puts_not
     assert longer.pages is snapshot.pages
 
 
-def test_of_too_many_the_one_attended_longest_ago_is_dropped() -> None:
+def test_least_recently_viewed_feed_is_dropped() -> None:
     snapshot = Snapshot(viewport=Viewport(page=PageKey(1), runner_id="r1"))
     for number in range(1, MAX_RUNNERS + 1):
         key = PageKey(number)
@@ -211,7 +211,7 @@ def test_pages_of_a_whole_list_in_view_are_never_dropped_for_others() -> None:
     assert {PageKey(number, 100) for number in range(1, MAX_SCAN_PAGES + 1)} <= set(snapshot.pages)
 
 
-def test_what_is_attended_is_never_dropped_however_long_it_is() -> None:
+def test_viewed_feed_is_never_dropped() -> None:
     snapshot = apply_page(Snapshot(), PAGE, make_page(), seen(1.0))
     for number in range(2, 3 * MAX_PAGES):
         snapshot = apply_page(snapshot, PageKey(number), make_page(), seen(1.0))

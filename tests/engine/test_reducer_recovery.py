@@ -35,7 +35,7 @@ def test_a_next_try_that_is_sooner_stays() -> None:
     assert tries(apply_success(clamp_retries(KNOWN, 97.0), 0.2)) == {102.0}
 
 
-def test_what_did_not_fail_is_shared() -> None:
+def test_feeds_without_problem_are_shared() -> None:
     snapshot = apply_success(KNOWN, 0.2)
     assert snapshot.runners["r2"] is SOUND
     assert snapshot.histories is KNOWN.histories
@@ -79,7 +79,7 @@ def test_with_a_new_connection_values_stay_and_problems_go() -> None:
     assert snapshot.health("r1") == Feed(HealthCheck(reachable=True), START, 90.0)
 
 
-def test_what_is_known_can_be_older_than_the_monotonic_clock_has_it() -> None:
+def test_age_by_makes_feeds_older() -> None:
     snapshot = age_by(KNOWN, 3600.0)
     assert snapshot.page.fetched_monotonic == 80.0 - 3600.0
     assert snapshot.health("r1").fetched_monotonic == 90.0 - 3600.0

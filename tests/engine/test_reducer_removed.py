@@ -38,7 +38,7 @@ KNOWN = Snapshot(
 )
 
 
-def test_its_row_leaves_every_page_that_has_it_and_the_totals_are_one_less() -> None:
+def test_removed_runner_leaves_all_pages_and_totals() -> None:
     snapshot = remove_runner(KNOWN, "r1", seen(5.0))
     assert snapshot.pages[FIRST].value == make_page(R2, total=29)
     assert snapshot.pages[OTHER].value == make_page(R2)
@@ -46,7 +46,7 @@ def test_its_row_leaves_every_page_that_has_it_and_the_totals_are_one_less() -> 
     assert snapshot.pages[SECOND] is KNOWN.pages[SECOND]
 
 
-def test_its_feeds_are_dropped_and_no_others() -> None:
+def test_only_feeds_of_a_removed_runner_are_dropped() -> None:
     snapshot = remove_runner(KNOWN, "r1", seen(5.0))
     assert snapshot.runners == {"r2": KNOWN.runners["r2"]}
     assert snapshot.histories == {}
@@ -54,7 +54,7 @@ def test_its_feeds_are_dropped_and_no_others() -> None:
     assert remove_runner(KNOWN, "r2", seen(5.0)).histories is KNOWN.histories
 
 
-def test_it_is_told_by_name_or_else_by_id() -> None:
+def test_removal_is_reported_by_name_or_id() -> None:
     snapshot = remove_runner(remove_runner(remove_runner(KNOWN, "r1", seen(5.0)), "r2", seen(6.0)), "r9", seen(7.0))
     assert snapshot.removed == (
         RemovedRunner("r1", "Left", START, 5.0),
@@ -78,13 +78,13 @@ def test_only_the_last_few_are_told_each_once() -> None:
     assert snapshot.removed[-1].noticed_monotonic == 2 * MAX_REMOVED - 1
 
 
-def test_those_since_a_moment() -> None:
+def test_removals_since_a_time() -> None:
     snapshot = remove_runner(remove_runner(KNOWN, "r1", seen(5.0)), "r2", seen(6.0))
     assert removed_since(snapshot, 5.0) == {"r1", "r2"}
     assert removed_since(snapshot, 5.1) == {"r2"}
 
 
-def test_it_is_gone_until_something_brings_it_back() -> None:
+def test_runner_is_removed_until_restored() -> None:
     snapshot = remove_runner(KNOWN, "r1", seen(5.0))
     assert not is_removed(KNOWN, "r1")
     assert not is_removed(KNOWN, "never heard of")

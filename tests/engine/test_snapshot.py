@@ -24,7 +24,7 @@ def test_feeds_of_a_runner_are_found_by_its_id() -> None:
     assert SNAPSHOT.health("r1") is STATS["r1"]
 
 
-def test_what_was_never_asked_is_an_empty_feed() -> None:
+def test_unrequested_resource_has_an_empty_feed() -> None:
     assert Snapshot(viewport=Viewport(page=PageKey(9)), pages=PAGES).page == Feed()
     for runner_id in ("r2", None):
         assert SNAPSHOT.runner(runner_id) == Feed()
@@ -57,7 +57,7 @@ def test_a_runner_is_found_by_its_details_else_on_a_page() -> None:
     assert snapshot.find_runner("r3") is None
 
 
-def test_of_a_runner_on_two_pages_the_newest_is_found() -> None:
+def test_runner_is_found_on_its_newest_page() -> None:
     older, newer = make_runner("r2", tags=["older"]), make_runner("r2", tags=["newer"])
     pages = {PageKey(1): Feed(make_page(newer), START, 9.0), PageKey(2): Feed(make_page(older), START, 8.0)}
     assert Snapshot(pages=pages).find_runner("r2") is newer
@@ -77,16 +77,16 @@ class TestWholeList:
         },
     )
 
-    def test_its_pages_follow_from_the_newest_total(self) -> None:
+    def test_pages_follow_from_the_newest_total(self) -> None:
         assert self.SNAPSHOT.total == 310
         assert self.SNAPSHOT.page_keys == tuple(PageKey(number, 100) for number in range(1, 5))
         assert self.SNAPSHOT._replace(viewport=Viewport(page=PageKey(2))).page_keys == (PageKey(2),)
 
-    def test_it_is_judged_by_the_worst_of_them(self) -> None:
+    def test_list_is_as_fresh_as_its_stalest_page(self) -> None:
         assert self.SNAPSHOT.page is self.SNAPSHOT.pages[PageKey(2, 100)]
         assert Snapshot(viewport=Viewport(all_pages=True)).page == Feed()
 
-    def test_its_pace_is_what_its_pages_need(self) -> None:
+    def test_list_interval_covers_all_pages(self) -> None:
         assert self.SNAPSHOT.list_interval_s == self.SNAPSHOT.interval_s == 5.0
         many = self.SNAPSHOT._replace(pages={PageKey(1, 100): Feed(make_page(total=10_000), START, 3.0)})
         assert (many.interval_s, many.list_interval_s) == (5.0, 125.0)

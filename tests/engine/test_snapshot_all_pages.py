@@ -47,7 +47,7 @@ def test_a_list_is_its_page_or_all_pages_of_its_status() -> None:
     ("total", "pages"),
     [(0, 1), (1, 1), (100, 1), (101, 2), (9_999, 100), (MAX_SCANNED_RUNNERS, 100), (MAX_SCANNED_RUNNERS + 1, 100)],
 )
-def test_how_many_pages_there_are(total: int, pages: int) -> None:
+def test_page_count(total: int, pages: int) -> None:
     keys = scan_keys(None, total, {})
     assert keys == [hundred(page) for page in range(1, pages + 1)]
     assert page_count(keys, total, {}) == pages
@@ -65,9 +65,7 @@ def test_how_many_pages_there_are(total: int, pages: int) -> None:
         ([SOME] * MAX_SCAN_PAGES, MAX_SCAN_PAGES, MAX_SCAN_PAGES),
     ],
 )
-def test_where_no_total_is_told_the_first_empty_page_is_the_last(
-    answers: list[RunnerPage], wanted: int, last: int | None
-) -> None:
+def test_first_empty_page_is_the_last_without_a_total(answers: list[RunnerPage], wanted: int, last: int | None) -> None:
     pages = {hundred(number): Feed(page, START, 1.0) for number, page in enumerate(answers, 1)}
     keys = scan_keys(None, None, pages)
     assert len(keys) == wanted
@@ -89,7 +87,7 @@ def test_the_front_stands_for_the_list() -> None:
         (PageKey(3, 25, ACTIVE), False),
     ],
 )
-def test_what_a_list_may_be_made_of(key: PageKey, is_of_whole: bool) -> None:
+def test_pages_in_the_list(key: PageKey, is_of_whole: bool) -> None:
     assert in_list(whole(ACTIVE), key) is is_of_whole
     assert in_list(whole(ACTIVE)._replace(all_pages=False), key) is (key == PageKey(3, 25, ACTIVE))
 
@@ -132,7 +130,7 @@ def test_empty_page_beyond_the_last_tells_of_no_change() -> None:
     assert outdated({1: (1.0, make_page(make_runner(), total=2)), 2: (2.0, make_page(total=1))}) == [1]
 
 
-def test_what_is_missing_is_sure_once_all_pages_were_asked_since() -> None:
+def test_missing_runner_is_certain_after_all_pages() -> None:
     assert certain_monotonic([5.0], 1.0) == math.inf
     assert certain_monotonic([5.0, 9.0], 1.0) == 3.0
     assert certain_monotonic([5.0, -math.inf], 1.0) == -math.inf

@@ -52,7 +52,7 @@ def test_other_stats_are_another_checkup_as_fast_as_before() -> None:
     assert healthy(KNOWN, other, 0.12) == HealthCheck(reachable=True, latency=0.1, stats=other)
 
 
-def test_what_was_last_said_stays_while_it_cannot_be_reached() -> None:
+def test_last_stats_stay_while_unreachable() -> None:
     silent = unhealthy(KNOWN, "refused", START)
     assert silent == HealthCheck(reachable=False, latency=None, stats=STATS, error="refused", since=START)
     assert healthy(silent, make_stats(), 0.5) == HealthCheck(reachable=True, latency=0.5, stats=STATS)

@@ -96,7 +96,7 @@ async def test_a_list_is_ordered_newest_first_over_all_pages(client: httpx.Async
         ("?page=" + "0" * 5000 + "1", 0, 10),
     ],
 )
-async def test_which_runners_are_on_a_page(client: httpx.AsyncClient, query: str, first: int, count: int) -> None:
+async def test_page_has_its_runners(client: httpx.AsyncClient, query: str, first: int, count: int) -> None:
     everyone = (await list_runners(client, "?per_page=100"))["runners"]
     body = await list_runners(client, query)
     assert body == {"runners": everyone[first : first + count], "total": RUNNERS}
@@ -106,7 +106,7 @@ async def test_which_runners_are_on_a_page(client: httpx.AsyncClient, query: str
     "text", ["0", "-1", "1.5", "abc", "", "1_0", "%2B1", "%201", "1%0A", "%EF%BC%91", "%D9%A1", "1e1", "0x1", "000"]
 )
 @pytest.mark.parametrize("name", ["page", "per_page"])
-async def test_what_is_no_number_from_one_is_refused(client: httpx.AsyncClient, name: str, text: str) -> None:
+async def test_page_numbers_below_one_are_refused(client: httpx.AsyncClient, name: str, text: str) -> None:
     assert_refused(await client.get(f"/v1/runner?{name}={text}"), 400, name)
 
 
@@ -176,7 +176,7 @@ async def test_a_history_is_a_bare_list(client: httpx.AsyncClient) -> None:
         "%FF",
     ],
 )
-async def test_what_is_no_uuid_is_refused(client: httpx.AsyncClient, runner_id: str, suffix: str) -> None:
+async def test_malformed_uuid_is_refused(client: httpx.AsyncClient, runner_id: str, suffix: str) -> None:
     assert_refused(await client.get(f"/v1/runner/{runner_id}{suffix}"), 400, "UUID")
 
 
@@ -254,7 +254,7 @@ async def test_a_token_need_not_be_ascii(token: str) -> None:
         assert_refused(await client.get("/v1/runner", headers={b"Authorization": sent[:-1]}), 401, "Invalid token")
 
 
-def test_an_empty_token_lets_nobody_in_by_accident() -> None:
+def test_empty_token_is_refused() -> None:
     with pytest.raises(ValueError, match="token"):
         create_app(DemoFleet(FakeClock(), 1), SecretStr(""))
 
@@ -308,7 +308,7 @@ async def test_a_machine_that_tells_nothing_is_said_in_its_words(suffix: str, st
     assert (response.status_code, response.json()) == (status, {"status": status, "message": words})
 
 
-async def test_there_is_no_rate_limit(client: httpx.AsyncClient) -> None:
+async def test_gateway_has_no_rate_limit(client: httpx.AsyncClient) -> None:
     answers = [await client.get(f"/v1/runner/{UNKNOWN}") for _ in range(100)]
     assert {answer.status_code for answer in answers} == {404}
 

@@ -32,7 +32,7 @@ class _Fleet(DemoFleet):
         self.closed += 1
 
 
-async def test_it_answers_and_closes_the_fleet() -> None:
+async def test_in_process_app_answers_and_closes_the_fleet() -> None:
     fleet = _Fleet(FakeClock(), 3)
     async with httpx.AsyncClient(base_url="http://fleet", transport=InProcessTransport(fleet, TOKEN)) as client:
         assert (await client.get("/v1/runner", headers=HEADERS)).json()["total"] == 3

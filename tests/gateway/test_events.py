@@ -70,7 +70,7 @@ async def test_change_is_told_at_once_and_what_follows_soon_together() -> None:
         assert client.events[2:] == [(revisions(number=4), revisions("r2"))]
 
 
-async def test_what_is_announced_again_is_told_once() -> None:
+async def test_repeated_announcement_is_sent_once() -> None:
     clock = FakeClock()
     hub = EventHub(clock)
     hub.announce(revisions())

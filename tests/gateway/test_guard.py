@@ -74,7 +74,7 @@ async def is_closed(reader: asyncio.StreamReader) -> bool:
         return True
 
 
-async def test_half_sent_requests_shut_nobody_out() -> None:
+async def test_half_sent_requests_leave_room_for_others() -> None:
     async with authenticator(most=16) as opened:
         for _ in range(100):
             await opened.connect(HALF)
@@ -82,7 +82,7 @@ async def test_half_sent_requests_shut_nobody_out() -> None:
         assert await status_of(await opened.connect(WHOLE, "127.0.0.2")) == b"200"
 
 
-async def test_one_address_keeps_a_quarter_and_its_oldest_gives_way() -> None:
+async def test_address_is_limited_to_a_quarter_of_connections() -> None:
     async with authenticator(most=16) as opened:
         client = await opened.connect(WHOLE)
         assert await status_of(client) == b"200"

@@ -51,7 +51,7 @@ def test_the_example_of_get_runner_stats() -> None:
     assert as_json(serialize_stats(parse_stats(body))) == as_json(body)
 
 
-def test_what_a_machine_does_not_say_is_null_or_empty() -> None:
+def test_missing_stats_are_serialized_as_null_or_empty() -> None:
     nothing = {"os": None, "ram_free": None, "ram_total": None, "comfyui_version": None, "python_version": None}
     device = {"name": None, "type": None, "vram_total": None, "vram_free": None}
     assert serialize_stats(RunnerStats(devices=(Device(),))) == {
@@ -92,7 +92,7 @@ def test_extension_fields_come_last_if_the_fleet_tells_them() -> None:
     assert last == [("queue_running", 1), ("queue_pending", None), ("clock_skew", 300)]
 
 
-def test_what_a_runner_lacks_is_null_or_empty() -> None:
+def test_missing_runner_fields_are_serialized_as_null_or_empty() -> None:
     assert serialize_runner(Runner.model_validate({"id": "r"})) == {
         "id": "r",
         "user_id": None,

@@ -83,7 +83,7 @@ def serve_on(host: str, port: int) -> None:
 
 
 @pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-async def test_it_answers_where_it_says_and_closes_the_fleet_at_the_end(stop: signal.Signals) -> None:
+async def test_server_listens_where_announced_and_closes_the_fleet(stop: signal.Signals) -> None:
     async with serving() as (process, url), httpx.AsyncClient(base_url=url) as client:
         refused = await client.get("/v1/runner")
         assert (refused.status_code, refused.json()["status"]) == (401, 401)

@@ -62,7 +62,7 @@ IDLE = UNKNOWN._replace(history=())
         ("!!gpu", True),
     ],
 )
-def test_what_matches(text: str, matches: bool) -> None:
+def test_filter_matches(text: str, matches: bool) -> None:
     query = parse(text)
     assert query.text == text
     assert query.matches(GPU) is matches
@@ -70,7 +70,7 @@ def test_what_matches(text: str, matches: bool) -> None:
 
 
 @pytest.mark.parametrize("text", ["last:none", "last:failed", "is:busy", "is:idle", "is:reachable", "status:active"])
-def test_what_is_unknown_matches_neither_a_term_nor_its_negation(text: str) -> None:
+def test_unknown_value_matches_neither_term_nor_negation(text: str) -> None:
     assert not parse(text).matches(UNKNOWN)
     assert not parse(f"!{text}").matches(UNKNOWN)
 
@@ -117,7 +117,7 @@ def test_without_a_name_the_id_is_looked_at(name: str | None, word: str) -> None
     assert not parse(word).matches(RunnerData(make_runner("r9", name="other")))
 
 
-def test_a_status_nobody_has_heard_of_is_found_by_its_word() -> None:
+def test_unknown_status_is_found_by_its_word() -> None:
     assert parse("status:drain").matches(RunnerData(make_runner(status="Draining")))
 
 
@@ -136,7 +136,7 @@ def test_a_port_after_a_field_is_a_value_and_after_anything_else_a_port() -> Non
         ("is:unreachable last:x", {Requirement.HISTORY, Requirement.REACHABILITY}),
     ],
 )
-def test_what_it_needs_to_know(text: str, needs: set[Requirement]) -> None:
+def test_requirements(text: str, needs: set[Requirement]) -> None:
     query = parse(text)
     assert query.requirements == needs
     assert query.is_decidable(UNKNOWN) is not bool(needs)
@@ -166,7 +166,7 @@ def test_a_query_is_true_where_it_has_terms() -> None:
         ('x ""', 2, "a text between the quotes"),
     ],
 )
-def test_what_is_no_query(text: str, place: int, words: str) -> None:
+def test_invalid_filters_are_refused(text: str, place: int, words: str) -> None:
     with pytest.raises(QueryError) as caught:
         parse(text)
     assert words in str(caught.value)
@@ -185,7 +185,7 @@ def test_the_grammar_explains_every_state() -> None:
 
 
 @pytest.mark.parametrize("text", ["⚙\ufe0f", '"⚙\ufe0f gpu"', "tag:👩\u200d🔬", "!tag:⚙\ufe0f", "⚙"])
-def test_what_is_copied_from_elsewhere_finds_what_is_shown_without_its_invisible_characters(text: str) -> None:
+def test_invisible_characters_of_a_copied_filter_are_ignored(text: str) -> None:
     assert parse(text).matches(RunnerData(make_runner(name="⚙\ufe0f gpu", tags=["👩\u200d🔬"])))
 
 

@@ -119,7 +119,7 @@ def test_ties_go_by_name_then_id_upwards_either_way(key: str, descending: bool) 
         assert sort_runners(jumbled, Sort(key, descending)) == tied
 
 
-def test_those_without_workflows_come_after_all_others_and_before_those_not_known() -> None:
+def test_runners_without_workflows_sort_before_unknown_ones() -> None:
     runners = [facts("a"), facts("b", ()), facts("c", ran("cancelled"))]
     for descending in (False, True):
         assert [each.runner.id for each in sort_runners(runners, Sort("last", descending))] == ["c", "b", "a"]
@@ -160,7 +160,7 @@ def test_workflows_in_order_either_way_with_what_is_unknown_last(key: str) -> No
     assert sort_workflows(jumbled, Sort(key, descending=True), NOW) == [*known[::-1], *unknown]
 
 
-def test_what_goes_on_grows_while_time_passes() -> None:
+def test_duration_of_a_running_workflow_grows() -> None:
     long = make_workflow("a", started_at=ago(100), completed_at=ago(40))
     going = make_workflow("b", status="running", started_at=ago(50))
     assert sort_workflows([long, going], Sort("took"), NOW) == [going, long]
@@ -175,7 +175,7 @@ def test_moments_durations_and_counts_are_expected_the_greatest_first() -> None:
     assert Sort("name").reversed.reversed == Sort("name")
 
 
-def test_what_it_needs_to_know() -> None:
+def test_requirements() -> None:
     asking = {key: requirements(Sort(key)) for key in RUNNER_KEYS if requirements(Sort(key))}
     history = {Requirement.HISTORY}
     assert asking == {"last": history, "when": history, "queue": history, "reach": {Requirement.REACHABILITY}}

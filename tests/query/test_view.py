@@ -58,13 +58,13 @@ def test_without_anything_all_runners_in_the_order_of_the_api() -> None:
     assert view.known is None
 
 
-def test_what_matches_in_the_order_wished_for() -> None:
+def test_matches_are_in_the_chosen_order() -> None:
     view = ListViewBuilder().build(THREE, parse("r04 !r044"), Sort("name", descending=True))
     assert ids(view) == ["r049", "r048", "r047", "r046", "r045", "r043", "r042", "r041", "r040"]
     assert view.searched.runners == 250
 
 
-def test_what_was_searched_while_pages_are_missing() -> None:
+def test_search_progress_with_missing_pages() -> None:
     viewer = ListViewBuilder()
     assert viewer.build(Snapshot(viewport=WHOLE), ALL, None) == ListView()
     assert not ListView().searched.is_complete
@@ -111,7 +111,7 @@ class TestTwice:
         again = answered(snapshot, 1, make_page(*runners(1, 100), total=199), 9.0)
         assert ListViewBuilder().build(again, ALL, None).runners[99].tags == ()
 
-    def test_that_a_page_was_confirmed_matters(self) -> None:
+    def test_confirmed_page_updates_the_view(self) -> None:
         viewer, moved = ListViewBuilder(), make_runner("r100", tags=["newer"])
         snapshot = loaded(runners(1, 100), [moved, *runners(101, 199)], total=199)
         assert viewer.build(snapshot, ALL, None).runners[99] is moved
@@ -170,7 +170,7 @@ class TestTheSameObject:
         assert ids(changed) == [*ids(view), "r200"]
         assert changed.runners[0] is view.runners[0]
 
-    def test_what_changed_elsewhere_leaves_the_runners_alone(self) -> None:
+    def test_unrelated_change_reuses_the_view(self) -> None:
         viewer = ListViewBuilder()
         view = viewer.build(THREE, parse("r001"), None)
         more = answered(THREE, 3, make_page(*runners(201, 251), total=251), 9.0)
@@ -189,7 +189,7 @@ class TestTheSameObject:
 class TestKnown:
     """Of how many runners the histories are known."""
 
-    def test_what_is_not_known_is_not_found_and_counted(self) -> None:
+    def test_undecided_runners_are_counted(self) -> None:
         viewer = ListViewBuilder()
         snapshot = apply_history(apply_history(THREE, "r150", failed(), seen(1.0)), "r001", (), seen(1.0))
         view = viewer.build(snapshot, parse("last:failed"), None)
@@ -197,7 +197,7 @@ class TestKnown:
         more = viewer.build(apply_history(snapshot, "r020", failed(), seen(2.0)), parse("last:failed"), None)
         assert (ids(more), more.known) == (["r020", "r150"], 3)
 
-    def test_it_grows_though_the_same_match(self) -> None:
+    def test_search_progress_grows_with_equal_matches(self) -> None:
         viewer = ListViewBuilder()
         view = viewer.build(THREE, parse("last:failed"), None)
         more = viewer.build(apply_history(THREE, "r020", (), seen(2.0)), parse("last:failed"), None)
@@ -215,7 +215,7 @@ class TestKnown:
         snapshot = THREE._replace(histories={"r001": Feed()})
         assert ListViewBuilder().build(snapshot, parse("last:none"), None).known == 0
 
-    def test_reachability_is_known_of_those_that_were_checked(self) -> None:
+    def test_reachability_is_known_after_a_check(self) -> None:
         viewer = ListViewBuilder()
         view = viewer.build(THREE, parse("!is:unreachable"), None)
         assert (view.runners, view.known) == ((), 0)

@@ -39,12 +39,12 @@ BARE = make_workflow(status=None)
         (make_workflow(status="paused", created_at=ago(9)), Durations(None, waiting=False, ran=None, running=False)),
     ],
 )
-def test_where_the_time_went(workflow: Workflow, time: Durations) -> None:
+def test_durations_of_a_workflow(workflow: Workflow, time: Durations) -> None:
     assert durations(workflow, NOW) == time
 
 
 @pytest.mark.parametrize("status", [WorkflowStatus.ACCEPTED, WorkflowStatus.UPLOADED, WorkflowStatus.QUEUED])
-def test_what_has_not_started_waits(status: WorkflowStatus) -> None:
+def test_unstarted_workflow_waits(status: WorkflowStatus) -> None:
     assert durations(make_workflow(status=status, created_at=ago(7)), NOW).waiting
 
 

@@ -6,5 +6,5 @@ from comfytui.query.workflows import display_name
 
 
 @pytest.mark.parametrize(("name", "called"), [("GPU", "GPU"), (None, "r1"), ("", "r1"), ("  ", "r1")])
-def test_what_has_no_name_goes_by_its_id(name: str | None, called: str) -> None:
+def test_unnamed_workflow_is_shown_by_id(name: str | None, called: str) -> None:
     assert display_name(name, "r1") == called

@@ -38,7 +38,7 @@ async def test_a_newcomer_may_stand_before_the_first() -> None:
         await asyncio.wait_for(turn, 1)
 
 
-async def test_those_behind_a_place_are_told_as_long_as_they_have_nothing() -> None:
+async def test_waiters_behind_without_a_grant() -> None:
     line = WaitQueue()
     with line.enter(1) as first, line.enter(1) as second, line.enter(2) as third:
         assert first.waiting_behind == [second, third]
@@ -54,7 +54,7 @@ async def test_a_place_knows_whether_it_was_left() -> None:
     assert second.has_left
 
 
-async def test_the_line_has_grown_once_nobody_joins_any_more() -> None:
+async def test_queue_settles_once_no_request_joins() -> None:
     line = WaitQueue()
     joined: list[asyncio.Task[None]] = []
 
@@ -74,7 +74,7 @@ async def test_the_line_has_grown_once_nobody_joins_any_more() -> None:
         await asyncio.gather(bringing, *joined)
 
 
-async def test_it_tells_how_many_stand_before_a_newcomer() -> None:
+async def test_queue_counts_waiters_ahead() -> None:
     line = WaitQueue()
     with line.enter(1), line.enter(2), line.enter(1):
         assert [line.ahead_of(rank) for rank in range(3)] == [0, 2, 3]

@@ -149,9 +149,7 @@ class TestTogether:
         assert most_in_a_window(sent, SHORT) <= 20
         assert notes(log) == []
 
-    async def test_what_all_sent_is_known_to_whoever_asked_last(
-        self, clock: FakeClock, path: Path, log: RequestLog
-    ) -> None:
+    async def test_usage_includes_all_processes(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log, 2) as (first, second):
             await spend(first, 3)
             await spend(second, 2, Priority.POLL)
@@ -187,7 +185,7 @@ class TestTogether:
             await second.acquire(Priority.USER)
             assert clock.monotonic() - start >= 0.4
 
-    async def test_it_is_told_what_a_cool_down_leaves(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+    async def test_delay_tells_the_rest_of_a_cooldown(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log) as (rate_limiter,):
             rate_limiter.block_for(30)
             rate_limiter.block_for(COOLDOWN_S)
@@ -199,7 +197,7 @@ class TestTogether:
 
 
 class TestCancelling:
-    async def test_who_leaves_holds_nobody_up(self, path: Path, log: RequestLog) -> None:
+    async def test_cancelled_waiter_delays_no_other(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log, window=SHORT) as (rate_limiter,):
             await spend(rate_limiter, 20)
             first = asyncio.create_task(rate_limiter.acquire(Priority.USER))
@@ -208,7 +206,7 @@ class TestCancelling:
             first.cancel()
             await asyncio.wait_for(second, 5)
 
-    async def test_what_is_granted_to_who_has_left_is_given_back(self, path: Path, log: RequestLog) -> None:
+    async def test_grant_of_a_cancelled_waiter_is_released(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log) as (rate_limiter,):
             await spend(rate_limiter, 1)
             with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -222,7 +220,7 @@ class TestCancelling:
         assert leaver.cancelled()
         assert sends_in(path) == 2
 
-    async def test_those_who_wait_behind_are_asked_for_as_well(self, path: Path, log: RequestLog) -> None:
+    async def test_grants_are_acquired_for_waiters_behind(self, path: Path, log: RequestLog) -> None:
         async with shared(SystemClock(), path, log) as (rate_limiter,):
             priorities = [Priority.BACKGROUND, Priority.POLL, Priority.BACKGROUND, Priority.POLL, Priority.USER]
             takers = [asyncio.create_task(rate_limiter.acquire(priority)) for priority in priorities]
@@ -267,9 +265,7 @@ class TestCancelling:
         assert claimed == claims
 
     @pytest.mark.parametrize("steps", range(0, 40, 4))
-    async def test_whoever_leaves_while_they_are_asked_for_costs_nothing(
-        self, path: Path, log: RequestLog, steps: int
-    ) -> None:
+    async def test_cancelled_waiter_costs_no_grant(self, path: Path, log: RequestLog, steps: int) -> None:
         async with shared(SystemClock(), path, log) as (rate_limiter,):
             await spend(rate_limiter, 1)
             takers = [asyncio.create_task(rate_limiter.acquire(Priority.POLL)) for _ in range(12)]
@@ -302,7 +298,7 @@ class TestAlone:
     def test_six_alone_stay_below_the_limit(self) -> None:
         assert 6 * SOLO_LIMIT < API_LIMIT
 
-    async def test_what_was_known_before_still_counts(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
+    async def test_known_sends_count_on_its_own(self, clock: FakeClock, path: Path, log: RequestLog) -> None:
         async with shared(clock, path, log, 2) as (rate_limiter, other):
             await spend(other, 15)
             await spend(rate_limiter, 4)
@@ -484,13 +480,13 @@ async def settled(rate_limiter: SharedRateLimiter) -> None:
 
 
 class TestProcesses:
-    def test_they_share_fairly_and_within_the_limit(self, path: Path) -> None:
+    def test_processes_share_fairly_within_the_limit(self, path: Path) -> None:
         with spenders(path, 4, seconds=3.2) as started:
             sent = [times_of(process) for process in started]
         assert most_in_a_window([at for each in sent for at in each], SHORT) <= 20
         assert min(len(each) for each in sent) >= 3
 
-    def test_one_that_is_killed_blocks_nobody(self, path: Path) -> None:
+    def test_killed_process_blocks_no_other(self, path: Path) -> None:
         with spenders(path, 3, seconds=2.5) as started:
             victim, *others = started
             assert victim.stdout is not None

@@ -179,7 +179,7 @@ class TestSharing:
             assert [claim(second).grants != () for _ in range(8)] == [True] * 8
             assert claim(third).delay == pytest.approx(10.3)
 
-    def test_what_one_sent_the_other_knows(self, clock: FakeClock, path: Path) -> None:
+    def test_sends_are_visible_to_other_processes(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
             claim(first, Priority.POLL)
             standing = claim(second, Priority.USER).state
@@ -189,7 +189,7 @@ class TestSharing:
                 SentRequest(now, Priority.USER, own=True),
             ]
 
-    async def test_what_is_older_than_the_window_is_free_again(self, clock: FakeClock, path: Path) -> None:
+    async def test_slot_is_free_after_the_window(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path) as (ledger,):
             assert granted(ledger, Priority.USER) == 20
             await clock.advance(WINDOW)
@@ -200,7 +200,7 @@ class TestSharing:
     @pytest.mark.parametrize(
         ("priority", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)]
     )
-    def test_what_a_use_may_spend(self, clock: FakeClock, path: Path, priority: Priority, count: int) -> None:
+    def test_priority_limits_its_share(self, clock: FakeClock, path: Path, priority: Priority, count: int) -> None:
         with ledgers(clock, path, 2) as (first, second):
             assert granted(first, priority) == count
             assert granted(second, priority) == 0
@@ -213,7 +213,7 @@ class TestSharing:
             assert granted(ledger, Priority.USER) == 20
             assert granted(other, Priority.USER) == 20
 
-    def test_of_several_at_once_as_many_are_granted_as_there_is_room_for(self, clock: FakeClock, path: Path) -> None:
+    def test_several_requests_get_the_free_slots(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path) as (ledger,):
             first = ledger.acquire(wanted(*[Priority.POLL] * 15), (), 0.0)
             second = ledger.acquire(wanted(*[Priority.POLL] * 15), (), 0.0)
@@ -227,13 +227,13 @@ class TestSharing:
         assert third.delay > 0
         assert len(third.state.sends) == len(set(first.grants) | set(second.grants)) == 18
 
-    def test_what_is_given_back_is_free_again(self, clock: FakeClock, path: Path) -> None:
+    def test_released_slot_is_free(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, share=4) as (ledger,):
             grants = [grant for _ in range(4) for grant in claim(ledger).grants]
             change(ledger, SlotChange(grants[2].number, Priority.USER, None))
             assert granted(ledger, Priority.USER) == 1
 
-    def test_what_was_sent_without_the_ledger_is_entered(self, clock: FakeClock, path: Path) -> None:
+    def test_sends_without_the_store_are_inserted(self, clock: FakeClock, path: Path) -> None:
         now = clock.monotonic()
         with ledgers(clock, path, 2) as (first, second):
             changes = [SlotChange(next(NUMBERS), Priority.POLL, now - age) for age in (100, 9, 5)]
@@ -243,7 +243,7 @@ class TestSharing:
 
 
 class TestFairness:
-    async def test_who_has_more_than_its_part_gives_way_to_who_waits(self, clock: FakeClock, path: Path) -> None:
+    async def test_process_over_its_quota_gives_way(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (greedy, late):
             for _ in range(20):
                 claim(greedy)
@@ -255,7 +255,7 @@ class TestFairness:
             assert claim(greedy).grants == ()
             assert claim(late).grants != ()
 
-    def test_nobody_is_held_to_a_part_while_nobody_waits(self, clock: FakeClock, path: Path) -> None:
+    def test_quota_applies_only_while_others_wait(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 4) as (first, *others):
             for other in others:
                 claim(other)
@@ -269,7 +269,7 @@ class TestFairness:
                 assert claim(other, cooling_until=until).grants == ()
             assert claim(first).state.quota == part
 
-    async def test_who_waited_and_died_holds_nobody_back(self, clock: FakeClock, path: Path) -> None:
+    async def test_dead_waiter_delays_no_other(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, other):
             claim(other, cooling_until=clock.monotonic() + 1)
             assert claim(first).state.quota == 10
@@ -284,7 +284,7 @@ class TestFairness:
 
 
 class TestCoolingDown:
-    async def test_it_holds_for_all_and_the_longer_one_wins(self, clock: FakeClock, path: Path) -> None:
+    async def test_longest_cooldown_applies_to_all(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
             change(first, cooling_until=clock.monotonic() + 30)
             change(first, cooling_until=clock.monotonic() + 10)
@@ -294,7 +294,7 @@ class TestCoolingDown:
 
 
 class TestTimes:
-    async def test_who_asked_lately_and_how_often(self, clock: FakeClock, path: Path) -> None:
+    async def test_recent_usage_counts_processes_and_requests(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 3) as (one, other, onlooker):
             assert onlooker.recent_usage() == (0, 0)
             assert [granted(one, Priority.USER, tries) for tries in (1, 2)] + [granted(other, Priority.POLL, 1)] == [
@@ -372,7 +372,7 @@ class TestTrouble:
                 assert claim(first).state.doubtful_until == clock.monotonic() + WINDOW
                 assert len(claim(second).state.sends) == 2
 
-    def test_reader_that_never_ends_holds_nobody_up(self, clock: FakeClock, path: Path) -> None:
+    def test_endless_reader_delays_no_other(self, clock: FakeClock, path: Path) -> None:
         with ledgers(clock, path, 2) as (first, second):
             claim(first)
             with closing(sqlite3.connect(path, isolation_level=None)) as reader:

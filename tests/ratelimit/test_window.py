@@ -123,7 +123,7 @@ class TestUses:
     @pytest.mark.parametrize(
         ("priority", "count"), [(Priority.USER, 20), (Priority.POLL, 18), (Priority.BACKGROUND, 10)]
     )
-    async def test_what_a_use_may_spend_by_itself(self, clock: FakeClock, priority: Priority, count: int) -> None:
+    async def test_priority_limits_its_share_alone(self, clock: FakeClock, priority: Priority, count: int) -> None:
         rate_limiter = LocalRateLimiter(clock, 20)
         await spend(rate_limiter, count, priority)
         assert rate_limiter.delay(priority) > 0
@@ -169,7 +169,7 @@ class TestUses:
 
 
 class TestCancelling:
-    async def test_who_leaves_takes_nothing_along(self, clock: FakeClock) -> None:
+    async def test_cancelled_request_takes_no_slot(self, clock: FakeClock) -> None:
         rate_limiter = LocalRateLimiter(clock, 2)
         await spend(rate_limiter, 2)
         async with market(rate_limiter, clock) as customers:
@@ -180,7 +180,7 @@ class TestCancelling:
             await clock.advance(10.05)
             assert customers.names == ["second", "third"]
 
-    async def test_who_leaves_in_the_middle_holds_nobody_up(self, clock: FakeClock) -> None:
+    async def test_request_cancelled_midway_delays_no_other(self, clock: FakeClock) -> None:
         rate_limiter = LocalRateLimiter(clock, 2)
         await spend(rate_limiter, 2)
         async with market(rate_limiter, clock) as customers:
@@ -191,7 +191,7 @@ class TestCancelling:
             assert customers.names == ["first", "third"]
             assert rate_limiter.usage.in_window(clock.monotonic()) == 2
 
-    async def test_who_leaves_as_its_turn_comes_holds_nobody_up(self, clock: FakeClock) -> None:
+    async def test_request_cancelled_at_its_turn_delays_no_other(self, clock: FakeClock) -> None:
         rate_limiter = LocalRateLimiter(clock, 1)
         await spend(rate_limiter, 1)
         async with market(rate_limiter, clock) as customers:
@@ -216,7 +216,7 @@ class TestCoolingDown:
             await clock.advance(0.01)
             assert customers.names == ["wish"]
 
-    async def test_it_makes_those_who_wait_wait_longer(self, clock: FakeClock) -> None:
+    async def test_cooldown_delays_waiters(self, clock: FakeClock) -> None:
         rate_limiter = LocalRateLimiter(clock, 1)
         await spend(rate_limiter, 1)
         start = clock.monotonic()
@@ -248,7 +248,7 @@ class TestCoolingDown:
 
 
 class TestSpending:
-    async def test_it_tells_what_was_sent_in_the_last_minute(self, clock: FakeClock) -> None:
+    async def test_usage_tells_the_last_minute(self, clock: FakeClock) -> None:
         rate_limiter = LocalRateLimiter(clock, 20)
         await spend(rate_limiter, 3)
         first = clock.monotonic()

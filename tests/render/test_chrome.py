@@ -124,7 +124,7 @@ def test_a_listing_needs_all_pages_where_it_is_filtered_or_sorted() -> None:
         (view(7, capped=True), "only the first 10,000 searched"),
     ],
 )
-def test_how_much_was_searched_is_said(found: ListView, words: str) -> None:
+def test_title_tells_search_progress(found: ListView, words: str) -> None:
     assert plain_text(list_title(ListSpec(sort=Sort("name")), found, 80)) == f"Runners  {words}"
 
 
@@ -154,7 +154,7 @@ def test_no_match_says_whether_all_were_searched_and_which_key_helps() -> None:
     assert empty_search(listing, view(1), at) == ()
 
 
-def test_who_is_gone_is_said_for_a_while() -> None:
+def test_removed_runner_is_told_for_a_while() -> None:
     gone = (RemovedRunner("r1", "gpu-07", NOW.now, 90.0),)
     assert plain_text(removed_notice(gone, 100.0)) == "gpu-07 is no longer registered"
     assert removed_notice(gone, 106.0) == removed_notice((), 100.0) == ()
@@ -166,7 +166,7 @@ def test_who_is_gone_is_said_for_a_while() -> None:
     assert lost_selection_notice(("gpu-07", 90.0), 106.0) == lost_selection_notice(None, 100.0) == ()
 
 
-def test_who_is_gone_is_said_however_narrow_it_is() -> None:
+def test_removed_runner_is_told_on_narrow_screens() -> None:
     gone = (Span("gpu-07 is no longer on this page"),)
     page = make_page(*RUNNERS, total=120)
     words = [plain_text(page_footer(PageKey(), page, gone, width)) for width in (60, 50, 40, 20)]

@@ -56,12 +56,12 @@ def test_the_zone_of_times_of_day_stays_longer_than_what_can_be_seen_elsewhere()
         (1, "disabled", "1 disabled runner"),
     ],
 )
-def test_how_many_runners(total: int, status: str | None, said: str) -> None:
+def test_header_tells_the_number_of_runners(total: int, status: str | None, said: str) -> None:
     header = HEADER._replace(total=total, status=status)
     assert plain_text(header_line(header, 200)).split(" │ ")[3] == said
 
 
-def test_a_total_nobody_knows_is_not_said() -> None:
+def test_unknown_total_is_not_shown() -> None:
     assert plain_text(header_line(HEADER._replace(total=None), 200)).split(" │ ")[3] == "every 5 s"
 
 
@@ -71,7 +71,7 @@ def test_the_interval_in_words(seconds: float, words: str) -> None:
 
 
 @given(TEXT, TEXT, st.integers(0, 120))
-def test_it_never_takes_more_than_the_width(source: str, name: str, width: int) -> None:
+def test_header_never_exceeds_the_width(source: str, name: str, width: int) -> None:
     header = HEADER._replace(source=(Span(source),), breadcrumb=("runners", name))
     assert cell_width(header_line(header, width)) <= width
 

@@ -31,7 +31,7 @@ def runner_cells(facts: RunnerData) -> dict[str, str]:
     return {name: cell(facts) for name, cell in RUNNER_COLUMNS.items()}
 
 
-def test_what_is_known_of_a_runner() -> None:
+def test_cells_of_a_runner() -> None:
     history = (WORKFLOW, make_workflow("w2"), make_workflow("w3", status="failed"))
     assert runner_cells(RunnerData(RUNNER, history, reachable=False)) == {
         "id": "r1",
@@ -48,7 +48,7 @@ def test_what_is_known_of_a_runner() -> None:
     }
 
 
-def test_what_is_not_known_never_looks_like_nothing() -> None:
+def test_unknown_cells_differ_from_empty_ones() -> None:
     cells = runner_cells(RunnerData(make_runner(name=" ", status=None)))
     assert {name for name, cell in cells.items() if cell == "?"} == {"reach", "last", "when", "queue"}
     assert {name for name, cell in cells.items() if not cell} == {"status", "tags", "endpoint", "created", "updated"}
@@ -70,7 +70,7 @@ def test_a_runner_without_workflows() -> None:
     assert (cells["reach"], cells["last"], cells["when"], cells["queue"]) == ("yes", "none", "", "0+0")
 
 
-def test_what_is_known_of_a_workflow() -> None:
+def test_cells_of_a_workflow() -> None:
     assert {name: cell(WORKFLOW, NOW) for name, cell in WORKFLOW_COLUMNS.items()} == {
         "id": "w1",
         "name": "Workflow w1",
@@ -133,5 +133,5 @@ def test_no_such_order(text: str) -> None:
         (("reach", "when"), {Requirement.HISTORY, Requirement.REACHABILITY}),
     ],
 )
-def test_what_columns_need(columns: tuple[str, ...], needed: set[Requirement]) -> None:
+def test_requirements_of_columns(columns: tuple[str, ...], needed: set[Requirement]) -> None:
     assert requirements(columns) == needed

@@ -56,7 +56,7 @@ def test_a_workflow_is_what_the_api_sent() -> None:
     assert list(data[0]) == list(answer[0])
 
 
-def test_what_is_missing_is_null_and_what_is_no_time_stays_as_it_was_sent() -> None:
+def test_export_keeps_missing_as_null_and_invalid_times_verbatim() -> None:
     assert runner_to_dict(Runner.model_validate({"id": 7, "created_at": "soon", "updated_at": None})) == {
         "id": "7",
         "user_id": None,
@@ -88,7 +88,7 @@ def test_the_endpoint_keeps_its_secrets() -> None:
     assert data["endpoint"] == f"https://{MASK}@host/?key={MASK}"
 
 
-def test_a_status_nobody_knows_is_its_word() -> None:
+def test_unknown_status_is_exported_verbatim() -> None:
     assert json.loads(workflow_json(make_workflow(status="paused")))["status"] == "paused"
 
 

@@ -116,7 +116,7 @@ def test_nothing_is_overwritten_not_even_through_a_link(tmp_path: Path) -> None:
     assert not (tmp_path / "elsewhere.txt").exists()
 
 
-def test_what_goes_wrong_is_said(tmp_path: Path) -> None:
+def test_invalid_file_names_are_explained(tmp_path: Path) -> None:
     said = save_file(tmp_path / "gone", "a.txt", "text")
     assert said == f"{tmp_path}/gone/a.txt cannot be written: no such file or directory."
 

@@ -120,7 +120,7 @@ def test_since_when_is_told_by_the_clock_that_all_times_are_told_by(in_zone: InZ
     assert plain_text(problem_notice(feed(DOWN), in_utc, 80)[0]).startswith("no data since 12:02")
 
 
-def test_what_is_said_already_is_not_said_again_unless_nothing_is_known() -> None:
+def test_shown_problem_is_not_repeated_beside_data() -> None:
     elsewhere = AT._replace(shown_problem=DOWN._replace(failures=3))
     assert problem_notice(feed(DOWN, fetched_on=900.0), elsewhere, 80) == ()
     assert problem_notice(feed(DOWN), elsewhere, 80)

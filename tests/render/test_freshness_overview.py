@@ -24,7 +24,7 @@ PAGES = {
 
 @pytest.mark.parametrize("viewport", [Viewport(), Viewport(all_pages=True, runner_id="a"), Viewport(focused=False)])
 @pytest.mark.parametrize("pages", [{}, PAGES])
-def test_it_is_what_the_snapshot_says(viewport: Viewport, pages: dict[PageKey, Feed[RunnerPage]]) -> None:
+def test_summary_equals_the_snapshot(viewport: Viewport, pages: dict[PageKey, Feed[RunnerPage]]) -> None:
     snapshot = Snapshot(viewport=viewport, pages=pages)
     seen = summarize(snapshot)
     assert (seen.total, seen.page_feed) == (snapshot.total, snapshot.page)

@@ -40,7 +40,7 @@ def test_a_workflow_s_role_is_that_of_its_glyph(word: str) -> None:
 
 
 @pytest.mark.parametrize("word", ["paused", "COMPLETED", "[red]x[/red]", "UNLISTED", "渲染"])
-def test_a_word_nobody_knows_is_shown_as_sent(word: str) -> None:
+def test_unknown_status_is_shown_verbatim(word: str) -> None:
     assert workflow_status_cell(WorkflowStatus(word)) == (UNKNOWN, Span(f" {word}", Role.UNKNOWN))
     assert runner_status_cell(RunnerStatus(word)) == (UNKNOWN, Span(f" {word}", Role.UNKNOWN))
 
@@ -56,6 +56,6 @@ def test_shape_and_word_of_a_known_status() -> None:
     assert runner_status_cell(RunnerStatus.ACTIVE) == (Span("●", Role.GOOD), Span(" active", Role.GOOD))
 
 
-def test_whether_a_runner_answers_has_its_shape_and_not_known_looks_like_neither() -> None:
+def test_health_icons_differ_from_unknown() -> None:
     assert [health_icon(each) for each in (True, False)] == [Span("✔", Role.GOOD), Span("✖", Role.BAD)]
     assert health_icon(None) == Span("?", Role.MUTED)

@@ -21,7 +21,7 @@ def test_the_newest_comes_first_with_what_it_took() -> None:
     assert plain_text(bad.cells["error"]) == "maintenance"
 
 
-def test_what_failed_is_marked_and_no_answer_is_a_dash() -> None:
+def test_failed_requests_are_marked() -> None:
     lost, bad, good = request_rows((GOOD, BAD, LOST), TimeStyle.LOCAL)
     assert good.cells["status"][0].role is Role.GOOD
     assert bad.cells["status"][0].role is Role.BAD

@@ -73,7 +73,7 @@ def test_every_column_of_the_list_has_its_cell() -> None:
         assert set(row(runner).cells) == {column.key for column in RUNNER_COLUMNS}
 
 
-def test_what_the_api_did_not_send_is_a_dash() -> None:
+def test_missing_fields_are_dashes() -> None:
     shown = cells(row(BARE))
     assert shown.items() >= {"name": "bare", "glyph": "?", "status": "–", "tags": "–", "endpoint": "–"}.items()
     assert shown.items() >= {"created": "–", "updated": "–"}.items()
@@ -160,7 +160,7 @@ def test_a_bare_runner_has_every_label_and_a_dash() -> None:
     ]
 
 
-def test_fields_nobody_documented_are_shown_as_they_came() -> None:
+def test_undocumented_fields_are_shown_verbatim() -> None:
     runner = make_runner("r1", region="eu", gpu={"vram": 24}, **{"": "nameless"})
     assert told(runner)[-3:] == [("region", "eu"), ("gpu", '{"vram": 24}'), ("–", "nameless")]
 

@@ -72,7 +72,7 @@ def test_a_runner_that_does_not_answer_keeps_its_numbers_and_they_look_old() -> 
     assert all(Span("14.0 / 24.0 GB", Role.PLAIN) not in value for _, value in gauges)
 
 
-def test_one_that_never_answered_has_no_numbers() -> None:
+def test_runner_without_stats_has_no_numbers() -> None:
     assert health(feed(HealthCheck(reachable=False, error="refused"))) == [("Reachable", "✖ no: refused")]
     assert health(feed(HealthCheck(reachable=False))) == [("Reachable", "✖ no")]
     assert health(feed(HealthCheck(reachable=True))) == [("Reachable", "✔ yes")]
@@ -170,7 +170,7 @@ def test_answer_times(seconds: float, words: str) -> None:
     assert latency_text(seconds) == words
 
 
-def test_what_the_machine_is() -> None:
+def test_machine_fields() -> None:
     stats = STATS._replace(dev_mode=True, extensions=("impact-pack", "[b]crystools"))
     assert [(label, plain_text(value)) for label, value in machine_fields(feed(WELL._replace(stats=stats)))] == [
         ("ComfyUI", "0.33.0"),
@@ -188,7 +188,7 @@ def test_nothing_is_told_of_a_machine_that_said_nothing() -> None:
     assert health(feed(WELL._replace(stats=RunnerStats()))) == [("Reachable", "✔ 43 ms")]
 
 
-def test_what_health_is_of_is_the_same_while_its_fields_are() -> None:
+def test_health_key_changes_with_its_fields() -> None:
     known = feed(WELL)
     assert health_key(known, AT) == health_key(feed(WELL, age=20.0), AT)
     assert health_key(known, AT) != health_key(feed(AWAY), AT)

@@ -119,7 +119,7 @@ def test_no_choice_leaves_the_columns_as_they_are() -> None:
 
 
 @given(st.permutations([column.key for column in RUNNER_COLUMNS]), st.integers(0, 9), st.integers(1, 300))
-def test_of_a_choice_the_last_go_first_and_the_name_never(order: list[str], number: int, width: int) -> None:
+def test_last_chosen_columns_are_dropped_first(order: list[str], number: int, width: int) -> None:
     chosen = visible_columns(RUNNER_COLUMNS, order[:number])
     if chosen == RUNNER_COLUMNS:
         return

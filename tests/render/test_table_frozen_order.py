@@ -62,7 +62,7 @@ def test_nothing_slides_and_only_what_is_to_come_is_new(shown: list[str], wanted
     assert (count_moves(made, rows(wanted)) == 0) == ([row.id for row in made] == wanted)
 
 
-def test_what_waits_is_said_in_words() -> None:
+def test_pending_moves_are_counted_in_words() -> None:
     assert [plain_text(frozen_text(count)) for count in (0, 1, 2)] == ["", "1 move held", "2 moves held"]
 
 

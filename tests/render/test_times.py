@@ -135,7 +135,7 @@ def test_the_zone_is_that_of_the_time_told_and_not_of_now(in_zone: InZone) -> No
     assert format_hm(at("2026-07-15T10:30:00")) == "12:30"
 
 
-def test_what_lies_ahead_is_not_told_as_past(in_zone: InZone) -> None:
+def test_future_times_are_not_shown_as_past(in_zone: InZone) -> None:
     in_zone(UTC_ZONE)
     told = format_time_full(NOW + timedelta(hours=2), TimeStyle.RELATIVE, NOW)
     assert told == "2026-07-01 14:00:00 UTC  ahead"

@@ -95,7 +95,7 @@ def test_last_run_last_seen_running_says_so_in_the_list() -> None:
     assert plain_text(told["last"]) == "✖ run?"
 
 
-def test_what_goes_on_is_told_coarsely_unless_exactly() -> None:
+def test_running_duration_is_coarse_unless_exact() -> None:
     coarse, exact = (cells(workflow_row(RUNNING, TimeStyle.UTC, NOW, exact=exact)) for exact in (False, True))
     assert (coarse["took"], exact["took"]) == ("3m", "3m10")
     assert coarse["waited"] == exact["waited"] == "1m50"
@@ -119,7 +119,7 @@ def test_every_field_of_a_workflow() -> None:
     assert told["Status"].endswith(str(first.status))
 
 
-def test_a_bare_workflow_and_fields_nobody_documented() -> None:
+def test_bare_workflow_and_undocumented_fields() -> None:
     fields = workflow_fields(Workflow.model_validate({"id": "w", "error_node": "[3]"}), TimeStyle.UTC, NOW)
     told = [(label, plain_text(value)) for label, value in fields]
     assert told[:3] == [("Name", "w"), ("Status", "? –"), ("Tags", "–")]
@@ -254,7 +254,7 @@ def test_a_full_history_may_have_left_out_some_that_wait(statuses: list[str], to
     assert len(told) <= next(column.width for column in RUNNER_COLUMNS if column.key == "queue")
 
 
-def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:
+def test_unknown_queue_looks_unknown() -> None:
     problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
     unasked: Feed[tuple[Workflow, ...]] = Feed()
     feeds = (
@@ -269,7 +269,7 @@ def test_what_is_not_known_of_the_queue_does_not_look_known() -> None:
     assert {span.role for each in shown for span in each} == {Role.MUTED}
 
 
-def test_what_is_not_known_of_the_last_workflow_does_not_look_known() -> None:
+def test_unknown_last_workflow_looks_unknown() -> None:
     problem = Problem(ProblemKind.SERVER, "", 503, NOW, 1, 0.0)
     unasked = last_workflow_cells(Feed(), TimeStyle.UTC, NOW)
     untold = last_workflow_cells(Feed(problem=problem), TimeStyle.UTC, NOW)
@@ -291,7 +291,7 @@ def test_a_row_reads_the_same_for_all_of_its_period(
     assert workflow_row(workflow, style, later, exact=exact) == workflow_row(workflow, style, NOW, exact=exact)
 
 
-def test_what_goes_on_and_is_told_exactly_reads_so_for_a_second_at_most() -> None:
+def test_exact_duration_is_valid_for_a_second() -> None:
     running = make_workflow(status="running", created_at=ago(100), started_at=ago(12.25))
     period = workflow_period(running, TimeStyle.RELATIVE, NOW, exact=True)
     assert period.until - NOW == timedelta(seconds=0.75)

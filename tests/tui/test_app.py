@@ -16,7 +16,7 @@ from tests.support.pilot import demo, scripted
 
 @pytest.mark.parametrize("key", ["q", "ctrl+c"])
 @pytest.mark.parametrize("before", [(), ("enter", "enter"), ("question_mark",)])
-async def test_it_quits_from_every_screen(key: str, before: tuple[str, ...]) -> None:
+async def test_app_quits_from_every_screen(key: str, before: tuple[str, ...]) -> None:
     async with demo() as driven:
         await driven.press(*before)
         await driven.pilot.press(key)
@@ -127,7 +127,7 @@ async def test_after_a_suspension_all_is_drawn_and_asked_again() -> None:
         assert screen.size.region in screen._repaint_regions
 
 
-def test_what_no_first_frame_needs_is_imported_when_it_is_needed() -> None:
+def test_first_frame_imports_nothing_unneeded() -> None:
     later = ("comfytui.tui.palette", "comfytui.ratelimit.local", "json")
     code = f"""
 import sys

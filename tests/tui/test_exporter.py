@@ -100,7 +100,7 @@ async def test_a_table_of_nothing_still_says_what_its_columns_are(tmp_path: Path
         assert saved(tmp_path) == "id,user_id,name,status,endpoint,tags,headers,created_at,updated_at\n"
 
 
-async def test_all_that_a_filter_found_is_saved(tmp_path: Path) -> None:
+async def test_save_exports_all_matches(tmp_path: Path) -> None:
     async with demo(services=into(tmp_path)) as driven:
         await driven.press("slash", *"gpu", "enter")
         await driven.sees("1–25 of 110")

@@ -120,7 +120,7 @@ async def test_the_view_is_kept_and_found_again() -> None:
         assert driven.app.time_style is TimeStyle.LOCAL
 
 
-async def test_what_was_kept_and_makes_no_sense_is_left_out() -> None:
+async def test_invalid_saved_view_values_are_ignored() -> None:
     view = ViewState(filter='"', status="gone", sort="mood", columns=("mood",), history_sort="mood", per_page=-1)
     state = State(time_style="sundial", theme="beige", views={"scripted": view})
     async with scripted(make_page(make_runner("r1")), services=remembering(state)) as (driven, _):
@@ -175,7 +175,7 @@ async def test_a_clock_that_is_off_is_told_once_and_believed(ahead: float, words
         assert len(told) == len(again) == 1
 
 
-async def test_what_comes_in_a_burst_is_shown_together() -> None:
+async def test_burst_of_responses_is_drawn_once() -> None:
     async with scripted(make_page(make_runner("r1"))) as (driven, _):
         await driven.passes(5.0)
         engine, app = driven.app.session.fleet.engine, driven.app

@@ -106,7 +106,7 @@ async def test_repeats_of_a_key_that_opens_leave_what_an_even_or_odd_number_leav
         assert len(sender.driven.app.screen_stack) == 2
 
 
-async def test_what_is_typed_into_a_box_is_bounded() -> None:
+async def test_typed_text_is_bounded() -> None:
     async with sending() as sender:
         await sender.send(b"/" + b"abcdefghij" * 10_000)
         box = sender.driven.app.focused

@@ -192,7 +192,7 @@ async def test_enter_typed_behind_letters_takes_what_those_find_and_not_what_few
         assert isinstance(app.screen, Place)
 
 
-async def test_who_types_on_behind_enter_takes_it_back() -> None:
+async def test_typing_behind_enter_cancels_it() -> None:
     async with opened() as (app, pilot):
         await pilot.press("escape")
         app.push_screen(PaletteScreen((Slow,)))
@@ -203,7 +203,7 @@ async def test_who_types_on_behind_enter_takes_it_back() -> None:
         assert app.given == []
 
 
-async def test_its_frame_says_how_many_runners_cannot_be_found_yet() -> None:
+async def test_palette_tells_how_many_runners_are_loaded() -> None:
     async with opened(make_page(make_runner("r-1"), make_runner("r-2"), total=130)) as (app, _):
         assert "2 of 130 runners loaded" in text(app)
     async with opened(make_page(make_runner("r-1"))) as (app, _):
@@ -234,7 +234,7 @@ async def test_profiles_alone_can_be_offered() -> None:
 
 
 @pytest.mark.parametrize(("down", "up", "close"), [("down", "up", "escape"), ("ctrl+n", "ctrl+p", "ctrl+g")])
-async def test_its_own_keys_are_those_of_the_keymap(down: str, up: str, close: str) -> None:
+async def test_palette_uses_the_keymap(down: str, up: str, close: str) -> None:
     keys = {"palette_down": (down,), "palette_up": (up,), "close_palette": (close,), "command_palette": (":",)}
     async with opened(keys=keys) as (app, pilot):
         commands = app.screen.query_one(CommandList)
@@ -245,7 +245,7 @@ async def test_its_own_keys_are_those_of_the_keymap(down: str, up: str, close: s
 
 
 @pytest.mark.parametrize("size", [(40, 10), (200, 60)])
-async def test_it_fits_small_terminals_and_large_ones(size: tuple[int, int]) -> None:
+async def test_palette_fits_all_terminal_sizes(size: tuple[int, int]) -> None:
     async with opened(size=size) as (app, _):
         assert "Next page" in text(app)
         assert "🔎" not in text(app)

@@ -26,18 +26,18 @@ def best(typed: str, *texts: str) -> list[str]:
         ("xx", "İxx", (1, 2)),
     ],
 )
-def test_it_tells_where_the_letters_are(typed: str, text: str, places: tuple[int, ...]) -> None:
+def test_match_tells_indices(typed: str, text: str, places: tuple[int, ...]) -> None:
     found = fuzzy_match(typed, text)
     assert found is not None
     assert found.indices == places
 
 
 @pytest.mark.parametrize(("typed", "text"), [("ab", "ba"), ("x", ""), ("", "abc"), ("  ", "a b"), ("aa", "a")])
-def test_what_does_not_match_is_none(typed: str, text: str) -> None:
+def test_mismatch_is_none(typed: str, text: str) -> None:
     assert fuzzy_match(typed, text) is None
 
 
-def test_one_piece_comes_first_and_then_the_begin_of_a_word_and_then_the_shorter_text() -> None:
+def test_match_order_is_substring_word_start_then_length() -> None:
     assert best("gpu", "g-p-u", "mygpu", "a gpu in a long name", "gpu") == [
         "gpu",
         "a gpu in a long name",
@@ -47,7 +47,7 @@ def test_one_piece_comes_first_and_then_the_begin_of_a_word_and_then_the_shorter
 
 
 @given(st.text(max_size=6), st.text(max_size=40))
-def test_what_is_found_is_there_in_order(typed: str, text: str) -> None:
+def test_matched_letters_are_in_order(typed: str, text: str) -> None:
     found = fuzzy_match(typed, text)
     if found is not None:
         assert 0 < found.score <= 2

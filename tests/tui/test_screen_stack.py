@@ -128,7 +128,7 @@ async def test_two_sizes_in_a_row_do_not_follow_one_another(monkeypatch: pytest.
         assert screen.size == sizes[-1]
 
 
-async def test_what_comes_for_a_closed_screen_is_dropped() -> None:
+async def test_messages_for_a_closed_screen_are_dropped() -> None:
     async with demo() as driven:
         await driven.press("question_mark")
         screen = driven.app.screen

@@ -68,7 +68,7 @@ def test_the_shell_understands_it(shell: str, tmp_path: Path) -> None:
         ("--color = tr", "truecolor"),
     ],
 )
-def test_what_bash_offers(typed: str, offered: str, tmp_path: Path) -> None:
+def test_bash_completes(typed: str, offered: str, tmp_path: Path) -> None:
     bash = shutil.which("bash")
     if bash is None:
         pytest.skip("there is no bash here")
@@ -114,7 +114,7 @@ def test_zsh_takes_it_as_one_gives_it(way: str, tmp_path: Path) -> None:
         ("config --color=p", set()),
     ],
 )
-def test_what_fish_offers(typed: str, offered: set[str], tmp_path: Path) -> None:
+def test_fish_completes(typed: str, offered: set[str], tmp_path: Path) -> None:
     fish = shutil.which("fish")
     if fish is None:
         pytest.skip("there is no fish here")

@@ -35,7 +35,7 @@ def test_the_path_is_that_of_the_file_that_is_or_would_be_read(run: Run, tmp_pat
     assert run("config", "path", "--config", str(other)) == (ExitCode.OK, f"{other}\n", "")
 
 
-def test_what_is_written_explains_itself_and_is_ours_alone(run: Run) -> None:
+def test_template_is_commented_and_private(run: Run) -> None:
     assert run("config", "init") == (ExitCode.OK, "", "comfytui: wrote ~/comfytui/config.toml\n")
     assert usual().read_text(encoding="utf-8") == template()
     assert (mode(usual()), mode(usual().parent)) == (0o600, 0o700)
@@ -66,7 +66,7 @@ def test_a_directory_of_others_stays_as_it_is(run: Run, tmp_path: Path) -> None:
     assert (mode(file), mode(file.parent), mode(shared)) == (0o600, 0o700, 0o755)
 
 
-def test_where_it_cannot_be_written(run: Run, tmp_path: Path) -> None:
+def test_unwritable_configuration_is_reported(run: Run, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     status, out, err = run("config", "init", "--config", str(tmp_path / "file" / "c.toml"))
     assert (status, out) == (ExitCode.USAGE, "")
@@ -93,7 +93,7 @@ def test_a_path_is_shown_without_what_a_terminal_obeys(run: Run, tmp_path: Path,
     assert (status, out) == (ExitCode.OK, f"{tmp_path}/{shown}\n")
 
 
-def test_what_a_configuration_names_is_looked_for(run: Run) -> None:
+def test_files_of_a_configuration_are_checked(run: Run) -> None:
     ensure_private_dir(config_dir())
     usual().write_text("ca_bundle = 'no.pem'\n[profiles.a]\ntoken_file = 'none'")
     usual().chmod(0o600)
@@ -167,7 +167,7 @@ def test_every_setting_for_programs(run: Run) -> None:
     assert {"name": "url", "value": None, "source": "--demo"} in told["settings"]
 
 
-def test_what_cannot_be_used_is_not_printed(run: Run) -> None:
+def test_unusable_configuration_is_not_printed(run: Run) -> None:
     ensure_private_dir(config_dir())
     usual().write_text("= [")
     status, out, err = run("config", "print")

@@ -29,7 +29,7 @@ class Watched:
         return 0
 
 
-def test_what_writes_to_the_terminal_does_not_wait_for_what_comes_next(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_terminal_writer_gets_short_thread_switches(monkeypatch: pytest.MonkeyPatch) -> None:
     app, usual = Watched(), sys.getswitchinterval()
     monkeypatch.setattr(dashboard, "_is_terminal", lambda: True)
     monkeypatch.setattr(dashboard, "_dashboard", lambda *_: app)

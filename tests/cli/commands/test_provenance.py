@@ -132,7 +132,7 @@ def test_lines_are_aligned() -> None:
     ]
 
 
-def test_what_a_file_says_stays_one_harmless_line() -> None:
+def test_setting_from_a_file_is_one_sanitized_line() -> None:
     told = [SettingSource("keys.\x1b", ("a\nb", "c"), "x"), SettingSource("b", "\x1b[31m", "y")]
     assert to_lines(told) == ["keys.␛  a␊b, c  x", "b       ␛[31m   y"]
     assert to_json(told)["settings"] == [

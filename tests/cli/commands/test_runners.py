@@ -83,7 +83,7 @@ async def ids(source: ScriptedSource, wanted: ListOptions, *, in_columns: bool =
         (ListOptions(query=parse("nothing")), "", 0),
     ],
 )
-async def test_what_is_found(source: ScriptedSource, wanted: ListOptions, found: str, total: int) -> None:
+async def test_runners_are_listed(source: ScriptedSource, wanted: ListOptions, found: str, total: int) -> None:
     assert await ids(source, wanted) == (found.split(), total)
 
 
@@ -100,7 +100,7 @@ async def test_an_api_that_does_not_know_the_status_is_helped(
     assert await ids(source, ListOptions(status=RunnerStatus.DISABLED, page=page)) == (["r2"], total)
 
 
-async def test_of_those_that_the_status_leaves_a_filter_says_how_many(source: ScriptedSource) -> None:
+async def test_total_counts_matches_within_the_status(source: ScriptedSource) -> None:
     source.pages[PageKey(1, 100, RunnerStatus.DISABLED)] = make_page(*RUNNERS, total=3)
     wanted = ListOptions(status=RunnerStatus.DISABLED, query=parse("a"))
     assert await ids(source, wanted) == (["r2"], 1)
@@ -129,7 +129,7 @@ async def test_no_more_is_asked_than_it_takes(
 @pytest.mark.parametrize(
     "error", [NotFoundError("GET", "/v1/runner", "gone", 404), RequestTimeoutError("GET", "/v1/runner", "late")]
 )
-async def test_what_one_runner_does_not_tell_stays_unknown(source: ScriptedSource, error: Exception) -> None:
+async def test_missing_detail_of_a_runner_stays_unknown(source: ScriptedSource, error: Exception) -> None:
     source.stats["r1"] = error
     assert await ids(source, ListOptions(query=parse("is:reachable"))) == (["r2"], 1)
     assert await ids(source, ListOptions(query=parse("!is:reachable"))) == (["r3"], 1)
@@ -201,7 +201,7 @@ async def test_cut_answers_are_told_once(source: ScriptedSource, capsys: pytest.
     assert capsys.readouterr().err.count("The API sent more runners than were asked for: the rest is left out.") == 1
 
 
-def test_what_the_command_line_asks_for() -> None:
+def test_list_options_follow_the_command_line() -> None:
     argv = "--demo runners --status active --filter !gpu --page 2 --per-page 7 --sort when:asc --columns name,last"
     assert parse_options(build_parser().parse_args(argv.split())) == ListOptions(
         status=RunnerStatus.ACTIVE,

@@ -123,7 +123,7 @@ async def test_each_runner_then_each_change() -> None:
         assert at.said == []
 
 
-async def test_it_asks_as_the_engine_does_and_no_more() -> None:
+async def test_watch_sends_the_requests_of_the_engine() -> None:
     async with watching(A, watched=WatchOptions(interval=7.0)) as at:
         at.source.forget()
         await at.clock.advance(70)
@@ -178,7 +178,7 @@ async def test_only_those_of_a_status_are_asked_for() -> None:
         assert at.source.asked == [PageKey(1, 100, RunnerStatus.DISABLED)]
 
 
-async def test_what_the_list_does_not_tell_is_asked_of_those_that_matter() -> None:
+async def test_watch_requests_details_that_the_filter_needs() -> None:
     async with watching(A, B, watched=WatchOptions(query=parse("gpu last:failed"))) as at:
         at.source.histories["b"] = (make_workflow(status="completed"),)
         await at.clock.advance(2)
@@ -193,7 +193,7 @@ async def test_what_the_list_does_not_tell_is_asked_of_those_that_matter() -> No
         assert HistoryKey("a") not in at.source.asked
 
 
-async def test_whether_they_answer_is_asked_too() -> None:
+async def test_watch_checks_reachability_for_the_filter() -> None:
     async with watching(A, B, watched=WatchOptions(query=parse("is:unreachable"))) as at:
         at.source.stats["b"] = ServerError("GET", "/v1/runner/b/stats", "the runner does not answer", 500)
         await at.clock.advance(60)
@@ -305,14 +305,14 @@ async def test_a_setting_that_keeps_it_from_asking_ends_it() -> None:
         assert (raised.value, at.said) == (refusal, [])
 
 
-async def test_what_is_not_looked_at_is_said() -> None:
+async def test_unwatched_runners_are_reported() -> None:
     fleet = [make_runner(f"r{number}") for number in range(MAX_HISTORIES + 88)]
     async with watching(*fleet, watched=WatchOptions(query=parse("is:busy"))) as at:
         await at.clock.advance(30)
         assert at.said == ["more than the list tells is looked at for the newest 512 runners alone"]
 
 
-async def test_whoever_listens_may_raise() -> None:
+async def test_error_of_emit_ends_the_watch() -> None:
     clock = FakeClock()
     source = ScriptedSource(clock)
     source.pages[PageKey(1, 100)] = make_page(A)
@@ -336,7 +336,7 @@ async def test_being_cancelled_closes_what_was_open() -> None:
         assert at.source.closed == 1
 
 
-async def test_a_pipe_that_nobody_reads_any_more_ends_it_though_nothing_happens() -> None:
+async def test_closed_pipe_ends_a_quiet_watch() -> None:
     reader, writer = os.pipe()
     try:
         async with watching(A, pipe=writer) as at:
@@ -349,7 +349,7 @@ async def test_a_pipe_that_nobody_reads_any_more_ends_it_though_nothing_happens(
         os.close(writer)
 
 
-async def test_what_is_no_pipe_is_written_to_as_well(tmp_path: Path) -> None:
+async def test_watch_writes_to_files(tmp_path: Path) -> None:
     file = os.open(tmp_path / "events", os.O_WRONLY | os.O_CREAT)
     try:
         async with watching(A, pipe=file) as at:

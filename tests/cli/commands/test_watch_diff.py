@@ -68,13 +68,13 @@ def sight(
         (told(A, B, a=5.0), sight(RENAMED, B, sure_on=0.0), ["changed a"]),
     ],
 )
-def test_what_there_is_to_tell(before: ReportedState, seen: Observation, changes: list[str]) -> None:
+def test_diff_yields_changes(before: ReportedState, seen: Observation, changes: list[str]) -> None:
     found, after = diff(before, seen)
     assert [f"{change.event} {change.runner_id}" for change in found] == changes
     assert diff(after, seen) == ((), after), "nothing is told twice"
 
 
-def test_what_comes_with_it() -> None:
+def test_diff_yields_the_new_state() -> None:
     changes, _ = diff(told(A, B), sight(RENAMED, C))
     assert changes == (
         FleetChange(EventType.CHANGED, "a", RENAMED),

@@ -35,7 +35,7 @@ WHOLE = Viewport(all_pages=True)
         ("gpu is:busy is:reachable", ("b",), ("b",)),
     ],
 )
-def test_what_is_looked_at(query: str, visible: tuple[str, ...], unchecked: tuple[str, ...]) -> None:
+def test_viewport_of_a_watch(query: str, visible: tuple[str, ...], unchecked: tuple[str, ...]) -> None:
     viewport = viewport_for(WHOLE, parse(query), ListView(loaded=(A, B)))
     assert viewport == Viewport(all_pages=True, visible_ids=visible, health_check_ids=unchecked)
 
@@ -72,7 +72,7 @@ def sighted(snapshot: Snapshot, text: str = "") -> Observation:
         ((20.0, None), False, 20.0, -math.inf),
     ],
 )
-def test_how_far_a_list_may_be_trusted(
+def test_observation_dates_the_list(
     answered_on: tuple[float | None, ...], whole: bool, seen_on: float, sure_on: float
 ) -> None:
     sight = sighted(listed(*answered_on))
@@ -83,7 +83,7 @@ def test_before_the_first_answer_nothing_is_known() -> None:
     assert not sighted(Snapshot(viewport=WHOLE)).whole
 
 
-def test_what_is_found_and_what_is_there_besides() -> None:
+def test_observation_has_matches_and_listed_ids() -> None:
     pages = {PageKey(1, 100): Feed(make_page(A, B), fetched_at=START, fetched_monotonic=1.0)}
     snapshot = Snapshot(viewport=WHOLE, pages=pages, removed=(RemovedRunner("c", "Runner c", START),))
     sight = sighted(snapshot, "gpu")
@@ -103,7 +103,9 @@ def test_what_is_found_and_what_is_there_besides() -> None:
         ("is:unreachable is:busy", "ab", "ab", True),
     ],
 )
-def test_it_is_whole_once_all_that_matters_was_asked(text: str, histories: str, stats: str, whole: bool) -> None:
+def test_observation_is_whole_once_all_details_are_requested(
+    text: str, histories: str, stats: str, whole: bool
+) -> None:
     snapshot = Snapshot(
         viewport=WHOLE,
         pages={PageKey(1, 100): Feed(make_page(A, B), fetched_at=START, fetched_monotonic=1.0)},
@@ -144,5 +146,5 @@ NO_MORE = "more than the list tells is looked at for the newest 512 runners alon
         ("is:busy", MAX_HISTORIES + 1, True, [ONLY_NEWEST, NO_MORE]),
     ],
 )
-def test_what_is_not_looked_at_is_told(text: str, runners: int, capped: bool, told: list[str]) -> None:
+def test_limits_of_a_watch_are_described(text: str, runners: int, capped: bool, told: list[str]) -> None:
     assert list(describe_limits(parse(text), view_of(runners, capped=capped))) == told

@@ -62,7 +62,7 @@ class TestAsking:
         async with replay("0.33.0") as box, client_of(box.url) as client:
             assert await client.get("/api/jobs") == recording("0.33.0", "jobs-all")
 
-    async def test_what_a_request_carries(self, box: ScriptedComfyUI) -> None:
+    async def test_request_has_the_server_headers(self, box: ScriptedComfyUI) -> None:
         async with client_of(box.url) as client:
             await client.get("/history", {"max_items": 2, "offset": "1"})
         assert box.requests == [("GET", "/history?max_items=2&offset=1")]
@@ -78,7 +78,7 @@ class TestAsking:
             assert await client.get("/userdata/workflows%2Fmy%20portrait.json") == {"id": "d"}
             assert box.paths == ["/gpu/two/userdata/workflows%2Fmy%20portrait.json"]
 
-    async def test_one_connection_is_used_again_and_bodies_are_counted(self, box: ScriptedComfyUI) -> None:
+    async def test_connection_is_reused_and_bodies_are_counted(self, box: ScriptedComfyUI) -> None:
         async with client_of(box.url) as client:
             for _ in range(3):
                 assert await client.get("/prompt") == PROMPT
@@ -101,7 +101,7 @@ class TestAsking:
 
 
 class TestDeadConnections:
-    async def test_one_from_before_is_replaced_once(self, scripted: ScriptedServer) -> None:
+    async def test_stale_connection_is_replaced_once(self, scripted: ScriptedServer) -> None:
         scripted.on("/prompt", json_reply(1), hang_up(), json_reply(2))
         async with client_of(scripted.url) as client:
             assert [await client.get("/prompt"), await client.get("/prompt")] == [1, 2]
@@ -139,7 +139,7 @@ class TestNoAnswer:
         problem = await problem_at(box.url, seconds=0.1)
         assert (type(problem), str(problem)) == (ResponseTimeoutError, "accepts connections and does not answer")
 
-    async def test_it_stops_in_the_middle(self, scripted: ScriptedServer) -> None:
+    async def test_stalled_body_times_out(self, scripted: ScriptedServer) -> None:
         async def half(exchange: Exchange) -> None:
             await exchange.send(response(b"{", headers={"Content-Length": "100"}))
             await hang()(exchange)
@@ -148,7 +148,7 @@ class TestNoAnswer:
         problem = await problem_at(scripted.url, seconds=0.1)
         assert (type(problem), str(problem)) == (ResponseTimeoutError, "no whole answer within 0.1 s")
 
-    async def test_it_drips(self, scripted: ScriptedServer) -> None:
+    async def test_dripping_body_times_out(self, scripted: ScriptedServer) -> None:
         async def drip(exchange: Exchange) -> None:
             await exchange.send(response(b"", headers={"Content-Length": "100"}))
             while not exchange.writer.is_closing():
@@ -158,7 +158,7 @@ class TestNoAnswer:
         scripted.on("/prompt", drip)
         assert isinstance(await problem_at(scripted.url, seconds=0.1), ResponseTimeoutError)
 
-    async def test_it_ends_in_the_middle(self, scripted: ScriptedServer) -> None:
+    async def test_truncated_body_is_refused(self, scripted: ScriptedServer) -> None:
         scripted.on("/prompt", truncated(b"{}"))
         problem = await problem_at(scripted.url)
         assert (type(problem), str(problem)) == (
@@ -233,7 +233,7 @@ class TestGarbled:
 
 
 class TestSizes:
-    async def test_one_that_says_it_is_too_large_is_not_read(self, box: ScriptedComfyUI) -> None:
+    async def test_announced_large_body_is_not_read(self, box: ScriptedComfyUI) -> None:
         box.put(*(job(f"j{number}", number=number, size=58_000) for number in range(500)))
         async with client_of(box.url) as client:
             with pytest.raises(ResponseTooLargeError) as caught:
@@ -245,7 +245,7 @@ class TestSizes:
         assert box.bytes_out < 16_000_000
 
     @pytest.mark.parametrize("glimpse", [0, 1, 100_000])
-    async def test_its_beginning_is_had_where_it_is_wanted(self, box: ScriptedComfyUI, glimpse: int) -> None:
+    async def test_prefix_of_a_large_body_is_returned(self, box: ScriptedComfyUI, glimpse: int) -> None:
         box.put(*(job(f"j{number}", "pending", number=number, size=58_000) for number in range(200)))
         async with client_of(box.url) as client:
             with pytest.raises(ResponseTooLargeError) as caught:
@@ -261,7 +261,7 @@ class TestSizes:
                 await client.get("/queue", glimpse=20)
         assert caught.value.beginning == b'{"queue_running": [['
 
-    async def test_one_that_does_not_say_is_read_up_to_the_limit(self, scripted: ScriptedServer) -> None:
+    async def test_unannounced_large_body_is_read_up_to_the_limit(self, scripted: ScriptedServer) -> None:
         sent = []
 
         async def pour(exchange: Exchange) -> None:
@@ -277,7 +277,7 @@ class TestSizes:
             assert MAX_BODY < client.received < MAX_BODY + 1_000_000
         assert sum(sent) < 20_000_000
 
-    async def test_one_just_below_the_limit_is_taken(self, box: ScriptedComfyUI) -> None:
+    async def test_body_just_below_the_limit_is_accepted(self, box: ScriptedComfyUI) -> None:
         box.put(job("large", size=7_900_000))
         async with client_of(box.url) as client:
             answer = await client.get("/history")

@@ -96,7 +96,7 @@ async def listener(box: ScriptedComfyUI) -> AsyncIterator[Listener]:
         yield listener
 
 
-async def test_what_the_handshake_carries(box: ScriptedComfyUI, listener: Listener) -> None:
+async def test_handshake_has_the_server_headers(box: ScriptedComfyUI, listener: Listener) -> None:
     ((method, target),) = box.requests
     path, _, client_id = target.partition("?clientId=")
     assert (method, path) == ("GET", "/ws")
@@ -140,7 +140,7 @@ async def test_the_last_of_many_changes_is_told_when_it_is_time(listener: Listen
 
 
 @pytest.mark.parametrize("kind", ["status", "execution_start", "execution_success", "execution_interrupted"])
-def test_what_begins_or_ends_a_job_is_a_change(kind: str) -> None:
+def test_start_and_end_of_a_job_are_changes(kind: str) -> None:
     assert is_job_event(json.dumps({"type": kind, "data": {"prompt_id": "a"}}))
 
 
@@ -253,14 +253,14 @@ async def test_a_close_of_good_manners_is_one_too(box: ScriptedComfyUI, listener
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://a..b:8188", "https://127.0.0.1:1"])
-async def test_whom_it_cannot_reach_is_no_change(url: str) -> None:
+async def test_failed_connection_is_no_change(url: str) -> None:
     async with listening(url) as listener:
         await listener.clock.asleep.wait()
         assert listener.changes == 0
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 500])
-async def test_whoever_refuses_is_asked_again_later(box: ScriptedComfyUI, status: int) -> None:
+async def test_refusing_server_is_retried_later(box: ScriptedComfyUI, status: int) -> None:
     box.wall = response(b"no", status)
     async with listening(box.url) as listener:
         await listener.clock.asleep.wait()
@@ -278,7 +278,7 @@ async def test_headers_do_not_follow_a_redirect_to_another_server(box: ScriptedC
         assert other.connections == 0
 
 
-async def test_it_listens_over_tls_and_below_a_prefix() -> None:
+async def test_listener_works_over_tls_and_below_a_prefix() -> None:
     async with ScriptedComfyUI(tls=True, prefix="/gpu") as box, listening(box.url) as listener:
         await listener.heard_of(2)
         assert box.paths == ["/gpu/ws"]

@@ -70,7 +70,9 @@ async def history_of(server: ScriptedComfyUI, clock: FakeClock) -> tuple[Workflo
 
 
 @pytest.mark.parametrize(("version", "id", "outcome"), CASES)
-async def test_how_each_recorded_job_ended(version: str, id: str, outcome: WorkflowStatus, clock: FakeClock) -> None:
+async def test_recorded_jobs_have_their_status(
+    version: str, id: str, outcome: WorkflowStatus, clock: FakeClock
+) -> None:
     async with replay(version) as server:
         server.jobs = [job for job in server.jobs if job.id.startswith(id)]
         (workflow,) = await history_of(server, clock)
@@ -95,7 +97,7 @@ async def test_history_is_what_runs_then_what_is_next_then_the_newest_ends(versi
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_what_is_deleted_while_it_waits_leaves_no_trace(version: str, clock: FakeClock) -> None:
+async def test_deleted_waiting_job_disappears(version: str, clock: FakeClock) -> None:
     async with replay(version, is_running=True) as server, watching(Server(server.url, "gpu"), clock=clock) as fleet:
         (id,) = await runner_ids(fleet)
         before = await fleet.get_history(id)
@@ -121,7 +123,7 @@ async def test_a_job_through_its_life(version: str, clock: FakeClock) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-async def test_what_a_server_says_of_its_machine(version: str, clock: FakeClock) -> None:
+async def test_server_stats_are_mapped(version: str, clock: FakeClock) -> None:
     async with replay(version) as server, watching(Server(server.url, "gpu"), clock=clock) as fleet:
         client = dashboard(fleet)
         (runner,) = (await client.list_runners()).runners
@@ -164,13 +166,13 @@ class TestListing:
         assert (first.status, first.endpoint, first.tags) == (RunnerStatus.ACTIVE, "http://127.0.0.1:1", ("comfyui",))
         assert first.created_at == first.updated_at == START
 
-    async def test_they_are_as_old_as_each_other_however_long_the_start_took(self) -> None:
+    async def test_runners_share_one_creation_time(self) -> None:
         async with watching(*self.SERVERS, clock=_SlowClock()) as fleet:
             shown = (await fleet.list_runners(1, 10, None)).runners
         # What the API promises, the newest created first, holds for the order that was given.
         assert {runner.created_at for runner in shown} == {shown[0].created_at}
 
-    async def test_nobody(self, fleet: ComfyUIFleet) -> None:
+    async def test_fleet_without_servers_is_empty(self, fleet: ComfyUIFleet) -> None:
         nobody = str(uuid.UUID(int=7))
         for ask in (fleet.get_runner, fleet.get_history, fleet.get_stats):
             with pytest.raises(RunnerNotFoundError):

@@ -68,12 +68,12 @@ async def box() -> AsyncIterator[_Box]:
     assert not box.wire.is_open
 
 
-async def test_nothing_is_asked_before_somebody_wants_it(box: _Box) -> None:
+async def test_heartbeat_waits_for_the_first_request(box: _Box) -> None:
     await box.clock.advance(1000)
     assert (box.beats, box.contact.answered_monotonic) == (0, None)
 
 
-async def test_it_beats_for_a_minute_after_it_was_wanted_last(box: _Box) -> None:
+async def test_heartbeat_stops_a_minute_after_the_last_request(box: _Box) -> None:
     await box.pulse.wait_contact()
     await box.clock.advance(30)
     assert (box.beats, box.wire.is_open) == (7, True)
@@ -106,7 +106,7 @@ async def test_changes_are_told_once_each(box: _Box) -> None:
     assert box.pulse.remaining == 3
 
 
-async def test_what_fails_is_kept_until_it_answers_again(box: _Box) -> None:
+async def test_failure_is_kept_until_the_next_contact(box: _Box) -> None:
     began = box.clock.monotonic()
     await box.pulse.wait_contact()
     assert (box.silence, box.contact.answered_monotonic) == ("", began)
@@ -152,7 +152,7 @@ async def test_the_first_contact_may_be_waited_for_in_part(box: _Box) -> None:
     assert await box.pulse.wait_contact_for(1)
 
 
-async def test_one_who_waits_is_let_go_when_it_is_closed(box: _Box) -> None:
+async def test_closing_releases_waiters(box: _Box) -> None:
     box.answers.clear()
     met = asyncio.create_task(box.pulse.wait_contact())
     await settle()
@@ -163,7 +163,7 @@ async def test_one_who_waits_is_let_go_when_it_is_closed(box: _Box) -> None:
     assert box.beats == 1
 
 
-async def test_it_may_be_wanted_again_while_the_wire_closes(box: _Box) -> None:
+async def test_touch_while_closing_restarts_the_heartbeat(box: _Box) -> None:
     class _Slow(_Wire):
         async def run(self) -> None:
             try:

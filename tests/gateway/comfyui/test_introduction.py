@@ -37,7 +37,7 @@ async def test_the_first_look_at_one_tells_them(server: ScriptedComfyUI, clock: 
     assert server.paths.count("/system_stats") == 1
 
 
-async def test_one_that_hangs_is_waited_for_once(server: ScriptedComfyUI, clock: FakeClock) -> None:
+async def test_hanging_server_is_waited_for_once(server: ScriptedComfyUI, clock: FakeClock) -> None:
     server.hang()
     async with watching(Server(server.url, "gpu"), clock=clock) as fleet:
         await fleet.list_runners(1, 10, None)

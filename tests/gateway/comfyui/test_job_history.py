@@ -90,7 +90,7 @@ def test_a_job_sent_again_counts_as_it_is_now() -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_of_two_under_way_with_one_id_the_one_that_runs_counts(turned: bool) -> None:
+def test_running_job_wins_over_a_waiting_duplicate(turned: bool) -> None:
     memory = JobHistory()
     both = [running("j", 1, 0), waiting("j", 2, 1)]
     memory.merge(both[::-1] if turned else both, [], at(2))
@@ -98,7 +98,7 @@ def test_of_two_under_way_with_one_id_the_one_that_runs_counts(turned: bool) -> 
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_of_two_finished_ones_with_one_id_the_newer_counts(turned: bool) -> None:
+def test_newer_finished_duplicate_wins(turned: bool) -> None:
     memory = JobHistory()
     both = [done("j", 1, 0, 0, 1), done("j", 2, 2, 2, 3)]
     memory.merge([], both[::-1] if turned else both, at(4))
@@ -184,7 +184,7 @@ def test_a_cleared_history_is_remembered() -> None:
         ([], (NO_LONGER_LISTED,)),
     ],
 )
-def test_what_is_older_than_a_reading_goes_back_is_not_missing(listed: Sequence[Job], tags: tuple[str, ...]) -> None:
+def test_job_older_than_the_window_is_not_missing(listed: Sequence[Job], tags: tuple[str, ...]) -> None:
     memory = JobHistory()
     memory.merge([], [done("j", 2, 2, 3, 4)], at(5))
     memory.merge([], listed, at(8))
@@ -297,7 +297,7 @@ def test_an_old_server_s_job_seen_waiting_began_when_the_one_before_had_ended() 
     assert known_as(memory, "b").job.started == at(15)
 
 
-def test_what_only_one_reading_tells_stays_known() -> None:
+def test_details_of_one_reading_are_kept() -> None:
     memory = JobHistory()
     told = Job("j", WorkflowStatus.QUEUED, 1, at(0), prefix="chain/img", document="doc")
     memory.merge([told], [], at(1))

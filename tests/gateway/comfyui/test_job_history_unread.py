@@ -22,7 +22,7 @@ def shown(memory: JobHistory) -> list[tuple[str, WorkflowStatus, tuple[str, ...]
     return [(known.job.id, known.job.status, known.tags) for known in memory.shown()]
 
 
-def test_what_waits_and_runs_stays_as_it_was() -> None:
+def test_active_jobs_stay_without_a_queue() -> None:
     memory = JobHistory()
     waiting = [job("runs", RUNNING, 1), job("waits", QUEUED, 2), job("waits too", QUEUED, 3)]
     memory.merge(waiting, [job("ran", COMPLETED, 0)], START)
@@ -35,7 +35,7 @@ def test_what_waits_and_runs_stays_as_it_was() -> None:
     ]
 
 
-def test_what_is_finished_stays_as_it_was() -> None:
+def test_finished_jobs_stay_without_a_history() -> None:
     memory = JobHistory()
     memory.merge([job("runs", RUNNING, 1)], [job("ran", COMPLETED, 0)], START)
     memory.merge([job("waits", QUEUED, 2)], None, START)

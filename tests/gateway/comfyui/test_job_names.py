@@ -67,7 +67,7 @@ async def test_nothing_is_asked_where_nothing_is_unknown(box: ScriptedComfyUI, s
     assert len(box.requests) == count
 
 
-async def test_it_looks_again_within_a_minute_and_reads_what_changed(
+async def test_saved_workflows_are_looked_up_every_minute(
     box: ScriptedComfyUI, saved: SavedWorkflowIndex, clock: FakeClock
 ) -> None:
     box.files = {"a.json": ({"id": "one"}, 1.0), "b.json": ({"id": "two"}, 1.0)}
@@ -113,9 +113,7 @@ async def test_file_that_is_new_is_read_before_old_ones_of_which_there_are_many(
     assert saved.paths["new"] == "renamed.json"
 
 
-async def test_of_two_files_of_a_document_the_one_changed_last_names_it(
-    box: ScriptedComfyUI, saved: SavedWorkflowIndex
-) -> None:
+async def test_newest_file_of_a_document_names_it(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     box.files = {"old.json": ({"id": "one"}, 1.0), "new.json": ({"id": "one"}, 2.0), "oldest.json": ({"id": "one"}, 0)}
     await look(saved, "one")
     assert saved.paths == {"one": "new.json"}
@@ -191,7 +189,7 @@ async def test_names_too_odd_or_too_long_spoil_no_other(box: ScriptedComfyUI, sa
     assert (saved.paths, len(box.requests)) == ({"one": "a.json"}, 2)
 
 
-async def test_where_nothing_is_saved(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
+async def test_server_without_saved_workflows(box: ScriptedComfyUI, saved: SavedWorkflowIndex) -> None:
     await look(saved, "one")
     assert (saved.paths, len(box.requests)) == ({}, 1)
 
@@ -207,7 +205,7 @@ async def test_a_file_that_is_gone_spoils_no_other(box: ScriptedComfyUI, saved: 
     assert saved.paths == {"two": "a.json"}
 
 
-async def test_what_is_known_stays_where_the_box_is_gone(
+async def test_known_names_stay_without_the_server(
     box: ScriptedComfyUI, saved: SavedWorkflowIndex, clock: FakeClock
 ) -> None:
     box.files = {"a.json": ({"id": "one"}, 1.0)}

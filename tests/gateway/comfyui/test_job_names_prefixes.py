@@ -55,13 +55,13 @@ async def test_each_is_asked_for_once(server: ScriptedComfyUI, asking: _Asking) 
     assert sorted(server.paths) == ["/history/a%20b", "/history/c"]
 
 
-async def test_nobody_else_is(server: ScriptedComfyUI, asking: _Asking) -> None:
+async def test_other_jobs_are_not_looked_up(server: ScriptedComfyUI, asking: _Asking) -> None:
     others = [Job(status, status) for status in WorkflowStatus if status not in (FAILED, CANCELLED)]
     assert await asking.want(*others, Job("named", FAILED, prefix="hero")) == {}
     assert server.requests == []
 
 
-async def test_one_that_is_unknown_or_cannot_be_had_keeps_none(server: ScriptedComfyUI, asking: _Asking) -> None:
+async def test_unavailable_prefix_stays_empty(server: ScriptedComfyUI, asking: _Asking) -> None:
     server.put(job("c", "failed"))
     server.wall = b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n"
     assert await asking.want(Job("c", FAILED)) == {}

@@ -179,7 +179,7 @@ async def test_running_job_created_amid_a_long_queue_is_found() -> None:
         assert asked(box) == sorted([ACTIVE, OLDEST, RUNNING, FINISHED])
 
 
-async def test_what_runs_is_not_asked_for_twice() -> None:
+async def test_running_refresh_is_not_repeated() -> None:
     async with ScriptedComfyUI() as box, reader_of(box) as reader:
         box.put(*(job(f"w{number}", "pending", number=number, created=MINUTE + number) for number in range(1, 30)))
         box.put(job("runs", "in_progress", created=MINUTE + 1000))
@@ -227,7 +227,7 @@ async def test_large_queues_are_read_less_often() -> None:
         assert 35 < reader.pause < 45
 
 
-async def test_of_a_queue_too_large_what_runs_is_told_and_what_is_next_and_what_is_finished() -> None:
+async def test_huge_queue_tells_running_next_and_finished_jobs() -> None:
     async with ScriptedComfyUI("0.3.64") as box, reader_of(box) as reader:
         box.put(job("ran"), job("runs", "in_progress", number=1, size=58_000))
         box.put(*(job(f"w{number}", "pending", number=number, size=58_000) for number in range(371, 1, -1)))

@@ -45,10 +45,10 @@ def test_beginning_of_a_heap_tells_the_next_jobs_that_are_certain(whole: int, to
         '{"queue_running": [[' + "9" * 10_000,
     ],
 )
-def test_what_does_not_tell_all_that_runs_tells_nothing(text: str) -> None:
+def test_prefix_without_all_running_jobs_is_ignored(text: str) -> None:
     assert parse_truncated_queue(text.encode()) is None
 
 
-def test_what_is_no_utf_8_and_what_stands_between_hurts_nothing() -> None:
+def test_invalid_utf8_in_a_prefix_is_harmless() -> None:
     text = b'\xef\xbb\xbf { "queue_running" : [ [ 1 , "a\xff]" ] ] ,\n"queue_pending" : [ [ 2 , "b" ] , [ 3 , "c'
     assert ids(text) == ["a�]", "b"]

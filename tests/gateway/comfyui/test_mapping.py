@@ -62,7 +62,7 @@ def test_a_job_was_updated_at_the_newest_time_known(job: Job, updated: datetime 
     assert workflow.tags == ()
 
 
-def test_what_could_not_be_read_stands_behind_the_tags() -> None:
+def test_unread_parts_are_told_behind_the_tags() -> None:
     words = "the answer to /queue is larger than 8 MB and was cut off"
     assert to_runner(SERVER, None, START, ServerState(unread=(words,))).tags == ("comfyui", words)
     state = ServerState.of(371, 0, (words,), 0.0)

@@ -120,7 +120,7 @@ def test_a_listed_job_in_full() -> None:
     )
 
 
-def test_how_many_jobs_there_are_in_all() -> None:
+def test_total_of_jobs() -> None:
     assert parse_jobs(recording("0.33.0", "jobs-all")).total == 19
     assert parse_jobs({"jobs": []}).total is None
 
@@ -137,7 +137,7 @@ def test_a_job_put_in_front_is_the_next_one() -> None:
     assert [job.number for job in parse_queue(recording("0.3.64", "running-queue")).jobs] == [16, -18, 17]
 
 
-def test_what_waits_is_in_the_order_of_numbers() -> None:
+def test_waiting_jobs_are_ordered_by_number() -> None:
     body = recording("0.33.0", "queue-heap-order")
     heap = [item[0] for item in body["queue_pending"]]
     assert [job.number for job in parse_queue(body).jobs[1:]] == sorted(heap) != heap
@@ -187,7 +187,7 @@ def test_the_status_of_a_finished_job(status: object, expected: WorkflowStatus) 
 
 
 @pytest.mark.parametrize("sent", [None, True, "1795279846223", 0, -1, 1e300, 10**400, float("nan"), float("inf"), []])
-def test_what_is_no_time(sent: object) -> None:
+def test_invalid_times_are_none(sent: object) -> None:
     (job,) = parse_jobs({"jobs": [{"id": "j", "status": "pending", "create_time": sent}]}).jobs
     assert job.created is None
 
@@ -228,7 +228,7 @@ def test_a_job_without_a_workflow_has_no_document(info: object) -> None:
     assert job == Job("j", RUNNING, 1.0)
 
 
-def test_what_is_no_job_is_left_out() -> None:
+def test_invalid_jobs_are_left_out() -> None:
     listed = [None, "j", {}, {"id": 3, "status": "pending"}, {"id": "", "status": "pending"}, {"id": "j", "status": 1}]
     assert parse_jobs({"jobs": listed}).jobs == ()
     assert parse_queue({"queue_running": [None, 3, [], [1], [1, None]], "queue_pending": [{}, "j"]}) == JobList((), 0)
@@ -271,7 +271,7 @@ def test_whatever_an_entry_holds_is_read(first: object, second: object, third: o
     assert parse_stats({"system": {"os": first, "ram_free": second}, "devices": third}).dev_mode is False
 
 
-def test_how_many_jobs_wait_or_run() -> None:
+def test_remaining_jobs_are_parsed() -> None:
     assert parse_remaining({"exec_info": {"queue_remaining": 3}}) == 3
 
 

@@ -14,7 +14,7 @@ def ids(listed: JobList) -> list[str]:
 
 
 @pytest.mark.parametrize(("told", "total"), [(5, 5), (2, 5), (9, 9), (None, None)])
-def test_of_a_list_no_more_is_taken_in_than_was_asked_for(told: int | None, total: int | None) -> None:
+def test_job_list_is_limited_to_the_requested_count(told: int | None, total: int | None) -> None:
     entries = [{"id": f"j{number}", "status": "in_progress"} for number in range(5)]
     listed = parse_jobs({"jobs": entries, "pagination": {"total": told}}, most=3)
     assert (ids(listed), listed.total) == (["j0", "j1", "j2"], total)
@@ -29,7 +29,7 @@ def test_long_queue_is_read_as_far_as_it_runs_next() -> None:
     assert (ids(listed), listed.total) == (["r", "w"], 4)
 
 
-def test_of_a_long_history_the_last_are_taken_in() -> None:
+def test_last_jobs_of_a_long_history_are_kept() -> None:
     listed = parse_history({f"j{number}": {"prompt": [number, "j"]} for number in range(5)}, most=2)
     assert (ids(listed), listed.total) == (["j3", "j4"], 5)
 
@@ -43,5 +43,5 @@ def test_of_a_long_history_the_last_are_taken_in() -> None:
         (parse_history, {str(number): {"prompt": [1, "j"]} for number in range(150_000)}),
     ],
 )
-def test_what_lists_jobs_without_end_is_cut(read: Callable[[object], JobList], body: object) -> None:
+def test_endless_job_list_is_cut(read: Callable[[object], JobList], body: object) -> None:
     assert len(read(body).jobs) == MOST

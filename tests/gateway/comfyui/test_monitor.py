@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 CREATED = 1_795_280_000_000
 
 
-async def test_nothing_is_asked_before_somebody_asks(
+async def test_monitor_sends_nothing_before_the_first_request(
     server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     runner = box.runner()
@@ -247,7 +247,7 @@ async def test_known_numbers_come_no_faster_than_the_server_told_them(
     assert server.paths.count("/system_stats") == 1
 
 
-async def test_one_who_stops_asking_spoils_no_other(server: ScriptedComfyUI, box: ServerMonitor) -> None:
+async def test_cancelled_caller_does_not_affect_others(server: ScriptedComfyUI, box: ServerMonitor) -> None:
     server.hang("/system_stats")
     asking = [asyncio.create_task(box.stats()) for _ in range(2)]
     await until(lambda: "/system_stats" in server.paths)

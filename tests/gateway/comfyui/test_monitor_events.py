@@ -130,7 +130,7 @@ async def test_change_that_the_server_does_not_tell_is_found_within_a_minute() -
         await until(lambda: follow.newest.history > before.history)
 
 
-async def test_jobs_that_nobody_asked_for_are_not_read() -> None:
+async def test_jobs_are_not_read_without_a_request() -> None:
     async with followed() as follow:
         for _ in range(int(ANNOUNCED_SECONDS / 5) + 1):
             await follow.fleet.list_runners(1, 10, None)

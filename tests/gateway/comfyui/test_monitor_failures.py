@@ -112,7 +112,7 @@ async def test_a_server_that_did_not_tell_its_jobs_is_not_waited_for(
     assert (await box.history(), readings(server)) == ((), 2)
 
 
-async def test_what_kept_jobs_from_being_read_is_over_with_the_next_contact(
+async def test_jobs_failure_ends_with_the_next_contact(
     server: ScriptedComfyUI, box: ServerMonitor, clock: FakeClock
 ) -> None:
     server.put(job("a"))
@@ -128,7 +128,7 @@ async def test_what_kept_jobs_from_being_read_is_over_with_the_next_contact(
     assert await seen(box) == [("a", WorkflowStatus.COMPLETED)]
 
 
-async def test_of_a_queue_too_large_the_rest_is_told_and_that_it_was(clock: FakeClock) -> None:
+async def test_too_large_queue_is_reported_with_the_rest(clock: FakeClock) -> None:
     words = "the answer to /queue is larger than 8 MB and was cut off"
     async with ScriptedComfyUI("0.3.64") as server, watched(server, clock) as box:
         server.put(job("ran"), job("runs", "in_progress", number=1))
@@ -147,7 +147,7 @@ async def test_of_a_queue_too_large_the_rest_is_told_and_that_it_was(clock: Fake
         assert box.runner().tags == ("comfyui-0.3.64", "cpu")
 
 
-async def test_that_nothing_is_there_is_not_said_where_it_cannot_be_known(clock: FakeClock) -> None:
+async def test_unread_queue_is_not_reported_as_empty(clock: FakeClock) -> None:
     async with ScriptedComfyUI("0.3.64") as server, watched(server, clock) as box:
         server.put(job("runs", "in_progress", size=9_000_000))
         with pytest.raises(RunnerUnreachableError, match="/queue is larger than 8 MB and was cut off"):

@@ -146,7 +146,7 @@ class TestTLS:
             problem = await problem_at(f"https://127.0.0.1:{server.port}", seconds=0.2)
         assert (type(problem), str(problem)) == (ResponseTimeoutError, "accepts connections and does not answer")
 
-    async def test_who_speaks_it_is_found_out_without_a_request(self, box: ScriptedComfyUI) -> None:
+    async def test_tls_is_probed_without_a_request(self, box: ScriptedComfyUI) -> None:
         async with ScriptedComfyUI(tls=True) as secure, answering_at_once(b"") as plain:
             ports = [int(url.rpartition(":")[2]) for url in (secure.url, plain)]
             assert [await probe_tls("127.0.0.1", port) for port in (*ports, 1)] == [True, False, False]

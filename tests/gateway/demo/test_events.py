@@ -32,7 +32,7 @@ async def test_revision_changes_exactly_when_the_history_does() -> None:
     await fleet.aclose()
 
 
-async def test_runner_that_nobody_asks_for_is_not_followed_any_more() -> None:
+async def test_unrequested_demo_runner_is_not_followed() -> None:
     clock = FakeClock()
     fleet = DemoFleet(clock, RUNNERS)
     await fleet.list_runners(1, 2, None)

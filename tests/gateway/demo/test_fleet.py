@@ -63,7 +63,7 @@ async def test_the_set_of_runners_stays() -> None:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 20_261_121])
-async def test_some_machines_are_off_but_none_that_has_much_to_do(seed: int) -> None:
+async def test_only_idle_demo_machines_are_off(seed: int) -> None:
     fleet = fleet_at(START, seed=seed)
     runners = await everyone(fleet)
     off = [runner for runner in runners if not await answers(fleet, runner.id)]

@@ -25,7 +25,7 @@ def used(machine: Machine, now: int, *, busy: bool) -> float:
 
 
 @given(key=st.text(max_size=5), card=st.sampled_from([*CARDS, CPU]), now=st.integers(0, 2**33), busy=st.booleans())
-def test_what_is_free_is_some_of_what_there_is(key: str, card: Gpu, now: int, busy: bool) -> None:
+def test_free_memory_is_within_the_total(key: str, card: Gpu, now: int, busy: bool) -> None:
     stats = machine_stats(Machine(key, card), now, busy=busy)
     assert 0 < (stats.system.ram_free or 0) < (stats.system.ram_total or 0)
     assert all(0 < (device.vram_free or 0) < (device.vram_total or 0) for device in stats.devices)
@@ -47,7 +47,7 @@ def test_a_processor_has_the_memory_of_its_machine() -> None:
     assert (device.vram_total, device.vram_free) == (stats.system.ram_total, stats.system.ram_free)
 
 
-def test_one_at_work_uses_more() -> None:
+def test_busy_machine_uses_more_memory() -> None:
     machines = [Machine(f"0/{number}", A100) for number in range(50)]
     assert max(used(machine, NOW, busy=False) for machine in machines) < 0.31
     assert min(used(machine, NOW, busy=True) for machine in machines) > 0.54
@@ -60,7 +60,7 @@ def test_numbers_stay_for_minutes() -> None:
     assert 3600 // STEP_SECONDS - 2 <= changes <= 3600 // STEP_SECONDS
 
 
-def test_what_it_is_stays() -> None:
+def test_machine_identity_is_stable() -> None:
     machine = Machine("0/2", A100)
     now, later = (machine_stats(machine, second, busy=busy) for second, busy in ((NOW, True), (NOW + 10**7, False)))
     assert now.system.comfyui_version == later.system.comfyui_version

@@ -104,7 +104,7 @@ def test_the_first_key_is_told_as_people_read_it() -> None:
         ("tmux-safe", {"quit_at_once": (), "quit": ()}, "quit", "or the dashboard cannot be left"),
     ],
 )
-def test_what_cannot_be_is_refused_with_the_command_and_why(
+def test_invalid_keys_are_refused_with_command_and_reason(
     preset: str, keys: dict[str, tuple[str, ...]], command: str, words: str
 ) -> None:
     with pytest.raises(KeymapError) as refused:
@@ -113,7 +113,7 @@ def test_what_cannot_be_is_refused_with_the_command_and_why(
     assert str(refused.value).startswith(words) or words in str(refused.value)
 
 
-def test_all_that_cannot_be_is_told_at_once() -> None:
+def test_all_invalid_keys_are_reported_at_once() -> None:
     keys = {"nosuch": ("x",), "refresh_now": ("q",), "copy_id": ("ctrl+", "y"), "close_help": (), "sort_column": ("T",)}
     with pytest.raises(KeymapError) as refused:
         build_keymap("default", {**keys, "cycle_theme": ("T",)})
@@ -127,7 +127,7 @@ def test_all_that_cannot_be_is_told_at_once() -> None:
     ]
 
 
-def test_what_is_no_key_is_not_repeated() -> None:
+def test_invalid_key_is_not_repeated() -> None:
     with pytest.raises(KeymapError) as refused:
         build_keymap("default", {"copy_id": ("cfc_secret",)})
     assert "secret" not in str(refused.value)
@@ -145,7 +145,7 @@ def test_what_is_no_key_is_not_repeated() -> None:
         {"filter": ("ctrl+/",)},
     ],
 )
-def test_what_is_in_no_ones_way_is_allowed(keys: dict[str, tuple[str, ...]]) -> None:
+def test_keys_of_disjoint_scopes_may_coincide(keys: dict[str, tuple[str, ...]]) -> None:
     keymap = build_keymap("default", keys)
     for command, wanted in keys.items():
         assert set(keymap.keys(command)) >= {parse_key(each) for each in wanted}
@@ -256,7 +256,7 @@ async def test_keys_are_taken_away_and_given(
     assert [each for each in await given_by("default", keys, pressed) if each != "poll_faster"] == given
 
 
-async def test_live_keys_are_those_that_work_as_people_read_them() -> None:
+async def test_active_keys_are_displayed() -> None:
     keys = {"toggle_mouse": (), "filter": ("ctrl+s", "F")}
     async with keyed(build_keymap("default", keys)) as (app, _):
         live = active_keys(app.screen)
@@ -266,7 +266,7 @@ async def test_live_keys_are_those_that_work_as_people_read_them() -> None:
         assert "explain_filter" not in live
 
 
-async def test_what_explains_a_filter_comes_before_what_is_typed_and_nothing_else_does() -> None:
+async def test_only_filter_help_precedes_typed_text() -> None:
     async with keyed(Keymap()) as (app, pilot):
         line = app.screen.query_one(Line)
         line.focus()
@@ -275,7 +275,7 @@ async def test_what_explains_a_filter_comes_before_what_is_typed_and_nothing_els
         assert (line.value, app.given) == ("q/ n", ["explain_filter", "quit_at_once"])
 
 
-async def test_what_explains_a_filter_can_have_another_key() -> None:
+async def test_filter_help_can_be_rebound() -> None:
     async with keyed(build_keymap("default", {"explain_filter": ("f1",)})) as (app, pilot):
         line = app.screen.query_one(Line)
         line.focus()

@@ -70,7 +70,7 @@ def test_keys_are_read(written: str, key: str) -> None:
         "<x>",
     ],
 )
-def test_what_is_no_key_is_none(written: str) -> None:
+def test_invalid_keys_are_none(written: str) -> None:
     assert parse_key(written) is None
 
 
@@ -111,7 +111,7 @@ def test_all_declared_keys_are_keys() -> None:
         ("?", "?"),
     ],
 )
-def test_what_terminals_send_for_a_key_is_among_its_arrivals(written: str, sent: str) -> None:
+def test_terminal_equivalents_include_sent_keys(written: str, sent: str) -> None:
     key = parse_key(written)
     assert key is not None
     parser = XTermParser()
@@ -122,6 +122,6 @@ def test_what_terminals_send_for_a_key_is_among_its_arrivals(written: str, sent:
 
 
 @pytest.mark.parametrize(("key", "whether"), [("x", True), ("space", True), ("slash", True), ("enter", False)])
-def test_which_keys_type(key: str, whether: bool) -> None:
+def test_printable_keys(key: str, whether: bool) -> None:
     assert is_printable(key) is whether
     assert not is_printable(f"ctrl+{key}")

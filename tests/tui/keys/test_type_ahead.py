@@ -25,7 +25,7 @@ def packet(driven: Driven, *keys: str) -> None:
         driven.app.post_message(Key(key, char))
 
 
-async def test_what_is_typed_behind_a_filter_in_one_packet_is_done_in_the_list() -> None:
+async def test_keys_behind_a_filter_act_in_the_list() -> None:
     async with scripted(PAGE) as (driven, source):
         source.pages[PageKey(1, 100)] = PAGE
         packet(driven, "slash", *"gpu", "enter", "o", "j")
@@ -33,14 +33,14 @@ async def test_what_is_typed_behind_a_filter_in_one_packet_is_done_in_the_list()
         await driven.until(lambda: driven.app.snapshot.viewport.runner_id == "r3")
 
 
-async def test_what_is_typed_behind_a_page_number_in_one_packet_is_done_in_the_list() -> None:
+async def test_keys_behind_a_page_number_act_in_the_list() -> None:
     async with demo(runners=60) as driven:
         packet(driven, "P", "9", "enter", "ctrl+u", "2", "enter", "s")
         await driven.sees("Runners  active", "page 1/", "status")
         assert "there are pages" not in driven.text
 
 
-async def test_what_is_typed_behind_a_palettes_line_in_one_packet_is_done_in_the_list() -> None:
+async def test_keys_behind_a_palette_entry_act_in_the_list() -> None:
     async with scripted(PAGE) as (driven, source):
         source.pages[PageKey(1, 100)] = PAGE
         packet(driven, "colon", *"utc", "enter", "o", "j")

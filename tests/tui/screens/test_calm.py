@@ -37,7 +37,7 @@ async def calmed(driven: Driven) -> None:
     await driven.passes(5.0)
 
 
-async def test_where_all_is_fresh_it_is_left_alone(rung: list[float]) -> None:
+async def test_fresh_screen_is_redrawn_rarely(rung: list[float]) -> None:
     async with scripted(make_page(make_runner("a")), (DONE,)) as (driven, _):
         driven.redraw()
         assert rung[-1] == 1.0, "it has just begun"
@@ -51,7 +51,7 @@ async def test_where_all_is_fresh_it_is_left_alone(rung: list[float]) -> None:
         await driven.until(lambda: rung[-1] == 1.0)
 
 
-async def test_what_is_about_to_be_late_is_drawn_when_it_is(rung: list[float]) -> None:
+async def test_late_feed_is_drawn_on_time(rung: list[float]) -> None:
     async with scripted(make_page(make_runner("a"))) as (driven, source):
         await calmed(driven)
         source.hold(PageKey(), HistoryKey("a"))
@@ -72,16 +72,14 @@ async def test_what_is_about_to_be_late_is_drawn_when_it_is(rung: list[float]) -
         RateLimitedError("GET", "/v1/runner", "too many requests", 429),
     ],
 )
-async def test_what_is_counted_down_is_drawn_each_second(
-    rung: list[float], error: ServerError | RateLimitedError
-) -> None:
+async def test_countdown_is_drawn_each_second(rung: list[float], error: ServerError | RateLimitedError) -> None:
     async with scripted(make_page(make_runner("a"))) as (driven, source):
         source.pages[PageKey()] = error
         await calmed(driven)
         assert rung[-1] == 1.0
 
 
-async def test_who_is_gone_is_said_and_then_it_is_left_alone(rung: list[float]) -> None:
+async def test_removal_notice_is_drawn_then_removed(rung: list[float]) -> None:
     async with scripted(make_page(make_runner("a"), make_runner("b"))) as (driven, source):
         source.pages[PageKey()] = make_page(make_runner("b"))
         await calmed(driven)
@@ -105,7 +103,7 @@ async def test_a_mark_goes_when_its_tick_is_over(rung: list[float]) -> None:
         assert "∆" not in driven.text
 
 
-async def test_what_runs_under_the_cursor_is_drawn_when_its_second_is_over(rung: list[float]) -> None:
+async def test_running_workflow_under_the_cursor_counts_seconds(rung: list[float]) -> None:
     async with scripted(make_page(make_runner("a")), (RUNNING,)) as (driven, _):
         await driven.press("enter")
         await calmed(driven)
@@ -164,7 +162,7 @@ async def test_a_poll_that_brings_nothing_makes_nothing_anew(monkeypatch: pytest
         assert made == []
 
 
-async def test_what_is_spent_is_told_anew_as_it_falls() -> None:
+async def test_usage_is_redrawn_as_it_falls() -> None:
     async with scripted(make_page(make_runner("a"))) as (driven, _):
         await driven.sees("api ≤ 5/40")
         await driven.press("space")

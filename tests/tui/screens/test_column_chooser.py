@@ -91,7 +91,7 @@ async def test_a_click_moves_the_cursor_and_another_ticks() -> None:
         assert box.answers == [("name", "tags")]
 
 
-async def test_it_scrolls_where_there_is_little_room() -> None:
+async def test_column_chooser_scrolls_on_small_screens() -> None:
     async with asked(columns=RUNNER_COLUMNS, size=(40, 10)) as box:
         assert box.app.lines[0].startswith("╭─ Columns ─")
         assert box.app.lines[-1] == "╰─ space on/off  K/J move  ⏎ done ─────╯"

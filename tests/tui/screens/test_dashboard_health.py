@@ -42,7 +42,7 @@ async def test_versions_and_devices_are_told_as_they_came() -> None:
         )
 
 
-async def test_one_that_does_not_answer_says_why_and_keeps_its_numbers() -> None:
+async def test_unreachable_runner_tells_why_and_keeps_stats() -> None:
     async with scripted(PAGE, size=(140, 40)) as (driven, source):
         source.stats["a"] = STATS
         await driven.passes(16)
@@ -81,7 +81,7 @@ async def test_a_runner_not_checked_yet_does_not_look_well() -> None:
         source.release(StatsKey("b"))
 
 
-async def test_what_does_not_answer_can_be_found_though_nobody_looked_at_it_before() -> None:
+async def test_unreachable_runners_are_found_by_filter() -> None:
     async with scripted(PAGE, size=(140, 40)) as (driven, source):
         source.pages[PageKey(1, 100)] = PAGE
         source.stats |= {"a": STATS, "b": DOWN}

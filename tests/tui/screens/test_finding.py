@@ -65,7 +65,7 @@ async def test_escape_in_the_box_goes_back_to_the_filter_before() -> None:
         assert listed(driven) == ["beta"]
 
 
-async def test_what_makes_no_sense_is_said_in_the_box_and_changes_nothing() -> None:
+async def test_invalid_filter_is_explained_and_ignored() -> None:
     async with scripted(make_page(*RUNNERS)) as (driven, source):
         source.pages[PageKey(1, 100)] = make_page(*RUNNERS)
         await driven.press("slash")

@@ -84,7 +84,7 @@ async def test_every_command_is_in_the_help_of_some_screen() -> None:
     assert {each.help for each in COMMANDS} <= found
 
 
-async def test_it_says_what_works_on_this_screen_and_in_the_boxes_over_it() -> None:
+async def test_help_has_keys_of_screen_and_dialogs() -> None:
     there = await sections(Workflow)
     assert [*there] == [
         "In a panel",
@@ -121,7 +121,7 @@ async def test_the_keys_are_those_of_the_keymap(preset: str) -> None:
 
 
 @pytest.mark.parametrize("size", [(80, 24), (40, 10)])
-async def test_it_scrolls_to_all_of_it_wherever_it_does_not_fit(size: tuple[int, int]) -> None:
+async def test_help_scrolls_on_small_screens(size: tuple[int, int]) -> None:
     async with on(Dashboard, size=size) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
@@ -133,7 +133,7 @@ async def test_it_scrolls_to_all_of_it_wherever_it_does_not_fit(size: tuple[int,
         assert "sorted" in app.text
 
 
-async def test_it_is_laid_out_anew_for_another_width() -> None:
+async def test_help_is_laid_out_for_a_new_width() -> None:
     async with on(Dashboard, size=(40, 30)) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()
@@ -143,7 +143,7 @@ async def test_it_is_laid_out_anew_for_another_width() -> None:
         assert "Reveal header values until the selection moves" in app.text
 
 
-async def test_it_says_what_closes_it_and_closes() -> None:
+async def test_help_shows_its_closing_key() -> None:
     async with on(Dashboard, build_keymap("emacs", {})) as (app, pilot):
         await pilot.press("question_mark")
         await pilot.pause()

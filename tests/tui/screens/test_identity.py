@@ -90,9 +90,7 @@ def expected(screen: DashboardScreen, fleet: Fleet) -> list[str]:
 
 @settings(max_examples=4, deadline=None, phases=[Phase.generate])
 @given(FLEETS, STEPS)
-async def test_the_cursor_is_on_its_runner_whatever_the_server_does(
-    first: Fleet, steps: list[Fleet | str | Resized]
-) -> None:
+async def test_cursor_stays_on_its_runner(first: Fleet, steps: list[Fleet | str | Resized]) -> None:
     async with scripted(make_page()) as (driven, source):
         fleet = first
         serve(source, fleet)

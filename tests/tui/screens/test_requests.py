@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from comfytui.render.freshness import RenderContext
 
 
-async def test_it_lists_what_was_asked_newest_first_and_closes() -> None:
+async def test_request_log_is_newest_first() -> None:
     async with demo() as driven:
         await driven.press("L")
         await driven.sees("Requests", "GET /v1/runner?page=1&per_page=25", "/history", "200")
@@ -24,7 +24,7 @@ async def test_it_lists_what_was_asked_newest_first_and_closes() -> None:
         await driven.sees("Production GPU Runner")
 
 
-async def test_it_grows_while_it_is_open() -> None:
+async def test_request_log_grows_while_open() -> None:
     async with demo() as driven:
         await driven.press("L")
         before = driven.text.count("GET /v1/runner?page=1")

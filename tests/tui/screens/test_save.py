@@ -47,7 +47,7 @@ async def test_the_name_offered_can_be_taken_as_it_is() -> None:
         assert box.answers == [OFFERED]
 
 
-async def test_one_types_on_where_the_ending_is() -> None:
+async def test_cursor_starts_behind_the_extension() -> None:
     async with asked() as box:
         await box.pilot.press(*["backspace"] * 3, *"csv", "enter")
         assert box.answers == ["comfytui-runners-20260131-142500.csv"]
@@ -59,7 +59,7 @@ async def test_every_letter_is_part_of_the_name_whatever_it_does_elsewhere() -> 
         assert box.answers == ["q?:r .txt"]
 
 
-async def test_what_is_wrong_is_said_as_one_types_and_enter_does_not_take_it() -> None:
+async def test_invalid_name_is_explained_and_refused() -> None:
     async with asked("a.png") as box:
         assert "The name must end in .txt, .csv, .json or .svg." in box.app.text
         await box.pilot.press("enter")
@@ -100,7 +100,7 @@ def test_every_ending_is_named() -> None:
 
 
 @pytest.mark.parametrize("theme", NAMES)
-async def test_what_is_wrong_stands_out_in_every_theme(theme: str) -> None:
+async def test_name_error_stands_out_in_every_theme(theme: str) -> None:
     async with asked("a/b", app=BoxApp(theme=theme)) as box:
         styles = [box.app.screen.query_one(f"#{part}").rich_style for part in ("wrong", "endings", "save")]
         assert len({style.color for style in styles}) == len(styles)

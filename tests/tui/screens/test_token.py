@@ -35,7 +35,7 @@ async def asked(authenticator: OneTokenDoor) -> AsyncIterator[tuple[Driven, Scri
         yield driven, source
 
 
-async def test_it_says_why_and_where_tokens_are_made_and_asks_nothing_meanwhile() -> None:
+async def test_token_screen_explains_and_sends_nothing() -> None:
     async with asked(OneTokenDoor()) as (driven, source):
         await driven.sees(
             "api.test: Token has expired", HELP_TEXT.split(":", maxsplit=1)[0], "~/.config/comfytui/token"
@@ -56,7 +56,7 @@ async def test_a_right_token_goes_on_and_is_not_saved_unasked() -> None:
         assert (authenticator.tried, authenticator.saved) == (["cfc_right"], [])
 
 
-async def test_it_is_saved_when_the_person_says_so() -> None:
+async def test_token_is_saved_if_asked() -> None:
     authenticator = OneTokenDoor()
     async with asked(authenticator) as (driven, source):
         await driven.pilot.press(*"cfc_right", "tab", "space", "shift+tab")

@@ -36,7 +36,7 @@ async def test_a_running_workflow_is_timed_to_the_second() -> None:
         await driven.sees("running 3s")
 
 
-async def test_it_follows_the_history_and_stays_as_last_known() -> None:
+async def test_workflow_screen_follows_history_and_keeps_last_state() -> None:
     async with scripted(make_page(make_runner("a")), (make_workflow("w"),)) as (driven, source):
         await driven.press("enter", "enter")
         source.histories["a"] = (make_workflow("w", status="running"),)

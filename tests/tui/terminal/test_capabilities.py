@@ -69,13 +69,13 @@ SSH = {"SSH_CONNECTION": "10.0.0.1 50000 10.0.0.2 22"}
         ({"TERM": "xterm-256color", "NO_COLOR": ""}, C256),
     ],
 )
-def test_how_many_colours(environ: dict[str, str], expected: ColorDepth) -> None:
+def test_color_depth_is_detected(environ: dict[str, str], expected: ColorDepth) -> None:
     assert detect_capabilities(environ).colors is expected
 
 
 @pytest.mark.parametrize("colours", ColorDepth)
 @pytest.mark.parametrize("environ", [{}, {"NO_COLOR": "1"}, {"TERM": "linux"}, TRUECOLOR], ids=str)
-def test_what_the_person_says_goes(colours: ColorDepth, environ: dict[str, str]) -> None:
+def test_explicit_capabilities_win(colours: ColorDepth, environ: dict[str, str]) -> None:
     assert detect_capabilities(environ, colours.value).colors is colours
 
 
@@ -105,7 +105,7 @@ def test_the_mouse_is_left_alone_over_ssh(environ: dict[str, str], expected: boo
         (False, "what-nobody-knows", True),
     ],
 )
-def test_what_can_be_drawn(only_ascii: bool, encoding: str, expected: bool) -> None:
+def test_unicode_support_is_detected(only_ascii: bool, encoding: str, expected: bool) -> None:
     assert detect_capabilities({}, only_ascii=only_ascii, encoding=encoding).ascii is expected
 
 

@@ -58,7 +58,7 @@ async def test_tmux_takes_it_and_nothing_is_drawn(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("script", ["exit 1", "exec /bin/sleep 60", "kill -9 $$"])
-async def test_where_tmux_fails_the_terminal_takes_it(tmp_path: Path, script: str) -> None:
+async def test_copy_falls_back_to_the_terminal_if_tmux_fails(tmp_path: Path, script: str) -> None:
     written: list[str] = []
     copied = await copy_text(TEXT, tmux(tmp_path, script), written.append, tmp_path / "state", timeout_s=0.3)
     assert copied == CopyResult(OSC52, "sent to the terminal (OSC 52)")
@@ -73,7 +73,7 @@ async def test_without_a_tmux_the_terminal_takes_it(tmp_path: Path) -> None:
     assert (await copy_text(TEXT, environ, lambda _: None, tmp_path / "state")).route is OSC52
 
 
-async def test_where_tmux_is_no_program_the_terminal_takes_it(tmp_path: Path) -> None:
+async def test_copy_falls_back_to_the_terminal_without_tmux(tmp_path: Path) -> None:
     environ = tmux(tmp_path, "")
     (tmp_path / "tmux").write_bytes(b"\x7fELF no program")
     assert (await copy_text(TEXT, environ, lambda _: None, tmp_path / "state")).route is OSC52
@@ -101,7 +101,7 @@ async def test_the_file_replaces_a_link_and_not_what_it_leads_to(tmp_path: Path)
     assert (tmp_path / "clipboard.txt").read_text() == TEXT
 
 
-async def test_where_nothing_takes_it_that_is_said(tmp_path: Path) -> None:
+async def test_copy_without_a_route_is_reported(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("no directory")
     copied = await copy_text(TEXT, {}, lambda _: None, tmp_path / "state")
     assert copied.route is None

@@ -182,14 +182,14 @@ def test_terminal_that_tells_its_sizes_counts_the_mouse_in_cells(start: Start) -
     "sequence",
     ["\x1b[B", "\x1b[1;9A", "\x1b[97;5u", "\x1b[27;5;113~", "\x1b[24;80R", "\x1b[I", "\x1b[?2026;2$y", "\x1b[201~"],
 )
-def test_what_the_parser_understands(sequence: str) -> None:
+def test_sequences_that_the_parser_understands(sequence: str) -> None:
     assert is_parsed_correctly(sequence)
 
 
 @pytest.mark.parametrize(
     "sequence", ["\x1b[q", "\x1b[113~", "\x1b[32~", "\x1b[1114112u", "\x1b[97;1:3u", f"\x1b[97;1;{'9' * 40}u"]
 )
-def test_what_it_does_not_or_takes_for_something_else(sequence: str) -> None:
+def test_sequences_that_the_parser_misreads(sequence: str) -> None:
     assert not is_parsed_correctly(sequence)
 
 

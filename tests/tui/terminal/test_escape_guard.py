@@ -180,7 +180,7 @@ STRINGS = [
 
 
 @pytest.mark.parametrize("sequence", [*UNKNOWN, *STRINGS])
-def test_what_the_parser_has_no_use_for_is_dropped(sequence: str) -> None:
+def test_useless_sequences_are_dropped(sequence: str) -> None:
     assert passed(f"a{sequence}q") == ["aq"]
     for place in range(1, len(sequence)):
         assert passed(sequence[:place], sequence[place:] + "j", pause=DELAY / 2) == ["j"]
@@ -237,7 +237,7 @@ def long_after(key: str, *pieces: str) -> list[str]:
 
 
 @pytest.mark.parametrize("torn", ["[<35;10;5M", "[15~", "[99~", "[?62;22c", "]11;rgb:q\x07", "P>|q\x1b\\"])
-def test_what_nobody_types_is_torn_off_however_late(torn: str) -> None:
+def test_late_tails_of_sequences_are_dropped(torn: str) -> None:
     assert long_after("\x1b", torn + "x") == ["x"]
     assert long_after("\x1b", "j", torn) != ["j"]
 
@@ -248,7 +248,7 @@ def test_a_paste_is_a_paste_however_late() -> None:
 
 
 @pytest.mark.parametrize("typed", ["[", "[B", "OB", "q", "]1", "]11;", "Pq", "P>|", "日"])
-def test_what_may_be_typed_is_typed_long_after_escape(typed: str) -> None:
+def test_typed_keys_after_a_lone_escape_are_kept(typed: str) -> None:
     assert long_after("\x1b", typed) == [typed]
 
 
@@ -304,11 +304,11 @@ def test_alone_and_followed_by_nothing_they_are_keys_after_escape_too(key: str) 
     assert passed("\x1b", key, "j", pause=ESCAPE_TAIL_S + 0.1) == ["\x1b", key, "j"]
 
 
-def test_what_stays_unfinished_is_dropped() -> None:
+def test_unfinished_sequence_is_dropped() -> None:
     assert passed("\x1b[1;", "j", pause=SEQUENCE_TIMEOUT_S + 1) == ["j"]
 
 
-def test_what_another_sequence_breaks_off_is_dropped() -> None:
+def test_interrupted_sequence_is_dropped() -> None:
     assert passed("\x1b[<35;1", "\x1b[B") == ["\x1b[B"]
     assert passed("\x1b[1\x1b[2\x1b[B") == ["\x1b[B"]
     assert passed("\x1b", "[1", "\x1b[B") == ["\x1b", "\x1b[B"]

@@ -91,12 +91,12 @@ def test_colours_go_and_all_else_stays() -> None:
     assert made.style.render("x") == "\x1b[1;2;4;7mx\x1b[0m"
 
 
-def test_what_has_no_style_gets_none() -> None:
+def test_unstyled_segments_stay_unstyled() -> None:
     assert NoColorFilter().apply([Segment("text")], BLACK) == [Segment("text")]
 
 
 @pytest.mark.parametrize("colours", ColorDepth)
-def test_which_filters_there_are(colours: ColorDepth) -> None:
+def test_line_filters_by_capabilities(colours: ColorDepth) -> None:
     expected = [NoColorFilter] if colours is ColorDepth.NONE else []
     assert [type(each) for each in line_filters(colours, only_ascii=False)] == expected
     assert [type(each) for each in line_filters(colours, only_ascii=True)] == [*expected, AsciiFilter]

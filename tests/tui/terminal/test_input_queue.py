@@ -35,7 +35,7 @@ def test_repeats_of_one_key_are_counted() -> None:
     assert left(queue) == [("t", 5), ("j", 1), ("t", 2)]
 
 
-def test_of_moves_focus_changes_and_reports_in_a_row_the_last_stays() -> None:
+def test_last_of_repeated_events_is_kept() -> None:
     queue = InputQueue()
     queue.put([mouse(events.MouseMove, x) for x in range(5)])
     queue.put([QueuedEvent(events.AppFocus()), QueuedEvent(events.AppFocus()), QueuedEvent(events.AppBlur())])
@@ -75,7 +75,7 @@ def test_many_commands_are_a_flood_and_a_long_text_in_a_box_is_not() -> None:
     assert queue.is_flooded(typing=True)
 
 
-def test_of_a_flood_the_end_is_kept_and_the_release_of_a_button() -> None:
+def test_flood_keeps_its_end_and_button_releases() -> None:
     queue = InputQueue()
     queue.put([mouse(events.MouseUp, button=1), *(key("ab"[number % 2]) for number in range(FLOOD_SIZE))])
     queue.cut()
@@ -83,7 +83,7 @@ def test_of_a_flood_the_end_is_kept_and_the_release_of_a_button() -> None:
     assert queue.dropped == FLOOD_SIZE + 1 - KEPT_ENTRIES
 
 
-def test_what_nobody_takes_stays_bounded() -> None:
+def test_unread_queue_is_bounded() -> None:
     queue = InputQueue()
     for _ in range(3):
         queue.put(key("ab"[number % 2]) for number in range(MAX_WAITING))

@@ -47,7 +47,7 @@ def test_bytes_are_the_keys_that_were_pressed(sent: bytes, expected: list[tuple[
     assert read(sent) == expected
 
 
-def test_of_moves_in_a_row_the_last_is_read() -> None:
+def test_last_of_repeated_moves_is_read() -> None:
     moves = b"".join(f"\x1b[<35;{x};5M".encode() for x in range(1, 100))
     assert read(moves + b"j") == [(("MouseMove", 98, 4), 1), ("j", 1)]
 

@@ -90,7 +90,7 @@ def test_styles_end_where_the_update_ends() -> None:
     assert rendered((0, 0, 4)).endswith("\x1b[0m")
 
 
-def test_one_touched_cell_is_cheap() -> None:
+def test_single_changed_cell_is_cheap() -> None:
     assert len(rendered((0, 3, 4))) < 60
 
 
@@ -171,7 +171,7 @@ def test_only_cells_that_differ_are_written_and_near_ones_as_one() -> None:
     assert changes([("x" + "." * 30 + "y" + "." * 8, RED)], since=old).endswith("\x1b[1;1Hx\x1b[32Gy\x1b[0m")
 
 
-def test_what_cannot_be_seen_is_not_written() -> None:
+def test_invisible_changes_are_not_written() -> None:
     old = [[("ab", RED), (" " * 38, RED)]]
     assert changes([("ab", RED), (" " * 38, Style(color="#0000ff", bgcolor="#101010", bold=True))], since=old) == ""
     assert changes([("ab", RED), (" " * 38, RED + BARE)], since=old).count(" ") == 38

@@ -97,7 +97,7 @@ def test_a_signal_before_the_first_frame(start: Start) -> None:
     assert terminal.unrestored == set()
 
 
-def test_a_thread_that_does_not_return_holds_nobody(start: Start) -> None:
+def test_hanging_thread_does_not_delay_the_end(start: Start) -> None:
     terminal = start()
     terminal.press("s", "q")
     assert terminal.ends_within(SOON) == 0
@@ -105,7 +105,7 @@ def test_a_thread_that_does_not_return_holds_nobody(start: Start) -> None:
     assert terminal.unrestored == set()
 
 
-def test_a_handler_that_does_not_return_holds_nobody(start: Start) -> None:
+def test_hanging_handler_does_not_delay_the_end(start: Start) -> None:
     terminal = start()
     blocks(terminal, "l")
     terminal.signal(signal.SIGTERM)
@@ -114,7 +114,7 @@ def test_a_handler_that_does_not_return_holds_nobody(start: Start) -> None:
     assert terminal.unrestored == set()
 
 
-def test_a_terminal_that_does_not_read_holds_nobody(start: Start) -> None:
+def test_unread_terminal_does_not_delay_the_end(start: Start) -> None:
     terminal = start()
     blocks(terminal, "f")
     terminal.signal(signal.SIGTERM)

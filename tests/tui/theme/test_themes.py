@@ -97,7 +97,7 @@ def variables(name: str, colours: ColorDepth) -> dict[str, str]:
     return {**theme.to_color_system().generate(), **theme.variables}
 
 
-def test_there_is_one_of_each_name_for_every_terminal() -> None:
+def test_every_theme_exists_for_every_color_depth() -> None:
     assert NAMES == ("dark", "light", "safe", "contrast")
     for colours in ColorDepth:
         assert tuple(theme.name for theme in build_themes(colours)) == NAMES
@@ -155,7 +155,7 @@ def test_the_usual_theme_would_not_be_safe() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("colours", FEW)
-def test_few_colours_are_those_that_every_terminal_has(name: str, colours: ColorDepth) -> None:
+def test_16_color_theme_uses_ansi_colors(name: str, colours: ColorDepth) -> None:
     look = variables(name, colours)
     for text in (*TEXTS, *TINTS, "frame", "frame-focused"):
         for behind in BEHIND:

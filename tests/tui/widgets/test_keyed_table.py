@@ -85,7 +85,7 @@ async def test_the_cursor_stays_with_its_item_or_goes_to_the_neighbour(after: st
         assert app.table.cursor_id == cursor
 
 
-async def test_it_tells_when_the_cursor_is_on_another_item_and_only_then() -> None:
+async def test_highlight_message_is_sent_once_per_change() -> None:
     async with table_of("abc") as (app, pilot):
         await pilot.press("down")
         app.table.set_rows(rows("zabc"))
@@ -158,7 +158,7 @@ async def test_through_any_changes_the_cursor_is_on_a_row_and_never_leaves_its_i
             assert f"name {app.table.cursor_id}" in shown(app)
 
 
-async def test_of_rows_that_stay_in_place_those_that_changed_are_drawn_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_changed_rows_are_redrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     async with table_of("abcdef") as (app, _):
         kept = app.table.rows
         drawn: list[Region] = []

@@ -138,7 +138,7 @@ async def test_a_key_holds_the_order_and_counts_what_waits() -> None:
         assert "held" not in drawn_line(app.table, 9).text
 
 
-async def test_what_the_person_asked_for_is_not_held() -> None:
+async def test_user_change_is_not_frozen() -> None:
     async with table_of(()) as (app, _):
         app.table.set_rows(made(dict.fromkeys("abc", 0)), (), NOW)
         app.table.set_rows(made(dict.fromkeys("cb", 0)), (), NOW._replace(order_frozen=True), reset=True)

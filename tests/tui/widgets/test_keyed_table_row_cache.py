@@ -43,14 +43,14 @@ def test_the_very_same_rows_come_while_nothing_of_them_is_news() -> None:
     assert [id(row) for row in after] == [id(row) for row in reversed(before)]
 
 
-def test_what_tells_of_something_else_is_made_anew_alone() -> None:
+def test_only_rows_with_new_inputs_are_rebuilt() -> None:
     maker = Maker()
     maker.rows(A, B)
     maker.rows(A, make_runner("b", name="other"))
     assert maker.made == ["b"]
 
 
-def test_what_reads_otherwise_by_now_is_made_anew_alone() -> None:
+def test_only_rows_with_outdated_times_are_rebuilt() -> None:
     maker = Maker()
     maker.rows(A, B)
     maker.rows(A, B, after=30.0)

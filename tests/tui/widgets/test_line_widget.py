@@ -80,7 +80,7 @@ async def test_a_size_that_was_drawn_is_not_drawn_again_when_it_is_told() -> Non
         assert app.lines.refreshed == []
 
 
-async def test_what_is_told_while_nothing_is_seen_is_there_when_it_is() -> None:
+async def test_hidden_widget_shows_latest_content_later() -> None:
     app = LinesApp()
     async with app.run_test(size=(20, 4)) as pilot:
         await pilot.pause()

@@ -68,7 +68,7 @@ def test_while_a_feed_lasts_nothing_is_said_of_it_that_is_wrong_by_more_than_a_s
         (page(None, DOWN), TICK_S),
     ],
 )
-def test_what_is_fresh_is_left_alone_until_it_is_late(feed: Feed[RunnerPage], lasts: float) -> None:
+def test_fresh_feed_is_valid_until_late(feed: Feed[RunnerPage], lasts: float) -> None:
     assert feed_valid_s(feed, NOW, 5.0) == lasts
     assert list_valid_s(summarize(snapshot(feed)), at()) == lasts
 
@@ -90,7 +90,7 @@ def test_a_pause_leaves_what_is_not_late_alone() -> None:
     assert list_valid_s(summarize(paused), at()) == IDLE_TICK_S
 
 
-def test_of_the_runner_under_the_cursor_the_first_that_changes_counts() -> None:
+def test_runner_validity_is_its_shortest_feed() -> None:
     calm = Snapshot(
         runners={"a": Feed(make_runner("a"), fetched_monotonic=NOW)},
         histories={"a": Feed((), fetched_monotonic=NOW)},

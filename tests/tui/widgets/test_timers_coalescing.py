@@ -10,11 +10,11 @@ import pytest
 from comfytui.tui.widgets.timers import CoalescingDelay
 
 
-async def test_it_is_over_by_itself() -> None:
+async def test_delay_ends_by_itself() -> None:
     await CoalescingDelay(0.001).wait()
 
 
-async def test_whoever_is_in_a_hurry_ends_it() -> None:
+async def test_flush_ends_the_delay() -> None:
     lull = CoalescingDelay(3600.0)
     lull.flush()
     for _ in range(2):
@@ -26,7 +26,7 @@ async def test_whoever_is_in_a_hurry_ends_it() -> None:
         await rest
 
 
-async def test_it_can_be_given_up() -> None:
+async def test_delay_can_be_cancelled() -> None:
     rest = asyncio.create_task(CoalescingDelay(math.inf).wait())
     await asyncio.sleep(0)
     rest.cancel()

@@ -25,7 +25,7 @@ class AlarmApp(App[None]):
         return self.alarm._handle
 
 
-async def test_it_acts_once_when_its_moment_has_come() -> None:
+async def test_deferred_call_runs_once_on_time() -> None:
     async with AlarmApp().run_test() as pilot:
         app = pilot.app
         assert isinstance(app, AlarmApp)
@@ -34,7 +34,7 @@ async def test_it_acts_once_when_its_moment_has_come() -> None:
         assert (app.times, app.handle) == (1, None)
 
 
-async def test_it_is_brought_forward_and_put_off_at_no_cost() -> None:
+async def test_deferred_call_is_rescheduled() -> None:
     async with AlarmApp().run_test() as pilot:
         app = pilot.app
         assert isinstance(app, AlarmApp)
