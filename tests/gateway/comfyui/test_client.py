@@ -134,7 +134,7 @@ class TestNoAnswer:
             with pytest.raises(ServerUnreachableError, match=r"^no connection within 0.1 s$"):
                 await client.get("/prompt")
 
-    async def test_it_hangs(self, box: ScriptedComfyUI) -> None:
+    async def test_hanging_server_times_out(self, box: ScriptedComfyUI) -> None:
         box.hang()
         problem = await problem_at(box.url, seconds=0.1)
         assert (type(problem), str(problem)) == (ResponseTimeoutError, "accepts connections and does not answer")
