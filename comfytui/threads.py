@@ -33,7 +33,7 @@ class DaemonWorker:
     def submit(self, call: Callable[[], _T]) -> Future[_T]:
         """Run this after all that was submitted before, unless the future is cancelled first.
 
-        What the call raises is handed to whoever asks the future: the thread goes on.
+        Errors of the call are set on the future; the thread goes on.
         """
         future: Future[_T] = Future()
 

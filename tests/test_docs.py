@@ -143,15 +143,11 @@ def test_source_distribution_contains_the_documentation() -> None:
     assert '"/.github"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
 
 
-COMING = {".ci/bench"}
-"""Paths that the documentation names before they exist."""
-
-
 def test_paths_in_the_repository_exist() -> None:
     text = "".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "CHANGELOG.md")
     paths = set(re.findall(r"`((?:comfytui|tests|screenshots|\.ci)/[^`*…]*)`", text))
     assert len(paths) > 30
-    assert {path for path in paths if not (ROOT / path).exists()} <= COMING
+    assert {path for path in paths if not (ROOT / path).exists()} == set()
 
 
 def test_modules_to_run_exist() -> None:

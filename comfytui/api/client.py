@@ -58,7 +58,7 @@ class ComfyControlClient:
             per_page: 1 to 100.
             status: "active", "disabled", or None for both.
             priority: Priority of the request with the rate limiter.
-            on_sent: Called when the request is sent, which may be later, for the allowance may make it wait.
+            on_sent: Called when the request is sent, which the rate limiter may delay.
 
         Raises:
             InvalidArgumentError: An argument is out of range; no request was sent.

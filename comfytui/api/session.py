@@ -70,7 +70,7 @@ class Session:
         token: The bearer token.
         transport: httpx transport in place of the network.
         timeout: Seconds within which the whole answer must have arrived, a connection within half of them; waiting
-            for the allowance does not count.
+            for the rate limiter does not count.
         rate_limiter: Rate limiter; without one the session has its own.
         log: Request log.
         clock: Clock of the records.
@@ -137,7 +137,7 @@ class Session:
             reader: Parser of the body.
             params: The query.
             priority: Priority of the request with the rate limiter.
-            on_sent: Called when it has waited for the allowance long enough and is sent.
+            on_sent: Called when the request is sent, which the rate limiter may delay.
 
         Raises:
             RequestError: A subclass for the cause.

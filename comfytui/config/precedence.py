@@ -164,7 +164,7 @@ def resolve_profile(choices: ConfigSources, profile: str) -> Settings:
 
 
 def _profile_at_start(choices: ConfigSources, remembered: str | None) -> tuple[str | None, bool]:
-    """The profile's name, None for none, and whether the person came to it by switching."""
+    """Return the name of the profile, or None, and True if the user switched to it before."""
     flags, preferred = choices.flags, choices.config.profile
     if flags.demo or flags.comfyui:
         return None, False

@@ -95,8 +95,8 @@ class KeySettings(NamedTuple):
     Attributes:
         preset: Base keys, one of `PRESETS`.
         bound: The keys of a command by its name, none for a command that is to have none.
-        places: File and line of each entry, `preset` among them, for people to read.
-        file: The file, for people to read; empty where nothing was read.
+        places: File and line of each entry, including `preset`, for display.
+        file: Path of the file, for display; empty if none was read.
     """
 
     preset: str = "default"

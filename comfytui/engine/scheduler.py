@@ -49,7 +49,7 @@ _OVERDUE = 2.5
 _CURSOR_SETTLE_S = 0.7
 # Seconds that a health check waits at most for a cycle to go along with.
 _HEALTH_PATIENCE_S = 5.0
-# One background request in so many is a health check.
+# Background requests per health check.
 _HEALTH_SHARE = 4
 # Seconds that a cycle waits at most for room for all of its requests.
 _CYCLE_PATIENCE_S = 0.1

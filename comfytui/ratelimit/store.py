@@ -182,7 +182,7 @@ class RateLimitStore:
     def acquire(
         self, wanted: Sequence[RequestedSlot], changes: Sequence[SlotChange], cooling_until: float
     ) -> AcquireResult | StoreUnavailable:
-        """Ask for requests, and record as sent those that may be, up to the first that may not.
+        """Acquire requests in order up to the first that must wait, and record them as sent.
 
         Args:
             wanted: The requests; empty to write changes only.

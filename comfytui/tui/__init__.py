@@ -1,1 +1,1 @@
-"""The dashboard a person looks at."""
+"""The terminal dashboard."""

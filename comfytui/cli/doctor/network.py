@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from comfytui.clock import Clock
 
 EXPIRY_WARNING_DAYS = 14
-"""Certificates that expire in less than so many days get a warning."""
+"""Days before its end at which a certificate gets a warning."""
 
 Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 """Return the addresses of a host and port, or raise OSError or UnicodeError. It may block."""

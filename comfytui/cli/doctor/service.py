@@ -188,7 +188,7 @@ def check_from_outcome(outcome: RunnerPage | errors.ComfyControlError, took_ms: 
 
 
 def check_clock_skew(skew: float | None) -> Check:
-    """Return the check of the API's clock, which is so many seconds ahead; None if the API did not answer."""
+    """Return the check of the API's clock, given its skew in seconds, or None if it did not answer."""
     if skew is None:
         return warn("clock", "unknown: the API did not answer", "fix api first")
     if not skew:

@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 
 ANSWER_SECONDS = 30.0
-"""Seconds that a box has for a whole answer: one that loads models, or whose node holds the interpreter, is slow."""
+"""Seconds for a whole response: a server that loads models, or whose node holds the interpreter, is slow."""
 CONNECT_SECONDS = 2.5
 """Seconds that a TCP connection may take: it is the kernel that accepts it, however busy the box is."""
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 RETRY_SECONDS = 30.0
 """Seconds from the end or failure of a connection to the next attempt."""
 FLOOD_RETRY_S = 300.0
-"""The same after one that was a flood; its box is read by time alone until then."""
+"""The same after a flood; until then the server is only polled."""
 MOST_MESSAGES = 1_000
 """Messages a second that are taken: five times as many as an old box sends of a job's progress."""
 MOST_BYTES = 16_000_000

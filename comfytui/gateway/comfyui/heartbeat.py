@@ -18,7 +18,7 @@ HEARTBEAT_S = 5.0
 LEAST_SECONDS = 1.0
 """Seconds between two beats at least, however often a change is heard of."""
 IDLE_TIMEOUT_S = 60.0
-"""For how long a box is watched after somebody last wanted it."""
+"""Seconds for which a server is watched after the last request for it."""
 CLOSED_MESSAGE = "is not watched any more"
 """Why there is no answer at the very end."""
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NO_LONGER_LISTED = "no longer listed"
 NEXT = 3
-"""Waiting jobs that are shown: those that run next."""
+"""Number of waiting jobs that are shown, which run next."""
 _MOST = 200
 _SLACK = timedelta(seconds=5)
 """Up to this difference a server's clock is not corrected."""

@@ -33,7 +33,7 @@ ACTIVE = "pending,in_progress"
 """States of the jobs that wait or run, as `/api/jobs` takes them."""
 LIMIT = 20
 NEXT_LIMIT = 10
-"""Jobs that are asked for of the end of a long queue that runs next: what runs, and more than are shown."""
+"""Jobs requested from the end of a long queue that runs next: the running ones, and more than are shown."""
 RUNNING_LIMIT = 5
 MAX_ITEMS = 10
 """Finished jobs that are asked of `/history`, where each is as large as its workflow: as many as are shown."""
@@ -84,7 +84,7 @@ class JobsReading:
     Attributes:
         active: What waits and runs, read first.
         finished: The rest.
-        apart: Of the rest those that ended lately, but were created before those listed.
+        apart: Other jobs that ended lately, but were created before the listed ones.
     """
 
     active: PartialList
@@ -109,7 +109,7 @@ async def get_parsed(
     """Return a parsed answer of a server; arguments as for `ComfyUIClient.get`.
 
     Raises:
-        BoxProblem: It gave no answer, or one that cannot be read.
+        ComfyUIError: The server gave no answer, or an unreadable one.
     """
     body = await client.get(path, params, glimpse)
     try:

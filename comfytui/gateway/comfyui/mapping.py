@@ -101,7 +101,7 @@ def to_runner(
     """Return a server as a runner without owner that is always active: ComfyUI has neither.
 
     Args:
-        server: As people named it; the values of its headers do not leave this place.
+        server: Its settings; the values of its headers are not passed on.
         stats: What it last said of itself, if it has said anything yet.
         first_watched: When it was first watched.
         state: What else is known of it.
@@ -135,10 +135,10 @@ class UpdateTimes:
         """Return the runner with `updated_at`: the last change of anything but its queue length.
 
         Args:
-            runner: The runner as it is told now.
-            state: The state that it is told with.
+            runner: The present runner.
+            state: Its present state.
             now: The time.
-            is_introduced: True if its server has said what it is; what is told for the first time has not changed.
+            is_introduced: True if its server has identified itself; a first description is no change.
         """
         tags = tuple(tag for tag in runner.tags if tag not in state.queue_text)
         told = runner.model_copy(update={"queue_running": None, "queue_pending": None, "tags": tags})

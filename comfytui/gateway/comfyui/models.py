@@ -44,15 +44,15 @@ class Job:
     """Job of a ComfyUI server; times are in UTC by the server's clock.
 
     Attributes:
-        id: Its prompt id: a UUID, unless whoever sent it to an old server chose otherwise.
-        status: Where it stands, in the API's words; `unknown` for a finished one of which nothing more is told.
-        number: Its place in the queue, the lowest first; negative for one that was put in front.
+        id: Prompt id: a UUID, unless a client of an old server chose another.
+        status: Status by the API's names; `unknown` for a finished job without an outcome.
+        number: Number in the queue, the lowest first; negative for a job that was put in front.
         created: When it was queued; servers before 0.3.69 do not tell.
         started: When it began to run; not told before it has ended.
         ended: When it ended, well or not.
         prefix: What the files it saves are called, folder included; empty where that is not known.
         document: The id of the workflow it came from, which many jobs share; empty where that is not known.
-        noticed: When it was found gone, for one whose end nobody told.
+        noticed: Time when it was found missing, for a job without a known end.
     """
 
     id: str
@@ -72,7 +72,7 @@ class JobList:
 
     Attributes:
         jobs: Those taken in.
-        total: How many there are in all that were asked for; None where that was not said.
+        total: Total of the requested jobs, or None if unknown.
     """
 
     jobs: tuple[Job, ...]

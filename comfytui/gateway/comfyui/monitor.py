@@ -41,13 +41,13 @@ IDLE_TTL_S = 30.0
 JOBS_TTL_S = 10.0
 """The same where it could change unseen."""
 WATCHED_SECONDS = 10.0
-"""Seconds after a question for the jobs during which a change is read at once, and not when they are asked for next."""
+"""Seconds after a request for the jobs in which a change is read at once."""
 REFRESH_TIMEOUT_S = 1.0
 """Seconds to wait for news and names if older data can be returned meanwhile."""
 ANNOUNCED_SECONDS = 180.0
 """Seconds after a question for the jobs during which event streams are told of each change."""
 GATHER_SECONDS = 0.05
-"""Seconds from a change to the reading that is for event streams: what begins or ends is told in several messages."""
+"""Seconds from a change to its reading, for the start or end of a job comes in several messages."""
 UNSEEN_SECONDS = 55.0
 """Seconds from one reading that is for event streams to the next, where no change was told."""
 FIRST_CONTACT_TIMEOUT_S = 7.0
@@ -369,7 +369,7 @@ class ServerMonitor:
             self._unread, self._read_at, self._partly = "", began, reading.problems
             if remaining is None:
                 remaining = self._pulse.remaining or 0
-            # A long queue is listed in part, and one that is too large not at all.
+            # A long queue is listed in part, and a too large one not at all.
             self._read_remaining = max(remaining, len(reading.active.jobs))
             self._take(reading, began_at)
             self._look_for_names()

@@ -26,7 +26,7 @@ class SingleFlight(Generic[_T]):
     """Call that runs once for all callers that want its result meanwhile.
 
     Args:
-        ask: Asks it. What it raises reaches whoever awaits the task, so it had better return what may go wrong.
+        ask: The call. Its errors reach all who await the task, so expected failures should be returned.
     """
 
     def __init__(self, ask: Callable[[], Coroutine[Any, Any, _T]]) -> None:

@@ -79,7 +79,7 @@ async def ssl_context(url: str, ca_bundle: Path | None) -> ssl.SSLContext:
         OSError: They cannot be read.
     """
     if not url.startswith("https:"):
-        # Reading certificates takes long, and nobody shows one over http.
+        # Loading certificates takes long, and http needs none.
         return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     return await asyncio.to_thread(_trusting, ca_bundle)
 
