@@ -22,11 +22,14 @@ from comfytui.cli.options import (
     integer_between,
 )
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, MAX_PORT
+from comfytui.query.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS, column_keys, command_columns
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from _typeshed import SupportsWrite
+
+    from comfytui.query.columns import Column
 
 
 _EPILOG = """\
@@ -59,10 +62,6 @@ exit status: 0 success, 1 refused by the API, 2 usage error, 3 token missing, in
   4 unreachable or timed out, 5 rate limited (--no-wait), 6 the list kept changing while it was read, 130 interrupted
 """
 
-_RUNNER_KEYS = "name, status, reach, last, when, queue, tags, endpoint, created or updated"
-_RUNNER_COLUMNS = "id, name, status, reach, last, when, queue (running+waiting), tags, endpoint, created, updated"
-_WORKFLOW_KEYS = "name, status, took, created, waited, tags, started, completed or updated"
-_WORKFLOW_COLUMNS = "id, name, status, took, created, waited, tags, started, completed, updated"
 
 _TYPED = re.compile(
     r"(?<=invalid choice): .*(?= \(choose)|(?<=unrecognized arguments): .*|(?<=ignored explicit argument) .*", re.DOTALL
@@ -176,7 +175,7 @@ def _add_runners(parser: argparse.ArgumentParser) -> None:
         help="only this page (default: all); with --filter or --sort a page of the result",
     )
     add_page_options(parser, f"default: {MAX_PER_PAGE}, with --page {DEFAULT_PER_PAGE}")
-    add_ordering_options(parser, _RUNNER_KEYS, _RUNNER_COLUMNS)
+    _add_ordering_options(parser, RUNNER_COLUMNS)
     parser.add_argument("--watch", action="store_true", help="keep running and print each change as a line of JSON")
     add_interval_option(parser, "polls with --watch")
     add_no_wait_option(parser)
@@ -193,7 +192,7 @@ def _add_runner(parser: argparse.ArgumentParser) -> None:
 
 def _add_history(parser: argparse.ArgumentParser) -> None:
     _add_id(parser)
-    add_ordering_options(parser, _WORKFLOW_KEYS, _WORKFLOW_COLUMNS)
+    _add_ordering_options(parser, WORKFLOW_COLUMNS)
     add_no_wait_option(parser)
     add_format_options(parser)
     add_source_options(parser, after=True)
@@ -320,3 +319,9 @@ _COMMANDS: dict[str, tuple[str, Callable[[argparse.ArgumentParser], None], str]]
         ),
     ),
 }
+
+
+def _add_ordering_options(parser: argparse.ArgumentParser, columns: Sequence[Column]) -> None:
+    *keys, last = column_keys(columns)
+    names = ", ".join(command_columns(columns)).replace("queue", "queue (running+waiting)")
+    add_ordering_options(parser, f"{', '.join(keys)} or {last}", names)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.query.collation import fold_case
+from comfytui.query.columns import Requirement
 from comfytui.query.workflows import display_name, last_run, queue_counts
 from comfytui.text import sanitize
 
@@ -32,15 +32,6 @@ SYNTAX_EXAMPLES = (
     ("gpu !last:failed", "both terms must match"),
 )
 """Examples of filters and their meanings, for help texts."""
-
-
-class Requirement(StrEnum):
-    """Data about runners that the list does not contain."""
-
-    HISTORY = "history"
-    """Newest workflows (page get-runner-history)."""
-    REACHABILITY = "reachability"
-    """Result of the last health check."""
 
 
 class RunnerData(NamedTuple):

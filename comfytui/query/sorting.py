@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
 from comfytui.query.collation import fold_case, natural_key
-from comfytui.query.filter import Requirement, has_requirements
+from comfytui.query.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS, Requirement, column_keys
+from comfytui.query.filter import has_requirements
 from comfytui.query.workflows import display_name, durations, last_change, last_run, queue_counts
 
 if TYPE_CHECKING:
@@ -19,17 +20,16 @@ if TYPE_CHECKING:
     from comfytui.query.filter import RunnerData
 
 
-RUNNER_KEYS = ("name", "status", "reach", "last", "when", "queue", "tags", "endpoint", "created", "updated")
+RUNNER_KEYS = column_keys(RUNNER_COLUMNS)
 """Sort keys of runners."""
 
-WORKFLOW_KEYS = ("name", "status", "took", "created", "waited", "tags", "started", "completed", "updated")
+WORKFLOW_KEYS = column_keys(WORKFLOW_COLUMNS)
 """Sort keys of workflows."""
 
-_HISTORY_KEYS = frozenset({"last", "when", "queue"})
-_REQUIREMENTS = dict.fromkeys(_HISTORY_KEYS, frozenset({Requirement.HISTORY})) | {
-    "reach": frozenset({Requirement.REACHABILITY})
+_REQUIREMENTS = {
+    column.key: frozenset({column.requirement}) for column in RUNNER_COLUMNS if column.requirement is not None
 }
-_DESCENDING_KEYS = frozenset({"when", "queue", "took", "waited", "created", "started", "completed", "updated"})
+_DESCENDING_KEYS = frozenset(column.key for column in (*RUNNER_COLUMNS, *WORKFLOW_COLUMNS) if column.descending)
 
 _RUNNER_RANKS = {status: rank for rank, status in enumerate((RunnerStatus.ACTIVE, RunnerStatus.DISABLED))}
 # Statuses that need attention come first.
@@ -93,7 +93,7 @@ def sort_runners(runners: Sequence[RunnerData], sort: Sort) -> list[RunnerData]:
     """
     get_value = _RUNNER_VALUES[sort.key]
     by_name = sorted(runners, key=lambda data: _tie_break(data.runner))
-    if sort.key in _HISTORY_KEYS:
+    if Requirement.HISTORY in requirements(sort):
         by_name.sort(key=lambda data: data.history is None)
     return _sorted([(get_value(data), data) for data in by_name], descending=sort.descending)
 

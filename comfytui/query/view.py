@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias, TypeVar
 from comfytui.api.statuses import RunnerState
 from comfytui.engine.protocol import MAX_SCANNED_RUNNERS
 from comfytui.engine.snapshot import certain_monotonic, merge_pages, outdated_keys, page_count, scan_keys
-from comfytui.query.filter import Query, Requirement, RunnerData, has_requirements
+from comfytui.query.columns import Requirement
+from comfytui.query.filter import Query, RunnerData, has_requirements
 from comfytui.query.sorting import requirements, sort_runners
 
 if TYPE_CHECKING:

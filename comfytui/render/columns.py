@@ -15,14 +15,12 @@ from comfytui.render.export import runner_to_dict, workflow_to_dict
 
 if TYPE_CHECKING:
     from comfytui.api.models import Workflow
-    from comfytui.query.filter import Requirement, RunnerData
+    from comfytui.query.columns import Requirement
+    from comfytui.query.filter import RunnerData
 
 
 UNKNOWN = "?"
 """Placeholder for a value that could not be fetched."""
-
-DEFAULT_RUNNER_COLUMNS = ("id", "name", "status", "tags", "endpoint")
-DEFAULT_WORKFLOW_COLUMNS = ("id", "name", "status", "created", "took")
 
 
 def parse_columns(text: str | None, known: Sequence[str], default: Sequence[str]) -> tuple[str, ...]:
@@ -105,7 +103,7 @@ def _duration_text(seconds: float | None) -> str:
 
 _DIRECTIONS = {"asc": False, "desc": True}
 
-RUNNER_COLUMNS: Mapping[str, Callable[[RunnerData], str]] = {
+RUNNER_TEXTS: Mapping[str, Callable[[RunnerData], str]] = {
     "id": _runner_field("id"),
     "name": lambda data: display_name(data.runner.name, data.runner.id),
     "status": _runner_field("status"),
@@ -120,7 +118,7 @@ RUNNER_COLUMNS: Mapping[str, Callable[[RunnerData], str]] = {
 }
 """Text of a runner's columns, by column; empty if there is none, UNKNOWN if it could not be fetched."""
 
-WORKFLOW_COLUMNS: Mapping[str, Callable[[Workflow, datetime], str]] = {
+WORKFLOW_TEXTS: Mapping[str, Callable[[Workflow, datetime], str]] = {
     "id": _workflow_field("id"),
     "name": lambda workflow, _: display_name(workflow.name, workflow.id),
     "status": _workflow_field("status"),

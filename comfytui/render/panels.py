@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from comfytui.api.request_log import LogNote
 from comfytui.api.statuses import RunnerStatus, WorkflowStatus
+from comfytui.query.columns import Column
 from comfytui.render.cells import EMPTY, Line, Role, Span, cell_width, pad, wrap
 from comfytui.render.icons import ABSENT, runner_icon, workflow_icon
-from comfytui.render.table import GAP, Column, Row
+from comfytui.render.table import GAP, Row
 from comfytui.render.times import format_hms
 
 if TYPE_CHECKING:

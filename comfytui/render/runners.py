@@ -14,7 +14,7 @@ from comfytui.render.cells import Line, Role, Span
 from comfytui.render.freshness import NOT_FOUND_TEXT, clock_skew_text, describe_problem
 from comfytui.render.icons import ABSENT, health_icon, runner_icon, runner_status_cell, unknown_icon
 from comfytui.render.panels import Field, field
-from comfytui.render.table import GAP, Column, Row
+from comfytui.render.table import GAP, Row
 from comfytui.render.times import Period, TimeStyle, format_age, format_hm, format_time, format_time_full, period_of
 from comfytui.render.workflows import last_change_at, last_workflow_cells, queue_cell
 
@@ -199,21 +199,6 @@ def _machine_values(stats: RunnerStats) -> Iterable[tuple[str, str | None]]:
     yield "Os", stats.system.os
     yield "Dev mode", "on" if stats.dev_mode else None
     yield "Extensions", "  ".join(stats.extensions)
-
-
-RUNNER_COLUMNS = (
-    Column("glyph", "", 1, priority=0),
-    Column("name", "name", 21, weight=3, priority=0),
-    Column("status", "status", 8, priority=5),
-    Column("reach", "reach", 6, priority=3),
-    Column("last", "last", 7, priority=1),
-    Column("when", "when", 5, priority=1),
-    Column("queue", "queue", 6, priority=4),
-    Column("tags", "tags", 8, weight=4, priority=2),
-    Column("endpoint", "endpoint", 22, weight=3, priority=6),
-    Column("created", "created", 11, priority=7),
-    Column("updated", "updated", 11, priority=8),
-)
 
 
 def runner_display_name(runner: Runner) -> str:

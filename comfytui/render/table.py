@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from comfytui.render.cells import EMPTY, Line, Role, Span
 
 if TYPE_CHECKING:
+    from comfytui.query.columns import Column
     from comfytui.query.sorting import Sort
 
 
@@ -20,26 +21,6 @@ GAP = Span("  ")
 
 REQUIRED_COLUMN = "name"
 """Key of the column that cannot be hidden, because it identifies the row."""
-
-
-class Column(NamedTuple):
-    """Column of a table.
-
-    Attributes:
-        key: Name of its cells in a row.
-        title: Text above it.
-        width: Minimum width in cells.
-        weight: Share of the spare width; 0 keeps it at `width`.
-        priority: Columns with the highest number are dropped first if the width is too small.
-        right: True if its cells are aligned right.
-    """
-
-    key: str
-    title: str
-    width: int
-    weight: int = 0
-    priority: int = 0
-    right: bool = False
 
 
 class Row(NamedTuple):

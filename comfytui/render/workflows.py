@@ -12,7 +12,7 @@ from comfytui.query.workflows import WAITING, display_name, durations, last_chan
 from comfytui.render.cells import Line, Role, Span, join
 from comfytui.render.icons import ABSENT, unknown_icon, workflow_icon, workflow_status_cell
 from comfytui.render.panels import Field, field
-from comfytui.render.table import Column, Row
+from comfytui.render.table import Row
 from comfytui.render.times import (
     Period,
     TimeStyle,
@@ -31,19 +31,6 @@ if TYPE_CHECKING:
     from comfytui.api.models import Runner, Timestamp, Workflow
     from comfytui.engine.feed import Feed
 
-
-HISTORY_COLUMNS = (
-    Column("glyph", "", 1, priority=0),
-    Column("name", "name", 12, weight=4, priority=0),
-    Column("status", "status", 9, priority=1),
-    Column("took", "took", 6, priority=2, right=True),
-    Column("created", "created", 11, priority=3),
-    Column("waited", "waited", 6, priority=4, right=True),
-    Column("tags", "tags", 12, weight=2, priority=5),
-    Column("started", "started", 11, priority=6),
-    Column("completed", "completed", 11, priority=7),
-    Column("updated", "updated", 11, priority=8),
-)
 
 _LONGEST_BAR = 72
 _QUEUE_WIDTH = 6

@@ -11,7 +11,7 @@ import pytest
 from comfytui.cli.options import server_arguments
 from comfytui.cli.parser import build_parser
 from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS
-from comfytui.render.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS
+from comfytui.render.columns import RUNNER_TEXTS, WORKFLOW_TEXTS
 
 
 def parsed(*argv: str) -> dict[str, object]:
@@ -207,8 +207,8 @@ def test_the_other_commands(argv: str, name: str, value: object) -> None:
 
 def test_help_names_the_keys_and_columns_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     for command, keys, columns in (
-        ("runners", RUNNER_KEYS, RUNNER_COLUMNS),
-        ("history", WORKFLOW_KEYS, WORKFLOW_COLUMNS),
+        ("runners", RUNNER_KEYS, RUNNER_TEXTS),
+        ("history", WORKFLOW_KEYS, WORKFLOW_TEXTS),
     ):
         with pytest.raises(SystemExit, match="0"):
             parsed(command, "--help")

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from comfytui.query.filter import SYNTAX_EXAMPLES, Query, QueryError, Requirement, RunnerData, parse
+from comfytui.query.columns import Requirement
+from comfytui.query.filter import SYNTAX_EXAMPLES, Query, QueryError, RunnerData, parse
 from tests.support.builders import make_runner, make_workflow
 
 GPU = RunnerData(

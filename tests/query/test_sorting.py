@@ -7,7 +7,8 @@ from typing import TypeAlias
 
 import pytest
 
-from comfytui.query.filter import Requirement, RunnerData
+from comfytui.query.columns import Requirement
+from comfytui.query.filter import RunnerData
 from comfytui.query.sorting import (
     RUNNER_KEYS,
     WORKFLOW_KEYS,

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import pytest
 
 from comfytui.config.settings import SettingsError
-from comfytui.query.filter import Requirement, RunnerData
+from comfytui.query.columns import Requirement
+from comfytui.query.filter import RunnerData
 from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS, Sort
-from comfytui.render.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS, parse_columns, parse_sort, requirements
+from comfytui.render.columns import RUNNER_TEXTS, WORKFLOW_TEXTS, parse_columns, parse_sort, requirements
 from tests.support.builders import make_runner, make_workflow
 
 NOW = datetime(2026, 1, 1, 12, 0, 10, tzinfo=UTC)
@@ -28,7 +29,7 @@ WORKFLOW = make_workflow(
 
 
 def runner_cells(facts: RunnerData) -> dict[str, str]:
-    return {name: cell(facts) for name, cell in RUNNER_COLUMNS.items()}
+    return {name: cell(facts) for name, cell in RUNNER_TEXTS.items()}
 
 
 def test_cells_of_a_runner() -> None:
@@ -71,7 +72,7 @@ def test_a_runner_without_workflows() -> None:
 
 
 def test_cells_of_a_workflow() -> None:
-    assert {name: cell(WORKFLOW, NOW) for name, cell in WORKFLOW_COLUMNS.items()} == {
+    assert {name: cell(WORKFLOW, NOW) for name, cell in WORKFLOW_TEXTS.items()} == {
         "id": "w1",
         "name": "Workflow w1",
         "status": "running",
@@ -86,8 +87,8 @@ def test_cells_of_a_workflow() -> None:
 
 
 def test_columns_and_keys_are_of_the_same_names() -> None:
-    assert set(RUNNER_KEYS) < set(RUNNER_COLUMNS)
-    assert set(WORKFLOW_KEYS) < set(WORKFLOW_COLUMNS)
+    assert set(RUNNER_KEYS) < set(RUNNER_TEXTS)
+    assert set(WORKFLOW_KEYS) < set(WORKFLOW_TEXTS)
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,11 @@ import pytest
 from comfytui.api.models import Runner
 from comfytui.engine.feed import Feed
 from comfytui.engine.snapshot import HealthCheck
+from comfytui.query.columns import RUNNER_COLUMNS
 from comfytui.redaction import MASK
 from comfytui.render.cells import Role, Span
 from comfytui.render.panels import field
-from comfytui.render.runners import RUNNER_COLUMNS, runner_display_name, runner_fields, runner_period, runner_row
+from comfytui.render.runners import runner_display_name, runner_fields, runner_period, runner_row
 from comfytui.render.table import changed_ids, fit_columns
 from comfytui.render.times import TimeStyle
 from tests.contract.gateways import documented

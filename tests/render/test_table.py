@@ -4,10 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from comfytui.query.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS, Column
 from comfytui.query.sorting import Sort
-from comfytui.render.runners import RUNNER_COLUMNS
-from comfytui.render.table import GAP, Column, ColumnSelection, column_title, fit_columns, visible_columns
-from comfytui.render.workflows import HISTORY_COLUMNS
+from comfytui.render.table import GAP, ColumnSelection, column_title, fit_columns, visible_columns
 from tests.support.lines import plain_text
 
 
@@ -89,7 +88,7 @@ def test_a_column_changes_in_nothing_but_its_width(columns: tuple[Column, ...], 
         assert column.width >= asked[column.key].width or column.priority == lowest
 
 
-@pytest.mark.parametrize("columns", [RUNNER_COLUMNS, HISTORY_COLUMNS], ids=["runners", "history"])
+@pytest.mark.parametrize("columns", [RUNNER_COLUMNS, WORKFLOW_COLUMNS], ids=["runners", "history"])
 def test_real_tables(columns: tuple[Column, ...]) -> None:
     assert keys(fit_columns(columns, 10)) == ["glyph", "name"]
     assert keys(fit_columns(columns, 500)) == keys(columns)

@@ -11,11 +11,10 @@ from hypothesis import strategies as st
 from comfytui.api.models import Workflow, parse_history
 from comfytui.api.statuses import LAST_SEEN_RUNNING, WorkflowStatus
 from comfytui.engine.feed import Feed, Problem, ProblemKind
+from comfytui.query.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS
 from comfytui.render.cells import EMPTY, Role, Span, cell_width
-from comfytui.render.runners import RUNNER_COLUMNS
 from comfytui.render.times import TimeStyle
 from comfytui.render.workflows import (
-    HISTORY_COLUMNS,
     last_workflow_cells,
     queue_cell,
     status_tally,
@@ -65,7 +64,7 @@ def test_a_workflow_in_the_history() -> None:
 
 
 def test_every_column_of_the_history_has_its_cell() -> None:
-    keys = {column.key for column in HISTORY_COLUMNS}
+    keys = {column.key for column in WORKFLOW_COLUMNS}
     assert set(workflow_row(COMPLETED, TimeStyle.UTC, NOW).cells) == keys
     assert set(workflow_row(BARE, TimeStyle.UTC, NOW).cells) == keys
 
@@ -83,7 +82,7 @@ LOST = make_workflow("w1", status="failed", name="face").model_copy(update={"tag
     ],
 )
 def test_job_last_seen_running_says_so_without_room_for_tags(columns: tuple[str, ...], shown: list[str]) -> None:
-    known = {column.key: column for column in HISTORY_COLUMNS}
+    known = {column.key: column for column in WORKFLOW_COLUMNS}
     row = workflow_row(LOST, TimeStyle.RELATIVE, NOW)
     assert [plain_text(cell) for cell in row.visible_cells([known[key] for key in columns])] == shown
     other = workflow_row(COMPLETED, TimeStyle.RELATIVE, NOW)

@@ -10,8 +10,9 @@ from comfytui.cli.client import run_query
 from comfytui.cli.lookup import fetch_for_runner
 from comfytui.cli.output import CommandOutput, Table
 from comfytui.config.settings import SettingsError
+from comfytui.query.columns import WORKFLOW_COLUMNS, command_columns, default_columns
 from comfytui.query.sorting import WORKFLOW_KEYS, sort_workflows
-from comfytui.render.columns import DEFAULT_WORKFLOW_COLUMNS, WORKFLOW_COLUMNS, parse_columns, parse_sort
+from comfytui.render.columns import WORKFLOW_TEXTS, parse_columns, parse_sort
 from comfytui.render.export import RUNNER_FIELDS, WORKFLOW_FIELDS, runner_to_dict, workflow_to_dict
 
 if TYPE_CHECKING:
@@ -51,7 +52,7 @@ def history_output(
     items = [workflow_to_dict(workflow) for workflow in workflows]
 
     def rows() -> list[tuple[str, ...]]:
-        return [tuple(WORKFLOW_COLUMNS[name](workflow, now) for name in columns) for workflow in workflows]
+        return [tuple(WORKFLOW_TEXTS[name](workflow, now) for name in columns) for workflow in workflows]
 
     return CommandOutput(
         document={"runner_id": runner_id, "workflows": items},
@@ -89,7 +90,7 @@ def _stats(args: argparse.Namespace) -> Callable[[RetryingClient], Awaitable[Com
 
 def _history(args: argparse.Namespace) -> Callable[[RetryingClient], Awaitable[CommandOutput]]:
     sort = parse_sort(args.sort, WORKFLOW_KEYS)
-    columns = parse_columns(args.columns, tuple(WORKFLOW_COLUMNS), DEFAULT_WORKFLOW_COLUMNS)
+    columns = parse_columns(args.columns, command_columns(WORKFLOW_COLUMNS), default_columns(WORKFLOW_COLUMNS))
 
     async def answer(asker: RetryingClient) -> CommandOutput:
         runner_id, workflows = await fetch_for_runner(asker, args.id, asker.history)

@@ -16,10 +16,11 @@ from comfytui.cli.lookup import fetch_all, fetch_page
 from comfytui.cli.output import CommandOutput, Table
 from comfytui.config.settings import DEFAULT_PER_PAGE, MAX_PER_PAGE, SettingsError
 from comfytui.query import sorting
-from comfytui.query.filter import Query, QueryError, Requirement, RunnerData, parse
+from comfytui.query.columns import RUNNER_COLUMNS, Requirement, command_columns, default_columns
+from comfytui.query.filter import Query, QueryError, RunnerData, parse
 from comfytui.query.workflows import display_name
 from comfytui.ratelimit.window import Priority
-from comfytui.render.columns import DEFAULT_RUNNER_COLUMNS, RUNNER_COLUMNS, parse_columns, parse_sort, requirements
+from comfytui.render.columns import RUNNER_TEXTS, parse_columns, parse_sort, requirements
 from comfytui.render.export import RUNNER_FIELDS, runner_to_dict
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class ListOptions:
     sort: Sort | None = None
     page: int | None = None
     per_page: int | None = None
-    columns: tuple[str, ...] = DEFAULT_RUNNER_COLUMNS
+    columns: tuple[str, ...] = default_columns(RUNNER_COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ def parse_options(args: argparse.Namespace) -> ListOptions:
         sort=parse_sort(args.sort, sorting.RUNNER_KEYS),
         page=args.page,
         per_page=args.per_page,
-        columns=parse_columns(args.columns, tuple(RUNNER_COLUMNS), DEFAULT_RUNNER_COLUMNS),
+        columns=parse_columns(args.columns, command_columns(RUNNER_COLUMNS), default_columns(RUNNER_COLUMNS)),
     )
 
 
@@ -249,7 +250,7 @@ def _output(found: ListResult, columns: tuple[str, ...], *, only_columns: bool) 
     items = [runner_to_dict(facts.runner) for facts in found.facts]
 
     def rows() -> list[tuple[str, ...]]:
-        return [tuple(RUNNER_COLUMNS[name](facts) for name in columns) for facts in found.facts]
+        return [tuple(RUNNER_TEXTS[name](facts) for name in columns) for facts in found.facts]
 
     return CommandOutput(
         document={"runners": items, "total": found.total},

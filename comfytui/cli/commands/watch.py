@@ -29,7 +29,8 @@ from comfytui.engine.feed import Feed
 from comfytui.engine.protocol import MAX_SCANNED_RUNNERS, PageKey, Reconnect, SetViewport, Viewport
 from comfytui.engine.reducer import MAX_HISTORIES
 from comfytui.engine.snapshot import certain_monotonic
-from comfytui.query.filter import Query, Requirement, RunnerData
+from comfytui.query.columns import Requirement
+from comfytui.query.filter import Query, RunnerData
 from comfytui.query.view import ListView, ListViewBuilder
 from comfytui.render.export import runner_to_dict
 from comfytui.render.freshness import describe_problem

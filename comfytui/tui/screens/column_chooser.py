@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, ClassVar
 from textual import on
 from textual.screen import ModalScreen
 
+from comfytui.query.columns import Column
 from comfytui.render.cells import Line, Role, Span
 from comfytui.render.chrome import footer_line
-from comfytui.render.table import REQUIRED_COLUMN, Column, ColumnSelection, Row
+from comfytui.render.table import REQUIRED_COLUMN, ColumnSelection, Row
 from comfytui.tui.keys.bindings import active_keys, bindings_for
 from comfytui.tui.keys.commands import Scope
 from comfytui.tui.screen_stack import OwnScreen

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING
 from comfytui.api.statuses import RunnerStatus
 from comfytui.config.state import ViewState
 from comfytui.engine.protocol import PageKey
-from comfytui.query.filter import Query, QueryError, Requirement, parse
+from comfytui.query.columns import RUNNER_COLUMNS, WORKFLOW_COLUMNS, Requirement
+from comfytui.query.filter import Query, QueryError, parse
 from comfytui.query.sorting import RUNNER_KEYS, WORKFLOW_KEYS, Sort, default_order, requirements
 from comfytui.render.cells import Role, Span
 from comfytui.render.chrome import ListSpec, match_count_text
-from comfytui.render.runners import RUNNER_COLUMNS
 from comfytui.render.table import visible_columns
-from comfytui.render.workflows import HISTORY_COLUMNS
 from comfytui.tui.keys.typed_text import clean_typed
 from comfytui.tui.screen_stack import open_screen
 from comfytui.tui.screens.messages import ListViewChanged
@@ -177,7 +176,7 @@ class ListController:
         from comfytui.tui.screens.column_chooser import ColumnChooserScreen
 
         if self.history.has_focus:
-            chooser = ColumnChooserScreen(HISTORY_COLUMNS, self._history_columns)
+            chooser = ColumnChooserScreen(WORKFLOW_COLUMNS, self._history_columns)
             open_screen(self._screen.app, chooser, self._history_columns_chosen)
         else:
             open_screen(self._screen.app, ColumnChooserScreen(RUNNER_COLUMNS, self._columns), self._columns_chosen)
@@ -310,7 +309,7 @@ class ListController:
 
     def _apply_columns(self, sort: Sort | None) -> None:
         self.runners.set_columns(visible_columns(RUNNER_COLUMNS, self._columns), sort)
-        self.history.set_columns(visible_columns(HISTORY_COLUMNS, self._history_columns), self.history.sort)
+        self.history.set_columns(visible_columns(WORKFLOW_COLUMNS, self._history_columns), self.history.sort)
 
     def _save(self) -> None:
         view = state_from_spec(self.listing, self._columns, self.history.sort, self._history_columns)

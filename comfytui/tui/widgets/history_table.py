@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, ClassVar
 
 from comfytui.api.histories import CutHistory
+from comfytui.query.columns import WORKFLOW_COLUMNS
 from comfytui.query.sorting import sort_workflows
 from comfytui.query.workflows import IN_PROGRESS
 from comfytui.render.cells import EMPTY, Line, Role, Span, join
@@ -14,7 +15,6 @@ from comfytui.render.freshness import late_notice, problem_notice
 from comfytui.render.table import GAP
 from comfytui.render.times import Period
 from comfytui.render.workflows import (
-    HISTORY_COLUMNS,
     status_tally,
     workflow_display_name,
     workflow_period,
@@ -48,7 +48,7 @@ class HistoryTable(KeyedTable):
     CURSOR_STAYS: ClassVar[bool] = False
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(HISTORY_COLUMNS, id=id)
+        super().__init__(WORKFLOW_COLUMNS, id=id)
         self.runner_id: str | None = None
         self.sort: Sort | None = None
         self._sorted_by: Sort | None = None

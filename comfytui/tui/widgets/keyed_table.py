@@ -10,7 +10,6 @@ from comfytui.render.cells import Line, Role, Span, join, pad
 from comfytui.render.table import (
     GAP,
     ChangeMarks,
-    Column,
     Row,
     changed_ids,
     column_title,
@@ -35,6 +34,7 @@ if TYPE_CHECKING:
     from textual.binding import BindingType
     from textual.strip import Strip
 
+    from comfytui.query.columns import Column
     from comfytui.query.sorting import Sort
     from comfytui.render.freshness import RenderContext
 

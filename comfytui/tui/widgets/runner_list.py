@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
+from comfytui.query.columns import RUNNER_COLUMNS
 from comfytui.query.view import ListViewBuilder
 from comfytui.render.cells import EMPTY, cell_width
 from comfytui.render.chrome import (
@@ -21,7 +22,7 @@ from comfytui.render.chrome import (
     search_footer,
 )
 from comfytui.render.freshness import away_text, halt_reason, late_notice, problem_notice, summarize
-from comfytui.render.runners import RUNNER_COLUMNS, runner_display_name, runner_period, runner_row
+from comfytui.render.runners import runner_display_name, runner_period, runner_row
 from comfytui.tui.widgets.keyed_table import KeyedTable, RowCache
 from comfytui.tui.widgets.timers import TICK_S
 

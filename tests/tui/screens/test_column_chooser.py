@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from comfytui.render.runners import RUNNER_COLUMNS
-from comfytui.render.table import Column
+from comfytui.query.columns import RUNNER_COLUMNS, Column
 from comfytui.tui.screens.column_chooser import ColumnChooserScreen
 from tests.support.boxes import BoxApp
 

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from textual import on
 from textual.app import App, ComposeResult
 
+from comfytui.query.columns import Column
 from comfytui.render.cells import Span
-from comfytui.render.table import Column, Row
+from comfytui.render.table import Row
 from comfytui.tui.terminal.capabilities import ColorDepth
 from comfytui.tui.theme.themes import NAMES, build_themes
 from comfytui.tui.widgets.keyed_table import KeyedTable
