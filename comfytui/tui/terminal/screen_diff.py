@@ -335,7 +335,9 @@ def _changed_runs(y: int, x: int, look: Sgr, chars: Sequence[str], old: _Cells) 
 
 def _is_unchanged(look: Sgr, chars: Sequence[str], old: _Cells) -> bool:
     """Return True if all cells have these characters and this style already; a fast check of the whole range."""
-    return old.looks.count(look) == len(chars) and "".join(old.chars) == "".join(chars)
+    # Joined, wide characters would be equal to the same ones a cell further.
+    same = "".join(old.chars) == chars if isinstance(chars, str) else [*old.chars] == [*chars]
+    return same and old.looks.count(look) == len(chars)
 
 
 def _merge_blank_runs(runs: list[_TextRun]) -> list[_TextRun]:

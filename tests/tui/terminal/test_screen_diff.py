@@ -143,6 +143,13 @@ def test_whatever_is_drawn_over_whatever_the_terminal_shows_the_last(
             assert seen(ours, WIDTH, y) == seen(theirs, WIDTH, y)
 
 
+def test_wide_characters_moved_by_one_cell_are_written() -> None:
+    buffer, terminal = ScreenBuffer(), pyte.Screen(WIDTH, HEIGHT)
+    for lines in ([[("日本日本", RED)], [], []], [[("   ", RED), ("日本", RED)], [], []]):
+        pyte.Stream(terminal).feed(written(buffer, screenful(lines)))
+    assert terminal.display[0].rstrip() == "   日本"
+
+
 def test_a_whole_screen_drawn_again_writes_nothing_and_what_was_forgotten_all() -> None:
     wire, whole = ScreenBuffer(), screenful([[("ab", RED)], [("c", BLUE)], []])
     first = written(wire, whole)
