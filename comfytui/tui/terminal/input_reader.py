@@ -38,6 +38,7 @@ _PIECE = re.compile(
     r"|(?P<other>\x1b(?:\[\[.|\[M...|\[[0-?]*[ -/]*[@-~]|O[0-9;]*[@-~]|[^\x1b])?)",
     re.DOTALL,
 )
+_ALT = re.compile(r"\x1b[^\x1b\[O]")
 _MOUSE = re.compile(r"\x1b\[<[0-9]{1,3};[0-9]{1,5};[0-9]{1,5}[Mm]")
 
 
@@ -84,6 +85,9 @@ class InputReader:
                 self._is_in_sequence = wanted == ESCAPE
                 times = len(piece.group()) // len(wanted) if piece["turn"] else 1
                 yield from (QueuedEvent(message, times) for message in self._parser.feed(wanted))
+                if _ALT.fullmatch(wanted):
+                    # Textual's parser waits for the rest of a sequence, but text behind this key must not overtake it.
+                    yield from (QueuedEvent(message) for message in self._parser.flush())
 
     def _paste(self, piece: str) -> Iterator[QueuedEvent]:
         """Pass a paste to the parser up to `MAX_PASTE` characters."""
@@ -101,6 +105,12 @@ class InputReader:
 
 class _CellParser(XTermParser):
     """Textual's parser, with mouse positions always in cells, never in pixels."""
+
+    def flush(self) -> Iterator[Message]:
+        """Yield the events of an incomplete sequence without waiting for its rest."""
+        if self._timeout_time is not None:
+            self._timeout_time = 0.0
+            yield from self.tick()
 
     def parse_mouse_code(self, code: str) -> Message | None:
         """Return the mouse event in cells."""

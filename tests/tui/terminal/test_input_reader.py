@@ -72,3 +72,17 @@ def test_a_paste_is_read_up_to_its_bound_and_keys_behind_it_are_keys(size: int) 
     paste = b"\x1b[200~" + b"y" * size + b"\x1b[201~j"
     parts = [paste[start : start + 4096] for start in range(0, len(paste), 4096)]
     assert read(*parts) == [("y" * MAX_PASTE, 1), ("j", 1)]
+
+
+@pytest.mark.parametrize(
+    ("data", "keys"),
+    [
+        (b"\x1b/gpu", ["slash", "g", "p", "u"]),
+        (b"\x1bj/g", ["alt+j", "slash", "g"]),
+        (b"\x1b\rx", ["enter", "x"]),
+        (b"\x1bj\x1b[B", ["alt+j", "down"]),
+    ],
+)
+def test_text_behind_an_alt_key_does_not_overtake_it(data: bytes, keys: list[str]) -> None:
+    found = [entry.event for entry in InputReader().feed(data, 1.0)]
+    assert [event.key for event in found if isinstance(event, events.Key)] == keys
