@@ -16,7 +16,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.e2e.rig import dashboard
+from tests.support.installed import dashboard
 from tests.support.monkey import SIZES, packet
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.benchmarks.processes import cpu_seconds, resident_bytes
 from tests.benchmarks.stopwatch import Press, Stopwatch
-from tests.e2e.rig import FIRST, PROGRAM, client_environ, served
+from tests.support.installed import FIRST, PROGRAM, client_environ, served
 from tests.support.misbehaving import MisbehavingServer
 
 __all__ = [

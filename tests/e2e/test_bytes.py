@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from tests.e2e.rig import client_environ, dashboard
+from tests.support.installed import client_environ, dashboard
 from tests.support.misbehaving import MisbehavingServer
 
 A_CELL = 320

@@ -22,7 +22,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from tests.contract.gateways import Gateway, on_a_socket
-from tests.e2e.rig import PROGRAM, client_environ
+from tests.support.installed import PROGRAM, client_environ
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.rig import FIRST, PROGRAM, client_environ, dashboard
+from tests.support.installed import FIRST, PROGRAM, client_environ, dashboard
 from tests.support.terminal import PATIENCE, Terminal
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from comfytui.config.credentials import TOKEN_VARIABLE
-from tests.e2e.rig import PROGRAM, TOKEN, client_environ, dashboard
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.installed import PROGRAM, TOKEN, client_environ, dashboard
 from tests.support.terminal import Terminal
 
 INTERVAL = "60"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.contract.gateways import on_a_socket
-from tests.e2e.rig import client_environ, dashboard, says
+from tests.support.installed import client_environ, dashboard, says
 
 if TYPE_CHECKING:
     from tests.support.terminal import Terminal

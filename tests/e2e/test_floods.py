@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.rig import FIRST, dashboard
 from tests.monkey import answer_seconds, rss_mb
+from tests.support.installed import FIRST, dashboard
 
 MOST_MORE_MB = 20.0
 

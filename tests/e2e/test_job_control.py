@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.rig import FIRST, PROGRAM, dashboard
+from tests.support.installed import FIRST, PROGRAM, dashboard
 from tests.support.terminal import Terminal
 
 if TYPE_CHECKING:

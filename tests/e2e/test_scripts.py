@@ -16,7 +16,7 @@ from comfytui.cli.exit_codes import ExitCode
 from comfytui.config.credentials import TOKEN_VARIABLE
 from comfytui.config.settings import API_URL_VARIABLE
 from tests.contract.gateways import on_a_socket
-from tests.e2e.rig import PROGRAM, TOKEN, client_environ, says, without_progress
+from tests.support.installed import PROGRAM, TOKEN, client_environ, says, without_progress
 from tests.support.misbehaving import MisbehavingServer, Mood
 
 if TYPE_CHECKING:

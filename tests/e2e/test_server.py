@@ -5,7 +5,7 @@ import signal
 from pathlib import Path
 
 from comfytui.config.credentials import TOKEN_VARIABLE
-from tests.e2e.rig import FIRST, TOKEN, client_environ, dashboard, served
+from tests.support.installed import FIRST, TOKEN, client_environ, dashboard, served
 
 
 def test_a_server_that_goes_and_comes_back() -> None:

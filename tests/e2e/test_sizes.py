@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.e2e.rig import FIRST, dashboard
+from tests.support.installed import FIRST, dashboard
 
 TELLS_SIZES = b"\x1b[?2048;2$y"
 

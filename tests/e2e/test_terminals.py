@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.rig import FIRST, dashboard
+from tests.support.installed import FIRST, dashboard
 
 if TYPE_CHECKING:
     from tests.support.terminal import Terminal

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.e2e.rig import client_environ, dashboard
+from tests.support.installed import client_environ, dashboard
 from tests.support.misbehaving import (
     Limiter,
     MisbehavingServer,

@@ -9,7 +9,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from comfytui.cli.exit_codes import ExitCode
-from tests.e2e.rig import PROGRAM, client_environ, without_progress
+from tests.support.installed import PROGRAM, client_environ, without_progress
 from tests.support.misbehaving import TOKEN, MisbehavingServer
 from tests.support.terminal import PATIENCE
 

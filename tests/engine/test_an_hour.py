@@ -11,9 +11,9 @@ from comfytui.engine.engine import Engine
 from comfytui.engine.protocol import EngineCommand, PageKey, Refresh, SetInterval, SetViewport, Viewport
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import API_LIMIT, SHARED_LIMIT, WINDOW_S
-from tests.engine.rig import at_work
-from tests.engine.weather import LIST, RUNNERS, Weather
 from tests.support.clock import FakeClock
+from tests.support.engine_harness import at_work
+from tests.support.network_conditions import LIST, RUNNERS, Weather
 
 if TYPE_CHECKING:
     from comfytui.engine.snapshot import Snapshot

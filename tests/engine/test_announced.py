@@ -9,7 +9,7 @@ import pytest
 from comfytui.api.events import RunnerRevisions
 from comfytui.engine.announced import MAX_AGE, MAX_PAGE_AGE, RevisionTracker, announced_resources
 from comfytui.engine.protocol import HistoryKey, PageKey, RunnerKey, StatsKey, Viewport
-from tests.engine.planning import FRESH, HISTORY, IN_VIEW, NOW, PAGE, RUNNER, STATS
+from tests.support.scheduling import FRESH, HISTORY, IN_VIEW, NOW, PAGE, RUNNER, STATS
 
 if TYPE_CHECKING:
     from comfytui.engine.protocol import Resource

@@ -11,9 +11,9 @@ from comfytui.engine.fetch import reduce_failure, reduce_response
 from comfytui.engine.protocol import HistoryKey, StatsKey
 from comfytui.engine.reducer import MAX_STATS, apply_history, apply_stats
 from comfytui.engine.snapshot import HealthCheck, Snapshot
-from tests.engine.rig import seen
 from tests.support.builders import make_stats, make_workflow
 from tests.support.clock import START
+from tests.support.engine_harness import seen
 
 HISTORY, STATS = HistoryKey("r1"), StatsKey("r1")
 JOBS, MACHINE = (make_workflow("w1"),), make_stats()

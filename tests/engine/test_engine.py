@@ -12,9 +12,9 @@ from comfytui.engine.protocol import (
     StatsKey,
     Viewport,
 )
-from tests.engine.rig import ALL, DOWN, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, rig
 from tests.support.builders import make_page, make_runner, make_workflow
 from tests.support.clock import START
+from tests.support.engine_harness import ALL, DOWN, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, rig
 
 NO = ConnectionFailedError("GET", "/v1/runner", "connection refused")
 

@@ -21,7 +21,8 @@ from comfytui.engine.protocol import (
 )
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import SHARED_LIMIT, WINDOW_S, Priority
-from tests.engine.rig import (
+from tests.support.clock import FakeClock
+from tests.support.engine_harness import (
     ALL,
     DOWN,
     FULL_VIEW,
@@ -35,7 +36,6 @@ from tests.engine.rig import (
     rig,
     soon,
 )
-from tests.support.clock import FakeClock
 from tests.support.source import ScriptedSource
 
 LIMITED = RateLimitedError("GET", "/v1/runner", "too many requests", 429, 12.0)

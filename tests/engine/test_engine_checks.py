@@ -12,8 +12,8 @@ from comfytui.engine.protocol import HistoryKey, RunnerKey, SetViewport, StatsKe
 from comfytui.engine.snapshot import HealthCheck
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import SHARED_LIMIT, WINDOW_S, Permit, Priority
-from tests.engine.rig import ALL, DOWN, FULL_VIEW, HISTORY, INTERVAL, PAGE, RUNNER, STATS, rig, soon
 from tests.support.builders import make_stats
+from tests.support.engine_harness import ALL, DOWN, FULL_VIEW, HISTORY, INTERVAL, PAGE, RUNNER, STATS, rig, soon
 
 if TYPE_CHECKING:
     from tests.support.clock import FakeClock

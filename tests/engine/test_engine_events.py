@@ -23,9 +23,9 @@ from comfytui.engine.feed import Freshness
 from comfytui.engine.intervals import CHANGE_BATCH_INTERVAL_S, MAX_BACKOFF_S, change_interval, page_change_interval
 from comfytui.engine.listener import REFUSED_RETRY_S, SETTLE_S
 from comfytui.engine.protocol import HistoryKey, Refresh, Resource, StatsKey, Viewport
-from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, Rig, rig
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import settle
+from tests.support.engine_harness import ALL, HISTORY, INTERVAL, PAGE, PAUSED, RUNNER, STATS, Rig, rig
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

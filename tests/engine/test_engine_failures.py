@@ -10,7 +10,9 @@ from comfytui.api.errors import ForbiddenError, NotFoundError, RequestTimeoutErr
 from comfytui.engine.engine import Engine
 from comfytui.engine.feed import Freshness, ProblemKind
 from comfytui.engine.protocol import Reconnect, Refresh, SetViewport, Viewport
-from tests.engine.rig import (
+from tests.support.builders import make_page, make_runner
+from tests.support.clock import FakeClock, settle
+from tests.support.engine_harness import (
     ALL,
     DOWN,
     FULL_VIEW,
@@ -25,8 +27,6 @@ from tests.engine.rig import (
     rig,
     without_jitter,
 )
-from tests.support.builders import make_page, make_runner
-from tests.support.clock import FakeClock, settle
 from tests.support.source import ScriptedSource
 
 HANGS = RequestTimeoutError("GET", "/v1/runner", "no whole answer within 10 seconds")

@@ -12,8 +12,8 @@ from comfytui.engine.engine import Engine
 from comfytui.engine.feed import ProblemKind
 from comfytui.engine.protocol import PageKey, Refresh, RunnerSource, SetInterval, SetViewport, Viewport
 from comfytui.engine.snapshot import Snapshot
-from tests.engine.rig import ALL, HISTORY, INTERVAL, PAGE, RUNNER, STATS, at_work, rig, without_jitter
 from tests.support.clock import FakeClock, settle
+from tests.support.engine_harness import ALL, HISTORY, INTERVAL, PAGE, RUNNER, STATS, at_work, rig, without_jitter
 from tests.support.source import ScriptedSource
 
 SECOND = PageKey(page=2)

@@ -6,7 +6,7 @@ import pytest
 
 from comfytui.engine.feed import Freshness
 from comfytui.engine.protocol import PageKey, SetInterval, Viewport
-from tests.engine.rig import (
+from tests.support.engine_harness import (
     ALL,
     DOWN,
     HISTORY,

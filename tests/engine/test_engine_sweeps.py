@@ -14,8 +14,8 @@ from comfytui.engine.protocol import EngineCommand, HistoryKey, PageKey, Refresh
 from comfytui.query.filter import Query
 from comfytui.query.view import ListViewBuilder
 from comfytui.ratelimit.window import RESERVED_FOR_USER, SHARED_LIMIT, WINDOW_S, Priority
-from tests.engine.rig import INTERVAL, PAGE
-from tests.engine.whole_rig import (
+from tests.support.engine_harness import INTERVAL, PAGE
+from tests.support.scan_harness import (
     EVERYBODY,
     PLAIN,
     QUIET,

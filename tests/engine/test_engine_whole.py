@@ -15,8 +15,10 @@ from comfytui.query.filter import Query
 from comfytui.query.view import ListViewBuilder
 from comfytui.ratelimit.local import LocalRateLimiter
 from comfytui.ratelimit.window import RESERVED_FOR_USER, SHARED_LIMIT, WINDOW_S, Priority
-from tests.engine.rig import DOWN, INTERVAL, PAGE, Rig, at_work, returning, rig, soon, without_jitter
-from tests.engine.whole_rig import (
+from tests.support.builders import make_page
+from tests.support.clock import FakeClock
+from tests.support.engine_harness import DOWN, INTERVAL, PAGE, Rig, at_work, returning, rig, soon, without_jitter
+from tests.support.scan_harness import (
     EVERYBODY,
     LONG,
     QUIET,
@@ -28,8 +30,6 @@ from tests.engine.whole_rig import (
     pages_asked,
     whole_rig,
 )
-from tests.support.builders import make_page
-from tests.support.clock import FakeClock
 from tests.support.source import ScriptedSource
 
 

@@ -17,9 +17,9 @@ from comfytui.engine.protocol import HistoryKey, PageKey, Resource, RunnerKey, S
 from comfytui.engine.scheduler import Request
 from comfytui.engine.snapshot import HealthCheck, Snapshot
 from comfytui.ratelimit.window import Priority
-from tests.engine.rig import DOWN, seen
 from tests.support.builders import make_page, make_runner, make_stats, make_workflow
 from tests.support.clock import START, FakeClock
+from tests.support.engine_harness import DOWN, seen
 from tests.support.source import ScriptedSource
 
 KEY = PageKey(3, 50, RunnerStatus.ACTIVE)

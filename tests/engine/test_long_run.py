@@ -10,7 +10,7 @@ import pytest
 from comfytui.api.errors import ServerError
 from comfytui.engine.protocol import EngineCommand, PageKey, Refresh, SetInterval, SetViewport, Viewport
 from comfytui.engine.reducer import MAX_PAGES, MAX_RUNNERS
-from tests.engine.rig import Rig, rig
+from tests.support.engine_harness import Rig, rig
 
 HOURS = 1
 SLOWEST_ANSWER = 4.0

@@ -23,9 +23,9 @@ from comfytui.engine.reducer import (
 )
 from comfytui.engine.snapshot import MAX_SCAN_PAGES, HealthCheck, Snapshot
 from comfytui.ratelimit.window import Usage
-from tests.engine.rig import seen
 from tests.support.builders import make_page, make_runner, make_stats, make_workflow
 from tests.support.clock import START
+from tests.support.engine_harness import seen
 
 PAGE = PageKey()
 DOWN = ServerError("GET", "/v1/runner/r1", "down", 503)

@@ -18,9 +18,9 @@ from comfytui.engine.reducer import (
     removed_since,
 )
 from comfytui.engine.snapshot import HealthCheck, RemovedRunner, Snapshot
-from tests.engine.rig import seen
 from tests.support.builders import make_page, make_runner
 from tests.support.clock import START
+from tests.support.engine_harness import seen
 
 R1, R2 = make_runner("r1", name="Left"), make_runner("r2", name=None)
 GONE = NotFoundError("GET", "/v1/runner/r1", "requested entity not found", 404)

@@ -13,7 +13,9 @@ from comfytui.engine.reducer import RequestTiming, remove_runner
 from comfytui.engine.scheduler import Cycle, Request, SchedulerState, next_cycle, viewport_resources
 from comfytui.engine.snapshot import HealthCheck, Snapshot
 from comfytui.ratelimit.window import WINDOW_MARGIN_S, WINDOW_S, Priority, Usage
-from tests.engine.planning import (
+from tests.support.builders import make_page, make_runner
+from tests.support.clock import START
+from tests.support.scheduling import (
     ALONE,
     ALONE_PAUSED,
     DOWN,
@@ -32,8 +34,6 @@ from tests.engine.planning import (
     known,
     with_histories,
 )
-from tests.support.builders import make_page, make_runner
-from tests.support.clock import START
 
 ROWS = tuple(f"r{number}" for number in range(1, 26))
 WITHIN = NOW - 1

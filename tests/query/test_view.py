@@ -12,8 +12,8 @@ from comfytui.engine.snapshot import Snapshot
 from comfytui.query.filter import Query, parse
 from comfytui.query.sorting import Sort
 from comfytui.query.view import ListView, ListViewBuilder, SearchProgress
-from tests.engine.rig import seen
 from tests.support.builders import make_page, make_runner, make_stats, make_workflow
+from tests.support.engine_harness import seen
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner, RunnerPage, Workflow

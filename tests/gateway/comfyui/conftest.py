@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.gateway.comfyui.watching import watched
 from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI
+from tests.support.comfyui_monitoring import watched
 
 if TYPE_CHECKING:
     from comfytui.gateway.comfyui.monitor import ServerMonitor

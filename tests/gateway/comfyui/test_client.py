@@ -21,9 +21,9 @@ from comfytui.gateway.comfyui.errors import (
     ServerUnreachableError,
     UnparsableResponseError,
 )
-from tests.gateway.comfyui.asking import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.comfyui import ScriptedComfyUI, job, replay
 from tests.support.comfyui_jobs import queue_of, recording
+from tests.support.comfyui_requests import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.scripted import (
     Exchange,
     ScriptedServer,

@@ -14,9 +14,9 @@ from comfytui.gateway.comfyui.client import ANSWER_SECONDS
 from comfytui.gateway.comfyui.contact import Contact, Silence
 from comfytui.gateway.comfyui.mapping import runner_id_for
 from comfytui.gateway.fleet import RunnerUnreachableError
-from tests.gateway.comfyui.watching import beat, beats, listening, readings, seen, until, watched, watching
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.comfyui_monitoring import beat, beats, listening, readings, seen, until, watched, watching
 from tests.support.scripted import response
 
 if TYPE_CHECKING:

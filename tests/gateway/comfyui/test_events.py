@@ -20,10 +20,10 @@ from comfytui.gateway.comfyui.events import (
     is_job_event,
     parse_remaining,
 )
-from tests.gateway.comfyui.asking import answering_at_once
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
 from tests.support.comfyui_jobs import RECORDINGS
+from tests.support.comfyui_requests import answering_at_once
 from tests.support.scripted import ScriptedServer, response
 
 SECRET = "Basic aHVudGVyMg=="

@@ -18,9 +18,9 @@ from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.fleet import ComfyUIFleet
 from comfytui.gateway.comfyui.mapping import runner_id_for
 from comfytui.gateway.fleet import RunnerNotFoundError
-from tests.gateway.comfyui.watching import beat, beats, dashboard, runner_ids, until, watching
 from tests.support.clock import START, FakeClock
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI, job, replay
+from tests.support.comfyui_monitoring import beat, beats, dashboard, runner_ids, until, watching
 
 VERSIONS = ("0.33.0", "0.3.64")
 COMPLETED, CANCELLED, FAILED = WorkflowStatus.COMPLETED, WorkflowStatus.CANCELLED, WorkflowStatus.FAILED

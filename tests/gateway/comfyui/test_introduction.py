@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.fleet import INTRODUCTION_SECONDS
 from comfytui.gateway.comfyui.mapping import runner_id_for
-from tests.gateway.comfyui.watching import until, watching
 from tests.support.comfyui import ScriptedComfyUI
+from tests.support.comfyui_monitoring import until, watching
 
 if TYPE_CHECKING:
     from tests.support.clock import FakeClock

@@ -11,8 +11,8 @@ import pytest
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.client import ComfyUIClient
 from comfytui.gateway.comfyui.job_names import SavedWorkflowIndex
-from tests.gateway.comfyui.watching import until
 from tests.support.comfyui import ScriptedComfyUI
+from tests.support.comfyui_monitoring import until
 from tests.support.scripted import Answer, ScriptedServer, error_reply, hang, hang_up, json_reply, reply
 
 if TYPE_CHECKING:

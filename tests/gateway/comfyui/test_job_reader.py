@@ -19,9 +19,9 @@ from comfytui.gateway.comfyui.errors import (
     UnparsableResponseError,
 )
 from comfytui.gateway.comfyui.job_reader import JobReader, JobsReading, get_parsed
-from tests.gateway.comfyui.watching import until
 from tests.support.clock import FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.comfyui_monitoring import until
 from tests.support.scripted import ScriptedServer, hang_up, json_reply, response
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ import pytest
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.fleet import RunnerUnreachableError
-from tests.gateway.comfyui.watching import beat, beats, listening, readings, seen, until
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.comfyui_monitoring import beat, beats, listening, readings, seen, until
 
 if TYPE_CHECKING:
     from comfytui.gateway.comfyui.monitor import ServerMonitor

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from comfytui.api.statuses import WorkflowStatus
-from tests.gateway.comfyui.watching import beat, listening, until, watched
 from tests.support.clock import START, FakeClock
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.comfyui_monitoring import beat, listening, until, watched
 
 if TYPE_CHECKING:
     from comfytui.gateway.comfyui.monitor import ServerMonitor

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from comfytui.config.settings import Server
 from comfytui.gateway.comfyui.monitor import ANNOUNCED_SECONDS, GATHER_SECONDS, UNSEEN_SECONDS
-from tests.gateway.comfyui.watching import beat, readings, runner_ids, until, watching
 from tests.gateway.test_events import Client, reading
 from tests.support.clock import FakeClock, settle
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.comfyui_monitoring import beat, readings, runner_ids, until, watching
 
 if TYPE_CHECKING:
     from comfytui.api.events import RunnerRevisions

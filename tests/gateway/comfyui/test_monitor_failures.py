@@ -10,8 +10,8 @@ import pytest
 
 from comfytui.api.statuses import RunnerState, WorkflowStatus
 from comfytui.gateway.fleet import RunnerUnreachableError
-from tests.gateway.comfyui.watching import beat, listening, readings, seen, until, watched
 from tests.support.comfyui import ScriptedComfyUI, job
+from tests.support.comfyui_monitoring import beat, listening, readings, seen, until, watched
 from tests.support.scripted import response
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from comfytui.api.client import ComfyControlClient
 from comfytui.api.session import Session
 from comfytui.clock import SystemClock
 from comfytui.ratelimit.local import LocalRateLimiter
-from tests.gateway.comfyui.watching import beats, until
 from tests.support.comfyui import ScriptedComfyUI, job, replay
+from tests.support.comfyui_monitoring import beats, until
 
 TOKEN = "cfc_only_for_tests"
 PROGRAM = """

@@ -18,8 +18,8 @@ from comfytui.gateway.comfyui.errors import (
     TLSRequiredError,
 )
 from comfytui.gateway.comfyui.transport import probe_tls, server_headers
-from tests.gateway.comfyui.asking import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.comfyui import AUTHORITY, ScriptedComfyUI
+from tests.support.comfyui_requests import PROMPT, SECRET, answering_at_once, client_of, problem_at
 from tests.support.listener import Listener
 from tests.support.scripted import ScriptedServer, json_reply, response
 

@@ -9,8 +9,8 @@ import pytest
 
 from comfytui.gateway.demo.fleet import DemoFleet
 from comfytui.gateway.fleet import RunnerUnreachableError
-from tests.gateway.worlds import DEVELOPMENT, PRODUCTION, everyone, fleet_at, moment
 from tests.support.clock import START, FakeClock
+from tests.support.demo_fleets import DEVELOPMENT, PRODUCTION, everyone, fleet_at, moment
 
 
 async def test_the_two_newest_are_the_documented_ones() -> None:

@@ -16,8 +16,8 @@ import pytest
 
 from comfytui.gateway.demo.fleet import DemoFleet
 from comfytui.gateway.fleet import RunnerNotFoundError
-from tests.gateway.worlds import DEVELOPMENT, PRODUCTION, everyone, fleet_at, world
 from tests.support.clock import START, FakeClock
+from tests.support.demo_fleets import DEVELOPMENT, PRODUCTION, everyone, fleet_at, world
 
 
 async def test_the_same_seed_and_time_make_the_same_world() -> None:
@@ -26,7 +26,7 @@ async def test_the_same_seed_and_time_make_the_same_world() -> None:
 
 
 async def test_another_process_makes_the_same_world() -> None:
-    code = "import asyncio; from tests.gateway.worlds import *; print(asyncio.run(world(fleet_at(START))))"
+    code = "import asyncio; from tests.support.demo_fleets import *; print(asyncio.run(world(fleet_at(START))))"
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",

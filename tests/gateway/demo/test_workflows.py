@@ -11,7 +11,8 @@ from hypothesis import given, settings
 
 from comfytui.api.statuses import WorkflowStatus
 from comfytui.gateway.demo.fleet import DemoFleet
-from tests.gateway.worlds import (
+from tests.support.clock import START, FakeClock
+from tests.support.demo_fleets import (
     DEVELOPMENT,
     PENDING,
     PRODUCTION,
@@ -24,7 +25,6 @@ from tests.gateway.worlds import (
     seeds,
     statuses_shown,
 )
-from tests.support.clock import START, FakeClock
 
 if TYPE_CHECKING:
     from comfytui.api.models import Workflow

@@ -1,4 +1,4 @@
-"""The installed program, on a terminal and on a socket, and gateways that say what a test wants said."""
+"""Installed program in a terminal or on a socket, and scripted gateways."""
 
 from __future__ import annotations
 

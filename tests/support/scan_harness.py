@@ -1,4 +1,4 @@
-"""An engine that has all pages to load, and how far it is."""
+"""Running engine with a full scan, and its progress."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from comfytui.engine.protocol import PageKey, Viewport
-from tests.engine.rig import Rig, rig, soon
 from tests.support.builders import make_page, make_runner
+from tests.support.engine_harness import Rig, rig, soon
 
 if TYPE_CHECKING:
     from comfytui.api.models import Runner

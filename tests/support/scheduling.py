@@ -1,4 +1,4 @@
-"""What a plan may be made from: snapshots at a moment of a clock that stands still."""
+"""Snapshots at one moment, as inputs of the scheduler."""
 
 from __future__ import annotations
 

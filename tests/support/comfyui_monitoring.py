@@ -1,4 +1,4 @@
-"""Watching scripted servers: time that passes only when told to, and sockets that are waited for."""
+"""Monitors of scripted ComfyUI servers, with a fake clock and real sockets."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gateway's real application behind a strict limiter and a line that is not to be relied on."""
+"""Gateway behind a strict rate limiter and an unreliable network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""An engine at work on a scripted source, with time standing still until it is told otherwise."""
+"""Running engine with a scripted source and a fake clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Simulated worlds to look at, and what holds in each of them."""
+"""Demo fleets of many seeds, and the invariants of each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Asking a server with secrets in its headers, and checking that no problem gives them away."""
+"""Requests to a ComfyUI server with secret headers, which no error may contain."""
 
 from __future__ import annotations
 
